@@ -1,0 +1,1 @@
+"""The proof of `manual.nn` and `manual.optim`: a table of cases, and what is done with each case."""

@@ -1,0 +1,109 @@
+"""Noise that both sides draw alike: counter-based (Philox), so that it depends on nothing but its key.
+
+The key is the seed, the rank and the module's name; the counter is the micro-batch and the how-manieth draw within
+it. The numbers are therefore equal on CPU and CUDA, after a resume, under accumulation and in recurrence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+import manual.module
+
+
+class Stream:
+    """One module's noise. It stands where a NumPy Generator would, for the draws that modules make."""
+
+    def __init__(self, seed: int, rank: int, name: str) -> None:
+        digest = hashlib.blake2b(f"{seed}/{rank}/{name}".encode(), digest_size=16).digest()
+        self.key = np.frombuffer(digest, dtype=np.uint64)
+        self.begin(0)
+
+    def begin(self, micro_batch: int) -> None:
+        """Start the draws of this micro-batch anew."""
+        self.micro_batch, self.draws = micro_batch, 0
+
+    def generator(self) -> np.random.Generator:
+        """The generator of the next draw."""
+        counter = [0, self.draws, self.micro_batch, 0]
+        self.draws += 1
+        return np.random.Generator(np.random.Philox(key=self.key, counter=counter))
+
+    def random(self, size: Any = None) -> Any:
+        """Uniform numbers in [0, 1), float64."""
+        return self.generator().random(size)
+
+    def standard_normal(self, size: Any = None) -> Any:
+        """Numbers from the standard Normal, float64."""
+        return self.generator().standard_normal(size)
+
+
+class SharedNoise:
+    """The streams of all modules of one side.
+
+    Args:
+        seed: equal on both sides.
+        rank: of this process.
+    """
+
+    def __init__(self, seed: int, rank: int = 0) -> None:
+        self.seed, self.rank = seed, rank
+        self.streams: dict[str, Stream] = {}
+
+    def stream(self, name: str) -> Stream:
+        """The stream of the module of this name."""
+        return self.streams.setdefault(name, Stream(self.seed, self.rank, name))
+
+    def begin(self, micro_batch: int) -> None:
+        """Start the draws of this micro-batch, in every stream."""
+        for stream in self.streams.values():
+            stream.begin(micro_batch)
+
+
+class SharedDropout(nn.Dropout):
+    """nn.Dropout whose mask is drawn from a shared stream."""
+
+    def __init__(self, p: float, stream: Stream) -> None:
+        super().__init__(p)
+        self.stream = stream
+
+    def mask_shape(self, x: torch.Tensor) -> tuple[int, ...]:
+        """One draw for each entry."""
+        return tuple(x.shape)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """x · keep / (1 − p), keep where the draw is at least p."""
+        if not self.training or self.p == 0:
+            return x
+        keep = torch.from_numpy(np.asarray(self.stream.random(self.mask_shape(x)) >= self.p)).to(x.device)
+        return x * keep / (1 - self.p) if self.p < 1 else x * 0
+
+
+SHARED: dict[type[nn.Module], type[SharedDropout]] = {nn.Dropout: SharedDropout}
+"""Which torch module is swapped for which."""
+
+
+def share_torch(module: nn.Module, noise: SharedNoise) -> dict[str, nn.Module]:
+    """Swap the torch modules that draw noise for ones that draw it from `noise`; returns the originals, by name."""
+    originals = {name: m for name, m in module.named_modules() if type(m) in SHARED}
+    put(module, {name: SHARED[type(m)](m.p, noise.stream(name)).train(m.training) for name, m in originals.items()})
+    return originals
+
+
+def put(module: nn.Module, replacements: dict[str, nn.Module]) -> None:
+    """Set submodules by dotted name."""
+    for name, replacement in replacements.items():
+        parent, _, child = name.rpartition(".")
+        setattr(module.get_submodule(parent), child, replacement)
+
+
+def share_hand(module: manual.module.Module, noise: SharedNoise) -> None:
+    """Let every hand-written module that draws noise (it has an `rng`) draw it from `noise`."""
+    for name, child in module.named_modules():
+        if hasattr(child, "rng"):
+            child.rng = noise.stream(name)

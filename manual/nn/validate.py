@@ -1,0 +1,51 @@
+"""What a layer says when its input does not fit: what was expected, and what came."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def expect_array(layer: str, name: str, x: Any, dtype: Any = None) -> None:
+    """Raise TypeError unless x is an array (of this dtype, if one is given; else of any floating dtype)."""
+    if not isinstance(x, np.ndarray):
+        raise TypeError(f"{layer}: {name} must be a NumPy array, got {type(x).__name__}")
+    if dtype is None and not np.issubdtype(x.dtype, np.floating):
+        raise TypeError(f"{layer}: {name} must be floating point, got {x.dtype}")
+    if dtype is not None and x.dtype != dtype:
+        raise TypeError(f"{layer}: {name} must have the layer's dtype {np.dtype(dtype)}, got {x.dtype}")
+
+
+def expect_ndim(layer: str, name: str, x: np.ndarray, *ndims: int) -> None:
+    """Raise ValueError unless x has one of these numbers of axes."""
+    if x.ndim not in ndims:
+        expected = " or ".join(map(str, ndims))
+        raise ValueError(f"{layer}: {name} must have {expected} axes, got shape {x.shape}")
+
+
+def expect_size(layer: str, name: str, x: np.ndarray, axis: int, size: int, what: str) -> None:
+    """Raise ValueError unless that axis of x has this size, called `what`."""
+    if x.ndim == 0 or x.shape[axis] != size:
+        raise ValueError(f"{layer}: axis {axis} of {name} must be {what} = {size}, got shape {x.shape}")
+
+
+def expect_same_shape(layer: str, name: str, x: np.ndarray, other: str, y: np.ndarray) -> None:
+    """Raise ValueError unless both arrays have one shape (no silent broadcasting)."""
+    if x.shape != y.shape:
+        raise ValueError(f"{layer}: {name} and {other} must have one shape, got {x.shape} and {y.shape}")
+
+
+def expect_indices(layer: str, name: str, index: np.ndarray, size: int, what: str) -> None:
+    """Raise TypeError unless integers, IndexError unless all in 0 ... size − 1."""
+    if not isinstance(index, np.ndarray) or not np.issubdtype(index.dtype, np.integer):
+        raise TypeError(f"{layer}: {name} must be an array of integers, got {getattr(index, 'dtype', type(index).__name__)}")
+    if index.size and (index.min() < 0 or index.max() >= size):
+        bad = int(index.min() if index.min() < 0 else index.max())
+        raise IndexError(f"{layer}: {name} must lie in 0 … {size - 1} ({what} = {size}), got {bad}")
+
+
+def expect_choice(layer: str, name: str, value: Any, choices: tuple[Any, ...]) -> None:
+    """Raise ValueError unless value is one of the choices."""
+    if value not in choices:
+        raise ValueError(f"{layer}: {name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
