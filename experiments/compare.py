@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -53,7 +54,10 @@ def error(a: Any, b: Any, whole: float | None = None, nonfinite: NonFinite = "re
         return math.inf
     if not np.issubdtype(b.dtype, np.floating):
         return 0.0 if np.array_equal(a, b) else math.inf
-    a, b = a.astype(np.float64), b.astype(np.float64)
+    a, b = a.astype(np.float64, copy=False), b.astype(np.float64, copy=False)
+    difference, size = norm([a - b]), norm([b])
+    if math.isfinite(difference) and math.isfinite(size):
+        return ratio(difference, max(size, SMALL * (whole or 0.0)))
     odd = ~(np.isfinite(a) & np.isfinite(b))
     if odd.any():
         if nonfinite == "refuse" or not np.array_equal(a[odd], b[odd], equal_nan=True):
@@ -86,3 +90,153 @@ def errors(a: Mapping[str, Any], b: Mapping[str, Any], whole: float | None = Non
     if whole is None:
         whole = norm(as_array(t) for t in b.values())
     return {key: error(a[key], b[key], whole) if key in a and key in b else math.inf for key in [*b, *(k for k in a if k not in b)]}
+
+
+KINDS = ("loss", "gradient", "parameter", "buffer", "state")
+"""What is compared at every step."""
+
+Tensors = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one side held at one step: its loss, its raw gradients, and what the update made of everything."""
+
+    loss: float
+    gradient: Tensors
+    parameter: Tensors
+    buffer: Tensors = field(default_factory=dict)
+    state: Mapping[str, Tensors] = field(default_factory=dict)  # "exp_avg" → parameter's name → its tensor
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One step's worst error of each kind, what was tolerated, and the tensor that was furthest beyond it, if any."""
+
+    errors: Mapping[str, float]
+    tolerances: Mapping[str, float]
+    beyond: str | None
+
+
+class Judge:
+    """Judges a trajectory step by step, by what rounding alone can do to it.
+
+    The shadow is a second hand-written copy whose every gradient entry is multiplied by 1 ± eps at every step. Hand
+    and torch may differ by no more than 10 times what hand and shadow have differed by so far, between ONE_STEP and
+    CEILING. When the shadow itself has come within a tenth of the ceiling nothing can be told any more: `exhausted`.
+
+    Args:
+        dtype: "float64" or "float32".
+        zero_gradient: parameters whose gradient is exactly zero by mathematics; judged by their gradient alone.
+    """
+
+    def __init__(self, dtype: str = "float64", zero_gradient: Iterable[str] = ()) -> None:
+        self.dtype, self.zero_gradient = dtype, frozenset(zero_gradient)
+        self.largest = dict.fromkeys(("gradient", "parameter"), 0.0)  # ‖B‖, the largest it has been
+        self.loss_sum, self.steps, self.windows = 0.0, 0, 1
+        self.spread = dict.fromkeys(KINDS, 0.0)  # how far the shadow has strayed in this window
+        self.worst: dict[str, dict[str, float]] = {kind: {} for kind in KINDS}
+        self.tolerance = ONE_STEP[dtype]  # the widest that was granted
+        self.failure: str | None = None
+
+    def step(self, number: int, hand: Step, torch: Step, shadow: Step | None = None) -> Judgement:
+        """Judge one step; a step beyond what is tolerated is remembered in `failure` once `convict` is called."""
+        self._measure_sizes(torch)
+        found = self._errors(hand, torch)
+        if shadow is not None:
+            for kind, errors_of in self._errors(shadow, hand).items():
+                self.spread[kind] = max([self.spread[kind], *errors_of.values()])
+        tolerances = {kind: self.tolerated(kind) for kind in KINDS}
+        beyond = self._furthest(number, found, tolerances)
+        if beyond is None:
+            self._accept(found, tolerances)
+        return Judgement({kind: max(e.values(), default=0.0) for kind, e in found.items()}, tolerances, beyond)
+
+    def convict(self, number: int, hand: Step, torch: Step) -> None:
+        """Record that this step cannot be explained by rounding."""
+        found = self._errors(hand, torch)
+        tolerances = {kind: self.tolerated(kind) for kind in KINDS}
+        self.failure = self.failure or self._furthest(number, found, tolerances)
+        self._accept(found, tolerances)
+
+    def tolerated(self, kind: str) -> float:
+        """What this kind may differ by, now."""
+        return min(max(10 * self.spread[kind], ONE_STEP[self.dtype]), CEILING[self.dtype])
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the shadow has strayed so far that nothing can be told any more."""
+        return max(self.spread.values()) > CEILING[self.dtype] / 10
+
+    def new_window(self) -> None:
+        """Begin again, after the weights were copied over."""
+        self.spread = dict.fromkeys(KINDS, 0.0)
+        self.windows += 1
+
+    @property
+    def passed(self) -> bool:
+        """Whether every step was within its tolerance, and there was one."""
+        return self.failure is None and self.steps > 0
+
+    def error(self, kind: str) -> float:
+        """The worst error of this kind, over all tensors and all steps."""
+        return max(self.worst[kind].values(), default=0.0)
+
+    @property
+    def digits(self) -> float:
+        """The digits of agreement of the worst tensor at the worst step."""
+        return digits(max(map(self.error, KINDS)), self.dtype)
+
+    def _measure_sizes(self, torch: Step) -> None:
+        for kind in self.largest:
+            size = norm(getattr(torch, kind).values())
+            if math.isfinite(size):
+                self.largest[kind] = max(self.largest[kind], size)
+        self.steps += 1
+        if math.isfinite(torch.loss):
+            self.loss_sum += abs(torch.loss)
+
+    def _errors(self, a: Step, b: Step) -> dict[str, dict[str, float]]:
+        """The error of every tensor, by kind."""
+        state = {f"{name}.{key}": e for key in {**b.state, **a.state} for name, e in errors(a.state.get(key, {}), b.state.get(key, {})).items()}
+        buffers: dict[str, float] = {}
+        for key in {name.rpartition(".")[2] for name in [*a.buffer, *b.buffer]}:
+            buffers |= errors(*({n: t for n, t in side.buffer.items() if n.rpartition(".")[2] == key} for side in (a, b)))
+        return {
+            "loss": {"loss": self._loss_error(a.loss, b.loss)},
+            "gradient": errors(a.gradient, b.gradient, self.largest["gradient"]),
+            "parameter": self._without_zero_gradient(errors(a.parameter, b.parameter, self.largest["parameter"])),
+            "buffer": buffers,
+            "state": self._without_zero_gradient(state),
+        }
+
+    def _without_zero_gradient(self, found: dict[str, float]) -> dict[str, float]:
+        return {name: e for name, e in found.items() if not any(name == z or name.startswith(z + ".") for z in self.zero_gradient)}
+
+    def _loss_error(self, a: float, b: float) -> float:
+        """|a − b| / max(|loss|, the mean of |loss| so far)."""
+        if not (math.isfinite(a) and math.isfinite(b)):
+            return math.inf
+        return ratio(abs(a - b), max(abs(b), self.loss_sum / max(self.steps, 1)))
+
+    def _furthest(self, number: int, found: Mapping[str, Mapping[str, float]], tolerances: Mapping[str, float]) -> str | None:
+        excess = [(e / tolerances[kind], kind, name, e) for kind, of in found.items() for name, e in of.items() if not e <= tolerances[kind]]
+        if not excess:
+            return None
+        _, kind, name, e = max(excess)
+        what = "the loss" if kind == "loss" else f"{'optimizer state' if kind == 'state' else kind} {name}"
+        return f"step {number}: {what} differs by {e:.1e}, tolerated {tolerances[kind]:.1e}"
+
+    def _accept(self, found: Mapping[str, Mapping[str, float]], tolerances: Mapping[str, float]) -> None:
+        for kind, of in found.items():
+            for name, e in of.items():
+                self.worst[kind][name] = max(self.worst[kind].get(name, 0.0), e)
+        self.tolerance = max([self.tolerance, *tolerances.values()])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything, as plain numbers and strings, for a checkpoint."""
+        return {**vars(self), "zero_gradient": sorted(self.zero_gradient)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where a checkpoint left off."""
+        vars(self).update({**state, "zero_gradient": frozenset(state["zero_gradient"])})
