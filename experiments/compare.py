@@ -31,9 +31,9 @@ def as_array(tensor: Any) -> np.ndarray:
     return np.asarray(tensor)
 
 
-def norm(tensors: Iterable[np.ndarray]) -> float:
+def norm(tensors: Iterable[Any]) -> float:
     """‖B‖, the Euclidean norm of all entries of all tensors together, in float64."""
-    return math.sqrt(sum(float(np.vdot(t, t)) for t in (np.asarray(t, dtype=np.float64) for t in tensors)))
+    return math.sqrt(sum(float(np.vdot(t, t)) for t in (as_array(t).astype(np.float64, copy=False) for t in tensors)))
 
 
 def error(a: Any, b: Any, whole: float | None = None, nonfinite: NonFinite = "refuse") -> float:

@@ -84,7 +84,43 @@ class SharedDropout(nn.Dropout):
         return x * keep / (1 - self.p) if self.p < 1 else x * 0
 
 
-SHARED: dict[type[nn.Module], type[SharedDropout]] = {nn.Dropout: SharedDropout}
+class SharedDropout1d(SharedDropout):
+    """nn.Dropout1d whose mask is drawn from a shared stream."""
+
+    def mask_shape(self, x: torch.Tensor) -> tuple[int, ...]:
+        """One draw for each channel of (N, C, L) or (C, L)."""
+        return (*x.shape[:-1], 1)
+
+
+class SharedDropout2d(SharedDropout):
+    """nn.Dropout2d whose mask is drawn from a shared stream."""
+
+    def mask_shape(self, x: torch.Tensor) -> tuple[int, ...]:
+        """One draw for each channel of (N, C, H, W), or of (N, C, L), as torch reads three axes."""
+        return (*x.shape[:2], *[1] * (x.ndim - 2))
+
+
+class SharedAlphaDropout(SharedDropout):
+    """nn.AlphaDropout whose mask is drawn from a shared stream; the noise is then torch's own (ATen's alpha_dropout)."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """a · (x · keep) + b, with b = α · a · (keep − 1 + p) and α = 1.7581."""
+        if not self.training or self.p == 0:
+            return x
+        keep = torch.from_numpy(np.asarray(self.stream.random(self.mask_shape(x)) >= self.p)).to(x)
+        if self.p == 1:
+            return x * 0
+        alpha = 1.7580993408473766
+        a = 1 / ((alpha**2 * self.p + 1) * (1 - self.p)) ** 0.5
+        return x * (keep * a) + (keep - 1) * (alpha * a) + alpha * a * self.p
+
+
+SHARED: dict[type[nn.Module], type[SharedDropout]] = {
+    nn.Dropout: SharedDropout,
+    nn.Dropout1d: SharedDropout1d,
+    nn.Dropout2d: SharedDropout2d,
+    nn.AlphaDropout: SharedAlphaDropout,
+}
 """Which torch module is swapped for which."""
 
 

@@ -1,0 +1,159 @@
+"""Batches for both sides: a Lightning data module over arrays, whose loader can be resumed in mid-epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader, Sampler, TensorDataset
+
+
+class InputError(Exception):
+    """What the user gave cannot be used; the message is one line that says what is wrong and what would be right."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Arrays whose first axis counts examples; floats are float64, classes are int64."""
+
+    train: tuple[np.ndarray, ...]
+    val: tuple[np.ndarray, ...]
+
+
+class ShuffledOrder(Sampler[int]):
+    """An order of n examples that depends on the seed and the epoch alone, and can be entered at any place."""
+
+    def __init__(self, n: int, seed: int) -> None:
+        self.n, self.seed, self.epoch, self.start = n, seed, 0, 0
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __iter__(self) -> Iterator[int]:
+        rng = np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, 0, self.epoch]))
+        return iter(rng.permutation(self.n)[self.start :].tolist())
+
+
+class ResumableLoader(DataLoader):
+    """A shuffling DataLoader that knows its place: `state_dict` in mid-epoch, and it goes on with the next batch.
+
+    Lightning saves and loads the state of any loader that has these two methods.
+    """
+
+    def __init__(self, dataset: Any, batch_size: int, seed: int) -> None:
+        self.order = ShuffledOrder(len(dataset), seed)
+        super().__init__(dataset, batch_size=batch_size, sampler=self.order)
+        self.batch, self.fresh = 0, True  # batches given out in this epoch; whether the next pass goes on from there
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.batch >= len(self) or not self.fresh:
+            self.order.epoch, self.batch = self.order.epoch + 1, 0
+        self.fresh = False
+        self.order.start = self.batch * self.batch_size
+        for batch in super().__iter__():
+            self.batch += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        """The epoch, and how many of its batches were given out."""
+        return {"epoch": self.order.epoch, "batch": self.batch}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on from that place."""
+        self.order.epoch, self.batch, self.fresh = state["epoch"], state["batch"], True
+
+
+class ArrayData(pl.LightningDataModule):
+    """Arrays, split, shuffled and batched. A subclass says which, in `load`.
+
+    Args:
+        batch_size: examples in a batch; 0 puts all of them into one.
+        seed: of the split and of the order of the batches.
+    """
+
+    def __init__(self, batch_size: int = 32, seed: int = 0) -> None:
+        super().__init__()
+        if batch_size < 0 or seed < 0:
+            raise InputError(f"--data.batch_size and --data.seed must not be negative, got {batch_size} and {seed}")
+        self.batch_size, self.seed = batch_size, seed
+        self._split: Split | None = None
+
+    def load(self) -> Split:
+        """Read or make the arrays."""
+        raise NotImplementedError
+
+    def at_hand(self) -> bool:
+        """Whether `load` works without the network."""
+        return True
+
+    def stand_in(self) -> Split:
+        """Random data of the same shape, for checks where the data are not at hand."""
+        raise NotImplementedError
+
+    @property
+    def split(self) -> Split:
+        """The arrays; loaded once."""
+        if self._split is None:
+            self._split = self.load()
+        return self._split
+
+    def use(self, split: Split) -> None:
+        """Use these arrays in place of `load`'s."""
+        self._split = split
+
+    def setup(self, stage: str = "fit") -> None:
+        """Load, so that a fault shows before training begins."""
+        assert self.split
+
+    def _dataset(self, arrays: tuple[np.ndarray, ...]) -> TensorDataset:
+        double = self.trainer is not None and self.trainer.precision == "64-true"
+        dtype = torch.float64 if double else torch.float32
+        tensors = [torch.from_numpy(np.ascontiguousarray(a)) for a in arrays]
+        return TensorDataset(*(t.to(dtype) if t.is_floating_point() else t for t in tensors))
+
+    def train_dataloader(self) -> DataLoader:
+        """Shuffled batches; the last of an epoch may be smaller."""
+        dataset = self._dataset(self.split.train)
+        return ResumableLoader(dataset, self.batch_size or len(dataset), self.seed)
+
+    def val_dataloader(self) -> DataLoader:
+        """The held-out examples in one batch, in order."""
+        dataset = self._dataset(self.split.val)
+        return DataLoader(dataset, batch_size=max(len(dataset), 1))
+
+
+def split_at_random(arrays: tuple[np.ndarray, ...], held_out: float, seed: int) -> Split:
+    """Hold out this fraction of the examples, chosen by the seed."""
+    order = np.random.default_rng(seed).permutation(len(arrays[0]))
+    n_val = round(held_out * len(order))
+    return Split(*(tuple(a[rows] for a in arrays) for rows in (order[n_val:], order[:n_val])))
+
+
+def standardise(split: Split) -> Split:
+    """Shift and scale the features (the first array) to mean 0 and standard deviation 1, measured on training data only."""
+    mean, std = split.train[0].mean(axis=0), split.train[0].std(axis=0)
+    std = np.where(std == 0, 1.0, std)  # a constant feature carries nothing: it becomes 0
+    train, val = ((part[0] - mean) / std for part in (split.train, split.val))
+    return Split((train, *split.train[1:]), (val, *split.val[1:]))
+
+
+class Digits(ArrayData):
+    """scikit-learn's 1,797 handwritten digits: 64 pixels, 0 to 16, scaled to 0 to 1; a fifth is held out."""
+
+    shape: tuple[int, ...] = (64,)
+
+    def load(self) -> Split:
+        from sklearn.datasets import load_digits
+
+        pixels, digit = load_digits(return_X_y=True)
+        return split_at_random(((pixels / 16).reshape(-1, *self.shape), digit.astype(np.int64)), 0.2, self.seed)
+
+
+class DigitImages(Digits):
+    """The same digits as images of one channel, (N, 1, 8, 8)."""
+
+    shape = (1, 8, 8)

@@ -1,0 +1,38 @@
+"""How figures are drawn: one look for all of them, and a caption in each."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+BY_HAND: dict[str, Any] = {"color": "#d1495b", "linestyle": (0, (4, 3)), "linewidth": 1.6}
+"""A line by hand: thin dashes, drawn over torch's."""
+
+TORCH: dict[str, Any] = {"color": "#8ecae6", "linewidth": 6, "solid_capstyle": "round"}
+"""A line of torch: a broad band, so that the dashes of the same curve can be seen on it."""
+
+TWO_CLASSES = ("#e07a5f", "#3d5a80")
+"""Colours of two classes, distinguishable also by those who do not tell red from green."""
+
+
+def figure(caption: str, rows: int = 1, columns: int = 1, size: tuple[float, float] = (4.0, 3.6), **subplots: Any) -> tuple[Figure, np.ndarray]:
+    """A figure of rows x columns panels with its caption below; the panels come as an array of that shape.
+
+    Args:
+        caption: what is to be seen, in words for somebody who reads nothing else.
+        rows: of panels.
+        columns: of panels.
+        size: of one panel, in inches.
+        subplots: for matplotlib's Figure.subplots.
+    """
+    width = max(size[0] * columns, 5.0)
+    lines = textwrap.wrap(caption, int(width * 15))
+    height = size[1] * rows + 0.19 * len(lines) + 0.2
+    fig = Figure(figsize=(width, height), dpi=110, layout="constrained")
+    below = (0.19 * len(lines) + 0.15) / height
+    fig.get_layout_engine().set(rect=(0, below, 1, 1 - below))
+    fig.text(0.5, 0.02, "\n".join(lines), ha="center", va="bottom", fontsize=9)
+    return fig, fig.subplots(rows, columns, squeeze=False, **subplots)

@@ -1,0 +1,106 @@
+"""A pair: one concept by hand and in torch, what it is trained on, and what is shown of it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from experiments.convert import to_numpy
+from experiments.curriculum import entry
+from experiments.data import ArrayData
+from manual.concept import Concept as ManualConcept
+from torch_impl.module import Concept as TorchConcept
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Figures = Callable[[ManualConcept, TorchConcept, ArrayData], "Mapping[str, Figure]"]
+
+
+@dataclass(frozen=True)
+class Twin:
+    """What a script declares. Hyperparameters left out here have the constructors' defaults.
+
+    Args:
+        name: of the concept, as in the curriculum.
+        manual: the class by hand.
+        torch: its Lightning twin, with the same constructor arguments.
+        data: the data module's class.
+        needs: names of the concepts to read before.
+        model: hyperparameters of the model that differ from the constructors'.
+        data_args: arguments of the data module that differ from its constructor's.
+        trainer: arguments of Lightning's Trainer: how long the task takes, and clipping or accumulation if it needs them.
+        variants: other hyperparameters to check, by name.
+        zero_gradient: parameters whose gradient is exactly zero by mathematics; judged by their gradient alone.
+        sgd_lr: the step size of the trajectory that is checked under plain gradient descent.
+        before: draws figures of the untrained pair, by name.
+        figures: draws figures of the trained pair, by name.
+        text: more to read in TensorBoard, beside the derivation.
+    """
+
+    name: str
+    manual: type[ManualConcept]
+    torch: type[TorchConcept]
+    data: type[ArrayData]
+    needs: tuple[str, ...] = ()
+    model: Mapping[str, Any] = field(default_factory=dict)
+    data_args: Mapping[str, Any] = field(default_factory=dict)
+    trainer: Mapping[str, Any] = field(default_factory=lambda: {"max_epochs": 10})
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    zero_gradient: tuple[str, ...] = ()
+    sgd_lr: float = 0.01
+    before: Figures | None = None
+    figures: Figures | None = None
+    text: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def chapter(self) -> str:
+        """The chapter that the curriculum has it in."""
+        return entry(self.name).chapter
+
+    @property
+    def title(self) -> str:
+        """The first line of the script's docstring."""
+        return entry(self.name).title
+
+    def hyperparameters(self, variant: str | None = None) -> dict[str, Any]:
+        """All constructor arguments of the model, of this variant."""
+        defaults = {n: p.default for n, p in inspect.signature(self.torch).parameters.items()}
+        return {**defaults, **self.model, **(self.variants[variant] if variant else {})}
+
+    def build(self, seed: int = 0, dtype: str = "float64", variant: str | None = None) -> tuple[ManualConcept, TorchConcept]:
+        """A (manual, torch) pair that holds equal parameters.
+
+        Args:
+            seed: of the initial weights.
+            dtype: "float64" or "float32".
+            variant: one of `variants`.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            theirs = self.torch(**self.hyperparameters(variant)).to(getattr(torch, dtype))
+        return self.by_hand(theirs, dtype), theirs
+
+    def by_hand(self, theirs: TorchConcept, dtype: str = "float64") -> ManualConcept:
+        """The hand-written twin of a torch module: the same hyperparameters, the same weights."""
+        ours = self.manual(**theirs.hparams, rng=np.random.default_rng(0), dtype=dtype)
+        ours.load_state_dict(to_numpy(dict(theirs.state_dict())))
+        return ours.train(theirs.training)
+
+    def make_data(self, **overrides: Any) -> ArrayData:
+        """The data module, with this twin's arguments and these."""
+        return self.data(**{**self.data_args, **overrides})
+
+    def path(self) -> list[str]:
+        """What to read first, this concept last: everything that it needs, and what that needs."""
+        from experiments import twin
+
+        names: list[str] = []
+        for need in self.needs:
+            names += [n for n in twin(need).path() if n not in names]
+        return [*names, self.name]

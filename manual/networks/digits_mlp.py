@@ -1,0 +1,77 @@
+"""A network with one hidden layer that reads handwritten digits, by hand.
+
+    z1 = x W1ᵀ + b1        64 pixels → 128 numbers
+    h  = max(z1, 0)        ReLU: what is negative becomes 0
+    d  = dropout(h)        in training a fifth of them is set to 0, so that no single one is relied upon
+    z2 = d W2ᵀ + b2        128 numbers → 10 scores, one for each digit
+    p  = softmax(z2)       10 probabilities
+    L  = mean of −log p[the right digit]
+
+Backward is the same list read from the bottom up. Its first line is the most pleasant formula of the field: the gradient of
+L with respect to the scores is (p − y)/N, where y is 1 at the right digit and 0 elsewhere. What was predicted, minus what is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from manual import nn, optim
+from manual.concept import Batch, Concept
+
+
+class DigitsMLP(Concept):
+    """64 → hidden → 10 with ReLU and dropout, softmax cross-entropy and Adam.
+
+    Args:
+        hidden: units of the hidden layer.
+        dropout: the fraction of hidden units set to 0 at each training step.
+        lr: Adam's step size (1e-3: Kingma & Ba, 2015, algorithm 1).
+        rng: draws the initial weights and the dropout masks.
+        dtype: of the parameters.
+
+    Shapes: x (N, 64), the prediction (N, 10), the target (N,) integers 0 to 9.
+    """
+
+    def __init__(
+        self, hidden: int = 128, dropout: float = 0.2, lr: float = 1e-3, *, rng: np.random.Generator | None = None, dtype: Any = np.float64
+    ) -> None:
+        super().__init__()
+        self.lr = lr
+        self.fc1 = nn.Linear(64, hidden, rng=rng, dtype=dtype)
+        self.relu = nn.ReLU()
+        self.dropout = nn.Dropout(dropout, rng=rng)
+        self.fc2 = nn.Linear(hidden, 10, rng=rng, dtype=dtype)
+        self.loss = nn.CrossEntropyLoss()
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        """Scores for the ten digits."""
+        z1 = self.fc1(x)
+        h = self.relu(z1)
+        d = self.dropout(h)
+        z2 = self.fc2(d)
+        return z2
+
+    def training_step(self, batch: Batch, batch_idx: int) -> float:
+        x, y = batch
+        z2 = self(x)
+        loss = self.loss(z2, y)
+        self.log("loss/train", loss)
+        return loss
+
+    def backward(self, dL_dloss: float = 1.0) -> None:
+        dL_dz2 = self.loss.backward(dL_dloss)
+        dL_dd = self.fc2.backward(dL_dz2)
+        dL_dh = self.dropout.backward(dL_dd)
+        dL_dz1 = self.relu.backward(dL_dh)
+        self.fc1.backward(dL_dz1)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        x, y = batch
+        z2 = self(x)
+        self.log("loss/val", self.loss(z2, y), len(x))
+        self.log("accuracy/val", np.mean(z2.argmax(axis=1) == y), len(x))
+
+    def configure_optimizers(self) -> optim.Adam:
+        return optim.Adam(self.parameters(), lr=self.lr)
