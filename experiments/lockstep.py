@@ -57,6 +57,7 @@ class HandRun:
         self.trainer.attach(model)
         self.names = {id(p): name for name, p in model.named_parameters()}
         self.losses: list[float] = []
+        self.gradient: dict[str, np.ndarray] = {}  # of the latest step, before clipping
 
     def load(self, weights: Mapping[str, Any], optimizer: Mapping[str, Any]) -> None:
         """Take over torch's weights and optimizer state."""
@@ -73,11 +74,12 @@ class HandRun:
         """The optimizer step that ends the batches seen since the last one."""
         if self.shadow:
             self._perturb(number)
-        gradient = {name: p.grad.copy() for name, p in self.model.named_parameters() if p.has_grad}
+        self.gradient = {name: p.grad.copy() for name, p in self.model.named_parameters() if p.has_grad}
         loss = sum(self.losses) / len(self.losses)
         self.losses = []
         self.trainer.step()
-        return Step(loss, gradient, {n: p.data for n, p in self.model.named_parameters()}, dict(self.model.named_buffers()), self._state())
+        parameters = {name: p.data for name, p in self.model.named_parameters()}
+        return Step(loss, self.gradient, parameters, dict(self.model.named_buffers()), self._state())
 
     def _perturb(self, number: int) -> None:
         rng = np.random.Generator(np.random.Philox(key=0, counter=[0, 0, 0, number]))

@@ -88,7 +88,8 @@ class Twin:
 
     def by_hand(self, theirs: TorchConcept, dtype: str = "float64") -> ManualConcept:
         """The hand-written twin of a torch module: the same hyperparameters, the same weights."""
-        ours = self.manual(**theirs.hparams, rng=np.random.default_rng(0), dtype=dtype)
+        chosen = {name: theirs.hparams[name] for name in inspect.signature(self.torch).parameters}
+        ours = self.manual(**chosen, rng=np.random.default_rng(0), dtype=dtype)
         ours.load_state_dict(to_numpy(dict(theirs.state_dict())))
         return ours.train(theirs.training)
 

@@ -1,0 +1,111 @@
+"""The command line: `python -m experiments list | run | check`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+AGREE, DISAGREE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+"""Exit statuses."""
+
+EPILOG = """\
+examples:
+  python -m experiments run digits_mlp                          train both sides, watch them agree
+  python -m experiments run digits_mlp --trainer.max_epochs 5   all options: run digits_mlp --help
+  python -m experiments check                                   are all pairs equal?
+
+exit status: 0 agree, 1 disagree (or a loss that is not finite), 2 bad usage or input, 130 interrupted
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit status."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return dispatch(arguments)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output, `head` for instance, has closed it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BAD_INPUT
+
+
+def dispatch(arguments: list[str]) -> int:
+    """Hand the arguments to the command that they name. Heavy packages are imported only by those that need them."""
+    parser = command_parser()
+    options, rest = parser.parse_known_args(arguments)
+    if rest and options.command != "run":
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if options.command == "list":
+        return show_list(options.markdown)
+    from experiments.curriculum import UnknownConcept, entry
+
+    try:
+        names = [entry(name).name for name in ([options.concept] if options.command == "run" else options.concepts)]
+    except UnknownConcept as unknown:
+        print(f"error: {unknown}", file=sys.stderr)
+        return BAD_INPUT
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # small models are up to 50 times slower with more; set before torch is imported
+    if options.command == "run":
+        from experiments.cli import run
+
+        return run(names[0], rest)
+    from experiments.check import check
+
+    return check(names, options)
+
+
+def command_parser() -> argparse.ArgumentParser:
+    """The commands and their options; those of `run` are LightningCLI's, parsed later."""
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments",
+        description="Every concept twice: by hand in NumPy and with torch.nn in Lightning, trained side by side.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    listing = commands.add_parser("list", help="the curriculum, by chapter")
+    listing.add_argument("--markdown", action="store_true", help="as the table in the README")
+    running = commands.add_parser("run", help="train both sides of a concept, in lock-step", add_help=False, allow_abbrev=False)
+    running.add_argument("concept", metavar="CONCEPT")
+    checking = commands.add_parser("check", help="compare gradients and a short trajectory; writes no files", allow_abbrev=False)
+    checking.add_argument("concepts", nargs="*", metavar="CONCEPT", help="all if none is named")
+    checking.add_argument("--dtype", choices=("float64", "float32"), default="float64")
+    checking.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1, ...")
+    checking.add_argument("--steps", type=positive, default=50, help="of each trajectory (default 50)")
+    checking.add_argument("--seed", type=int, default=0, help="of weights, data order and noise (default 0)")
+    checking.add_argument("--json", action="store_true", help="one JSON object per concept and line")
+    return parser
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
+    return number
+
+
+def show_list(markdown: bool) -> int:
+    """Print the curriculum."""
+    from experiments import curriculum
+
+    if markdown:
+        print("\n".join(curriculum.markdown()))
+        return AGREE
+    width = max(len(e.name) for e in curriculum.entries())
+    chapter = None
+    for e in curriculum.entries():
+        if e.chapter != chapter:
+            print(("" if chapter is None else "\n") + e.chapter)
+            chapter = e.chapter
+        print(f"  {e.name:{width}}  {e.title}")
+    return AGREE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

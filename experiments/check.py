@@ -1,0 +1,161 @@
+"""`check`: are the two sides of a concept equal? Gradients at random parameters, and short trajectories. Writes no files."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from rich.console import Console
+
+import experiments
+from experiments import curriculum, report
+from experiments.__main__ import AGREE, BAD_INPUT, DISAGREE
+from experiments.compare import Judge, Step
+from experiments.convert import to_torch
+from experiments.data import ArrayData
+from experiments.lockstep import LockStep, ieee_arithmetic
+from experiments.noise import SharedNoise, put, share_hand, share_torch
+from experiments.nonfinite import NotFinite
+from experiments.pair import Twin
+from experiments.quiet import quiet
+
+PRECISION = {"float64": "64-true", "float32": "32-true"}
+
+
+def check(names: Sequence[str], options: argparse.Namespace) -> int:
+    """Check these concepts, or all; print a table or JSON. Returns 0 only if all pass."""
+    quiet()
+    if (trouble := unusable(options.device)) or options.seed < 0:
+        print(f"error: {trouble or f'--seed must not be negative, got {options.seed}'}", file=sys.stderr)
+        return BAD_INPUT
+    console = Console()
+    rows: list[tuple[dict[str, Any], str]] = []
+    names = list(names) or [e.name for e in curriculum.entries()]
+    with console.status("", spinner="dots") as status:
+        for i, name in enumerate(names):
+            status.update(f"{name} ({i + 1} of {len(names)})")
+            row, remark, failures = check_one(experiments.twin(name), options)
+            rows.append((row, remark))
+            if options.json:
+                print(json.dumps(row), flush=True)
+            for failure in failures:
+                print(f"{name}: {failure}", file=sys.stderr)
+    if not options.json:
+        report.show_check(console, rows)
+        console.print(report.WHAT_DIGITS_MEAN, style="dim", highlight=False, soft_wrap=True)
+    return AGREE if all(row["passed"] for row, _ in rows) else DISAGREE
+
+
+def unusable(device: str) -> str | None:
+    """Why this device cannot be used; None if it can."""
+    try:
+        kind = torch.device(device)
+    except RuntimeError:
+        return f"--device {device}: expected cpu, cuda or cuda:N"
+    if kind.type not in ("cpu", "cuda"):
+        return f"--device {device}: expected cpu, cuda or cuda:N"
+    if kind.type == "cuda" and (kind.index or 0) >= torch.cuda.device_count():
+        return f"--device {device}: this machine has {torch.cuda.device_count()} CUDA device(s)"
+    return None
+
+
+def check_one(twin: Twin, options: argparse.Namespace) -> tuple[dict[str, Any], str, list[str]]:
+    """The summary of one concept, a remark for the table, and what went wrong."""
+    began = time.perf_counter()
+    judges, failures = [], []
+    remarks = set()
+    for label, judge, stand_in in judged(twin, options):
+        judges.append(judge)
+        if stand_in:
+            remarks.add("(random data: the real ones are not at hand)")
+        if not judge.passed:
+            failures.append(f"{label}: {judge.failure}")
+    row = report.summary(twin, judges, options.device, time.perf_counter() - began)
+    return row, " ".join(remarks), failures
+
+
+def judged(twin: Twin, options: argparse.Namespace) -> Iterator[tuple[str, Judge, bool]]:
+    """Everything that is checked of a twin: (what, its judge, whether on random data), for each variant."""
+    for variant in (None, *twin.variants):
+        label = variant or "as declared"
+        yield f"{label}, one step", *one_step(twin, variant, options)
+        yield f"{label}, own optimizer", *trajectory(twin, variant, options)
+    yield "plain gradient descent", *trajectory(twin, None, options, sgd=twin.sgd_lr)
+
+
+def data_for(twin: Twin, seed: int) -> tuple[ArrayData, bool]:
+    """The twin's data, and whether they are random ones in place of data that are not at hand."""
+    data = twin.make_data(seed=seed)
+    if data.at_hand():
+        return data, False
+    data.use(data.stand_in())
+    return data, True
+
+
+def one_step(twin: Twin, variant: str | None, options: argparse.Namespace) -> tuple[Judge, bool]:
+    """Loss and gradients of one batch, at random parameters: initial zeros and ones would hide a forgotten factor."""
+    data, stand_in = data_for(twin, options.seed)
+    ours, theirs = twin.build(options.seed, options.dtype, variant)
+    rng = np.random.default_rng(options.seed)
+    state = {name: p + rng.normal(0, 0.3, p.shape).astype(options.dtype) for name, p in ours.named_parameters()}
+    ours.load_state_dict({**ours.state_dict(), **state})
+    theirs.load_state_dict(to_torch(ours.state_dict()))
+    theirs = theirs.to(options.device)
+    size = data.batch_size or None
+    batch = tuple(a[:size].astype(options.dtype) if a.dtype.kind == "f" else a[:size] for a in data.split.train)
+    noises = SharedNoise(options.seed), SharedNoise(options.seed)
+    share_hand(ours, noises[0])
+    originals = share_torch(theirs, noises[1])
+    ieee_arithmetic()
+    loss = ours.training_step(batch, 0)
+    ours.backward()
+    loss_torch = theirs.training_step(to_torch(batch, options.device), 0)
+    loss_torch.backward()
+    put(theirs, originals)
+    judge = Judge(options.dtype, twin.zero_gradient)
+    by_hand = Step(float(loss), {n: p.grad for n, p in ours.named_parameters() if p.has_grad}, {}, dict(ours.named_buffers()))
+    gradient = {n: p.grad for n, p in theirs.named_parameters() if p.grad is not None}
+    saved = theirs.state_dict()
+    by_torch = Step(float(loss_torch), gradient, {}, {n: b for n, b in theirs.named_buffers() if n in saved})
+    if judge.step(0, by_hand, by_torch).beyond:
+        judge.convict(0, by_hand, by_torch)
+    return judge, stand_in
+
+
+def trajectory(twin: Twin, variant: str | None, options: argparse.Namespace, sgd: float | None = None) -> tuple[Judge, bool]:
+    """Both sides trained for a few steps, on their own; by the twin's optimizer, or by plain gradient descent."""
+    data, stand_in = data_for(twin, options.seed)
+    _, theirs = twin.build(options.seed, options.dtype, variant)
+    lockstep = LockStep(twin, seed=options.seed, plain_sgd=sgd)
+    device = torch.device(options.device)
+    settings = {key: value for key, value in twin.trainer.items() if key not in ("max_epochs", "max_steps")}
+    trainer = pl.Trainer(
+        **settings,
+        max_steps=options.steps,
+        precision=PRECISION[options.dtype],
+        accelerator="gpu" if device.type == "cuda" else "cpu",
+        devices=[device.index or 0] if device.type == "cuda" else 1,
+        callbacks=[lockstep],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        limit_val_batches=0,
+    )
+    try:
+        trainer.fit(theirs, data)
+    except NotFinite as error:
+        lockstep.judge.failure = lockstep.judge.failure or str(error)
+        lockstep.judge.worst["loss"]["loss"] = math.inf
+    return lockstep.judge, stand_in
+
+

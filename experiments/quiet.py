@@ -1,0 +1,20 @@
+"""What Lightning and its libraries say that a learner need not read. Exactly these are silenced; every other warning shows."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+
+def quiet() -> None:
+    """Silence known notices. To be called after pytorch_lightning is imported, which sets its own level."""
+    for name in ("pytorch_lightning", "lightning_fabric"):  # promotional tips, a list of absent devices, the seed
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for message in (
+        r".*LeafSpec.*",  # torch 2.13, at every fit
+        r".*does not have many workers.*",  # the data are in memory: workers would only slow it down
+        r".*number of training batches .* is smaller than the logging interval.*",
+        r".*Checkpoint directory .* exists and is not empty.*",  # a resumed run goes on in its own folder
+        r".*GPU available but not used.*",  # comparing on the CPU is what was asked for
+    ):
+        warnings.filterwarnings("ignore", message=message)

@@ -1,0 +1,125 @@
+"""What a comparison found, for people (a table) and for programs (JSON, CSV)."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from experiments.compare import KINDS, Judge, digits
+from experiments.lockstep import LockStep, Record
+from experiments.pair import Twin
+
+PACKAGES = ("torch", "numpy", "pandas", "pytorch-lightning", "tensorboard", "scikit-learn", "scipy", "matplotlib")
+
+WHAT_DIGITS_MEAN = (
+    "Digits of agreement: 15 digits means that the two numbers are the same in their first 15 decimal digits, "
+    "which is about all that a 64-bit number holds (a 32-bit number holds 7)."
+)
+
+
+def summary(twin: Twin, judges: Iterable[Judge], device: str, seconds: float) -> dict[str, Any]:
+    """What `check --json` prints of a concept, and report.json begins with.
+
+    `error` is the worst of each kind over all tensors and steps; `tolerance` the widest that was granted at any
+    step; `digits` belongs to the worst of all that was compared, buffers and optimizer state included.
+    """
+    judges = list(judges)
+    return {
+        "name": twin.name,
+        "chapter": twin.chapter,
+        "dtype": judges[0].dtype,
+        "device": device,
+        "steps": sum(j.steps for j in judges),
+        "error": {kind: max(j.error(kind) for j in judges) for kind in ("loss", "gradient", "parameter")},
+        "digits": min(j.digits for j in judges),
+        "tolerance": max(j.tolerance for j in judges),
+        "passed": all(j.passed for j in judges),
+        "seconds": round(seconds, 3),
+    }
+
+
+def versions() -> dict[str, str]:
+    """The version of everything that the numbers depend on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+
+
+def write_report(folder: Path, found: Mapping[str, Any], judge: Judge) -> None:
+    """report.json: the summary, what else is known of the judgement, and all versions."""
+    more = {"windows": judge.windows, "failure": judge.failure, "worst": judge.worst, "versions": versions()}
+    text = json.dumps({**found, **more}, indent=2, default=str)
+    (folder / "report.json").write_text(text + "\n", encoding="utf-8")
+
+
+def write_curves(folder: Path, records: list[Record]) -> None:
+    """curves.csv: one row for each judged step."""
+    pd.DataFrame(records, columns=list(Record._fields)).to_csv(folder / "curves.csv", index=False)
+
+
+def show_verdict(console: Console, twin: Twin, lockstep: LockStep) -> None:
+    """The table that ends a run: the worst digits of agreement of the loss, each gradient and each parameter."""
+    judge = lockstep.judge
+    console.print(f"Digits of agreement, at the worst of {judge.steps} steps", soft_wrap=True, highlight=False)
+    table = Table()
+    for heading in ("", "gradient", "value"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    table.add_row("loss", "", f"{digits(judge.error('loss'), judge.dtype):.1f}")
+    for name, e in judge.worst["gradient"].items():
+        after = judge.worst["parameter"].get(name)
+        table.add_row(name, f"{digits(e, judge.dtype):.1f}", "gradient is 0" if after is None else f"{digits(after, judge.dtype):.1f}")
+    for kind, label in (("buffer", "buffers"), ("state", "optimizer state")):
+        if judge.worst[kind]:
+            table.add_row(label, "", f"{digits(judge.error(kind), judge.dtype):.1f}")
+    console.print(table)
+    console.print(WHAT_DIGITS_MEAN, style="dim", highlight=False, soft_wrap=True)
+    console.print(verdict(judge), style="bold green" if judge.passed else "bold red", highlight=False, soft_wrap=True)
+
+
+def verdict(judge: Judge) -> str:
+    """One line: whether the two sides are the same computation."""
+    if not judge.steps:
+        return "Nothing was compared: no step was taken."
+    if judge.failure:
+        return f"They disagree. First at {judge.failure}."
+    windows = "" if judge.windows == 1 else f", in {judge.windows} windows (weights copied over when rounding had been amplified too far)"
+    worst = max(map(judge.error, KINDS))
+    return f"They agree: {judge.steps} steps judged{windows}; the largest relative difference is {worst:.0e}, and rounding explains it."
+
+
+def show_metrics(console: Console, by_hand: Mapping[str, float], torch: Mapping[str, float]) -> None:
+    """The numbers of the last validation, of both sides."""
+    names = [name for name in torch if name.endswith("/val")]
+    if names:
+        table = Table()
+        for heading in ("on held-out data", "by hand", "torch"):
+            table.add_column(heading, justify="left" if heading.startswith("on") else "right")
+        for name in names:
+            hand = f"{by_hand[name]:.6f}" if name in by_hand else "-"
+            table.add_row(name.removesuffix("/val"), hand, f"{torch[name]:.6f}")
+        console.print(table)
+
+
+def show_check(console: Console, rows: Iterable[tuple[Mapping[str, Any], str]]) -> None:
+    """The table of `check`: one line for each concept, with a remark."""
+    table = Table()
+    for heading, justify in (("concept", "left"), ("chapter", "left"), ("steps", "right"), ("loss", "right"), ("gradient", "right")):
+        table.add_column(heading, justify=justify)
+    table.add_column("parameter", justify="right")
+    table.add_column("tolerated", justify="right")
+    table.add_column("seconds", justify="right")
+    table.add_column("", justify="left")
+    for row, remark in rows:
+        kinds = [f"{digits(row['error'][kind], row['dtype']):.1f}" for kind in ("loss", "gradient", "parameter")]
+        verdict = "[green]agree[/green]" if row["passed"] else "[bold red]DISAGREE[/bold red]"
+        least = f"{digits(row['tolerance'], row['dtype']):.1f}"
+        table.add_row(
+            row["name"], row["chapter"], str(row["steps"]), *kinds, least, f"{row['seconds']:.1f}", f"{verdict} {remark}".strip()
+        )
+    console.print(table)
