@@ -22,6 +22,7 @@ import torch
 
 import manual.nn
 from experiments.compare import ONE_STEP, error, norm
+from experiments.noise import Stream
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class Built:
     inputs: list[Any]
     call: Mapping[str, Any] = field(default_factory=dict)  # keyword arguments of forward, the same for both sides
     seeded: Mapping[str, Any] = field(default_factory=dict)  # state_dict entries to use in place of random ones
+    differentiated: tuple[int, ...] | None = None  # the inputs that backward answers for (a loss: predictions, not targets); None: all
+
+    def answered(self, inputs: list[Any]) -> list[Any]:
+        """Those of the inputs for which backward returns a gradient, or None."""
+        return inputs if self.differentiated is None else [inputs[i] for i in self.differentiated]
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,7 @@ class Case:
     training: bool
     reference: Callable[..., Any] | None  # a torch.nn.Module factory in place of torch.nn.<name>
     prepare: Callable[..., None] | None  # called with (manual, torch) after weights are equal
+    hand: Callable[..., Any] | None = None  # a factory in place of manual.nn.<name> (a container, a composition)
 
     def __str__(self) -> str:
         return f"{self.name}-{self.label}"
@@ -64,13 +71,14 @@ def case(
     training: bool = True,
     reference: Callable[..., Any] | None = None,
     prepare: Callable[..., None] | None = None,
+    hand: Callable[..., Any] | None = None,
 ) -> Callable[[Callable[..., Built]], Callable[..., Built]]:
     """Register a case for the class `name`; see the fields of `Case`. `least` raises a size's smallest value from 2."""
 
     def register(build: Callable[..., Built]) -> Callable[..., Built]:
         names = list(inspect.signature(build).parameters)[1:]
         sizes = {size: (least or {}).get(size, 2) for size in names}
-        CASES.append(Case(name, build.__name__, build, sizes, empty, smooth, training, reference, prepare))
+        CASES.append(Case(name, build.__name__, build, sizes, empty, smooth, training, reference, prepare, hand))
         return build
 
     return register
@@ -115,9 +123,9 @@ class Pair:
     def __init__(self, case: Case, sizes: Mapping[str, int], seed: int, dtype: str = "float64", device: str = "cpu") -> None:
         self.case, self.sizes, self.dtype, self.device = case, sizes, dtype, device
         self.rng = np.random.default_rng(seed)
-        built = case.build(self.rng, **sizes)
+        self.built = built = case.build(self.rng, **sizes)
         arguments = {key: cast(value, dtype) for key, value in built.arguments.items()}
-        cls = getattr(manual.nn, case.name)
+        cls = case.hand or getattr(manual.nn, case.name)
         extra = {key: v for key, v in {"dtype": dtype, "rng": np.random.default_rng(seed)}.items() if key in inspect.signature(cls).parameters}
         self.hand = cls(**arguments, **extra)
         reference = case.reference or getattr(torch.nn, case.name)
@@ -143,9 +151,16 @@ class Pair:
         arrays = [tuple(cast(v, self.dtype) for v in x) if isinstance(x, tuple) else cast(x, self.dtype) for x in built.inputs]
         return [lay_out(x, layout) for x in arrays], {key: cast(v, self.dtype) for key, v in built.call.items()}
 
+    def rewind(self) -> None:
+        """Let shared noise begin anew: the next forward by hand draws what the first one drew."""
+        for _, module in self.hand.named_modules():
+            if isinstance(getattr(module, "rng", None), Stream):
+                module.rng.begin(0)
+
     def forward(self, inputs: list[Any], call: Mapping[str, Any]) -> tuple[list[Any], list[Any], list[Any]]:
         """Outputs by hand, outputs of torch, and torch's input leaves."""
-        leaves = [to_torch(x, self.device, learn=True) for x in inputs]
+        answered = self.built.answered(list(range(len(inputs))))
+        leaves = [to_torch(x, self.device, learn=i in answered) for i, x in enumerate(inputs)]
         b = self.torch(*leaves, **{key: to_torch(v, self.device) for key, v in call.items()})
         a = self.hand(*inputs, **call)
         return a, b, leaves
@@ -190,7 +205,7 @@ def judge(
         assert all(np.array_equal(u, k) for u, k in zip(ups, kept, strict=True)), f"{case}: backward changed its argument"
         arrays = [x for x in flat(inputs) if isinstance(x, np.ndarray)]
         assert all(np.array_equal(x, k, equal_nan=True) for x, k in zip(arrays, before, strict=True)), f"{case}: an input was changed"
-        tensors = [x for x in flat(leaves) if isinstance(x, torch.Tensor)]
+        tensors = [x for x in flat(pair.built.answered(leaves)) if isinstance(x, torch.Tensor)]
         for i, (da, leaf) in enumerate(zip([g for g in gradients], tensors, strict=True)):
             key = f"gradient of input {i} of call {call_no}"
             if not leaf.requires_grad:
@@ -233,12 +248,13 @@ def central_differences(case: Case, sizes: Mapping[str, int], seed: int, h: floa
     ups = [pair.rng.normal(size=np.shape(y)) for y in flat(a)]
     gradients = flat(pair.hand.backward(like(a, [u if u.ndim else u[()] for u in ups])))
     pair.hand.load_state_dict(state)
-    arrays = [x for x in flat(inputs) if isinstance(x, np.ndarray)]
+    arrays = [x for x in flat(pair.built.answered(inputs)) if isinstance(x, np.ndarray)]
     places = [(f"input {i}", x, g) for i, (x, g) in enumerate(zip(arrays, gradients, strict=True)) if g is not None]
     places += [(name, p.data, p.grad) for name, p in pair.hand.named_parameters() if p.has_grad]
 
     def loss() -> float:
         pair.hand.load_state_dict({**state, **{n: p.data for n, p in pair.hand.named_parameters()}})
+        pair.rewind()
         value = sum(float(np.sum(u * y)) for u, y in zip(ups, flat(pair.hand(*inputs, **call)), strict=True))
         pair.hand.forget()
         return value

@@ -1,0 +1,206 @@
+"""What there is to mutate, found by itself: the backward of every class, an optimizer's step, and the helpers that only these call."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
+from types import FunctionType, ModuleType
+from typing import Any
+
+import manual
+import manual.module
+import manual.nn
+import manual.optim
+import manual.optim.lr_scheduler
+
+BASES = ("Optimizer", "LRScheduler")
+"""Public classes that are nothing on their own: the cases of their subclasses judge them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Written:
+    """A function written by hand, its syntax tree, and the class that it is a method of."""
+
+    name: str  # "Linear.backward"; of a plain function with its module, "vectors.cosine_similarity_backward"
+    function: FunctionType
+    tree: ast.FunctionDef
+    owner: type | None
+
+    @property
+    def is_root(self) -> bool:
+        """Whether it is itself a backward pass or a step. Roots are mutated whoever calls them, what they call if nothing else does."""
+        name = self.function.__name__
+        if self.owner is None:
+            return name == "backward" or name.endswith("_backward")
+        return name in ("step", "new_state") or name.strip("_").startswith("backward")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is mutated together: functions of one class (or module), and the names whose cases run them."""
+
+    name: str
+    functions: list[Written]
+    judges: list[str]
+
+
+def import_all(package: ModuleType) -> list[ModuleType]:
+    """Every module of a package."""
+    return [importlib.import_module(m.name) for m in pkgutil.walk_packages(package.__path__, package.__name__ + ".")]
+
+
+def written_in(module: ModuleType) -> Iterator[Written]:
+    """Every function and method that this module defines."""
+    trees = {first_line(n): n for n in ast.walk(ast.parse(inspect.getsource(module))) if isinstance(n, ast.FunctionDef)}
+    classes = dict.fromkeys(c for c in vars(module).values() if inspect.isclass(c) and c.__module__ == module.__name__)
+    for owner in (None, *classes):
+        for value in list(vars(owner or module).values()):
+            function = plain_function(value)
+            if function and function.__module__ == module.__name__ and function.__code__.co_filename == module.__file__:
+                prefix = owner.__name__ if owner else module.__name__.rpartition(".")[2]
+                tree = trees.get(function.__code__.co_firstlineno)  # None: a lambda
+                if tree:
+                    yield Written(f"{prefix}.{function.__name__}", function, tree, owner)
+
+
+def first_line(tree: ast.FunctionDef) -> int:
+    """Where Python says that the function begins: at its first decorator."""
+    return min(node.lineno for node in (tree, *tree.decorator_list))
+
+
+def plain_function(value: Any) -> FunctionType | None:
+    """The function inside of a static or class method, a property or a decorated function."""
+    if isinstance(value, staticmethod | classmethod):
+        value = value.__func__
+    elif isinstance(value, property | cached_property):
+        value = getattr(value, "fget", None) or getattr(value, "func", None)
+    value = inspect.unwrap(value) if isinstance(value, FunctionType) else value
+    return value if isinstance(value, FunctionType) else None
+
+
+Call = tuple[Written, type | None]
+"""A function, and the class whose method it is when it is called."""
+
+
+class Handwriting:
+    """All functions of these modules, and which calls which.
+
+    What a call means is read off the names: a method of self is looked up in the class that is asked about, a global in its
+    module, the method of any other object by its name alone.
+    """
+
+    def __init__(self, modules: Iterable[ModuleType]) -> None:
+        self.functions: dict[FunctionType, Written] = {}
+        for module in modules:
+            for written in written_in(module):
+                self.functions.setdefault(written.function, written)
+        self.classes = list(dict.fromkeys(w.owner for w in self.functions.values() if w.owner))
+        self.public = public_classes()
+        self._calls: dict[Call, list[Call]] = {}
+
+    def method(self, lookup: Iterable[type], name: str, cls: type) -> list[Call]:
+        """The method of this name in the first class that has one, if it is written by hand."""
+        for base in lookup:
+            if name in vars(base):
+                written = self.functions.get(plain_function(vars(base)[name]))
+                return [(written, cls)] if written else []
+        return []
+
+    def calls(self, written: Written, cls: type | None) -> list[Call]:
+        """What this function may call when it is a method of `cls`."""
+        if (written, cls) not in self._calls:
+            found = (call for node in ast.walk(written.tree) for call in self._called_by(node, written, cls))
+            self._calls[written, cls] = list(dict.fromkeys(found))
+        return self._calls[written, cls]
+
+    def _called_by(self, node: ast.AST, written: Written, cls: type | None) -> Iterator[Call]:
+        known = written.function.__globals__
+        match node:
+            case ast.Name(name):
+                yield from self._held_by(known.get(name))
+            case ast.Attribute(ast.Name("self" | "cls"), name) if cls:
+                yield from self.method(cls.__mro__, name, cls)
+            case ast.Attribute(ast.Call(ast.Name("super")), name) if cls:
+                yield from self.method(cls.__mro__[cls.__mro__.index(written.owner) + 1 :], name, cls)
+            case ast.Attribute(ast.Name(module), name) if isinstance(known.get(module), ModuleType):
+                yield from self._held_by(getattr(known[module], name, None))
+            case ast.Attribute(_, name) if not any(hasattr(t, name) for t in (dict, list, str)):
+                for found in (called for other in self.classes for called in self.method([other], name, other)):
+                    part = found[1].__module__ == written.function.__module__ and found[1] not in self.public.values()
+                    if part or not found[0].is_root:  # a public class's backward is judged by its own cases
+                        yield found
+
+    def _held_by(self, value: Any) -> Iterator[Call]:
+        """The functions that a global is, or holds."""
+        for v in value.values() if isinstance(value, dict) else value if isinstance(value, tuple | list) else [value]:
+            written = self.functions.get(plain_function(v))
+            if written:
+                yield written, None
+
+    def reached_from(self, written: Written, cls: type | None) -> dict[Written, None]:
+        """Everything that runs, directly or not, when this method of `cls` runs, itself included."""
+        reached: dict[Call, None] = {}
+        waiting = [(written, cls)]
+        while waiting:
+            call = waiting.pop()
+            if call not in reached:
+                reached[call] = None
+                waiting.extend(self.calls(*call))
+        return dict.fromkeys(w for w, _ in reached)
+
+    def family(self, written: Written) -> list[type | None]:
+        """The classes whose method this function may be."""
+        return [c for c in self.classes if issubclass(c, written.owner)] if written.owner else [None]
+
+    @cached_property
+    def backward_only(self) -> set[Written]:
+        """The backward passes, the steps, and every function that nothing else calls."""
+        callers: dict[Written, set[Written]] = {w: set() for w in self.functions.values()}
+        only: set[Written] = set()
+        for written in self.functions.values():
+            for cls in self.family(written):
+                for called, _ in self.calls(written, cls):
+                    callers[called].add(written)
+                if written.is_root:
+                    only.update(self.reached_from(written, cls))
+        while shared := {w for w in only if not w.is_root and not callers[w] <= only}:
+            only -= shared
+        return only
+
+    def judges(self) -> dict[Written, list[str]]:
+        """For everything that is mutated, the classes whose cases run it; for a function that no class runs, its own name."""
+        found: dict[Written, list[str]] = {}
+        for name, cls in self.public.items():
+            methods = [call for attribute in dir(cls) for call in self.method(cls.__mro__, attribute, cls)]
+            roots = [call for call in methods if call[0].is_root]
+            for written in dict.fromkeys(w for root in roots for w in self.reached_from(*root)):
+                if written in self.backward_only and name not in BASES:
+                    found.setdefault(written, []).append(name)
+        for written in self.functions.values():
+            if written.is_root and written.owner is None:
+                found.setdefault(written, [written.name])
+        return found
+
+
+def public_classes() -> dict[str, type]:
+    """The hand-written classes of manual.nn and manual.optim, by name."""
+    named = {**vars(manual.nn), **vars(manual.optim), **vars(manual.optim.lr_scheduler)}
+    ours = {name: c for name, c in named.items() if inspect.isclass(c) and c.__module__.startswith(("manual.nn", "manual.optim"))}
+    return {name: c for name, c in ours.items() if not name.startswith("_")}
+
+
+@cache
+def subjects() -> list[Subject]:
+    """Everything of the package `manual` that is mutated, one entry for each class or module that it is written in."""
+    found: dict[str, Subject] = {}
+    handwriting = Handwriting(m for m in import_all(manual) if m is not manual.module)
+    for written, judges in handwriting.judges().items():
+        subject = found.setdefault(written.name.rpartition(".")[0], Subject(written.name.rpartition(".")[0], [], []))
+        subject.functions.append(written)
+        subject.judges.extend(name for name in judges if name not in subject.judges)
+    return list(found.values())

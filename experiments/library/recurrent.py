@@ -1,0 +1,213 @@
+"""Cases for the recurrent layers and their cells.
+
+torch's dropout between layers draws noise that nobody else can see, so there the reference is composed of torch's own layers, one
+at a time, with a dropout between them that draws the shared noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+import manual.module
+from experiments.library.case import Built, case
+from experiments.noise import SharedDropout, SharedNoise, Stream, share_hand
+
+
+class Stacked(nn.Module):
+    """A recurrent layer of torch for each layer, and shared dropout between them, under the parameter names of the whole stack."""
+
+    def __init__(self, kind: type[nn.RNNBase], input_size: int, hidden_size: int, num_layers: int, dropout: float, **options: Any) -> None:
+        super().__init__()
+        self.directions = 2 if options.get("bidirectional") else 1
+        layers = [kind(hidden_size * self.directions if i else input_size, hidden_size, **options) for i in range(num_layers)]
+        self.layers = tuple(layers)  # a tuple is not searched for parameters: they are registered here, renamed
+        for i, layer in enumerate(layers):
+            for name, p in layer.named_parameters():
+                self.register_parameter(name.replace("_l0", f"_l{i}"), p)
+        self.dropouts = nn.ModuleList(SharedDropout(dropout, Stream(5, 0, f"dropouts.{i}")) for i in range(num_layers - 1))
+
+    def forward(self, x: torch.Tensor, hx: Any = None) -> Any:
+        last = []
+        for i, layer in enumerate(self.layers):
+            mine = slice(i * self.directions, (i + 1) * self.directions)
+            start = None if hx is None else tuple(s[mine] for s in hx) if isinstance(hx, tuple) else hx[mine]
+            x, state = layer(x, start)
+            last.append(state)
+            if i < len(self.dropouts):
+                x = self.dropouts[i](x)
+        together = tuple(torch.cat(parts) for parts in zip(*last, strict=True)) if isinstance(last[0], tuple) else torch.cat(last)
+        return x, together
+
+
+def stacked(kind: type[nn.RNNBase]) -> Callable[..., nn.Module]:
+    """A factory of the composed reference."""
+    return lambda **arguments: Stacked(kind, **arguments)
+
+
+def calm(hand: manual.module.Module, torch_module: nn.Module) -> None:
+    """Weights a quarter as large: a random recurrence saturates, and then 1 − tanh² is mostly rounding, on both sides."""
+    for p in hand.parameters():
+        p *= 0.25
+    with torch.no_grad():
+        for q in torch_module.parameters():
+            q *= 0.25
+
+
+def share(hand: manual.module.Module, torch_module: nn.Module) -> None:
+    """Calm, and let the layers by hand draw from streams equal to those of `Stacked`."""
+    calm(hand, torch_module)
+    share_hand(hand, SharedNoise(5))
+
+
+# ---- RNN -----------------------------------------------------------------------------------------
+
+
+@case("RNN", empty=True, prepare=calm)
+def tanh(rng: np.random.Generator, T: int, N: int, I: int, H: int) -> Built:
+    return Built({"input_size": I, "hidden_size": H}, [rng.normal(size=(T, N, I))])
+
+
+@case("RNN", prepare=calm)
+def relu_from_a_state(rng: np.random.Generator, T: int, N: int, I: int, H: int) -> Built:
+    return Built({"input_size": I, "hidden_size": H, "nonlinearity": "relu"}, [rng.normal(size=(T, N, I)), rng.normal(size=(1, N, H))])
+
+
+@case("RNN", prepare=calm)
+def two_layers_both_directions(rng: np.random.Generator, T: int, N: int, I: int, H: int) -> Built:
+    arguments = {"input_size": I, "hidden_size": H, "num_layers": 2, "bidirectional": True, "batch_first": True}
+    return Built(arguments, [rng.normal(size=(N, T, I)), rng.normal(size=(4, N, H))])
+
+
+@case("RNN", prepare=calm)
+def unbatched_no_bias(rng: np.random.Generator, T: int, I: int, H: int) -> Built:
+    arguments = {"input_size": I, "hidden_size": H, "bias": False, "batch_first": True, "num_layers": 2}
+    return Built(arguments, [rng.normal(size=(T, I)), rng.normal(size=(2, H))])
+
+
+@case("RNN", reference=stacked(nn.RNN), prepare=share)
+def dropout_between_layers(rng: np.random.Generator, T: int, N: int, I: int, H: int) -> Built:
+    arguments = {"input_size": I, "hidden_size": H, "num_layers": 3, "dropout": 0.4}
+    return Built(arguments, [rng.normal(size=(T, N, I)), rng.normal(size=(3, N, H))])
+
+
+@case("RNN", training=False, prepare=calm)
+def dropout_in_eval(rng: np.random.Generator, T: int, N: int, I: int, H: int) -> Built:
+    return Built({"input_size": I, "hidden_size": H, "num_layers": 2, "dropout": 0.4}, [rng.normal(size=(T, N, I))])
+
+
+# ---- LSTM ----------------------------------------------------------------------------------------
+
+
+@case("LSTM", empty=True, prepare=calm)
+def lstm(rng: np.random.Generator, T: int, N: int, I: int, H: int) -> Built:
+    return Built({"input_size": I, "hidden_size": H}, [rng.normal(size=(T, N, I))])
+
+
+@case("LSTM", prepare=calm)
+def lstm_from_a_state(rng: np.random.Generator, T: int, N: int, I: int, H: int) -> Built:
+    state = rng.normal(size=(1, N, H)), rng.normal(size=(1, N, H))
+    return Built({"input_size": I, "hidden_size": H, "bias": False, "batch_first": True}, [rng.normal(size=(N, T, I)), state])
+
+
+@case("LSTM", prepare=calm)
+def lstm_two_layers_both_directions(rng: np.random.Generator, T: int, N: int, I: int, H: int) -> Built:
+    state = rng.normal(size=(4, N, H)), rng.normal(size=(4, N, H))
+    return Built({"input_size": I, "hidden_size": H, "num_layers": 2, "bidirectional": True}, [rng.normal(size=(T, N, I)), state])
+
+
+@case("LSTM", prepare=calm)
+def lstm_unbatched(rng: np.random.Generator, T: int, I: int, H: int) -> Built:
+    state = rng.normal(size=(2, H)), rng.normal(size=(2, H))
+    return Built({"input_size": I, "hidden_size": H, "bidirectional": True}, [rng.normal(size=(T, I)), state])
+
+
+@case("LSTM", reference=stacked(nn.LSTM), prepare=share)
+def lstm_dropout_between_layers(rng: np.random.Generator, T: int, N: int, I: int, H: int) -> Built:
+    state = rng.normal(size=(4, N, H)), rng.normal(size=(4, N, H))
+    arguments = {"input_size": I, "hidden_size": H, "num_layers": 2, "dropout": 0.4, "bidirectional": True}
+    return Built(arguments, [rng.normal(size=(T, N, I)), state])
+
+
+# ---- GRU -----------------------------------------------------------------------------------------
+
+
+@case("GRU", empty=True, prepare=calm)
+def gru(rng: np.random.Generator, T: int, N: int, I: int, H: int) -> Built:
+    return Built({"input_size": I, "hidden_size": H}, [rng.normal(size=(T, N, I))])
+
+
+@case("GRU", prepare=calm)
+def gru_from_a_state(rng: np.random.Generator, T: int, N: int, I: int, H: int) -> Built:
+    arguments = {"input_size": I, "hidden_size": H, "bias": False, "batch_first": True}
+    return Built(arguments, [rng.normal(size=(N, T, I)), rng.normal(size=(1, N, H))])
+
+
+@case("GRU", prepare=calm)
+def gru_two_layers_both_directions(rng: np.random.Generator, T: int, N: int, I: int, H: int) -> Built:
+    arguments = {"input_size": I, "hidden_size": H, "num_layers": 2, "bidirectional": True}
+    return Built(arguments, [rng.normal(size=(T, N, I)), rng.normal(size=(4, N, H))])
+
+
+@case("GRU", prepare=calm)
+def gru_unbatched(rng: np.random.Generator, T: int, I: int, H: int) -> Built:
+    return Built({"input_size": I, "hidden_size": H}, [rng.normal(size=(T, I)), rng.normal(size=(1, H))])
+
+
+@case("GRU", reference=stacked(nn.GRU), prepare=share)
+def gru_dropout_between_layers(rng: np.random.Generator, T: int, N: int, I: int, H: int) -> Built:
+    arguments = {"input_size": I, "hidden_size": H, "num_layers": 2, "dropout": 0.4}
+    return Built(arguments, [rng.normal(size=(T, N, I))])
+
+
+# ---- cells ---------------------------------------------------------------------------------------
+
+
+@case("RNNCell", empty=True, prepare=calm)
+def cell(rng: np.random.Generator, N: int, I: int, H: int) -> Built:
+    return Built({"input_size": I, "hidden_size": H}, [rng.normal(size=(N, I)), rng.normal(size=(N, H))])
+
+
+@case("RNNCell", prepare=calm)
+def cell_relu_without_state(rng: np.random.Generator, N: int, I: int, H: int) -> Built:
+    return Built({"input_size": I, "hidden_size": H, "bias": False, "nonlinearity": "relu"}, [rng.normal(size=(N, I))])
+
+
+@case("RNNCell", prepare=calm)
+def cell_unbatched(rng: np.random.Generator, I: int, H: int) -> Built:
+    return Built({"input_size": I, "hidden_size": H}, [rng.normal(size=I), rng.normal(size=H)])
+
+
+@case("LSTMCell", empty=True, prepare=calm)
+def lstm_cell(rng: np.random.Generator, N: int, I: int, H: int) -> Built:
+    state = rng.normal(size=(N, H)), rng.normal(size=(N, H))
+    return Built({"input_size": I, "hidden_size": H}, [rng.normal(size=(N, I)), state])
+
+
+@case("LSTMCell", prepare=calm)
+def lstm_cell_without_state(rng: np.random.Generator, N: int, I: int, H: int) -> Built:
+    return Built({"input_size": I, "hidden_size": H, "bias": False}, [rng.normal(size=(N, I))])
+
+
+@case("LSTMCell", prepare=calm)
+def lstm_cell_unbatched(rng: np.random.Generator, I: int, H: int) -> Built:
+    return Built({"input_size": I, "hidden_size": H}, [rng.normal(size=I), (rng.normal(size=H), rng.normal(size=H))])
+
+
+@case("GRUCell", empty=True, prepare=calm)
+def gru_cell(rng: np.random.Generator, N: int, I: int, H: int) -> Built:
+    return Built({"input_size": I, "hidden_size": H}, [rng.normal(size=(N, I)), rng.normal(size=(N, H))])
+
+
+@case("GRUCell", prepare=calm)
+def gru_cell_without_state(rng: np.random.Generator, N: int, I: int, H: int) -> Built:
+    return Built({"input_size": I, "hidden_size": H, "bias": False}, [rng.normal(size=(N, I))])
+
+
+@case("GRUCell", prepare=calm)
+def gru_cell_unbatched(rng: np.random.Generator, I: int, H: int) -> Built:
+    return Built({"input_size": I, "hidden_size": H}, [rng.normal(size=I), rng.normal(size=H)])

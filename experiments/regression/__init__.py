@@ -1,0 +1,1 @@
+"""Fitting numbers to numbers."""

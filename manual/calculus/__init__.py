@@ -1,0 +1,1 @@
+"""How a loss changes: the chain rule, and the ways down."""

@@ -1,0 +1,393 @@
+"""Convolutions: every output is a weighted sum over a window of the input, and all windows share the weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from manual.module import Module, Parameter
+from manual.nn.fold import Windows, expect_image, per_axis
+from manual.nn.init import uniform
+from manual.nn.validate import expect_array, expect_choice, expect_size
+
+# ---- the definition, and three maps that compute it fast -------------------------------------------------
+
+
+def by_definition(
+    x: np.ndarray,
+    W: np.ndarray,
+    dL_dy: np.ndarray,
+    stride: tuple[int, int] = (1, 1),
+    padding: tuple[int, int] = (0, 0),
+    dilation: tuple[int, int] = (1, 1),
+    groups: int = 1,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A convolution without bias and its backward, one output at a time: slow, and nothing left to the imagination.
+
+    The forward line multiplies a filter by a window and sums; each backward line gives one of the two factors the upstream gradient times
+    the other. The fast form below must agree with it.
+
+    Args:
+        x: (N, C, H, W).
+        W: (O, C / groups, K, L).
+        dL_dy: (N, O, I, J), with I · J windows.
+
+    Returns:
+        y of dL_dy's shape, dL_dx of x's, dL_dW of W's.
+    """
+    (s, t), (p, q), (d, e), (K, L) = stride, padding, dilation, W.shape[2:]
+    x = np.pad(x, ((0, 0), (0, 0), (p, p), (q, q)))
+    y, dL_dx, dL_dW = np.zeros_like(dL_dy), np.zeros_like(x), np.zeros_like(W)
+    for n, o, i, j in np.ndindex(dL_dy.shape):
+        first = o * groups // len(W) * W.shape[1]  # of the channels that this output's group sees
+        channels = slice(first, first + W.shape[1])
+        window = (n, channels, slice(i * s, i * s + K * d, d), slice(j * t, j * t + L * e, e))
+        y[n, o, i, j] = np.sum(W[o] * x[window])
+        dL_dW[o] += dL_dy[n, o, i, j] * x[window]
+        dL_dx[window] += dL_dy[n, o, i, j] * W[o]
+    return y, dL_dx[:, :, p : x.shape[2] - p, q : x.shape[3] - q], dL_dW
+
+
+BLOCK = 2**20
+"""Bytes of windows that are made at a time: few enough to be still in the processor's cache when they are used."""
+
+
+def correlate(x: np.ndarray, W: np.ndarray, windows: Windows, count: Sequence[int], groups: int) -> np.ndarray:
+    """y = W ★ x, every filter times every window: (N, C, *size) to (N, O, *count).
+
+    With the P windows of an image as the columns of a matrix this is one matrix product, y = W columns.
+    """
+    N, O, P = len(x), len(W), math.prod(count)
+    W_rows = _rows(W, groups)
+    y = np.empty((N, groups, O // groups, P), dtype=x.dtype)
+    for some, columns in _columns(x, windows, count, groups):
+        np.matmul(W_rows, columns, out=y[some])  # (O, C·K) @ (C·K, P), for each image and group
+    return y.reshape(N, O, *count)
+
+
+def correlate_weight(x: np.ndarray, dL_dy: np.ndarray, windows: Windows, groups: int) -> np.ndarray:
+    """∂L/∂W of `correlate`: the windows of x, each weighted by the gradient of the output that it led to; (O, C / groups, *kernel_size).
+
+    y = W columns for every image, so dL_dW = dL_dy columnsᵀ, summed over images; the code finds its transpose, which BLAS does faster.
+    """
+    N, O, *count = dL_dy.shape
+    C, P = x.shape[1] // groups, math.prod(count)
+    dL_drows = dL_dy.reshape(N, groups, O // groups, P)
+    dL_dWT = np.zeros((groups, C * math.prod(windows.kernel_size), O // groups), dtype=x.dtype)
+    for some, columns in _columns(x, windows, count, groups):
+        dL_dWT += (columns @ dL_drows[some].swapaxes(-1, -2)).sum(axis=0)  # (C·K, P) @ (P, O), summed over images
+    return dL_dWT.swapaxes(-1, -2).reshape(O, C, *windows.kernel_size)
+
+
+def correlate_transposed(dL_dy: np.ndarray, W: np.ndarray, windows: Windows, size: Sequence[int], groups: int) -> np.ndarray:
+    """∂L/∂x of `correlate`, (N, O, *count) to (N, C, *size): every window receives Wᵀ dL_dy, and where windows overlap these add up."""
+    N, O, *count = dL_dy.shape
+    C, K, P = W.shape[1] * groups, math.prod(windows.kernel_size), math.prod(count)
+    dL_drows = dL_dy.reshape(N, groups, O // groups, P)
+    W_columns = _rows(W, groups).swapaxes(-1, -2)
+    product = np.multiply if O == groups else np.matmul  # with one filter in a group the same, and twice as fast
+    dL_dx = np.zeros((N, C, *size), dtype=dL_dy.dtype)
+    step = _step(N, C * K * P * dL_dy.itemsize)
+    buffer = np.empty((step, groups, C * K // groups, P), dtype=dL_dy.dtype)
+    for n in range(0, N, step):
+        some = slice(n, n + step)
+        dL_dcolumns = product(W_columns, dL_drows[some], out=buffer[: N - n])  # (C·K, O) @ (O, P), for each image and group
+        windows.scatter(dL_dcolumns.reshape(-1, C, *windows.kernel_size, *count), dL_dx[some])
+    return dL_dx
+
+
+def _columns(x: np.ndarray, windows: Windows, count: Sequence[int], groups: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """The windows of a few images at a time, as columns: the images, and an array of shape (images, groups, C / groups · K, P).
+
+    Nobody may keep them, the next ones take their place: they are K times as many numbers as x, and cheap to gather again.
+    """
+    N, C = x.shape[:2]
+    K, P = math.prod(windows.kernel_size), math.prod(count)
+    step = _step(N, C * K * P * x.itemsize)
+    buffer = np.zeros((step, C, *windows.kernel_size, *count), dtype=x.dtype)  # where windows cover padding it stays 0
+    for n in range(0, N, step):
+        gathered = buffer[: N - n]
+        windows.gather(x[n : n + step], gathered)
+        yield slice(n, n + step), gathered.reshape(len(gathered), groups, C // groups * K, P)
+
+
+def _step(N: int, bytes_of_one: int) -> int:
+    """How many of N images to take at a time, when the windows of one take so many bytes."""
+    return max(1, min(N, BLOCK // bytes_of_one))
+
+
+def _rows(W: np.ndarray, groups: int) -> np.ndarray:
+    """The filters of each group as the rows of a matrix: (groups, O / groups, C / groups · K)."""
+    return W.reshape(groups, len(W) // groups, math.prod(W.shape[1:]))
+
+
+# ---- the layers --------------------------------------------------------------------------------------------------
+
+
+class _Convolution(Module):
+    """What all convolutions share: the arguments, weight and bias."""
+
+    axes: int
+    transposed = False
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Sequence[int],
+        stride: int | Sequence[int],
+        dilation: int | Sequence[int],
+        groups: int,
+        bias: bool,
+        padding_mode: str,
+        rng: np.random.Generator | None,
+        dtype: Any,
+    ) -> None:
+        super().__init__()
+        layer, axes = type(self).__name__, self.axes
+        self.in_channels, self.out_channels = per_axis(layer, "in_channels and out_channels", (in_channels, out_channels), 2, 1)
+        (self.groups,) = per_axis(layer, "groups", groups, 1, 1)
+        if in_channels % groups or out_channels % groups:
+            raise ValueError(f"{layer}: groups must divide in_channels = {in_channels} and out_channels = {out_channels}, got {groups}")
+        self.kernel_size = per_axis(layer, "kernel_size", kernel_size, axes, 1)
+        self.stride = per_axis(layer, "stride", stride, axes, 1)
+        self.dilation = per_axis(layer, "dilation", dilation, axes, 1)
+        expect_choice(layer, "padding_mode", padding_mode, ("zeros", "reflect", "replicate", "circular"))
+        if padding_mode != "zeros":
+            raise NotImplementedError(f"{layer}: padding_mode {padding_mode!r} is not written by hand, only 'zeros' is")
+        self.padding_mode = padding_mode
+        rows, columns = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
+        shape = (rows, columns // groups, *self.kernel_size)
+        bound = 1 / math.sqrt(math.prod(shape[1:]))
+        self.weight = Parameter(uniform(shape, -bound, bound, rng=rng, dtype=dtype))
+        self.bias = Parameter(uniform((out_channels,), -bound, bound, rng=rng, dtype=dtype)) if bias else None
+
+    def expect(self, x: np.ndarray) -> None:
+        """Raise unless x fits."""
+        layer = type(self).__name__
+        expect_array(layer, "x", x, self.weight.dtype)
+        expect_image(layer, x, self.axes)
+        expect_size(layer, "x", x, -1 - self.axes, self.in_channels, "in_channels")
+
+    def batch(self, x: np.ndarray) -> np.ndarray:
+        """x with its batch axis, also when it is a single image."""
+        return x if x.ndim == self.axes + 2 else x[None]
+
+    def add_bias(self, y: np.ndarray) -> np.ndarray:
+        """y + b, one entry of b for each channel of y (which is ours, so that it may be changed)."""
+        if self.bias is not None:
+            y += self.bias.reshape(-1, *[1] * self.axes)
+        return y
+
+    def add_bias_backward(self, dL_dy: np.ndarray) -> None:
+        """∂L/∂b: b[o] was used at every position of every image."""
+        if self.bias is not None:
+            positions = dL_dy.reshape(*dL_dy.shape[:2], math.prod(dL_dy.shape[2:]))
+            self.bias.grad += positions.sum(axis=2).sum(axis=0)  # (N, O, P) to (O,)
+
+
+class _Conv(_Convolution):
+    """Conv1d and Conv2d."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Sequence[int],
+        stride: int | Sequence[int] = 1,
+        padding: int | Sequence[int] | str = 0,
+        dilation: int | Sequence[int] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        *,
+        rng: np.random.Generator | None = None,
+        dtype: Any = np.float64,
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, dilation, groups, bias, padding_mode, rng, dtype)
+        self.padding = padding if isinstance(padding, str) else per_axis(type(self).__name__, "padding", padding, self.axes, 0)
+        self.windows = Windows(self.kernel_size, self.stride, *self._before_and_after(), self.dilation)
+
+    def _before_and_after(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """How many zeros come before x and behind it, along each axis."""
+        if not isinstance(self.padding, str):
+            return self.padding, self.padding
+        layer = type(self).__name__
+        expect_choice(layer, "padding", self.padding, ("same", "valid"))
+        if self.padding == "valid":
+            return (0,) * self.axes, (0,) * self.axes
+        if max(self.stride) > 1:
+            raise ValueError(f"{layer}: padding 'same' needs stride 1, got stride {self.stride}")
+        both = [d * (k - 1) for k, d in zip(self.kernel_size, self.dilation, strict=True)]
+        return tuple(p // 2 for p in both), tuple(p - p // 2 for p in both)  # of an odd number one more goes behind x
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.expect(x)
+        count = self.windows.count(type(self).__name__, x.shape[-self.axes :])
+        self.save(x)
+        y = correlate(self.batch(x), self.weight.data, self.windows, count, self.groups)
+        y = self.add_bias(y)
+        return y.reshape(*x.shape[: -1 - self.axes], *y.shape[1:])
+
+    def backward(self, dL_dy: np.ndarray) -> np.ndarray:
+        x = self.restore()
+        size, dL_dy = x.shape[-self.axes :], self.batch(dL_dy)
+        self.add_bias_backward(dL_dy)
+        self.weight.grad += correlate_weight(self.batch(x), dL_dy, self.windows, self.groups)
+        dL_dx = correlate_transposed(dL_dy, self.weight.data, self.windows, size, self.groups)
+        return dL_dx.reshape(x.shape)
+
+
+class Conv1d(_Conv):
+    """Cross-correlation of sequences with learned filters (torch.nn.Conv1d): Conv2d with one axis less.
+
+        y[n, o, i] = b[o] + Σ W[o, c, k] x[n, c, i·s + k·d − p], summed over c and k
+
+    The gradients, arguments and errors are those of Conv2d; what is given for each axis is one integer here.
+
+    Shapes: x (N, C, T) or (C, T), y (N, O, I) or (O, I) with I = ⌊(T + 2 p − d (K − 1) − 1) / s⌋ + 1, weight (O, C / groups, K), bias (O,).
+    """
+
+    axes = 1
+
+
+class Conv2d(_Conv):
+    """Cross-correlation of images with learned filters (torch.nn.Conv2d).
+
+    With stride s, padding p and dilation d (here the same for both axes), x[n, c, u, v] = 0 outside of the image, and all sums over
+    the indices that the left side lacks,
+
+        y[n, o, i, j]     = b[o] + Σ W[o, c, k, l] x[n, c, i·s + k·d − p, j·s + l·d − p]
+        ∂L/∂W[o, c, k, l] = Σ ∂L/∂y[n, o, i, j] x[n, c, i·s + k·d − p, j·s + l·d − p]
+        ∂L/∂b[o]          = Σ ∂L/∂y[n, o, i, j]
+        ∂L/∂x[n, c, u, v] = Σ ∂L/∂y[n, o, i, j] W[o, c, k, l], over all o, and all k, l, i, j with i·s + k·d − p = u, j·s + l·d − p = v
+
+    `by_definition` is just that. The fast form lays the windows of an image side by side as the columns of a matrix (C·K, P), so that with
+    W as (O, C·K) it is a linear map:
+
+        y = W columns,   dL_dW = dL_dy columnsᵀ,   dL_dcolumns = Wᵀ dL_dy,
+
+    and ∂L/∂x is the sum of dL_dcolumns over all windows that an entry of x was copied to.
+
+    Args:
+        in_channels: C.
+        out_channels: O, the number of filters.
+        kernel_size: taps of a filter; this, stride and dilation are an integer, or one for each axis.
+        stride: steps from one window to the next.
+        padding: zeros on both sides of each axis, an integer or one for each axis; 'valid' is none; 'same' gives y the size of x (with
+            stride 1), one more zero behind x than before it where their number is odd.
+        dilation: steps from one tap to the next.
+        groups: channels and filters are cut into so many groups, and each filter sees the channels of its group only.
+        bias: whether b is there.
+        padding_mode: only 'zeros'.
+        rng: draws the initial weights, uniform in ±1/√(C / groups · taps) (torch's default: Kaiming-uniform with a = √5).
+        dtype: of the parameters.
+
+    Shapes: x (N, C, H, W) or (C, H, W), y (N, O, I, J) or (O, I, J) with I = ⌊(H + 2 p − d (K − 1) − 1) / s⌋ + 1 and J likewise,
+    weight (O, C / groups, K, L), bias (O,).
+
+    Raises:
+        ValueError: if x has another number of axes or of channels, or a filter spans more than x with its padding; at construction
+            if groups does not divide both numbers of channels, 'same' meets a stride above 1, or a number is too small.
+        TypeError: if x is not an array of the weight's dtype.
+        NotImplementedError: for another padding_mode.
+
+    Source: V. Dumoulin and F. Visin, A guide to convolution arithmetic for deep learning (2016), for the sizes and the transpose.
+    """
+
+    axes = 2
+
+
+class ConvTranspose2d(_Convolution):
+    """The transpose of Conv2d (torch.nn.ConvTranspose2d): its forward is Conv2d's way back to x, its backward is Conv2d's forward.
+
+    Each entry of x is multiplied by a whole filter, which is added to y where the window of that entry stands. With stride s,
+    padding p and dilation d,
+
+        y[n, o, u, v]     = b[o] + Σ x[n, c, i, j] W[c, o, k, l], over all c, and all k, l, i, j with i·s + k·d − p = u, j·s + l·d − p = v
+        ∂L/∂x[n, c, i, j] = Σ W[c, o, k, l] ∂L/∂y[n, o, i·s + k·d − p, j·s + l·d − p]      a convolution of dL_dy
+        ∂L/∂W[c, o, k, l] = Σ x[n, c, i, j] ∂L/∂y[n, o, i·s + k·d − p, j·s + l·d − p]
+        ∂L/∂b[o]          = Σ ∂L/∂y[n, o, u, v]
+
+    With stride s a convolution gives s sizes of x the same size of y, so its transpose has s sizes to choose from: output_padding adds
+    to the least one.
+
+    Args:
+        in_channels, out_channels, kernel_size, stride, groups, bias, dilation, padding_mode, dtype: as for Conv2d.
+        padding: rows and columns taken off on both sides of y; the padding of the convolution that this is the transpose of.
+        output_padding: rows and columns more at the end of y, fewer than the stride or the dilation.
+        rng: draws the initial weights, uniform in ±1/√(O / groups · taps) (torch's default).
+
+    Shapes: x (N, C, I, J) or (C, I, J), y (N, O, H, W) or (O, H, W) with H = (I − 1) s − 2 p + d (K − 1) + output_padding + 1 and W
+    likewise, weight (C, O / groups, K, L), bias (O,).
+
+    Raises:
+        ValueError: if x has another number of axes or of channels, y would be empty, or output_size is none of the possible ones; at
+            construction as for Conv2d, and if output_padding is too large.
+        TypeError: if x is not an array of the weight's dtype.
+        NotImplementedError: for another padding_mode.
+    """
+
+    axes = 2
+    transposed = True
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Sequence[int],
+        stride: int | Sequence[int] = 1,
+        padding: int | Sequence[int] = 0,
+        output_padding: int | Sequence[int] = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: int | Sequence[int] = 1,
+        padding_mode: str = "zeros",
+        *,
+        rng: np.random.Generator | None = None,
+        dtype: Any = np.float64,
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, dilation, groups, bias, padding_mode, rng, dtype)
+        self.padding = per_axis("ConvTranspose2d", "padding", padding, 2, 0)
+        self.output_padding = per_axis("ConvTranspose2d", "output_padding", output_padding, 2, 0)
+        if any(o >= max(s, d) for o, s, d in zip(self.output_padding, self.stride, self.dilation, strict=True)):
+            raise ValueError(
+                f"ConvTranspose2d: output_padding must be less than stride {self.stride} or dilation {self.dilation}, got {output_padding}"
+            )
+        self.windows = Windows(self.kernel_size, self.stride, self.padding, self.padding, self.dilation)
+
+    def _size(self, x: np.ndarray, output_size: Sequence[int] | None) -> tuple[int, ...]:
+        """(H, W) of y."""
+        geometry = list(zip(x.shape[-2:], self.stride, self.padding, self.windows.span, strict=True))
+        least = tuple((n - 1) * s - 2 * p + span for n, s, p, span in geometry)
+        if output_size is None:
+            size = tuple(n + o for n, o in zip(least, self.output_padding, strict=True))
+        else:
+            size = tuple(output_size)[-2:]
+            if len(size) < 2 or any(not n <= m < n + s for m, n, s in zip(size, least, self.stride, strict=True)):
+                raise ValueError(
+                    f"ConvTranspose2d: output_size must be at least {least}, and less than that plus {self.stride}, got {output_size}"
+                )
+        if min(size) < 1:
+            raise ValueError(f"ConvTranspose2d: y would have size {size}, nothing is left of it for x of shape {x.shape}")
+        return size
+
+    def forward(self, x: np.ndarray, output_size: Sequence[int] | None = None) -> np.ndarray:
+        """y, of the size (H, W) that output_size asks for, if it does, in place of output_padding."""
+        self.expect(x)
+        size = self._size(x, output_size)
+        self.save(x)
+        y = correlate_transposed(self.batch(x), self.weight.data, self.windows, size, self.groups)
+        y = self.add_bias(y)
+        return y.reshape(*x.shape[:-3], *y.shape[1:])
+
+    def backward(self, dL_dy: np.ndarray) -> np.ndarray:
+        x = self.restore()
+        count, dL_dy = x.shape[-2:], self.batch(dL_dy)
+        self.add_bias_backward(dL_dy)
+        self.weight.grad += correlate_weight(dL_dy, self.batch(x), self.windows, self.groups)  # x and y have changed places
+        dL_dx = correlate(dL_dy, self.weight.data, self.windows, count, self.groups)
+        return dL_dx.reshape(x.shape)

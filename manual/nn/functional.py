@@ -1,0 +1,49 @@
+"""Plain functions under several layers and losses, each in the form that neither overflows nor loses digits."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """σ(x) = 1 / (1 + e⁻ˣ), entry by entry (torch.sigmoid).
+
+    Where e⁻ˣ overflows to ∞, 1 / (1 + ∞) = 0 is what σ(x) rounds to.
+    """
+    with np.errstate(over="ignore"):
+        return 1 / (1 + np.exp(-x))
+
+
+def softplus(x: np.ndarray) -> np.ndarray:
+    """log(1 + eˣ), entry by entry, as max(x, 0) + log(1 + e⁻ᴵˣᴵ): nothing overflows, and log1p keeps the tail's digits."""
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+def logsumexp(x: np.ndarray, axis: int, keepdims: bool = False) -> np.ndarray:
+    """log Σᵢ exp(xᵢ) along an axis (torch.logsumexp), as m + log Σᵢ exp(xᵢ − m) with m = maxᵢ xᵢ: the largest power is e⁰ = 1.
+
+    Only −∞ along the axis gives −∞ (the logarithm of nothing), a +∞ gives +∞.
+    """
+    m = x.max(axis=axis, keepdims=True)
+    m = np.where(np.isinf(m), 0, m)  # ∞ − ∞ would be NaN
+    with np.errstate(divide="ignore"):  # log 0 = −∞ is what is meant
+        y = m + np.log(np.exp(x - m).sum(axis=axis, keepdims=True))
+    return y if keepdims else y.squeeze(axis)
+
+
+def softmax(x: np.ndarray, axis: int = -1) -> np.ndarray:
+    """pᵢ = exp(xᵢ) / Σⱼ exp(xⱼ) along an axis (torch.softmax).
+
+    The maximum is subtracted first: it cancels in the fraction, and no power overflows. A row of −∞ alone gives NaN, as in torch.
+    """
+    p = x - x.max(axis=axis, keepdims=True)
+    np.exp(p, out=p)
+    p /= p.sum(axis=axis, keepdims=True)
+    return p
+
+
+def log_softmax(x: np.ndarray, axis: int = -1) -> np.ndarray:
+    """log pᵢ = xᵢ − log Σⱼ exp(xⱼ) along an axis (torch.log_softmax), exact also where pᵢ itself would round to 0."""
+    shifted = x - x.max(axis=axis, keepdims=True)
+    shifted -= np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+    return shifted

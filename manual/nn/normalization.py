@@ -1,0 +1,282 @@
+"""Normalisation of each example by itself: the twins of torch.nn.LayerNorm, GroupNorm and RMSNorm."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from manual.module import Module, Parameter
+from manual.nn.validate import expect_array, expect_size
+
+
+def row_mean(rows: np.ndarray) -> np.ndarray:
+    """(R, D) to (R, 1), as a product with D times 1/D: BLAS sums up to three times as fast as `mean`."""
+    return rows @ np.full((rows.shape[1], 1), 1 / rows.shape[1], rows.dtype)
+
+
+def row_dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Σ a b along each row, (R, D) and (R, D) to (R, 1), without the array of products in between."""
+    return np.vecdot(a, b)[:, None]
+
+
+def standardize(x: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray]:
+    """x_hat: each row of x (R, D) with mean 0 and variance 1; and the 1/std that it was multiplied with, (R, 1).
+
+    Step by step, with every mean along the row (a test runs these lines, and those of the backward):
+
+        mean = x.mean(axis=1, keepdims=True)
+        x_centred = x - mean
+        var = (x_centred**2).mean(axis=1, keepdims=True)
+        std = np.sqrt(var + eps)
+        x_hat = x_centred / std
+    """
+    x_hat = x - row_mean(x)
+    inv_std = 1 / np.sqrt(row_dot(x_hat, x_hat) / x.shape[1] + eps)
+    x_hat *= inv_std  # in place: a new array would cost as much again
+    return x_hat, inv_std
+
+
+def standardize_backward(dL_dx_hat: np.ndarray, x_hat: np.ndarray, inv_std: np.ndarray) -> np.ndarray:
+    """∂L/∂x from ∂L/∂x_hat, all (R, D).
+
+        dL_dstd = -(dL_dx_hat * x_centred).sum(axis=1, keepdims=True) / std**2
+        dL_dvar = dL_dstd / (2 * std)
+        dL_dx_centred = dL_dx_hat / std + dL_dvar * 2 * x_centred / D
+        dL_dmean = -dL_dx_centred.sum(axis=1, keepdims=True)
+        dL_dx = dL_dx_centred + dL_dmean / D
+
+    Put into one another (and Σ x_centred = 0) these are
+
+        dL_dx = 1/std · (dL_dx_hat − mean(dL_dx_hat) − x_hat mean(dL_dx_hat x_hat))
+
+    which has no part along a constant or along x_hat: to shift or to stretch a row of x does not change x_hat (but for eps).
+    """
+    dL_dx = x_hat * (row_dot(dL_dx_hat, x_hat) / -x_hat.shape[1])  # − x_hat mean(dL_dx_hat x_hat), of x's shape
+    dL_dx += dL_dx_hat
+    dL_dx -= row_mean(dL_dx_hat)
+    dL_dx *= inv_std
+    return dL_dx
+
+
+class LayerNorm(Module):
+    """Give each example mean 0 and variance 1 over its last axes, then a mean and a scale for each entry (torch.nn.LayerNorm).
+
+    With all examples as the rows of x (R, D), and the lines of `standardize`, which has the derivation,
+
+        y[r, d] = weight[d] x_hat[r, d] + bias[d]
+        ∂L/∂weight[d] = Σᵣ ∂L/∂y[r, d] x_hat[r, d]
+        ∂L/∂bias[d] = Σᵣ ∂L/∂y[r, d]
+        ∂L/∂x_hat[r, d] = ∂L/∂y[r, d] weight[d]
+
+    It does the same in training and evaluation: an example is never mixed with others.
+
+    Args:
+        normalized_shape: the last axes of x, an integer or several; D is their product.
+        eps: added to the variance, so that a constant example does not divide by 0 (torch's default).
+        elementwise_affine: whether weight (initially 1) and bias (initially 0) are there.
+        bias: whether bias is there, if elementwise_affine.
+        dtype: of the parameters.
+
+    Shapes: x and y (..., *normalized_shape), weight and bias normalized_shape.
+
+    Raises:
+        ValueError: if the last axes of x are not normalized_shape, or there are none.
+        TypeError: if x is not an array of the layer's dtype.
+
+    Source: Ba, Kiros and Hinton, "Layer Normalization" (2016), equation 4.
+    """
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        *,
+        dtype: Any = np.float64,
+    ) -> None:
+        super().__init__()
+        self.normalized_shape, self.eps = as_shape("LayerNorm", normalized_shape), eps
+        self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if elementwise_affine else None
+        self.bias = Parameter(np.zeros(self.normalized_shape, dtype)) if elementwise_affine and bias else None
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        expect_last_axes("LayerNorm", x, self.normalized_shape, self.weight)
+        x_hat, inv_std = standardize(as_rows(x, self.normalized_shape), self.eps)
+        self.save(x_hat, inv_std)
+        y = x_hat if self.weight is None else x_hat * self.weight.ravel()  # (R, D) * (D,)
+        if self.bias is not None:
+            y += self.bias.ravel()
+        return y.reshape(x.shape)
+
+    def backward(self, dL_dy: np.ndarray) -> np.ndarray:
+        x_hat, inv_std = self.restore()
+        d_rows = as_rows(dL_dy, self.normalized_shape)
+        if self.bias is not None:
+            self.bias.grad += d_rows.sum(axis=0).reshape(self.normalized_shape)  # sum over the R examples
+        if self.weight is not None:
+            self.weight.grad += np.einsum("rd,rd->d", d_rows, x_hat).reshape(self.normalized_shape)
+        dL_dx_hat = d_rows if self.weight is None else d_rows * self.weight.ravel()  # (R, D) * (D,)
+        return standardize_backward(dL_dx_hat, x_hat, inv_std).reshape(dL_dy.shape)
+
+
+class GroupNorm(Module):
+    """Give each group of channels of each example mean 0 and variance 1, then a mean and a scale for each channel (torch.nn.GroupNorm).
+
+    The (C/groups)·H·W values of one group of one example are a row of `standardize`, which has the derivation. weight and bias are those of BatchNorm:
+
+        y[n, c, l] = weight[c] x_hat[n, c, l] + bias[c]
+        ∂L/∂weight[c] = Σₙ Σₗ ∂L/∂y[n, c, l] x_hat[n, c, l]
+        ∂L/∂bias[c] = Σₙ Σₗ ∂L/∂y[n, c, l]
+        ∂L/∂x_hat[n, c, l] = ∂L/∂y[n, c, l] weight[c]
+
+    Args:
+        num_groups: into how many groups of neighbours the channels are split. 1: over all channels, C: each by itself (InstanceNorm).
+        num_channels: C.
+        eps: added to the variance (torch's default 1e-5).
+        affine: whether weight (initially 1) and bias (initially 0) are there.
+        bias: whether bias is there, if affine.
+        dtype: of the parameters.
+
+    Shapes: x and y (N, C, ...), weight and bias (C,).
+
+    Raises:
+        ValueError: if the groups are not of equal size, x has other channels, or is one example with one value per group (as torch).
+        TypeError: if x is not an array of the layer's dtype.
+
+    Source: Wu and He, "Group Normalization" (2018), section 3.1.
+    """
+
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        *,
+        bias: bool = True,
+        dtype: Any = np.float64,
+    ) -> None:
+        super().__init__()
+        if num_groups < 1 or num_channels % num_groups:
+            raise ValueError(f"GroupNorm: num_groups must divide num_channels = {num_channels}, got {num_groups}")
+        self.num_groups, self.num_channels, self.eps = num_groups, num_channels, eps
+        self.weight = Parameter(np.ones(num_channels, dtype)) if affine else None
+        self.bias = Parameter(np.zeros(num_channels, dtype)) if affine and bias else None
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.check(x)
+        positions = math.prod(x.shape[2:])
+        groups = x.reshape(len(x) * self.num_groups, self.num_channels // self.num_groups * positions)  # one group to a row
+        x_hat, inv_std = standardize(groups, self.eps)
+        self.save(x_hat, inv_std)
+        y = x_hat.reshape(len(x), self.num_channels, positions)
+        if self.weight is not None:
+            y = y * self.weight[:, None]  # (N, C, L) * (C, 1)
+        if self.bias is not None:
+            y += self.bias[:, None]
+        return y.reshape(x.shape)
+
+    def backward(self, dL_dy: np.ndarray) -> np.ndarray:
+        x_hat, inv_std = self.restore()
+        by_channel = len(dL_dy), self.num_channels, math.prod(dL_dy.shape[2:])  # (N, C, L)
+        d = dL_dy.reshape(by_channel)
+        if self.bias is not None:
+            self.bias.grad += d.sum(axis=2).sum(axis=0)  # over positions, then examples
+        if self.weight is not None:
+            self.weight.grad += np.vecdot(d, x_hat.reshape(by_channel)).sum(axis=0)
+            d = d * self.weight[:, None]  # (N, C, L) * (C, 1)
+        return standardize_backward(d.reshape(x_hat.shape), x_hat, inv_std).reshape(dL_dy.shape)
+
+    def check(self, x: np.ndarray) -> None:
+        """Raise unless x fits."""
+        expect_array("GroupNorm", "x", x, None if self.weight is None else self.weight.dtype)
+        if x.ndim < 2:
+            raise ValueError(f"GroupNorm: x must have at least 2 axes, got shape {x.shape}")
+        expect_size("GroupNorm", "x", x, 1, self.num_channels, "num_channels")
+        if x.size == self.num_groups:
+            raise ValueError(f"GroupNorm: x of one example must have more than 1 value per group, got shape {x.shape} for {self.num_groups} groups")
+
+
+class RMSNorm(Module):
+    """Divide each example by the root of the mean of its squares, then scale each entry (torch.nn.RMSNorm).
+
+    With all examples as the rows of x (R, D), and means along the row,
+
+        rms = √(mean(x²) + eps)              (R, 1)
+        x_hat = x / rms
+        y = weight · x_hat
+
+        dL_dweight = Σ over rows of dL_dy x_hat
+        dL_dx_hat = dL_dy weight
+        dL_drms = −Σ dL_dx_hat x / rms²      along the row: rms divided every x[d] of it
+        drms_dx = x / (D rms) = x_hat / D
+        dL_dx = dL_dx_hat / rms + dL_drms x_hat / D = 1/rms · (dL_dx_hat − x_hat mean(dL_dx_hat x_hat))
+
+    LayerNorm without the mean: to stretch a row of x does not change y (but for eps), to shift it does.
+
+    Args:
+        normalized_shape: the last axes of x, an integer or several; D is their product.
+        eps: added to the mean square; None: the spacing of x's dtype at 1 (torch's default).
+        elementwise_affine: whether weight (initially 1) is there.
+        dtype: of weight.
+
+    Shapes: x and y (..., *normalized_shape), weight normalized_shape.
+
+    Raises:
+        ValueError: if the last axes of x are not normalized_shape, or there are none.
+        TypeError: if x is not an array of the layer's dtype.
+
+    Source: Zhang and Sennrich, "Root Mean Square Layer Normalization" (2019), equation 4.
+    """
+
+    def __init__(
+        self, normalized_shape: int | Sequence[int], eps: float | None = None, elementwise_affine: bool = True, *, dtype: Any = np.float64
+    ) -> None:
+        super().__init__()
+        self.normalized_shape, self.eps = as_shape("RMSNorm", normalized_shape), eps
+        self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if elementwise_affine else None
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        expect_last_axes("RMSNorm", x, self.normalized_shape, self.weight)
+        rows = as_rows(x, self.normalized_shape)
+        eps = float(np.finfo(x.dtype).eps) if self.eps is None else self.eps
+        inv_rms = 1 / np.sqrt(row_dot(rows, rows) / rows.shape[1] + eps)  # (R, 1)
+        x_hat = rows * inv_rms
+        self.save(x_hat, inv_rms)
+        return (x_hat if self.weight is None else x_hat * self.weight.ravel()).reshape(x.shape)
+
+    def backward(self, dL_dy: np.ndarray) -> np.ndarray:
+        x_hat, inv_rms = self.restore()
+        dL_dx_hat = as_rows(dL_dy, self.normalized_shape)
+        if self.weight is not None:
+            self.weight.grad += np.einsum("rd,rd->d", dL_dx_hat, x_hat).reshape(self.normalized_shape)  # sum over the R examples
+            dL_dx_hat = dL_dx_hat * self.weight.ravel()  # (R, D) * (D,)
+        dL_dx = x_hat * (row_dot(dL_dx_hat, x_hat) / -x_hat.shape[1])  # − x_hat mean(dL_dx_hat x_hat), of x's shape
+        dL_dx += dL_dx_hat
+        dL_dx *= inv_rms
+        return dL_dx.reshape(dL_dy.shape)
+
+
+def as_shape(layer: str, normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
+    """A tuple, from an integer or several."""
+    shape = (normalized_shape,) if isinstance(normalized_shape, int | np.integer) else tuple(normalized_shape)
+    if not shape:
+        raise ValueError(f"{layer}: normalized_shape must name at least one axis, got {normalized_shape!r}")
+    return shape
+
+
+def as_rows(x: np.ndarray, normalized_shape: tuple[int, ...]) -> np.ndarray:
+    """(..., *normalized_shape) as (R, D)."""
+    axes = x.ndim - len(normalized_shape)
+    return x.reshape(math.prod(x.shape[:axes]), math.prod(normalized_shape))
+
+
+def expect_last_axes(layer: str, x: np.ndarray, normalized_shape: tuple[int, ...], weight: Parameter | None) -> None:
+    """Raise unless x is an array of the weight's dtype that ends in these axes."""
+    expect_array(layer, "x", x, None if weight is None else weight.dtype)
+    if x.shape[-len(normalized_shape) :] != normalized_shape:
+        raise ValueError(f"{layer}: the last axes of x must be normalized_shape = {normalized_shape}, got shape {x.shape}")

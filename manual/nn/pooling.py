@@ -1,0 +1,327 @@
+"""Pooling: one number for each window of each channel, its largest or its mean."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from manual.module import Module
+from manual.nn.fold import Slices, Windows, expect_image, per_axis
+
+
+class _Pool(Module):
+    """What all poolings with a sliding window share: the arguments."""
+
+    axes: int
+
+    def __init__(
+        self,
+        kernel_size: int | Sequence[int],
+        stride: int | Sequence[int] | None,
+        padding: int | Sequence[int],
+        dilation: int | Sequence[int],
+        ceil_mode: bool,
+    ) -> None:
+        super().__init__()
+        layer, axes = type(self).__name__, self.axes
+        self.kernel_size = per_axis(layer, "kernel_size", kernel_size, axes, 1)
+        self.stride = self.kernel_size if stride is None else per_axis(layer, "stride", stride, axes, 1)
+        self.padding = per_axis(layer, "padding", padding, axes, 0)
+        self.dilation = per_axis(layer, "dilation", dilation, axes, 1)
+        self.ceil_mode = ceil_mode
+        if any(2 * p > k for p, k in zip(self.padding, self.kernel_size, strict=True)):
+            raise ValueError(f"{layer}: padding must be at most half of kernel_size = {kernel_size}, got {padding}")
+        self.windows = Windows(self.kernel_size, self.stride, self.padding, self.padding, self.dilation)
+
+    def count(self, x: np.ndarray) -> tuple[int, ...]:
+        """The size of y, once x has been found to fit."""
+        layer = type(self).__name__
+        expect_image(layer, x, self.axes)
+        return self.windows.count(layer, x.shape[-self.axes :], self.ceil_mode)
+
+
+class _MaxPool(_Pool):
+    """MaxPool1d and MaxPool2d."""
+
+    def __init__(
+        self,
+        kernel_size: int | Sequence[int],
+        stride: int | Sequence[int] | None = None,
+        padding: int | Sequence[int] = 0,
+        dilation: int | Sequence[int] = 1,
+        return_indices: bool = False,
+        ceil_mode: bool = False,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
+        if return_indices:
+            raise NotImplementedError(f"{type(self).__name__}: return_indices is not written by hand")
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        count = self.count(x)
+        taps = self.windows.taps(x.shape[-self.axes :], count)
+        y = np.full((*x.shape[: -self.axes], *count), -np.inf, dtype=x.dtype)
+        winner = np.zeros(y.shape, dtype=np.min_scalar_type(len(taps)))  # the number of the tap that gave y; 0: none so far
+        for number, (_, in_windows, in_x) in enumerate(taps, start=1):
+            candidate = x[(..., *in_x)].copy()  # used three times, so it pays to lay it side by side
+            best, best_number = y[(..., *in_windows)], winner[(..., *in_windows)]
+            better = (candidate > best) | np.isnan(candidate) | (best_number == 0)
+            np.maximum(best, candidate, out=best)
+            np.maximum(best_number, np.multiply(better, number, dtype=winner.dtype), out=best_number)  # later taps have larger numbers
+        self.save(winner, x.shape)
+        return y
+
+    def backward(self, dL_dy: np.ndarray) -> np.ndarray:
+        winner, shape = self.restore()
+        dL_dx = np.zeros(shape, dtype=dL_dy.dtype)
+        taps = self.windows.taps(shape[-self.axes :], dL_dy.shape[-self.axes :])
+        for number, (_, in_windows, in_x) in enumerate(taps, start=1):
+            dL_dx[(..., *in_x)] += dL_dy[(..., *in_windows)] * (winner[(..., *in_windows)] == number)
+        return dL_dx
+
+
+class MaxPool1d(_MaxPool):
+    """The largest number of each window (torch.nn.MaxPool1d): MaxPool2d with one axis less.
+
+    Shapes: x (N, C, T) or (C, T), y (N, C, I) or (C, I). Arguments, gradient and errors as for MaxPool2d.
+    """
+
+    axes = 1
+
+
+class MaxPool2d(_MaxPool):
+    """The largest number of each window (torch.nn.MaxPool2d).
+
+    With stride s, padding p and dilation d,
+
+        y[n, c, i, j]     = max x[n, c, i·s + k·d − p, j·s + l·d − p] over the taps (k, l) that lie inside of x
+        ∂L/∂x[n, c, u, v] = Σ ∂L/∂y[n, c, i, j] over the windows (i, j) whose winner is (u, v)
+
+    The others of a window could change a little and y would not, so their gradient is 0. Where several are largest the subgradient is
+    torch's: the first, row by row, takes all. A NaN wins over every number (the last of several), so it passes on.
+
+    Args:
+        kernel_size: taps of a window; this and the next three are an integer, or one for each axis.
+        stride: steps from one window to the next; kernel_size unless given.
+        padding: of −∞ around x, at most half of kernel_size.
+        dilation: steps from one tap to the next.
+        return_indices: only False.
+        ceil_mode: whether a last window may hang over the end of x.
+
+    Shapes: x (N, C, H, W) or (C, H, W), y (N, C, I, J) or (C, I, J) with I = ⌊(H + 2 p − d (K − 1) − 1) / s⌋ + 1 and J likewise (⌈ ⌉ with
+    ceil_mode, less a last window that would begin behind x).
+
+    Raises:
+        ValueError: if x has another number of axes or is empty but for the batch, or a window spans more than x with its padding; at
+            construction if there is too much padding or a number is too small.
+        TypeError: if x is not a floating point array.
+        NotImplementedError: for return_indices.
+    """
+
+    axes = 2
+
+
+class _AvgPool(_Pool):
+    """AvgPool1d and AvgPool2d."""
+
+    count_include_pad: bool
+    divisor_override: int | None = None
+
+    def _divisor(self, size: Sequence[int], count: Sequence[int], dtype: Any) -> np.ndarray | int:
+        """What the sum of each window is divided by: one number, or an array of y's last axes."""
+        if self.divisor_override is not None:
+            return self.divisor_override
+        lengths = []  # of the windows along each axis, in entries that count
+        for n, o, k, s, p in zip(size, count, self.kernel_size, self.stride, self.padding, strict=True):
+            first = np.arange(o) * s - p
+            last = np.minimum(first + k, n + p)  # an overhang behind the padding never counts
+            lengths.append(last - first if self.count_include_pad else np.minimum(last, n) - np.maximum(first, 0))
+        return math.prod(np.ix_(*lengths)).astype(dtype)  # (I, 1) times (1, J)
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        count, size = self.count(x), x.shape[-self.axes :]
+        y = np.zeros((*x.shape[: -self.axes], *count), dtype=x.dtype)
+        for _, in_windows, in_x in self.windows.taps(size, count):
+            y[(..., *in_windows)] += x[(..., *in_x)]
+        self.save(x.shape)
+        y /= self._divisor(size, count, x.dtype)
+        return y
+
+    def backward(self, dL_dy: np.ndarray) -> np.ndarray:
+        shape = self.restore()
+        size, count = shape[-self.axes :], dL_dy.shape[-self.axes :]
+        dL_dsum = dL_dy / self._divisor(size, count, dL_dy.dtype)
+        dL_dx = np.zeros(shape, dtype=dL_dy.dtype)
+        for _, in_windows, in_x in self.windows.taps(size, count):
+            dL_dx[(..., *in_x)] += dL_dsum[(..., *in_windows)]  # every entry of a window went into its sum
+        return dL_dx
+
+
+class AvgPool1d(_AvgPool):
+    """The mean of each window (torch.nn.AvgPool1d): AvgPool2d with one axis less, and no divisor_override.
+
+    Shapes: x (N, C, T) or (C, T), y (N, C, I) or (C, I). Arguments, gradient and errors as for AvgPool2d.
+    """
+
+    axes = 1
+
+    def __init__(
+        self,
+        kernel_size: int | Sequence[int],
+        stride: int | Sequence[int] | None = None,
+        padding: int | Sequence[int] = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, 1, ceil_mode)
+        self.count_include_pad = count_include_pad
+
+
+class AvgPool2d(_AvgPool):
+    """The mean of each window (torch.nn.AvgPool2d).
+
+    With stride s, padding p, x = 0 in the padding, and m[i, j] the number that window (i, j) is divided by,
+
+        y[n, c, i, j]     = Σₖₗ x[n, c, i·s + k − p, j·s + l − p] / m[i, j]
+        ∂L/∂x[n, c, u, v] = Σ ∂L/∂y[n, c, i, j] / m[i, j] over the windows (i, j) that cover (u, v)
+
+    Args:
+        kernel_size: taps of a window; this and the next two are an integer, or one for each axis.
+        stride: steps from one window to the next; kernel_size unless given.
+        padding: zeros around x, at most half of kernel_size.
+        ceil_mode: whether a last window may hang over the end of x.
+        count_include_pad: whether m counts the padding too (what hangs over its end never counts).
+        divisor_override: m for all windows, if given.
+
+    Shapes: as for MaxPool2d.
+
+    Raises:
+        ValueError: as MaxPool2d, and if divisor_override is 0.
+        TypeError: if x is not a floating point array.
+    """
+
+    axes = 2
+
+    def __init__(
+        self,
+        kernel_size: int | Sequence[int],
+        stride: int | Sequence[int] | None = None,
+        padding: int | Sequence[int] = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, 1, ceil_mode)
+        if divisor_override == 0:
+            raise ValueError("AvgPool2d: divisor_override must not be 0")
+        self.count_include_pad, self.divisor_override = count_include_pad, divisor_override
+
+
+class _AdaptivePool2d(Module):
+    """What the adaptive poolings share: as many windows as y has entries, as equal as possible."""
+
+    def __init__(self, output_size: int | Sequence[int | None] | None) -> None:
+        super().__init__()
+        sizes = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size,) * 2
+        per_axis(type(self).__name__, "output_size", tuple(0 if n is None else n for n in sizes), 2, 0)
+        self.output_size = sizes
+
+    def _count(self, x_shape: Sequence[int]) -> tuple[int, ...]:
+        """The size of y: an axis for which None was asked keeps its size."""
+        return tuple(n if o is None else int(o) for n, o in zip(x_shape[-2:], self.output_size, strict=True))
+
+    def _bins(self, x_shape: Sequence[int]) -> Iterator[tuple[tuple[int, ...], Slices]]:
+        """For each entry of y its place, and its window: from ⌊i n / o⌋ up to ⌈(i + 1) n / o⌉ − 1 on an axis of n entries, o in y."""
+        axes = []
+        for n, o in zip(x_shape[-2:], self._count(x_shape), strict=True):
+            axes.append([(i, slice(i * n // o, -(-(i + 1) * n // o))) for i in range(o)])
+        for place in product(*axes):
+            yield tuple(zip(*place, strict=True))
+
+
+class AdaptiveAvgPool2d(_AdaptivePool2d):
+    """The mean of each of output_size windows that cover x, whatever its size (torch.nn.AdaptiveAvgPool2d).
+
+    Window i of o on an axis of n entries goes from ⌊i n / o⌋ up to ⌈(i + 1) n / o⌉ − 1; windows overlap where o does not divide n.
+
+        y[n, c, i, j] = mean of x[n, c] over window (i, j)
+        ∂L/∂x[n, c, u, v] = Σ ∂L/∂y[n, c, i, j] / (entries of the window) over the windows (i, j) that cover (u, v)
+
+    Args:
+        output_size: one integer for both axes, or one for each; None keeps the axis as it is.
+
+    Shapes: x (N, C, H, W) or (C, H, W), y (N, C, *output_size) or (C, *output_size).
+
+    Raises:
+        ValueError: if x has another number of axes or is empty but for the batch.
+        TypeError: if x is not a floating point array.
+    """
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        expect_image("AdaptiveAvgPool2d", x, 2)
+        self.save(x.shape)
+        y = np.empty((*x.shape[:-2], *self._count(x.shape)), dtype=x.dtype)
+        for place, window in self._bins(x.shape):
+            y[(..., *place)] = x[(..., *window)].mean(axis=(-2, -1))
+        return y
+
+    def backward(self, dL_dy: np.ndarray) -> np.ndarray:
+        shape = self.restore()
+        dL_dx = np.zeros(shape, dtype=dL_dy.dtype)
+        for place, window in self._bins(shape):
+            dL_dwindow = dL_dx[(..., *window)]
+            entries = dL_dwindow.shape[-2] * dL_dwindow.shape[-1]
+            dL_dwindow += dL_dy[(..., *place)][..., None, None] / entries  # (N, C, 1, 1), the same for all
+        return dL_dx
+
+
+class AdaptiveMaxPool2d(_AdaptivePool2d):
+    """The largest number of each of output_size windows that cover x, whatever its size (torch.nn.AdaptiveMaxPool2d).
+
+    The windows are those of AdaptiveAvgPool2d. The gradient of each goes to its winner, as in MaxPool2d: the first, row by row, where
+    several are largest. A NaN wins over every number (the first of several).
+
+        y[n, c, i, j]     = max of x[n, c] over window (i, j)
+        ∂L/∂x[n, c, u, v] = Σ ∂L/∂y[n, c, i, j] over the windows (i, j) whose winner is (u, v)
+
+    Args:
+        output_size: one integer for both axes, or one for each; None keeps the axis as it is.
+        return_indices: only False.
+
+    Shapes: x (N, C, H, W) or (C, H, W), y (N, C, *output_size) or (C, *output_size).
+
+    Raises:
+        ValueError: if x has another number of axes or is empty but for the batch.
+        TypeError: if x is not a floating point array.
+        NotImplementedError: for return_indices.
+    """
+
+    def __init__(self, output_size: int | Sequence[int | None] | None, return_indices: bool = False) -> None:
+        super().__init__(output_size)
+        if return_indices:
+            raise NotImplementedError("AdaptiveMaxPool2d: return_indices is not written by hand")
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        expect_image("AdaptiveMaxPool2d", x, 2)
+        y = np.empty((*x.shape[:-2], *self._count(x.shape)), dtype=x.dtype)
+        winner = np.empty(y.shape, dtype=np.intp)  # its place in the window, counted row by row
+        for place, window in self._bins(x.shape):
+            entries = x[(..., *window)]
+            entries = entries.reshape(*x.shape[:-2], math.prod(entries.shape[-2:]))
+            winner[(..., *place)] = entries.argmax(axis=-1)
+            y[(..., *place)] = entries.max(axis=-1)
+        self.save(winner, x.shape)
+        return y
+
+    def backward(self, dL_dy: np.ndarray) -> np.ndarray:
+        winner, shape = self.restore()
+        dL_dx = np.zeros(shape, dtype=dL_dy.dtype)
+        for place, window in self._bins(shape):
+            dL_dwindow = dL_dx[(..., *window)]
+            number = np.arange(math.prod(dL_dwindow.shape[-2:])).reshape(dL_dwindow.shape[-2:])
+            won = winner[(..., *place)][..., None, None] == number  # (N, C, 1, 1) with (H, W) of the window
+            dL_dwindow += dL_dy[(..., *place)][..., None, None] * won
+        return dL_dx

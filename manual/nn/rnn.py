@@ -1,0 +1,602 @@
+"""Recurrent layers and backpropagation through time: the twins of torch.nn.RNN, LSTM, GRU and their cells.
+
+`unroll` runs one layer in one direction over all T steps, `unroll_backward` walks it back. All three kinds share what is
+around the recurrence: the weights, several layers, two directions, and the order of the axes.
+
+The product of the input with its weights does not depend on the step before, so it is one product for all steps, outside the loop.
+The same holds on the way back: in the loop are only the gradients that one step hands to the one before it.
+
+Shapes: T steps, N examples, I inputs, H hidden units, G gates (1 in RNN, 4 in LSTM, 3 in GRU).
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from manual.module import Module, Parameter
+from manual.nn.container import ModuleList
+from manual.nn.dropout import Dropout
+from manual.nn.functional import sigmoid
+from manual.nn.init import uniform
+from manual.nn.validate import expect_array, expect_choice, expect_ndim, expect_size
+
+State = tuple[np.ndarray, ...]
+"""What one step hands to the next: (h,), in an LSTM (h, c); each (N, H)."""
+
+
+class Weights(NamedTuple):
+    """The parameters of one layer in one direction, and their gradients."""
+
+    ih: Parameter  # (G·H, I)
+    hh: Parameter  # (G·H, H)
+    b_ih: Parameter | None  # (G·H,)
+    b_hh: Parameter | None  # (G·H,)
+
+    def input_product(self, x: np.ndarray, both_biases: bool = False) -> np.ndarray:
+        """z_x[t] = x[t] W_ihᵀ + b_ih (+ b_hh) of all steps at once, (T, N, G·H)."""
+        T, N, I = x.shape
+        z_x = x.reshape(T * N, I) @ self.ih.T  # (T·N, I) @ (I, G·H)
+        if self.b_ih is not None:
+            z_x += self.b_ih + self.b_hh if both_biases else self.b_ih
+        return z_x.reshape(T, N, len(self.ih))
+
+    def input_product_backward(self, dL_dz_x: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Add the gradients of W_ih and b_ih, which every step used; return dL_dx, (T, N, I)."""
+        d_rows = dL_dz_x.reshape(-1, dL_dz_x.shape[2])  # (T·N, G·H)
+        self.ih.grad += d_rows.T @ x.reshape(-1, x.shape[2])  # (G·H, T·N) @ (T·N, I)
+        if self.b_ih is not None:
+            self.b_ih.grad += d_rows.sum(axis=0)  # sum over steps and examples
+        return (d_rows @ self.ih).reshape(x.shape)  # (T·N, G·H) @ (G·H, I)
+
+    def add_state_gradients(self, dL_dz_h: np.ndarray, h_before: np.ndarray) -> None:
+        """Add the gradients of W_hh and b_hh, where z_h[t] = h[t−1] W_hhᵀ + b_hh."""
+        d_rows = dL_dz_h.reshape(-1, dL_dz_h.shape[2])
+        self.hh.grad += d_rows.T @ h_before.reshape(-1, h_before.shape[2])  # (G·H, T·N) @ (T·N, H): Σₜ dL_dz_h[t]ᵀ h[t−1]
+        if self.b_hh is not None:
+            self.b_hh.grad += d_rows.sum(axis=0)  # sum over steps and examples
+
+
+# ---- one layer in one direction ------------------------------------------------------------------
+
+
+class _RNNSteps:
+    """The simplest recurrence:
+
+        z[t] = x[t] W_ihᵀ + b_ih + h[t−1] W_hhᵀ + b_hh
+        h[t] = tanh(z[t]), or relu(z[t])
+
+    h[t] reaches the loss as an output and through every later step, so its gradient is handed back from the last step to the first:
+
+        ∂L/∂h[t] = ∂L/∂h[t] as output + ∂L/∂z[t+1] W_hh
+        ∂L/∂z[t] = ∂L/∂h[t] (1 − h[t]²)           the derivative of tanh, by its value; of relu: [h[t] > 0], 0 at the kink
+        ∂L/∂x[t] = ∂L/∂z[t] W_ih
+        ∂L/∂W_ih = Σₜ ∂L/∂z[t]ᵀ x[t],  ∂L/∂W_hh = Σₜ ∂L/∂z[t]ᵀ h[t−1],  ∂L/∂b_ih = ∂L/∂b_hh = Σₜ Σₙ ∂L/∂z[t, n]
+    """
+
+    gates, states = 1, 1
+    nonlinearity = "tanh"
+
+    def unroll(self, x: np.ndarray, state: State, w: Weights) -> tuple[np.ndarray, State, Any]:
+        """h of all steps (T, N, H), the last state, and what `unroll_backward` needs."""
+        z_x, W_hh_T = w.input_product(x, both_biases=True), contiguous_transpose(w.hh)
+        hs = np.empty((len(x) + 1, *state[0].shape), x.dtype)  # hs[t] is what step t starts from, hs[t + 1] what it makes
+        hs[0] = state[0]
+        for t in range(len(x)):
+            z = hs[t] @ W_hh_T  # (N, H) @ (H, H)
+            z += z_x[t]
+            hs[t + 1] = np.tanh(z) if self.nonlinearity == "tanh" else np.maximum(z, 0)
+        return hs[1:], (hs[-1],), (x, hs)
+
+    def unroll_backward(self, dL_dhs: np.ndarray, dL_dstate: State, tape: Any, w: Weights) -> tuple[np.ndarray, State]:
+        """dL_dx (T, N, I) and the gradient of the initial state; gradients of the weights are added."""
+        x, hs = tape
+        dh_dz = 1 - hs[1:] ** 2 if self.nonlinearity == "tanh" else ~(hs[1:] <= 0)
+        dL_dz = np.empty_like(dL_dhs, order="C")
+        (dL_dh,) = dL_dstate
+        for t in reversed(range(len(x))):
+            dL_dh = dL_dhs[t] + dL_dh
+            dL_dz[t] = dL_dh * dh_dz[t]
+            dL_dh = dL_dz[t] @ w.hh  # (N, H) @ (H, H)
+        w.add_state_gradients(dL_dz, hs[:-1])
+        return w.input_product_backward(dL_dz, x), (dL_dh,)
+
+
+class _LSTMSteps:
+    """A memory c that is kept, forgotten and shown by gates between 0 and 1:
+
+        z[t] = x[t] W_ihᵀ + b_ih + h[t−1] W_hhᵀ + b_hh, in four parts: z_i, z_f, z_g, z_o
+        i = σ(z_i), f = σ(z_f), g = tanh(z_g), o = σ(z_o)      take in, forget, what to take in, show
+        c[t] = f c[t−1] + i g
+        h[t] = o tanh(c[t])
+
+    With every gradient at step t, and σ' = σ (1 − σ), tanh' = 1 − tanh²,
+
+        ∂L/∂h[t] = ∂L/∂h[t] as output + ∂L/∂z[t+1] W_hh
+        ∂L/∂c[t] = ∂L/∂c[t+1] f[t+1] + ∂L/∂h[t] o (1 − tanh²(c[t]))
+        ∂L/∂z_i = ∂L/∂c[t] g i (1 − i)
+        ∂L/∂z_f = ∂L/∂c[t] c[t−1] f (1 − f)
+        ∂L/∂z_g = ∂L/∂c[t] i (1 − g²)
+        ∂L/∂z_o = ∂L/∂h[t] tanh(c[t]) o (1 − o)
+
+    and from ∂L/∂z on as in RNN. Along c the gradient is only multiplied by f, which may stay near 1: it need not vanish over many steps.
+
+    Source: Hochreiter and Schmidhuber, "Long Short-Term Memory" (1997); the forget gate: Gers, Schmidhuber and Cummins (2000).
+    """
+
+    gates, states = 4, 2
+
+    def unroll(self, x: np.ndarray, state: State, w: Weights) -> tuple[np.ndarray, State, Any]:
+        """h of all steps (T, N, H), the last state, and what `unroll_backward` needs."""
+        z_x, W_hh_T = w.input_product(x, both_biases=True), contiguous_transpose(w.hh)
+        T, N, H = len(x), *state[0].shape
+        gates = np.empty((T, 4, N, H), x.dtype)
+        hs, cs = np.empty((2, T + 1, N, H), x.dtype)  # [t] is what step t starts from, [t + 1] what it makes
+        hs[0], cs[0] = state
+        for t in range(T):
+            z = hs[t] @ W_hh_T  # (N, H) @ (H, 4·H)
+            z += z_x[t]
+            gates[t] = sigmoid(z).reshape(N, 4, H).swapaxes(0, 1)  # of all four parts at once: faster than of three,
+            gates[t, 2] = np.tanh(z[:, 2 * H : 3 * H])  # and the third put right
+            i, f, g, o = gates[t]
+            cs[t + 1] = f * cs[t] + i * g
+            hs[t + 1] = o * np.tanh(cs[t + 1])
+        return hs[1:], (hs[-1], cs[-1]), (x, gates, hs, cs)
+
+    def unroll_backward(self, dL_dhs: np.ndarray, dL_dstate: State, tape: Any, w: Weights) -> tuple[np.ndarray, State]:
+        """dL_dx (T, N, I) and the gradient of the initial state; gradients of the weights are added."""
+        x, gates, hs, cs = tape
+        T, N, H = dL_dhs.shape
+        i, f, g, o = gates.swapaxes(0, 1)  # (T, N, H) each: the derivatives within a step, for all steps at once
+        tanh_c = np.tanh(cs[1:])
+        dh_dc = o * (1 - tanh_c * tanh_c)
+        dL_dz = np.empty((T, N, 4, H), x.dtype)  # at first ∂c/∂z_i, ∂c/∂z_f, ∂c/∂z_g, ∂h/∂z_o
+        dL_dz[:, :, 0] = g * i * (1 - i)
+        dL_dz[:, :, 1] = cs[:-1] * f * (1 - f)
+        dL_dz[:, :, 2] = i * (1 - g * g)
+        dL_dz[:, :, 3] = tanh_c * o * (1 - o)
+        dL_dh, dL_dc = dL_dstate
+        for t in reversed(range(T)):
+            dL_dh = dL_dhs[t] + dL_dh
+            dL_dc = dL_dc + dL_dh * dh_dc[t]
+            dL_dz[t, :, :3] *= dL_dc[:, None]  # z_i, z_f and z_g move c
+            dL_dz[t, :, 3] *= dL_dh  # z_o moves h
+            dL_dc = dL_dc * f[t]
+            dL_dh = dL_dz[t].reshape(N, 4 * H) @ w.hh  # (N, 4·H) @ (4·H, H)
+        dL_dz = dL_dz.reshape(T, N, 4 * H)
+        w.add_state_gradients(dL_dz, hs[:-1])
+        return w.input_product_backward(dL_dz, x), (dL_dh, dL_dc)
+
+
+class _GRUSteps:
+    """A state that each step replaces in part, z of it being kept:
+
+        r = σ(x[t] W_irᵀ + b_ir + h[t−1] W_hrᵀ + b_hr)               reset
+        u = σ(x[t] W_iuᵀ + b_iu + h[t−1] W_huᵀ + b_hu)               update (z in torch's documentation)
+        q = h[t−1] W_hnᵀ + b_hn
+        n = tanh(x[t] W_inᵀ + b_in + r q)                            new: r acts after the product with W_hn (Cho et al.: before it)
+        h[t] = (1 − u) n + u h[t−1]
+
+    With every gradient at step t, and z_r, z_u, z_n what σ, σ and tanh are applied to,
+
+        ∂L/∂h[t] = ∂L/∂h[t] as output + what step t + 1 hands back
+        ∂L/∂z_n = ∂L/∂h[t] (1 − u) (1 − n²)
+        ∂L/∂z_u = ∂L/∂h[t] (h[t−1] − n) u (1 − u)
+        ∂L/∂z_r = ∂L/∂z_n q r (1 − r)
+        ∂L/∂q = ∂L/∂z_n r
+        handed back: ∂L/∂h[t] u + [∂L/∂z_r, ∂L/∂z_u, ∂L/∂q] W_hh
+
+    The three parts side by side are ∂L/∂z_x = [∂L/∂z_r, ∂L/∂z_u, ∂L/∂z_n] on the side of x and ∂L/∂z_h = [∂L/∂z_r, ∂L/∂z_u, ∂L/∂q]
+    on the side of h; from there on as in RNN.
+
+    Source: Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder" (2014), section 2.3.
+    """
+
+    gates, states = 3, 1
+
+    def unroll(self, x: np.ndarray, state: State, w: Weights) -> tuple[np.ndarray, State, Any]:
+        """h of all steps (T, N, H), the last state, and what `unroll_backward` needs."""
+        z_x, W_hh_T = w.input_product(x), contiguous_transpose(w.hh)
+        T, N, H = len(x), *state[0].shape
+        gates = np.empty((T, 4, N, H), x.dtype)  # r, u, n and q
+        hs = np.empty((T + 1, N, H), x.dtype)  # hs[t] is what step t starts from, hs[t + 1] what it makes
+        hs[0] = state[0]
+        for t in range(T):
+            z_h = hs[t] @ W_hh_T  # (N, H) @ (H, 3·H)
+            if w.b_hh is not None:
+                z_h += w.b_hh
+            r, u = sigmoid(z_x[t, :, : 2 * H] + z_h[:, : 2 * H]).reshape(N, 2, H).swapaxes(0, 1)
+            q = z_h[:, 2 * H :]
+            n = np.tanh(z_x[t, :, 2 * H :] + r * q)
+            hs[t + 1] = n + u * (hs[t] - n)
+            gates[t] = r, u, n, q
+        return hs[1:], (hs[-1],), (x, gates, hs)
+
+    def unroll_backward(self, dL_dhs: np.ndarray, dL_dstate: State, tape: Any, w: Weights) -> tuple[np.ndarray, State]:
+        """dL_dx (T, N, I) and the gradient of the initial state; gradients of the weights are added."""
+        x, gates, hs = tape
+        r, u, n, q = gates.swapaxes(0, 1)  # (T, N, H) each: the derivatives within a step, for all steps at once
+        dh_dz_n, dh_dz_u, dz_n_dz_r = (1 - u) * (1 - n * n), (hs[:-1] - n) * u * (1 - u), q * r * (1 - r)
+        T, N, H = dL_dhs.shape
+        dL_dz_x, dL_dz_h = np.empty((2, T, N, 3, H), x.dtype)
+        (dL_dh,) = dL_dstate
+        for t in reversed(range(T)):
+            dL_dh = dL_dhs[t] + dL_dh
+            dL_dz_n = dL_dh * dh_dz_n[t]
+            dL_dz_x[t, :, 0] = dL_dz_h[t, :, 0] = dL_dz_n * dz_n_dz_r[t]
+            dL_dz_x[t, :, 1] = dL_dz_h[t, :, 1] = dL_dh * dh_dz_u[t]
+            dL_dz_x[t, :, 2] = dL_dz_n
+            dL_dz_h[t, :, 2] = dL_dz_n * r[t]
+            dL_dh = dL_dh * u[t] + dL_dz_h[t].reshape(N, 3 * H) @ w.hh  # (N, 3·H) @ (3·H, H)
+        w.add_state_gradients(dL_dz_h.reshape(T, N, 3 * H), hs[:-1])
+        return w.input_product_backward(dL_dz_x.reshape(T, N, 3 * H), x), (dL_dh,)
+
+
+def contiguous_transpose(W: Parameter) -> np.ndarray:
+    """Wᵀ, copied once for all steps: BLAS needs half the time for small products with it than with the view W.T."""
+    return np.ascontiguousarray(W.T)
+
+
+# ---- several layers, two directions --------------------------------------------------------------
+
+
+class _Layers(Module):
+    """Layers of a recurrence one above the other, each in one direction or in two.
+
+    A layer reads the h of the one below, of both directions side by side. The second direction reads the steps last first.
+
+    Arguments of the constructor:
+        input_size: I of the first layer.
+        hidden_size: H.
+        num_layers: how many layers are stacked.
+        bias: whether b_ih and b_hh are there (torch keeps both, though RNN and LSTM only ever use their sum).
+        batch_first: whether input and output are (N, T, ...) in place of (T, N, ...). States are (..., N, H) all the same.
+        dropout: probability of 0 in what one layer hands to the next, in training, by a Dropout of its own for each layer but the last.
+        bidirectional: whether each layer runs in both directions.
+        proj_size: 0 only.
+        rng: draws the initial weights, uniform in ±1/√H (torch's default), and later the dropouts.
+        dtype: of the parameters.
+
+    Arguments of forward:
+        input: (T, N, I), (N, T, I) if batch_first, or (T, I).
+        hx: what the first step starts from, zeros unless given: h (layers·directions, N, H), or without N if input has no N;
+            in an LSTM (h, c).
+
+    Returns:
+        (output, h_n), in an LSTM (output, (h_n, c_n)): h of the last layer at all steps, (T, N, directions·H) in the axes of
+        input, and the state of all layers and directions after the last step they read, in the shape of hx.
+
+    `backward` takes the gradients of these in the same nesting, None for one that is zero, and returns dL_dinput, or
+    (dL_dinput, dL_dhx) if hx was given.
+
+    Raises:
+        ValueError: for a wrong number of axes or size, no step at all, a dropout not in 0 ... 1, a size below 1.
+        TypeError: if input or hx is not an array of the layer's dtype.
+        NotImplementedError: if proj_size is not 0.
+    """
+
+    gates, states = 0, 0
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        bias: bool,
+        batch_first: bool,
+        dropout: float,
+        bidirectional: bool,
+        rng: np.random.Generator | None,
+        dtype: Any,
+    ) -> None:
+        super().__init__()
+        name = type(self).__name__
+        expect_positive(name, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
+        if isinstance(dropout, bool) or not 0 <= dropout <= 1:
+            raise ValueError(f"{name}: dropout must be a number in 0 … 1, got {dropout}")
+        if dropout > 0 and num_layers == 1:
+            warnings.warn(f"{name}: dropout = {dropout} acts between layers, and num_layers is 1: nothing is dropped", stacklevel=3)
+        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
+        self.batch_first, self.dropout, self.bidirectional = batch_first, float(dropout), bidirectional
+        self.directions = 2 if bidirectional else 1
+        for k in range(num_layers * self.directions):
+            inputs = input_size if k < self.directions else hidden_size * self.directions
+            add_weights(self, self.suffix(k), inputs, self.gates * hidden_size, hidden_size, bias, rng, dtype)
+        self.dropouts = ModuleList(Dropout(dropout, rng=rng) for _ in range(num_layers - 1))
+
+    def forward(self, input: np.ndarray, hx: Any = None) -> tuple[np.ndarray, Any]:
+        self.check(input, hx)
+        x = self.steps_first(input)
+        initial = self.stacked(hx, x.shape[1], x.dtype)  # (states, layers·directions, N, H)
+        last, tapes = np.empty_like(initial), []
+        for layer in range(self.num_layers):
+            outputs = []
+            for k in self.layer_directions(layer):
+                hs, last[:, k], tape = self.unroll(self.in_reading_order(x, k), initial[:, k], weights_of(self, self.suffix(k)))
+                outputs.append(self.in_reading_order(hs, k))
+                tapes.append(tape)
+            x = np.concatenate(outputs, axis=2)  # (T, N, directions·H)
+            if layer < self.num_layers - 1:
+                x = self.dropouts[layer](x)
+        self.save(tapes, x.shape, input.ndim, hx is not None)
+        return self.axes_of_input(x, input.ndim), self.unstacked(last, input.ndim)
+
+    def backward(self, dL_dy: tuple[np.ndarray | None, Any]) -> Any:
+        tapes, y_shape, ndim, hx_given = self.restore()
+        dL_doutput, dL_dlast = dL_dy
+        dL_dx = np.zeros(y_shape, self.weight_ih_l0.dtype) if dL_doutput is None else self.steps_first(dL_doutput)
+        dL_dlast = self.stacked(dL_dlast, y_shape[1], dL_dx.dtype)  # (states, layers·directions, N, H)
+        dL_dinitial = np.empty_like(dL_dlast)
+        for layer in reversed(range(self.num_layers)):
+            if layer < self.num_layers - 1:
+                dL_dx = self.dropouts[layer].backward(dL_dx)
+            parts = np.split(dL_dx, self.directions, axis=2)  # what each direction's h did, (T, N, H)
+            dL_dbelow = []
+            for k, part in zip(self.layer_directions(layer), parts, strict=True):
+                dL_dhs, w = self.in_reading_order(part, k), weights_of(self, self.suffix(k))
+                d, dL_dinitial[:, k] = self.unroll_backward(dL_dhs, dL_dlast[:, k], tapes[k], w)
+                dL_dbelow.append(self.in_reading_order(d, k))
+            dL_dx = sum(dL_dbelow[1:], start=dL_dbelow[0])  # both directions read the same x
+        dL_dinput = self.axes_of_input(dL_dx, ndim)
+        return (dL_dinput, self.unstacked(dL_dinitial, ndim)) if hx_given else dL_dinput
+
+    def layer_directions(self, layer: int) -> range:
+        """The numbers of this layer's directions among all, in the order of the states."""
+        return range(layer * self.directions, (layer + 1) * self.directions)
+
+    def suffix(self, k: int) -> str:
+        """How the names of the k-th parameters end."""
+        return f"_l{k // self.directions}" + ("_reverse" if k % self.directions else "")
+
+    def in_reading_order(self, x: np.ndarray, k: int) -> np.ndarray:
+        """The steps as the k-th recurrence meets them, or back again: last first for the second direction."""
+        return x[::-1] if k % self.directions else x
+
+    def steps_first(self, x: np.ndarray) -> np.ndarray:
+        """(T, N, ...) from the axes of the input."""
+        return x[:, None] if x.ndim == 2 else x.swapaxes(0, 1) if self.batch_first else x
+
+    def axes_of_input(self, x: np.ndarray, ndim: int) -> np.ndarray:
+        """The axes of the input, which had so many, from (T, N, ...)."""
+        return x[:, 0] if ndim == 2 else x.swapaxes(0, 1) if self.batch_first else x
+
+    def stacked(self, state: Any, N: int, dtype: Any) -> np.ndarray:
+        """(states, layers·directions, N, H) from h or (h, c), None standing for zeros."""
+        shape = self.num_layers * self.directions, N, self.hidden_size
+        parts = state if isinstance(state, tuple | list) else (state,) * self.states if state is None else (state,)
+        return np.stack([np.zeros(shape, dtype) if s is None else s.reshape(shape) for s in parts])
+
+    def unstacked(self, states: np.ndarray, ndim: int) -> Any:
+        """h or (h, c), without N if the input had none, from (states, layers·directions, N, H)."""
+        parts = tuple(s[:, 0] if ndim == 2 else s for s in states)
+        return parts if self.states > 1 else parts[0]
+
+    def check(self, input: np.ndarray, hx: Any) -> None:
+        """Raise unless input and hx fit."""
+        name, dtype = type(self).__name__, self.weight_ih_l0.dtype
+        expect_array(name, "input", input, dtype)
+        expect_ndim(name, "input", input, 2, 3)
+        expect_size(name, "input", input, -1, self.input_size, "input_size")
+        x = self.steps_first(input)
+        if len(x) == 0:
+            raise ValueError(f"{name}: input must have at least one step, got shape {input.shape}")
+        K = self.num_layers * self.directions
+        shape = (K, self.hidden_size) if input.ndim == 2 else (K, x.shape[1], self.hidden_size)
+        expect_state(name, hx, self.states, shape, dtype)
+
+
+class RNN(_RNNSteps, _Layers):
+    """h[t] = tanh(x[t] W_ihᵀ + b_ih + h[t−1] W_hhᵀ + b_hh), or relu of it (torch.nn.RNN).
+
+    The derivation is in _RNNSteps, arguments and shapes in _Layers; and
+
+    Args:
+        nonlinearity: "tanh" or "relu".
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        *,
+        rng: np.random.Generator | None = None,
+        dtype: Any = np.float64,
+    ) -> None:
+        expect_choice("RNN", "nonlinearity", nonlinearity, ("tanh", "relu"))
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, rng, dtype)
+        self.nonlinearity = nonlinearity
+
+
+class LSTM(_LSTMSteps, _Layers):
+    """Long short-term memory (torch.nn.LSTM): the derivation is in _LSTMSteps, arguments and shapes in _Layers."""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        *,
+        rng: np.random.Generator | None = None,
+        dtype: Any = np.float64,
+    ) -> None:
+        if proj_size != 0:
+            raise NotImplementedError(f"LSTM: proj_size must be 0, got {proj_size}")
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, rng, dtype)
+
+
+class GRU(_GRUSteps, _Layers):
+    """Gated recurrent unit (torch.nn.GRU): the derivation is in _GRUSteps, arguments and shapes in _Layers."""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        *,
+        rng: np.random.Generator | None = None,
+        dtype: Any = np.float64,
+    ) -> None:
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, rng, dtype)
+
+
+# ---- one step ------------------------------------------------------------------------------------
+
+
+class _Cell(Module):
+    """One step of a recurrence: `unroll` with T = 1.
+
+    Arguments of the constructor: input_size (I), hidden_size (H), bias, rng and dtype as in _Layers.
+
+    Arguments of forward:
+        input: (N, I) or (I,).
+        hx: the state before, zeros unless given: h (N, H), or (H,) if input is (I,); in an LSTMCell (h, c).
+
+    Returns:
+        the state after, h or (h, c), in the shape of hx.
+
+    `backward` takes its gradient in the same nesting, and returns dL_dinput, or (dL_dinput, dL_dhx) if hx was given.
+
+    Raises:
+        ValueError: for a wrong number of axes or size, or a size below 1.
+        TypeError: if input or hx is not an array of the layer's dtype.
+    """
+
+    gates, states = 0, 0
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        *,
+        rng: np.random.Generator | None = None,
+        dtype: Any = np.float64,
+    ) -> None:
+        super().__init__()
+        expect_positive(type(self).__name__, input_size=input_size, hidden_size=hidden_size)
+        self.input_size, self.hidden_size = input_size, hidden_size
+        add_weights(self, "", input_size, self.gates * hidden_size, hidden_size, bias, rng, dtype)
+
+    def forward(self, input: np.ndarray, hx: Any = None) -> Any:
+        self.check(input, hx)
+        x = np.atleast_2d(input)[None]  # one step, (1, N, I)
+        zeros = np.zeros((x.shape[1], self.hidden_size), x.dtype)
+        before = (zeros,) * self.states if hx is None else tuple(np.atleast_2d(s) for s in as_tuple(hx))
+        _, state, tape = self.unroll(x, before, weights_of(self))
+        self.save(tape, input.shape, hx is not None)
+        return self.as_hx(state, input.ndim)
+
+    def backward(self, dL_dy: Any) -> Any:
+        tape, x_shape, hx_given = self.restore()
+        dL_dstate = tuple(np.atleast_2d(d) for d in as_tuple(dL_dy))
+        dL_dhs = np.zeros_like(dL_dstate[0])[None]  # h counts as the last state, not as an output as well
+        dL_dx, dL_dbefore = self.unroll_backward(dL_dhs, dL_dstate, tape, weights_of(self))
+        dL_dinput = dL_dx.reshape(x_shape)
+        return (dL_dinput, self.as_hx(dL_dbefore, len(x_shape))) if hx_given else dL_dinput
+
+    def as_hx(self, state: State, ndim: int) -> Any:
+        """h or (h, c), without N if the input had none."""
+        parts = tuple(s[0] if ndim == 1 else s for s in state)
+        return parts if self.states > 1 else parts[0]
+
+    def check(self, input: np.ndarray, hx: Any) -> None:
+        """Raise unless input and hx fit."""
+        name, dtype = type(self).__name__, self.weight_ih.dtype
+        expect_array(name, "input", input, dtype)
+        expect_ndim(name, "input", input, 1, 2)
+        expect_size(name, "input", input, -1, self.input_size, "input_size")
+        expect_state(name, hx, self.states, (*input.shape[:-1], self.hidden_size), dtype)
+
+
+class RNNCell(_RNNSteps, _Cell):
+    """h' = tanh(x W_ihᵀ + b_ih + h W_hhᵀ + b_hh), or relu of it (torch.nn.RNNCell).
+
+    The derivation is in _RNNSteps, arguments and shapes in _Cell; and
+
+    Args:
+        nonlinearity: "tanh" or "relu".
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        nonlinearity: str = "tanh",
+        *,
+        rng: np.random.Generator | None = None,
+        dtype: Any = np.float64,
+    ) -> None:
+        expect_choice("RNNCell", "nonlinearity", nonlinearity, ("tanh", "relu"))
+        super().__init__(input_size, hidden_size, bias, rng=rng, dtype=dtype)
+        self.nonlinearity = nonlinearity
+
+
+class LSTMCell(_LSTMSteps, _Cell):
+    """One step of an LSTM (torch.nn.LSTMCell): the derivation is in _LSTMSteps, arguments and shapes in _Cell."""
+
+
+class GRUCell(_GRUSteps, _Cell):
+    """One step of a GRU (torch.nn.GRUCell): the derivation is in _GRUSteps, arguments and shapes in _Cell."""
+
+
+# ---- weights and what fits -----------------------------------------------------------------------
+
+
+def add_weights(
+    module: Module, suffix: str, inputs: int, rows: int, hidden_size: int, bias: bool, rng: np.random.Generator | None, dtype: Any
+) -> None:
+    """Set the parameters weight_ih (rows, inputs), weight_hh (rows, H) and, if wanted, bias_ih and bias_hh (rows,), with this suffix."""
+    bound = 1 / math.sqrt(hidden_size)
+    shapes = {"weight_ih": (rows, inputs), "weight_hh": (rows, hidden_size), "bias_ih": (rows,), "bias_hh": (rows,)}
+    for name, shape in shapes.items():
+        there = bias or name.startswith("weight")
+        setattr(module, name + suffix, Parameter(uniform(shape, -bound, bound, rng=rng, dtype=dtype)) if there else None)
+
+
+def weights_of(module: Module, suffix: str = "") -> Weights:
+    """The parameters whose names end so."""
+    return Weights(*(getattr(module, name + suffix) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")))
+
+
+def as_tuple(state: Any) -> State:
+    """(h,) or (h, c)."""
+    return tuple(state) if isinstance(state, tuple | list) else (state,)
+
+
+def expect_positive(layer: str, **sizes: int) -> None:
+    """Raise ValueError unless every size is at least 1."""
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"{layer}: {name} must be at least 1, got {size}")
+
+
+def expect_state(layer: str, hx: Any, states: int, shape: tuple[int, ...], dtype: Any) -> None:
+    """Raise unless hx is None, or h (or (h, c)) of this shape and dtype."""
+    if hx is None:
+        return
+    parts = as_tuple(hx)
+    if len(parts) != states or (states > 1) != isinstance(hx, tuple | list):
+        raise ValueError(f"{layer}: hx must be {'h alone' if states == 1 else '(h, c)'}, got {type(hx).__name__} of {len(parts)}")
+    for name, part in zip("hc", parts, strict=False):
+        expect_array(layer, f"{name} of hx", part, dtype)
+        if part.shape != shape:
+            raise ValueError(f"{layer}: {name} of hx must have shape {shape}, got {part.shape}")

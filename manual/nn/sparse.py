@@ -1,0 +1,84 @@
+"""A table of vectors, looked up by number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from manual.module import Module, Parameter
+from manual.nn.fold import per_axis
+from manual.nn.validate import expect_indices
+
+
+class Embedding(Module):
+    """Row x of a learned table (torch.nn.Embedding).
+
+        y[..., e] = W[x[...], e]
+        ∂L/∂W[v, e] = Σ ∂L/∂y[..., e] over all places where x is v
+
+    It is the linear map of a one-hot vector, y = onehot(x) W, without the multiplications by zero. A number has no gradient, so ∂L/∂x is
+    None.
+
+    Args:
+        num_embeddings: V, rows of the table.
+        embedding_dim: E, size of a row.
+        padding_idx: a row that starts at zero and has no gradient (negative: counted from the end).
+        max_norm, norm_type, scale_grad_by_freq, sparse: only at torch's defaults.
+        rng: draws the initial weights, N(0, 1) (torch's default).
+        dtype: of the parameters.
+
+    Shapes: x any, of integers in 0 … V − 1; y (*x.shape, E); weight (V, E).
+
+    Raises:
+        IndexError: if an entry of x is out of range.
+        TypeError: if x is not an array of integers.
+        ValueError: at construction if padding_idx is no row.
+        NotImplementedError: for the arguments that are supported at their defaults only.
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+        *,
+        rng: np.random.Generator | None = None,
+        dtype: Any = np.float64,
+    ) -> None:
+        super().__init__()
+        given = {"max_norm": max_norm is not None, "norm_type": norm_type != 2, "scale_grad_by_freq": scale_grad_by_freq, "sparse": sparse}
+        for name, unsupported in given.items():
+            if unsupported:
+                raise NotImplementedError(f"Embedding: {name} is not written by hand, leave it at its default")
+        V, E = per_axis("Embedding", "num_embeddings and embedding_dim", (num_embeddings, embedding_dim), 2, 0)
+        self.num_embeddings, self.embedding_dim = V, E
+        if padding_idx is not None and not -V <= padding_idx < V:
+            raise ValueError(f"Embedding: padding_idx must lie in {-V} … {V - 1} (num_embeddings = {V}), got {padding_idx}")
+        self.padding_idx = None if padding_idx is None else padding_idx % V
+        self.weight = Parameter((rng or np.random.default_rng()).normal(size=(V, E)).astype(dtype))
+        if self.padding_idx is not None:
+            self.weight[self.padding_idx] = 0
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        expect_indices("Embedding", "x", x, self.num_embeddings, "num_embeddings")
+        self.save(x)
+        return self.weight[x]
+
+    def backward(self, dL_dy: np.ndarray) -> None:
+        x, E = self.restore(), self.embedding_dim
+        dL_drows = dL_dy.reshape(x.size, E)
+        rows = x.reshape(-1)
+        if self.padding_idx is not None:
+            real = rows != self.padding_idx
+            rows, dL_drows = rows[real], dL_drows[real]
+        # Every place of y adds its gradient to one row of the table's. On flat indices np.add.at is several times as fast as on rows, and
+        # adding to the gradient itself spares two walks through a table of which most rows were not used.
+        dL_dW = np.ascontiguousarray(self.weight.grad)
+        places = rows[:, None] * E + np.arange(E)  # (n, 1) and (E,): where W[v, e] lies in the flat table
+        np.add.at(dL_dW.reshape(-1), places.reshape(-1), dL_drows.reshape(-1))
+        self.weight.grad = dL_dW
