@@ -33,6 +33,6 @@ def figure(caption: str, rows: int = 1, columns: int = 1, size: tuple[float, flo
     height = size[1] * rows + 0.19 * len(lines) + 0.2
     fig = Figure(figsize=(width, height), dpi=110, layout="constrained")
     below = (0.19 * len(lines) + 0.15) / height
-    fig.get_layout_engine().set(rect=(0, below, 1, 1 - below))
+    fig.get_layout_engine().set(rect=(0, below, 1, 0.98 - below))
     fig.text(0.5, 0.02, "\n".join(lines), ha="center", va="bottom", fontsize=9)
     return fig, fig.subplots(rows, columns, squeeze=False, **subplots)

@@ -115,19 +115,19 @@ def variance_bounded_none(rng: np.random.Generator, N: int, D: int) -> Built:
 
 @case("BCELoss")
 def bce_mean(rng: np.random.Generator, N: int, D: int) -> Built:
-    return loss({}, rng.uniform(0.05, 0.95, size=(N, D)), rng.uniform(size=(N, D)))
+    return loss({}, rng.uniform(0.1, 0.9, size=(N, D)), rng.uniform(size=(N, D)))
 
 
 @case("BCELoss", empty=True)
 def bce_weight_sum(rng: np.random.Generator, N: int, D: int, E: int) -> Built:
     arguments = {"weight": rng.uniform(0.5, 2, size=(D, 1)), "reduction": "sum"}
-    return loss(arguments, rng.uniform(0.05, 0.95, size=(N, D, E)), rng.uniform(size=(N, D, E)))
+    return loss(arguments, rng.uniform(0.1, 0.9, size=(N, D, E)), rng.uniform(size=(N, D, E)))
 
 
 @case("BCELoss", empty=True)
 def bce_weight_none(rng: np.random.Generator, N: int, D: int) -> Built:
     arguments = {"weight": rng.uniform(0.5, 2, size=D), "reduction": "none"}
-    return loss(arguments, rng.uniform(0.05, 0.95, size=(N, D)), rng.integers(0, 2, (N, D)).astype(float))
+    return loss(arguments, rng.uniform(0.1, 0.9, size=(N, D)), rng.integers(0, 2, (N, D)).astype(float))
 
 
 @case("BCEWithLogitsLoss")
@@ -419,8 +419,8 @@ def triplet_p3_eps_none(rng: np.random.Generator, N: int, D: int, E: int) -> Bui
 
 
 @case("TripletMarginLoss", empty=True)
-def triplet_p_below_2_swap_none(rng: np.random.Generator, N: int, D: int, E: int) -> Built:
-    return triplet(rng, {"p": 1.5, "margin": 3.0, "swap": True, "reduction": "none"}, N, D, E)
+def triplet_p_fraction_swap_none(rng: np.random.Generator, N: int, D: int, E: int) -> Built:
+    return triplet(rng, {"p": 2.5, "margin": 3.0, "swap": True, "reduction": "none"}, N, D, E)
 
 
 @case("TripletMarginLoss")

@@ -72,7 +72,7 @@ class Exam:
 
 
 CHECKS: dict[str, list[Callable[[int], Mapping[str, float]]]] = {}
-"""For what has no table of cases, such as a plain function: from its name to functions of a seed that return errors."""
+"""For what is not in the table of cases (an optimizer, a plain function): from its name to functions of a seed that return errors."""
 
 
 def exam_of(names: Iterable[str], seeds: int) -> Exam:
@@ -86,7 +86,8 @@ def exam_of(names: Iterable[str], seeds: int) -> Exam:
                 exam.thorough += [check_of(case, seed, batch=n) for n in ((1, 0) if case.empty else (1,)) if "N" in case.sizes]
                 exam.thorough.append(check_of(case, seed, dtype="float32"))
         for errors in CHECKS.get(name, []):
-            all_seeds = [Check(f"{name}, seed {seed}", partial(errors, seed)) for seed in range(seeds)]
+            label = "-".join(map(str, (name, *getattr(errors, "args", ()))))  # of a partial function its first arguments
+            all_seeds = [Check(f"{label}, seed {seed}", partial(errors, seed)) for seed in range(seeds)]
             exam.quick += all_seeds[:1]
             exam.thorough += all_seeds[1:]
     return exam
@@ -198,6 +199,10 @@ def examine(written: Written, mutant: Mutant, exam: Exam) -> tuple[str, str]:
 # ---- all of them ---------------------------------------------------------------------------------
 
 
+class UnknownName(ValueError):
+    """A name that nothing has."""
+
+
 @dataclass
 class Report:
     """What a run found."""
@@ -231,7 +236,7 @@ def mutate(
         progress: is told the name of what comes next.
 
     Raises:
-        ValueError: if nothing has one of the names.
+        UnknownName: if nothing has one of the names.
     """
     import_all(experiments.library)
     chosen = select(subjects(), names)
@@ -274,7 +279,7 @@ def select(everything: list[Subject], names: Collection[str]) -> list[Subject]:
     """Those subjects that have one of the names, or are part of what has it."""
     unknown = [name for name in names if not any(name == s.name or name in s.judges for s in everything)]
     if unknown:
-        raise ValueError(f"nothing of manual has a backward or a step and the name {', '.join(unknown)}")
+        raise UnknownName(f"nothing of manual has a backward or a step and the name {', '.join(unknown)}")
     return [s for s in everything if not names or s.name in names or any(name in names for name in s.judges)]
 
 
@@ -324,7 +329,7 @@ def main(options: argparse.Namespace) -> int:
     try:
         with errors.status("") as status:
             report = mutate(options.names, seeds=options.seeds, sample=options.sample, seed=options.seed, progress=status.update)
-    except ValueError as wrong:
+    except UnknownName as wrong:
         errors.print(Text(f"mutate: {wrong}"))
         return 2
     print_report(report, console)

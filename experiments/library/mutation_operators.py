@@ -370,8 +370,8 @@ def wrong_saved_tensor(node: ast.AST, function: Function) -> Iterator[ast.AST]:
         case ast.Name(name, ast.Load()):
             others = [other for group in function.together if name in group for other in group]
             yield from (ast.Name(other, ast.Load()) for other in dict.fromkeys(others) if other not in (name, "_"))
-        case ast.Attribute(ast.Name("self") as module, name) if name in function.attributes:
-            yield from (ast.Attribute(module, other, ast.Load()) for other in function.attributes if other != name)
+        case ast.Attribute(ast.Name("self") as module, name, ctx) if name in function.attributes:
+            yield from (ast.Attribute(module, other, ctx) for other in function.attributes if other != name)
         case ast.Constant(str(key)) if key in function.keys and isinstance(function.parent(node), ast.Subscript):
             yield from (ast.Constant(other) for other in function.keys if other != key)
 

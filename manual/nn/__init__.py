@@ -43,6 +43,7 @@ from manual.nn.softmax import Softmax as Softmax
 from manual.nn.softmax import Softmin as Softmin
 from manual.nn import init as init
 from manual.nn.linear import Linear as Linear
+from manual.nn.attention import MultiheadAttention as MultiheadAttention
 from manual.nn.attention import ScaledDotProductAttention as ScaledDotProductAttention
 from manual.nn.batchnorm import BatchNorm1d as BatchNorm1d
 from manual.nn.batchnorm import BatchNorm2d as BatchNorm2d

@@ -190,8 +190,9 @@ class Unfold(_Sliding):
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         expect_image("Unfold", x, 2)
+        y = self._unfold(x)
         self.save(x.shape)
-        return self._unfold(x)
+        return y
 
     def backward(self, dL_dy: np.ndarray) -> np.ndarray:
         *_, H, W = self.restore()

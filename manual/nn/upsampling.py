@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
 
@@ -109,12 +110,8 @@ class Upsample(Module):
         y = x
         for axis, o, factor in self._axes(x.shape):
             along = (-1, *[1] * (x.ndim - 1 - axis))  # the shape of the weights, beside the axes behind this one
-            (i, weight), *second = self._sources(y.shape[axis], o, factor, x.dtype)
-            mixed = y.take(i, axis=axis)
-            mixed *= weight.reshape(along)
-            for i, weight in second:
-                mixed += y.take(i, axis=axis) * weight.reshape(along)
-            y = mixed
+            sources = self._sources(y.shape[axis], o, factor, x.dtype)
+            y = reduce(np.add, [y.take(i, axis=axis) * weight.reshape(along) for i, weight in sources])
         self.save(x.shape)
         return y
 

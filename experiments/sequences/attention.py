@@ -1,0 +1,141 @@
+"""Attention that looks something up.
+
+A sequence of keys and values; when a key comes again, the value that followed it before is asked for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from experiments import run
+from experiments.data import ArrayData, Split
+from experiments.figure import figure
+from experiments.pair import Twin
+from manual.module import no_grad
+from manual.nn.softmax import softmax
+from manual.sequences.attention import Attention as Manual
+from torch_impl.sequences.attention import Attention as Torch
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NAMES = "abcdefgh01234567^"
+"""Tokens by number: eight keys, eight values, and the start of a sequence (what stands before the first token)."""
+
+KEYS, VALUES, START = 8, 8, 16
+IGNORED = -100
+
+
+class Recall(ArrayData):
+    """Sequences of key-value pairs, keys drawn with replacement; what follows a key is fixed within its sequence.
+
+    Args:
+        batch_size: sequences in a batch; 0 puts all of them into one.
+        seed: of the sequences and of the order of the batches.
+        pairs: in a sequence; it is twice as many tokens long.
+        sequences: to train on; a quarter as many are held out.
+    """
+
+    def __init__(self, batch_size: int = 64, seed: int = 0, pairs: int = 8, sequences: int = 2048) -> None:
+        super().__init__(batch_size, seed)
+        self.pairs, self.sequences = pairs, sequences
+
+    def load(self) -> Split:
+        rng = np.random.default_rng(self.seed)
+        return Split(self.draw(rng, self.sequences), self.draw(rng, max(self.sequences // 4, 1)))
+
+    def draw(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Inputs (n, T, 2), the token at each place and the one before it; targets (n, T)."""
+        keys = rng.integers(0, KEYS, (n, self.pairs))
+        meaning = KEYS + rng.integers(0, VALUES, (n, KEYS))  # of each key, in each sequence
+        values = np.take_along_axis(meaning, keys, axis=1)
+        tokens = np.stack([keys, values], axis=2).reshape(n, -1)
+        before = np.concatenate([np.full((n, 1), START), tokens[:, :-1]], axis=1)
+        seen = np.stack([(keys[:, :i] == keys[:, i : i + 1]).any(axis=1) for i in range(self.pairs)], axis=1)
+        target = np.full(tokens.shape, IGNORED)
+        target[:, ::2] = np.where(seen, values, IGNORED)
+        return np.stack([tokens, before], axis=2), target
+
+
+def attention_map(manual: Manual, data: ArrayData, when: str) -> Figure:
+    """Who looks where, for one held-out sequence."""
+    x, target = (part[:1] for part in data.split.val)
+    with no_grad():
+        manual(x)
+    weights, names = manual.attend.weights[0], [NAMES[t] for t in x[0, :, 0]]
+    rows = [f"{name} → {NAMES[t]}?" if t != IGNORED else name for name, t in zip(names, target[0], strict=True)]
+    fig, axes = figure(
+        f"{when}. Each row is a place in the sequence, each column a place that it may look at; the darker, the more weight. "
+        "Rows with a question mark are asked for the value that followed the same key before: trained, they look just behind that key "
+        "(ringed).",
+        size=(6.2, 5.2),
+    )
+    image = axes[0, 0].imshow(weights, cmap="Greys", vmin=0, vmax=1)
+    axes[0, 0].set_xticks(range(len(names)), names)
+    axes[0, 0].set_yticks(range(len(names)), rows)
+    axes[0, 0].set(xlabel="looks at", ylabel="place")
+    for row, t in enumerate(target[0]):
+        if t != IGNORED:
+            answers = [c for c in range(1, row) if x[0, c, 1] == x[0, row, 0]]
+            axes[0, 0].scatter(answers, [row] * len(answers), s=110, facecolors="none", edgecolors="#d1495b", linewidths=1.8)
+    fig.colorbar(image, ax=axes[0, 0], label="attention weight")
+    return fig
+
+
+def sharpness() -> Figure:
+    """How the softmax of random products sharpens with d_k, with and without the scale; and what is left of its gradient."""
+    rng = np.random.default_rng(0)
+    sizes, places = [2**i for i in range(10)], 16
+    largest: dict[str, list[float]] = {"with 1/√d_k": [], "without": []}
+    slope: dict[str, list[float]] = {label: [] for label in largest}
+    for d_k in sizes:
+        q, k = rng.normal(size=(400, 1, d_k)), rng.normal(size=(400, places, d_k))
+        z = (q * k).sum(axis=-1)
+        for label, scale in (("with 1/√d_k", 1 / math.sqrt(d_k)), ("without", 1.0)):
+            a = softmax(z * scale, axis=-1)
+            largest[label].append(float(a.max(axis=-1).mean()))
+            slope[label].append(float((a * (1 - a)).max(axis=-1).mean()))
+    fig, axes = figure(
+        f"Random queries and keys, {places} places. Left: the largest attention weight, on average (1: all the weight on one place). "
+        "Right: the largest slope a(1 − a) of the softmax, through which every gradient must pass. Without the scale both are lost as d_k grows.",
+        columns=2,
+        size=(4.2, 3.4),
+    )
+    for axis, lines, ylabel in ((axes[0, 0], largest, "largest weight"), (axes[0, 1], slope, "largest slope a(1 − a)")):
+        for (label, line), style in zip(lines.items(), ("o-", "s--"), strict=True):
+            axis.plot(sizes, line, style, label=label)
+        axis.set(xlabel="d_k", ylabel=ylabel, ylim=(0, None))
+        axis.set_xscale("log", base=2)
+        axis.legend()
+    return fig
+
+
+def before(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
+    """The untrained attention, and why it is scaled."""
+    return {"attention map": attention_map(manual, data, "Before training"), "why the scale": sharpness()}
+
+
+def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
+    """The trained attention."""
+    return {"attention map": attention_map(manual, data, "After training")}
+
+
+TWIN = Twin(
+    name="attention",
+    manual=Manual,
+    torch=Torch,
+    data=Recall,
+    needs=("digits_mlp",),
+    trainer={"max_epochs": 15},
+    variants={"without mask": {"causal": False}},
+    sgd_lr=0.1,
+    before=before,
+    figures=figures,
+)
+
+if __name__ == "__main__":
+    run("attention")
