@@ -18,8 +18,12 @@ ONE_STEP = {"float64": 1e-12, "float32": 1e-5}
 CEILING = {"float64": 1e-8, "float32": 1e-3}
 """Tolerated error of any step of any trajectory, however much rounding has been amplified."""
 
-SMALL = 1e-3
-"""A tensor smaller than this fraction of the whole that it is part of is measured against the whole."""
+SMALL = {"float64": 1e-3, "float32": 5e-2}
+"""A tensor smaller than this fraction of the whole that it is part of is measured against the whole.
+
+Near convergence a gradient is the small difference of large numbers (p − y with p almost y), and keeps their rounding.
+SMALL · ONE_STEP is 4.5 eps of the whole in either dtype: with 1e-3 in float32, a twelfth of eps would be asked for.
+"""
 
 NonFinite = Literal["refuse", "match"]
 
@@ -37,7 +41,7 @@ def norm(tensors: Iterable[Any]) -> float:
 
 
 def error(a: Any, b: Any, whole: float | None = None, nonfinite: NonFinite = "refuse") -> float:
-    """‖a − b‖ / max(‖b‖, 1e-3 · ‖B‖), where 0/0 = 0.
+    """‖a − b‖ / max(‖b‖, SMALL · ‖B‖), where 0/0 = 0.
 
     Args:
         a: by hand.
@@ -54,16 +58,17 @@ def error(a: Any, b: Any, whole: float | None = None, nonfinite: NonFinite = "re
         return math.inf
     if not np.issubdtype(b.dtype, np.floating):
         return 0.0 if np.array_equal(a, b) else math.inf
+    least = SMALL.get(b.dtype.name, SMALL["float32"]) * (whole or 0.0)
     a, b = a.astype(np.float64, copy=False), b.astype(np.float64, copy=False)
     difference, size = norm([a - b]), norm([b])
     if math.isfinite(difference) and math.isfinite(size):
-        return ratio(difference, max(size, SMALL * (whole or 0.0)))
+        return ratio(difference, max(size, least))
     odd = ~(np.isfinite(a) & np.isfinite(b))
     if odd.any():
         if nonfinite == "refuse" or not np.array_equal(a[odd], b[odd], equal_nan=True):
             return math.inf
         a, b = a[~odd], b[~odd]
-    return ratio(norm([a - b]), max(norm([b]), SMALL * (whole or 0.0)))
+    return ratio(norm([a - b]), max(norm([b]), least))
 
 
 def ratio(difference: float, size: float) -> float:
@@ -132,7 +137,7 @@ class Judge:
 
     def __init__(self, dtype: str = "float64", zero_gradient: Iterable[str] = ()) -> None:
         self.dtype, self.zero_gradient = dtype, frozenset(zero_gradient)
-        self.largest = dict.fromkeys(("gradient", "parameter"), 0.0)  # ‖B‖, the largest it has been
+        self.largest: dict[str, float] = {}  # ‖B‖ of the gradient, the parameters and each key of the state: the largest it has been
         self.loss_sum, self.steps, self.windows = 0.0, 0, 1
         self.spread = dict.fromkeys(KINDS, 0.0)  # how far the shadow has strayed in this window
         self.worst: dict[str, dict[str, float]] = {kind: {} for kind in KINDS}
@@ -188,24 +193,28 @@ class Judge:
         return digits(max(map(self.error, KINDS)), self.dtype)
 
     def _measure_sizes(self, torch: Step) -> None:
-        for kind in self.largest:
-            size = norm(getattr(torch, kind).values())
+        wholes = {"gradient": torch.gradient, "parameter": torch.parameter, **{f"state {key}": of for key, of in torch.state.items()}}
+        for whole, tensors in wholes.items():
+            size = norm(tensors.values())
             if math.isfinite(size):
-                self.largest[kind] = max(self.largest[kind], size)
+                self.largest[whole] = max(self.largest.get(whole, 0.0), size)
         self.steps += 1
         if math.isfinite(torch.loss):
             self.loss_sum += abs(torch.loss)
 
     def _errors(self, a: Step, b: Step) -> dict[str, dict[str, float]]:
         """The error of every tensor, by kind."""
-        state = {f"{name}.{key}": e for key in {**b.state, **a.state} for name, e in errors(a.state.get(key, {}), b.state.get(key, {})).items()}
+        state: dict[str, float] = {}
+        for key in {**b.state, **a.state}:  # a momentum is a mean of past gradients, with their rounding: hence its largest size too
+            found = errors(a.state.get(key, {}), b.state.get(key, {}), self.largest.get(f"state {key}"))
+            state |= {f"{name}.{key}": e for name, e in found.items()}
         buffers: dict[str, float] = {}
         for key in {name.rpartition(".")[2] for name in [*a.buffer, *b.buffer]}:
             buffers |= errors(*({n: t for n, t in side.buffer.items() if n.rpartition(".")[2] == key} for side in (a, b)))
         return {
             "loss": {"loss": self._loss_error(a.loss, b.loss)},
-            "gradient": errors(a.gradient, b.gradient, self.largest["gradient"]),
-            "parameter": self._without_zero_gradient(errors(a.parameter, b.parameter, self.largest["parameter"])),
+            "gradient": errors(a.gradient, b.gradient, self.largest.get("gradient")),
+            "parameter": self._without_zero_gradient(errors(a.parameter, b.parameter, self.largest.get("parameter"))),
             "buffer": buffers,
             "state": self._without_zero_gradient(state),
         }

@@ -85,8 +85,13 @@ class HandRun:
         rng = np.random.Generator(np.random.Philox(key=0, counter=[0, 0, 0, number]))
         for p in self.model.parameters():
             if p.has_grad:
-                eps = float(np.finfo(p.dtype).eps)
-                p.grad = p.grad * np.where(rng.integers(0, 2, p.shape, dtype=np.int8) == 1, 1 + eps, 1 - eps).astype(p.dtype)
+                p.grad = p.grad * rounding_factors(rng, p.data)
+
+    def perturb_weights(self, number: int) -> None:
+        """Multiply every weight by 1 ± eps."""
+        rng = np.random.Generator(np.random.Philox(key=1, counter=[0, 0, 0, number]))
+        for p in self.model.parameters():
+            p *= rounding_factors(rng, p.data)
 
     def _state(self) -> dict[str, dict[str, Any]]:
         parameters = self.trainer.optimizer.parameters()
@@ -106,6 +111,12 @@ class HandRun:
         self.load(state["model"], state["optimizer"])
         if self.trainer.scheduler is not None:
             self.trainer.scheduler.load_state_dict(state["schedule"])
+
+
+def rounding_factors(rng: np.random.Generator, like: np.ndarray) -> np.ndarray:
+    """1 + eps or 1 − eps for each entry."""
+    eps = float(np.finfo(like.dtype).eps)
+    return np.where(rng.integers(0, 2, like.shape, dtype=np.int8) == 1, 1 + eps, 1 - eps).astype(like.dtype)
 
 
 def by_key(state: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -271,15 +282,21 @@ class LockStep(pl.Callback):
         """Whether this very step agrees when it starts from torch's own weights.
 
         In float32 a single ReLU or maximum that falls on the other side parts two right runs for good, at a step
-        that the shadow does not share. A wrong backward is wrong from any weights.
+        that the shadow does not share. A wrong backward is wrong from any weights. What rounding can do to this one
+        step is measured as ever: by a shadow, whose weights are here multiplied by 1 ± eps as well.
         """
-        check = HandRun(self.hand.model, self._settings(), SharedNoise(self.seed, self.noise.rank))
-        check.load(*self.before)
-        for i, batch in enumerate(self.batches):
-            check.micro(batch, i, self.first_micro_batch + i)
         alone = Judge(self.dtype, self.twin.zero_gradient)
         alone.largest, alone.loss_sum, alone.steps = dict(self.judge.largest), self.judge.loss_sum, self.judge.steps
-        return alone.step(number, check.finish(number), theirs).beyond is None
+        steps = []
+        for run in self._runs():
+            again = HandRun(run.model, self._settings(), SharedNoise(self.seed, self.noise.rank), run.shadow)
+            again.load(*self.before)
+            if run.shadow:
+                again.perturb_weights(number)
+            for i, batch in enumerate(self.batches):
+                again.micro(batch, i, self.first_micro_batch + i)
+            steps.append(again.finish(number))
+        return alone.step(number, steps[0], theirs, steps[1]).beyond is None
 
     def _settings(self) -> dict[str, Any]:
         ours = self.hand.trainer

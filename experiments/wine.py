@@ -209,7 +209,8 @@ def clean(column: pd.Series) -> pd.Series:
 
 def columns(text: str) -> list[str]:
     """The names in the first line."""
-    return [cell.strip().strip('"') for cell in text.splitlines()[0].split(";")]
+    first = re.split(r"[\r\n]", text, maxsplit=1)[0]
+    return [cell.strip().strip('"') for cell in first.split(";")]
 
 
 def expect_columns(names: list[str], name: str) -> None:
@@ -240,7 +241,7 @@ def table(text: str, name: str) -> pd.DataFrame:
             keep_default_na=False,
             skip_blank_lines=False,
             quoting=csv_format.QUOTE_NONE,
-        )
+        ).fillna("")
     except pd.errors.ParserError as error:
         longer = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
         if longer is None:

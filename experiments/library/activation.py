@@ -1,6 +1,9 @@
-"""Cases for the activations. Inputs spread over all pieces of each; the kinks themselves are in tests/nn/test_activation_input.py."""
+"""Cases for the activations. Inputs spread over all pieces of each, and in cases of their own lie at the kinks and far away."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,6 +35,28 @@ class ExactHardsigmoid(torch.nn.Module):
 
 
 case("Hardsigmoid", empty=True, reference=ExactHardsigmoid)(defaults)
+
+
+def at_kinks(*kinks: float, **arguments: Any) -> Callable[..., Built]:
+    """A case whose inputs are kinks, or are so far from 0 that an exponential of them would overflow."""
+
+    def kinks_and_far(rng: np.random.Generator, N: int, A: int, B: int) -> Built:
+        return Built(arguments, [rng.choice([*kinks, -800.0, 800.0], size=(N, A, B))])
+
+    return kinks_and_far
+
+
+for name in ("ReLU", "LeakyReLU", "SELU", "CELU", "Softsign"):
+    case(name, empty=True, smooth=False)(at_kinks(0.0))
+for name in ("Sigmoid", "LogSigmoid", "Tanh", "Tanhshrink", "SiLU", "Mish", "GELU"):  # smooth
+    case(name, empty=True)(at_kinks(1.0))
+case("ReLU6", empty=True, smooth=False)(at_kinks(0.0, 6.0))
+case("Hardtanh", empty=True, smooth=False)(at_kinks(-0.5, 1.5, min_val=-0.5, max_val=1.5))
+case("Hardsigmoid", empty=True, smooth=False, reference=ExactHardsigmoid)(at_kinks(-3.0, 3.0))
+case("Hardswish", empty=True, smooth=False)(at_kinks(-3.0, 3.0))
+case("ELU", empty=True, smooth=False)(at_kinks(0.0, alpha=0.3))
+case("Softplus", empty=True, smooth=False)(at_kinks(1.5, beta=2.0, threshold=3.0))
+case("PReLU", empty=True, smooth=False)(at_kinks(0.0))
 
 
 @case("LeakyReLU", empty=True)

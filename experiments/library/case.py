@@ -54,6 +54,8 @@ class Case:
     reference: Callable[..., Any] | None  # a torch.nn.Module factory in place of torch.nn.<name>
     prepare: Callable[..., None] | None  # called with (manual, torch) after weights are equal
     hand: Callable[..., Any] | None = None  # a factory in place of manual.nn.<name> (a container, a composition)
+    spread: float = 0.7  # standard deviation of the random weights (less where large ones saturate what they feed)
+    repeat: bool = True  # False: equal rows make a gradient exactly zero, so "repeated" input is fed as "strided"
 
     def __str__(self) -> str:
         return f"{self.name}-{self.label}"
@@ -72,13 +74,15 @@ def case(
     reference: Callable[..., Any] | None = None,
     prepare: Callable[..., None] | None = None,
     hand: Callable[..., Any] | None = None,
+    spread: float = 0.7,
+    repeat: bool = True,
 ) -> Callable[[Callable[..., Built]], Callable[..., Built]]:
     """Register a case for the class `name`; see the fields of `Case`. `least` raises a size's smallest value from 2."""
 
     def register(build: Callable[..., Built]) -> Callable[..., Built]:
         names = list(inspect.signature(build).parameters)[1:]
         sizes = {size: (least or {}).get(size, 2) for size in names}
-        CASES.append(Case(name, build.__name__, build, sizes, empty, smooth, training, reference, prepare, hand))
+        CASES.append(Case(name, build.__name__, build, sizes, empty, smooth, training, reference, prepare, hand, spread, repeat))
         return build
 
     return register
@@ -142,13 +146,15 @@ class Pair:
         """Random values in place of an initial 0 or 1, which would hide a forgotten factor; variances stay positive."""
         if not np.issubdtype(array.dtype, np.floating):
             return array
-        values = self.rng.uniform(0.5, 1.5, array.shape) if array.size and array.min() > 0 else self.rng.normal(0, 0.7, array.shape)
+        positive = array.size > 0 and array.min() > 0
+        values = self.rng.uniform(0.5, 1.5, array.shape) if positive else self.rng.normal(0, self.case.spread, array.shape)
         return values.astype(array.dtype)
 
     def inputs(self, layout: str = "plain") -> tuple[list[Any], Mapping[str, Any]]:
         """Fresh random inputs, in this memory layout: plain, strided (not contiguous), or repeated (broadcast, stride 0)."""
         built = self.case.build(self.rng, **self.sizes)
         arrays = [tuple(cast(v, self.dtype) for v in x) if isinstance(x, tuple) else cast(x, self.dtype) for x in built.inputs]
+        layout = layout if layout != "repeated" or self.case.repeat else "strided"
         return [lay_out(x, layout) for x in arrays], {key: cast(v, self.dtype) for key, v in built.call.items()}
 
     def rewind(self) -> None:

@@ -25,7 +25,7 @@ UNARY = {"abs", "fabs", "exp", "expm1", "log", "log1p", "sqrt", "square", "sign"
 OPPOSITES = {"maximum": "minimum", "fmax": "fmin", "max": "min", "argmax": "argmin"}
 OPPOSITES |= {there: here for here, there in OPPOSITES.items()}
 NO_NUMBER = {"restore", "reversed", "zip", "range", "enumerate", "list", "tuple", "dict", "len", "slice", "isinstance", "errstate"}
-NOTHING_YET = {"zeros", "zeros_like", "empty", "empty_like"}  # 2 · 0 is 0
+NOTHING_YET = {"zeros", "zeros_like", "empty", "empty_like", "new_counter"}  # 2 · 0 is 0
 WRITTEN_AT = {"at": 2, "put_along_axis": 2, "copyto": 1}  # which argument is what these write
 ARITHMETIC = {"multiply": "divide", "divide": "multiply", "add": "subtract", "subtract": "add"}
 
@@ -126,12 +126,15 @@ class Function:
 
 
 def only_checks(node: ast.AST) -> bool:
-    """Whether this node computes nothing: a check of the input, a docstring, a text."""
-    if isinstance(node, ast.If) and not node.orelse and all(isinstance(s, ast.Raise) for s in node.body):
-        return True
-    if isinstance(node, ast.Expr):
-        return is_text(node.value) or (isinstance(node.value, ast.Call) and name_of(node.value).startswith("expect"))
-    return isinstance(node, ast.Raise | ast.Assert | ast.JoinedStr | ast.Import | ast.ImportFrom)
+    """Whether this node computes nothing: a check of the input, a warning, a docstring, a text, a dtype (all are alike)."""
+    match node:
+        case ast.If(body=[*_, ast.Raise()], orelse=[]) | ast.Raise() | ast.Assert() | ast.JoinedStr() | ast.Import() | ast.ImportFrom():
+            return True
+        case ast.If(body=[*_, ast.Expr(ast.Call() as call)], orelse=[]) | ast.Expr(ast.Call() as call):
+            return name_of(call) == "warn" or name_of(call).startswith("expect")
+        case ast.Expr(value):
+            return is_text(value)
+    return (isinstance(node, ast.Attribute) and node.attr == "dtype") or (isinstance(node, ast.keyword) and node.arg in ("dtype", "strict"))
 
 
 def is_text(node: ast.AST) -> bool:
@@ -153,7 +156,7 @@ def is_number(node: ast.AST) -> bool:
     if isinstance(node, ast.Attribute):
         return node.attr not in {"shape", "ndim", "dtype", "size"}
     if isinstance(node, ast.Constant):
-        return isinstance(node.value, int | float) and not isinstance(node.value, bool)
+        return isinstance(node.value, int | float) and bool(node.value) and not isinstance(node.value, bool)
     if isinstance(node, ast.UnaryOp):
         return isinstance(node.op, ast.USub)
     return isinstance(node, ast.BinOp | ast.Name) and not is_condition(node)
@@ -245,7 +248,9 @@ def dropped_factor(node: ast.AST, function: Function) -> Iterator[ast.AST]:
         case ast.BinOp(left, ast.Mult(), right):
             yield from (left, right)
         case ast.BinOp(left, ast.Div(), right):
-            yield from (left, ast.BinOp(ast.Constant(1), ast.Div(), right), ast.BinOp(left, ast.Mult(), right))
+            yield from (left, ast.BinOp(left, ast.Mult(), right))
+            if not (isinstance(left, ast.Constant) and left.value == 1):
+                yield ast.BinOp(ast.Constant(1), ast.Div(), right)
         case ast.AugAssign(target, ast.Div(), value):
             yield ast.AugAssign(target, ast.Mult(), value)
         case ast.AugAssign(target, ast.Mult(), value):
@@ -296,15 +301,19 @@ def swapped_letters(path: str) -> Iterator[str]:
 @operator("axis")
 def wrong_axis(node: ast.AST, function: Function) -> Iterator[ast.AST]:
     match node:
-        case ast.keyword("keepdims", ast.Constant(bool(kept))):
+        case ast.keyword("keepdims", ast.Constant(bool(kept))) if not is_reshaped(function.parent(node), function):
             yield ast.keyword("keepdims", ast.Constant(not kept))
         case ast.Call(ast.Attribute() as func, args, keywords) if name_of(node) in REDUCTIONS:
             yield operand_of(node)
-            reshaped = getattr(function.parent(node), "attr", "") == "reshape"  # then one axis of size 1 more makes no difference
-            if len(args) + len(keywords) == 1 and not reshaped:
+            if len(args) + len(keywords) == 1 and not is_reshaped(node, function):
                 yield ast.Call(func, args, [*keywords, ast.keyword("keepdims", ast.Constant(True))])
         case ast.expr() if is_axis(node, function):
             yield from other_axes(node)
+
+
+def is_reshaped(node: ast.AST, function: Function) -> bool:
+    """Whether the next thing that happens to this array is reshape, to which an axis of size 1 makes no difference."""
+    return getattr(function.parent(node), "attr", "") == "reshape"
 
 
 def is_axis(node: ast.AST, function: Function) -> bool:
@@ -477,7 +486,9 @@ def other_constant(node: ast.AST, function: Function) -> Iterator[ast.AST]:
 def to_be_inferred(node: ast.AST, function: Function) -> bool:
     """Whether this is the 1 of x.reshape(-1, ...): NumPy reads every negative number alike."""
     sign = function.parent(node)
-    return isinstance(sign, ast.UnaryOp) and isinstance(function.parent(sign), ast.Call) and name_of(function.parent(sign)) == "reshape"
+    shape = function.parent(sign)
+    call = function.parent(shape) if isinstance(shape, ast.Tuple) else shape
+    return isinstance(sign, ast.UnaryOp) and isinstance(call, ast.Call) and name_of(call) == "reshape"
 
 
 # ---- mutants -------------------------------------------------------------------------------------

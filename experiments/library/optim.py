@@ -83,6 +83,8 @@ def optimizer(
         case = OptimizerCase(name, build.__name__, build, shapes, steps, closure, dtypes)
         OPTIMIZER_CASES.append(case)
         CHECKS.setdefault(name, []).append(partial(judge_optimizer, case))
+        if not closure:
+            CHECKS[name].append(partial(judge_nonfinite, case))
         return build
 
     return register
@@ -108,9 +110,10 @@ def schedule(
 def judge_optimizer(case: OptimizerCase, seed: int, dtype: str = "float64", device: str = "cpu") -> dict[str, float]:
     """The worst error, over all steps, of each parameter, of each kind of state, and of the groups' options.
 
-    Gradients are random, the same for both sides; with a closure they are a function's, and each step is judged from equal
-    parameters and state. A parameter is measured against all parameters, at the largest that they have been; a tensor of the state against all
-    that is kept under its key. The blocks in which large parameters are updated are made small enough to be used here.
+    Gradients are random, the same for both sides; with a closure they are a function's. In float32, and with a closure, each
+    step is judged from equal parameters and state, since rounding grows from step to step. A parameter is measured against
+    all parameters, at the largest that they have been; a tensor of the state against all that is kept under its key. The
+    blocks in which large parameters are updated are made small enough to be used here.
     """
     rng = np.random.default_rng(seed)
     start = [np.asarray(rng.normal(size=shape), dtype=dtype) for shape in case.shapes]
@@ -128,7 +131,7 @@ def judge_optimizer(case: OptimizerCase, seed: int, dtype: str = "float64", devi
                 hand, reference = case.build(manual.optim, hand_p), case.build(torch.optim, torch_p)
                 hand.load_state_dict(saved[1])
                 reference.load_state_dict(to_torch(saved[0], device))
-            if case.closure:
+            if case.closure or dtype == "float32":
                 start_equal(hand_p, torch_p, hand, reference)
             feed.step(hand, reference)
             largest = max(largest, norm(as_array(p) for p in torch_p))
@@ -140,10 +143,34 @@ def judge_optimizer(case: OptimizerCase, seed: int, dtype: str = "float64", devi
 
 
 def start_equal(hand_p: list[Parameter], torch_p: list[Any], hand: Any, reference: Any) -> None:
-    """Copy torch's parameters and state: where the gradients depend on the parameters, rounding grows from step to step."""
+    """Copy torch's parameters and state."""
     for a, b in zip(hand_p, torch_p, strict=True):
         a.data[...] = as_array(b)
     hand.load_state_dict(to_numpy(reference.state_dict()))
+
+
+def judge_nonfinite(case: OptimizerCase, seed: int) -> dict[str, float]:
+    """The errors of parameters and state after steps with NaN and ±∞ in the gradients: the same of them in the same places."""
+    rng = np.random.default_rng(seed)
+    hand_p = [Parameter(rng.normal(size=shape)) for shape in case.shapes]
+    torch_p = [torch.nn.Parameter(to_torch(p.data)) for p in hand_p]
+    found = {}
+    with same_arithmetic(), np.errstate(all="ignore"):
+        hand, reference = case.build(manual.optim, hand_p), case.build(torch.optim, torch_p)
+        for step in range(3):
+            for a, b in zip(hand_p, torch_p, strict=True):
+                g = rng.normal(size=a.shape)
+                if step == 1:
+                    g.reshape(-1)[:3] = np.resize([np.nan, np.inf, -np.inf], min(3, g.size))
+                a.grad, b.grad = g, to_torch(g)
+            hand.step()
+            reference.step()
+        state, expected = hand.state_dict()["state"], to_numpy(reference.state_dict())["state"]
+        for i, (a, b) in enumerate(zip(hand_p, torch_p, strict=True)):
+            found[f"parameter {i}"] = error(a.data, b, nonfinite="match")
+            for key, value in expected.get(i, {}).items():
+                found[f"state {key} of parameter {i}"] = error(state[i][key], value, nonfinite="match")
+    return found
 
 
 class Noise:
@@ -215,6 +242,8 @@ class Function:
 
 def state_errors(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, float]:
     """The error of each kind of state, and 0 or ∞ for the groups' options."""
+    scalars = [key for s in a["state"].values() for key, _, v in leaves(s) if isinstance(v, np.generic)]
+    assert not scalars, f"state must be arrays, got NumPy's scalars for {scalars}"
     mine, theirs = ({(key, i, *path): v for i, s in x["state"].items() for key, path, v in leaves(s)} for x in (a, b))
     found = {"options of the groups": 0.0 if a["param_groups"] == b["param_groups"] else np.inf}
     for key in {k[0] for k in (*mine, *theirs)}:
@@ -253,10 +282,11 @@ def same_arithmetic() -> Iterator[None]:
 def judge_bfloat16(seed: int) -> dict[str, float]:
     """How far bfloat16 is from torch's, and one step of Muon on matrices whose sums are too short to be rounded differently."""
     rng = np.random.default_rng(seed)
-    x = np.concatenate([rng.normal(size=50) * 10.0 ** rng.uniform(-40, 38, 50), [0.0, -0.0, np.inf, -np.inf, np.nan, 3.4e38]]).astype(
-        np.float32
-    )
-    x = np.concatenate([x, np.arange(0x3F800000, 0x3F850000, 0x4000, dtype=np.uint32).view(np.float32)])  # ties among them
+    usual = rng.normal(size=50) * 10.0 ** rng.uniform(-40, 38, 50)
+    special = [0.0, -0.0, np.inf, -np.inf, np.nan, 3.4e38]
+    ties, nans = range(0x3F800000, 0x3F850000, 0x4000), (0x7F800001, 0xFFFFFFFF)  # NaN whose bits look like other numbers'
+    bits = np.array([*ties, *nans], dtype=np.uint32)
+    x = np.concatenate([usual.astype(np.float32), np.array(special, dtype=np.float32), bits.view(np.float32)])
     same = np.array_equal(manual.optim.muon.bfloat16(x), torch.from_numpy(x).bfloat16().float().numpy(), equal_nan=True)
     found = {"bfloat16": 0.0 if same else np.inf}
     for shape in ((2, 3), (4, 2)):
@@ -272,6 +302,11 @@ def judge_bfloat16(seed: int) -> dict[str, float]:
 CHECKS.setdefault("Muon", []).append(judge_bfloat16)
 
 
+def decays(p: list[Any]) -> list[dict[str, Any]]:
+    """Two groups that decay differently; one by exactly 1."""
+    return [{"params": p[:2], "weight_decay": 1}, {"params": p[2:], "weight_decay": 0.3}]
+
+
 @optimizer("SGD")
 def sgd(optim: Any, p: list[Any]) -> Any:
     return optim.SGD(p, lr=0.1)
@@ -279,7 +314,7 @@ def sgd(optim: Any, p: list[Any]) -> Any:
 
 @optimizer("SGD")
 def sgd_momentum_dampening_decay(optim: Any, p: list[Any]) -> Any:
-    return optim.SGD(p, lr=0.1, momentum=0.9, dampening=0.3, weight_decay=1)
+    return optim.SGD(decays(p), lr=0.1, momentum=0.9, dampening=0.3)
 
 
 @optimizer("SGD")
@@ -300,9 +335,14 @@ def adam(optim: Any, p: list[Any]) -> Any:
 
 
 @optimizer("Adam")
-def adam_amsgrad_decay_groups(optim: Any, p: list[Any]) -> Any:
-    groups = [{"params": p[:1], "lr": 0.3}, {"params": p[1:], "betas": (0.5, 0.7), "amsgrad": False}]
-    return optim.Adam(groups, lr=0.1, betas=(0.8, 0.95), eps=1e-3, weight_decay=1, amsgrad=True)
+def adam_decay(optim: Any, p: list[Any]) -> Any:
+    return optim.Adam(decays(p), lr=0.1)
+
+
+@optimizer("Adam")
+def adam_amsgrad_groups(optim: Any, p: list[Any]) -> Any:
+    groups = [{"params": p[:1], "lr": 0.3}, {"params": p[1:], "betas": (0.6, 0.7), "amsgrad": False}]
+    return optim.Adam(groups, lr=0.1, betas=(0.8, 0.95), eps=1e-3, amsgrad=True)
 
 
 @optimizer("Adam")
@@ -321,8 +361,8 @@ def adamw_amsgrad_maximize(optim: Any, p: list[Any]) -> Any:
 
 
 @optimizer("RMSprop")
-def rmsprop(optim: Any, p: list[Any]) -> Any:
-    return optim.RMSprop(p, weight_decay=1)
+def rmsprop_decay(optim: Any, p: list[Any]) -> Any:
+    return optim.RMSprop(decays(p))
 
 
 @optimizer("RMSprop")
@@ -341,39 +381,39 @@ def rmsprop_centered_momentum(optim: Any, p: list[Any]) -> Any:
 
 
 @optimizer("Adagrad")
-def adagrad(optim: Any, p: list[Any]) -> Any:
-    return optim.Adagrad(p, lr=0.1)
+def adagrad_decay(optim: Any, p: list[Any]) -> Any:
+    return optim.Adagrad(decays(p), lr=0.1)
 
 
 @optimizer("Adagrad")
-def adagrad_decays_and_start(optim: Any, p: list[Any]) -> Any:
+def adagrad_lr_decay_and_start_maximize(optim: Any, p: list[Any]) -> Any:
     groups = [{"params": p[:2]}, {"params": p[2:], "initial_accumulator_value": 9.0}]
-    return optim.Adagrad(groups, lr=0.3, lr_decay=0.1, weight_decay=1, initial_accumulator_value=0.5, eps=1e-2, maximize=True)
+    return optim.Adagrad(groups, lr=0.3, lr_decay=0.1, initial_accumulator_value=0.5, eps=1e-2, maximize=True)
 
 
 @optimizer("Adadelta")
-def adadelta(optim: Any, p: list[Any]) -> Any:
-    return optim.Adadelta(p)
+def adadelta_decay(optim: Any, p: list[Any]) -> Any:
+    return optim.Adadelta(decays(p))
 
 
 @optimizer("Adadelta")
-def adadelta_decay_maximize(optim: Any, p: list[Any]) -> Any:
-    return optim.Adadelta(p, lr=0.7, rho=0.6, eps=1e-2, weight_decay=1, maximize=True)
+def adadelta_maximize(optim: Any, p: list[Any]) -> Any:
+    return optim.Adadelta(p, lr=0.7, rho=0.6, eps=1e-2, maximize=True)
 
 
 @optimizer("Adamax")
-def adamax(optim: Any, p: list[Any]) -> Any:
-    return optim.Adamax(p)
+def adamax_decay(optim: Any, p: list[Any]) -> Any:
+    return optim.Adamax(decays(p))
 
 
 @optimizer("Adamax")
-def adamax_decay_maximize(optim: Any, p: list[Any]) -> Any:
-    return optim.Adamax(p, lr=0.1, betas=(0.6, 0.7), eps=1e-1, weight_decay=1, maximize=True)
+def adamax_maximize(optim: Any, p: list[Any]) -> Any:
+    return optim.Adamax(p, lr=0.1, betas=(0.6, 0.7), eps=1e-1, maximize=True)
 
 
 @optimizer("NAdam")
-def nadam(optim: Any, p: list[Any]) -> Any:
-    return optim.NAdam(p, lr=0.05, weight_decay=1)
+def nadam_decay(optim: Any, p: list[Any]) -> Any:
+    return optim.NAdam(decays(p), lr=0.05)
 
 
 @optimizer("NAdam")
@@ -384,8 +424,8 @@ def nadam_decoupled_maximize(optim: Any, p: list[Any]) -> Any:
 
 
 @optimizer("RAdam")
-def radam(optim: Any, p: list[Any]) -> Any:
-    return optim.RAdam(p, lr=0.05, weight_decay=1)
+def radam_decay(optim: Any, p: list[Any]) -> Any:
+    return optim.RAdam(decays(p), lr=0.05)
 
 
 @optimizer("RAdam")
@@ -409,8 +449,8 @@ def rprop_narrow_maximize(optim: Any, p: list[Any]) -> Any:
 
 
 @optimizer("ASGD")
-def asgd(optim: Any, p: list[Any]) -> Any:
-    return optim.ASGD(p, lr=0.1, weight_decay=1)
+def asgd_decay(optim: Any, p: list[Any]) -> Any:
+    return optim.ASGD(decays(p), lr=0.1)
 
 
 @optimizer("ASGD")
@@ -470,10 +510,12 @@ def muon(optim: Any, p: list[Any]) -> Any:
 
 @optimizer("Muon", shapes=MATRICES)
 def muon_match_rms_adamw(optim: Any, p: list[Any]) -> Any:
-    return optim.Muon(
-        p, lr=0.1, weight_decay=0.3, momentum=0.6, nesterov=False, ns_coefficients=(2.0, -1.5, 0.5), eps=0.3, ns_steps=3,
-        adjust_lr_fn="match_rms_adamw",
-    )  # fmt: skip
+    return optim.Muon(p, lr=0.1, weight_decay=0.3, momentum=0.6, nesterov=False, adjust_lr_fn="match_rms_adamw")
+
+
+@optimizer("Muon", shapes=MATRICES)
+def muon_other_iteration(optim: Any, p: list[Any]) -> Any:
+    return optim.Muon(p, lr=0.1, ns_coefficients=(2.0, -1.5, 0.5), eps=3.0, ns_steps=3, adjust_lr_fn="original")
 
 
 # ---- schedules -----------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ import manual.module
 from experiments.library.case import Built, case
 from experiments.noise import SharedDropout, SharedNoise, Stream, share_hand
 
+SPREAD = 0.2  # of the random weights: with larger ones a recurrence saturates, and 1 − tanh² is then mostly rounding, on both sides
+
 
 class Stacked(nn.Module):
     """A recurrent layer of torch for each layer, and shared dropout between them, under the parameter names of the whole stack."""
@@ -49,53 +51,43 @@ def stacked(kind: type[nn.RNNBase]) -> Callable[..., nn.Module]:
     return lambda **arguments: Stacked(kind, **arguments)
 
 
-def calm(hand: manual.module.Module, torch_module: nn.Module) -> None:
-    """Weights a quarter as large: a random recurrence saturates, and then 1 − tanh² is mostly rounding, on both sides."""
-    for p in hand.parameters():
-        p *= 0.25
-    with torch.no_grad():
-        for q in torch_module.parameters():
-            q *= 0.25
-
-
 def share(hand: manual.module.Module, torch_module: nn.Module) -> None:
-    """Calm, and let the layers by hand draw from streams equal to those of `Stacked`."""
-    calm(hand, torch_module)
+    """Let the layers by hand draw from streams equal to those of `Stacked`."""
     share_hand(hand, SharedNoise(5))
 
 
 # ---- RNN -----------------------------------------------------------------------------------------
 
 
-@case("RNN", empty=True, prepare=calm)
+@case("RNN", empty=True, spread=SPREAD)
 def tanh(rng: np.random.Generator, T: int, N: int, I: int, H: int) -> Built:
     return Built({"input_size": I, "hidden_size": H}, [rng.normal(size=(T, N, I))])
 
 
-@case("RNN", prepare=calm)
+@case("RNN", spread=SPREAD)
 def relu_from_a_state(rng: np.random.Generator, T: int, N: int, I: int, H: int) -> Built:
     return Built({"input_size": I, "hidden_size": H, "nonlinearity": "relu"}, [rng.normal(size=(T, N, I)), rng.normal(size=(1, N, H))])
 
 
-@case("RNN", prepare=calm)
+@case("RNN", spread=SPREAD)
 def two_layers_both_directions(rng: np.random.Generator, T: int, N: int, I: int, H: int) -> Built:
     arguments = {"input_size": I, "hidden_size": H, "num_layers": 2, "bidirectional": True, "batch_first": True}
     return Built(arguments, [rng.normal(size=(N, T, I)), rng.normal(size=(4, N, H))])
 
 
-@case("RNN", prepare=calm)
+@case("RNN", spread=SPREAD)
 def unbatched_no_bias(rng: np.random.Generator, T: int, I: int, H: int) -> Built:
     arguments = {"input_size": I, "hidden_size": H, "bias": False, "batch_first": True, "num_layers": 2}
     return Built(arguments, [rng.normal(size=(T, I)), rng.normal(size=(2, H))])
 
 
-@case("RNN", reference=stacked(nn.RNN), prepare=share)
+@case("RNN", reference=stacked(nn.RNN), prepare=share, spread=SPREAD)
 def dropout_between_layers(rng: np.random.Generator, T: int, N: int, I: int, H: int) -> Built:
     arguments = {"input_size": I, "hidden_size": H, "num_layers": 3, "dropout": 0.4}
     return Built(arguments, [rng.normal(size=(T, N, I)), rng.normal(size=(3, N, H))])
 
 
-@case("RNN", training=False, prepare=calm)
+@case("RNN", training=False, spread=SPREAD)
 def dropout_in_eval(rng: np.random.Generator, T: int, N: int, I: int, H: int) -> Built:
     return Built({"input_size": I, "hidden_size": H, "num_layers": 2, "dropout": 0.4}, [rng.normal(size=(T, N, I))])
 
@@ -103,30 +95,30 @@ def dropout_in_eval(rng: np.random.Generator, T: int, N: int, I: int, H: int) ->
 # ---- LSTM ----------------------------------------------------------------------------------------
 
 
-@case("LSTM", empty=True, prepare=calm)
+@case("LSTM", empty=True, spread=SPREAD)
 def lstm(rng: np.random.Generator, T: int, N: int, I: int, H: int) -> Built:
     return Built({"input_size": I, "hidden_size": H}, [rng.normal(size=(T, N, I))])
 
 
-@case("LSTM", prepare=calm)
+@case("LSTM", spread=SPREAD)
 def lstm_from_a_state(rng: np.random.Generator, T: int, N: int, I: int, H: int) -> Built:
     state = rng.normal(size=(1, N, H)), rng.normal(size=(1, N, H))
     return Built({"input_size": I, "hidden_size": H, "bias": False, "batch_first": True}, [rng.normal(size=(N, T, I)), state])
 
 
-@case("LSTM", prepare=calm)
+@case("LSTM", spread=SPREAD)
 def lstm_two_layers_both_directions(rng: np.random.Generator, T: int, N: int, I: int, H: int) -> Built:
     state = rng.normal(size=(4, N, H)), rng.normal(size=(4, N, H))
     return Built({"input_size": I, "hidden_size": H, "num_layers": 2, "bidirectional": True}, [rng.normal(size=(T, N, I)), state])
 
 
-@case("LSTM", prepare=calm)
+@case("LSTM", spread=SPREAD)
 def lstm_unbatched(rng: np.random.Generator, T: int, I: int, H: int) -> Built:
     state = rng.normal(size=(2, H)), rng.normal(size=(2, H))
     return Built({"input_size": I, "hidden_size": H, "bidirectional": True}, [rng.normal(size=(T, I)), state])
 
 
-@case("LSTM", reference=stacked(nn.LSTM), prepare=share)
+@case("LSTM", reference=stacked(nn.LSTM), prepare=share, spread=SPREAD)
 def lstm_dropout_between_layers(rng: np.random.Generator, T: int, N: int, I: int, H: int) -> Built:
     state = rng.normal(size=(4, N, H)), rng.normal(size=(4, N, H))
     arguments = {"input_size": I, "hidden_size": H, "num_layers": 2, "dropout": 0.4, "bidirectional": True}
@@ -136,29 +128,29 @@ def lstm_dropout_between_layers(rng: np.random.Generator, T: int, N: int, I: int
 # ---- GRU -----------------------------------------------------------------------------------------
 
 
-@case("GRU", empty=True, prepare=calm)
+@case("GRU", empty=True, spread=SPREAD)
 def gru(rng: np.random.Generator, T: int, N: int, I: int, H: int) -> Built:
     return Built({"input_size": I, "hidden_size": H}, [rng.normal(size=(T, N, I))])
 
 
-@case("GRU", prepare=calm)
+@case("GRU", spread=SPREAD)
 def gru_from_a_state(rng: np.random.Generator, T: int, N: int, I: int, H: int) -> Built:
     arguments = {"input_size": I, "hidden_size": H, "bias": False, "batch_first": True}
     return Built(arguments, [rng.normal(size=(N, T, I)), rng.normal(size=(1, N, H))])
 
 
-@case("GRU", prepare=calm)
+@case("GRU", spread=SPREAD)
 def gru_two_layers_both_directions(rng: np.random.Generator, T: int, N: int, I: int, H: int) -> Built:
     arguments = {"input_size": I, "hidden_size": H, "num_layers": 2, "bidirectional": True}
     return Built(arguments, [rng.normal(size=(T, N, I)), rng.normal(size=(4, N, H))])
 
 
-@case("GRU", prepare=calm)
+@case("GRU", spread=SPREAD)
 def gru_unbatched(rng: np.random.Generator, T: int, I: int, H: int) -> Built:
     return Built({"input_size": I, "hidden_size": H}, [rng.normal(size=(T, I)), rng.normal(size=(1, H))])
 
 
-@case("GRU", reference=stacked(nn.GRU), prepare=share)
+@case("GRU", reference=stacked(nn.GRU), prepare=share, spread=SPREAD)
 def gru_dropout_between_layers(rng: np.random.Generator, T: int, N: int, I: int, H: int) -> Built:
     arguments = {"input_size": I, "hidden_size": H, "num_layers": 2, "dropout": 0.4}
     return Built(arguments, [rng.normal(size=(T, N, I))])
@@ -167,47 +159,47 @@ def gru_dropout_between_layers(rng: np.random.Generator, T: int, N: int, I: int,
 # ---- cells ---------------------------------------------------------------------------------------
 
 
-@case("RNNCell", empty=True, prepare=calm)
+@case("RNNCell", empty=True, spread=SPREAD)
 def cell(rng: np.random.Generator, N: int, I: int, H: int) -> Built:
     return Built({"input_size": I, "hidden_size": H}, [rng.normal(size=(N, I)), rng.normal(size=(N, H))])
 
 
-@case("RNNCell", prepare=calm)
+@case("RNNCell", spread=SPREAD)
 def cell_relu_without_state(rng: np.random.Generator, N: int, I: int, H: int) -> Built:
     return Built({"input_size": I, "hidden_size": H, "bias": False, "nonlinearity": "relu"}, [rng.normal(size=(N, I))])
 
 
-@case("RNNCell", prepare=calm)
+@case("RNNCell", spread=SPREAD)
 def cell_unbatched(rng: np.random.Generator, I: int, H: int) -> Built:
     return Built({"input_size": I, "hidden_size": H}, [rng.normal(size=I), rng.normal(size=H)])
 
 
-@case("LSTMCell", empty=True, prepare=calm)
+@case("LSTMCell", empty=True, spread=SPREAD)
 def lstm_cell(rng: np.random.Generator, N: int, I: int, H: int) -> Built:
     state = rng.normal(size=(N, H)), rng.normal(size=(N, H))
     return Built({"input_size": I, "hidden_size": H}, [rng.normal(size=(N, I)), state])
 
 
-@case("LSTMCell", prepare=calm)
+@case("LSTMCell", spread=SPREAD)
 def lstm_cell_without_state(rng: np.random.Generator, N: int, I: int, H: int) -> Built:
     return Built({"input_size": I, "hidden_size": H, "bias": False}, [rng.normal(size=(N, I))])
 
 
-@case("LSTMCell", prepare=calm)
+@case("LSTMCell", spread=SPREAD)
 def lstm_cell_unbatched(rng: np.random.Generator, I: int, H: int) -> Built:
     return Built({"input_size": I, "hidden_size": H}, [rng.normal(size=I), (rng.normal(size=H), rng.normal(size=H))])
 
 
-@case("GRUCell", empty=True, prepare=calm)
+@case("GRUCell", empty=True, spread=SPREAD)
 def gru_cell(rng: np.random.Generator, N: int, I: int, H: int) -> Built:
     return Built({"input_size": I, "hidden_size": H}, [rng.normal(size=(N, I)), rng.normal(size=(N, H))])
 
 
-@case("GRUCell", prepare=calm)
+@case("GRUCell", spread=SPREAD)
 def gru_cell_without_state(rng: np.random.Generator, N: int, I: int, H: int) -> Built:
     return Built({"input_size": I, "hidden_size": H, "bias": False}, [rng.normal(size=(N, I))])
 
 
-@case("GRUCell", prepare=calm)
+@case("GRUCell", spread=SPREAD)
 def gru_cell_unbatched(rng: np.random.Generator, I: int, H: int) -> Built:
     return Built({"input_size": I, "hidden_size": H}, [rng.normal(size=I), rng.normal(size=H)])

@@ -63,8 +63,8 @@ def loss(z2: Array, y: Array) -> Any:
 def backward(x: Array, y: Array, z1: Array, h: Array, z2: Array, W1: Array, b1: Array, W2: Array, b2: Array) -> dict[str, Array]:
     """The gradient of the loss with respect to each parameter: forward and loss, from the bottom up."""
     N = len(x)
-    p = sigmoid(z2)  # (N, 1)
-    dL_dz2 = (p - y) / N  # (N, 1): predicted minus true; the mean gave each point the weight 1/N
+    p, q = sigmoid(z2), sigmoid(-z2)  # (N, 1) each: q is 1 - p with all its digits, also where p rounds to 1
+    dL_dz2 = ((1 - y) * p - y * q) / N  # (N, 1): p - y, predicted minus true; the mean gave each point the weight 1/N
     dL_dW2 = h.T @ dL_dz2  # (hidden, N) @ (N, 1) = (hidden, 1): .T puts the N points side by side, @ adds over them
     dL_db2 = dL_dz2.sum(axis=0)  # (N, 1) summed over the points = (1,)
     dL_dh = dL_dz2 @ W2.T  # (N, 1) @ (1, hidden) = (N, hidden): back through the weights that led from h to z2

@@ -64,6 +64,11 @@ from manual.nn.rnn import RNN as RNN
 from manual.nn.rnn import GRUCell as GRUCell
 from manual.nn.rnn import LSTMCell as LSTMCell
 from manual.nn.rnn import RNNCell as RNNCell
+from manual.nn.transformer import Transformer as Transformer
+from manual.nn.transformer import TransformerDecoder as TransformerDecoder
+from manual.nn.transformer import TransformerDecoderLayer as TransformerDecoderLayer
+from manual.nn.transformer import TransformerEncoder as TransformerEncoder
+from manual.nn.transformer import TransformerEncoderLayer as TransformerEncoderLayer
 from manual.nn.linear import Bilinear as Bilinear
 from manual.nn.linear import Identity as Identity
 from manual.nn.conv import Conv1d as Conv1d

@@ -174,20 +174,21 @@ class Hardsigmoid(Module):
 class Hardswish(Module):
     """y = x h, with h = Hardsigmoid(x) = x / 6 + 1/2 between 0 and 1 (torch.nn.Hardswish).
 
-        ∂y/∂x = h + x ∂h/∂x = (x / 3 + 1/2) [−3 < x < 3] + [x ≥ 3]
+        ∂y/∂x = h + x ∂h/∂x = h + x / 6 [−3 < x < 3]
 
-    At the kinks it is 0 for x = −3 and 1 for x = 3.
+    At the kinks it is 0 for x = −3 and 1 for x = 3. x held between −3 and 3, c, does for both terms: h = (c + 3) / 6.
     """
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         expect_array("Hardswish", "x", x)
-        self.save(x)
-        return x * (np.clip(x + 3, 0, 6) / 6)
+        c = np.clip(x, -3, 3)
+        self.save(c)
+        return x * ((c + 3) / 6)
 
     def backward(self, dL_dy: np.ndarray) -> np.ndarray:
-        x = self.restore()
-        inside, above = (x > -3) & (x < 3), x >= 3
-        return dL_dy * inside * (np.clip(x, -3, 3) / 3 + 0.5) + dL_dy * above  # clipped, as 0 · ∞ would be NaN
+        c = self.restore()
+        inside = np.abs(c) < 3
+        return dL_dy * ((c + 3) / 6 + c / 6 * inside)
 
 
 # ---- exponential ---------------------------------------------------------------------------------
@@ -210,13 +211,13 @@ class ELU(Module):
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         expect_array("ELU", "x", x)
-        self.save(x)
-        return np.maximum(x, 0) + self.alpha * np.expm1(np.minimum(x, 0))
+        positive, below = x > 0, np.minimum(x, 0)
+        self.save(positive, below)
+        return np.maximum(x, 0) + self.alpha * np.expm1(below)
 
     def backward(self, dL_dy: np.ndarray) -> np.ndarray:
-        x = self.restore()
-        positive = x > 0
-        return dL_dy * positive + dL_dy * self.alpha * np.exp(np.minimum(x, 0)) * ~positive
+        positive, below = self.restore()
+        return dL_dy * positive + dL_dy * self.alpha * np.exp(below) * ~positive
 
 
 class SELU(Module):
@@ -233,13 +234,13 @@ class SELU(Module):
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         expect_array("SELU", "x", x)
-        self.save(x)
-        return self.scale * np.maximum(x, 0) + self.scale * self.alpha * np.expm1(np.minimum(x, 0))
+        positive, below = x > 0, np.minimum(x, 0)
+        self.save(positive, below)
+        return self.scale * (np.maximum(x, 0) + self.alpha * np.expm1(below))
 
     def backward(self, dL_dy: np.ndarray) -> np.ndarray:
-        x = self.restore()
-        positive = x > 0
-        return self.scale * (dL_dy * positive + dL_dy * self.alpha * np.exp(np.minimum(x, 0)) * ~positive)
+        positive, below = self.restore()
+        return self.scale * (dL_dy * positive + dL_dy * self.alpha * np.exp(below) * ~positive)
 
 
 class CELU(Module):
@@ -262,12 +263,13 @@ class CELU(Module):
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         expect_array("CELU", "x", x)
-        self.save(x)
-        return np.maximum(x, 0) + self.alpha * np.expm1(np.minimum(x, 0) / self.alpha)
+        below = np.minimum(x, 0)
+        self.save(below)
+        return np.maximum(x, 0) + self.alpha * np.expm1(below / self.alpha)
 
     def backward(self, dL_dy: np.ndarray) -> np.ndarray:
-        x = self.restore()
-        return dL_dy * np.exp(np.minimum(x, 0) / self.alpha)  # e⁰ = 1 where x > 0
+        below = self.restore()
+        return dL_dy * np.exp(below / self.alpha)  # e⁰ = 1 where x > 0
 
 
 class Softplus(Module):

@@ -170,12 +170,11 @@ class MultiheadAttention(Module):
                 raise NotImplementedError(f"MultiheadAttention: {name}=True is not supported")
         self.embed_dim, self.num_heads, self.head_dim, self.batch_first = embed_dim, num_heads, embed_dim // num_heads, batch_first
         self.kdim, self.vdim = embed_dim if kdim is None else kdim, embed_dim if vdim is None else vdim
-        if self.kdim == self.vdim == embed_dim:
-            self.in_proj_weight = xavier((3 * embed_dim, embed_dim), rng, dtype)
-        else:
-            self.q_proj_weight = xavier((embed_dim, embed_dim), rng, dtype)
-            self.k_proj_weight = xavier((embed_dim, self.kdim), rng, dtype)
-            self.v_proj_weight = xavier((embed_dim, self.vdim), rng, dtype)
+        packed = self.kdim == self.vdim == embed_dim  # then the three maps are one parameter
+        self.in_proj_weight = xavier((3 * embed_dim, embed_dim), rng, dtype) if packed else None
+        self.q_proj_weight = None if packed else xavier((embed_dim, embed_dim), rng, dtype)
+        self.k_proj_weight = None if packed else xavier((embed_dim, self.kdim), rng, dtype)
+        self.v_proj_weight = None if packed else xavier((embed_dim, self.vdim), rng, dtype)
         self.in_proj_bias = Parameter(np.zeros(3 * embed_dim, dtype)) if bias else None
         self.out_proj = Linear(embed_dim, embed_dim, bias, rng=rng, dtype=dtype)
         if bias:
@@ -236,23 +235,25 @@ class MultiheadAttention(Module):
         """W (E, size) and b (E,) of queries, keys and values."""
         E = self.embed_dim
         parts = [slice(0, E), slice(E, 2 * E), slice(2 * E, 3 * E)]
-        packed = hasattr(self, "in_proj_weight")
-        Ws = [self.in_proj_weight[p] for p in parts] if packed else [self.q_proj_weight[:], self.k_proj_weight[:], self.v_proj_weight[:]]
+        if self.in_proj_weight is not None:
+            Ws = [self.in_proj_weight[p] for p in parts]
+        else:
+            Ws = [self.q_proj_weight[:], self.k_proj_weight[:], self.v_proj_weight[:]]
         return [(W, None if self.in_proj_bias is None else self.in_proj_bias[p]) for W, p in zip(Ws, parts, strict=True)]
 
     def in_projections_backward(self, dL_dmapped: list[np.ndarray], inputs: list[np.ndarray], ndim: int) -> tuple[np.ndarray, ...]:
         """Add the gradients of the three maps, given dL_dq, dL_dk, dL_dv (N, length, E); return those of their inputs."""
         d_rows = [d.reshape(-1, self.embed_dim) for d in dL_dmapped]  # (N·length, E)
         dL_dWs = [d.T @ x.reshape(-1, x.shape[-1]) for d, x in zip(d_rows, inputs, strict=True)]  # (E, N·length) @ (N·length, size)
-        if hasattr(self, "in_proj_weight"):
+        if self.in_proj_weight is not None:
             self.in_proj_weight.grad += np.concatenate(dL_dWs)
         else:
             for W, dL_dW in zip((self.q_proj_weight, self.k_proj_weight, self.v_proj_weight), dL_dWs, strict=True):
                 W.grad += dL_dW
         if self.in_proj_bias is not None:
             self.in_proj_bias.grad += np.concatenate([d.sum(axis=0) for d in d_rows])  # sum over examples and their lengths
-        dL_dx = [(d @ W).reshape(x.shape) for d, (W, _), x in zip(d_rows, self.in_projections(), inputs, strict=True)]  # (.., E) @ (E, size)
-        return tuple(self.axes_of_input(d, ndim) for d in dL_dx)
+        d_inputs = [d @ W for d, (W, _) in zip(d_rows, self.in_projections(), strict=True)]  # (N·length, E) @ (E, size)
+        return tuple(self.axes_of_input(d.reshape(x.shape), ndim) for d, x in zip(d_inputs, inputs, strict=True))
 
     def heads(self, x: np.ndarray) -> np.ndarray:
         """(N, length, E) as (N, num_heads, length, D)."""
@@ -291,10 +292,10 @@ class MultiheadAttention(Module):
         name, dtype = "MultiheadAttention", self.out_proj.weight.dtype
         expect_array(name, "query", query, dtype)
         expect_ndim(name, "query", query, 2, 3)
-        for what, x, size, label in (("query", query, self.embed_dim, "embed_dim"), ("key", key, self.kdim, "kdim"), ("value", value, self.vdim, "vdim")):
+        for what, x, size in (("query", query, "embed_dim"), ("key", key, "kdim"), ("value", value, "vdim")):
             expect_array(name, what, x, dtype)
             expect_ndim(name, what, x, query.ndim)
-            expect_size(name, what, x, -1, size, label)
+            expect_size(name, what, x, -1, getattr(self, size), size)
         N, L, _ = self.examples_first(query).shape
         S = self.examples_first(key).shape[1]
         if self.examples_first(key).shape[0] != N:
@@ -390,6 +391,7 @@ def expect_mask(layer: str, name: str, mask: Any, shapes: tuple[tuple[int, ...],
     if mask is None:
         return
     if not isinstance(mask, np.ndarray) or mask.dtype not in (np.bool_, dtype):
-        raise TypeError(f"{layer}: {name} must be a boolean array or one of dtype {dtype}, got {getattr(mask, 'dtype', type(mask).__name__)}")
+        kind = getattr(mask, "dtype", type(mask).__name__)
+        raise TypeError(f"{layer}: {name} must be a boolean array or one of dtype {dtype}, got {kind}")
     if mask.shape not in shapes:
         raise ValueError(f"{layer}: {name} must have shape {' or '.join(map(str, shapes))}, got {mask.shape}")

@@ -78,8 +78,8 @@ def correlate_weight(x: np.ndarray, dL_dy: np.ndarray, windows: Windows, groups:
     dL_drows = dL_dy.reshape(N, groups, O // groups, P)
     dL_dWT = np.zeros((groups, C * math.prod(windows.kernel_size), O // groups), dtype=x.dtype)
     for some, columns in _columns(x, windows, count, groups):
-        dL_dWT += (columns @ dL_drows[some].swapaxes(-1, -2)).sum(axis=0)  # (C·K, P) @ (P, O), summed over images
-    return dL_dWT.swapaxes(-1, -2).reshape(O, C, *windows.kernel_size)
+        dL_dWT += (columns @ dL_drows[some].swapaxes(2, 3)).sum(axis=0)  # (C·K, P) @ (P, O), summed over images
+    return dL_dWT.swapaxes(1, 2).reshape(O, C, *windows.kernel_size)
 
 
 def correlate_transposed(dL_dy: np.ndarray, W: np.ndarray, windows: Windows, size: Sequence[int], groups: int) -> np.ndarray:
@@ -87,8 +87,8 @@ def correlate_transposed(dL_dy: np.ndarray, W: np.ndarray, windows: Windows, siz
     N, O, *count = dL_dy.shape
     C, K, P = W.shape[1] * groups, math.prod(windows.kernel_size), math.prod(count)
     dL_drows = dL_dy.reshape(N, groups, O // groups, P)
-    W_columns = _rows(W, groups).swapaxes(-1, -2)
-    product = np.multiply if O == groups else np.matmul  # with one filter in a group the same, and twice as fast
+    W_columns = _rows(W, groups).swapaxes(1, 2)
+    product = np.multiply if groups == O else np.matmul  # (C·K, 1) times (1, P) needs no sum, and is three times as fast
     dL_dx = np.zeros((N, C, *size), dtype=dL_dy.dtype)
     step = _step(N, C * K * P * dL_dy.itemsize)
     buffer = np.empty((step, groups, C * K // groups, P), dtype=dL_dy.dtype)
@@ -165,24 +165,24 @@ class _Convolution(Module):
         self.weight = Parameter(uniform(shape, -bound, bound, rng=rng, dtype=dtype))
         self.bias = Parameter(uniform((out_channels,), -bound, bound, rng=rng, dtype=dtype)) if bias else None
 
-    def expect(self, x: np.ndarray) -> None:
+    def _expect(self, x: np.ndarray) -> None:
         """Raise unless x fits."""
         layer = type(self).__name__
         expect_array(layer, "x", x, self.weight.dtype)
         expect_image(layer, x, self.axes)
         expect_size(layer, "x", x, -1 - self.axes, self.in_channels, "in_channels")
 
-    def batch(self, x: np.ndarray) -> np.ndarray:
+    def _batch(self, x: np.ndarray) -> np.ndarray:
         """x with its batch axis, also when it is a single image."""
         return x if x.ndim == self.axes + 2 else x[None]
 
-    def add_bias(self, y: np.ndarray) -> np.ndarray:
+    def _add_bias(self, y: np.ndarray) -> np.ndarray:
         """y + b, one entry of b for each channel of y (which is ours, so that it may be changed)."""
         if self.bias is not None:
             y += self.bias.reshape(-1, *[1] * self.axes)
         return y
 
-    def add_bias_backward(self, dL_dy: np.ndarray) -> None:
+    def _add_bias_backward(self, dL_dy: np.ndarray) -> None:
         """∂L/∂b: b[o] was used at every position of every image."""
         if self.bias is not None:
             positions = dL_dy.reshape(*dL_dy.shape[:2], math.prod(dL_dy.shape[2:]))
@@ -225,18 +225,18 @@ class _Conv(_Convolution):
         return tuple(p // 2 for p in both), tuple(p - p // 2 for p in both)  # of an odd number one more goes behind x
 
     def forward(self, x: np.ndarray) -> np.ndarray:
-        self.expect(x)
+        self._expect(x)
         count = self.windows.count(type(self).__name__, x.shape[-self.axes :])
         self.save(x)
-        y = correlate(self.batch(x), self.weight.data, self.windows, count, self.groups)
-        y = self.add_bias(y)
+        y = correlate(self._batch(x), self.weight.data, self.windows, count, self.groups)
+        y = self._add_bias(y)
         return y.reshape(*x.shape[: -1 - self.axes], *y.shape[1:])
 
     def backward(self, dL_dy: np.ndarray) -> np.ndarray:
         x = self.restore()
-        size, dL_dy = x.shape[-self.axes :], self.batch(dL_dy)
-        self.add_bias_backward(dL_dy)
-        self.weight.grad += correlate_weight(self.batch(x), dL_dy, self.windows, self.groups)
+        size, dL_dy = x.shape[-self.axes :], self._batch(dL_dy)
+        self._add_bias_backward(dL_dy)
+        self.weight.grad += correlate_weight(self._batch(x), dL_dy, self.windows, self.groups)
         dL_dx = correlate_transposed(dL_dy, self.weight.data, self.windows, size, self.groups)
         return dL_dx.reshape(x.shape)
 
@@ -377,17 +377,17 @@ class ConvTranspose2d(_Convolution):
 
     def forward(self, x: np.ndarray, output_size: Sequence[int] | None = None) -> np.ndarray:
         """y, of the size (H, W) that output_size asks for, if it does, in place of output_padding."""
-        self.expect(x)
+        self._expect(x)
         size = self._size(x, output_size)
         self.save(x)
-        y = correlate_transposed(self.batch(x), self.weight.data, self.windows, size, self.groups)
-        y = self.add_bias(y)
+        y = correlate_transposed(self._batch(x), self.weight.data, self.windows, size, self.groups)
+        y = self._add_bias(y)
         return y.reshape(*x.shape[:-3], *y.shape[1:])
 
     def backward(self, dL_dy: np.ndarray) -> np.ndarray:
         x = self.restore()
-        count, dL_dy = x.shape[-2:], self.batch(dL_dy)
-        self.add_bias_backward(dL_dy)
-        self.weight.grad += correlate_weight(dL_dy, self.batch(x), self.windows, self.groups)  # x and y have changed places
+        count, dL_dy = x.shape[-2:], self._batch(dL_dy)
+        self._add_bias_backward(dL_dy)
+        self.weight.grad += correlate_weight(dL_dy, self._batch(x), self.windows, self.groups)  # x and y have changed places
         dL_dx = correlate(dL_dy, self.weight.data, self.windows, count, self.groups)
         return dL_dx.reshape(x.shape)

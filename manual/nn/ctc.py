@@ -46,7 +46,7 @@ class CTCLoss(Loss):
     or (T, C), (S,) and one number each; the loss is a number, or (N,) or () for reduction "none". backward returns ∂L/∂log_probs.
 
     Raises:
-        ValueError: if shapes or lengths do not fit, or blank is no class.
+        ValueError: if shapes or lengths do not fit, or blank is no class, or a target holds it.
         IndexError: if a target is no class.
         TypeError: if log_probs is not a floating point array, or targets or lengths are not integers.
     """
@@ -88,6 +88,7 @@ class CTCLoss(Loss):
         gamma = np.zeros_like(p)
         t, n = np.arange(T)[:, np.newaxis, np.newaxis], np.arange(N)[:, np.newaxis]
         np.add.at(gamma, (t, n, e), at_place)  # over the places s with e[s] = c
+        gamma[:, np.isneginf(log_P)] = np.nan  # also of classes that have no place
 
         dL_dl = self.each(dL_dy, log_P)
         if self.reduction == "mean":
@@ -151,6 +152,8 @@ def padded(targets: Any, labels: np.ndarray, blank: int, C: int) -> np.ndarray:
         expected = f"({N}, {S} or more) or ({labels.sum()},)"
         raise ValueError(f"CTCLoss: targets must have the shape {expected} for target_lengths {labels.tolist()}, got {targets.shape}")
     expect_indices("CTCLoss", "targets", rows if np.issubdtype(targets.dtype, np.integer) else targets, C, "classes")
+    if (rows[inside] == blank).any():
+        raise ValueError(f"CTCLoss: targets must not hold the blank, {blank}, which spells nothing")
     return rows
 
 

@@ -7,14 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
+from typing import Any
 
 import numpy as np
 
 from manual.module import Module
 from manual.nn.validate import expect_array, expect_ndim
 
-Slices = tuple[slice, ...]
-Tap = tuple[tuple[int, ...], Slices, Slices]
+Index = tuple[Any, ...]
+Tap = tuple[Index, Index, Index]
 
 
 def per_axis(layer: str, name: str, value: int | Sequence[int], axes: int, least: int) -> tuple[int, ...]:
@@ -24,7 +25,7 @@ def per_axis(layer: str, name: str, value: int | Sequence[int], axes: int, least
         TypeError: if value is not an integer or a sequence of integers.
         ValueError: if it is a sequence of another length, or one of them is below `least`.
     """
-    values = tuple(value) if isinstance(value, tuple | list) else (value,) * axes
+    values: tuple[Any, ...] = tuple(value) if isinstance(value, tuple | list) else (value,) * axes
     if any(isinstance(v, bool) or not isinstance(v, int | np.integer) for v in values):
         raise TypeError(f"{layer}: {name} must be one integer or {axes}, got {value!r}")
     if len(values) != axes:
@@ -102,7 +103,7 @@ class Windows:
         """
         axes = len(self.kernel_size)
         for k, in_windows, in_x in self.taps(x.shape[-axes:], windows.shape[-axes:]):
-            windows[(..., *k, *in_windows)] = x[(..., *in_x)]
+            windows[..., *k, *in_windows] = x[..., *in_x]
 
     def scatter(self, windows: np.ndarray, x: np.ndarray) -> None:
         """Add to each entry of x, (..., *size), what all `windows`, (..., *kernel_size, *count), hold for it.
@@ -112,7 +113,7 @@ class Windows:
         """
         axes = len(self.kernel_size)
         for k, in_windows, in_x in self.taps(x.shape[-axes:], windows.shape[-axes:]):
-            x[(..., *in_x)] += windows[(..., *k, *in_windows)]
+            x[..., *in_x] += windows[..., *k, *in_windows]
 
 
 @lru_cache(maxsize=1024)

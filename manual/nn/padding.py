@@ -50,12 +50,12 @@ class ZeroPad2d(Module):
             raise ValueError(f"ZeroPad2d: padding {self.padding} cuts off more than there is of x, got shape {x.shape}")
         self.save(x.shape)
         y = np.zeros((*x.shape[:-2], *size), dtype=x.dtype)
-        y[(..., *place)] = x[(..., *kept)]
+        y[..., *place] = x[..., *kept]
         return y
 
     def backward(self, dL_dy: np.ndarray) -> np.ndarray:
         shape = self.restore()
         _, kept, place = self._frame(*shape[-2:])
         dL_dx = np.zeros(shape, dtype=dL_dy.dtype)
-        dL_dx[(..., *kept)] = dL_dy[(..., *place)]
+        dL_dx[..., *kept] = dL_dy[..., *place]
         return dL_dx

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from manual.module import Module
-from manual.nn.fold import Slices, Windows, expect_image, per_axis
+from manual.nn.fold import Index, Windows, expect_image, per_axis
 
 
 class _Pool(Module):
@@ -37,7 +37,7 @@ class _Pool(Module):
             raise ValueError(f"{layer}: padding must be at most half of kernel_size = {kernel_size}, got {padding}")
         self.windows = Windows(self.kernel_size, self.stride, self.padding, self.padding, self.dilation)
 
-    def count(self, x: np.ndarray) -> tuple[int, ...]:
+    def _count(self, x: np.ndarray) -> tuple[int, ...]:
         """The size of y, once x has been found to fit."""
         layer = type(self).__name__
         expect_image(layer, x, self.axes)
@@ -61,13 +61,13 @@ class _MaxPool(_Pool):
             raise NotImplementedError(f"{type(self).__name__}: return_indices is not written by hand")
 
     def forward(self, x: np.ndarray) -> np.ndarray:
-        count = self.count(x)
+        count = self._count(x)
         taps = self.windows.taps(x.shape[-self.axes :], count)
         y = np.full((*x.shape[: -self.axes], *count), -np.inf, dtype=x.dtype)
         winner = np.zeros(y.shape, dtype=np.min_scalar_type(len(taps)))  # the number of the tap that gave y; 0: none so far
         for number, (_, in_windows, in_x) in enumerate(taps, start=1):
-            candidate = x[(..., *in_x)].copy()  # used three times, so it pays to lay it side by side
-            best, best_number = y[(..., *in_windows)], winner[(..., *in_windows)]
+            candidate = x[..., *in_x].copy()  # used three times, so it pays to lay it side by side
+            best, best_number = y[..., *in_windows], winner[..., *in_windows]
             better = (candidate > best) | np.isnan(candidate) | (best_number == 0)
             np.maximum(best, candidate, out=best)
             np.maximum(best_number, np.multiply(better, number, dtype=winner.dtype), out=best_number)  # later taps have larger numbers
@@ -79,7 +79,7 @@ class _MaxPool(_Pool):
         dL_dx = np.zeros(shape, dtype=dL_dy.dtype)
         taps = self.windows.taps(shape[-self.axes :], dL_dy.shape[-self.axes :])
         for number, (_, in_windows, in_x) in enumerate(taps, start=1):
-            dL_dx[(..., *in_x)] += dL_dy[(..., *in_windows)] * (winner[(..., *in_windows)] == number)
+            dL_dx[..., *in_x] += dL_dy[..., *in_windows] * (winner[..., *in_windows] == number)
         return dL_dx
 
 
@@ -139,13 +139,13 @@ class _AvgPool(_Pool):
             first = np.arange(o) * s - p
             last = np.minimum(first + k, n + p)  # an overhang behind the padding never counts
             lengths.append(last - first if self.count_include_pad else np.minimum(last, n) - np.maximum(first, 0))
-        return math.prod(np.ix_(*lengths)).astype(dtype)  # (I, 1) times (1, J)
+        return np.asarray(math.prod(np.ix_(*lengths)), dtype=dtype)  # (I, 1) times (1, J)
 
     def forward(self, x: np.ndarray) -> np.ndarray:
-        count, size = self.count(x), x.shape[-self.axes :]
+        count, size = self._count(x), x.shape[-self.axes :]
         y = np.zeros((*x.shape[: -self.axes], *count), dtype=x.dtype)
         for _, in_windows, in_x in self.windows.taps(size, count):
-            y[(..., *in_windows)] += x[(..., *in_x)]
+            y[..., *in_windows] += x[..., *in_x]
         self.save(x.shape)
         y /= self._divisor(size, count, x.dtype)
         return y
@@ -156,7 +156,7 @@ class _AvgPool(_Pool):
         dL_dsum = dL_dy / self._divisor(size, count, dL_dy.dtype)
         dL_dx = np.zeros(shape, dtype=dL_dy.dtype)
         for _, in_windows, in_x in self.windows.taps(size, count):
-            dL_dx[(..., *in_x)] += dL_dsum[(..., *in_windows)]  # every entry of a window went into its sum
+            dL_dx[..., *in_x] += dL_dsum[..., *in_windows]  # every entry of a window went into its sum
         return dL_dx
 
 
@@ -233,7 +233,7 @@ class _AdaptivePool2d(Module):
         """The size of y: an axis for which None was asked keeps its size."""
         return tuple(n if o is None else int(o) for n, o in zip(x_shape[-2:], self.output_size, strict=True))
 
-    def _bins(self, x_shape: Sequence[int]) -> Iterator[tuple[tuple[int, ...], Slices]]:
+    def _bins(self, x_shape: Sequence[int]) -> Iterator[tuple[Index, Index]]:
         """For each entry of y its place, and its window: from ⌊i n / o⌋ up to ⌈(i + 1) n / o⌉ − 1 on an axis of n entries, o in y."""
         axes = []
         for n, o in zip(x_shape[-2:], self._count(x_shape), strict=True):
@@ -265,16 +265,16 @@ class AdaptiveAvgPool2d(_AdaptivePool2d):
         self.save(x.shape)
         y = np.empty((*x.shape[:-2], *self._count(x.shape)), dtype=x.dtype)
         for place, window in self._bins(x.shape):
-            y[(..., *place)] = x[(..., *window)].mean(axis=(-2, -1))
+            y[..., *place] = x[..., *window].mean(axis=(-2, -1))
         return y
 
     def backward(self, dL_dy: np.ndarray) -> np.ndarray:
         shape = self.restore()
         dL_dx = np.zeros(shape, dtype=dL_dy.dtype)
         for place, window in self._bins(shape):
-            dL_dwindow = dL_dx[(..., *window)]
+            dL_dwindow = dL_dx[..., *window]
             entries = dL_dwindow.shape[-2] * dL_dwindow.shape[-1]
-            dL_dwindow += dL_dy[(..., *place)][..., None, None] / entries  # (N, C, 1, 1), the same for all
+            dL_dwindow += dL_dy[..., *place][..., None, None] / entries  # (N, C, 1, 1), the same for all
         return dL_dx
 
 
@@ -309,10 +309,10 @@ class AdaptiveMaxPool2d(_AdaptivePool2d):
         y = np.empty((*x.shape[:-2], *self._count(x.shape)), dtype=x.dtype)
         winner = np.empty(y.shape, dtype=np.intp)  # its place in the window, counted row by row
         for place, window in self._bins(x.shape):
-            entries = x[(..., *window)]
+            entries = x[..., *window]
             entries = entries.reshape(*x.shape[:-2], math.prod(entries.shape[-2:]))
-            winner[(..., *place)] = entries.argmax(axis=-1)
-            y[(..., *place)] = entries.max(axis=-1)
+            winner[..., *place] = entries.argmax(axis=-1)
+            y[..., *place] = entries.max(axis=-1)
         self.save(winner, x.shape)
         return y
 
@@ -320,8 +320,8 @@ class AdaptiveMaxPool2d(_AdaptivePool2d):
         winner, shape = self.restore()
         dL_dx = np.zeros(shape, dtype=dL_dy.dtype)
         for place, window in self._bins(shape):
-            dL_dwindow = dL_dx[(..., *window)]
+            dL_dwindow = dL_dx[..., *window]
             number = np.arange(math.prod(dL_dwindow.shape[-2:])).reshape(dL_dwindow.shape[-2:])
-            won = winner[(..., *place)][..., None, None] == number  # (N, C, 1, 1) with (H, W) of the window
-            dL_dwindow += dL_dy[(..., *place)][..., None, None] * won
+            won = winner[..., *place][..., None, None] == number  # (N, C, 1, 1) with (H, W) of the window
+            dL_dwindow += dL_dy[..., *place][..., None, None] * won
         return dL_dx

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
+from typing import Any
 
 import numpy as np
 
@@ -77,10 +78,10 @@ class Upsample(Module):
         sizes = shape[2:]
         if self.size is not None:
             new = per_axis("Upsample", "size", self.size, len(sizes), 1)
-            factors: tuple[float | None, ...] = (None,) * len(sizes)
+            factors: tuple[Any, ...] = (None,) * len(sizes)
         else:
             scale = self.scale_factor
-            given = tuple(scale) if isinstance(scale, tuple | list) else (scale,) * len(sizes)
+            given: tuple[Any, ...] = tuple(scale) if isinstance(scale, tuple | list) else (scale,) * len(sizes)
             if len(given) != len(sizes):
                 raise ValueError(f"Upsample: scale_factor must be one number or {len(sizes)}, got {scale} for x of shape {tuple(shape)}")
             new = tuple(int(n * s) for n, s in zip(sizes, given, strict=True))
@@ -96,12 +97,14 @@ class Upsample(Module):
         if self.mode == "nearest":
             r = (u.astype(dtype) * dtype.type(g)).astype(np.float32)  # torch rounds to float32 before it rounds down
             return [(np.minimum(r.astype(np.intp), n - 1), np.ones(o, dtype=dtype))]
+        if n == o:
+            return [(u, np.ones(o, dtype=dtype))]  # nothing to do, also where a factor such as 1.1 came to nothing
         if self.align_corners:
             r = u * ((n - 1) / (o - 1) if o > 1 else 0.0)
         else:
-            r = np.maximum((u + 0.5) * g - 0.5, 0) if n != o else u
-        before = np.minimum(r.astype(np.intp), n - 1)
-        f = np.minimum(r - before, 1)
+            r = np.maximum((u + 0.5) * g - 0.5, 0)
+        before = r.astype(np.intp)  # ⌊r⌋
+        f = r - before
         return [(before, (1 - f).astype(dtype)), (np.minimum(before + 1, n - 1), f.astype(dtype))]
 
     def forward(self, x: np.ndarray) -> np.ndarray:

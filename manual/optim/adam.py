@@ -101,8 +101,7 @@ class Adam(Optimizer):
         elif weight_decay != 0:
             g = g + weight_decay * p
 
-        exp_avg *= beta1
-        exp_avg += (1 - beta1) * g
+        exp_avg += (1 - beta1) * (g - exp_avg)  # the same as β₁ · exp_avg + (1 − β₁) · g
         exp_avg_sq *= beta2
         exp_avg_sq += (1 - beta2) * g * g
         if amsgrad:

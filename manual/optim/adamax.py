@@ -84,7 +84,6 @@ class Adamax(Optimizer):
         exp_avg, exp_inf = state["exp_avg"], state["exp_inf"]
         if weight_decay != 0:
             g = g + weight_decay * p
-        exp_avg *= beta1
-        exp_avg += (1 - beta1) * g
+        exp_avg += (1 - beta1) * (g - exp_avg)  # the same as β₁ · exp_avg + (1 − β₁) · g
         np.maximum(beta2 * exp_inf, np.abs(g) + eps, out=exp_inf)
         p -= lr / (1 - beta1**t) * exp_avg / exp_inf

@@ -112,8 +112,7 @@ class Muon(Optimizer):
         **_: Any,
     ) -> None:
         buf = state["momentum_buffer"]
-        buf *= momentum
-        buf += (1 - momentum) * g
+        buf += (1 - momentum) * (g - buf)  # the same as momentum · buf + (1 − momentum) · g
         u = (1 - momentum) * g + momentum * buf if nesterov else buf
         A, B = p.shape
         scale = 0.2 * math.sqrt(max(A, B)) if adjust_lr_fn == "match_rms_adamw" else math.sqrt(max(1, A / B))

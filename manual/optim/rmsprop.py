@@ -97,8 +97,7 @@ class RMSprop(Optimizer):
         square_avg += (1 - alpha) * g * g
         if centered:
             grad_avg = state["grad_avg"]
-            grad_avg *= alpha
-            grad_avg += (1 - alpha) * g
+            grad_avg += (1 - alpha) * (g - grad_avg)  # the same as α · grad_avg + (1 − α) · g
             avg = np.sqrt(square_avg - grad_avg * grad_avg) + eps
         else:
             avg = np.sqrt(square_avg) + eps

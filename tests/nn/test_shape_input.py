@@ -53,6 +53,7 @@ def test_nan_spreads_to_its_neighbours_only():
         {"scale_factor": 2},
         {"scale_factor": 2, "mode": "bilinear"},
         {"size": (9, 13), "mode": "bilinear", "align_corners": True},
+        {"scale_factor": (1.1, 2), "mode": "bilinear"},  # the first axis keeps its size
     ):
         y, expected = nn.Upsample(**arguments)(x), torch.nn.Upsample(**arguments)(torch.from_numpy(x))
         assert error(y, expected, nonfinite="match") < 1e-15
