@@ -49,16 +49,16 @@ class Board(pl.Callback):
             self.writers[side] = SummaryWriter(str(self.folder / side), purge_step=self.purge_step)
         return self.writers[side]
 
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_fit_start(self, trainer: Any, pl_module: pl.LightningModule) -> None:
         """The graph, the derivation, and the figures of the untrained pair."""
         self.torch_writer: SummaryWriter = trainer.logger.experiment
         if self.purge_step is None:
             self._graph(trainer, pl_module)
             self._text()
-            if self.twin.before and self.lockstep.hand:
+            if self.twin.before and self.lockstep.comparing:
                 self._figures(self.twin.before, trainer, pl_module, 0)
 
-    def _graph(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def _graph(self, trainer: Any, pl_module: pl.LightningModule) -> None:
         """The graph of the torch module, if its forward takes one input."""
         if len(inspect.signature(pl_module.forward).parameters) != 1:
             return
@@ -79,9 +79,9 @@ class Board(pl.Callback):
         for tag, text in texts.items():
             self.writer("compare").add_text(tag, text, 0)
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(self, trainer: Any, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
         """The scalars of a step, whenever Lightning writes its own."""
-        if trainer.fit_loop._should_accumulate() or self.lockstep.hand is None:
+        if trainer.fit_loop._should_accumulate() or not self.lockstep.comparing:
             return
         step = trainer.global_step - 1
         if trainer.global_step % trainer.log_every_n_steps == 0 and self.lockstep.watching:
@@ -120,28 +120,28 @@ class Board(pl.Callback):
         if array.size and np.isfinite(array).all():
             writer.add_histogram(tag, array, step)
 
-    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_validation_epoch_end(self, trainer: Any, pl_module: pl.LightningModule) -> None:
         """The twin's validation, at the step of Lightning's."""
-        if self.lockstep.hand is not None:
+        if self.lockstep.comparing:
             self._scalars(self.lockstep.metrics, "manual", max(trainer.global_step - 1, 0))
 
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_end(self, trainer: Any, pl_module: pl.LightningModule) -> None:
         """The overlaid curves, and the figures of the trained pair."""
-        if self.lockstep.hand is None:
+        if not self.lockstep.comparing:
             return
         if self.lockstep.records:
             self.writer("compare").add_figure("both loss curves", curves(self.lockstep), trainer.global_step)
         if self.twin.figures:
             self._figures(self.twin.figures, trainer, pl_module, trainer.global_step)
 
-    def _figures(self, draw: Any, trainer: pl.Trainer, pl_module: pl.LightningModule, step: int) -> None:
+    def _figures(self, draw: Any, trainer: Any, pl_module: pl.LightningModule, step: int) -> None:
         modes = pl_module.training, self.lockstep.hand.model.training
         pl_module.eval(), self.lockstep.hand.model.eval()
         for name, fig in draw(self.lockstep.hand.model, pl_module, trainer.datamodule).items():
             self.writer("compare").add_figure(name, fig, step)
         pl_module.train(modes[0]), self.lockstep.hand.model.train(modes[1])
 
-    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+    def teardown(self, trainer: Any, pl_module: pl.LightningModule, stage: str) -> None:
         """Close the event files, so that nothing that was logged is lost."""
         for writer in self.writers.values():
             writer.close()

@@ -117,14 +117,14 @@ def one_step(twin: Twin, variant: str | None, options: argparse.Namespace) -> tu
     ieee_arithmetic()
     loss = ours.training_step(batch, 0)
     ours.backward()
-    loss_torch = theirs.training_step(to_torch(batch, options.device), 0)
+    loss_torch: Any = theirs.training_step(to_torch(batch, options.device), 0)
     loss_torch.backward()
     put(theirs, originals)
     judge = Judge(options.dtype, twin.zero_gradient)
     by_hand = Step(float(loss), {n: p.grad for n, p in ours.named_parameters() if p.has_grad}, {}, dict(ours.named_buffers()))
     gradient = {n: p.grad for n, p in theirs.named_parameters() if p.grad is not None}
     saved = theirs.state_dict()
-    by_torch = Step(float(loss_torch), gradient, {}, {n: b for n, b in theirs.named_buffers() if n in saved})
+    by_torch = Step(float(loss_torch.detach()), gradient, {}, {n: b for n, b in theirs.named_buffers() if n in saved})
     if judge.step(0, by_hand, by_torch).beyond:
         judge.convict(0, by_hand, by_torch)
     return judge, stand_in
@@ -136,11 +136,11 @@ def trajectory(twin: Twin, variant: str | None, options: argparse.Namespace, sgd
     _, theirs = twin.build(options.seed, options.dtype, variant)
     lockstep = LockStep(twin, seed=options.seed, plain_sgd=sgd)
     device = torch.device(options.device)
-    settings = {key: value for key, value in twin.trainer.items() if key not in ("max_epochs", "max_steps")}
+    settings: dict[str, Any] = {key: value for key, value in twin.trainer.items() if key not in ("max_epochs", "max_steps")}
+    settings["precision"] = PRECISION[options.dtype]
     trainer = pl.Trainer(
         **settings,
         max_steps=options.steps,
-        precision=PRECISION[options.dtype],
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=[device.index or 0] if device.type == "cuda" else 1,
         callbacks=[lockstep],

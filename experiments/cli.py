@@ -293,7 +293,7 @@ def finish(cli: RunCLI, console: Console, seconds: float, quiet_verdict: bool) -
     lockstep = cli.lockstep
     metrics = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
     report.show_metrics(console, lockstep.metrics, metrics)
-    if lockstep.hand is None:
+    if not lockstep.comparing:
         console.print("Not compared (--compare.mode off).")
         return
     report.write_curves(cli.folder, lockstep.records)

@@ -60,7 +60,8 @@ def error(a: Any, b: Any, whole: float | None = None, nonfinite: NonFinite = "re
         return 0.0 if np.array_equal(a, b) else math.inf
     least = SMALL.get(b.dtype.name, SMALL["float32"]) * (whole or 0.0)
     a, b = a.astype(np.float64, copy=False), b.astype(np.float64, copy=False)
-    difference, size = norm([a - b]), norm([b])
+    with np.errstate(invalid="ignore"):  # ∞ − ∞ is NaN, and is looked at below
+        difference, size = norm([a - b]), norm([b])
     if math.isfinite(difference) and math.isfinite(size):
         return ratio(difference, max(size, least))
     odd = ~(np.isfinite(a) & np.isfinite(b))
@@ -210,7 +211,8 @@ class Judge:
             state |= {f"{name}.{key}": e for name, e in found.items()}
         buffers: dict[str, float] = {}
         for key in {name.rpartition(".")[2] for name in [*a.buffer, *b.buffer]}:
-            buffers |= errors(*({n: t for n, t in side.buffer.items() if n.rpartition(".")[2] == key} for side in (a, b)))
+            of_a, of_b = ({n: t for n, t in side.buffer.items() if n.rpartition(".")[2] == key} for side in (a, b))
+            buffers |= errors(of_a, of_b)
         return {
             "loss": {"loss": self._loss_error(a.loss, b.loss)},
             "gradient": errors(a.gradient, b.gradient, self.largest.get("gradient")),

@@ -49,11 +49,11 @@ class ResumableLoader(DataLoader):
         super().__init__(dataset, batch_size=batch_size, sampler=self.order)
         self.batch, self.fresh = 0, True  # batches given out in this epoch; whether the next pass goes on from there
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Any:
         if self.batch >= len(self) or not self.fresh:
             self.order.epoch, self.batch = self.order.epoch + 1, 0
         self.fresh = False
-        self.order.start = self.batch * self.batch_size
+        self.order.start = self.batch * (self.batch_size or 1)
         for batch in super().__iter__():
             self.batch += 1
             yield batch

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 BY_HAND: dict[str, Any] = {"color": "#d1495b", "linestyle": (0, (4, 3)), "linewidth": 1.6}
 """A line by hand: thin dashes, drawn over torch's."""
@@ -31,8 +32,7 @@ def figure(caption: str, rows: int = 1, columns: int = 1, size: tuple[float, flo
     width = max(size[0] * columns, 5.0)
     lines = textwrap.wrap(caption, int(width * 15))
     height = size[1] * rows + 0.19 * len(lines) + 0.2
-    fig = Figure(figsize=(width, height), dpi=110, layout="constrained")
     below = (0.19 * len(lines) + 0.15) / height
-    fig.get_layout_engine().set(rect=(0, below, 1, 0.98 - below))
+    fig = Figure(figsize=(width, height), dpi=110, layout=ConstrainedLayoutEngine(rect=(0, below, 1, 0.98 - below)))
     fig.text(0.5, 0.02, "\n".join(lines), ha="center", va="bottom", fontsize=9)
     return fig, fig.subplots(rows, columns, squeeze=False, **subplots)

@@ -147,15 +147,30 @@ class LockStep(pl.Callback):
         self.micro_batches = 0  # seen since training began
         self.metrics: dict[str, float] = {}  # by hand, of the latest validation
         self._resumed: dict[str, Any] | None = None
-        self.hand: HandRun | None = None
-        self.shadow: HandRun | None = None
+        self.runs: list[HandRun] = []  # the hand-written run, and in mode free its shadow
+
+    @property
+    def comparing(self) -> bool:
+        """Whether a hand-written twin trains beside torch."""
+        return bool(self.runs)
+
+    @property
+    def hand(self) -> HandRun:
+        """The hand-written run."""
+        return self.runs[0]
 
     # ---- begin and end ---------------------------------------------------------------------------
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Put plain gradient descent in the optimizer's place, if asked to."""
+        """Make the module double if it will be (Lightning reads a checkpoint before it does so, and rounds its weights to float32).
+
+        Put plain gradient descent in the optimizer's place, if asked to.
+        """
+        if trainer.precision == "64-true":
+            pl_module.double()
         if self.plain_sgd is not None:
-            pl_module.configure_optimizers = lambda: torch.optim.SGD(pl_module.parameters(), lr=self.plain_sgd)
+            sgd = torch.optim.SGD(pl_module.parameters(), lr=self.plain_sgd)
+            pl_module.configure_optimizers = lambda: sgd  # type: ignore[method-assign]
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Share the noise; build the twin from the module's own hyperparameters and weights, or from the checkpoint."""
@@ -171,14 +186,13 @@ class LockStep(pl.Callback):
         ieee_arithmetic()
         self.dtype = DTYPES[trainer.precision]
         self.judge = Judge(self.dtype, self.twin.zero_gradient)
-        self.hand = self._hand_run(trainer, pl_module)
-        self.shadow = self._hand_run(trainer, pl_module, shadow=True) if self.mode == "free" else None
+        self.runs = [self._hand_run(trainer, pl_module, shadow) for shadow in ((False, True) if self.mode == "free" else (False,))]
         self.batches: list[Batch] = []
         self.batch_losses: list[float] = []
         if self._resumed is not None:
             self._go_on(self._resumed)
 
-    def _hand_run(self, trainer: pl.Trainer, pl_module: pl.LightningModule, shadow: bool = False) -> HandRun:
+    def _hand_run(self, trainer: pl.Trainer, pl_module: Any, shadow: bool) -> HandRun:
         settings = {
             "accumulate_grad_batches": trainer.accumulate_grad_batches,
             "gradient_clip_val": trainer.gradient_clip_val,
@@ -186,7 +200,8 @@ class LockStep(pl.Callback):
         }
         model = self.twin.by_hand(pl_module, self.dtype)
         if self.plain_sgd is not None:
-            model.configure_optimizers = lambda: manual.optim.SGD(model.parameters(), lr=self.plain_sgd)  # type: ignore[method-assign]
+            sgd = manual.optim.SGD(model.parameters(), lr=self.plain_sgd)
+            model.configure_optimizers = lambda: sgd  # type: ignore[method-assign]
         return HandRun(model, settings, SharedNoise(self.seed, trainer.global_rank), shadow)
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
@@ -235,7 +250,7 @@ class LockStep(pl.Callback):
             arrays = tuple(to_numpy(t) for t in batch)
             self.batches.append(arrays)
             self.batch_losses.append(float(self.loss))
-            for run in self._runs():
+            for run in self.runs:
                 run.micro(arrays, batch_idx, self.micro_batches)
             if not np.isfinite(self.hand.losses[-1]):
                 self._stop_by_hand(trainer.global_step - 1)
@@ -243,18 +258,15 @@ class LockStep(pl.Callback):
                 self._judge(trainer, pl_module)
                 self.batches, self.batch_losses = [], []
         if trainer.is_last_batch:
-            for run in self._runs():
+            for run in self.runs:
                 run.trainer.move_schedule("epoch")
         self.micro_batches += 1
-
-    def _runs(self) -> list[HandRun]:
-        return [run for run in (self.hand, self.shadow) if run is not None]
 
     def _judge(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         number = trainer.global_step - 1
         theirs = self._torch_step(trainer, pl_module)
         ours = self.hand.finish(number)
-        shadow = self.shadow.finish(number) if self.shadow is not None else None
+        shadow = self.runs[1].finish(number) if self.mode == "free" else None
         found = self.judge.step(number, ours, theirs, shadow)
         if found.beyond is not None:
             if self.mode == "free" and self.dtype == "float32" and self._rounding_explains(number, theirs):
@@ -268,7 +280,7 @@ class LockStep(pl.Callback):
 
     def _torch_step(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> Step:
         optimizer = trainer.optimizers[0]
-        names = {p: name for name, p in pl_module.named_parameters()}
+        names: dict[Any, str] = {p: name for name, p in pl_module.named_parameters()}
         saved = pl_module.state_dict()
         return Step(
             sum(self.batch_losses) / len(self.batch_losses),
@@ -288,7 +300,7 @@ class LockStep(pl.Callback):
         alone = Judge(self.dtype, self.twin.zero_gradient)
         alone.largest, alone.loss_sum, alone.steps = dict(self.judge.largest), self.judge.loss_sum, self.judge.steps
         steps = []
-        for run in self._runs():
+        for run in self.runs:
             again = HandRun(run.model, self._settings(), SharedNoise(self.seed, self.noise.rank), run.shadow)
             again.load(*self.before)
             if run.shadow:
@@ -304,7 +316,7 @@ class LockStep(pl.Callback):
 
     def _new_window(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Copy torch's weights and optimizer state over, and begin again."""
-        for run in self._runs():
+        for run in self.runs:
             run.load(*self._torch_holds(trainer, pl_module))
         self.judge.new_window()
 
@@ -346,12 +358,12 @@ class LockStep(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
         """Keep the batch for the twin."""
-        if self.hand is not None:
+        if self.comparing:
             self.held_out.append(tuple(to_numpy(t) for t in batch))
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Validate the twin on the same batches."""
-        if self.hand is not None:
+        if self.comparing:
             if self.mode == "spot":
                 self.hand.model.load_state_dict(to_numpy(dict(pl_module.state_dict())))
             self.metrics = self.hand.trainer.validate(self.held_out)
@@ -360,12 +372,11 @@ class LockStep(pl.Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Both hand-written runs, the judge and the history, as tensors and plain numbers."""
-        if self.hand is None:
+        if not self.comparing:
             return {"micro_batches": self.micro_batches, "mode": self.mode}
-        state = {name: run.state_dict() for name, run in (("hand", self.hand), ("shadow", self.shadow)) if run is not None}
         records = np.array(self.records, dtype=np.float64).reshape(-1, len(Record._fields))
         return to_torch(
-            {**state, "judge": self.judge.state_dict(), "records": records, "micro_batches": self.micro_batches, "mode": self.mode}
+            {"runs": [run.state_dict() for run in self.runs], "judge": self.judge.state_dict(), "records": records, "micro_batches": self.micro_batches, "mode": self.mode}
         )
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -376,9 +387,8 @@ class LockStep(pl.Callback):
         if state["mode"] != self.mode:
             raise InputError(f"this run was compared in mode {state['mode']}: resume it with --compare.mode {state['mode']}")
         self.micro_batches = state["micro_batches"]
-        self.hand.load_state_dict(state["hand"])
-        if self.shadow is not None:
-            self.shadow.load_state_dict(state["shadow"])
+        for run, saved in zip(self.runs, state["runs"], strict=True):
+            run.load_state_dict(saved)
         self.judge.load_state_dict(state["judge"])
         self.records = [Record(int(row[0]), *map(float, row[1:])) for row in state["records"]]
 
@@ -386,4 +396,4 @@ class LockStep(pl.Callback):
 def ieee_arithmetic() -> None:
     """Turn TF32 off: a comparison of rounded numbers would compare the rounding."""
     if torch.cuda.is_available():
-        torch.backends.fp32_precision = "ieee"
+        torch.backends.fp32_precision = "ieee"  # type: ignore[attr-defined]

@@ -19,7 +19,8 @@ from torch_impl.module import Concept as TorchConcept
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Figures = Callable[[ManualConcept, TorchConcept, ArrayData], "Mapping[str, Figure]"]
+Figures = Callable[[Any, Any, Any], "Mapping[str, Figure]"]
+"""figures(manual, torch_module, data) draws; the arguments are of the twin's own classes."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,11 @@ class Twin:
     def by_hand(self, theirs: TorchConcept, dtype: str = "float64") -> ManualConcept:
         """The hand-written twin of a torch module: the same hyperparameters, the same weights."""
         chosen = {name: theirs.hparams[name] for name in inspect.signature(self.torch).parameters}
-        ours = self.manual(**chosen, rng=np.random.default_rng(0), dtype=dtype)
+        make: Callable[..., ManualConcept] = self.manual
+        ours = make(**chosen, rng=np.random.default_rng(0), dtype=dtype)
         ours.load_state_dict(to_numpy(dict(theirs.state_dict())))
-        return ours.train(theirs.training)
+        ours.train(theirs.training)
+        return ours
 
     def make_data(self, **overrides: Any) -> ArrayData:
         """The data module, with this twin's arguments and these."""

@@ -109,7 +109,8 @@ def show_metrics(console: Console, by_hand: Mapping[str, float], torch: Mapping[
 def show_check(console: Console, rows: Iterable[tuple[Mapping[str, Any], str]]) -> None:
     """The table of `check`: one line for each concept, with a remark."""
     table = Table()
-    for heading, justify in (("concept", "left"), ("chapter", "left"), ("steps", "right"), ("loss", "right"), ("gradient", "right")):
+    columns: tuple[tuple[str, Any], ...] = (("concept", "left"), ("chapter", "left"), ("steps", "right"), ("loss", "right"), ("gradient", "right"))
+    for heading, justify in columns:
         table.add_column(heading, justify=justify)
     table.add_column("parameter", justify="right")
     table.add_column("tolerated", justify="right")

@@ -106,9 +106,9 @@ class StraightLine(Concept):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         x, y = batch
         prediction = self(x)
-        self.log("loss/val", self.functions[1](prediction, y), len(x))
+        self.log("loss/val", self.functions[1](prediction, y), batch_size=len(x))
         for name, value in self.metrics(prediction, y).items():
-            self.log(f"{name}/val", value, len(x))
+            self.log(f"{name}/val", value, batch_size=len(x))
 
     def metrics(self, prediction: np.ndarray, y: np.ndarray) -> Mapping[str, float]:
         """What else is to be known of a held-out batch, by name; nothing unless overridden."""

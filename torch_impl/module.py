@@ -16,10 +16,10 @@ class Concept(pl.LightningModule):
     The methods are Lightning's own: `training_step`, `validation_step`, `configure_optimizers`.
     """
 
-    def log(self, name: str, value: Any, batch_size: int = 1, **kwargs: Any) -> None:
+    def log(self, *args: Any, **kwargs: Any) -> None:
         """LightningModule.log, silent where no Trainer is attached."""
         if self._trainer is not None:
-            super().log(name, value, batch_size=batch_size, **kwargs)
+            super().log(*args, **kwargs)
 
 
 class StraightLine(Concept):
@@ -54,9 +54,9 @@ class StraightLine(Concept):
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         x, y = batch
         prediction = self(x)
-        self.log("loss/val", self.functions[1](prediction, y), len(x))
+        self.log("loss/val", self.functions[1](prediction, y), batch_size=len(x))
         for name, value in self.metrics(prediction, y).items():
-            self.log(f"{name}/val", value, len(x))
+            self.log(f"{name}/val", value, batch_size=len(x))
 
     def metrics(self, prediction: Tensor, y: Tensor) -> Mapping[str, Any]:
         """What else is to be known of a held-out batch, by name; nothing unless overridden."""

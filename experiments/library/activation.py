@@ -56,7 +56,6 @@ case("Hardsigmoid", empty=True, smooth=False, reference=ExactHardsigmoid)(at_kin
 case("Hardswish", empty=True, smooth=False)(at_kinks(-3.0, 3.0))
 case("ELU", empty=True, smooth=False)(at_kinks(0.0, alpha=0.3))
 case("Softplus", empty=True, smooth=False)(at_kinks(1.5, beta=2.0, threshold=3.0))
-case("PReLU", empty=True, smooth=False)(at_kinks(0.0))
 
 
 @case("LeakyReLU", empty=True)
@@ -96,6 +95,11 @@ def one_slope(rng: np.random.Generator, N: int, C: int, D: int) -> Built:
     x = np.abs(spread(rng, N, C, D))
     x[-1:, :1, :2] *= -1  # The gradient is one number, in which terms may cancel: two terms are summed alike in any order.
     return Built({}, [x])
+
+
+@case("PReLU", empty=True, smooth=False)
+def kink(rng: np.random.Generator, N: int, A: int) -> Built:
+    return Built({}, [rng.choice([0.0, 800.0], size=(N, A))])
 
 
 @case("PReLU", empty=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,8 @@ import manual.nn
 from experiments.library.case import Built, case
 from experiments.noise import SharedDropout, SharedNoise, Stream, share_hand, share_torch
 
-SPREAD = 0.2  # of the random weights: with larger ones the softmax saturates, and the gradients through it are mostly rounding, on both sides
+SPREAD = 0.2  # of the random weights: with larger ones the softmax saturates, and its gradients are then mostly rounding, on both sides
+DEEP = 0.1  # where several layers follow one another
 
 
 class TorchAttention(nn.Module):
@@ -142,8 +144,8 @@ def additive_masks_for_each_head(rng: np.random.Generator, N: int, L: int, S: in
 @case("MultiheadAttention", spread=SPREAD, least={"S": 3}, repeat=False)
 def without_examples_axis(rng: np.random.Generator, L: int, S: int, H: int, D: int, V: int) -> Built:
     arguments = {"embed_dim": H * D, "num_heads": H, "vdim": V, "bias": False}
-    padding = np.arange(S) == 1
-    return Built(arguments, [rng.normal(size=(L, H * D)), rng.normal(size=(S, H * D)), rng.normal(size=(S, V))], {"key_padding_mask": padding})
+    inputs = [rng.normal(size=(L, H * D)), rng.normal(size=(S, H * D)), rng.normal(size=(S, V))]
+    return Built(arguments, inputs, {"key_padding_mask": np.arange(S) == 1})
 
 
 @case("MultiheadAttention", spread=SPREAD, hand=OutputByHand, reference=TorchOutput, least={"L": 3, "S": 3})
@@ -206,64 +208,64 @@ def some_hidden(rng: np.random.Generator, *shape: int) -> np.ndarray:
     return mask
 
 
-@case("TransformerEncoderLayer", spread=SPREAD, empty=True, least={"D": 3})
+@case("TransformerEncoderLayer", spread=DEEP, empty=True, least={"D": 3}, smooth=False)
 def norm_last(rng: np.random.Generator, N: int, S: int, H: int, D: int, F: int) -> Built:
     arguments = {"d_model": H * D, "nhead": H, "dim_feedforward": F, "dropout": 0.0, "batch_first": True}
     return Built(arguments, [rng.normal(size=(N, S, H * D))])
 
 
-@case("TransformerEncoderLayer", spread=SPREAD, least={"D": 3})
+@case("TransformerEncoderLayer", spread=DEEP, least={"D": 3})
 def norm_first(rng: np.random.Generator, N: int, S: int, H: int, D: int, F: int) -> Built:
     arguments = {"d_model": H * D, "nhead": H, "dim_feedforward": F, "dropout": 0.0, "activation": "gelu", "norm_first": True}
     call = {"src_mask": some_hidden(rng, S, S), "src_key_padding_mask": some_hidden(rng, N, S)}
     return Built(arguments | {"batch_first": True, "layer_norm_eps": 0.01}, [rng.normal(size=(N, S, H * D))], call)
 
 
-@case("TransformerEncoderLayer", spread=SPREAD, least={"D": 3}, repeat=False)
+@case("TransformerEncoderLayer", spread=DEEP, least={"D": 3}, repeat=False)
 def length_first_no_bias(rng: np.random.Generator, N: int, S: int, H: int, D: int, F: int) -> Built:
     arguments = {"d_model": H * D, "nhead": H, "dim_feedforward": F, "dropout": 0.0, "activation": "gelu", "bias": False}
     return Built(arguments, [rng.normal(size=(S, N, H * D))], {"src_mask": ~np.tri(S, dtype=bool), "is_causal": True})
 
 
-@case("TransformerEncoderLayer", spread=SPREAD, least={"D": 3}, repeat=False)
+@case("TransformerEncoderLayer", spread=DEEP, least={"D": 3}, repeat=False)
 def one_sequence(rng: np.random.Generator, S: int, H: int, D: int, F: int) -> Built:
     arguments = {"d_model": H * D, "nhead": H, "dim_feedforward": F, "dropout": 0.0, "activation": "gelu"}
     return Built(arguments, [rng.normal(size=(S, H * D))], {"src_mask": rng.normal(size=(S, S))})
 
 
-@case("TransformerEncoderLayer", spread=SPREAD, least={"D": 3}, reference=composed(nn.TransformerEncoderLayer), prepare=share)
+@case("TransformerEncoderLayer", spread=DEEP, least={"D": 3}, reference=composed(nn.TransformerEncoderLayer), prepare=share)
 def encoder_dropouts(rng: np.random.Generator, N: int, S: int, H: int, D: int, F: int) -> Built:
     arguments = {"d_model": H * D, "nhead": H, "dim_feedforward": F, "dropout": 0.3, "activation": "gelu", "batch_first": True}
     return Built(arguments, [rng.normal(size=(N, S, H * D))])
 
 
-@case("TransformerEncoderLayer", spread=SPREAD, least={"D": 3}, training=False)
+@case("TransformerEncoderLayer", spread=DEEP, least={"D": 3}, training=False, smooth=False)
 def encoder_in_eval(rng: np.random.Generator, N: int, S: int, H: int, D: int, F: int) -> Built:
     return Built({"d_model": H * D, "nhead": H, "dim_feedforward": F, "batch_first": True}, [rng.normal(size=(N, S, H * D))])
 
 
-@case("TransformerDecoderLayer", spread=SPREAD, empty=True, least={"D": 3})
+@case("TransformerDecoderLayer", spread=DEEP, least={"D": 3}, smooth=False)
 def decoder_norm_last(rng: np.random.Generator, N: int, S: int, T: int, H: int, D: int, F: int) -> Built:
     arguments = {"d_model": H * D, "nhead": H, "dim_feedforward": F, "dropout": 0.0, "batch_first": True, "layer_norm_eps": 0.01}
     call = {"tgt_mask": ~np.tri(S, dtype=bool), "tgt_is_causal": True, "memory_key_padding_mask": some_hidden(rng, N, T)}
     return Built(arguments, pair_of_sequences(rng, N, S, T, H * D), call)
 
 
-@case("TransformerDecoderLayer", spread=SPREAD, least={"D": 3})
+@case("TransformerDecoderLayer", spread=DEEP, least={"D": 3})
 def decoder_norm_first(rng: np.random.Generator, N: int, S: int, T: int, H: int, D: int, F: int) -> Built:
     arguments = {"d_model": H * D, "nhead": H, "dim_feedforward": F, "dropout": 0.0, "activation": "gelu", "norm_first": True}
     call = {"memory_mask": rng.normal(size=(S, T)), "tgt_key_padding_mask": some_hidden(rng, N, S)}
     return Built(arguments | {"batch_first": True, "bias": False}, pair_of_sequences(rng, N, S, T, H * D), call)
 
 
-@case("TransformerDecoderLayer", spread=SPREAD, least={"D": 3}, repeat=False)
+@case("TransformerDecoderLayer", spread=DEEP, least={"D": 3}, repeat=False)
 def decoder_length_first(rng: np.random.Generator, N: int, S: int, T: int, H: int, D: int, F: int) -> Built:
     arguments = {"d_model": H * D, "nhead": H, "dim_feedforward": F, "dropout": 0.0, "activation": "gelu"}
     call = {"memory_mask": some_hidden(rng, S, T), "memory_is_causal": False}
     return Built(arguments, [rng.normal(size=(S, N, H * D)), rng.normal(size=(T, N, H * D))], call)
 
 
-@case("TransformerDecoderLayer", spread=SPREAD, least={"D": 3}, reference=composed(nn.TransformerDecoderLayer), prepare=share)
+@case("TransformerDecoderLayer", spread=DEEP, least={"D": 3}, reference=composed(nn.TransformerDecoderLayer), prepare=share)
 def decoder_dropouts(rng: np.random.Generator, N: int, S: int, T: int, H: int, D: int, F: int) -> Built:
     arguments = {"d_model": H * D, "nhead": H, "dim_feedforward": F, "dropout": 0.3, "activation": "gelu", "batch_first": True}
     return Built(arguments, pair_of_sequences(rng, N, S, T, H * D))
@@ -275,8 +277,9 @@ def stack_of(library: Any, kind: str, with_norm: bool) -> Callable[..., Any]:
     def build(num_layers: int, **arguments: Any) -> Any:
         layer = getattr(library, f"Transformer{kind}Layer")(**arguments)
         made = {"dtype": arguments["dtype"]} if "dtype" in arguments else {}
-        norm = (library.LayerNorm(arguments["d_model"], **made),) if with_norm else ()
-        return getattr(library, f"Transformer{kind}")(layer, num_layers, *norm)
+        norm = library.LayerNorm(arguments["d_model"], **made) if with_norm else None
+        no_nested_tensors = {"enable_nested_tensor": False} if kind == "Encoder" else {}  # or torch warns where it cannot have them
+        return getattr(library, f"Transformer{kind}")(layer, num_layers, norm, **no_nested_tensors)
 
     def build_by_hand(num_layers: int, rng: np.random.Generator, dtype: str, **arguments: Any) -> Any:
         return build(num_layers, rng=rng, dtype=dtype, **arguments)
@@ -289,34 +292,41 @@ def both(kind: str, with_norm: bool) -> dict[str, Any]:
     return {"hand": stack_of(manual.nn, kind, with_norm), "reference": stack_of(nn, kind, with_norm)}
 
 
-@case("TransformerEncoder", spread=SPREAD, least={"D": 3}, **both("Encoder", True))
+@case("TransformerEncoder", spread=DEEP, least={"D": 3}, **both("Encoder", True))
 def encoder_with_norm(rng: np.random.Generator, N: int, S: int, H: int, D: int, F: int) -> Built:
     arguments = {"num_layers": 3, "d_model": H * D, "nhead": H, "dim_feedforward": F, "dropout": 0.0, "batch_first": True}
     call = {"mask": ~np.tri(S, dtype=bool), "src_key_padding_mask": some_hidden(rng, N, S)}
     return Built(arguments | {"norm_first": True, "activation": "gelu"}, [rng.normal(size=(N, S, H * D))], call)
 
 
-@case("TransformerEncoder", spread=SPREAD, least={"D": 3}, empty=True, **both("Encoder", False))
+@case("TransformerEncoder", spread=DEEP, least={"D": 3}, empty=True, **both("Encoder", False))
 def encoder_without_norm(rng: np.random.Generator, N: int, S: int, H: int, D: int, F: int) -> Built:
     arguments = {"num_layers": 2, "d_model": H * D, "nhead": H, "dim_feedforward": F, "dropout": 0.0, "batch_first": True}
     return Built(arguments | {"activation": "gelu"}, [rng.normal(size=(N, S, H * D))], {"mask": ~np.tri(S, dtype=bool), "is_causal": True})
 
 
-@case("TransformerDecoder", spread=SPREAD, least={"D": 3}, **both("Decoder", True))
+@case("TransformerDecoder", spread=DEEP, least={"D": 3}, **both("Decoder", True))
 def decoder_with_norm(rng: np.random.Generator, N: int, S: int, T: int, H: int, D: int, F: int) -> Built:
     arguments = {"num_layers": 3, "d_model": H * D, "nhead": H, "dim_feedforward": F, "dropout": 0.0, "batch_first": True}
     call = {"tgt_mask": ~np.tri(S, dtype=bool), "tgt_key_padding_mask": some_hidden(rng, N, S), "memory_mask": some_hidden(rng, S, T)}
     return Built(arguments | {"norm_first": True, "activation": "gelu"}, pair_of_sequences(rng, N, S, T, H * D), call)
 
 
-@case("TransformerDecoder", spread=SPREAD, least={"D": 3}, empty=True, **both("Decoder", False))
+@case("TransformerDecoder", spread=DEEP, least={"D": 3}, **both("Decoder", False))
 def decoder_without_norm(rng: np.random.Generator, N: int, S: int, T: int, H: int, D: int, F: int) -> Built:
     arguments = {"num_layers": 2, "d_model": H * D, "nhead": H, "dim_feedforward": F, "dropout": 0.0, "batch_first": True}
     call = {"tgt_mask": ~np.tri(S, dtype=bool), "tgt_is_causal": True, "memory_key_padding_mask": some_hidden(rng, N, T)}
     return Built(arguments | {"activation": "gelu"}, pair_of_sequences(rng, N, S, T, H * D), call)
 
 
-@case("Transformer", spread=SPREAD, least={"D": 3})
+def torch_transformer(**arguments: Any) -> nn.Transformer:
+    """torch's, without its warning that nested tensors cannot be used."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="enable_nested_tensor is True")
+        return nn.Transformer(**arguments)
+
+
+@case("Transformer", spread=DEEP, least={"D": 3}, reference=torch_transformer)
 def encoder_and_decoder(rng: np.random.Generator, N: int, S: int, T: int, H: int, D: int, F: int) -> Built:
     arguments = {"d_model": H * D, "nhead": H, "num_encoder_layers": 2, "num_decoder_layers": 3, "dim_feedforward": F, "dropout": 0.0}
     call = {
@@ -330,9 +340,9 @@ def encoder_and_decoder(rng: np.random.Generator, N: int, S: int, T: int, H: int
     return Built(arguments | {"activation": "gelu", "batch_first": True}, pair_of_sequences(rng, N, S, T, H * D), call)
 
 
-@case("Transformer", spread=SPREAD, least={"D": 3}, repeat=False)
+@case("Transformer", spread=DEEP, least={"D": 3}, reference=torch_transformer, repeat=False)
 def encoder_and_decoder_norm_first(rng: np.random.Generator, N: int, S: int, T: int, H: int, D: int, F: int) -> Built:
     arguments = {"d_model": H * D, "nhead": H, "num_encoder_layers": 2, "num_decoder_layers": 1, "dim_feedforward": F, "dropout": 0.0}
     call = {"tgt_mask": ~np.tri(T, dtype=bool), "tgt_is_causal": True, "src_is_causal": False, "memory_is_causal": False}
     inputs = [rng.normal(size=(S, N, H * D)), rng.normal(size=(T, N, H * D))]
-    return Built(arguments | {"norm_first": True, "bias": False, "layer_norm_eps": 0.01}, inputs, call)
+    return Built(arguments | {"activation": "gelu", "norm_first": True, "bias": False, "layer_norm_eps": 0.01}, inputs, call)

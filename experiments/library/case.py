@@ -150,9 +150,13 @@ class Pair:
         values = self.rng.uniform(0.5, 1.5, array.shape) if positive else self.rng.normal(0, self.case.spread, array.shape)
         return values.astype(array.dtype)
 
-    def inputs(self, layout: str = "plain") -> tuple[list[Any], Mapping[str, Any]]:
-        """Fresh random inputs, in this memory layout: plain, strided (not contiguous), or repeated (broadcast, stride 0)."""
-        built = self.case.build(self.rng, **self.sizes)
+    def inputs(self, layout: str = "plain", longer: bool = False) -> tuple[list[Any], Mapping[str, Any]]:
+        """Fresh random inputs, in this memory layout: plain, strided (not contiguous), or repeated (broadcast, stride 0).
+
+        `longer` makes a batch of another size N (of several examples), so that a shape saved for one call does not fit the other.
+        """
+        sizes = {**self.sizes, "N": max(self.sizes.values()) + 1} if longer and self.sizes.get("N", 0) > 1 else self.sizes
+        built = self.case.build(self.rng, **sizes)
         arrays = [tuple(cast(v, self.dtype) for v in x) if isinstance(x, tuple) else cast(x, self.dtype) for x in built.inputs]
         layout = layout if layout != "repeated" or self.case.repeat else "strided"
         return [lay_out(x, layout) for x in arrays], {key: cast(v, self.dtype) for key, v in built.call.items()}
@@ -195,7 +199,7 @@ def judge(
     pair = Pair(case, sizes, seed, dtype, device)
     runs, found = [], {}
     for call_no in (1, 2):
-        inputs, call = pair.inputs(layout)
+        inputs, call = pair.inputs(layout, longer=call_no == 2)
         before = [np.copy(x) for x in flat(inputs) if isinstance(x, np.ndarray)]
         a, b, leaves = pair.forward(inputs, call)
         # A random upstream: with all ones the input gradient of a softmax or a norm is exactly zero.

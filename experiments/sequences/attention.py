@@ -66,6 +66,7 @@ def attention_map(manual: Manual, data: ArrayData, when: str) -> Figure:
     x, target = (part[:1] for part in data.split.val)
     with no_grad():
         manual(x)
+    assert manual.attend.weights is not None
     weights, names = manual.attend.weights[0], [NAMES[t] for t in x[0, :, 0]]
     rows = [f"{name} → {NAMES[t]}?" if t != IGNORED else name for name, t in zip(names, target[0], strict=True)]
     fig, axes = figure(

@@ -116,8 +116,8 @@ class DigitsCNN(Concept):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         x, y = batch
         z = self(x)
-        self.log("loss/val", self.loss(z, y), len(x))
-        self.log("accuracy/val", np.mean(z.argmax(axis=1) == y), len(x))
+        self.log("loss/val", self.loss(z, y), batch_size=len(x))
+        self.log("accuracy/val", np.mean(z.argmax(axis=1) == y), batch_size=len(x))
 
     def configure_optimizers(self) -> dict[str, Any]:
         optimizer = optim.SGD(self.parameters(), lr=self.lr, momentum=self.momentum)

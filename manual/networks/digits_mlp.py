@@ -70,8 +70,8 @@ class DigitsMLP(Concept):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         x, y = batch
         z2 = self(x)
-        self.log("loss/val", self.loss(z2, y), len(x))
-        self.log("accuracy/val", np.mean(z2.argmax(axis=1) == y), len(x))
+        self.log("loss/val", self.loss(z2, y), batch_size=len(x))
+        self.log("accuracy/val", np.mean(z2.argmax(axis=1) == y), batch_size=len(x))
 
     def configure_optimizers(self) -> optim.Adam:
         return optim.Adam(self.parameters(), lr=self.lr)

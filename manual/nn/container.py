@@ -15,22 +15,21 @@ def expect_module(container: str, module: Any) -> None:
         raise TypeError(f"{container}: every entry must be a Module, got {type(module).__name__}")
 
 
-class Numbered(Module):
+class _Numbered(Module):
     """Modules in a row, each an attribute whose name is its number: the state_dict keys are 0.weight, 1.weight, ..."""
 
     def __len__(self) -> int:
-        return sum(1 for _ in self.named_children())
+        return len(list(self.named_children()))
 
     def __iter__(self) -> Iterator[Module]:
         return (module for _, module in self.named_children())
 
-    def __getitem__(self, index: int | slice) -> Any:
-        modules = list(self)
-        if isinstance(index, slice):
-            return type(self)(OrderedDict(list(self.named_children())[index])) if type(self) is Sequential else type(self)(modules[index])
-        if not -len(modules) <= index < len(modules):
-            raise IndexError(f"{type(self).__name__}: index must lie in {-len(modules)} … {len(modules) - 1}, got {index}")
-        return modules[index]
+    def __getitem__(self, index: int) -> Any:
+        return getattr(self, self.name_at(index))
+
+    def __setitem__(self, index: int, module: Module) -> None:
+        expect_module(type(self).__name__, module)
+        setattr(self, self.name_at(index), module)
 
     def append(self, module: Module) -> Any:
         """Add one module at the end, under the next number."""
@@ -44,8 +43,15 @@ class Numbered(Module):
             self.append(module)
         return self
 
+    def name_at(self, index: int) -> str:
+        """The name of the module at this place, counted from the end if negative."""
+        names = [name for name, _ in self.named_children()]
+        if not -len(names) <= index < len(names):
+            raise IndexError(f"{type(self).__name__}: index must lie in {-len(names)} … {len(names) - 1}, got {index}")
+        return names[index]
 
-class Sequential(Numbered):
+
+class Sequential(_Numbered):
     """Modules one after the other, each fed with what the one before it returned (torch.nn.Sequential).
 
     y = f_n(... f_2(f_1(x))), so by the chain rule ∂L/∂x = f_1.backward(f_2.backward(... f_n.backward(∂L/∂y))):
@@ -65,6 +71,11 @@ class Sequential(Numbered):
             expect_module("Sequential", module)
             setattr(self, name, module)
 
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):  # the same modules, under the names they have here (as torch)
+            return Sequential(OrderedDict(list(self.named_children())[index]))
+        return super().__getitem__(index)
+
     def forward(self, input: Any) -> Any:
         for module in self:
             input = module(input)
@@ -76,7 +87,7 @@ class Sequential(Numbered):
         return dL_dy
 
 
-class ModuleList(Numbered):
+class ModuleList(_Numbered):
     """A list of modules whose parameters are found, and that has no forward of its own (torch.nn.ModuleList).
 
     Args:
@@ -89,3 +100,8 @@ class ModuleList(Numbered):
     def __init__(self, modules: Iterable[Module] | None = None) -> None:
         super().__init__()
         self.extend(modules or [])
+
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):  # the same modules, numbered anew (as torch)
+            return ModuleList(list(self)[index])
+        return super().__getitem__(index)

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import xlogy
 
 from manual.nn.functional import log_softmax, sigmoid, softplus
-from manual.nn.loss import Loss
+from manual.nn.loss import EPSILON, Loss
 from manual.nn.validate import expect_array, expect_indices
 
 # ---- two classes ---------------------------------------------------------------------------------
@@ -48,12 +48,12 @@ class BCELoss(Loss):
             log_x, log_1_x = np.maximum(np.log(x), -100), np.maximum(np.log1p(-x), -100)
         losses = -(t * log_x + (1 - t) * log_1_x)
         self.save(x, t)
-        return self.reduced(losses if self.weight is None else self.weight * losses)
+        return self.reduce(losses if self.weight is None else self.weight * losses)
 
     def backward(self, dL_dy: Any = 1.0) -> np.ndarray:
         x, t = self.restore()
-        dL_dl = self.each(dL_dy, x)
-        dl_dx = (x - t) / np.maximum(x * (1 - x), 1e-12)
+        dL_dl = self.reduce.backward(dL_dy)
+        dl_dx = (x - t) / np.maximum(x * (1 - x), EPSILON)
         return dL_dl * (dl_dx if self.weight is None else self.weight * dl_dx)
 
 
@@ -104,11 +104,11 @@ class BCEWithLogitsLoss(Loss):
         k = 1 if self.pos_weight is None else self.pos_weight * t + 1 - t
         losses = (1 - t) * x + k * softplus(-x)
         self.save(x, t, k)
-        return self.reduced(losses if self.weight is None else self.weight * losses)
+        return self.reduce(losses if self.weight is None else self.weight * losses)
 
     def backward(self, dL_dy: Any = 1.0) -> np.ndarray:
         x, t, k = self.restore()
-        dL_dl = self.each(dL_dy, x)
+        dL_dl = self.reduce.backward(dL_dy)
         dl_dx = (1 - t) - k * sigmoid(-x)
         return dL_dl * (dl_dx if self.weight is None else self.weight * dl_dx)
 
@@ -202,12 +202,12 @@ class CrossEntropyLoss(Loss):
             q *= along(self.weight, z, axis)
         log_p = log_softmax(z, axis)
         losses = np.where(kept, -(q * log_p).sum(axis, keepdims=True), 0)
-        self.save(self.backward_clear, (q, log_p, kept, count, axis))
-        return self.reduced(losses.squeeze(axis), count)
+        self.save(self.backward_clear, (q, log_p, kept, axis))
+        return self.reduce(losses.squeeze(axis), count)
 
-    def backward_clear(self, dL_dy: Any, q: np.ndarray, log_p: np.ndarray, kept: np.ndarray, count: Any, axis: int) -> np.ndarray:
+    def backward_clear(self, dL_dy: Any, q: np.ndarray, log_p: np.ndarray, kept: np.ndarray, axis: int) -> np.ndarray:
         """dL_dz = dL_dl (p Σ q − q)."""
-        dL_dl = each_kept(self, dL_dy, kept, axis, q, count)  # (N, 1, ...): one for each example
+        dL_dl = at_kept(self.reduce.backward(dL_dy), kept, axis, q.dtype)  # (N, 1, ...): one for each example
         return dL_dl * (np.exp(log_p) * q.sum(axis, keepdims=True) - q)  # q.sum: (N, 1, ...)
 
     def forward_classes(self, z: np.ndarray, t: np.ndarray, kept: np.ndarray, w_t: np.ndarray, axis: int) -> Any:
@@ -218,13 +218,13 @@ class CrossEntropyLoss(Loss):
         total = e.sum(axis, keepdims=True)
         losses = np.where(kept, w_t * (np.log(total) - shifted_t), 0)
         self.save(self.backward_classes, (e, total, t, w_t, kept, axis))
-        return self.reduced(losses.squeeze(axis), w_t.sum())
+        return self.reduce(losses.squeeze(axis), w_t.sum())
 
     def backward_classes(
         self, dL_dy: Any, e: np.ndarray, total: np.ndarray, t: np.ndarray, w_t: np.ndarray, kept: np.ndarray, axis: int
     ) -> np.ndarray:
         """dL_dz = dL_dl w[t] (p − y), in the place of the powers e, which nobody else holds."""
-        dL_dl = w_t * each_kept(self, dL_dy, kept, axis, e, w_t.sum())  # (N, 1, ...): one for each example
+        dL_dl = w_t * at_kept(self.reduce.backward(dL_dy), kept, axis, e.dtype)  # (N, 1, ...): one for each example
         dL_dz = np.multiply(e, dL_dl / total, out=e)  # dL_dl p, p = e / total
         np.put_along_axis(dL_dz, t, np.take_along_axis(dL_dz, t, axis) - dL_dl, axis)  # −dL_dl y: y is 1 at the class alone
         return dL_dz
@@ -271,11 +271,11 @@ class NLLLoss(Loss):
         t, kept, w_t = classes("NLLLoss", x, target, axis, self.ignore_index, self.weight)
         losses = np.where(kept, -w_t * np.take_along_axis(x, t, axis), 0)
         self.save(x.shape, t, w_t, kept, axis)
-        return self.reduced(losses.squeeze(axis), w_t.sum())
+        return self.reduce(losses.squeeze(axis), w_t.sum())
 
     def backward(self, dL_dy: Any = 1.0) -> np.ndarray:
         shape, t, w_t, kept, axis = self.restore()
-        dL_dl = each_kept(self, dL_dy, kept, axis, w_t, w_t.sum())  # (N, 1, ...): one for each example
+        dL_dl = at_kept(self.reduce.backward(dL_dy), kept, axis, w_t.dtype)  # (N, 1, ...): one for each example
         dL_dx = np.zeros(shape, w_t.dtype)
         np.put_along_axis(dL_dx, t, -w_t * dL_dl, axis)
         return dL_dx
@@ -312,26 +312,21 @@ class KLDivLoss(Loss):
         p = np.exp(t) if self.log_target else t
         losses = p * (t - x) if self.log_target else xlogy(t, t) - t * x
         self.save(p)
-        return self.reduced(losses, self.count(p))
+        return self.reduce(losses, len(x) if self.reduction == "batchmean" and x.ndim else None)
 
     def backward(self, dL_dy: Any = 1.0) -> np.ndarray:
         p = self.restore()
-        dL_dl = self.each(dL_dy, p, self.count(p))
+        dL_dl = self.reduce.backward(dL_dy)
         return -dL_dl * p
-
-    def count(self, p: np.ndarray) -> int:
-        """What the sum is divided by: the number of examples, or of entries."""
-        return p.shape[0] if self.reduction == "batchmean" and p.ndim else p.size
 
 
 # ---- helpers -------------------------------------------------------------------------------------
 
 
-def each_kept(loss: Loss, dL_dy: Any, kept: np.ndarray, axis: int, like: np.ndarray, count: Any) -> np.ndarray:
-    """∂L/∂l for each example, with the class axis kept at size 1: exactly 0 for those left out, also where the mean is of none."""
-    dL_dl = loss.each(dL_dy, like, count)
-    rows = np.zeros(kept.shape, like.dtype)
-    np.copyto(rows, np.expand_dims(dL_dl, axis) if np.ndim(dL_dl) else dL_dl, where=kept)
+def at_kept(dL_dl: Any, kept: np.ndarray, axis: int, dtype: Any) -> np.ndarray:
+    """∂L/∂l for each example, with the class axis at size 1: exactly 0 for those left out, also where the mean is of none."""
+    rows = np.zeros(kept.shape, dtype)
+    np.copyto(rows.squeeze(axis), dL_dl, where=kept.squeeze(axis))
     return rows
 
 

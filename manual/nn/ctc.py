@@ -74,9 +74,8 @@ class CTCLoss(Loss):
 
         self.save(log_probs, log_p_e, e, frames, labels, log_alpha, log_P)
         losses = np.where(np.isneginf(log_P), 0, -log_P) if self.zero_infinity else -log_P
-        if self.reduction == "mean":
-            losses = losses / np.maximum(labels, 1).astype(losses.dtype)
-        return self.reduced(losses if log_probs.ndim == 3 else losses[0])
+        losses = losses / self.divisor(labels, losses.dtype)
+        return self.reduce(losses if log_probs.ndim == 3 else losses[0])
 
     def backward(self, dL_dy: Any = 1.0) -> np.ndarray:
         log_probs, log_p_e, e, frames, labels, log_alpha, log_P = self.restore()
@@ -90,39 +89,42 @@ class CTCLoss(Loss):
         np.add.at(gamma, (t, n, e), at_place)  # over the places s with e[s] = c
         gamma[:, np.isneginf(log_P)] = np.nan  # also of classes that have no place
 
-        dL_dl = self.each(dL_dy, log_P)
-        if self.reduction == "mean":
-            dL_dl = dL_dl / np.maximum(labels, 1).astype(p.dtype)
+        dL_dl = self.reduce.backward(dL_dy) / self.divisor(labels, p.dtype)
         dL_dlog_p = np.reshape(dL_dl, (-1, 1)) * (p - gamma)  # (N, 1) * (T, N, C)
         dropped = self.zero_infinity & np.isneginf(log_P)
         used = (t < frames[:, np.newaxis]) & ~dropped[:, np.newaxis]  # (T, N, 1)
         return np.where(used, dL_dlog_p, 0).reshape(log_probs.shape)
 
+    def divisor(self, labels: np.ndarray, dtype: Any) -> np.ndarray:
+        """What each loss is divided by."""
+        return (np.maximum(labels, 1) if self.reduction == "mean" else np.ones_like(labels)).astype(dtype)
+
     def log_alpha(self, log_p_e: np.ndarray, e: np.ndarray) -> np.ndarray:
         """log α after 0, 1, ..., T frames: (T + 1, N, E)."""
-        (T, N, E), skip = log_p_e.shape, log_skip(e, log_p_e.dtype)
+        (T, N, E), skip = log_p_e.shape, may_skip(e)
         log_alpha = np.full((T + 1, N, E), -np.inf, log_p_e.dtype)
         log_alpha[0, :, 0] = 0
         for t in range(T):
-            come, before = log_alpha[t].copy(), log_alpha[t]  # from the same place,
-            come[:, 1:] = np.logaddexp(come[:, 1:], before[:, :-1])  # from the one before,
-            come[:, 2:] = np.logaddexp(come[:, 2:], before[:, :-2] + skip)  # and over a blank
-            log_alpha[t + 1] = come + log_p_e[t]
+            before, now = log_alpha[t], log_alpha[t + 1]
+            now[:] = before  # from the same place,
+            np.logaddexp(now[:, 1:], before[:, :-1], out=now[:, 1:])  # from the one before,
+            np.logaddexp(now[:, 2:], before[:, :-2], out=now[:, 2:], where=skip)  # and over a blank
+            now += log_p_e[t]
         return log_alpha
 
     def log_beta(self, log_p_e: np.ndarray, e: np.ndarray, frames: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """log β after 0, 1, ..., T frames, (T + 1, N, E): α's steps walked back. Each example starts at its own last frame."""
-        (T, N, E), skip = log_p_e.shape, log_skip(e, log_p_e.dtype)
-        log_beta = np.full((T + 1, N, E), -np.inf, log_p_e.dtype)
+        """log β after 0, 1, ..., T frames, (T + 1, N, E): α's steps walked back, by each example from its own last frame on."""
+        (T, N, E), skip = log_p_e.shape, may_skip(e)
         place, end = np.arange(E), 2 * labels[:, np.newaxis]
-        at_end = np.where((place == end) | (place == end - 1), 0, log_beta[T])
-        log_beta[T] = np.where(frames[:, np.newaxis] == T, at_end, log_beta[T])
+        at_end = np.where((place == end) | (place == end - 1), 0, -np.inf).astype(log_p_e.dtype)
+        log_beta = np.empty((T + 1, N, E), log_p_e.dtype)
+        log_beta[T] = at_end
         for t in range(T - 1, -1, -1):
-            after = log_beta[t + 1] + log_p_e[t]
-            go = after.copy()
-            go[:, :-1] = np.logaddexp(go[:, :-1], after[:, 1:])
-            go[:, :-2] = np.logaddexp(go[:, :-2], after[:, 2:] + skip)
-            log_beta[t] = np.where(frames[:, np.newaxis] == t, at_end, go)
+            after, now = log_beta[t + 1] + log_p_e[t], log_beta[t]
+            now[:] = after
+            np.logaddexp(now[:, :-1], after[:, 1:], out=now[:, :-1])
+            np.logaddexp(now[:, :-2], after[:, 2:], out=now[:, :-2], where=skip)
+            now[frames == t] = at_end[frames == t]
         return log_beta
 
 
@@ -134,9 +136,9 @@ def with_blanks(targets: np.ndarray, blank: int) -> np.ndarray:
     return e
 
 
-def log_skip(e: np.ndarray, dtype: Any) -> np.ndarray:
-    """log 1 = 0 where a path may come to place s from s − 2, because the labels differ, else log 0 = −∞: (N, E − 2), from s = 2 on."""
-    return np.where(e[:, 2:] != e[:, :-2], 0, -np.inf).astype(dtype)
+def may_skip(e: np.ndarray) -> np.ndarray:
+    """Whether a path may come to place s from s − 2, because their labels differ: (N, E − 2), from s = 2 on."""
+    return e[:, 2:] != e[:, :-2]
 
 
 def padded(targets: Any, labels: np.ndarray, blank: int, C: int) -> np.ndarray:

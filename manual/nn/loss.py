@@ -14,15 +14,49 @@ import numpy as np
 from manual.module import Module
 from manual.nn.validate import expect_array, expect_choice, expect_same_shape
 
+EPSILON = float(np.float32(1e-12))
+"""torch's 1e-12 is a float32 in its losses, also where it meets float64."""
 
-class Loss(Module):
-    """What all losses share: how many losses become one number, and how its gradient is handed back to them.
+
+class Reduction(Module):
+    """How many losses become one number. Every loss ends with it.
 
         mean: L = 1/n Σᵢ lᵢ, ∂L/∂lᵢ = 1/n        sum: L = Σᵢ lᵢ, ∂L/∂lᵢ = 1        none: every lᵢ is an output of its own
 
     Args:
+        reduction: "sum", "none", or another name for a mean.
+
+    Shapes: the losses any; L a number, or the losses' shape for "none". backward returns one number for all losses, or for
+    "none" one for each, in the losses' dtype.
+    """
+
+    def __init__(self, reduction: str) -> None:
+        super().__init__()
+        self.reduction = reduction
+
+    def forward(self, losses: np.ndarray, count: Any = None) -> Any:
+        """The losses, their sum, or their sum divided by `count` (by how many they are, unless given)."""
+        if self.reduction in ("none", "sum"):
+            count = 1
+        elif count is None:
+            count = losses.size
+        n = losses.dtype.type(count)
+        self.save(n)
+        with np.errstate(invalid="ignore"):  # the mean of no loss is 0 / 0 = NaN, as in torch
+            return losses if self.reduction == "none" else losses.sum() / n
+
+    def backward(self, dL_dy: Any) -> Any:
+        n = self.restore()
+        with np.errstate(divide="ignore"):  # the mean of no loss is nobody's gradient
+            return np.asarray(dL_dy, n.dtype)[()] / n
+
+
+class Loss(Module):
+    """What all losses share: their reduction.
+
+    Args:
         size_average, reduce: torch's deprecated spellings of `reduction`; refused.
-        reduction: "mean", "sum" or "none".
+        reduction: "mean", "sum" or "none", see Reduction.
 
     Raises:
         NotImplementedError: if size_average or reduce is given.
@@ -39,24 +73,7 @@ class Loss(Module):
                 raise NotImplementedError(f"{name}: {argument} (deprecated in torch) is not supported, use reduction")
         expect_choice(name, "reduction", reduction, self.reductions)
         self.reduction = reduction
-
-    def reduced(self, losses: np.ndarray, count: Any = None) -> Any:
-        """All losses, or their sum, or their sum divided by `count` (else by how many there are): NaN for none, as in torch."""
-        if self.reduction == "none":
-            return losses
-        total = losses.sum()
-        if self.reduction == "sum":
-            return total
-        count = losses.size if count is None else count
-        return total / count if count else total * math.nan
-
-    def each(self, dL_dy: Any, like: np.ndarray, count: Any = None) -> Any:
-        """∂L/∂lᵢ in the dtype of `like`: an array for "none", else the one number that all share; `like` has one entry for each loss."""
-        dL_dl = np.asarray(dL_dy, dtype=like.dtype)[()]
-        if self.reduction in ("none", "sum"):
-            return dL_dl
-        count = like.size if count is None else count
-        return dL_dl / count if count else dL_dl * math.nan
+        self.reduce = Reduction(reduction)
 
     def expect_pair(self, x: np.ndarray, t: np.ndarray) -> None:
         """Raise unless input and target are floating point arrays of one dtype and one shape."""
@@ -96,11 +113,11 @@ class MSELoss(Loss):
         self.expect_pair(input, target)
         d = input - target
         self.save(d)
-        return self.reduced(d * d)
+        return self.reduce(d * d)
 
     def backward(self, dL_dy: Any = 1.0) -> np.ndarray:
         d = self.restore()
-        dL_dl = self.each(dL_dy, d)
+        dL_dl = self.reduce.backward(dL_dy)
         return dL_dl * 2 * d
 
 
@@ -125,11 +142,11 @@ class L1Loss(Loss):
         self.expect_pair(input, target)
         d = input - target
         self.save(d)
-        return self.reduced(np.abs(d))
+        return self.reduce(np.abs(d))
 
     def backward(self, dL_dy: Any = 1.0) -> np.ndarray:
         d = self.restore()
-        dL_dl = self.each(dL_dy, d)
+        dL_dl = self.reduce.backward(dL_dy)
         return dL_dl * np.sign(d)
 
 
@@ -163,11 +180,11 @@ class HuberLoss(Loss):
         d = input - target
         c = np.clip(d, -self.delta, self.delta)
         self.save(c)
-        return self.reduced(c * (d - 0.5 * c))
+        return self.reduce(c * (d - 0.5 * c))
 
     def backward(self, dL_dy: Any = 1.0) -> np.ndarray:
         c = self.restore()
-        dL_dl = self.each(dL_dy, c)
+        dL_dl = self.reduce.backward(dL_dy)
         return dL_dl * c
 
 
@@ -202,11 +219,11 @@ class SmoothL1Loss(Loss):
         d = input - target
         c = np.clip(d / self.beta, -1, 1) if self.beta > 0 else np.sign(d)
         self.save(c)
-        return self.reduced(c * (d - 0.5 * self.beta * c))
+        return self.reduce(c * (d - 0.5 * self.beta * c))
 
     def backward(self, dL_dy: Any = 1.0) -> np.ndarray:
         c = self.restore()
-        dL_dl = self.each(dL_dy, c)
+        dL_dl = self.reduce.backward(dL_dy)
         return dL_dl * c
 
 
@@ -256,11 +273,11 @@ class PoissonNLLLoss(Loss):
             n = np.where(t > 1, t, 1)
             losses += (t > 1) * (n * np.log(n) - n + 0.5 * np.log(2 * math.pi * n))
         self.save(rate, t)
-        return self.reduced(losses)
+        return self.reduce(losses)
 
     def backward(self, dL_dy: Any = 1.0) -> np.ndarray:
         rate, t = self.restore()
-        dL_dl = self.each(dL_dy, rate)
+        dL_dl = self.reduce.backward(dL_dy)
         return dL_dl * (rate - t) if self.log_input else dL_dl * (1 - t / (rate + self.eps))
 
 
@@ -280,7 +297,7 @@ class GaussianNLLLoss(Loss):
         reduction: see Loss.
 
     Shapes: x and t alike, any; v like x, or like x without its last axis, or like x with one axis of size 1, or a number;
-    the loss is a number, or of x's shape for reduction "none". backward returns (∂L/∂x, ∂L/∂v), None in place of the second for a number.
+    the loss is a number, or of x's shape for reduction "none". backward returns (∂L/∂x, ∂L/∂v).
 
     Raises:
         ValueError: if shapes do not fit, or v has a negative entry.
@@ -298,27 +315,26 @@ class GaussianNLLLoss(Loss):
         losses = 0.5 * (np.log(v) + d * d / v)
         if self.full:
             losses += 0.5 * math.log(2 * math.pi)
-        self.save(d, v, None if isinstance(var, float) else var.shape)
-        return self.reduced(losses)
+        self.save(d, v, np.shape(var))
+        return self.reduce(losses)
 
-    def backward(self, dL_dy: Any = 1.0) -> tuple[np.ndarray, np.ndarray | None]:
+    def backward(self, dL_dy: Any = 1.0) -> tuple[np.ndarray, np.ndarray]:
         d, v, var_shape = self.restore()
-        dL_dl = self.each(dL_dy, d)
+        dL_dl = self.reduce.backward(dL_dy)
         dL_dx = dL_dl * d / v
-        if var_shape is None:
-            return dL_dx, None
-        dL_dv = dL_dl * 0.5 * (1 - d * d / v) / v  # x's shape: one for each use of v
-        shared = tuple(axis for axis in range(d.ndim) if v.shape[axis] != d.shape[axis])
-        return dL_dx, dL_dv.sum(axis=shared, keepdims=True).reshape(var_shape)  # summed over the entries that share one v
+        dL_dv = dL_dl * 0.5 * (1 - d * d / v) / v  # d's shape: one for each use of v
+        shared = tuple(axis for axis, (size, uses) in enumerate(zip(v.shape, d.shape, strict=True)) if size != uses)
+        return dL_dx, dL_dv.sum(axis=shared).reshape(var_shape)  # summed over the entries that share one v
 
     def expect_variance(self, x: np.ndarray, var: np.ndarray | float) -> np.ndarray:
         """The variance, no less than eps, in a shape that broadcasts to x; raise if it has none or is negative."""
         if isinstance(var, float):
-            var = np.full_like(x, var)
-        expect_array("GaussianNLLLoss", "var", var, x.dtype)
-        if (var < 0).any():
-            raise ValueError(f"GaussianNLLLoss: var must not be negative, got {var.min()}")
-        v = var[..., np.newaxis] if var.shape != x.shape and var.shape == x.shape[:-1] else var
-        if v.ndim != x.ndim or [a for a, b in zip(v.shape, x.shape, strict=True) if a != b] not in ([], [1]):
-            raise ValueError(f"GaussianNLLLoss: var must have the shape {x.shape} of input, but for one axis at most, got {var.shape}")
+            v = np.full((1,) * x.ndim, var, dtype=x.dtype)
+        else:
+            expect_array("GaussianNLLLoss", "var", var, x.dtype)
+            v = var[..., np.newaxis] if var.shape != x.shape and var.shape == x.shape[:-1] else var
+            if v.ndim != x.ndim or [a for a, b in zip(v.shape, x.shape, strict=True) if a != b] not in ([], [1]):
+                raise ValueError(f"GaussianNLLLoss: var must have the shape {x.shape} of input, but for one axis at most, got {var.shape}")
+        if (v < 0).any():
+            raise ValueError(f"GaussianNLLLoss: var must not be negative, got {v.min()}")
         return np.maximum(v, self.eps)

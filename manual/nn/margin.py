@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from manual.nn.cross_entropy import class_axis, classes
+from manual.nn.cross_entropy import at_kept, class_axis, classes
 from manual.nn.functional import sigmoid, softplus
-from manual.nn.loss import Loss, numbers
+from manual.nn.loss import EPSILON, Loss, numbers
 from manual.nn.validate import expect_array, expect_ndim, expect_same_shape
 
 # ---- one prediction ------------------------------------------------------------------------------
@@ -41,11 +41,11 @@ class SoftMarginLoss(Loss):
         x, t = input, numbers("SoftMarginLoss", target, input)
         expect_same_shape("SoftMarginLoss", "input", x, "target", t)
         self.save(x, t)
-        return self.reduced(softplus(-t * x))
+        return self.reduce(softplus(-t * x))
 
     def backward(self, dL_dy: Any = 1.0) -> np.ndarray:
         x, t = self.restore()
-        dL_dl = self.each(dL_dy, x)
+        dL_dl = self.reduce.backward(dL_dy)
         return dL_dl * -t * sigmoid(-t * x)
 
 
@@ -77,11 +77,11 @@ class HingeEmbeddingLoss(Loss):
         x, t = input, numbers("HingeEmbeddingLoss", target, input)
         expect_same_shape("HingeEmbeddingLoss", "input", x, "target", t)
         self.save(x, t)
-        return self.reduced((t != -1) * x + (t != 1) * np.maximum(self.margin - x, 0))
+        return self.reduce((t != -1) * x + (t != 1) * np.maximum(self.margin - x, 0))
 
     def backward(self, dL_dy: Any = 1.0) -> np.ndarray:
         x, t = self.restore()
-        dL_dl = self.each(dL_dy, x)
+        dL_dl = self.reduce.backward(dL_dy)
         return dL_dl * (t != -1) - dL_dl * ((t != 1) & (x <= self.margin))
 
 
@@ -127,17 +127,16 @@ class MultiMarginLoss(Loss):
         x, target = input, np.asarray(target)
         axis = class_axis("MultiMarginLoss", x, self.weight)
         expect_ndim("MultiMarginLoss", "input", x, 1, 2)
-        t, _, w_t = classes("MultiMarginLoss", x, target, axis, None, self.weight)
+        t, kept, w_t = classes("MultiMarginLoss", x, target, axis, None, self.weight)
         z = self.margin - np.take_along_axis(x, t, axis) + x
         np.put_along_axis(z, t, 0, axis)  # the true class has no z
         h = np.maximum(z, 0)
-        self.save(h, t, w_t, axis)
-        return self.reduced((w_t * (h if self.p == 1 else h * h)).sum(axis) / x.shape[axis])
+        self.save(h, t, kept, w_t, axis)
+        return self.reduce((w_t * (h if self.p == 1 else h * h)).sum(axis) / x.shape[axis])
 
     def backward(self, dL_dy: Any = 1.0) -> np.ndarray:
-        h, t, w_t, axis = self.restore()
-        dL_dl = self.each(dL_dy, w_t)
-        dL_dl = np.expand_dims(dL_dl, axis) if np.ndim(dL_dl) else dL_dl  # (N, 1): one for each example
+        h, t, kept, w_t, axis = self.restore()
+        dL_dl = at_kept(self.reduce.backward(dL_dy), kept, axis, h.dtype)  # (N, 1): one for each example, all kept
         dL_dx = dL_dl * w_t / h.shape[axis] * ((h > 0) if self.p == 1 else 2 * h)  # (N, C), 0 for the true class
         np.put_along_axis(dL_dx, t, -dL_dx.sum(axis, keepdims=True), axis)  # sum: (N, 1)
         return dL_dx
@@ -174,11 +173,11 @@ class MarginRankingLoss(Loss):
         expect_same_shape("MarginRankingLoss", "input1", input1, "target", t)
         z = -t * (input1 - input2) + self.margin
         self.save(z, t)
-        return self.reduced(np.maximum(z, 0))
+        return self.reduce(np.maximum(z, 0))
 
     def backward(self, dL_dy: Any = 1.0) -> tuple[np.ndarray, np.ndarray]:
         z, t = self.restore()
-        dL_dz = self.each(dL_dy, z) * (z >= 0)
+        dL_dz = self.reduce.backward(dL_dy) * (z >= 0)
         return dL_dz * -t, dL_dz * t
 
 
@@ -219,14 +218,14 @@ class CosineEmbeddingLoss(Loss):
             raise ValueError(
                 f"CosineEmbeddingLoss: target must have the shape {x1.shape[:-1]} of input1 {x1.shape} without its last axis, got {t.shape}"
             )
-        n1, n2 = (x1 * x1).sum(-1) + 1e-12, (x2 * x2).sum(-1) + 1e-12
+        n1, n2 = (x1 * x1).sum(-1) + EPSILON, (x2 * x2).sum(-1) + EPSILON
         cos = (x1 * x2).sum(-1) / np.sqrt(n1 * n2)
         self.save(x1, x2, n1, n2, cos, t)
-        return self.reduced((t == 1) * (1 - cos) + (t == -1) * np.maximum(cos - self.margin, 0))
+        return self.reduce((t == 1) * (1 - cos) + (t == -1) * np.maximum(cos - self.margin, 0))
 
     def backward(self, dL_dy: Any = 1.0) -> tuple[np.ndarray, np.ndarray]:
         x1, x2, n1, n2, cos, t = self.restore()
-        dL_dl = self.each(dL_dy, cos)
+        dL_dl = self.reduce.backward(dL_dy)
         dL_dcos = dL_dl * ((t == -1) & (cos >= self.margin)) - dL_dl * (t == 1)
         dL_dcos, cos, n1, n2 = (a[..., np.newaxis] for a in (dL_dcos, cos, n1, n2))  # (N, 1), to go with (N, D)
         dL_dx1 = dL_dcos * (x2 / np.sqrt(n1 * n2) - cos * x1 / n1)
@@ -285,23 +284,23 @@ class TripletMarginLoss(Loss):
         expect_inputs("TripletMarginLoss", anchor=anchor, positive=positive, negative=negative)
         if anchor.ndim == 0:
             raise ValueError("TripletMarginLoss: anchor must have at least 1 axis, got a single number")
-        d_ap, d_an, d_pn = (u - v + self.eps for u, v in ((anchor, positive), (anchor, negative), (positive, negative)))
-        r_ap, r_an, r_pn = (np.linalg.norm(d, self.p, axis=-1) for d in (d_ap, d_an, d_pn))
-        z = r_ap - (np.minimum(r_an, r_pn) if self.swap else r_an) + self.margin
-        self.save(d_ap, d_an, d_pn, r_ap, r_an, r_pn, z)
-        return self.reduced(np.maximum(z, 0))
+        pairs = [(anchor, positive), (anchor, negative)] + [(positive, negative)] * self.swap
+        d = [u - v + self.eps for u, v in pairs]
+        r = [np.linalg.norm(d_uv, self.p, axis=-1) for d_uv in d]
+        z = r[0] - (np.minimum(r[1], r[2]) if self.swap else r[1]) + self.margin
+        self.save(d, r, z)
+        return self.reduce(np.maximum(z, 0))
 
     def backward(self, dL_dy: Any = 1.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        d_ap, d_an, d_pn, r_ap, r_an, r_pn, z = self.restore()
-        dL_dz = self.each(dL_dy, z) * (z >= 0)
-        dL_dd_ap = dL_dz[..., np.newaxis] * distance_gradient(d_ap, r_ap, self.p)  # (N, 1) * (N, D)
-        dL_dd_an = -dL_dz[..., np.newaxis] * distance_gradient(d_an, r_an, self.p)
-        if not self.swap:
-            return dL_dd_ap + dL_dd_an, -dL_dd_ap, -dL_dd_an  # d_ap = a − p + ε, d_an = a − n + ε
-        share_an = (0.5 * (r_an <= r_pn) + 0.5 * (r_an < r_pn)).astype(z.dtype)[..., np.newaxis]  # 1, or 1/2 at a tie, or 0
-        dL_dd_pn = -dL_dz[..., np.newaxis] * (1 - share_an) * distance_gradient(d_pn, r_pn, self.p)
-        dL_dd_an = dL_dd_an * share_an
-        return dL_dd_ap + dL_dd_an, -dL_dd_ap + dL_dd_pn, -dL_dd_an - dL_dd_pn  # and d_pn = p − n + ε
+        d, r, z = self.restore()
+        dL_dz = self.reduce.backward(dL_dy) * (z >= 0)
+        dL_dr = [dL_dz, -dL_dz]
+        if self.swap:
+            an = np.where(r[1] == r[2], 0.5, r[1] < r[2]).astype(z.dtype)  # the part of r(a, n) in the smaller of the two
+            dL_dr = [dL_dz, -dL_dz * an, -dL_dz * (1 - an)]
+        dL_dd = [g[..., np.newaxis] * distance_gradient(d_uv, r_uv, self.p) for g, d_uv, r_uv in zip(dL_dr, d, r, strict=True)]  # (N, D)
+        dL_da, dL_dp, dL_dn = dL_dd[0] + dL_dd[1], -dL_dd[0], -dL_dd[1]  # d = a − p + ε, a − n + ε,
+        return (dL_da, dL_dp + dL_dd[2], dL_dn - dL_dd[2]) if self.swap else (dL_da, dL_dp, dL_dn)  # p − n + ε
 
 
 def distance_gradient(d: np.ndarray, r: np.ndarray, p: float) -> np.ndarray:

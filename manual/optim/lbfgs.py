@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from manual.module import Parameter
-from manual.optim.optimizer import Optimizer, State
+from manual.optim.optimizer import Optimizer, State, plain
 
 
 class LBFGS(Optimizer):
@@ -92,7 +92,7 @@ class LBFGS(Optimizer):
         if closure is None:
             raise TypeError("LBFGS: step needs a closure that computes the loss and the gradients, got None")
         self.has_stepped = True
-        options = self.param_groups[0]
+        options = plain(self.param_groups[0])
         lr, tolerance_change = options["lr"], options["tolerance_change"]
         state = self.state.setdefault(0, {"func_evals": 0, "n_iter": 0})
 

@@ -75,10 +75,10 @@ class DigitsCNN(Concept):
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         x, y = batch
         z = self(x)
-        self.log("loss/val", self.loss(z, y), len(x))
-        self.log("accuracy/val", mean_of(z.argmax(dim=1) == y), len(x))
+        self.log("loss/val", self.loss(z, y), batch_size=len(x))
+        self.log("accuracy/val", mean_of(z.argmax(dim=1) == y), batch_size=len(x))
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> Any:
         optimizer = torch.optim.SGD(self.parameters(), lr=self.lr, momentum=self.momentum)
         scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=self.epochs)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "epoch"}}

@@ -47,8 +47,8 @@ class DigitsMLP(Concept):
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         x, y = batch
         z2 = self(x)
-        self.log("loss/val", self.loss(z2, y), len(x))
-        self.log("accuracy/val", mean_of(z2.argmax(dim=1) == y), len(x))
+        self.log("loss/val", self.loss(z2, y), batch_size=len(x))
+        self.log("accuracy/val", mean_of(z2.argmax(dim=1) == y), batch_size=len(x))
 
     def configure_optimizers(self) -> torch.optim.Adam:
         return torch.optim.Adam(self.parameters(), lr=self.lr)

@@ -56,8 +56,8 @@ class Attention(Concept):
         x, target = batch
         z = self(x)
         asked = target != -100
-        self.log("loss/val", self.loss(z.reshape(-1, z.shape[-1]), target.reshape(-1)), len(x))
-        self.log("recall/val", mean_of(z.argmax(dim=-1)[asked] == target[asked]), len(x))
+        self.log("loss/val", self.loss(z.reshape(-1, z.shape[-1]), target.reshape(-1)), batch_size=len(x))
+        self.log("recall/val", mean_of(z.argmax(dim=-1)[asked] == target[asked]), batch_size=len(x))
 
     def configure_optimizers(self) -> torch.optim.Adam:
         return torch.optim.Adam(self.parameters(), lr=self.lr)

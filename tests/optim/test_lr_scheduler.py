@@ -1,0 +1,168 @@
+"""The schedules: lr equal to torch's to the last bit (the cases), closed forms, and what bad input gets."""
+
+import inspect
+import json
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+import manual.optim
+from experiments.library.optim import SCHEDULE_CASES, Scheduled, judge_schedule
+from manual.module import Parameter
+from manual.optim import SGD, Adagrad, lr_scheduler
+
+NAMES = [name for name, value in vars(lr_scheduler).items() if inspect.isclass(value) and value is not lr_scheduler.LRScheduler]
+
+
+def optimizer(lr=0.1, groups=1, cls=SGD):
+    return cls([{"params": [Parameter(np.ones(3))]} for _ in range(groups)], lr=lr)
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("case", SCHEDULE_CASES, ids=str)
+def test_lr_momentum_and_state_are_torchs_to_the_last_bit(case, seed):
+    assert set(judge_schedule(case, seed).values()) == {0.0}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_constructor_is_torchs_and_a_case_judges_it(name):
+    hand, reference = (inspect.signature(getattr(side, name)) for side in (lr_scheduler, torch.optim.lr_scheduler))
+    assert [(p.name, p.kind, p.default) for p in hand.parameters.values()] == [
+        (p.name, p.kind, p.default) for p in reference.parameters.values()
+    ]
+    assert name in {case.name for case in SCHEDULE_CASES}
+
+
+@pytest.mark.parametrize("case", [c for c in SCHEDULE_CASES if c.closed], ids=str)
+def test_recursion_and_closed_form_agree(case):
+    o = optimizer(groups=2)
+    schedule = case.build(lr_scheduler, o)
+    for t in range(40):
+        assert schedule.last_epoch == t
+        assert schedule.closed_form_lr() == pytest.approx(schedule.get_last_lr(), rel=1e-12, abs=1e-16)
+        o.step()
+        schedule.step()
+
+
+@pytest.mark.filterwarnings("ignore:lr_scheduler.step")  # a nested SequentialLR makes two initial steps, in torch too
+@pytest.mark.parametrize("case", [c for c in SCHEDULE_CASES if "lambda" not in c.label], ids=str)
+def test_state_is_plain(case):
+    state = Scheduled(manual.optim, case).schedule.state_dict()
+    assert isinstance(json.dumps(state), str)
+
+
+def test_a_callable_object_keeps_its_state():
+    class Decay:
+        def __init__(self, rate):
+            self.rate = rate
+
+        def __call__(self, t):
+            return self.rate**t
+
+    saved = lr_scheduler.LambdaLR(optimizer(), Decay(0.5)).state_dict()
+    other = Decay(0.9)
+    lr_scheduler.LambdaLR(optimizer(), other).load_state_dict(saved)
+    assert other.rate == 0.5
+
+
+def test_lr_is_pythons_number():
+    o = optimizer()
+    lr_scheduler.LambdaLR(o, lambda t: np.float64(0.5))
+    assert type(o.param_groups[0]["lr"]) is float
+
+
+def test_stepping_before_the_optimizer_warns_as_torch_does():
+    def count(schedule, o):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            schedule.step()
+            o.step()
+            schedule.step()
+        return [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
+
+    t = torch.optim.SGD([torch.nn.Parameter(torch.ones(3))], lr=0.1)
+    o = optimizer()
+    mine, theirs = count(lr_scheduler.StepLR(o, 3), o), count(torch.optim.lr_scheduler.StepLR(t, 3), t)
+    assert len(mine) == len(theirs) == 1
+    assert "before optimizer.step()" in mine[0]
+    o = optimizer()
+    schedule = lr_scheduler.StepLR(o, 3)
+    o.step()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        schedule.step()
+
+
+def test_plateau_takes_a_new_group_and_nan():
+    o = optimizer()
+    schedule = lr_scheduler.ReduceLROnPlateau(o, patience=0, factor=0.5)
+    o.add_param_group({"params": [Parameter(np.ones(2))], "lr": 0.4})
+    schedule.step(1.0)
+    schedule.step(float("nan"))  # never better
+    assert [g["lr"] for g in o.param_groups] == [0.05, 0.2]
+    schedule = lr_scheduler.ReduceLROnPlateau(o, patience=0, min_lr=[0.0, 0.1])
+    o.add_param_group({"params": [Parameter(np.ones(4))]})
+    schedule.step(1.0)
+    with pytest.raises(RuntimeError, match="min_lrs must have one entry per group, 3, got 2"):
+        schedule.step(2.0)
+
+
+S = lr_scheduler
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda o: S.LambdaLR(o, [abs, abs]), "LambdaLR: lr_lambda must have one entry per group, 1, got 2"),
+        (lambda o: S.StepLR(o, 0), "StepLR: step_size must be an integer of at least 1, got 0"),
+        (lambda o: S.LinearLR(o, start_factor=0), r"start_factor must be in \(0, 1\], got 0"),
+        (lambda o: S.LinearLR(o, start_factor=1.5), r"start_factor must be in \(0, 1\], got 1.5"),
+        (lambda o: S.LinearLR(o, end_factor=-0.1), r"end_factor must be in \[0, 1\], got -0.1"),
+        (lambda o: S.CosineAnnealingLR(o, 0), "T_max must be positive, got 0"),
+        (lambda o: S.CosineAnnealingWarmRestarts(o, 2.5), "T_0 must be an integer of at least 1, got 2.5"),
+        (lambda o: S.CosineAnnealingWarmRestarts(o, 2, T_mult=0), "T_mult must be an integer of at least 1, got 0"),
+        (lambda o: S.CosineAnnealingWarmRestarts(o, 2, eta_min="0"), "eta_min must be a number, got '0'"),
+        (lambda o: S.CosineAnnealingWarmRestarts(o, 2).step(-1), "epoch must be at least 0, got -1"),
+        (lambda o: S.OneCycleLR(o, 0.1), "total_steps, or epochs and steps_per_epoch, must be given"),
+        (lambda o: S.OneCycleLR(o, 0.1, total_steps=0), "total_steps must be an integer of at least 1, got 0"),
+        (lambda o: S.OneCycleLR(o, 0.1, epochs=2, steps_per_epoch=0), "steps_per_epoch must be an integer of at least 1"),
+        (lambda o: S.OneCycleLR(o, 0.1, total_steps=9, pct_start=1.5), "pct_start must be a float between 0 and 1, got 1.5"),
+        (lambda o: S.OneCycleLR(o, 0.1, total_steps=9, pct_start=1), "pct_start must be a float between 0 and 1, got 1"),
+        (lambda o: S.OneCycleLR(o, 0.1, total_steps=9, anneal_strategy="exp"), "anneal_strategy must be 'cos' or 'linear', got 'exp'"),
+        (lambda o: S.OneCycleLR(o, [0.1, 0.2], total_steps=9), "max_lr must have one entry per group, 1, got 2"),
+        (lambda o: S.OneCycleLR(optimizer(cls=Adagrad), 0.1, total_steps=9), "cycle_momentum needs an optimizer with momentum or betas"),
+        (lambda o: S.SequentialLR(o, [], []), "schedulers must hold at least one schedule"),
+        (lambda o: S.SequentialLR(o, [S.StepLR(o, 2)], [3]), "milestones must be one fewer than the 1 schedulers, got 1"),
+        (lambda o: S.SequentialLR(o, [S.StepLR(optimizer(), 2)], []), r"schedulers\[0\] must belong to the same optimizer"),
+        (lambda o: S.SequentialLR(o, [S.ReduceLROnPlateau(o)], []), r"schedulers\[0\] is a ReduceLROnPlateau"),
+        (lambda o: S.ReduceLROnPlateau(o, factor=1.0), "factor must be below 1, got 1.0"),
+        (lambda o: S.ReduceLROnPlateau(o, mode="up"), "mode must be 'min' or 'max', got 'up'"),
+        (lambda o: S.ReduceLROnPlateau(o, threshold_mode="log"), "threshold_mode must be 'rel' or 'abs', got 'log'"),
+        (lambda o: S.ReduceLROnPlateau(o, min_lr=[0.1, 0.2]), "min_lr must have one entry per group, 1, got 2"),
+    ],
+)
+def test_bad_arguments_are_named(build, words):
+    with pytest.raises(ValueError, match=words):
+        build(optimizer())
+
+
+def test_too_many_steps_and_wrong_kinds_are_named():
+    o = optimizer()
+    o.step()
+    schedule = lr_scheduler.OneCycleLR(o, 0.1, total_steps=4)
+    for _ in range(4):
+        schedule.step()
+    with pytest.raises(ValueError, match="at most total_steps = 4 steps can be made, got to 5"):
+        schedule.step()
+    needed = {"StepLR": [1], "CosineAnnealingLR": [1], "CosineAnnealingWarmRestarts": [1], "SequentialLR": [[], []]}
+    for name in NAMES:
+        with pytest.raises(TypeError, match=f"{name}: optimizer must be an Optimizer, got str"):
+            getattr(lr_scheduler, name)("sgd", *needed.get(name, [[1]]))
+    with pytest.raises(TypeError, match=r"schedulers\[0\] must be an LRScheduler, got int"):
+        lr_scheduler.SequentialLR(o, [3], [])
+    with pytest.raises(NotImplementedError, match="epoch must be None, got 3"):
+        lr_scheduler.SequentialLR(o, [lr_scheduler.StepLR(o, 2)], []).step(3)
+    with pytest.raises(KeyError, match="needs 'initial_lr' in param_groups"):
+        lr_scheduler.StepLR(optimizer(), 2, last_epoch=3)
