@@ -64,6 +64,7 @@ class Trainer:
     def accumulate(self, batch: Batch, batch_idx: int) -> float:
         """Forward and backward of one batch; the gradients are added to those that are there."""
         self.model.train()
+        self.model.logged.clear()
         loss = self.model.training_step(batch, batch_idx)
         self.model.backward(1 / self.accumulate_grad_batches)
         return loss

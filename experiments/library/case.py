@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 import manual.nn
-from experiments.compare import ONE_STEP, error, norm
+from experiments.compare import ONE_STEP, NonFinite, error, norm
 from experiments.noise import Stream
 
 
@@ -56,6 +56,7 @@ class Case:
     hand: Callable[..., Any] | None = None  # a factory in place of manual.nn.<name> (a container, a composition)
     spread: float = 0.7  # standard deviation of the random weights (less where large ones saturate what they feed)
     repeat: bool = True  # False: equal rows make a gradient exactly zero, so "repeated" input is fed as "strided"
+    nonfinite: NonFinite = "refuse"  # "match": NaN and ±∞ belong in the results, in the same places
 
     def __str__(self) -> str:
         return f"{self.name}-{self.label}"
@@ -76,13 +77,14 @@ def case(
     hand: Callable[..., Any] | None = None,
     spread: float = 0.7,
     repeat: bool = True,
+    nonfinite: NonFinite = "refuse",
 ) -> Callable[[Callable[..., Built]], Callable[..., Built]]:
     """Register a case for the class `name`; see the fields of `Case`. `least` raises a size's smallest value from 2."""
 
     def register(build: Callable[..., Built]) -> Callable[..., Built]:
         names = list(inspect.signature(build).parameters)[1:]
         sizes = {size: (least or {}).get(size, 2) for size in names}
-        CASES.append(Case(name, build.__name__, build, sizes, empty, smooth, training, reference, prepare, hand, spread, repeat))
+        CASES.append(Case(name, build.__name__, build, sizes, empty, smooth, training, reference, prepare, hand, spread, repeat, nonfinite))
         return build
 
     return register
@@ -207,7 +209,7 @@ def judge(
         ups = [np.asarray(pair.rng.normal(size=tuple(y.shape)), dtype=dtype) for y in flat(b)]
         runs.append((call_no, inputs, before, a, b, leaves, ups))
         for i, (ya, yb) in enumerate(zip(flat(a), flat(b), strict=True)):
-            found[f"output {i} of call {call_no}"] = error(ya, yb)
+            found[f"output {i} of call {call_no}"] = error(ya, yb, nonfinite=case.nonfinite)
     for call_no, inputs, before, a, b, leaves, ups in reversed(runs):
         torch.autograd.backward(flat(b), [to_torch(u, device) for u in ups])
         kept = [u.copy() for u in ups]
@@ -222,7 +224,7 @@ def judge(
                 found[key] = 0.0 if da is None else np.inf
             else:
                 db = leaf.grad if leaf.grad is not None else torch.zeros_like(leaf)
-                found[key] = np.inf if da is None else error(da, db, norm([kept[0]]) if kept else None)
+                found[key] = np.inf if da is None else error(da, db, norm([kept[0]]) if kept else None, case.nonfinite)
     pair.hand.check_nothing_saved()
     whole = norm(p.grad.cpu().numpy() for p in pair.torch.parameters() if p.grad is not None)
     hand_parameters = dict(pair.hand.named_parameters())

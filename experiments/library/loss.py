@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -97,6 +98,11 @@ def variance_each_mean(rng: np.random.Generator, N: int, D: int) -> Built:
     return gaussian(rng, {}, (N, D), (N, D))
 
 
+@case("GaussianNLLLoss")
+def variance_shared_mean(rng: np.random.Generator, N: int, D: int) -> Built:
+    return gaussian(rng, {}, (N, D), (N, 1))
+
+
 @case("GaussianNLLLoss", empty=True)
 def variance_without_last_axis_full_sum(rng: np.random.Generator, N: int, D: int, E: int) -> Built:
     return gaussian(rng, {"full": True, "reduction": "sum"}, (N, D, E), (N, D))
@@ -116,6 +122,11 @@ def variance_bounded_none(rng: np.random.Generator, N: int, D: int) -> Built:
 @case("BCELoss")
 def bce_mean(rng: np.random.Generator, N: int, D: int) -> Built:
     return loss({}, rng.uniform(0.1, 0.9, size=(N, D)), rng.uniform(size=(N, D)))
+
+
+@case("BCELoss", empty=True, smooth=False)
+def bce_certain_none(rng: np.random.Generator, N: int, D: int) -> Built:
+    return loss({"reduction": "none"}, rng.choice([0.0, 1.0, 1e-13, 0.3], (N, D)), rng.choice([0.0, 1.0, 0.4], (N, D)))
 
 
 @case("BCELoss", empty=True)
@@ -144,6 +155,11 @@ def bce_logits_weight(rng: np.random.Generator, N: int, D: int) -> Built:
 def bce_logits_pos_weight_sum(rng: np.random.Generator, N: int, D: int) -> Built:
     arguments = {"pos_weight": rng.uniform(0.5, 2, size=D), "reduction": "sum"}
     return loss(arguments, rng.normal(0, 3, size=(N, D)), rng.uniform(size=(N, D)))
+
+
+@case("BCEWithLogitsLoss", empty=True)
+def bce_logits_huge_sum(rng: np.random.Generator, N: int, D: int) -> Built:
+    return loss({"reduction": "sum"}, rng.choice([-800.0, 800.0, 1.0], (N, D)), rng.choice([0.0, 1.0, 0.4], (N, D)))
 
 
 @case("BCEWithLogitsLoss", empty=True)
@@ -216,6 +232,29 @@ def smoothed_unbatched_sum(rng: np.random.Generator, C: int) -> Built:
     return loss({"label_smoothing": 0.2, "reduction": "sum"}, rng.normal(size=C), np.array(rng.integers(0, C)))
 
 
+@case("CrossEntropyLoss", least={"C": 4}, smooth=False, nonfinite="match")
+def all_ignored_mean(rng: np.random.Generator, N: int, C: int) -> Built:
+    return loss({}, rng.normal(size=(N, C)), np.full(N, -100))
+
+
+@case("CrossEntropyLoss", least={"C": 4}, smooth=False, nonfinite="match")
+def smoothed_all_ignored_mean(rng: np.random.Generator, N: int, C: int) -> Built:
+    return loss({"label_smoothing": 0.3}, rng.normal(size=(N, C)), np.full(N, -100))
+
+
+@case("CrossEntropyLoss", least={"C": 4}, smooth=False, nonfinite="match")
+def no_weight_mean(rng: np.random.Generator, N: int, C: int) -> Built:
+    weight = np.arange(C) == 0
+    return Built(
+        {"weight": weight.astype(float)}, [rng.normal(size=(N, C)), rng.integers(1, C, N)], seeded={"weight": weight}, differentiated=(0,)
+    )
+
+
+@case("CrossEntropyLoss", least={"C": 4}, empty=True, smooth=False)
+def huge_none(rng: np.random.Generator, N: int, C: int) -> Built:
+    return loss({"reduction": "none"}, rng.choice([-1e4, 1e4, 0.0], (N, C)), indices(rng, C, N))
+
+
 @case("CrossEntropyLoss", least={"C": 4})
 def probabilities_mean(rng: np.random.Generator, N: int, C: int) -> Built:
     return loss({}, rng.normal(size=(N, C)), distribution(rng, N, C))
@@ -279,6 +318,11 @@ def kl_mean(rng: np.random.Generator, N: int, C: int) -> Built:
     return loss({}, np.log(distribution(rng, N, C)) - 0.7, distribution(rng, N, C))  # 0.7 keeps the sum away from 0
 
 
+@case("NLLLoss", least={"C": 3}, smooth=False, nonfinite="match")
+def nll_all_ignored_mean(rng: np.random.Generator, N: int, C: int) -> Built:
+    return loss({}, np.log(distribution(rng, N, C)), np.full(N, -100))
+
+
 @case("KLDivLoss", least={"C": 3})
 def kl_batchmean(rng: np.random.Generator, N: int, C: int, D: int) -> Built:
     return loss({"reduction": "batchmean"}, np.log(distribution(rng, N, C, D)) - 0.7, distribution(rng, N, C, D))
@@ -299,6 +343,11 @@ def kl_zeros_none(rng: np.random.Generator, N: int, C: int) -> Built:
 @case("KLDivLoss", least={"C": 3}, empty=True)
 def kl_log_target_sum(rng: np.random.Generator, N: int, C: int) -> Built:
     return loss({"reduction": "sum", "log_target": True}, np.log(distribution(rng, N, C)) - 0.7, np.log(distribution(rng, N, C)))
+
+
+def lattice(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    """Small whole numbers: differences that are equal, or equal to a margin of 1, are frequent among them."""
+    return rng.integers(-1, 3, shape).astype(float)
 
 
 def signs(rng: np.random.Generator, *shape: int) -> np.ndarray:
@@ -334,6 +383,16 @@ def hinge_margin_sum(rng: np.random.Generator, N: int, D: int) -> Built:
 @case("HingeEmbeddingLoss", empty=True)
 def hinge_neither_none(rng: np.random.Generator, N: int, D: int) -> Built:
     return loss({"reduction": "none"}, rng.uniform(0, 2, size=(N, D)), rng.integers(-1, 2, (N, D)))
+
+
+@case("HingeEmbeddingLoss", empty=True, smooth=False)
+def hinge_kink_none(rng: np.random.Generator, N: int, D: int) -> Built:
+    return loss({"reduction": "none"}, lattice(rng, N, D), rng.integers(-1, 2, (N, D)))
+
+
+@case("MultiMarginLoss", least={"C": 3}, smooth=False)
+def multi_margin_kink_none(rng: np.random.Generator, N: int, C: int) -> Built:
+    return loss({"reduction": "none"}, lattice(rng, N, C), indices(rng, C, N))
 
 
 @case("MultiMarginLoss", least={"C": 3})
@@ -376,6 +435,19 @@ def ranking_margin_sum(rng: np.random.Generator, N: int, D: int) -> Built:
 def ranking_margin_none(rng: np.random.Generator, N: int, D: int) -> Built:
     arguments = {"margin": -0.4, "reduction": "none"}
     return loss(arguments, rng.normal(size=(N, D)), rng.normal(size=(N, D)), rng.normal(size=(N, D)), predictions=(0, 1))
+
+
+@case("MarginRankingLoss", empty=True, smooth=False)
+def ranking_kink_none(rng: np.random.Generator, N: int, D: int) -> Built:
+    arguments = {"margin": 1.0, "reduction": "none"}
+    return loss(arguments, lattice(rng, N, D), lattice(rng, N, D), signs(rng, N, D), predictions=(0, 1))
+
+
+@case("CosineEmbeddingLoss", least={"D": 3}, empty=True, smooth=False)
+def cosine_kink_none(rng: np.random.Generator, N: int, D: int) -> Built:
+    x1, x2 = np.zeros((2, N, D))  # at right angles, hence at the margin of 0
+    x1[:, 0], x2[:, 1] = rng.normal(size=(2, N))
+    return loss({"reduction": "none"}, x1, x2, signs(rng, N), predictions=(0, 1))
 
 
 @case("CosineEmbeddingLoss", least={"D": 3})
@@ -428,6 +500,22 @@ def triplet_swap_mean(rng: np.random.Generator, N: int, D: int) -> Built:
     return triplet(rng, {"margin": 1.8, "swap": True}, N, D)
 
 
+def triplet_at_ties(p: float, swap: bool) -> Callable[..., Built]:
+    """Distances that are 0, or equal, or differ by the margin, and largest differences that are equal."""
+
+    def triplet_ties_none(rng: np.random.Generator, N: int, D: int, E: int) -> Built:
+        arguments = {"p": p, "eps": 0.0, "swap": swap, "reduction": "none"}
+        return loss(arguments, *(lattice(rng, N, D, E) for _ in range(3)), predictions=(0, 1, 2))
+
+    triplet_ties_none.__name__ = f"triplet_ties_p{p:g}{'_swap' * swap}_none"
+    return triplet_ties_none
+
+
+for p in (1.0, 2.0, math.inf):
+    for swap in (False, True):
+        case("TripletMarginLoss", empty=True, smooth=False)(triplet_at_ties(p, swap))
+
+
 @case("TripletMarginLoss", empty=True)
 def triplet_p_infinite_sum(rng: np.random.Generator, N: int, D: int) -> Built:
     return triplet(rng, {"p": math.inf, "reduction": "sum"}, N, D)
@@ -464,6 +552,12 @@ def ctc_joined_blank_sum(rng: np.random.Generator, N: int, C: int, T: int) -> Bu
 def ctc_too_short_none(rng: np.random.Generator, N: int, C: int, T: int) -> Built:
     of_inputs = (*lengths(rng, 2 * S - 1, T, N - 1), S - 1)
     return loss({"zero_infinity": True, "reduction": "none"}, frames(rng, T, N, C), rng.integers(1, C, (N, S)), of_inputs[-N:], (S,) * N)
+
+
+@case("CTCLoss", least={"N": 4, "C": 4, "T": 2 * S}, smooth=False, nonfinite="match")
+def ctc_too_short_infinite_mean(rng: np.random.Generator, N: int, C: int, T: int) -> Built:
+    of_inputs = (*lengths(rng, 2 * S - 1, T, N - 1), S - 1)
+    return loss({}, frames(rng, T, N, C), rng.integers(1, C, (N, S)), of_inputs[-N:], (S,) * N)
 
 
 @case("CTCLoss", least={"N": 4, "C": 4, "T": 2 * S}, smooth=False)

@@ -534,14 +534,18 @@ def judge_schedule(case: ScheduleCase, seed: int) -> dict[str, float]:
         pair = [Scheduled(side, case) for side in (manual.optim, torch.optim)]
         compare_schedules(*pair, found)
         for step in range(40):
-            metric = float(rng.normal() - 0.02 * step)
+            metric = rng.integers(0, 12) / 4 - step // 9  # quarters, so that some are just as good as what they are compared with
+            arguments = ([metric, 2 * step] if step % 5 == 4 else [metric]) if case.metric else []
             for side in pair:
-                side.move(*([metric] if case.metric else []))
+                side.move(*arguments)
             if step == 7:
                 for side in pair:
                     side.halve()
             if step == 20:
                 pair = [Scheduled(mine.optim, case, other) for mine, other in (pair, pair[::-1])]
+            if step == 30 and case.metric:
+                for side in pair:
+                    side.add_group()
             compare_schedules(*pair, found)
         if case.resume:
             pair = [Scheduled(side, case, last_epoch=5) for side in (manual.optim, torch.optim)]
@@ -551,10 +555,11 @@ def judge_schedule(case: ScheduleCase, seed: int) -> dict[str, float]:
                     side.move()
         if case.closed:
             pair = [Scheduled(side, case) for side in (manual.optim, torch.optim)]
-            for epoch in (3, 17, 0, 25, 8):
-                for side in pair:
-                    side.schedule.step(epoch)
-                compare_schedules(*pair, found)
+            for epoch in (3, 17, 0, 2.5, 25, 8, 33):
+                for arguments in ((epoch,), (), ()):
+                    for side in pair:
+                        side.schedule.step(*arguments)
+                    compare_schedules(*pair, found)
     return found
 
 
@@ -581,6 +586,14 @@ class Scheduled:
         """What a person might do between two steps."""
         for group in self.optimizer.param_groups:
             group["lr"] /= 2
+
+    def add_group(self) -> None:
+        """A group that the schedule has not seen, if it can do with that."""
+        if self.schedule.default_min_lr is not None:
+            p = self.optimizer.param_groups[0]["params"][0]
+            self.optimizer.add_param_group(
+                {"params": [Parameter(np.ones(3)) if isinstance(p, Parameter) else torch.nn.Parameter(torch.ones(3))]}
+            )
 
     def options(self) -> list[dict[str, Any]]:
         """Everything in the groups but lr and the parameters."""
@@ -656,12 +669,17 @@ def cosine_annealing_lr_once(s: Any, o: Any, **more: Any) -> Any:
 
 @schedule("CosineAnnealingWarmRestarts")
 def cosine_annealing_warm_restarts(s: Any, o: Any, **more: Any) -> Any:
-    return s.CosineAnnealingWarmRestarts(o, T_0=3, T_mult=2, eta_min=0.01, **more)
+    return s.CosineAnnealingWarmRestarts(o, T_0=4, T_mult=3, eta_min=0.01, **more)
 
 
 @schedule("CosineAnnealingWarmRestarts")
 def cosine_annealing_warm_restarts_even(s: Any, o: Any, **more: Any) -> Any:
     return s.CosineAnnealingWarmRestarts(o, T_0=6, **more)
+
+
+@schedule("CosineAnnealingWarmRestarts", closed=False, resume=False)
+def cosine_annealing_warm_restarts_before_another(s: Any, o: Any) -> Any:
+    return s.SequentialLR(o, [s.CosineAnnealingWarmRestarts(o, T_0=3, T_mult=2), s.StepLR(o, 9)], milestones=[13])
 
 
 @schedule("OneCycleLR", closed=False, resume=False)
@@ -711,19 +729,19 @@ def sequential_lr_nested(s: Any, o: Any) -> Any:
 
 @schedule("ReduceLROnPlateau", metric=True, closed=False, resume=False)
 def reduce_lr_on_plateau(s: Any, o: Any) -> Any:
-    return s.ReduceLROnPlateau(o, factor=0.5, patience=2, cooldown=1, min_lr=[0.004, 0.001])
+    return s.ReduceLROnPlateau(o, factor=0.5, patience=2, threshold=0.25, cooldown=1, min_lr=[0.004, 0.001])
 
 
 @schedule("ReduceLROnPlateau", metric=True, closed=False, resume=False)
 def reduce_lr_on_plateau_max_abs(s: Any, o: Any) -> Any:
-    return s.ReduceLROnPlateau(o, mode="max", factor=0.3, patience=1, threshold=0.4, threshold_mode="abs", eps=1e-4)
+    return s.ReduceLROnPlateau(o, mode="max", factor=0.5, patience=1, threshold=0.5, threshold_mode="abs", eps=0.0125)
 
 
 @schedule("ReduceLROnPlateau", metric=True, closed=False, resume=False)
 def reduce_lr_on_plateau_min_abs(s: Any, o: Any) -> Any:
-    return s.ReduceLROnPlateau(o, factor=0.9, patience=0, threshold=0.3, threshold_mode="abs", cooldown=2)
+    return s.ReduceLROnPlateau(o, factor=0.9, patience=0, threshold=0.25, threshold_mode="abs", cooldown=2, min_lr=0.03)
 
 
 @schedule("ReduceLROnPlateau", metric=True, closed=False, resume=False)
 def reduce_lr_on_plateau_max_rel(s: Any, o: Any) -> Any:
-    return s.ReduceLROnPlateau(o, mode="max", factor=0.8, patience=3, threshold=0.2)
+    return s.ReduceLROnPlateau(o, mode="max", factor=0.8, patience=1, threshold=0.5, min_lr=0.01)

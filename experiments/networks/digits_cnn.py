@@ -43,20 +43,21 @@ def sliding_kernel(manual: Manual, x: np.ndarray) -> Figure:
     window = padded[row : row + 3, column : column + 3]
     fig, axes = figure(
         "One 3x3 kernel slides over a digit (with a border of zeros). At the marked place its nine weights are multiplied with the "
-        f"nine pixels below them and added up: {np.sum(window * kernel):.2f}, the marked cell on the right. The same nine weights serve every place.",
-        columns=4,
+        f"nine pixels below them and added up: {np.sum(window * kernel):.2f}, the marked cell of the output. The same nine weights serve every place.",
+        rows=2,
+        columns=2,
         size=(3.3, 3.3),
     )
     from matplotlib.patches import Rectangle
 
     panels = ((padded, "the digit, padded", INK, 1), (kernel, "the kernel", None, 2), (window * kernel, "pixel · weight", None, 2), (z, "the output", None, 1))
-    for axis, (values, title, cmap, digits) in zip(axes[0], panels, strict=True):
+    for axis, (values, title, cmap, digits) in zip(axes.flat, panels, strict=True):
         most = np.abs(values).max() or 1.0
         axis.imshow(values, cmap=cmap or "RdBu_r", vmin=0 if cmap else -most, vmax=most)
         write_numbers(axis, values, digits, size=9 if values.shape == (3, 3) else 6)
         axis.set(title=title, xticks=[], yticks=[])
     axes[0, 0].add_patch(Rectangle((column - 0.5, row - 0.5), 3, 3, fill=False, edgecolor="#e07a5f", linewidth=2.5))
-    axes[0, 3].add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="#e07a5f", linewidth=2.5))
+    axes[1, 1].add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="#e07a5f", linewidth=2.5))
     return fig
 
 
@@ -74,13 +75,14 @@ def pooling_routes(manual: Manual, x: np.ndarray, y: int) -> Figure:
     channel = int(np.argmax(np.abs(dL_dh).sum(axis=(0, 2, 3))))
     unit = 10.0 ** np.floor(np.log10(np.abs(dL_dh[0, channel]).max() or 1.0))
     fig, axes = figure(
-        "Max pooling keeps the largest of every 2x2 window (left to second). On the way back the gradient of each kept number (third) goes "
-        "whole to the place that won, and zero to the other three (right): they did not influence the loss.",
-        columns=4,
+        "Top: max pooling keeps the largest of every 2x2 window. Bottom: on the way back the gradient of each kept number goes whole to the "
+        "place that won, and zero to the other three: they did not influence the loss.",
+        rows=2,
+        columns=2,
         size=(3.3, 3.3),
     )
     panels = ((h, "forward: before pooling", True), (pooled, "forward: after", True), (dL_dpooled, "backward: ∂L/∂after", False), (dL_dh, "backward: ∂L/∂before", False))
-    for axis, (values, title, positive) in zip(axes[0], panels, strict=True):
+    for axis, (values, title, positive) in zip(axes.flat, panels, strict=True):
         picture = values[0, channel]
         if not positive:
             title += f", in units of {unit:.0e}"

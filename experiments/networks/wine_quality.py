@@ -5,9 +5,10 @@ Needs winequality-red.csv: with --data.csv PATH, or downloaded once and then kep
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -31,13 +32,13 @@ if TYPE_CHECKING:
 REPORTED = {"multiple regression": (0.50, 0.591), "neural network": (0.51, 0.591), "support vector machine": (0.46, 0.624)}
 """Cortez et al. (2009), red wine: mean absolute deviation, and accuracy within 0.5; means over cross-validations."""
 
-CORRECTIONS = {
-    "as published": {"square": False, "output_relu": False},
-    "with the 2 of the square": {"square": True, "output_relu": False},
-    "with the ReLU on the output": {"square": False, "output_relu": True},
-    "with both": {"square": True, "output_relu": True},
+BACKWARDS: dict[str, Callable[..., dict[str, np.ndarray]]] = {
+    "as published": article_backward,
+    "with the 2 of the square": partial(article_backward, square=True),
+    "with the ReLU on the output": partial(article_backward, output_relu=True),
+    "with both": partial(article_backward, square=True, output_relu=True),
 }
-"""The article's backward, and what mends it, by what a figure calls it."""
+"""The article's backward, and what each correction makes of it."""
 
 STEPS = 8000
 """Of the article's network: 200 epochs of 40 batches."""
@@ -120,21 +121,21 @@ def predicted_against_true(manual: Manual, data: ArrayData) -> Figure:
     x, y = data.split.val
     predictions = {"least squares": least_squares(data.split), "the network": manual(x)}
     fig, axes = figure(
-        f"Each dot is one of {len(y)} wines that were not trained on; scores are whole numbers, spread a little sideways here. A dot on "
-        "the line is a perfect prediction, one in the band is off by at most half a point. Both formulas keep to the middle, where most "
-        "wines are: there are too few very bad and very good ones to learn from.",
+        f"Each dot is one of {len(y)} wines that were not trained on; scores are whole numbers, so the dots are shifted a little along "
+        "the line, to be seen. A dot on the line is a perfect prediction, one in the band is off by at most half a point. Both formulas "
+        "keep to the middle, where most wines are: there are too few very bad and very good ones to learn from.",
         columns=2,
         size=(4.4, 4.0),
         sharex=True,
         sharey=True,
     )
     jitter = np.random.default_rng(0).uniform(-0.3, 0.3, y.shape)
-    ends = np.array([min(y.min(), 3) - 0.6, max(y.max(), 8) + 0.6])
+    ends = np.array([min(y.min(), 3) - 0.8, max(y.max(), 8) + 0.8])
     for panel, (name, y_hat) in zip(axes[0], predictions.items(), strict=True):
         found = manual.metrics(y_hat, y)
         panel.fill_between(ends, ends - 0.5, ends + 0.5, color="#f2cc8f", alpha=0.6, linewidth=0, label="within 0.5")
         panel.plot(ends, ends, color="#81b29a", linewidth=1.2)
-        panel.scatter(y + jitter, y_hat, s=9, color="#3d5a80", alpha=0.6, linewidths=0)
+        panel.scatter(y + jitter, y_hat + jitter, s=9, color="#3d5a80", alpha=0.6, linewidths=0)
         deviation, accuracy = found["mean absolute deviation"], found["accuracy within 0.5"]
         panel.set(title=f"{name}: off by {deviation:.2f} on average,\n{accuracy:.1%} within 0.5", xlabel="true score", xlim=ends, ylim=ends)
     axes[0, 0].set_ylabel("predicted score")
@@ -188,17 +189,16 @@ def autograd(article: ManualArticle, batch: tuple[np.ndarray, np.ndarray]) -> di
     """The gradient of the article's loss at these weights, from torch."""
     theirs = TorchArticle(hidden=len(article.b1)).double()
     theirs.load_state_dict({name: torch.from_numpy(array) for name, array in article.state_dict().items()})
-    theirs.training_step((torch.from_numpy(batch[0]), torch.from_numpy(batch[1])), 0).backward()
-    return {name: p.grad.numpy() for name, p in theirs.named_parameters()}
+    value = theirs.training_step((torch.from_numpy(batch[0]), torch.from_numpy(batch[1])), 0)
+    parameters = dict(theirs.named_parameters())
+    gradients = torch.autograd.grad(value, list(parameters.values()))
+    return {name: dL_dp.numpy() for name, dL_dp in zip(parameters, gradients, strict=True)}
 
 
 def article_errors(article: ManualArticle, batch: tuple[np.ndarray, np.ndarray]) -> dict[str, dict[str, float]]:
-    """How far each parameter's gradient is from autograd's, ‖wrong − right‖ / ‖right‖, for each of CORRECTIONS."""
+    """How far each parameter's gradient is from autograd's, ‖wrong − right‖ / ‖right‖, for each of BACKWARDS."""
     values, right = article.values(batch[0]), autograd(article, batch)
-    found = {}
-    for name, corrections in CORRECTIONS.items():
-        found[name] = errors(article_backward(*batch, **values, **article.arrays(), **corrections), right)
-    return found
+    return {name: errors(backward(*batch, **values, **article.arrays()), right) for name, backward in BACKWARDS.items()}
 
 
 def first_steps(data: ArrayData, steps: int) -> tuple[list[dict[str, dict[str, float]]], list[float]]:
@@ -230,7 +230,7 @@ def article_gradients(data: ArrayData) -> Figure:
         sharex=True,
         sharey=True,
     )
-    for panel, name in zip(axes.flat, CORRECTIONS, strict=True):
+    for panel, name in zip(axes.flat, BACKWARDS, strict=True):
         panel.axhline(0.5, color="grey", linewidth=0.8, linestyle=":")
         for offset, parameter in enumerate(("W1", "b1", "W2", "b2")):
             line = [step[name][parameter] for step in found]
@@ -246,9 +246,9 @@ def article_gradients(data: ArrayData) -> Figure:
     return fig
 
 
-def train_article(data: ArrayData, lr: float, square: bool, output_relu: bool, steps: int = STEPS) -> tuple[ManualArticle, np.ndarray]:
+def train_article(data: ArrayData, lr: float, corrected: bool, steps: int = STEPS) -> tuple[ManualArticle, np.ndarray]:
     """The article's network after so many steps, from the same initial weights each time, and the loss at each step."""
-    article = ManualArticle(lr=lr, square=square, output_relu=output_relu, rng=np.random.default_rng(0))
+    article = ManualArticle(lr=lr, square=corrected, output_relu=corrected, rng=np.random.default_rng(0))
     trainer = Trainer()
     trainer.fit(article, islice(batches(data), steps))
     return article, np.array(trainer.history)
@@ -257,10 +257,10 @@ def train_article(data: ArrayData, lr: float, square: bool, output_relu: bool, s
 def article_losses(data: ArrayData) -> Figure:
     """The loss of the article's network, trained wrong and right."""
     lr = Manual().lr
-    runs = {
-        "as published": (lr, CORRECTIONS["as published"], {"color": "#d1495b"}),
-        "as published, steps twice as long": (2 * lr, CORRECTIONS["as published"], {"color": "#8ecae6", "linewidth": 5}),
-        "with both corrections": (lr, CORRECTIONS["with both"], {"color": "#1d3557", "linestyle": "--"}),
+    runs: dict[str, tuple[float, bool, dict[str, Any]]] = {
+        "as published": (lr, False, {"color": "#d1495b"}),
+        "as published, steps twice as long": (2 * lr, False, {"color": "#8ecae6", "linewidth": 5}),
+        "with both corrections": (lr, True, {"color": "#1d3557", "linestyle": "--"}),
     }
     fig, axes = figure(
         "The article's network trained with its wrong backward and with the right one, each point a mean over 40 steps. All curves fall, "
@@ -268,8 +268,8 @@ def article_losses(data: ArrayData) -> Figure:
         "the step size the wrong curve lies on the right one. A loss that falls proves little: gradients must be compared with gradients.",
         size=(7.5, 3.6),
     )
-    for name, (size, corrections, style) in runs.items():
-        article, history = train_article(data, size, **corrections)
+    for name, (size, corrected, style) in runs.items():
+        article, history = train_article(data, size, corrected)
         x, y = data.split.val
         found = article.metrics(article(x), y)["mean absolute deviation"]
         label = f"{name}: training {history[-40:].mean():.3f}, held out {loss(article(x), y):.3f}, off by {found:.3f}"

@@ -116,15 +116,16 @@ class CTCLoss(Loss):
         """log β after 0, 1, ..., T frames, (T + 1, N, E): α's steps walked back, by each example from its own last frame on."""
         (T, N, E), skip = log_p_e.shape, may_skip(e)
         place, end = np.arange(E), 2 * labels[:, np.newaxis]
-        at_end = np.where((place == end) | (place == end - 1), 0, -np.inf).astype(log_p_e.dtype)
-        log_beta = np.empty((T + 1, N, E), log_p_e.dtype)
-        log_beta[T] = at_end
-        for t in range(T - 1, -1, -1):
-            after, now = log_beta[t + 1] + log_p_e[t], log_beta[t]
-            now[:] = after
-            np.logaddexp(now[:, :-1], after[:, 1:], out=now[:, :-1])
-            np.logaddexp(now[:, :-2], after[:, 2:], out=now[:, :-2], where=skip)
-            now[frames == t] = at_end[frames == t]
+        is_end = (place == end) | (place == end - 1)  # (N, E)
+        log_beta = np.full((T + 1, N, E), -np.inf, log_p_e.dtype)
+        for t in range(T, -1, -1):
+            now = log_beta[t]
+            if t < T:
+                after = log_beta[t + 1] + log_p_e[t]
+                now[:, -1] = after[:, -1]
+                now[:, :-1] = np.logaddexp(after[:, :-1], after[:, 1:])
+                np.logaddexp(now[:, :-2], after[:, 2:], out=now[:, :-2], where=skip)
+            now[is_end & (frames == t)[:, np.newaxis]] = 0
         return log_beta
 
 

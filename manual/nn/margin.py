@@ -296,7 +296,7 @@ class TripletMarginLoss(Loss):
         dL_dz = self.reduce.backward(dL_dy) * (z >= 0)
         dL_dr = [dL_dz, -dL_dz]
         if self.swap:
-            an = np.where(r[1] == r[2], 0.5, r[1] < r[2]).astype(z.dtype)  # the part of r(a, n) in the smaller of the two
+            an = np.heaviside(r[2] - r[1], 0.5)  # the part that r(a, n) has in the smaller of the two: 0, 1/2 or 1
             dL_dr = [dL_dz, -dL_dz * an, -dL_dz * (1 - an)]
         dL_dd = [g[..., np.newaxis] * distance_gradient(d_uv, r_uv, self.p) for g, d_uv, r_uv in zip(dL_dr, d, r, strict=True)]  # (N, D)
         dL_da, dL_dp, dL_dn = dL_dd[0] + dL_dd[1], -dL_dd[0], -dL_dd[1]  # d = a − p + ε, a − n + ε,
@@ -317,7 +317,8 @@ def distance_gradient(d: np.ndarray, r: np.ndarray, p: float) -> np.ndarray:
     if p == math.inf:
         largest = np.abs(d) == r
         return np.sign(d) * largest / largest.sum(-1, keepdims=True, dtype=d.dtype)
-    return np.sign(d) * (np.abs(d) / np.where(r > 0, r, 1)) ** (p - 1)
+    part = np.divide(np.abs(d), r, out=np.zeros_like(d), where=r > 0)
+    return np.sign(d) * part ** (p - 1)
 
 
 def expect_inputs(loss: str, **inputs: np.ndarray) -> None:

@@ -1,0 +1,340 @@
+"""A straight line through data: least squares by gradient descent
+
+Ten measurements of 442 people and how far their diabetes went in the following year (Efron et al. 2004, in scikit-learn). Both
+sides walk down to the weights that the normal equation gives at once, and scikit-learn's LinearRegression with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from experiments import run
+from experiments.convert import to_numpy, to_torch
+from experiments.data import ArrayData, Split, split_at_random, standardise
+from experiments.figure import BY_HAND, TORCH, figure
+from experiments.pair import Twin
+from manual.regression.linear_regression import LinearRegression as Manual
+from manual.regression.linear_regression import hessian, normal_equation, step_size_limit
+from manual.trainer import Trainer
+from torch_impl.regression.linear_regression import LinearRegression as Torch
+
+FEATURES = ("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6")
+"""Body mass index, blood pressure, and six of blood serum: cholesterol, LDL, HDL, cholesterol/HDL, log of triglycerides, sugar."""
+
+
+def diabetes() -> tuple[np.ndarray, np.ndarray]:
+    """x (442, 10) in its own units, and y (442, 1), the disease's progression, 25 to 346."""
+    from sklearn.datasets import load_diabetes
+
+    x, y = load_diabetes(return_X_y=True, scaled=False)
+    return x, y[:, None]
+
+
+class Diabetes(ArrayData):
+    """The diabetes data, standardised; a fifth is held out. All of the rest is one batch, so that every step sees the same bowl.
+
+    Args:
+        batch_size: rows in a batch; 0 puts all of them into one.
+        seed: of the split and of the order of the rows.
+    """
+
+    def __init__(self, batch_size: int = 0, seed: int = 0) -> None:
+        super().__init__(batch_size, seed)
+
+    def load(self) -> Split:
+        return standardise(split_at_random(diabetes(), 0.2, self.seed))
+
+
+# ---- walks on both sides, for the figures ------------------------------------------------------------
+
+
+def walk(x: np.ndarray, y: np.ndarray, start: np.ndarray, steps: int, **settings: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Where p = [W; b] is after 0, 1, ..., `steps` steps on this one batch, by hand and in torch.
+
+    Args:
+        x: (N, D).
+        y: (N, 1).
+        start: of p, (D+1,).
+        steps: of each side.
+        settings: lr and momentum.
+
+    Returns:
+        Two arrays (steps+1, D+1).
+    """
+    weights = {"W": start[:-1, None], "b": start[-1:]}
+    ours = Manual(x.shape[1], **settings)
+    theirs = Torch(x.shape[1], **settings).double()
+    ours.load_state_dict(weights)
+    theirs.load_state_dict(to_torch(weights))
+    return walk_by_hand(ours, (x, y), steps), walk_in_torch(theirs, to_torch((x, y)), steps)
+
+
+def walk_by_hand(model: Manual, batch: tuple[np.ndarray, ...], steps: int) -> np.ndarray:
+    """p after every step of the hand-written Trainer."""
+    trainer = Trainer()
+    trainer.attach(model)
+    path = [stacked(model.state_dict())]
+    for _ in range(steps):
+        trainer.accumulate(batch, 0)
+        trainer.update()
+        path.append(stacked(model.state_dict()))
+    return np.array(path)
+
+
+@torch.enable_grad()
+def walk_in_torch(model: Torch, batch: tuple[torch.Tensor, ...], steps: int) -> np.ndarray:
+    """p after every step of a bare torch loop."""
+    optimizer = model.configure_optimizers()
+    path = [stacked(to_numpy(model.state_dict()))]
+    for _ in range(steps):
+        optimizer.zero_grad()
+        model.training_step(batch, 0).backward()
+        optimizer.step()
+        path.append(stacked(to_numpy(model.state_dict())))
+    return np.array(path)
+
+
+def stacked(state: Mapping[str, np.ndarray]) -> np.ndarray:
+    """p = [W; b] as one row."""
+    return np.concatenate([np.array(state["W"]).ravel(), np.array(state["b"])])
+
+
+def closed_form(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The normal equation's p = [W; b] as one row."""
+    W, b = normal_equation(x, y)
+    return np.concatenate([W.ravel(), b])
+
+
+# ---- figures -------------------------------------------------------------------------------------------
+
+
+def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
+    """What is drawn of the trained pair."""
+    x, y = data.split.train
+    return {
+        "squared residuals": squares(x, y),
+        "paths over the loss": paths(x, y),
+        "why standardise": units(),
+        "reaching the closed form": convergence(x, y),
+        "weights against the closed form": weights(manual, torch_module, x, y),
+    }
+
+
+def squares(x: np.ndarray, y: np.ndarray, rows: int = 30) -> Figure:
+    """The squared residuals of three lines through one feature, drawn as squares."""
+    bmi, y = x[:rows, [2]], (y - y.mean()) / y.std()
+    y = y[:rows]
+    ours, theirs = walk(bmi, y, np.zeros(2), 100, lr=0.1, momentum=0.0)
+    best = closed_form(bmi, y)
+    fig, axes = figure(
+        f"Least squares is meant literally. Each dot is a person ({rows} of them), each residual is the side of a square, and the loss is the "
+        "mean area of the squares. Left: a flat line. Middle: a line that is too steep. Right: where 100 steps of gradient descent end, in torch "
+        "(band) and by hand (dashes), on the line of the normal equation (black): no other line has squares of smaller area. "
+        "Both axes are in standard deviations, so that squares look square.",
+        columns=3,
+        size=(4.0, 4.2),
+        sharex=True,
+        sharey=True,
+    )
+    ends = np.array([-2.6, 3.4])
+    for ax, (w, b), name in zip(axes[0], ([0.0, 0.0], [1.4, 0.0], ours[-1]), ("flat", "too steep", "least squares"), strict=True):
+        residual = (w * bmi + b - y).ravel()
+        for x_n, y_n, r in zip(bmi.ravel(), y.ravel(), residual, strict=True):
+            # A corner at the dot, a corner on the line, and the rest to the side that the line does not cross
+            ax.add_patch(Rectangle((x_n, y_n), -r, r, facecolor="#f2cc8f", edgecolor="#e07a5f", alpha=0.35))
+        if name == "least squares":
+            ax.plot(ends, theirs[-1, 0] * ends + theirs[-1, 1], label="torch", **TORCH)
+            ax.plot(ends, best[0] * ends + best[1], color="black", linewidth=0.8, label="normal equation")
+        ax.plot(ends, w * ends + b, label="by hand", **BY_HAND)
+        ax.plot(bmi, y, "o", color="#3d5a80", markersize=4)
+        ax.set(title=f"{name}: mean area {np.mean(residual**2):.3f}", xlabel="body mass index", xlim=ends, ylim=(-3.0, 3.2), aspect="equal")
+    axes[0, 0].set_ylabel("progression of the disease")
+    axes[0, 2].legend(loc="upper left", fontsize=8)
+    return fig
+
+
+def paths(x: np.ndarray, y: np.ndarray) -> Figure:
+    """Three walks over the loss of two collinear features."""
+    x = standardised(x[:, [4, 5]])
+    limit = step_size_limit(x)
+    start = np.array([-60.0, 20.0, y.mean()])
+    walks = {
+        f"lr {0.05:.2f}: smooth and slow": {"lr": 0.05, "momentum": 0.0},
+        f"lr {0.97 * limit:.2f}: nearly too long": {"lr": 0.97 * limit, "momentum": 0.0},
+        "lr 0.10, momentum 0.9": {"lr": 0.1, "momentum": 0.9},
+    }
+    steps = 60
+    fig, axes = figure(
+        "The loss over the weights of two features that nearly say the same (cholesterol s1 and LDL s2, correlation "
+        f"{np.corrcoef(x.T)[0, 1]:.2f}): a long valley; the other features are left out here. {steps} steps from the same start; the star is the normal "
+        "equation. Left: short steps creep along the valley's floor. Middle: a step just under the limit, lr = 2/λmax = "
+        f"{limit:.3f}, jumps from wall to wall and still comes to rest. Right: momentum rolls along the floor, overshoots, and settles. "
+        "The band is torch, the dashes on it are by hand.",
+        columns=3,
+        size=(4.2, 3.8),
+        sharex=True,
+        sharey=True,
+    )
+    for ax, (name, settings) in zip(axes[0], walks.items(), strict=True):
+        ours, theirs = walk(x, y, start, steps, **settings)
+        draw_contours(ax, x, y, (-95, 55), (-70, 80))
+        draw_path(ax, ours, theirs)
+        ax.set(title=name, xlabel="weight of s1")
+    axes[0, 0].set_ylabel("weight of s2")
+    axes[0, 0].legend(loc="lower left", fontsize=8)
+    return fig
+
+
+def units(steps: int = 100) -> Figure:
+    """The same walk in a feature's own unit and standardised."""
+    x, y = diabetes()
+    x = x[:, [2, 8]]
+    centred = x - x.mean(axis=0)
+    fig, axes = figure(
+        "Why features are standardised. The loss over the weights of the body mass index (standard deviation "
+        f"{x[:, 0].std():.1f}) and of s5, the log of the triglycerides ({x[:, 1].std():.2f}), each walked down for {steps} steps at nine tenths of its own "
+        "limit 2/λmax. Left, in their own units (only shifted to mean 0): the bowl is steep along bmi, which allows no more than a tiny step, "
+        "and flat along s5, where tiny steps get nowhere. Right, in standard deviations: the bowl is nearly round and the walk arrives. "
+        "The star is the normal equation; the band is torch, the dashes are by hand.",
+        columns=2,
+        size=(5.0, 4.0),
+    )
+    for ax, features, name in ((axes[0, 0], centred, "own units"), (axes[0, 1], centred / x.std(axis=0), "standardised")):
+        lr = 0.9 * step_size_limit(features)
+        ours, theirs = walk(features, y, np.array([0.0, 0.0, y.mean()]), steps, lr=lr, momentum=0.0)
+        best, curvature = closed_form(features, y), np.linalg.eigvalsh(hessian(features)[:2, :2])
+        draw_contours(ax, features, y, *((min(0, p) - 0.9 * abs(p), max(0, p) + 0.9 * abs(p)) for p in best[:2]))
+        draw_path(ax, ours, theirs)
+        ax.set(title=f"{name}: lr {lr:.2g}, λmax/λmin = {curvature[1] / curvature[0]:.3g}", xlabel="weight of bmi", ylabel="weight of s5")
+    axes[0, 1].legend(loc="upper right", fontsize=8)
+    return fig
+
+
+def standardised(x: np.ndarray) -> np.ndarray:
+    """Each column with mean 0 and standard deviation 1."""
+    return (x - x.mean(axis=0)) / x.std(axis=0)
+
+
+def draw_contours(ax: Any, x: np.ndarray, y: np.ndarray, w1: tuple[float, float], w2: tuple[float, float]) -> None:
+    """The loss over two weights, for features of mean 0, with b at its best: the loss of any W does not depend on how b came there."""
+    best = closed_form(x, y)
+    grid = np.stack(np.meshgrid(np.linspace(*w1, 120), np.linspace(*w2, 120)), axis=-1)
+    away = grid - best[:2]
+    # A bowl is its lowest point plus half the curvature times distance squared, exactly
+    above = np.einsum("ijk,kl,ijl->ij", away, hessian(x)[:2, :2], away) / 2
+    ax.contour(grid[..., 0], grid[..., 1], np.sqrt(above), levels=14, colors="#bbbbbb", linewidths=0.7)
+    ax.plot(*best[:2], "*", color="black", markersize=12, zorder=5, label="normal equation")
+
+
+def draw_path(ax: Any, ours: np.ndarray, theirs: np.ndarray) -> None:
+    """Both sides' paths: torch's broad, the hand-written one dashed on top of it."""
+    ax.plot(theirs[:, 0], theirs[:, 1], label="torch", **TORCH)
+    ax.plot(ours[:, 0], ours[:, 1], label="by hand", marker="o", markersize=2.5, **BY_HAND)
+
+
+def convergence(x: np.ndarray, y: np.ndarray) -> Figure:
+    """The distance to the closed form against the step, with and without momentum."""
+    best = closed_form(x, y)
+    curvature = np.linalg.eigvalsh(hessian(x))
+    limit = step_size_limit(x)
+    fig, axes = figure(
+        "How near the eleven parameters are to the normal equation's, ‖p − p*‖ / ‖p*‖. Plain gradient descent shrinks the error along the flattest "
+        f"direction of the bowl by 1 − lr · λmin = 1 − {0.2 * curvature[0]:.4f} a step (dotted: that slope). With momentum 0.9 each direction is a damped "
+        "swing that shrinks by √0.9 (dotted), until rounding is all that is left. The third line takes steps longer than the limit, "
+        f"lr = {1.04 * limit:.3f} > 2/λmax = {limit:.3f}: it grows. Bands are torch, dashes by hand.",
+        size=(7.5, 4.2),
+    )
+    ax, steps = axes[0, 0], 800
+    start = np.zeros(x.shape[1] + 1)
+    for name, settings, length, rate in (
+        ("momentum 0.9, lr 0.2", {"lr": 0.2, "momentum": 0.9}, steps, np.sqrt(0.9)),
+        ("plain, lr 0.2", {"lr": 0.2, "momentum": 0.0}, steps, 1 - 0.2 * curvature[0]),
+        (f"plain, lr {1.04 * limit:.3f}: too long", {"lr": 1.04 * limit, "momentum": 0.0}, 250, None),
+    ):
+        away = [np.linalg.norm(path - best, axis=1) / np.linalg.norm(best) for path in walk(x, y, start, length, **settings)]
+        ax.plot(away[1], **TORCH, label="torch" if rate is None else None)
+        ax.plot(away[0], **BY_HAND, label="by hand" if rate is None else None)
+        ax.annotate(name, (0.6 * length, away[0][int(0.6 * length)]), xytext=(4, 8), textcoords="offset points", fontsize=8)
+        if rate is not None:
+            k = np.arange(100, 450)
+            ax.plot(k, 3 * away[0][100] * rate ** (k - 100), ":", color="black", linewidth=1)
+    ax.set(xlabel="step", ylabel="distance to the closed form", yscale="log", ylim=(1e-16, 1e5))
+    ax.legend(fontsize=8)
+    return fig
+
+
+def weights(manual: Manual, torch_module: Torch, x: np.ndarray, y: np.ndarray) -> Figure:
+    """The weights of both sides beside the normal equation's and scikit-learn's."""
+    ours, theirs, best = stacked(manual.state_dict()), stacked(to_numpy(torch_module.state_dict())), closed_form(x, y)
+    sklearn = by_sklearn(x, y)
+    apart = {
+        name: np.linalg.norm(p - best) / np.linalg.norm(best)
+        for name, p in (("by hand", ours), ("torch", theirs), ("scikit-learn", sklearn))
+    }
+    fig, axes = figure(
+        "The trained weights, four times the same: torch (broad bars), by hand (narrow bars), the normal equation (circles) and scikit-learn's "
+        "LinearRegression (crosses), on the same rows. Distance to the normal equation, relative to its length: "
+        + ", ".join(f"{name} {d:.0e}" for name, d in apart.items())
+        + ". s1 and s2 have large weights of opposite sign because they nearly say the same: only their difference tells something.",
+        size=(7.5, 3.8),
+    )
+    ax, at = axes[0, 0], np.arange(len(FEATURES))
+    ax.bar(at, theirs[:-1], width=0.8, color=TORCH["color"], label="torch")
+    ax.bar(at, ours[:-1], width=0.35, color=BY_HAND["color"], label="by hand")
+    ax.plot(at, best[:-1], "o", markerfacecolor="none", markeredgecolor="black", markersize=11, label="normal equation")
+    ax.plot(at, sklearn[:-1], "x", color="black", label="scikit-learn")
+    ax.axhline(0, color="black", linewidth=0.8)
+    ax.set_xticks(at, FEATURES)
+    ax.set(ylabel="weight (progression per standard deviation)")
+    ax.legend(fontsize=8)
+    return fig
+
+
+def by_sklearn(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """scikit-learn's p = [W; b] as one row."""
+    from sklearn.linear_model import LinearRegression
+
+    fitted = LinearRegression().fit(x, y)
+    return np.concatenate([fitted.coef_.ravel(), fitted.intercept_])
+
+
+TEXT = """
+Standardised features, all 442 rows. λ are the eigenvalues of the second derivatives of the loss (`hessian` in the hand-written file):
+
+| features | λmax | λmin | λmax/λmin | largest lr, 2/λmax |
+| --- | --- | --- | --- | --- |
+| in their own units | 147,000 | 0.0028 | 52,000,000 | 0.000014 |
+| shifted to mean 0 | 4,100 | 0.054 | 76,000 | 0.00049 |
+| standardised | 8.05 | 0.017 | 470 | 0.248 |
+
+A walk needs a number of steps that grows with λmax/λmin: with plain gradient descent about that number for each factor of e², with momentum its
+square root. What is left after standardising comes from features that nearly say the same (s1 and s2), and no change of units mends that.
+
+Things to try:
+
+- `--model.momentum 0`: plain gradient descent. After 600 steps the loss is within 0.1 % of its lowest, and the weights are still 10 % off: a flat valley.
+- `--model.momentum 0 --model.lr 0.26`: over the limit. The loss grows by a factor at every step.
+- `--data.batch_size 32`: a different bowl at every step; the weights wander around the lowest point and do not come to rest.
+"""
+
+TWIN = Twin(
+    name="linear_regression",
+    manual=Manual,
+    torch=Torch,
+    data=Diabetes,
+    needs=("optimizers",),
+    trainer={"max_epochs": 600, "check_val_every_n_epoch": 50},
+    variants={"plain gradient descent": {"momentum": 0.0}},
+    sgd_lr=0.2,
+    figures=figures,
+    text={"how long a step may be": TEXT},
+)
+
+if __name__ == "__main__":
+    run("linear_regression")
