@@ -75,7 +75,7 @@ def check_one(twin: Twin, options: argparse.Namespace) -> tuple[dict[str, Any], 
     for label, judge, stand_in in judged(twin, options):
         judges.append(judge)
         if stand_in:
-            remarks.add("(random data: the real ones are not at hand)")
+            remarks.add("checked on random data of the same shape: the real ones are not at hand")
         if not judge.passed:
             failures.append(f"{label}: {judge.failure}")
     row = report.summary(twin, judges, options.device, time.perf_counter() - began)

@@ -113,6 +113,8 @@ class RunCLI(LightningCLI):
             raise InputError("--trainer.logger false leaves nothing to look at: leave it out")
         if trainer.fast_dev_run:
             raise InputError("--trainer.fast_dev_run writes no logs: use --trainer.max_steps, or the command `check`")
+        if 0 in (trainer.max_epochs, trainer.max_steps):
+            raise InputError("--trainer.max_epochs and --trainer.max_steps must not be 0: there would be nothing to compare")
         self.folder = self._folder(Path(trainer.default_root_dir or "runs"))
 
     def _folder(self, root: Path) -> Path:
@@ -216,6 +218,10 @@ def explain(error: Exception) -> str:
     """What jsonargparse or a constructor says, shortened to what a person needs."""
     text = one_line(error)
     text = re.sub(r"^Parser key \"(.+?)\": ", r"--\1: ", text)
+    text = re.sub(r"Expected a <class '(\w+)'>\. Got value: (.*)", r"expected \1, got \2", text)
+    text = re.sub(r"Expected a typing\.Literal\[(.*?)\]\. Got value: (.*)", r"expected one of \1, got \2", text)
+    text = re.sub(r"Does not validate against any of the Union subtypes .* Given value: (.*)", r"\1 is not of the right type", text)
+    text = re.sub(r"No supported gpu backend found!", "--trainer.accelerator gpu: this machine has no GPU that torch can use; leave it out", text)
     text = re.sub(r"^Problem with given class_path .*?: ", "", text)
     return text if len(text) <= 300 else text[:300] + " …"
 

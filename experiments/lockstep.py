@@ -250,12 +250,14 @@ class LockStep(pl.Callback):
             arrays = tuple(to_numpy(t) for t in batch)
             self.batches.append(arrays)
             self.batch_losses.append(float(self.loss))
-            for run in self.runs:
-                run.micro(arrays, batch_idx, self.micro_batches)
+            with np.errstate(all="ignore"):  # an overflow is reported once, by name, below
+                for run in self.runs:
+                    run.micro(arrays, batch_idx, self.micro_batches)
             if not np.isfinite(self.hand.losses[-1]):
                 self._stop_by_hand(trainer.global_step - 1)
             if not trainer.fit_loop._should_accumulate():
-                self._judge(trainer, pl_module)
+                with np.errstate(all="ignore"):
+                    self._judge(trainer, pl_module)
                 self.batches, self.batch_losses = [], []
         if trainer.is_last_batch:
             for run in self.runs:

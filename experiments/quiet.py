@@ -6,15 +6,19 @@ import logging
 import warnings
 
 
+KNOWN = (
+    r".*LeafSpec.*",  # torch 2.13, at every fit
+    r".*does not have many workers.*",  # the data are in memory: workers would only slow it down
+    r".*number of training batches .* is smaller than the logging interval.*",
+    r".*Checkpoint directory .* exists and is not empty.*",  # a resumed run goes on in its own folder
+    r".*GPU available but not used.*",  # comparing on the CPU is what was asked for
+)
+"""Warnings that are silenced: regular expressions for their messages. In the tests every other one is an error."""
+
+
 def quiet() -> None:
     """Silence known notices. To be called after pytorch_lightning is imported, which sets its own level."""
     for name in ("pytorch_lightning", "lightning_fabric"):  # promotional tips, a list of absent devices, the seed
         logging.getLogger(name).setLevel(logging.ERROR)
-    for message in (
-        r".*LeafSpec.*",  # torch 2.13, at every fit
-        r".*does not have many workers.*",  # the data are in memory: workers would only slow it down
-        r".*number of training batches .* is smaller than the logging interval.*",
-        r".*Checkpoint directory .* exists and is not empty.*",  # a resumed run goes on in its own folder
-        r".*GPU available but not used.*",  # comparing on the CPU is what was asked for
-    ):
+    for message in KNOWN:
         warnings.filterwarnings("ignore", message=message)

@@ -107,20 +107,18 @@ def show_metrics(console: Console, by_hand: Mapping[str, float], torch: Mapping[
 
 
 def show_check(console: Console, rows: Iterable[tuple[Mapping[str, Any], str]]) -> None:
-    """The table of `check`: one line for each concept, with a remark."""
+    """The table of `check`: one line for each concept; remarks stand below it."""
+    rows = list(rows)
+    console.print("Digits of agreement: the worst of all steps and tensors, and what is required of each", soft_wrap=True, highlight=False)
     table = Table()
-    columns: tuple[tuple[str, Any], ...] = (("concept", "left"), ("chapter", "left"), ("steps", "right"), ("loss", "right"), ("gradient", "right"))
-    for heading, justify in columns:
-        table.add_column(heading, justify=justify)
-    table.add_column("parameter", justify="right")
-    table.add_column("tolerated", justify="right")
-    table.add_column("seconds", justify="right")
-    table.add_column("", justify="left")
+    for heading in ("concept", "steps", "loss", "gradient", "parameter", "required", "seconds", ""):
+        table.add_column(heading, justify="left" if heading in ("concept", "") else "right", no_wrap=True)
     for row, remark in rows:
         kinds = [f"{digits(row['error'][kind], row['dtype']):.1f}" for kind in ("loss", "gradient", "parameter")]
         verdict = "[green]agree[/green]" if row["passed"] else "[bold red]DISAGREE[/bold red]"
-        least = f"{digits(row['tolerance'], row['dtype']):.1f}"
-        table.add_row(
-            row["name"], row["chapter"], str(row["steps"]), *kinds, least, f"{row['seconds']:.1f}", f"{verdict} {remark}".strip()
-        )
+        required = f"{digits(row['tolerance'], row['dtype']):.1f}"
+        name = row["name"] + (" *" if remark else "")
+        table.add_row(name, str(row["steps"]), *kinds, required, f"{row['seconds']:.1f}", verdict)
     console.print(table)
+    for remark in sorted({remark for _, remark in rows if remark}):
+        console.print(f"* {remark}", soft_wrap=True, highlight=False)

@@ -70,9 +70,6 @@ class OutputByHand(manual.nn.MultiheadAttention):
     def forward(self, *inputs: Any, **options: Any) -> Any:
         return super().forward(*inputs, need_weights=False, **options)[0]
 
-    def backward(self, dL_dy: Any) -> Any:
-        return super().backward((dL_dy, None))
-
 
 class TorchOutput(nn.MultiheadAttention):
     """The same of torch's."""

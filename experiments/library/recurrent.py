@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 import manual.module
+import manual.nn
 from experiments.library.case import Built, case
 from experiments.noise import SharedDropout, SharedNoise, Stream, share_hand
 
@@ -56,6 +57,24 @@ def share(hand: manual.module.Module, torch_module: nn.Module) -> None:
     share_hand(hand, SharedNoise(5))
 
 
+def only(part: int, cls: type) -> type:
+    """The class by hand or of torch with one of its two outputs, 0 or 1; by hand the other's gradient is then None."""
+
+    class Only(cls):
+        def forward(self, *inputs: Any) -> Any:
+            return super().forward(*inputs)[part]
+
+        def backward(self, dL_dy: Any) -> Any:
+            return super().backward((dL_dy, None) if part == 0 else (None, dL_dy))
+
+    return Only
+
+
+def both(part: int, name: str) -> dict[str, Any]:
+    """The two classes of a case."""
+    return {"hand": only(part, getattr(manual.nn, name)), "reference": only(part, getattr(nn, name))}
+
+
 # ---- RNN -----------------------------------------------------------------------------------------
 
 
@@ -79,6 +98,16 @@ def two_layers_both_directions(rng: np.random.Generator, T: int, N: int, I: int,
 def unbatched_no_bias(rng: np.random.Generator, T: int, I: int, H: int) -> Built:
     arguments = {"input_size": I, "hidden_size": H, "bias": False, "batch_first": True, "num_layers": 2}
     return Built(arguments, [rng.normal(size=(T, I)), rng.normal(size=(2, H))])
+
+
+@case("RNN", spread=SPREAD, **both(0, "RNN"))
+def output_alone(rng: np.random.Generator, T: int, N: int, I: int, H: int) -> Built:
+    return Built({"input_size": I, "hidden_size": H, "num_layers": 2, "batch_first": True}, [rng.normal(size=(N, T, I))])
+
+
+@case("RNN", spread=SPREAD, **both(1, "RNN"))
+def last_state_alone(rng: np.random.Generator, T: int, N: int, I: int, H: int) -> Built:
+    return Built({"input_size": I, "hidden_size": H, "bidirectional": True}, [rng.normal(size=(T, N, I))])
 
 
 @case("RNN", reference=stacked(nn.RNN), prepare=share, spread=SPREAD)
@@ -116,6 +145,16 @@ def lstm_two_layers_both_directions(rng: np.random.Generator, T: int, N: int, I:
 def lstm_unbatched(rng: np.random.Generator, T: int, I: int, H: int) -> Built:
     state = rng.normal(size=(2, H)), rng.normal(size=(2, H))
     return Built({"input_size": I, "hidden_size": H, "bidirectional": True}, [rng.normal(size=(T, I)), state])
+
+
+@case("LSTM", spread=SPREAD, **both(0, "LSTM"))
+def lstm_output_alone(rng: np.random.Generator, T: int, N: int, I: int, H: int) -> Built:
+    return Built({"input_size": I, "hidden_size": H, "batch_first": True}, [rng.normal(size=(N, T, I))])
+
+
+@case("LSTM", spread=SPREAD, **both(1, "LSTM"))
+def lstm_last_state_alone(rng: np.random.Generator, T: int, N: int, I: int, H: int) -> Built:
+    return Built({"input_size": I, "hidden_size": H, "num_layers": 2}, [rng.normal(size=(T, N, I))])
 
 
 @case("LSTM", reference=stacked(nn.LSTM), prepare=share, spread=SPREAD)

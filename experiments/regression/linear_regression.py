@@ -6,22 +6,20 @@ sides walk down to the weights that the normal equation gives at once, and sciki
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from experiments import run
-from experiments.convert import to_numpy, to_torch
+from experiments.calculus.optimizers import walk
+from experiments.convert import to_numpy
 from experiments.data import ArrayData, Split, split_at_random, standardise
 from experiments.figure import BY_HAND, TORCH, figure
 from experiments.pair import Twin
 from manual.regression.linear_regression import LinearRegression as Manual
 from manual.regression.linear_regression import hessian, normal_equation, step_size_limit
-from manual.trainer import Trainer
 from torch_impl.regression.linear_regression import LinearRegression as Torch
 
 FEATURES = ("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6")
@@ -51,10 +49,7 @@ class Diabetes(ArrayData):
         return standardise(split_at_random(diabetes(), 0.2, self.seed))
 
 
-# ---- walks on both sides, for the figures ------------------------------------------------------------
-
-
-def walk(x: np.ndarray, y: np.ndarray, start: np.ndarray, steps: int, **settings: Any) -> tuple[np.ndarray, np.ndarray]:
+def descend(x: np.ndarray, y: np.ndarray, start: np.ndarray, steps: int, **settings: Any) -> tuple[np.ndarray, np.ndarray]:
     """Where p = [W; b] is after 0, 1, ..., `steps` steps on this one batch, by hand and in torch.
 
     Args:
@@ -67,48 +62,23 @@ def walk(x: np.ndarray, y: np.ndarray, start: np.ndarray, steps: int, **settings
     Returns:
         Two arrays (steps+1, D+1).
     """
-    weights = {"W": start[:-1, None], "b": start[-1:]}
-    ours = Manual(x.shape[1], **settings)
-    theirs = Torch(x.shape[1], **settings).double()
-    ours.load_state_dict(weights)
-    theirs.load_state_dict(to_torch(weights))
-    return walk_by_hand(ours, (x, y), steps), walk_in_torch(theirs, to_torch((x, y)), steps)
+    ours, theirs = Manual(x.shape[1], **settings), Torch(x.shape[1], **settings)
+    ours.load_state_dict({"W": start[:-1, None], "b": start[-1:]})
+    by_hand, torch = (np.hstack([path["W"][:, :, 0], path["b"]]) for path in walk(ours, theirs, (x, y), steps))
+    return by_hand, torch
 
 
-def walk_by_hand(model: Manual, batch: tuple[np.ndarray, ...], steps: int) -> np.ndarray:
-    """p after every step of the hand-written Trainer."""
-    trainer = Trainer()
-    trainer.attach(model)
-    path = [stacked(model.state_dict())]
-    for _ in range(steps):
-        trainer.accumulate(batch, 0)
-        trainer.update()
-        path.append(stacked(model.state_dict()))
-    return np.array(path)
-
-
-@torch.enable_grad()
-def walk_in_torch(model: Torch, batch: tuple[torch.Tensor, ...], steps: int) -> np.ndarray:
-    """p after every step of a bare torch loop."""
-    optimizer = model.configure_optimizers()
-    path = [stacked(to_numpy(model.state_dict()))]
-    for _ in range(steps):
-        optimizer.zero_grad()
-        model.training_step(batch, 0).backward()
-        optimizer.step()
-        path.append(stacked(to_numpy(model.state_dict())))
-    return np.array(path)
-
-
-def stacked(state: Mapping[str, np.ndarray]) -> np.ndarray:
-    """p = [W; b] as one row."""
-    return np.concatenate([np.array(state["W"]).ravel(), np.array(state["b"])])
-
-
-def closed_form(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The normal equation's p = [W; b] as one row."""
-    W, b = normal_equation(x, y)
+def as_row(W: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """p = [W; b], (D+1,)."""
     return np.concatenate([W.ravel(), b])
+
+
+def by_sklearn(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """scikit-learn's p = [W; b], (D+1,)."""
+    from sklearn.linear_model import LinearRegression
+
+    fitted = LinearRegression().fit(x, y)
+    return as_row(fitted.coef_, fitted.intercept_)
 
 
 # ---- figures -------------------------------------------------------------------------------------------
@@ -126,32 +96,34 @@ def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, F
     }
 
 
-def squares(x: np.ndarray, y: np.ndarray, rows: int = 30) -> Figure:
+def squares(x: np.ndarray, y: np.ndarray, rows: int = 25) -> Figure:
     """The squared residuals of three lines through one feature, drawn as squares."""
     bmi, y = x[:rows, [2]], (y - y.mean()) / y.std()
     y = y[:rows]
-    ours, theirs = walk(bmi, y, np.zeros(2), 100, lr=0.1, momentum=0.0)
-    best = closed_form(bmi, y)
+    ours, theirs = descend(bmi, y, np.zeros(2), 100, lr=0.1, momentum=0.0)
+    best = as_row(*normal_equation(bmi, y))
     fig, axes = figure(
-        f"Least squares is meant literally. Each dot is a person ({rows} of them), each residual is the side of a square, and the loss is the "
-        "mean area of the squares. Left: a flat line. Middle: a line that is too steep. Right: where 100 steps of gradient descent end, in torch "
-        "(band) and by hand (dashes), on the line of the normal equation (black): no other line has squares of smaller area. "
-        "Both axes are in standard deviations, so that squares look square.",
+        f"Least squares is meant literally. Each dot is a person ({rows} of them), each residual is the side of a square, and the loss "
+        "is the mean area of the squares. Left: a flat line. Middle: a line that is too steep. Right: where 100 steps of gradient "
+        "descent end, in torch (band) and by hand (dashes), on the line of the normal equation (black): no other line has squares of "
+        "smaller area. Both axes are in standard deviations, so that squares look square.",
         columns=3,
         size=(4.0, 4.2),
         sharex=True,
         sharey=True,
     )
     ends = np.array([-2.6, 3.4])
-    for ax, (w, b), name in zip(axes[0], ([0.0, 0.0], [1.4, 0.0], ours[-1]), ("flat", "too steep", "least squares"), strict=True):
+    for ax, (w, b), name in zip(axes[0], ([0.0, 0.0], [1.0, 0.0], ours[-1]), ("flat", "too steep", "least squares"), strict=True):
         residual = (w * bmi + b - y).ravel()
         for x_n, y_n, r in zip(bmi.ravel(), y.ravel(), residual, strict=True):
-            # A corner at the dot, a corner on the line, and the rest to the side that the line does not cross
-            ax.add_patch(Rectangle((x_n, y_n), -r, r, facecolor="#f2cc8f", edgecolor="#e07a5f", alpha=0.35))
+            # From the dot to the line, and as far to the side on which a rising line does not cross the square
+            ax.add_patch(Rectangle((x_n, y_n), r, r, facecolor="#f2cc8f", edgecolor="#e07a5f", alpha=0.35))
         if name == "least squares":
             ax.plot(ends, theirs[-1, 0] * ends + theirs[-1, 1], label="torch", **TORCH)
             ax.plot(ends, best[0] * ends + best[1], color="black", linewidth=0.8, label="normal equation")
-        ax.plot(ends, w * ends + b, label="by hand", **BY_HAND)
+            ax.plot(ends, w * ends + b, label="by hand", **BY_HAND)
+        else:
+            ax.plot(ends, w * ends + b, color="black", linewidth=1.2)
         ax.plot(bmi, y, "o", color="#3d5a80", markersize=4)
         ax.set(title=f"{name}: mean area {np.mean(residual**2):.3f}", xlabel="body mass index", xlim=ends, ylim=(-3.0, 3.2), aspect="equal")
     axes[0, 0].set_ylabel("progression of the disease")
@@ -166,53 +138,55 @@ def paths(x: np.ndarray, y: np.ndarray) -> Figure:
     start = np.array([-60.0, 20.0, y.mean()])
     walks = {
         f"lr {0.05:.2f}: smooth and slow": {"lr": 0.05, "momentum": 0.0},
-        f"lr {0.97 * limit:.2f}: nearly too long": {"lr": 0.97 * limit, "momentum": 0.0},
+        f"lr {0.9 * limit:.2f}: nearly too long": {"lr": 0.9 * limit, "momentum": 0.0},
         "lr 0.10, momentum 0.9": {"lr": 0.1, "momentum": 0.9},
     }
     steps = 60
     fig, axes = figure(
         "The loss over the weights of two features that nearly say the same (cholesterol s1 and LDL s2, correlation "
-        f"{np.corrcoef(x.T)[0, 1]:.2f}): a long valley; the other features are left out here. {steps} steps from the same start; the star is the normal "
-        "equation. Left: short steps creep along the valley's floor. Middle: a step just under the limit, lr = 2/λmax = "
-        f"{limit:.3f}, jumps from wall to wall and still comes to rest. Right: momentum rolls along the floor, overshoots, and settles. "
-        "The band is torch, the dashes on it are by hand.",
+        f"{np.corrcoef(x.T)[0, 1]:.2f}): a long valley; the other features are left out here. {steps} steps from the same start; the "
+        "star is the normal equation. Every step of the first two is at right angles to the lines of equal loss. Left: short steps "
+        f"creep along the valley's floor. Middle: a step just under the limit, lr = 2/λmax = {limit:.3f}, jumps from wall to wall and "
+        "still comes to rest. Right: momentum rolls along the floor, overshoots, and settles. The band is torch, the dashes on it are "
+        "by hand.",
         columns=3,
-        size=(4.2, 3.8),
+        size=(4.2, 4.2),
         sharex=True,
         sharey=True,
     )
     for ax, (name, settings) in zip(axes[0], walks.items(), strict=True):
-        ours, theirs = walk(x, y, start, steps, **settings)
-        draw_contours(ax, x, y, (-95, 55), (-70, 80))
+        ours, theirs = descend(x, y, start, steps, **settings)
+        draw_contours(ax, x, y, (-80, 60), (-60, 80))
         draw_path(ax, ours, theirs)
-        ax.set(title=name, xlabel="weight of s1")
+        ax.set(title=name, xlabel="weight of s1", aspect="equal")
     axes[0, 0].set_ylabel("weight of s2")
     axes[0, 0].legend(loc="lower left", fontsize=8)
     return fig
 
 
-def units(steps: int = 100) -> Figure:
-    """The same walk in a feature's own unit and standardised."""
+def units(steps: int = 60) -> Figure:
+    """The same walk in the features' own units and standardised."""
     x, y = diabetes()
-    x = x[:, [2, 8]]
+    x = x[:, [3, 8]]
     centred = x - x.mean(axis=0)
     fig, axes = figure(
-        "Why features are standardised. The loss over the weights of the body mass index (standard deviation "
-        f"{x[:, 0].std():.1f}) and of s5, the log of the triglycerides ({x[:, 1].std():.2f}), each walked down for {steps} steps at nine tenths of its own "
-        "limit 2/λmax. Left, in their own units (only shifted to mean 0): the bowl is steep along bmi, which allows no more than a tiny step, "
-        "and flat along s5, where tiny steps get nowhere. Right, in standard deviations: the bowl is nearly round and the walk arrives. "
-        "The star is the normal equation; the band is torch, the dashes are by hand.",
+        f"Why features are standardised. The loss over the weights of blood pressure (standard deviation {x[:, 0].std():.0f} mmHg) and "
+        f"s5, the log of the triglycerides ({x[:, 1].std():.2f}), walked down for {steps} steps at half of the limit 2/λmax. Left, in "
+        "their own units (shifted to mean 0): the loss is steep along the weight of the one, which allows only tiny steps, and flat "
+        "along that of the other, where tiny steps get nowhere. Right, in standard deviations: nearly round, and the walk arrives. The "
+        "star is the normal equation; the band is torch, the dashes are by hand.",
         columns=2,
         size=(5.0, 4.0),
     )
-    for ax, features, name in ((axes[0, 0], centred, "own units"), (axes[0, 1], centred / x.std(axis=0), "standardised")):
-        lr = 0.9 * step_size_limit(features)
-        ours, theirs = walk(features, y, np.array([0.0, 0.0, y.mean()]), steps, lr=lr, momentum=0.0)
-        best, curvature = closed_form(features, y), np.linalg.eigvalsh(hessian(features)[:2, :2])
-        draw_contours(ax, features, y, *((min(0, p) - 0.9 * abs(p), max(0, p) + 0.9 * abs(p)) for p in best[:2]))
+    for ax, features, name in ((axes[0, 0], centred, "own units"), (axes[0, 1], standardised(x), "standardised")):
+        lr = 0.5 * step_size_limit(features)
+        ours, theirs = descend(features, y, np.array([0.0, 0.0, y.mean()]), steps, lr=lr, momentum=0.0)
+        best, curvature = as_row(*normal_equation(features, y)), np.linalg.eigvalsh(hessian(features)[:2, :2])
+        reach = np.maximum(best[:2], ours[:, :2].max(axis=0))
+        draw_contours(ax, features, y, *((-0.5 * r, 1.6 * r) for r in reach))
         draw_path(ax, ours, theirs)
-        ax.set(title=f"{name}: lr {lr:.2g}, λmax/λmin = {curvature[1] / curvature[0]:.3g}", xlabel="weight of bmi", ylabel="weight of s5")
-    axes[0, 1].legend(loc="upper right", fontsize=8)
+        ax.set(title=f"{name}: lr {lr:.2g}, λmax/λmin = {curvature[1] / curvature[0]:.3g}", xlabel="weight of bp", ylabel="weight of s5")
+    axes[0, 1].legend(loc="lower right", fontsize=8)
     return fig
 
 
@@ -223,12 +197,12 @@ def standardised(x: np.ndarray) -> np.ndarray:
 
 def draw_contours(ax: Any, x: np.ndarray, y: np.ndarray, w1: tuple[float, float], w2: tuple[float, float]) -> None:
     """The loss over two weights, for features of mean 0, with b at its best: the loss of any W does not depend on how b came there."""
-    best = closed_form(x, y)
+    best = as_row(*normal_equation(x, y))
     grid = np.stack(np.meshgrid(np.linspace(*w1, 120), np.linspace(*w2, 120)), axis=-1)
     away = grid - best[:2]
     # A bowl is its lowest point plus half the curvature times distance squared, exactly
     above = np.einsum("ijk,kl,ijl->ij", away, hessian(x)[:2, :2], away) / 2
-    ax.contour(grid[..., 0], grid[..., 1], np.sqrt(above), levels=14, colors="#bbbbbb", linewidths=0.7)
+    ax.contour(grid[..., 0], grid[..., 1], above, levels=above.max() * np.linspace(0.03, 1, 14) ** 3, colors="#bbbbbb", linewidths=0.7)
     ax.plot(*best[:2], "*", color="black", markersize=12, zorder=5, label="normal equation")
 
 
@@ -240,14 +214,14 @@ def draw_path(ax: Any, ours: np.ndarray, theirs: np.ndarray) -> None:
 
 def convergence(x: np.ndarray, y: np.ndarray) -> Figure:
     """The distance to the closed form against the step, with and without momentum."""
-    best = closed_form(x, y)
+    best = as_row(*normal_equation(x, y))
     curvature = np.linalg.eigvalsh(hessian(x))
     limit = step_size_limit(x)
     fig, axes = figure(
-        "How near the eleven parameters are to the normal equation's, ‖p − p*‖ / ‖p*‖. Plain gradient descent shrinks the error along the flattest "
-        f"direction of the bowl by 1 − lr · λmin = 1 − {0.2 * curvature[0]:.4f} a step (dotted: that slope). With momentum 0.9 each direction is a damped "
-        "swing that shrinks by √0.9 (dotted), until rounding is all that is left. The third line takes steps longer than the limit, "
-        f"lr = {1.04 * limit:.3f} > 2/λmax = {limit:.3f}: it grows. Bands are torch, dashes by hand.",
+        "How near the eleven parameters are to the normal equation's, ‖p − p*‖ / ‖p*‖. Plain gradient descent shrinks the error along "
+        f"the flattest direction of the bowl by 1 − lr · λmin = 1 − {0.2 * curvature[0]:.4f} a step (dotted: that slope). With momentum "
+        "0.9 each direction is a damped swing that shrinks by √0.9 (dotted), until rounding is all that is left. The third line takes "
+        f"steps longer than the limit, lr = {1.04 * limit:.3f} > 2/λmax = {limit:.3f}: it grows. Bands are torch, dashes by hand.",
         size=(7.5, 4.2),
     )
     ax, steps = axes[0, 0], 800
@@ -255,33 +229,34 @@ def convergence(x: np.ndarray, y: np.ndarray) -> Figure:
     for name, settings, length, rate in (
         ("momentum 0.9, lr 0.2", {"lr": 0.2, "momentum": 0.9}, steps, np.sqrt(0.9)),
         ("plain, lr 0.2", {"lr": 0.2, "momentum": 0.0}, steps, 1 - 0.2 * curvature[0]),
-        (f"plain, lr {1.04 * limit:.3f}: too long", {"lr": 1.04 * limit, "momentum": 0.0}, 250, None),
+        (f"plain, lr {1.04 * limit:.3f}: too long", {"lr": 1.04 * limit, "momentum": 0.0}, 200, None),
     ):
-        away = [np.linalg.norm(path - best, axis=1) / np.linalg.norm(best) for path in walk(x, y, start, length, **settings)]
+        away = [np.linalg.norm(path - best, axis=1) / np.linalg.norm(best) for path in descend(x, y, start, length, **settings)]
         ax.plot(away[1], **TORCH, label="torch" if rate is None else None)
         ax.plot(away[0], **BY_HAND, label="by hand" if rate is None else None)
-        ax.annotate(name, (0.6 * length, away[0][int(0.6 * length)]), xytext=(4, 8), textcoords="offset points", fontsize=8)
+        at = length * 2 // 3
+        ax.annotate(name, (at, away[0][at]), xytext=(8, 6), textcoords="offset points", fontsize=9)
         if rate is not None:
             k = np.arange(100, 450)
             ax.plot(k, 3 * away[0][100] * rate ** (k - 100), ":", color="black", linewidth=1)
-    ax.set(xlabel="step", ylabel="distance to the closed form", yscale="log", ylim=(1e-16, 1e5))
+    ax.set(xlabel="step", ylabel="distance to the closed form", yscale="log", ylim=(1e-15, 1e7))
     ax.legend(fontsize=8)
     return fig
 
 
 def weights(manual: Manual, torch_module: Torch, x: np.ndarray, y: np.ndarray) -> Figure:
     """The weights of both sides beside the normal equation's and scikit-learn's."""
-    ours, theirs, best = stacked(manual.state_dict()), stacked(to_numpy(torch_module.state_dict())), closed_form(x, y)
-    sklearn = by_sklearn(x, y)
+    ours, theirs = (as_row(**to_numpy(dict(side.state_dict()))) for side in (manual, torch_module))
+    best, sklearn = as_row(*normal_equation(x, y)), by_sklearn(x, y)
     apart = {
         name: np.linalg.norm(p - best) / np.linalg.norm(best)
         for name, p in (("by hand", ours), ("torch", theirs), ("scikit-learn", sklearn))
     }
     fig, axes = figure(
-        "The trained weights, four times the same: torch (broad bars), by hand (narrow bars), the normal equation (circles) and scikit-learn's "
-        "LinearRegression (crosses), on the same rows. Distance to the normal equation, relative to its length: "
+        "The trained weights, four times the same: torch (broad bars), by hand (narrow bars), the normal equation (circles) and "
+        "scikit-learn's LinearRegression (crosses), on the same rows. Distance to the normal equation, relative to its length: "
         + ", ".join(f"{name} {d:.0e}" for name, d in apart.items())
-        + ". s1 and s2 have large weights of opposite sign because they nearly say the same: only their difference tells something.",
+        + ". s1 and s2 have large weights of opposite sign because they nearly say the same: what one adds, the other takes away.",
         size=(7.5, 3.8),
     )
     ax, at = axes[0, 0], np.arange(len(FEATURES))
@@ -294,14 +269,6 @@ def weights(manual: Manual, torch_module: Torch, x: np.ndarray, y: np.ndarray) -
     ax.set(ylabel="weight (progression per standard deviation)")
     ax.legend(fontsize=8)
     return fig
-
-
-def by_sklearn(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """scikit-learn's p = [W; b] as one row."""
-    from sklearn.linear_model import LinearRegression
-
-    fitted = LinearRegression().fit(x, y)
-    return np.concatenate([fitted.coef_.ravel(), fitted.intercept_])
 
 
 TEXT = """

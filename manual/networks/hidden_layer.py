@@ -10,8 +10,8 @@ That is all of training.
 The four corners (0,0), (0,2), (2,2), (2,0) of a square are the rows of x. Those on one diagonal are class 0, those on the other
 class 1. No straight line has one diagonal on its one side and the other on its other: both have the same middle, (1,1).
 
-    z1 = x W1 + b1            each unit measures how far a point lies from a line of its own, its crease
-    h  = max(z1, 0)           ReLU: on one side of the crease the distance is kept, on the other everything becomes 0
+    z1 = x W1 + b1            each unit has a line of its own, its crease, and says how far off it a point lies
+    h  = max(z1, 0)           ReLU: kept on one side of the crease, 0 on the other
     z2 = h W2 + b2            one number per point: above 0 means class 1
     p  = σ(z2)                as a probability: σ(z) = 1 / (1 + e⁻ᶻ)
     L  = mean of −log p       where y = 1, and of −log(1 − p) where y = 0: how surprising the right answer is

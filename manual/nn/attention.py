@@ -131,8 +131,8 @@ class MultiheadAttention(Module):
         (output, weights): the output in the axes of query, and a' (N, L, S), or (N, num_heads, L, S) if not averaged, without N if query
         has none; None unless need_weights.
 
-    `backward` takes the gradients of both, None for one that is zero (or the output's alone), and returns (dL_dquery, dL_dkey, dL_dvalue):
-    in self-attention, where all three are one array, its gradient is their sum. Masks are constants.
+    `backward` takes the gradients of both, (dL_doutput, dL_dweights), or dL_doutput alone where no weights reach the loss, and returns
+    (dL_dquery, dL_dkey, dL_dvalue): in self-attention, where all three are one array, its gradient is their sum. Masks are constants.
 
     A query that may see no key: its weights are NaN, as in torch; with need_weights=False they are 0 and the output b_out, as in torch.
 
@@ -197,7 +197,7 @@ class MultiheadAttention(Module):
         inputs = [self.examples_first(x) for x in (query, key, value)]
         q, k, v = (self.heads(rows_product(x, W, b)) for x, (W, b) in zip(inputs, self.in_projections(), strict=True))
         q *= 1 / math.sqrt(self.head_dim)  # the scores' scale, on the smallest of the arrays it could be put on
-        z = q @ k.swapaxes(-1, -2)  # (N, H, L, D) @ (N, H, D, S)
+        z = q @ k.swapaxes(2, 3)  # (N, H, L, D) @ (N, H, D, S)
         self.add_masks(z, attn_mask, key_padding_mask)
         if need_weights:
             with np.errstate(invalid="ignore"):  # a row of −∞ alone is meant to become NaN
@@ -215,20 +215,16 @@ class MultiheadAttention(Module):
 
     def backward(self, dL_dy: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         inputs, q, k, v, a, dropped, ndim, averaged = self.restore()
-        dL_doutput, dL_dweights = dL_dy if isinstance(dL_dy, tuple | list) else (dL_dy, None)
-        dL_dheads = np.zeros_like(q)  # if only the weights reach the loss
-        if dL_doutput is not None:
-            dL_dheads = self.heads(self.out_proj.backward(self.examples_first(dL_doutput)))
-        else:
-            self.out_proj.forget()
-        dL_dv = dropped.swapaxes(-1, -2) @ dL_dheads  # (N, H, S, L) @ (N, H, L, D)
-        dL_ddropped = dL_dheads @ v.swapaxes(-1, -2)  # (N, H, L, D) @ (N, H, D, S)
+        dL_doutput, dL_dweights = dL_dy if isinstance(dL_dy, tuple) else (dL_dy, None)
+        dL_dheads = self.heads(self.out_proj.backward(self.examples_first(dL_doutput)))
+        dL_dv = dropped.swapaxes(2, 3) @ dL_dheads  # (N, H, S, L) @ (N, H, L, D)
+        dL_ddropped = dL_dheads @ v.swapaxes(2, 3)  # (N, H, L, D) @ (N, H, D, S)
         if dL_dweights is not None:
             d = dL_dweights[None] if ndim == 2 else dL_dweights
             dL_ddropped += d[:, None] / self.num_heads if averaged else d  # every head had its share of the average
         dL_dz = softmax_backward(self.weight_dropout.backward(dL_ddropped), a)
         dL_dq = dL_dz @ k * (1 / math.sqrt(self.head_dim))  # (N, H, L, S) @ (N, H, S, D)
-        dL_dk = dL_dz.swapaxes(-1, -2) @ q  # (N, H, S, L) @ (N, H, L, D); q has the scale in it
+        dL_dk = dL_dz.swapaxes(2, 3) @ q  # (N, H, S, L) @ (N, H, L, D); q has the scale in it
         return self.in_projections_backward([self.side_by_side(d) for d in (dL_dq, dL_dk, dL_dv)], inputs, ndim)
 
     def in_projections(self) -> list[tuple[np.ndarray, np.ndarray | None]]:

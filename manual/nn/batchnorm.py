@@ -83,19 +83,19 @@ class _BatchNorm(Module):
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         self.check(x)
-        by_batch = self.training or self.running_mean is None
         x_flat = flat_positions(x)
-        if by_batch:
+        if self.training or self.running_mean is None:
             n = max(per_channel(x_flat), 1)  # an empty batch has sums of 0, and no influence
             mean = channel_sum(x_flat) / n
             x_centred = x_flat - along_channels(mean, x_flat)
             var = channel_dot(x_centred, x_centred) / n
             self.track(mean, var, per_channel(x_flat))
         else:
+            n = None  # mean and var are constants
             mean, var = self.running_mean, self.running_var
             x_centred = x_flat - along_channels(mean, x_flat)
         inv_std = 1 / np.sqrt(var + self.eps)
-        self.save(x_centred, inv_std, by_batch)
+        self.save(x_centred, inv_std, n)
         scale = inv_std if self.weight is None else self.weight * inv_std
         y = x_centred * along_channels(scale, x_flat)
         if self.bias is not None:
@@ -103,21 +103,20 @@ class _BatchNorm(Module):
         return y.reshape(x.shape)
 
     def backward(self, dL_dy: np.ndarray) -> np.ndarray:
-        x_centred, inv_std, by_batch = self.restore()
+        x_centred, inv_std, n = self.restore()
         d = flat_positions(dL_dy)
-        sum_d = channel_sum(d)  # (C,): Σ dL_dy
-        sum_dx = channel_dot(d, x_centred) * inv_std  # (C,): Σ dL_dy x_hat
+        dL_dbias = channel_sum(d)  # (C,): Σ dL_dy, which dL_dx needs too, with or without a bias
+        dL_dweight = channel_dot(d, x_centred) * inv_std  # (C,): Σ dL_dy x_hat
         if self.bias is not None:
-            self.bias.grad += sum_d
+            self.bias.grad += dL_dbias
         if self.weight is not None:
-            self.weight.grad += sum_dx
+            self.weight.grad += dL_dweight
         scale = inv_std if self.weight is None else self.weight * inv_std  # (C,): weight/std
-        if not by_batch:
+        if n is None:
             return (d * along_channels(scale, d)).reshape(dL_dy.shape)
-        n = max(per_channel(d), 1)
-        dL_dx = x_centred * along_channels(inv_std * sum_dx / -n, d)  # − x_hat mean(dL_dy x_hat), of d's shape
+        dL_dx = x_centred * along_channels(inv_std * dL_dweight / -n, d)  # − x_hat mean(dL_dy x_hat), of d's shape
         dL_dx += d  # in place: a new array for each term would cost as much again
-        dL_dx -= along_channels(sum_d / n, d)  # mean(dL_dy)
+        dL_dx -= along_channels(dL_dbias / n, d)  # mean(dL_dy)
         dL_dx *= along_channels(scale, d)
         return dL_dx.reshape(dL_dy.shape)
 

@@ -11,6 +11,9 @@ from manual.nn.functional import log_softmax, sigmoid, softplus
 from manual.nn.loss import EPSILON, Loss
 from manual.nn.validate import expect_array, expect_indices
 
+Index = tuple[np.ndarray, ...]
+"""One array for each axis: x[at] is one entry of x for each example."""
+
 # ---- two classes ---------------------------------------------------------------------------------
 
 
@@ -176,11 +179,11 @@ class CrossEntropyLoss(Loss):
         axis = class_axis("CrossEntropyLoss", z, self.weight)
         if target.shape == z.shape:
             return self.forward_probabilities(z, target, axis)
-        t, kept, w_t = classes("CrossEntropyLoss", z, target, axis, self.ignore_index, self.weight)
+        at_t, kept, w_t = classes("CrossEntropyLoss", z, target, axis, self.ignore_index, self.weight)
         if self.label_smoothing == 0:
-            return self.forward_classes(z, t, kept, w_t, axis)
+            return self.forward_classes(z, at_t, kept, w_t, axis)
         y = np.zeros_like(z)
-        np.put_along_axis(y, t, 1, axis)
+        y[at_t] = 1
         return self.forward_clear(z, y, kept, w_t.sum(), axis)
 
     def backward(self, dL_dy: Any = 1.0) -> np.ndarray:
@@ -192,7 +195,7 @@ class CrossEntropyLoss(Loss):
         expect_array("CrossEntropyLoss", "target, which has the shape of input and so holds probabilities,", y, z.dtype)
         if self.ignore_index >= 0:
             raise ValueError(f"CrossEntropyLoss: ignore_index = {self.ignore_index} has no meaning where target holds probabilities")
-        kept = np.full([1 if i == axis else size for i, size in enumerate(z.shape)], True)
+        kept = np.full(z.shape[:axis] + z.shape[axis + 1 :], True)
         return self.forward_clear(z, y, kept, kept.size, axis)
 
     def forward_clear(self, z: np.ndarray, y: np.ndarray, kept: np.ndarray, count: Any, axis: int) -> Any:
@@ -201,32 +204,28 @@ class CrossEntropyLoss(Loss):
         if self.weight is not None:
             q *= along(self.weight, z, axis)
         log_p = log_softmax(z, axis)
-        losses = np.where(kept, -(q * log_p).sum(axis, keepdims=True), 0)
         self.save(self.backward_clear, (q, log_p, kept, axis))
-        return self.reduce(losses.squeeze(axis), count)
+        return self.reduce(np.where(kept, -(q * log_p).sum(axis), 0), count)
 
     def backward_clear(self, dL_dy: Any, q: np.ndarray, log_p: np.ndarray, kept: np.ndarray, axis: int) -> np.ndarray:
         """dL_dz = dL_dl (p Σ q − q)."""
-        dL_dl = at_kept(self.reduce.backward(dL_dy), kept, axis, q.dtype)  # (N, 1, ...): one for each example
-        return dL_dl * (np.exp(log_p) * q.sum(axis, keepdims=True) - q)  # q.sum: (N, 1, ...)
+        dL_dl = np.where(kept, self.reduce.backward(dL_dy), 0)  # (N, ...): one for each example
+        return np.expand_dims(dL_dl, axis) * (np.exp(log_p) * q.sum(axis, keepdims=True) - q)  # (N, 1, ...) * (N, C, ...)
 
-    def forward_classes(self, z: np.ndarray, t: np.ndarray, kept: np.ndarray, w_t: np.ndarray, axis: int) -> Any:
+    def forward_classes(self, z: np.ndarray, at_t: Index, kept: np.ndarray, w_t: np.ndarray, axis: int) -> Any:
         """l = −w[t] log p[t], with log p[t] = z[t] − max z − log Σₖ exp(z[k] − max z)."""
         e = z - z.max(axis, keepdims=True)
-        shifted_t = np.take_along_axis(e, t, axis)
+        shifted_t = e[at_t]
         np.exp(e, out=e)
         total = e.sum(axis, keepdims=True)
-        losses = np.where(kept, w_t * (np.log(total) - shifted_t), 0)
-        self.save(self.backward_classes, (e, total, t, w_t, kept, axis))
-        return self.reduce(losses.squeeze(axis), w_t.sum())
+        self.save(self.backward_classes, (e, total, at_t, w_t, kept))
+        return self.reduce(np.where(kept, w_t * (np.log(total).reshape(w_t.shape) - shifted_t), 0), w_t.sum())
 
-    def backward_classes(
-        self, dL_dy: Any, e: np.ndarray, total: np.ndarray, t: np.ndarray, w_t: np.ndarray, kept: np.ndarray, axis: int
-    ) -> np.ndarray:
+    def backward_classes(self, dL_dy: Any, e: np.ndarray, total: np.ndarray, at_t: Index, w_t: np.ndarray, kept: np.ndarray) -> np.ndarray:
         """dL_dz = dL_dl w[t] (p − y), in the place of the powers e, which nobody else holds."""
-        dL_dl = w_t * at_kept(self.reduce.backward(dL_dy), kept, axis, e.dtype)  # (N, 1, ...): one for each example
-        dL_dz = np.multiply(e, dL_dl / total, out=e)  # dL_dl p, p = e / total
-        np.put_along_axis(dL_dz, t, np.take_along_axis(dL_dz, t, axis) - dL_dl, axis)  # −dL_dl y: y is 1 at the class alone
+        dL_dl = np.where(kept, w_t * self.reduce.backward(dL_dy), 0)  # (N, ...): one for each example
+        dL_dz = np.multiply(e, dL_dl.reshape(total.shape) / total, out=e)  # dL_dl p, p = e / total; (N, C, ...) * (N, 1, ...)
+        dL_dz[at_t] -= dL_dl  # dL_dl y: y is 1 at the class alone
         return dL_dz
 
 
@@ -268,16 +267,14 @@ class NLLLoss(Loss):
     def forward(self, input: np.ndarray, target: np.ndarray) -> Any:
         x, target = input, np.asarray(target)
         axis = class_axis("NLLLoss", x, self.weight)
-        t, kept, w_t = classes("NLLLoss", x, target, axis, self.ignore_index, self.weight)
-        losses = np.where(kept, -w_t * np.take_along_axis(x, t, axis), 0)
-        self.save(x.shape, t, w_t, kept, axis)
-        return self.reduce(losses.squeeze(axis), w_t.sum())
+        at_t, kept, w_t = classes("NLLLoss", x, target, axis, self.ignore_index, self.weight)
+        self.save(x.shape, at_t, w_t, kept)
+        return self.reduce(np.where(kept, -w_t * x[at_t], 0), w_t.sum())
 
     def backward(self, dL_dy: Any = 1.0) -> np.ndarray:
-        shape, t, w_t, kept, axis = self.restore()
-        dL_dl = at_kept(self.reduce.backward(dL_dy), kept, axis, w_t.dtype)  # (N, 1, ...): one for each example
+        shape, at_t, w_t, kept = self.restore()
         dL_dx = np.zeros(shape, w_t.dtype)
-        np.put_along_axis(dL_dx, t, -w_t * dL_dl, axis)
+        dL_dx[at_t] = np.where(kept, -w_t * self.reduce.backward(dL_dy), 0)  # (N, ...): one for each example
         return dL_dx
 
 
@@ -323,13 +320,6 @@ class KLDivLoss(Loss):
 # ---- helpers -------------------------------------------------------------------------------------
 
 
-def at_kept(dL_dl: Any, kept: np.ndarray, axis: int, dtype: Any) -> np.ndarray:
-    """∂L/∂l for each example, with the class axis at size 1: exactly 0 for those left out, also where the mean is of none."""
-    rows = np.zeros(kept.shape, dtype)
-    np.copyto(rows.squeeze(axis), dL_dl, where=kept.squeeze(axis))
-    return rows
-
-
 def along(vector: np.ndarray, x: np.ndarray, axis: int) -> np.ndarray:
     """A vector shaped so that it broadcasts along that axis of x."""
     return vector.reshape([-1 if i == axis else 1 for i in range(x.ndim)])
@@ -350,16 +340,16 @@ def class_axis(loss: str, x: np.ndarray, weight: np.ndarray | None) -> int:
 
 def classes(
     loss: str, x: np.ndarray, target: np.ndarray, axis: int, ignore_index: int | None, weight: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The classes t with x's class axis at size 1, which of them are kept, and their weights; one left out is class 0 of weight 0."""
+) -> tuple[Index, np.ndarray, np.ndarray]:
+    """For every example where its true class is in x, whether it is kept, and its weight; one left out is at class 0, of weight 0."""
     expected = x.shape[:axis] + x.shape[axis + 1 :]
     if target.shape != expected:
         raise ValueError(f"{loss}: target must have the shape {expected} of input {x.shape} without its classes, got {target.shape}")
     kept = np.full(expected, True) if ignore_index is None else np.asarray(target != ignore_index)
     t = np.where(kept, target, 0) if np.issubdtype(target.dtype, np.integer) else target
     expect_indices(loss, "target", t, x.shape[axis], "classes")
-    t, kept = np.expand_dims(t, axis), np.expand_dims(kept, axis)
-    return t, kept, kept.astype(x.dtype) if weight is None else weight[t] * kept
+    places = np.indices(expected, sparse=True)
+    return (*places[:axis], t, *places[axis:]), kept, kept.astype(x.dtype) if weight is None else weight[t] * kept
 
 
 def expect_probabilities(loss: str, name: str, x: np.ndarray) -> None:

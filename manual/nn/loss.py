@@ -40,15 +40,13 @@ class Reduction(Module):
             count = 1
         elif count is None:
             count = losses.size
-        n = losses.dtype.type(count)
+        n = losses.dtype.type(count or math.nan)  # the mean of no loss is NaN, as in torch
         self.save(n)
-        with np.errstate(invalid="ignore"):  # the mean of no loss is 0 / 0 = NaN, as in torch
-            return losses if self.reduction == "none" else losses.sum() / n
+        return losses if self.reduction == "none" else losses.sum() / n
 
     def backward(self, dL_dy: Any) -> Any:
         n = self.restore()
-        with np.errstate(divide="ignore"):  # the mean of no loss is nobody's gradient
-            return np.asarray(dL_dy, n.dtype)[()] / n
+        return np.asarray(dL_dy, n.dtype)[()] / n
 
 
 class Loss(Module):

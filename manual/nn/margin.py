@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from manual.nn.cross_entropy import at_kept, class_axis, classes
+from manual.nn.cross_entropy import class_axis, classes
 from manual.nn.functional import sigmoid, softplus
 from manual.nn.loss import EPSILON, Loss, numbers
 from manual.nn.validate import expect_array, expect_ndim, expect_same_shape
@@ -127,18 +127,18 @@ class MultiMarginLoss(Loss):
         x, target = input, np.asarray(target)
         axis = class_axis("MultiMarginLoss", x, self.weight)
         expect_ndim("MultiMarginLoss", "input", x, 1, 2)
-        t, kept, w_t = classes("MultiMarginLoss", x, target, axis, None, self.weight)
-        z = self.margin - np.take_along_axis(x, t, axis) + x
-        np.put_along_axis(z, t, 0, axis)  # the true class has no z
+        at_t, _, w_t = classes("MultiMarginLoss", x, target, axis, None, self.weight)
+        z = self.margin - np.expand_dims(x[at_t], axis) + x
+        z[at_t] = 0  # the true class has no z
         h = np.maximum(z, 0)
-        self.save(h, t, kept, w_t, axis)
-        return self.reduce((w_t * (h if self.p == 1 else h * h)).sum(axis) / x.shape[axis])
+        self.save(h, at_t, w_t, axis)
+        return self.reduce(w_t * (h if self.p == 1 else h * h).sum(axis) / x.shape[axis])
 
     def backward(self, dL_dy: Any = 1.0) -> np.ndarray:
-        h, t, kept, w_t, axis = self.restore()
-        dL_dl = at_kept(self.reduce.backward(dL_dy), kept, axis, h.dtype)  # (N, 1): one for each example, all kept
-        dL_dx = dL_dl * w_t / h.shape[axis] * ((h > 0) if self.p == 1 else 2 * h)  # (N, C), 0 for the true class
-        np.put_along_axis(dL_dx, t, -dL_dx.sum(axis, keepdims=True), axis)  # sum: (N, 1)
+        h, at_t, w_t, axis = self.restore()
+        w_dL_dl = np.expand_dims(w_t * self.reduce.backward(dL_dy), axis)  # (N, 1): one for each example
+        dL_dx = w_dL_dl / h.shape[axis] * ((h > 0) if self.p == 1 else 2 * h)  # (N, C), 0 for the true class
+        dL_dx[at_t] = -dL_dx.sum(axis)  # (N,): all that the others gained
         return dL_dx
 
 

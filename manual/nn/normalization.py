@@ -55,8 +55,8 @@ def standardize_backward(dL_dx_hat: np.ndarray, x_hat: np.ndarray, inv_std: np.n
     which has no part along a constant or along x_hat: to shift or to stretch a row of x does not change x_hat (but for eps).
     """
     dL_dx = x_hat * (row_dot(dL_dx_hat, x_hat) / -x_hat.shape[1])  # − x_hat mean(dL_dx_hat x_hat), of x's shape
-    dL_dx += dL_dx_hat
     dL_dx -= row_mean(dL_dx_hat)
+    dL_dx += dL_dx_hat
     dL_dx *= inv_std
     return dL_dx
 
@@ -126,7 +126,8 @@ class LayerNorm(Module):
 class GroupNorm(Module):
     """Give each group of channels of each example mean 0 and variance 1, then a mean and a scale for each channel (torch.nn.GroupNorm).
 
-    The (C/groups)·H·W values of one group of one example are a row of `standardize`, which has the derivation. weight and bias are those of BatchNorm:
+    The (C/groups)·H·W values of one group of one example are a row of `standardize`, which has the derivation. weight and bias are
+    those of BatchNorm:
 
         y[n, c, l] = weight[c] x_hat[n, c, l] + bias[c]
         ∂L/∂weight[c] = Σₙ Σₗ ∂L/∂y[n, c, l] x_hat[n, c, l]
@@ -198,7 +199,9 @@ class GroupNorm(Module):
             raise ValueError(f"GroupNorm: x must have at least 2 axes, got shape {x.shape}")
         expect_size("GroupNorm", "x", x, 1, self.num_channels, "num_channels")
         if x.size == self.num_groups:
-            raise ValueError(f"GroupNorm: x of one example must have more than 1 value per group, got shape {x.shape} for {self.num_groups} groups")
+            raise ValueError(
+                f"GroupNorm: x of one example needs more than 1 value per group, got shape {x.shape}, {self.num_groups} groups"
+            )
 
 
 class RMSNorm(Module):

@@ -164,7 +164,7 @@ class _LSTMSteps:
             dL_dc = dL_dc + dL_dh * dh_dc[t]
             dL_dz[t, :, :3] *= dL_dc[:, None]  # z_i, z_f and z_g move c
             dL_dz[t, :, 3] *= dL_dh  # z_o moves h
-            dL_dc = dL_dc * f[t]
+            dL_dc *= f[t]
             dL_dh = dL_dz[t].reshape(N, 4 * H) @ w.hh  # (N, 4·H) @ (4·H, H)
         dL_dz = dL_dz.reshape(T, N, 4 * H)
         w.add_state_gradients(dL_dz, hs[:-1])
@@ -506,9 +506,9 @@ class _Cell(Module):
 
     def backward(self, dL_dy: Any) -> Any:
         tape, x_shape, hx_given = self.restore()
-        dL_dstate = tuple(np.atleast_2d(d) for d in as_tuple(dL_dy))
-        dL_dhs = np.zeros_like(dL_dstate[0])[None]  # h counts as the last state, not as an output as well
-        dL_dx, dL_dbefore = self.unroll_backward(dL_dhs, dL_dstate, tape, weights_of(self))
+        dL_dh, *dL_dc = (np.atleast_2d(d) for d in as_tuple(dL_dy))
+        dL_dstate = 0, *dL_dc  # h counts as the output of the one step, and not once more as its last state
+        dL_dx, dL_dbefore = self.unroll_backward(dL_dh[None], dL_dstate, tape, weights_of(self))
         dL_dinput = dL_dx.reshape(x_shape)
         return (dL_dinput, self.as_hx(dL_dbefore, len(x_shape))) if hx_given else dL_dinput
 

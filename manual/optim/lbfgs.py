@@ -118,7 +118,7 @@ class LBFGS(Optimizer):
             if options["line_search_fn"] == "strong_wolfe":
                 start = Point(0, loss, g, slope)
                 along = partial(self.evaluate, closure, d)
-                found, new_evals = strong_wolfe(along, state["t"], d, start, tolerance_change, options["max_eval"] - evals)
+                found, new_evals = strong_wolfe(along, state["t"], d, start, options["max_eval"] - evals)
                 state["t"], loss, g = found.t, found.f, found.g
                 self.move(state["t"], d)
             else:
@@ -201,10 +201,10 @@ def strong_wolfe(
     t: Any,
     d: np.ndarray,
     start: Point,
-    tolerance_change: float,
     max_ls: int,
     c1: float = 1e-4,
     c2: float = 0.9,
+    tolerance_change: float = 1e-9,
 ) -> tuple[Point, int]:
     """A place on the line where the loss has fallen enough, and is nearly flat (the strong Wolfe conditions).
 
@@ -219,9 +219,9 @@ def strong_wolfe(
         t: the first trial.
         d: the direction.
         start: the Point at 0.
-        tolerance_change: the narrowest bracket, measured in x.
         max_ls: how many places may be tried beyond the first.
         c1, c2: the customary constants (Nocedal and Wright).
+        tolerance_change: the narrowest bracket, measured in x (torch does not pass on the optimizer's own).
 
     Returns:
         The best place found, and how many were tried.
@@ -286,7 +286,7 @@ def cubic_minimum(a: Point, b: Point, least: Any, most: Any) -> Any:
         a, b = b, a
     with np.errstate(all="ignore"):  # as in torch, 0/0 is NaN, and passes through
         d1 = a.slope + b.slope - 3 * (a.f - b.f) / (a.t - b.t)
-        square = d1**2 - a.slope * b.slope
+        square = d1 * d1 - a.slope * b.slope
         if not square >= 0:
             return (least + most) / 2.0
         d2 = np.sqrt(square)

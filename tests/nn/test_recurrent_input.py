@@ -25,7 +25,7 @@ def test_a_layer_is_its_cell_applied_again_and_again(kind: str) -> None:
     layer, cell = getattr(nn, kind)(3, 4), getattr(nn, f"{kind}Cell")(3, 4)
     cell.load_state_dict({key.removesuffix("_l0"): value for key, value in layer.state_dict().items()})
     x, first = RNG.normal(size=(5, 2, 3)), state(kind, 1, 2, 4)
-    output, last = layer(x, first)
+    output, _ = layer(x, first)
     h = (first[0][0], first[1][0]) if kind == "LSTM" else first[0]
     steps = []
     for x_t in x:

@@ -1,0 +1,27 @@
+"""Every test runs with one thread, and a warning that experiments/quiet.py does not know fails it."""
+
+from __future__ import annotations
+
+import os
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
+    os.environ[variable] = "1"  # before the first import of numpy or torch: more threads only slow small models down
+os.environ["MPLBACKEND"] = "Agg"
+
+import hypothesis
+import pytest
+import pytorch_lightning as pl  # noqa: F401  before quiet(), which sets the level that its import sets
+import torch
+
+from experiments.quiet import KNOWN, quiet
+
+torch.set_num_threads(1)
+quiet()
+hypothesis.settings.register_profile("here", deadline=None, derandomize=True, database=None)  # a busy machine is no failure; the same every time
+hypothesis.settings.load_profile("here")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What a run keeps quiet about is no error here either; everything else is (pyproject.toml)."""
+    for message in KNOWN:
+        config.addinivalue_line("filterwarnings", f"ignore:{message}")

@@ -1,0 +1,399 @@
+"""The wine network: its gradient, what it learns, and in what way the article's backward is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+from sklearn.linear_model import LinearRegression
+
+from experiments.compare import ONE_STEP, errors
+from experiments.data import Split, split_at_random, standardise
+from experiments.lockstep import LockStep
+from experiments.networks import wine_quality as script
+from experiments.networks.wine_quality import (
+    ARTICLE,
+    BACKWARDS,
+    HOW_GOOD,
+    REPORTED,
+    TWIN,
+    batches,
+    first_steps,
+    least_squares,
+    train_article,
+)
+from experiments.wine import WineQuality as Wines
+from experiments.wine import parse
+from manual.networks.wine_quality import ArticleWineQuality, WineQuality, article_backward, article_forward, backward, forward, loss
+from manual.trainer import Trainer
+from torch_impl.networks import wine_quality as theirs
+
+REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "winequality-red.csv"
+real = pytest.mark.skipif(not REAL.is_file(), reason="UCI's file is not on this machine")
+
+Arrays = dict[str, np.ndarray]
+Batch = tuple[np.ndarray, np.ndarray]
+
+
+def parameters(rng: np.random.Generator, hidden: int = 7) -> Arrays:
+    """Random weights of 11 → hidden → 1, no bias zero."""
+    return {
+        "W1": rng.normal(size=(11, hidden)),
+        "b1": rng.normal(size=hidden),
+        "W2": rng.normal(size=(hidden, 1)),
+        "b2": rng.normal(size=1),
+    }
+
+
+def random_batch(rng: np.random.Generator, n: int = 5) -> Batch:
+    """n wines and their scores."""
+    return rng.normal(size=(n, 11)), rng.normal(5.6, 1, size=(n, 1))
+
+
+def synthetic() -> Wines:
+    """Random wines in place of the real ones."""
+    data = Wines()
+    data.use(data.stand_in())
+    return data
+
+
+@cache
+def real_wines() -> Wines:
+    return Wines(csv=str(REAL))
+
+
+# ---- the gradient --------------------------------------------------------------------------------
+
+PAIRS = {
+    "ours": (forward, backward, theirs.forward),
+    "the article's, corrected": (article_forward, BACKWARDS["with both"], theirs.article_forward),
+}
+
+
+@pytest.mark.parametrize("which", PAIRS)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_every_value_and_every_gradient_is_autograds(which: str, dtype: str) -> None:
+    by_hand, backward_by_hand, in_torch = PAIRS[which]
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        weights = {name: a.astype(dtype) for name, a in parameters(rng).items()}
+        x, y = (a.astype(dtype) for a in random_batch(rng))
+        tensors = {name: torch.from_numpy(a).requires_grad_() for name, a in weights.items()}
+        values, expected = by_hand(x, **weights), in_torch(torch.from_numpy(x), **tensors)
+        assert list(values) == list(expected)
+        assert max(errors(values, expected).values()) < ONE_STEP[dtype]
+        wanted = theirs.loss(expected["y_hat"], torch.from_numpy(y))
+        wanted.backward()
+        assert loss(values["y_hat"], y) == pytest.approx(wanted.item(), rel=1e-5 if dtype == "float32" else 1e-13)
+        found = errors(backward_by_hand(x, y, **values, **weights), {name: p.grad for name, p in tensors.items()})
+        assert set(found) == {"W1", "b1", "W2", "b2"}
+        assert max(found.values()) < ONE_STEP[dtype]
+
+
+@pytest.mark.parametrize("which", PAIRS)
+def test_every_gradient_is_what_a_small_change_does_to_the_loss(which: str) -> None:
+    by_hand, backward_by_hand, _ = PAIRS[which]
+    rng = np.random.default_rng(1)
+    weights, (x, y) = parameters(rng), random_batch(rng)
+
+    def loss_at(name: str, index: tuple[int, ...], change: float) -> float:
+        moved = {**weights, name: weights[name].copy()}
+        moved[name][index] += change
+        return float(loss(by_hand(x, **moved)["y_hat"], y))
+
+    numeric = {name: np.zeros_like(a) for name, a in weights.items()}
+    for name, a in numeric.items():
+        for index in np.ndindex(a.shape):
+            a[index] = (loss_at(name, index, 1e-6) - loss_at(name, index, -1e-6)) / 2e-6
+    assert max(errors(backward_by_hand(x, y, **by_hand(x, **weights), **weights), numeric).values()) < 1e-6
+
+
+def test_the_modules_gradients_add_up_over_two_batches_and_the_factor_reaches_them() -> None:
+    ours, torchs = TWIN.build(seed=4)
+    rng = np.random.default_rng(2)
+    for n, factor in ((5, 0.25), (3, 1.75)):
+        x, y = random_batch(rng, n)
+        ours.training_step((x, y), 0)
+        ours.backward(factor)
+        (factor * torchs.training_step((torch.from_numpy(x), torch.from_numpy(y)), 0)).backward()
+    found = errors({n: p.grad for n, p in ours.named_parameters()}, {n: p.grad for n, p in torchs.named_parameters()})
+    assert max(found.values()) < 1e-12
+
+
+def test_both_sides_begin_with_the_same_distribution() -> None:
+    ours = WineQuality(hidden=3000, rng=np.random.default_rng(0)).arrays()
+    for name, p in theirs.WineQuality(hidden=3000).named_parameters():
+        bound = (11 if name in ("W1", "b1") else 3000) ** -0.5
+        for values in (ours[name], p.detach().numpy()):
+            assert values.shape == tuple(p.shape)
+            assert np.abs(values).max() <= bound
+            if values.size > 1:
+                assert values.std() == pytest.approx(bound / 3**0.5, rel=0.05)
+
+
+# ---- what is reported ----------------------------------------------------------------------------
+
+
+def test_deviation_and_accuracy_on_both_sides() -> None:
+    y_hat, y = np.array([[5.0], [6.5], [7.0], [4.25]]), np.array([[5.0], [6.0], [6.25], [5.0]])
+    assert WineQuality().metrics(y_hat, y) == {"mean absolute deviation": 0.5, "accuracy within 0.5": 0.5}  # exactly 0.5 counts
+    in_torch = theirs.WineQuality().metrics(torch.from_numpy(y_hat), torch.from_numpy(y))
+    assert {name: float(value) for name, value in in_torch.items()} == {"mean absolute deviation": 0.5, "accuracy within 0.5": 0.5}
+
+
+def test_least_squares_is_scikit_learns() -> None:
+    split = synthetic().split
+    (x, y), (x_val, _) = split.train, split.val
+    np.testing.assert_allclose(least_squares(split), LinearRegression().fit(x, y).predict(x_val), rtol=1e-10)
+
+
+def bent() -> Wines:
+    """Wines whose score no straight formula can find: the further two measurements are from the usual, the better."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(700, 11))
+    y = 5 + np.abs(x[:, :2]).sum(axis=1, keepdims=True) + 0.1 * rng.normal(size=(700, 1))
+    data = Wines()
+    data.use(standardise(split_at_random((x, y), 0.2, 0)))
+    return data
+
+
+def test_the_network_learns_what_least_squares_cannot() -> None:
+    data = bent()
+    network = WineQuality(rng=np.random.default_rng(0))
+    Trainer().fit(network, islice(batches(data), 2000))
+    x, y = data.split.val
+    straight = network.metrics(least_squares(data.split), y)
+    found = network.metrics(network(x), y)
+    assert found["mean absolute deviation"] < 0.5 * straight["mean absolute deviation"]
+    assert found["accuracy within 0.5"] > straight["accuracy within 0.5"] + 0.3
+
+
+@pytest.mark.parametrize(("precision", "digits"), [("64-true", 12), ("32-true", 3)])
+def test_both_sides_agree_at_every_step(precision: str, digits: int) -> None:
+    data = synthetic()
+    lockstep = LockStep(TWIN)
+    _, module = TWIN.build(dtype="float64" if precision == "64-true" else "float32")
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
+    trainer = pl.Trainer(max_epochs=2, precision=precision, accelerator="cpu", callbacks=[lockstep], num_sanity_val_steps=0, **quiet)
+    trainer.fit(module, data)
+    assert lockstep.judge.passed, lockstep.judge.failure
+    assert lockstep.judge.steps == 80
+    assert lockstep.judge.digits > digits
+    assert set(lockstep.metrics) == {"loss/val", "mean absolute deviation/val", "accuracy within 0.5/val"}
+    for name, value in lockstep.metrics.items():
+        assert float(trainer.callback_metrics[name]) == pytest.approx(value, rel=1e-5)
+
+
+# ---- the article's backward is not the gradient of its loss --------------------------------------
+
+
+def found_by_each(weights: Arrays, x: np.ndarray, y: np.ndarray) -> dict[str, Arrays]:
+    """The gradients of the article's backward, as it is and with each correction."""
+    return {name: written(x, y, **article_forward(x, **weights), **weights) for name, written in BACKWARDS.items()}
+
+
+def some_cut_off(seed: int) -> tuple[Arrays, np.ndarray, np.ndarray]:
+    """Weights and a batch of 9 in which the output's ReLU cuts off some predictions, but not all."""
+    rng = np.random.default_rng(seed)
+    weights, (x, y) = parameters(rng), random_batch(rng, 9)
+    before = article_forward(x, **weights)["z2"] - weights["b2"]
+    weights["b2"] = -np.sort(before, axis=0)[3:5].mean(axis=0)  # four of nine lie below 0
+    assert (article_forward(x, **weights)["z2"] <= 0).sum() == 4
+    return weights, x, y
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_where_predictions_are_cut_off_every_parameter_is_off_and_one_correction_is_not_enough(seed: int) -> None:
+    weights, x, y = some_cut_off(seed)
+    found = found_by_each(weights, x, y)
+    right = found["with both"]
+    for name in right:
+        assert np.array_equal(2 * found["with the ReLU on the output"][name], right[name])  # exactly half is left
+        assert np.array_equal(2 * found["as published"][name], found["with the 2 of the square"][name])
+    assert all(e > 0.05 for e in errors(found["with the 2 of the square"], right).values())
+    assert max(errors(found["as published"], right).values()) > 0.3
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_where_no_prediction_is_cut_off_the_2_mends_everything_and_the_relu_nothing(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    weights, (x, y) = parameters(rng), random_batch(rng, 9)
+    weights["b2"] = 1 - article_forward(x, **weights)["z2"].min(axis=0) + weights["b2"]
+    assert article_forward(x, **weights)["z2"].min() > 0.9
+    found = found_by_each(weights, x, y)
+    for name, right in found["with both"].items():
+        assert np.abs(right).max() > 0
+        assert np.array_equal(found["with the 2 of the square"][name], right)
+        assert np.array_equal(2 * found["as published"][name], right)
+        assert np.array_equal(found["with the ReLU on the output"][name], found["as published"][name])
+
+
+def test_where_all_predictions_are_cut_off_only_the_wrong_backward_moves() -> None:
+    rng = np.random.default_rng(0)
+    weights, (x, y) = parameters(rng), random_batch(rng, 9)
+    weights["b2"] -= article_forward(x, **weights)["z2"].max(axis=0) + weights["b2"] + 20
+    assert article_forward(x, **weights)["z2"].max() < 0
+    found = found_by_each(weights, x, y)
+    assert all((g == 0).all() for g in found["with both"].values())
+    assert all(np.abs(g).max() > 0 for g in found["as published"].values())
+
+
+def test_twice_the_step_makes_the_published_backward_the_one_with_the_2_to_the_last_bit() -> None:
+    data = synthetic()
+    published, short = ArticleWineQuality(lr=0.01, rng=np.random.default_rng(0)), Trainer()
+    mended, long = ArticleWineQuality(lr=0.005, square=True, rng=np.random.default_rng(0)), Trainer()
+    short.fit(published, islice(batches(data), 300))
+    long.fit(mended, islice(batches(data), 300))
+    assert short.history == long.history
+    assert all(np.array_equal(published.arrays()[name], mended.arrays()[name]) for name in mended.arrays())
+
+
+def test_the_loss_hardly_betrays_it_but_the_gradients_do() -> None:
+    data = synthetic()
+    x, y = data.split.val
+    ends = {}
+    for corrected in (False, True):
+        article, history = train_article(data, 0.005, corrected, steps=6000)
+        assert history[-40:].mean() < 0.1 * history[:40].mean(), "it learns, wrong or right"
+        ends[corrected] = float(loss(article(x), y))
+    assert ends[False] == pytest.approx(ends[True], rel=0.1)
+    found, _ = first_steps(data, 40)
+    assert all(step["as published"][name] == pytest.approx(0.5, rel=1e-12) for step in found[20:] for name in ("W1", "b1", "W2", "b2"))
+    assert max(e for step in found for e in step["with both"].values()) < 1e-14
+
+
+# ---- figures and text ----------------------------------------------------------------------------
+
+
+def test_the_figures_are_drawn_and_captioned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(script, "STEPS", 80)
+    monkeypatch.setattr(script.train_article, "__defaults__", (80,))
+    data = synthetic()
+    ours, torchs = TWIN.build()
+    figures = script.figures(ours, torchs, data)
+    assert list(figures) == ["predicted against true score", "beside others", "the article/error of its gradients", "the article/its loss"]
+    assert [len(f.axes) for f in figures.values()] == [2, 2, 4, 1]
+    assert all(len(f.texts[0].get_text()) > 200 for f in figures.values())
+    found, _ = first_steps(data, 10)
+    panel = figures["the article/error of its gradients"].axes[0]
+    np.testing.assert_array_equal(panel.lines[1].get_ydata(), [step["as published"]["W1"] for step in found])
+    bars = figures["beside others"].axes[0].patches
+    assert bars[2].get_width() == ours.metrics(ours(data.split.val[0]), data.split.val[1])["mean absolute deviation"]
+    assert [bar.get_width() for bar in bars[3:]] == [0.50, 0.51, 0.46]
+
+
+def test_the_text_quotes_what_cortez_et_al_report() -> None:
+    for name, (deviation, accuracy) in REPORTED.items():
+        assert f"| Cortez et al. (2009), {name} | {deviation:.2f} | {100 * accuracy:.1f} % |" in HOW_GOOD
+
+
+@real
+def test_the_texts_table_of_gradient_errors() -> None:
+    found, cut_off = first_steps(real_wines(), 40)
+    for name, of in found[0].items():
+        assert f"| {name} | {' | '.join(f'{of[p]:.2f}' for p in ('W1', 'b1', 'W2', 'b2'))} |" in ARTICLE
+    assert f"{100 * cut_off[0]:.0f} % of the predictions" in ARTICLE
+    assert min(cut_off[:4]) > 0
+    assert max(cut_off[4:]) == 0, "from step 4 on"
+    assert max(step["with both"][name] for step in found for name in ("W1", "b1", "W2", "b2")) < 1e-14
+
+
+@real
+def test_with_other_weights_the_two_faults_hide_each_other_in_one_parameter() -> None:
+    batch = next(batches(real_wines()))
+    published = script.article_errors(ArticleWineQuality(rng=np.random.default_rng(5)), batch)["as published"]
+    assert f"b2 is off by {100 * published['b2']:.1f} % in the first batch, and W1 by {100 * published['W1']:.0f} %" in ARTICLE
+
+
+@real
+def test_the_texts_losses_of_the_article() -> None:
+    x, y = real_wines().split.val
+    published, right, twice = (
+        float(loss(train_article(real_wines(), lr, corrected)[0](x), y)) for lr, corrected in ((0.005, False), (0.005, True), (0.01, False))
+    )
+    assert f"has a loss of {published:.3f} on the held-out wines, the right one {right:.3f}" in ARTICLE
+    assert f"reaches {twice:.3f} too" in " ".join(ARTICLE.split())
+
+
+@real
+def test_both_sides_reach_the_tasks_end_and_beat_least_squares() -> None:
+    ours, torchs = TWIN.build()
+    data = real_wines()
+    Trainer().fit(ours, islice(batches(data), 8000))
+    optimizer = torchs.configure_optimizers()
+    for x, y in islice(batches(data), 8000):
+        optimizer.zero_grad()
+        torchs.training_step((torch.from_numpy(x), torch.from_numpy(y)), 0).backward()
+        optimizer.step()
+    assert max(errors(ours.arrays(), dict(torchs.named_parameters())).values()) < 1e-8
+    x, y = data.split.val
+    straight = ours.metrics(least_squares(data.split), y)
+    with torch.no_grad():
+        in_torch = torchs.metrics(torchs(torch.from_numpy(x)), torch.from_numpy(y))
+    for found in (ours.metrics(ours(x), y), {name: float(value) for name, value in in_torch.items()}):
+        assert found["mean absolute deviation"] < straight["mean absolute deviation"] - 0.01
+        assert found["mean absolute deviation"] < 0.53
+        assert found["accuracy within 0.5"] > 0.55
+    assert f"least squares is off by {straight['mean absolute deviation']:.2f} there" in HOW_GOOD
+
+
+def folds(x: np.ndarray, y: np.ndarray, held_out: int = 5) -> Iterator[Split]:
+    """Five splits, in which every wine is held out once."""
+    order = np.random.default_rng(0).permutation(len(x))
+    for k in range(held_out):
+        val = order[k::held_out]
+        train = np.setdiff1d(order, val)
+        yield standardise(Split((x[train], y[train]), (x[val], y[val])))
+
+
+def trained(split: Split, lr: float) -> np.ndarray:
+    """What the network predicts for the held-out wines after 8000 steps; the bare functions, for speed."""
+    weights = WineQuality(rng=np.random.default_rng(0)).arrays()
+    data = Wines()
+    data.use(split)
+    for x, y in islice(batches(data), 8000):
+        gradient = backward(x, y, **forward(x, **weights), **weights)
+        weights = {name: weights[name] - lr * gradient[name] for name in weights}
+    return forward(split.val[0], **weights)["y_hat"]
+
+
+def deviations(splits: list[Split], predictions: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate([np.abs(y_hat - split.val[1]) for split, y_hat in zip(splits, predictions, strict=True)])
+
+
+@real
+def test_the_texts_cross_validation_and_repeated_wines() -> None:
+    wines = parse(REAL.read_bytes(), REAL.name)
+    splits = list(folds(wines.to_numpy()[:, :-1], wines.to_numpy()[:, -1:]))
+    for name, predictions in (
+        ("least squares", [least_squares(split) for split in splits]),
+        ("this network", [trained(split, 0.005) for split in splits]),
+    ):
+        d = deviations(splits, predictions)
+        row = f"| here, {name}, five-fold cross-validation | {d.mean():.2f} | {100 * (d <= 0.5).mean():.1f} % |"
+        assert row in HOW_GOOD, row
+    (x, y), (x_val, y_val) = real_wines().split.train, real_wines().split.val
+    known = {tuple(row.round(9)) for row in np.hstack([x, y])}
+    again = sum(tuple(row.round(9)) in known for row in np.hstack([x_val, y_val]))
+    assert f"{int(wines.duplicated().sum())} repeat an earlier line exactly, and {again} of the {len(y_val)} held-out wines" in HOW_GOOD
+
+
+@real
+def test_the_step_size_is_the_one_that_cross_validation_within_the_training_wines_likes() -> None:
+    splits = list(folds(*real_wines().split.train))
+    short, chosen, long = (deviations(splits, [trained(s, lr) for s in splits]).mean() for lr in (0.001, WineQuality().lr, 0.02))
+    assert chosen < short - 0.002
+    assert chosen < long - 0.002
+
+
+def test_the_published_backward_is_the_default() -> None:
+    weights, x, y = some_cut_off(0)
+    values = article_forward(x, **weights)
+    plain = article_backward(x, y, **values, **weights)
+    np.testing.assert_allclose(plain["b2"], ((values["y_hat"] - y) / 9).sum(axis=0), rtol=1e-14)
