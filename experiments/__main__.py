@@ -1,4 +1,4 @@
-"""The command line: `python -m experiments list | run | check`."""
+"""The command line: `python -m experiments list | run | check | mutate | bench`."""
 
 from __future__ import annotations
 
@@ -37,10 +37,13 @@ def dispatch(arguments: list[str]) -> int:
     """Hand the arguments to the command that they name. Heavy packages are imported only by those that need them."""
     parser = command_parser()
     options, rest = parser.parse_known_args(arguments)
-    if rest and options.command != "run":
+    if rest and options.command in ("list", "check"):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if options.command == "list":
         return show_list(options.markdown)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # small models are up to 50 times slower with more; set before torch is imported
+    if options.command in ("mutate", "bench"):
+        return library_command(options.command, rest)
     from experiments.curriculum import UnknownConcept, entry
 
     try:
@@ -48,7 +51,6 @@ def dispatch(arguments: list[str]) -> int:
     except UnknownConcept as unknown:
         print(f"error: {unknown}", file=sys.stderr)
         return BAD_INPUT
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # small models are up to 50 times slower with more; set before torch is imported
     if options.command == "run":
         from experiments.cli import run
 
@@ -56,6 +58,16 @@ def dispatch(arguments: list[str]) -> int:
     from experiments.check import check
 
     return check(names, options)
+
+
+def library_command(command: str, arguments: list[str]) -> int:
+    """`mutate` and `bench`, whose options are declared beside what they do."""
+    from importlib import import_module
+
+    module = import_module(f"experiments.library.{command}")
+    parser = argparse.ArgumentParser(prog=f"python -m experiments {command}", description=module.__doc__, allow_abbrev=False)
+    module.add_arguments(parser)
+    return module.main(parser.parse_args(arguments))
 
 
 def command_parser() -> argparse.ArgumentParser:
@@ -79,6 +91,8 @@ def command_parser() -> argparse.ArgumentParser:
     checking.add_argument("--steps", type=positive, default=50, help="of each trajectory (default 50)")
     checking.add_argument("--seed", type=int, default=0, help="of weights, data order and noise (default 0)")
     checking.add_argument("--json", action="store_true", help="one JSON object per concept and line")
+    commands.add_parser("mutate", help="test the tests: would a wrong backward be noticed?", add_help=False, allow_abbrev=False)
+    commands.add_parser("bench", help="how fast is it by hand, against torch?", add_help=False, allow_abbrev=False)
     return parser
 
 

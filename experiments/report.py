@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -110,7 +111,7 @@ def show_check(console: Console, rows: Iterable[tuple[Mapping[str, Any], str]]) 
     """The table of `check`: one line for each concept; remarks stand below it."""
     rows = list(rows)
     console.print("Digits of agreement: the worst of all steps and tensors, and what is required of each", soft_wrap=True, highlight=False)
-    table = Table()
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), collapse_padding=True)
     for heading in ("concept", "steps", "loss", "gradient", "parameter", "required", "seconds", ""):
         table.add_column(heading, justify="left" if heading in ("concept", "") else "right", no_wrap=True)
     for row, remark in rows:

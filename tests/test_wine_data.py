@@ -264,9 +264,14 @@ def test_a_write_that_breaks_off_leaves_nothing(served: Path, cache: Path, monke
     assert list(cache.parent.iterdir()) == []
 
 
-def test_an_endless_download_is_not_read_to_the_end(served: Path, cache: Path) -> None:
-    with served.open("ab") as file:
-        file.truncate(5 * wine.LARGEST)
+def test_an_endless_download_is_not_read_to_the_end(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Endless(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            assert size is not None
+            assert 0 < size <= wine.LARGEST
+            return size * b"7"
+
+    monkeypatch.setattr(wine, "urlopen", lambda *args, **kwargs: Endless())
     with pytest.raises(InputError, match="not the file expected"):
         WineQuality().setup()
     assert not cache.parent.exists()

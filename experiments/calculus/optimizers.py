@@ -233,16 +233,16 @@ TEXT = """
 | optimizer | what it remembers | a step |
 | --- | --- | --- |
 | gradient descent | nothing | against the gradient, the longer the steeper |
-| momentum | v, a running sum of gradients | along v: where gradients agree it grows (to 10 times one, for β = 0.9), where they alternate it cancels |
-| Nesterov | v | along v and the newest gradient: turns a little earlier, so it swings less |
+| momentum | v, a running sum of gradients | along v: where gradients agree it grows tenfold (β = 0.9), where they alternate it cancels |
+| Nesterov | v | along v and the newest gradient: it turns earlier, and swings less |
 | RMSprop | the running mean of g² | g divided by its usual size: x and y move equally fast, however steep |
 | Adam | the running means of g and of g² | the usual g divided by its usual size |
 | AdamW | the same | Adam's, after the point was pulled to (0, 0) by a fraction lr · decay of itself |
 
 Both sides' optimizers are compared at every step with what they remember, not only with where the point is.
 
-**The limit of the step size.** Gradient descent on a bowl with curvature λ along some direction multiplies the distance along it by 1 − lr · λ,
-so lr must be under 2/λ for the largest λ. With momentum β the limit is 2 (1 + β)/λ: 0.475 on this bowl, for β = 0.9.
+**The limit of the step size.** Where a bowl has curvature λ along some direction, gradient descent multiplies the distance along it by
+1 − lr · λ, so lr must be under 2/λ for the largest λ. With momentum β the limit is 2 (1 + β)/λ, on this bowl 0.475 for β = 0.9.
 
 Things to try:
 

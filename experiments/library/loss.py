@@ -177,6 +177,13 @@ def indices(rng: np.random.Generator, C: int, *shape: int, ignore: int | None = 
     return t
 
 
+def without_weight(rng: np.random.Generator, x: np.ndarray) -> Built:
+    """Examples of classes whose weight is 0: there is nothing to divide by."""
+    N, C = x.shape
+    weight = (np.arange(C) == 0).astype(float)
+    return Built({"weight": weight}, [x, rng.integers(1, C, N)], seeded={"weight": weight}, differentiated=(0,))
+
+
 @case("CrossEntropyLoss", least={"C": 4})
 def indices_mean(rng: np.random.Generator, N: int, C: int) -> Built:
     return loss({}, rng.normal(size=(N, C)), indices(rng, C, N))
@@ -244,10 +251,7 @@ def smoothed_all_ignored_mean(rng: np.random.Generator, N: int, C: int) -> Built
 
 @case("CrossEntropyLoss", least={"C": 4}, smooth=False, nonfinite="match")
 def no_weight_mean(rng: np.random.Generator, N: int, C: int) -> Built:
-    weight = np.arange(C) == 0
-    return Built(
-        {"weight": weight.astype(float)}, [rng.normal(size=(N, C)), rng.integers(1, C, N)], seeded={"weight": weight}, differentiated=(0,)
-    )
+    return without_weight(rng, rng.normal(size=(N, C)))
 
 
 @case("CrossEntropyLoss", least={"C": 4}, empty=True, smooth=False)
@@ -311,6 +315,11 @@ class QuietKLDivLoss(torch.nn.KLDivLoss):
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "reduction: 'mean' divides")
             return super().forward(input, target)
+
+
+@case("NLLLoss", least={"C": 3}, smooth=False, nonfinite="match")
+def nll_no_weight_mean(rng: np.random.Generator, N: int, C: int) -> Built:
+    return without_weight(rng, np.log(distribution(rng, N, C)))
 
 
 @case("KLDivLoss", least={"C": 3}, reference=QuietKLDivLoss)

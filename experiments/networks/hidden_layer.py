@@ -74,8 +74,8 @@ def square(n: int, margin: float) -> Array:
 def draw_corners(axes: Axes, at: Array, y: Array) -> None:
     """The corners, wherever they have come to lie: round for class 0, square for class 1."""
     for label, (marker, colour) in enumerate(zip(MARKERS, TWO_CLASSES, strict=True)):
-        of_class = at[y[:, 0] == label]
-        axes.scatter(*of_class.T, s=110, marker=marker, color=colour, edgecolor="black", linewidth=1.2, zorder=10, label=f"class {label}")
+        a, b = at[y[:, 0] == label].T
+        axes.scatter(a, b, s=110, marker=marker, color=colour, edgecolor="black", linewidth=1.2, zorder=10, label=f"class {label}")
 
 
 def draw_grid(axes: Axes, at: Array, where: Array) -> None:
@@ -84,7 +84,7 @@ def draw_grid(axes: Axes, at: Array, where: Array) -> None:
         axes.plot(rows[..., 0].T, rows[..., 1].T, color="0.75", linewidth=0.7, zorder=1)
     red, blue = ((where - where.min()) / np.ptp(where)).reshape(-1, 2).T
     colours = np.stack([0.15 + 0.8 * red, np.full_like(red, 0.55), 0.15 + 0.8 * blue], axis=1)
-    axes.scatter(*at.reshape(-1, 2).T, s=14, color=colours, zorder=3)
+    axes.scatter(at[..., 0], at[..., 1], s=14, color=colours, zorder=3)
 
 
 def draw_creases(axes: Axes, W1: Array, b1: Array, strength: Array) -> None:
@@ -99,16 +99,19 @@ def folding(data: ArrayData) -> Figure:
     x, y = data.split.train
     grid = square(17, 0.4)
     fig, axes = figure(
-        "Left: a grid of points, and the creases of two hidden units (dashed). Middle: where the two units put the same points. Each unit "
-        "lays what is behind its crease flat onto an axis. The round corners, which lay across from each other, come to lie on the same side of "
-        "the dotted line, and a straight cut is enough. Right: the same two units without ReLU. The plane is turned and stretched but "
-        "nothing folds: the two diagonals still cross, and no straight cut has one of them on either side.",
+        "Left: a grid of points, and the creases of two hidden units (dashed). Middle: where the two units put the same points. "
+        "Each unit lays what is behind its crease flat onto an axis. The round corners, which lay across from each other, come to lie "
+        "on the same side of the dotted line: a straight cut is enough. Right: the same two units without ReLU. The plane is turned and "
+        "stretched but nothing folds: the two diagonals still cross, and no straight cut has one of them on either side.",
         columns=3,
         size=(4.2, 3.9),
     )
     at_grid, at_corners = forward(grid, **TWO_UNITS), forward(x, **TWO_UNITS)
-    panels = ((grid, x, "the plane, with two creases", "x"), (at_grid["h"], at_corners["h"], "h = max(x W1 + b1, 0): folded", "h"))
-    panels += ((at_grid["z1"], at_corners["z1"], "z1 = x W1 + b1, without ReLU: not folded", "z1"),)
+    panels = (
+        (grid, x, "the plane, with two creases", "x"),
+        (at_grid["h"], at_corners["h"], "h = max(x W1 + b1, 0): folded", "h"),
+        (at_grid["z1"], at_corners["z1"], "z1 = x W1 + b1: not folded", "z1"),
+    )
     for axis, (points, corners, title, name) in zip(axes[0], panels, strict=True):
         draw_grid(axis, points, grid)
         draw_corners(axis, corners, y)
@@ -124,16 +127,16 @@ def folding(data: ArrayData) -> Figure:
     return fig
 
 
-def decision_regions(manual: Manual, data: ArrayData, trained: bool) -> Figure:
+def decision_regions(manual: Manual, data: ArrayData, state: str) -> Figure:
     """What the network says of every point of the plane, and what it would say without ReLU."""
     x, y = data.split.train
     p = manual.arrays()
     one_matrix = ", ".join(f"{w:.2f}" for w in collapsed(**p)[0][:, 0])
     fig, axes = figure(
-        f"The colour is the probability of class 1 (squares); it is one half on the solid line. Left: the {'trained' if trained else 'untrained'} "
-        "network. The line bends where it meets the crease of a hidden unit (dashed, the darker the sharper the fold), and nowhere else. "
-        f"Right: the same weights without ReLU. Two layers collapse into one, x W + b with W = W1 W2 = [{one_matrix}]ᵀ. Its line is straight, "
-        "and no straight line gets more than 3 of the 4 corners right.",
+        f"The colour is the probability of class 1 (squares); it is one half on the solid line. Left: the {state} network. The line bends "
+        "where it meets the crease of a hidden unit (dashed, the darker the sharper the fold), and nowhere else. Right: the same weights "
+        f"without ReLU. Two layers collapse into one, x W + b with W = W1 W2 = [{one_matrix}]ᵀ. Its line is straight, and no straight "
+        "line gets more than 3 of the 4 corners right.",
         columns=2,
         size=(4.6, 4.2),
         sharex=True,
@@ -157,14 +160,14 @@ def decision_regions(manual: Manual, data: ArrayData, trained: bool) -> Figure:
     return fig
 
 
-def sheet(manual: Manual, data: ArrayData, trained: bool) -> Figure:
+def sheet(manual: Manual, data: ArrayData, state: str) -> Figure:
     """z2 as the height of a sheet over the plane: folded along the creases, and without ReLU flat."""
     x, y = data.split.train
     fig, axes = figure(
-        f"All units of the {'trained' if trained else 'untrained'} network at once: the plane as a sheet whose height at each point is the output z2, blue "
-        "above 0 and red below, black on the level 0. Each corner stands on a pin from that level. Left: the hidden layer folds the sheet, so that the "
-        "pins of the squares can point up and those of the circles down. Right: the same weights without ReLU leave it flat, and however a flat sheet is "
-        "tilted, the two diagonals have the same mean height.",
+        f"All units of the {state} network at once: the plane as a sheet whose height at each point is the output z2, blue above 0, "
+        "orange below, black on the level 0. Each corner stands on a pin from that level. Left: the hidden layer folds the sheet, so that "
+        "the pins of the squares can point up and those of the circles down. Right: the same weights without ReLU leave it flat, and "
+        "however a flat sheet is tilted, the two diagonals have the same mean height.",
         columns=2,
         size=(5.0, 4.2),
         subplot_kw={"projection": "3d", "computed_zorder": False},
@@ -174,7 +177,9 @@ def sheet(manual: Manual, data: ArrayData, trained: bool) -> Figure:
     for axis, (title, z2) in zip(axes[0], outputs(manual.arrays()), strict=True):
         height = z2(plane)[..., 0]
         colours = BETWEEN(sigmoid(3 * height / np.abs(height).max()))
-        axis.plot_surface(x0, x1, height, facecolors=colours, rcount=31, ccount=31, edgecolor="0.4", linewidth=0.2, alpha=0.75, zorder=1)
+        axis.plot_surface(
+            x0, x1, height, facecolors=colours, rcount=31, ccount=31, shade=False, edgecolor="0.6", linewidth=0.2, alpha=0.9, zorder=1
+        )
         if height.min() < 0 < height.max():
             axis.contour(x0, x1, height, levels=[0.0], colors="black", linewidths=2, zorder=2)
         for corner, z, label in zip(x, z2(x)[:, 0], y[:, 0].astype(int), strict=True):
@@ -182,7 +187,7 @@ def sheet(manual: Manual, data: ArrayData, trained: bool) -> Figure:
             axis.scatter(*corner, z, s=90, marker=MARKERS[label], color=TWO_CLASSES[label], edgecolor="black", depthshade=False, zorder=4)
         axis.set(title=title, xlabel="x[0]", ylabel="x[1]", zlabel="z2")
         axis.view_init(elev=28, azim=-72)
-        axis.set_box_aspect(None, zoom=0.95)
+        axis.set_box_aspect(None, zoom=1.05)
     return fig
 
 
@@ -195,14 +200,14 @@ def before(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str,
     """The principle, on two units; and the untrained network."""
     return {
         "folding the plane": folding(data),
-        "decision regions": decision_regions(manual, data, trained=False),
-        "the folded sheet": sheet(manual, data, trained=False),
+        "decision regions": decision_regions(manual, data, state="untrained"),
+        "the folded sheet": sheet(manual, data, state="untrained"),
     }
 
 
 def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """The decision regions, and the sheet that the hidden layer folds."""
-    return {"decision regions": decision_regions(manual, data, trained=True), "the folded sheet": sheet(manual, data, trained=True)}
+    return {"decision regions": decision_regions(manual, data, state="trained"), "the folded sheet": sheet(manual, data, state="trained")}
 
 
 # ---- text ----------------------------------------------------------------------------------------
@@ -220,8 +225,8 @@ is log 2 = 0.693. There, the gradient's four terms p − y are +½, −½, +½, 
 """
 
 HOW_MANY = """
-Two hidden units are enough (see *folding the plane*), but gradient descent must find them. A unit that is 0 on all four corners has no gradient and
-never comes back; with few units, too few are left. Of 200 random starts, 300 steps each:
+Two hidden units are enough (see *folding the plane*), but gradient descent must find them. A unit that is 0 on all four corners
+has no gradient and never comes back; with few units, too few may be left. Of 200 random starts, 300 steps each:
 
 | hidden units | starts that end with 4 of 4 |
 | --- | --- |

@@ -37,6 +37,8 @@ class BCELoss(Loss):
         TypeError: if x, t and w are not floating point arrays of one dtype.
     """
 
+    weight: np.ndarray | None
+
     def __init__(self, weight: np.ndarray | None = None, size_average: None = None, reduce: None = None, reduction: str = "mean") -> None:
         super().__init__(size_average, reduce, reduction)
         self.register_buffer("weight", None if weight is None else np.array(weight))
@@ -86,6 +88,9 @@ class BCEWithLogitsLoss(Loss):
         ValueError: if the shapes of x and t differ, or a weight does not broadcast to them.
         TypeError: if x, t and the weights are not floating point arrays of one dtype.
     """
+
+    weight: np.ndarray | None
+    pos_weight: np.ndarray | None
 
     def __init__(
         self,
@@ -158,6 +163,8 @@ class CrossEntropyLoss(Loss):
         IndexError: if a class is neither in 0 … C − 1 nor ignore_index.
         TypeError: if z, weight and probabilities are not of one floating dtype, or classes are not integers.
     """
+
+    weight: np.ndarray | None
 
     def __init__(
         self,
@@ -251,6 +258,8 @@ class NLLLoss(Loss):
         IndexError: if a class is neither in 0 … C − 1 nor ignore_index.
         TypeError: if x and weight are not of one floating dtype, or classes are not integers.
     """
+
+    weight: np.ndarray | None
 
     def __init__(
         self,

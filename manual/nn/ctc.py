@@ -22,9 +22,10 @@ class CTCLoss(Loss):
     right, one step for each frame. It may stay, go on to the next place, or leave out a blank between two different labels;
     it must end at the last place or the one before. So P is summed frame by frame, forward and, from the end, backward:
 
-        α[t, s] = p[t, e[s]] (α[t−1, s] + α[t−1, s−1] + α[t−1, s−2] if e[s] ≠ e[s−2])     paths that are at s after frame t
-        β[t, s] = β[t+1, s] p[t+1, e[s]] + β[t+1, s+1] p[t+1, e[s+1]] + the same for s+2      and how they can end from there
-        P = α[T, E] + α[T, E−1] = Σₛ α[t, s] β[t, s] for every t
+        α[t, s] = p[t, e[s]] (α[t−1, s] + α[t−1, s−1] + α[t−1, s−2] [e[s] ≠ e[s−2]])      to have come to s with frame t
+        β[t, s] = β[t+1, s] p[t+1, e[s]] + β[t+1, s+1] p[t+1, e[s+1]]                      to go on from there to the end
+                  + β[t+1, s+2] p[t+1, e[s+2]] [e[s] ≠ e[s+2]]
+        P = Σₛ α[t, s] β[t, s] for every t, after the last frame α at the last place and at the one before
 
     Before the first frame all paths are at the first place: α = 1 there. After the last, β = 1 at the last two.
     p[t, c] is a factor of those paths alone that are at a place with e[s] = c in frame t. They have probability γ[t, c] P, so

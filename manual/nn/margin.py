@@ -108,6 +108,8 @@ class MultiMarginLoss(Loss):
         TypeError: if x and weight are not of one floating dtype, or classes are not integers.
     """
 
+    weight: np.ndarray | None
+
     def __init__(
         self,
         p: int = 1,

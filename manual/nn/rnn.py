@@ -93,14 +93,14 @@ class _RNNSteps:
 
     def unroll_backward(self, dL_dhs: np.ndarray, dL_dstate: State, tape: Any, w: Weights) -> tuple[np.ndarray, State]:
         """dL_dx (T, N, I) and the gradient of the initial state; gradients of the weights are added."""
-        x, hs = tape
+        (x, hs), W_hh = tape, w.hh[:]
         dh_dz = 1 - hs[1:] ** 2 if self.nonlinearity == "tanh" else ~(hs[1:] <= 0)
         dL_dz = np.empty_like(dL_dhs, order="C")
         (dL_dh,) = dL_dstate
         for t in reversed(range(len(x))):
             dL_dh = dL_dhs[t] + dL_dh
             dL_dz[t] = dL_dh * dh_dz[t]
-            dL_dh = dL_dz[t] @ w.hh  # (N, H) @ (H, H)
+            dL_dh = dL_dz[t] @ W_hh  # (N, H) @ (H, H)
         w.add_state_gradients(dL_dz, hs[:-1])
         return w.input_product_backward(dL_dz, x), (dL_dh,)
 
@@ -148,7 +148,7 @@ class _LSTMSteps:
 
     def unroll_backward(self, dL_dhs: np.ndarray, dL_dstate: State, tape: Any, w: Weights) -> tuple[np.ndarray, State]:
         """dL_dx (T, N, I) and the gradient of the initial state; gradients of the weights are added."""
-        x, gates, hs, cs = tape
+        (x, gates, hs, cs), W_hh = tape, w.hh[:]
         T, N, H = dL_dhs.shape
         i, f, g, o = gates.swapaxes(0, 1)  # (T, N, H) each: the derivatives within a step, for all steps at once
         tanh_c = np.tanh(cs[1:])
@@ -165,7 +165,7 @@ class _LSTMSteps:
             dL_dz[t, :, :3] *= dL_dc[:, None]  # z_i, z_f and z_g move c
             dL_dz[t, :, 3] *= dL_dh  # z_o moves h
             dL_dc *= f[t]
-            dL_dh = dL_dz[t].reshape(N, 4 * H) @ w.hh  # (N, 4·H) @ (4·H, H)
+            dL_dh = dL_dz[t].reshape(N, 4 * H) @ W_hh  # (N, 4·H) @ (4·H, H)
         dL_dz = dL_dz.reshape(T, N, 4 * H)
         w.add_state_gradients(dL_dz, hs[:-1])
         return w.input_product_backward(dL_dz, x), (dL_dh, dL_dc)
@@ -217,7 +217,7 @@ class _GRUSteps:
 
     def unroll_backward(self, dL_dhs: np.ndarray, dL_dstate: State, tape: Any, w: Weights) -> tuple[np.ndarray, State]:
         """dL_dx (T, N, I) and the gradient of the initial state; gradients of the weights are added."""
-        x, gates, hs = tape
+        (x, gates, hs), W_hh = tape, w.hh[:]
         r, u, n, q = gates.swapaxes(0, 1)  # (T, N, H) each: the derivatives within a step, for all steps at once
         dh_dz_n, dh_dz_u, dz_n_dz_r = (1 - u) * (1 - n * n), (hs[:-1] - n) * u * (1 - u), q * r * (1 - r)
         T, N, H = dL_dhs.shape
@@ -230,7 +230,7 @@ class _GRUSteps:
             dL_dz_x[t, :, 1] = dL_dz_h[t, :, 1] = dL_dh * dh_dz_u[t]
             dL_dz_x[t, :, 2] = dL_dz_n
             dL_dz_h[t, :, 2] = dL_dz_n * r[t]
-            dL_dh = dL_dh * u[t] + dL_dz_h[t].reshape(N, 3 * H) @ w.hh  # (N, 3·H) @ (3·H, H)
+            dL_dh = dL_dh * u[t] + dL_dz_h[t].reshape(N, 3 * H) @ W_hh  # (N, 3·H) @ (3·H, H)
         w.add_state_gradients(dL_dz_h.reshape(T, N, 3 * H), hs[:-1])
         return w.input_product_backward(dL_dz_x.reshape(T, N, 3 * H), x), (dL_dh,)
 

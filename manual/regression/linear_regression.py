@@ -75,18 +75,16 @@ class LinearRegression(StraightLine):
     """ŷ = x W + b, fitted by gradient descent with momentum.
 
     Args:
-        features: D, columns of x.
-        lr: the step size; on standardised features of the diabetes data it may be up to 2 (1 + momentum)/8.0.
+        lr: the step size; it must stay below `step_size_limit`, which is 0.25 (1 + momentum) on the diabetes data.
         momentum: how much of the last step is kept; 0 is plain gradient descent.
         rng: draws the initial weights from the standard normal distribution. Any others do: a bowl has one lowest point.
         dtype: of the parameters.
 
-    Shapes: x (N, features), y (N, 1), W (features, 1), b (1,).
+    Shapes: x (N, 10), y (N, 1), W (10, 1), b (1,).
     """
 
     def __init__(
         self,
-        features: int = 10,
         lr: float = 0.2,
         momentum: float = 0.9,
         *,
@@ -96,7 +94,7 @@ class LinearRegression(StraightLine):
         super().__init__(forward, loss, backward)
         rng = rng or np.random.default_rng()
         self.lr, self.momentum = lr, momentum
-        self.W = Parameter(rng.standard_normal((features, 1)).astype(dtype))
+        self.W = Parameter(rng.standard_normal((10, 1)).astype(dtype))
         self.b = Parameter(np.zeros(1, dtype))
 
     def metrics(self, prediction: np.ndarray, y: np.ndarray) -> dict[str, float]:

@@ -254,6 +254,18 @@ def test_twice_the_step_makes_the_published_backward_the_one_with_the_2_to_the_l
     assert all(np.array_equal(published.arrays()[name], mended.arrays()[name]) for name in mended.arrays())
 
 
+@pytest.mark.parametrize("corrected", [True, False])
+def test_the_first_step_of_the_figures_training_follows_autograd_if_corrected_and_only_then(corrected: bool) -> None:
+    data = synthetic()
+    before = ArticleWineQuality(rng=np.random.default_rng(0))
+    batch = next(batches(data))
+    assert 0 < (before.values(batch[0])["z2"] <= 0).mean() < 1
+    dL_dp = script.autograd(before, batch)
+    after, _ = train_article(data, 0.1, corrected, steps=1)
+    found = errors({name: (before.arrays()[name] - after.arrays()[name]) / 0.1 for name in dL_dp}, dL_dp)
+    assert max(found.values()) < 1e-12 if corrected else min(found.values()) > 0.01
+
+
 def test_the_loss_hardly_betrays_it_but_the_gradients_do() -> None:
     data = synthetic()
     x, y = data.split.val

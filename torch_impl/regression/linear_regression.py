@@ -26,18 +26,17 @@ class LinearRegression(StraightLine):
     """ŷ = x W + b, fitted by gradient descent with momentum.
 
     Args:
-        features: D, columns of x.
-        lr: the step size; on standardised features of the diabetes data it may be up to 2 (1 + momentum)/8.0.
+        lr: the step size; it must stay below `step_size_limit`, which is 0.25 (1 + momentum) on the diabetes data.
         momentum: how much of the last step is kept; 0 is plain gradient descent.
 
-    Shapes: x (N, features), y (N, 1), W (features, 1), b (1,).
+    Shapes: x (N, 10), y (N, 1), W (10, 1), b (1,).
     """
 
-    def __init__(self, features: int = 10, lr: float = 0.2, momentum: float = 0.9) -> None:
+    def __init__(self, lr: float = 0.2, momentum: float = 0.9) -> None:
         super().__init__(forward, loss)
         self.save_hyperparameters()
         self.lr, self.momentum = lr, momentum
-        self.W = nn.Parameter(torch.randn(features, 1))
+        self.W = nn.Parameter(torch.randn(10, 1))
         self.b = nn.Parameter(torch.zeros(1))
 
     def metrics(self, prediction: Tensor, y: Tensor) -> dict[str, Tensor]:

@@ -1,0 +1,117 @@
+"""What the tests of the spine share: small pairs, short fits, and pairs that are configured or broken on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+
+import experiments
+import manual.optim
+from experiments import curriculum
+from experiments.compare import as_array
+from experiments.data import ArrayData, Split
+from experiments.lockstep import LockStep
+from experiments.pair import Twin
+
+cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+
+SILENT: dict[str, Any] = {
+    "accelerator": "cpu",
+    "logger": False,
+    "enable_checkpointing": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "num_sanity_val_steps": 0,
+}
+"""Arguments of a Lightning Trainer that leaves nothing behind and says nothing."""
+
+
+def variants() -> Iterator[tuple[str, str | None]]:
+    """(concept, variant) for all of the curriculum; None is the concept as declared."""
+    for e in curriculum.entries():
+        yield from ((e.name, v) for v in (None, *experiments.twin(e.name).variants))
+
+
+def small_data(twin: Twin, n: int = 84, batch_size: int = 24, n_val: int = 17, **arguments: Any) -> ArrayData:
+    """The first examples of the twin's data; by default batches of 24, 24, 24 and 12."""
+    data = twin.make_data(batch_size=batch_size, **arguments)
+    split = data.split if data.at_hand() else data.stand_in()
+    data.use(Split(tuple(a[:n] for a in split.train), tuple(a[:n_val] for a in split.val)))
+    return data
+
+
+def fit(
+    twin: Twin, steps: int, *, model: Mapping[str, Any] | None = None, data: ArrayData | None = None, seed: int = 0,
+    precision: str = "64-true", callbacks: Sequence[pl.Callback] = (), lockstep: Mapping[str, Any] | None = None, **settings: Any,
+) -> tuple[LockStep, Any]:  # fmt: skip
+    """Train a pair in lock-step for so many optimizer steps; the callback, and the torch module.
+
+    Args:
+        twin: the pair.
+        steps: of the optimizer.
+        model: hyperparameters in place of the twin's.
+        data: in place of `small_data`.
+        seed: of the initial weights and of the noise.
+        precision: Lightning's.
+        callbacks: to stand after the lock-step callback.
+        lockstep: arguments of that callback.
+        settings: of the Lightning Trainer.
+    """
+    twin = replace(twin, model={**twin.model, **(model or {})})
+    callback = LockStep(twin, seed=seed, **(lockstep or {}))
+    _, theirs = twin.build(seed)
+    settings = {**SILENT, "limit_val_batches": 0, **settings}
+    trainer = pl.Trainer(max_steps=steps, precision=precision, callbacks=[callback, *callbacks], **settings)  # type: ignore[arg-type]
+    trainer.fit(theirs, data or small_data(twin))
+    return callback, theirs
+
+
+def configured(twin: Twin, configure: Callable[[Any, Any], Any], **model: Any) -> Twin:
+    """The same pair with another optimizer: both sides call configure(their optim library, their parameters).
+
+    `model` holds hyperparameters in place of the twin's.
+    """
+
+    class Hand(twin.manual):  # type: ignore[name-defined, misc]
+        def configure_optimizers(self) -> Any:
+            return configure(manual.optim, self.parameters())
+
+    class Torch(twin.torch):  # type: ignore[name-defined, misc]
+        def configure_optimizers(self) -> Any:
+            return configure(torch.optim, self.parameters())
+
+    return replace(twin, manual=Hand, torch=Torch, model={**twin.model, **model})
+
+
+def broken(twin: Twin, break_: Callable[[Any], None]) -> Twin:
+    """The same pair with a mistake made in every hand-written model that it builds."""
+
+    def make(**arguments: Any) -> Any:
+        model = twin.manual(**arguments)
+        break_(model)
+        return model
+
+    return replace(twin, manual=make)  # type: ignore[arg-type]
+
+
+def scheduled(optimizer: Any, scheduler: Any, interval: str) -> dict[str, Any]:
+    """What configure_optimizers returns for an optimizer with a schedule."""
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": interval}}
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether nested dicts, lists and tuples of arrays, tensors and plain values are equal to the last bit."""
+    if isinstance(a, Mapping):
+        return isinstance(b, Mapping) and list(a) == list(b) and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return type(a) is type(b) and len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, np.ndarray | np.generic | torch.Tensor):
+        a, b = as_array(a), as_array(b)
+        return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+    return bool(a == b)

@@ -1,0 +1,242 @@
+"""The hidden layer: its gradient, that it tells the diagonals apart from every start, and that without it nothing can."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+from scipy.optimize import linprog
+from sklearn.linear_model import LogisticRegression
+
+from experiments.compare import ONE_STEP, error, errors
+from experiments.convert import to_numpy, to_torch
+from experiments.lockstep import LockStep
+from experiments.networks.hidden_layer import TWIN, TWO_UNITS, Corners, before, collapsed, figures, without_relu
+from manual.networks.hidden_layer import HiddenLayer, backward, forward, loss
+from manual.trainer import Trainer
+from torch_impl.networks import hidden_layer as theirs
+
+Arrays = dict[str, np.ndarray]
+
+CORNERS, Y = Corners().split.train
+
+
+def parameters(rng: np.random.Generator, hidden: int = 5) -> Arrays:
+    """Random weights of 2 → hidden → 1, no bias zero."""
+    return {
+        "W1": rng.normal(size=(2, hidden)),
+        "b1": rng.normal(size=hidden),
+        "W2": rng.normal(size=(hidden, 1)),
+        "b2": rng.normal(size=1),
+    }
+
+
+def random_batch(rng: np.random.Generator, n: int = 7) -> tuple[np.ndarray, np.ndarray]:
+    """n points, and a class for each."""
+    return rng.normal(size=(n, 2)), rng.integers(0, 2, size=(n, 1)).astype(float)
+
+
+# ---- the gradient --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("seed", range(3))
+def test_values_loss_and_gradient_are_autograds(seed: int, dtype: str) -> None:
+    rng = np.random.default_rng(seed)
+    x, y = (a.astype(dtype) for a in random_batch(rng))
+    p = {name: value.astype(dtype) for name, value in parameters(rng).items()}
+    values = forward(x, **p)
+    gradient = backward(x, y, **values, **p)
+
+    p_torch = {name: value.requires_grad_() for name, value in to_torch(p).items()}
+    values_torch = theirs.forward(*to_torch((x,)), **p_torch)
+    loss_torch = theirs.loss(values_torch["z2"], *to_torch((y,)))
+    loss_torch.backward()
+    assert list(values) == list(values_torch) == ["z1", "h", "z2"]
+    found = errors(values, to_numpy(values_torch)) | errors(gradient, {name: value.grad for name, value in p_torch.items()})
+    found["loss"] = error(loss(values["z2"], y), loss_torch)
+    assert max(found.values()) < ONE_STEP[dtype], found
+
+
+def test_gradient_is_that_of_central_differences() -> None:
+    rng = np.random.default_rng(3)
+    x, y = random_batch(rng)
+    p = parameters(rng)
+    gradient = backward(x, y, **forward(x, **p), **p)
+    for name, value in p.items():
+        slope = np.empty_like(value)
+        for i in np.ndindex(value.shape):
+            sides = []
+            for step in (1e-5, -1e-5):
+                moved = value.copy()
+                moved[i] += step
+                sides.append(loss(forward(x, **{**p, name: moved})["z2"], y))
+            slope[i] = (sides[0] - sides[1]) / 2e-5
+        assert error(gradient[name], slope) < 1e-8, name
+
+
+def test_on_the_crease_the_gradient_is_0_as_in_torch() -> None:
+    p = {"W1": np.ones((2, 3)), "b1": np.array([-2.0, 0.5, -3.0]), "W2": np.array([[1.0], [2.0], [4.0]]), "b2": np.array([0.3])}
+    x, y = np.array([[0.5, 1.5]]), np.array([[1.0]])
+    values = forward(x, **p)
+    assert values["z1"].tolist() == [[0.0, 2.5, -1.0]]
+    gradient = backward(x, y, **values, **p)
+    assert gradient["b1"][0] == gradient["b1"][2] == 0 != gradient["b1"][1]
+    p_torch = {name: value.requires_grad_() for name, value in to_torch(p).items()}
+    theirs.loss(theirs.forward(*to_torch((x,)), **p_torch)["z2"], *to_torch((y,))).backward()
+    assert max(errors(gradient, {name: value.grad for name, value in p_torch.items()}).values()) < 1e-14
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0, 800.0])
+def test_loss_is_binary_cross_entropy_even_for_huge_outputs(scale: float) -> None:
+    rng = np.random.default_rng(4)
+    z2, y = scale * rng.normal(size=(11, 1)), rng.integers(0, 2, size=(11, 1)).astype(float)
+    reference = torch.nn.functional.binary_cross_entropy_with_logits(*to_torch((z2, y)))
+    assert error(loss(z2, y), reference) < 1e-14
+    assert error(theirs.loss(*to_torch((z2, y))), reference) < 1e-14
+
+
+def test_a_point_that_is_right_beyond_doubt_still_has_a_gradient() -> None:
+    """p rounds to 1 at z2 = 40, and p − y would be 0: q keeps the e⁻⁴⁰."""
+    p = {"W1": np.ones((2, 1)), "b1": np.zeros(1), "W2": np.ones((1, 1)), "b2": np.zeros(1)}
+    x, y = np.array([[30.0, 10.0]]), np.array([[1.0]])
+    assert backward(x, y, **forward(x, **p), **p)["b2"] == pytest.approx(-np.exp(-40), rel=1e-14)
+
+
+# ---- what is learned -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_by_hand_all_corners_are_right_from_every_start(seed: int) -> None:
+    model = HiddenLayer(rng=np.random.default_rng(seed))
+    trainer = Trainer(max_epochs=300)
+    trainer.fit(model, [(CORNERS, Y)], [(CORNERS, Y)])
+    assert trainer.metrics["accuracy/val"] == 1.0
+    assert trainer.metrics["loss/val"] < 0.01
+    assert trainer.history[0] > 0.5, "it begins with no idea"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_in_torch_too_and_both_sides_agree_at_every_step(seed: int) -> None:
+    _, module = TWIN.build(seed)
+    lockstep = LockStep(TWIN)
+    trainer = pl.Trainer(
+        **TWIN.trainer,
+        precision="64-true",
+        callbacks=[lockstep],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        accelerator="cpu",
+    )
+    trainer.fit(module, TWIN.make_data(seed=seed))
+    assert lockstep.judge.passed, lockstep.judge.failure
+    assert lockstep.judge.steps == 300
+    for metrics in (trainer.callback_metrics, lockstep.metrics):
+        assert float(metrics["accuracy/val"]) == 1.0
+        assert float(metrics["loss/val"]) < 0.01
+
+
+def test_initial_weights_have_the_same_distribution_on_both_sides() -> None:
+    torch.manual_seed(0)
+    ours = HiddenLayer(900, rng=np.random.default_rng(0)).state_dict()
+    in_torch = to_numpy(dict(theirs.HiddenLayer(900).state_dict()))
+    assert ours.keys() == in_torch.keys()
+    for name, bound in (("W1", 2**-0.5), ("b1", 2**-0.5), ("W2", 1 / 30), ("b2", 1 / 30)):
+        assert ours[name].shape == in_torch[name].shape
+        for side in (ours[name], in_torch[name]):
+            assert np.abs(side).max() <= bound
+            if side.size > 1:
+                assert np.abs(side).max() > 0.98 * bound
+                assert abs(side.mean()) < 0.1 * bound
+
+
+def test_a_layer_without_units_is_refused() -> None:
+    for side in (HiddenLayer, theirs.HiddenLayer):
+        with pytest.raises(ValueError, match="hidden must be at least 1, got 0"):
+            side(0)
+
+
+# ---- what no straight line can do ----------------------------------------------------------------
+
+
+def separable(classes: tuple[int, ...]) -> bool:
+    """Whether a line w · x + b has all corners of class 1 on one side and the others on the other: a linear program decides.
+
+    It asks for s (w · x + b) ≥ 1 at each corner, with s = 1 for class 1 and −1 for class 0.
+    """
+    signs = np.where(np.array(classes) == 1, 1.0, -1.0)[:, None]
+    with_one = np.hstack([CORNERS, np.ones((4, 1))])
+    return bool(linprog(np.zeros(3), A_ub=-signs * with_one, b_ub=-np.ones(4), bounds=(None, None)).status == 0)
+
+
+def test_of_all_16_ways_to_colour_the_corners_only_the_two_diagonals_defeat_a_line() -> None:
+    beyond_a_line = [classes for classes in product((0, 1), repeat=4) if not separable(classes)]
+    assert beyond_a_line == [(0, 1, 0, 1), (1, 0, 1, 0)]
+    assert tuple(Y[:, 0]) in beyond_a_line
+    # 3 of 4 is therefore the best a line can do, and it does: whichever corner's class is changed, what is left has a line.
+    assert all(separable(tuple(int(c) ^ (i == j) for j, c in enumerate(Y[:, 0]))) for i in range(4))
+
+
+def test_the_best_line_is_no_better_than_a_coin() -> None:
+    fit = LogisticRegression(C=np.inf, tol=1e-12).fit(CORNERS, Y[:, 0])
+    z = fit.decision_function(CORNERS)[:, None]
+    assert loss(z, Y) == pytest.approx(np.log(2), abs=1e-9)
+    assert fit.score(CORNERS, Y[:, 0]) < 1
+
+
+def test_two_layers_without_relu_are_one_affine_map() -> None:
+    rng = np.random.default_rng(5)
+    p = parameters(rng)
+    x, _ = random_batch(rng)
+    W, b = collapsed(**p)
+    assert W.shape == (2, 1)
+    assert b.shape == (1,)
+    assert error(without_relu(x, **p), x @ W + b) < 1e-14
+    far = {**p, "b1": p["b1"] + 100}  # every unit in front of its crease: ReLU changes nothing
+    assert error(forward(x, **far)["z2"], without_relu(x, **far)) < 1e-14
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_only_a_fold_gives_the_diagonals_different_means(seed: int) -> None:
+    """An affine map takes the middle of two points to the middle of their images, and both diagonals have one middle."""
+    p = parameters(np.random.default_rng(seed))
+    flat, folded = without_relu(CORNERS, **p)[:, 0], forward(CORNERS, **p)["z2"][:, 0]
+    assert flat[0] + flat[2] == pytest.approx(flat[1] + flat[3], abs=1e-13)
+    assert abs(folded[0] + folded[2] - folded[1] - folded[3]) > 1e-3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_same_network_without_relu_learns_nothing(seed: int) -> None:
+    p = parameters(np.random.default_rng(seed), hidden=16)
+    weights = {name: value.requires_grad_() for name, value in to_torch(p).items()}
+    optimizer = torch.optim.SGD(weights.values(), lr=0.05)
+    x, y = to_torch((CORNERS, Y))
+    for _ in range(1000):
+        optimizer.zero_grad()
+        theirs.loss(without_relu(x, **weights), y).backward()
+        optimizer.step()
+    z2 = without_relu(CORNERS, **to_numpy(weights))
+    assert loss(z2, Y) > np.log(2) - 1e-12
+    assert np.sum((z2 > 0) == (Y > 0.5)) <= 3
+
+
+# ---- figures -------------------------------------------------------------------------------------
+
+
+def test_the_two_units_of_the_figure_do_tell_the_diagonals_apart() -> None:
+    assert np.array_equal(forward(CORNERS, **TWO_UNITS)["z2"] > 0, Y > 0.5)
+
+
+def test_figures_are_drawn_before_and_after() -> None:
+    manual, module = TWIN.build()
+    drawn = before(manual, module, Corners())
+    assert list(drawn) == ["folding the plane", "decision regions", "the folded sheet"]
+    assert "untrained" in drawn["decision regions"].texts[0].get_text()
+    assert list(figures(manual, module, Corners())) == ["decision regions", "the folded sheet"]
+    for fig in drawn.values():
+        fig.draw_without_rendering()
