@@ -139,7 +139,7 @@ def download() -> bytes:
         with urlopen(URL, timeout=30) as answer:
             content = answer.read(LARGEST)
     except (OSError, http.client.HTTPException) as error:
-        raise InputError(f"the wines are not at hand: {BOTH_WAYS} (which failed just now: {error})") from error
+        raise InputError(f"the wines are not at hand: {BOTH_WAYS} (which failed just now: {str(error).strip('<>')})") from error
     if not genuine(content):
         found = hashlib.sha256(content).hexdigest()
         raise InputError(
