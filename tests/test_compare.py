@@ -43,7 +43,7 @@ def test_zero_over_zero_is_zero_and_anything_else_over_zero_is_not() -> None:
     zero = np.zeros(3)
     assert error(zero, zero) == 0
     assert error(zero, zero, whole=0.0) == 0
-    assert error(np.full(3, 1e-300), zero) == INF  # its square is 0 as well, but it is not equal
+    assert error(np.full(3, 1e-300), zero) == INF  # the square is 0 as well, but not the number
     assert error(np.ones(3), zero) == INF
     assert error(np.ones(3), zero, whole=1.0) == math.sqrt(3) / SMALL["float64"]
     assert error(np.zeros((0, 3)), np.zeros((0, 3))) == 0
@@ -91,9 +91,13 @@ def test_what_is_not_finite_is_equal_only_where_asked_and_in_kind_sign_and_place
     assert error(a, np.roll(a, 1), nonfinite="match") == INF
 
 
-def test_numbers_whose_squares_overflow_are_still_told_apart() -> None:
-    a = np.array([1e200, 1.0])
+@pytest.mark.parametrize("size", [5e-324, 1e-300, 1e-160, 1e200])
+def test_numbers_whose_squares_cannot_be_held_are_told_apart(size: float) -> None:
+    a = np.array([size, 0.0])
+    assert error(a, a) == 0
     assert not error(2 * a, a) <= ONE_STEP["float64"]
+    assert error(a, np.array([1.0, 0.0])) == pytest.approx(1) or size > 1
+    assert error(2 * a, a, whole=1.0) < 1e-100 or size > 1
 
 
 def test_torch_tensors_parameters_and_numbers_are_taken_as_they_are() -> None:

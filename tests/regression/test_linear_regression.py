@@ -1,0 +1,216 @@
+"""Least squares: the gradient, the closed forms, the step size, and that gradient descent gets there on both sides."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+from matplotlib.patches import Rectangle
+
+from experiments.compare import error
+from experiments.convert import to_numpy, to_torch
+from experiments.lockstep import LockStep
+from experiments.regression import linear_regression as script
+from experiments.regression.linear_regression import TWIN, as_row, by_sklearn, descend, diabetes, standardised
+from manual.regression import linear_regression as by_hand
+from torch_impl.regression import linear_regression as in_torch
+
+
+def problem(seed: int, rows: int = 7, columns: int = 3) -> tuple[np.ndarray, ...]:
+    """Random x, y, W and b."""
+    rng = np.random.default_rng(seed)
+    return rng.normal(2, 3, (rows, columns)), rng.normal(5, 2, (rows, 1)), rng.normal(size=(columns, 1)), rng.normal(size=1)
+
+
+def gradient(x: np.ndarray, y: np.ndarray, W: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """∂L/∂[W; b] by hand."""
+    values = by_hand.forward(x, W, b)
+    return as_row(**by_hand.backward(x, y, **values, W=W, b=b))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_gradient_is_that_of_central_differences(seed: int) -> None:
+    x, y, W, b = problem(seed)
+    p, step = as_row(W, b), 1e-4
+
+    def loss(p: np.ndarray) -> float:
+        return by_hand.loss(by_hand.forward(x, p[:-1, None], p[-1:])["y_hat"], y)
+
+    slopes = [(loss(p + step * e) - loss(p - step * e)) / (2 * step) for e in np.eye(len(p))]
+    assert error(gradient(x, y, W, b), np.array(slopes)) < 1e-9
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_forward_loss_and_gradient_are_torchs(seed: int) -> None:
+    x, y, W, b = problem(seed)
+    tx, ty, tW, tb = to_torch((x, y, W, b))
+    tW.requires_grad_(), tb.requires_grad_()
+    y_hat = in_torch.forward(tx, tW, tb)["y_hat"]
+    loss = in_torch.loss(y_hat, ty)
+    loss.backward()
+    assert error(by_hand.forward(x, W, b)["y_hat"], y_hat) < 1e-14
+    assert error(by_hand.loss(by_hand.forward(x, W, b)["y_hat"], y), loss) < 1e-14
+    assert error(gradient(x, y, W, b), as_row(tW.grad.numpy(), tb.grad.numpy())) < 1e-14
+
+
+def test_backward_of_the_concept_scales_and_accumulates() -> None:
+    ours, theirs = TWIN.build(seed=3)
+    x, y, _, _ = problem(0, rows=6, columns=10)
+    for factor in (0.7, -1.3):
+        ours.training_step((x, y), 0)
+        ours.backward(factor)
+        (factor * theirs.training_step(to_torch((x, y)), 0)).backward()
+    for name, p in theirs.named_parameters():
+        assert error(getattr(ours, name).grad, p.grad) < 1e-13
+
+
+@pytest.mark.parametrize("features", ["own units", "standardised"])
+def test_normal_equation_is_lstsq_and_scikit_learn(features: str) -> None:
+    x, y = diabetes()
+    x = x if features == "own units" else standardised(x)
+    best = as_row(*by_hand.normal_equation(x, y))
+    tolerance = 1e-9 if features == "own units" else 1e-12  # forming AᵀA loses up to log10(52 million) of 16 digits
+    assert x.shape == (442, 10)
+    assert error(best, as_row(*to_numpy(in_torch.normal_equation(*to_torch((x, y)))))) < tolerance
+    assert error(best, by_sklearn(x, y)) < tolerance
+
+
+def test_gradient_is_zero_at_the_normal_equation() -> None:
+    x, y, W, b = problem(4)
+    assert np.linalg.norm(gradient(x, y, *by_hand.normal_equation(x, y))) < 1e-11 * np.linalg.norm(gradient(x, y, W, b))
+
+
+def test_normal_equation_refuses_dependent_columns_and_too_few_rows() -> None:
+    x, y, _, _ = problem(5)
+    with pytest.raises(ValueError, match="must be 5 independent columns, got 4"):
+        by_hand.normal_equation(np.hstack([x, 2 * x[:, :1] - 3]), y)
+    with pytest.raises(ValueError, match="must be 4 independent columns, got 2"):
+        by_hand.normal_equation(x[:2], y[:2])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_hessian_is_torchs_and_how_the_gradient_changes(seed: int) -> None:
+    x, y, W, b = problem(seed)
+    H = by_hand.hessian(x)
+    assert H.shape == (4, 4)
+    assert error(H, in_torch.hessian(torch.from_numpy(x))) < 1e-14
+    p, q = as_row(W, b), np.random.default_rng(seed).normal(size=4)
+    change = gradient(x, y, q[:-1, None], q[-1:]) - gradient(x, y, p[:-1, None], p[-1:])
+    assert error(H @ (q - p), change) < 1e-12  # the gradient of a bowl is linear, so this is exact
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.6])
+def test_step_size_limit_parts_convergence_from_divergence(momentum: float) -> None:
+    x, y, W, b = problem(6)
+    limit = by_hand.step_size_limit(x, momentum)
+    assert error(limit, in_torch.step_size_limit(torch.from_numpy(x), momentum)) < 1e-13
+    best, steepest = as_row(*by_hand.normal_equation(x, y)), np.linalg.eigh(by_hand.hessian(x))[1][:, -1]
+    for lr, arrives in ((0.97 * limit, True), (1.03 * limit, False)):
+        for path in descend(x, y, as_row(W, b), 400, lr=lr, momentum=momentum):
+            away = abs((path - best) @ steepest)
+            assert (away[-1] < 1e-3 * away[0]) == arrives
+            assert (away[-1] > 1e3 * away[0]) != arrives
+
+
+@pytest.fixture(scope="module")
+def trained() -> tuple[LockStep, pl.LightningModule, pl.Trainer]:
+    """The whole run, in lock-step."""
+    _, theirs = TWIN.build()
+    lockstep = LockStep(TWIN)
+    trainer = pl.Trainer(
+        **TWIN.trainer,
+        precision="64-true",
+        accelerator="cpu",
+        callbacks=[lockstep],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+    )
+    trainer.fit(theirs, TWIN.make_data())
+    return lockstep, theirs, trainer
+
+
+def test_run_agrees_and_reaches_the_closed_form_on_both_sides(trained: tuple[LockStep, pl.LightningModule, pl.Trainer]) -> None:
+    lockstep, theirs, trainer = trained
+    x, y = TWIN.make_data().split.train
+    assert lockstep.judge.passed, lockstep.judge.failure
+    assert len(lockstep.records) == trainer.global_step == 600
+    for best in (as_row(*by_hand.normal_equation(x, y)), by_sklearn(x, y)):
+        for side in (lockstep.hand.model, theirs):
+            assert error(as_row(**to_numpy(dict(side.state_dict()))), best) < 1e-11
+
+
+def test_held_out_r2_is_scikit_learns_on_both_sides(trained: tuple[LockStep, pl.LightningModule, pl.Trainer]) -> None:
+    from sklearn.linear_model import LinearRegression
+    from sklearn.metrics import r2_score
+
+    lockstep, _, trainer = trained
+    split = TWIN.make_data().split
+    r2 = r2_score(split.val[1], LinearRegression().fit(*split.train).predict(split.val[0]))
+    assert 0.51 < r2 < 0.53  # what the text says
+    assert abs(lockstep.metrics["r2/val"] - r2) < 1e-10
+    assert abs(float(trainer.callback_metrics["r2/val"]) - r2) < 1e-10
+
+
+def test_data_are_standardised_with_training_rows_and_held_out_apart() -> None:
+    split = TWIN.make_data().split
+    assert split.train[0].shape == (354, 10)
+    assert split.val[0].shape == (88, 10)
+    assert np.allclose(split.train[0].mean(axis=0), 0)
+    assert np.allclose(split.train[0].std(axis=0), 1)
+    assert abs(split.val[0].mean(axis=0)).max() > 0.01
+
+
+def test_curvatures_are_those_of_the_text() -> None:
+    x, _ = diabetes()
+    for features, row in (
+        (x, "| in their own units | 147,000 | 0.0028 | 52,000,000 | 0.000014 |"),
+        (x - x.mean(axis=0), "| shifted to mean 0 | 4,100 | 0.054 | 76,000 | 0.00049 |"),
+        (standardised(x), "| standardised | 8.05 | 0.0171 | 470 | 0.248 |"),
+    ):
+        assert row in script.TEXT
+        λ = np.linalg.eigvalsh(by_hand.hessian(features))
+        told = [float(cell.replace(",", "")) for cell in row.split("|")[2:-1]]
+        assert [λ[-1], λ[0], λ[-1] / λ[0], by_hand.step_size_limit(features)] == pytest.approx(told, rel=0.04)
+
+
+def test_plain_gradient_descent_is_as_far_as_the_text_says() -> None:
+    x, y = TWIN.make_data().split.train
+    ours, _ = TWIN.build()
+    best, start = as_row(*by_hand.normal_equation(x, y)), as_row(**ours.state_dict())
+
+    def loss(p: np.ndarray) -> float:
+        return by_hand.loss(by_hand.forward(x, p[:-1, None], p[-1:])["y_hat"], y)
+
+    for path in descend(x, y, start, 600, lr=0.2, momentum=0.0):
+        assert 1e-4 < loss(path[-1]) / loss(best) - 1 < 2e-4
+        assert 0.03 < np.linalg.norm(path[-1] - best) / np.linalg.norm(best) < 0.045
+
+
+def test_figures_are_drawn_and_squares_are_square(trained: tuple[LockStep, pl.LightningModule, pl.Trainer]) -> None:
+    lockstep, theirs, _ = trained
+    data = TWIN.make_data()
+    drawn = script.figures(lockstep.hand.model, theirs, data)
+    assert list(drawn) == [
+        "squared residuals",
+        "paths over the loss",
+        "why standardise",
+        "reaching the closed form",
+        "weights against the closed form",
+    ]
+    areas = []
+    for ax in drawn["squared residuals"].axes:
+        squares = [patch for patch in ax.patches if isinstance(patch, Rectangle)]
+        assert len(squares) == 25
+        assert ax.get_aspect() == 1
+        assert all(abs(s.get_width()) == abs(s.get_height()) for s in squares)
+        areas.append(np.mean([s.get_width() * s.get_height() for s in squares]))
+        assert ax.get_title().endswith(f"{areas[-1]:.3f}")
+    x, y = data.split.train
+    bmi, progression = x[:25, [2]], ((y - y.mean()) / y.std())[:25]
+    best = by_hand.forward(bmi, *by_hand.normal_equation(bmi, progression))["y_hat"]
+    assert areas[2] == pytest.approx(by_hand.loss(best, progression), rel=1e-6)
+    assert areas[2] < min(areas[:2])
