@@ -25,9 +25,6 @@ Near convergence a gradient is the small difference of large numbers (p − y wi
 SMALL · ONE_STEP is 4.5 eps of the whole in either dtype: with 1e-3 in float32, a twelfth of eps would be asked for.
 """
 
-TINY = 2.0**-500
-"""The square of a smaller number is rounded to 0, or nearly."""
-
 NonFinite = Literal["refuse", "match"]
 
 
@@ -66,8 +63,8 @@ def error(a: Any, b: Any, whole: float | None = None, nonfinite: NonFinite = "re
     with np.errstate(invalid="ignore"):  # ∞ − ∞ is NaN, and is looked at below
         difference, size = norm([a - b]), norm([b])
     if math.isfinite(difference) and math.isfinite(size):
-        if max(difference, size, least) < TINY:
-            difference, size, least = norm([(a - b) / TINY]), norm([b / TINY]), least / TINY
+        if max(difference, size, least) < 1e-150:  # the squares of such numbers are rounded to 0: look at them magnified
+            difference, size, least = norm([2.0**700 * (a - b)]), norm([2.0**700 * b]), 2.0**700 * least
         return ratio(difference, max(size, least))
     odd = ~(np.isfinite(a) & np.isfinite(b))
     if odd.any():

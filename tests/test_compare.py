@@ -160,30 +160,23 @@ def test_equal_trajectories_pass_and_no_trajectory_does_not() -> None:
     assert judge.digits == digits(0)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
     ("change", "what"),
     [
         (lambda e: {"loss": 1 + e}, "the loss"),
-        (lambda e: {"dL_dW": 1 + e * norm([[1, 2]])}, "gradient W"),
+        (lambda e: {"dL_dW": 1 + e * norm([[1, 2, 0.5]])}, "gradient W"),  # W itself is shorter than W and b together, but not small
         (lambda e: {"W": 1 + e * norm([[1, 3]])}, "parameter W"),
-        (lambda e: {"buffer": {"n.mean": np.array([1 + e])}}, r"buffer n\.mean"),
-        (lambda e: {"state": {"exp_avg": {"b": np.array([1 + e])}}}, r"optimizer state b\.exp_avg"),
+        (lambda e: {"buffer": {"n.mean": np.array([1.0 + e])}}, "buffer n.mean"),
+        (lambda e: {"state": {"exp_avg": {"b": np.array([1.0 + e])}}}, "optimizer state b.exp_avg"),
     ],
 )
-def test_each_kind_is_convicted_a_little_beyond_what_is_tolerated_and_not_a_little_below(change: Any, what: str, dtype: str) -> None:
+def test_each_kind_is_convicted_a_little_beyond_what_is_tolerated_and_not_a_little_below(change: Any, what: str) -> None:
     def of(e: float) -> Step:
-        found = {"buffer": {"n.mean": np.array([1.0])}, "state": {"exp_avg": {"b": np.array([1.0])}}} | change(e)
-        return step(**found)
+        return step(**({"buffer": {"n.mean": np.array([1.0])}, "state": {"exp_avg": {"b": np.array([1.0])}}} | change(e)))
 
-    below, beyond = 0.9 * ONE_STEP["float64"], 1.1 * ONE_STEP["float64"]
-    fine = judged((of(0), of(0)), (of(below), of(0)))
-    assert fine.passed
-    judge = judged((of(0), of(0)), (of(beyond), of(0)), (of(1), of(0)))
-    assert not judge.passed
-    assert judge.failure is not None
-    assert judge.failure.startswith("step 1: ")
-    pytest.importorskip("re").search(f"step 1: {what} differs by 1.1e-12, tolerated 1.0e-12", judge.failure) or pytest.fail(judge.failure)
+    assert judged((of(0), of(0)), (of(0.8e-12), of(0))).failure is None
+    failure = judged((of(0), of(0)), (of(1.2e-12), of(0)), (of(1), of(0))).failure or ""
+    assert failure.startswith(f"step 1: {what} differs by 1.2e-12, tolerated 1.0e-12")
 
 
 def test_the_tensor_that_is_furthest_beyond_is_named() -> None:

@@ -46,11 +46,11 @@ def named_by_hand(I: int, H: int, O: int, rng: np.random.Generator, dtype: str) 
     return named(by_hand, manual.nn.Sequential)(I=I, H=H, O=O, rng=rng, dtype=dtype)
 
 
-@case("Sequential", hand=by_hand, reference=of_torch, empty=True, least={"H": 4})
+@case("Sequential", hand=by_hand, reference=of_torch, empty=True, least={"H": 4}, spread=0.3)
 def numbered(rng: np.random.Generator, N: int, I: int, H: int, O: int) -> Built:
     return Built({"I": I, "H": H, "O": O}, [rng.normal(size=(N, I))])
 
 
-@case("Sequential", hand=named_by_hand, reference=named(of_torch, nn.Sequential), least={"H": 4})
+@case("Sequential", hand=named_by_hand, reference=named(of_torch, nn.Sequential), least={"H": 4}, spread=0.3)
 def with_names(rng: np.random.Generator, N: int, I: int, H: int, O: int) -> Built:
     return Built({"I": I, "H": H, "O": O}, [rng.normal(size=(N, I))])

@@ -677,6 +677,11 @@ def cosine_annealing_warm_restarts_even(s: Any, o: Any, **more: Any) -> Any:
     return s.CosineAnnealingWarmRestarts(o, T_0=6, **more)
 
 
+@schedule("CosineAnnealingWarmRestarts")
+def cosine_annealing_warm_restarts_steep(s: Any, o: Any, **more: Any) -> Any:
+    return s.CosineAnnealingWarmRestarts(o, T_0=2, T_mult=5, **more)
+
+
 @schedule("CosineAnnealingWarmRestarts", closed=False, resume=False)
 def cosine_annealing_warm_restarts_before_another(s: Any, o: Any) -> Any:
     return s.SequentialLR(o, [s.CosineAnnealingWarmRestarts(o, T_0=3, T_mult=2), s.StepLR(o, 9)], milestones=[13])

@@ -49,7 +49,7 @@ def judge_line_search(seed: int) -> dict[str, float]:
         if slope > 0:  # a search goes downhill
             continue
         t, c1, c2 = float(rng.choice([0.25, 1.0, 8.0])), float(rng.choice([1e-4, 0.25])), float(rng.choice([0.9, 0.5, 0.0625]))
-        change, trials = float(rng.choice([1e-9, 0.25, 1.0])), int(rng.choice([0, 1, 2, 25 if line.coarse else 6]))
+        change, trials = float(rng.choice([1e-9, 0.5, 2.0])), int(rng.choice([0, 1, 2, 25 if line.coarse else 6]))
 
         def torchs(x: Any, t: Any, d: Any, line: Line = line) -> tuple[float, torch.Tensor]:
             value, gradient = line.at(float(t))

@@ -171,13 +171,13 @@ class MultiheadAttention(Module):
         self.embed_dim, self.num_heads, self.head_dim, self.batch_first = embed_dim, num_heads, embed_dim // num_heads, batch_first
         self.kdim, self.vdim = embed_dim if kdim is None else kdim, embed_dim if vdim is None else vdim
         packed = self.kdim == self.vdim == embed_dim  # then the three maps are one parameter
-        self.in_proj_weight = xavier((3 * embed_dim, embed_dim), rng, dtype) if packed else None
-        self.q_proj_weight = None if packed else xavier((embed_dim, embed_dim), rng, dtype)
-        self.k_proj_weight = None if packed else xavier((embed_dim, self.kdim), rng, dtype)
-        self.v_proj_weight = None if packed else xavier((embed_dim, self.vdim), rng, dtype)
-        self.in_proj_bias = Parameter(np.zeros(3 * embed_dim, dtype)) if bias else None
+        self.in_proj_weight: Any = xavier((3 * embed_dim, embed_dim), rng, dtype) if packed else None
+        self.q_proj_weight: Any = None if packed else xavier((embed_dim, embed_dim), rng, dtype)
+        self.k_proj_weight: Any = None if packed else xavier((embed_dim, self.kdim), rng, dtype)
+        self.v_proj_weight: Any = None if packed else xavier((embed_dim, self.vdim), rng, dtype)
+        self.in_proj_bias: Any = Parameter(np.zeros(3 * embed_dim, dtype)) if bias else None
         self.out_proj = Linear(embed_dim, embed_dim, bias, rng=rng, dtype=dtype)
-        if bias:
+        if self.out_proj.bias is not None:
             self.out_proj.bias[...] = 0
         self.weight_dropout = Dropout(dropout, rng=rng)
 
@@ -213,7 +213,7 @@ class MultiheadAttention(Module):
         weights = dropped.mean(axis=1) if average_attn_weights else dropped
         return output, weights[0] if ndim == 2 else weights
 
-    def backward(self, dL_dy: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def backward(self, dL_dy: Any) -> tuple[np.ndarray, ...]:
         inputs, q, k, v, a, dropped, ndim, averaged = self.restore()
         dL_doutput, dL_dweights = dL_dy if isinstance(dL_dy, tuple) else (dL_dy, None)
         dL_dheads = self.heads(self.out_proj.backward(self.examples_first(dL_doutput)))

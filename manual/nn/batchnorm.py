@@ -61,6 +61,9 @@ class _BatchNorm(Module):
     """
 
     ndims: tuple[int, ...] = ()
+    running_mean: Any  # these three are arrays, or None where not tracked
+    running_var: Any
+    num_batches_tracked: Any
 
     def __init__(
         self,

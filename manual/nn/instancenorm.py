@@ -43,6 +43,9 @@ class _InstanceNorm(Module):
     """
 
     ndims: tuple[int, int] = (0, 0)  # without and with the axis of examples
+    running_mean: Any  # these three are arrays, or None where not tracked
+    running_var: Any
+    num_batches_tracked: Any
 
     def __init__(
         self,

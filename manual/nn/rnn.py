@@ -279,6 +279,9 @@ class _Layers(Module):
     """
 
     gates, states = 0, 0
+    unroll: Any  # from one of the three above
+    unroll_backward: Any
+    weight_ih_l0: Parameter
 
     def __init__(
         self,
@@ -480,6 +483,9 @@ class _Cell(Module):
     """
 
     gates, states = 0, 0
+    unroll: Any  # from one of the three above
+    unroll_backward: Any
+    weight_ih: Parameter
 
     def __init__(
         self,

@@ -379,7 +379,8 @@ class Transformer(Module):
         rng = rng or np.random.default_rng()
         layer = d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias
         made = {"rng": rng, "dtype": dtype}
-        self.encoder, self.decoder = custom_encoder, custom_decoder
+        self.encoder: Any = custom_encoder
+        self.decoder: Any = custom_decoder
         if custom_encoder is None:
             norm = LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype)
             self.encoder = TransformerEncoder(TransformerEncoderLayer(*layer, **made), num_encoder_layers, norm)

@@ -158,7 +158,7 @@ def test_arguments_are_used_and_bad_ones_are_named(side: object) -> None:
     model = side.Optimizers("saddle", "adam", 0.0, (3.0, 4.0))
     assert model.configure_optimizers().param_groups[0]["lr"] == 0.0  # a given 0 is not the default
     assert as_array(model.point).tolist() == [3.0, 4.0]
-    assert float(model.distance()) == pytest.approx(18**0.5)
+    assert float(as_array(model.distance())) == pytest.approx(18**0.5)
     with pytest.raises(ValueError, match=r"surface must be one of 'bowl', 'valley', 'saddle', got 'hill'"):
         side.Optimizers("hill")
     with pytest.raises(ValueError, match=r"optimizer must be one of 'gradient_descent', .*'adamw', got 'sgd'"):

@@ -156,10 +156,15 @@ def test_too_many_steps_and_wrong_kinds_are_named():
         schedule.step()
     with pytest.raises(ValueError, match="at most total_steps = 4 steps can be made, got to 5"):
         schedule.step()
-    needed = {"StepLR": [1], "CosineAnnealingLR": [1], "CosineAnnealingWarmRestarts": [1], "SequentialLR": [[], []]}
-    for name in NAMES:
+    for name, arguments in {
+        "StepLR": [1],
+        "LambdaLR": [abs],
+        "OneCycleLR": [0.1],
+        "SequentialLR": [[], []],
+        "ReduceLROnPlateau": [],
+    }.items():
         with pytest.raises(TypeError, match=f"{name}: optimizer must be an Optimizer, got str"):
-            getattr(lr_scheduler, name)("sgd", *needed.get(name, [[1]]))
+            getattr(lr_scheduler, name)("sgd", *arguments)
     with pytest.raises(TypeError, match=r"schedulers\[0\] must be an LRScheduler, got int"):
         lr_scheduler.SequentialLR(o, [3], [])
     with pytest.raises(NotImplementedError, match="epoch must be None, got 3"):

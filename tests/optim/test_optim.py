@@ -13,6 +13,7 @@ from experiments.compare import ONE_STEP, error
 from experiments.convert import to_numpy, to_torch
 from experiments.library.case import failures
 from experiments.library.optim import OPTIMIZER_CASES, judge_bfloat16, judge_nonfinite, judge_optimizer
+from experiments.library.optim_lbfgs import judge_line_search, judge_stopping
 from manual.module import Parameter
 
 NAMES = [name for name, value in vars(manual.optim).items() if inspect.isclass(value) and value is not manual.optim.Optimizer]
@@ -40,6 +41,12 @@ def test_parameters_and_state_equal_torchs_at_every_step(case, dtype, seed):
 @pytest.mark.parametrize("case", [c for c in OPTIMIZER_CASES if not c.closure], ids=str)
 def test_nan_and_infinity_go_where_torchs_go(case):
     assert not failures(judge_nonfinite(case, 0), ONE_STEP["float64"])
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("judge", [judge_line_search, judge_stopping])
+def test_lbfgs_searches_and_stops_where_torchs_does(judge, seed):
+    assert not failures(judge(seed), ONE_STEP["float64"])
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -60,7 +60,7 @@ def hessian(x: Tensor) -> Tensor:
     """The second derivatives of the loss with respect to p = [W; b], by differentiating it twice. Shapes: x (N, D), result (D+1, D+1)."""
     y = x.new_zeros(len(x), 1)  # any y: it has no part in the second derivatives
     p = x.new_zeros(x.shape[1] + 1, 1)
-    H = torch.func.hessian(lambda p: loss(forward(x, p[:-1], p[-1])["y_hat"], y))(p)
+    H = torch.autograd.functional.hessian(lambda p: loss(forward(x, p[:-1], p[-1])["y_hat"], y), p)
     return H.reshape(len(p), len(p))  # (D+1, 1, D+1, 1) without the ones
 
 

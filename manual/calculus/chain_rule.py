@@ -1,0 +1,179 @@
+"""The chain rule: how blame travels backwards through a network, by hand.
+
+If mathematics makes you nervous: all of this is one sentence, *rates multiply along a path and add up where paths meet*. Turn a
+gear by one tooth, and the next turns by three; if that one turns a third by two, the first turns the third by six. A network is such a
+train of gears. Every number in it turns the ones after it, and the last is the loss L, which says how wrong the network was. The
+rate at which a number z turns L is written ∂L/∂z, in code dL_dz. Its sign says which way to turn z, its size how much it matters.
+
+The network here has two layers and decides between two species of iris by the length and the width of a petal:
+
+    z1 = x W1 + b1        each hidden unit weighs the measurements
+    a1 = σ(z1)            and squeezes the sum between 0 and 1:  σ(z) = 1 / (1 + e⁻ᶻ)
+    z2 = a1 W2 + b2       the output weighs the hidden units
+    a2 = σ(z2)            and is the prediction
+    L  = ½ ‖a2 − y‖²      for one sample; for several the mean over them
+
+Each line has a rate of its own, which needs school calculus only:
+
+    ∂L/∂a2 = a2 − y                     the derivative of ½ r² is r
+    ∂a/∂z  = σ′(z) = a (1 − a)          for a = σ(z); at most ¼, so that each layer weakens what passes
+    ∂z[j]/∂a[i] = W[i, j]               z[j] = Σᵢ a[i] W[i, j] + b[j]
+    ∂z[j]/∂W[i, j] = a[i]
+    ∂z[j]/∂b[j] = 1
+
+Multiply along each path from L back to a number, add up over all paths: that gives the **four equations of backpropagation**. ∂L/∂z,
+the rate of what a unit receives, is called its error (δ in the literature).
+
+    BP1   the error at the output          ∂L/∂z2[j] = ∂L/∂a2[j] σ′(z2[j])                    one path
+    BP2   the error one layer back         ∂L/∂z1[i] = (Σⱼ W2[i, j] ∂L/∂z2[j]) σ′(z1[i])      a path through each unit j of the next layer
+    BP3   the gradient of a bias           ∂L/∂b[j]    = ∂L/∂z[j]                             the error itself
+    BP4   the gradient of a weight         ∂L/∂W[i, j] = a[i] ∂L/∂z[j]                        what went in, times the error that came out
+
+(In BP4 for W1, what went in is x.) With more layers BP2 is repeated, and nothing is new.
+
+`one_sample` writes this out for one sample, every gradient by its name. `backward` is the same for N samples at once, one in each row:
+a parameter is used by all of them, so its paths from all of them add up, and the sum over n is a sum over rows in BP3 and a matrix
+product in BP4. `backward_one_by_one` holds the two together.
+
+Sources: Nielsen, Neural Networks and Deep Learning (2015), chapter 2, with W as (in, out) in place of its transpose; Rumelhart,
+Hinton & Williams, Learning representations by back-propagating errors, Nature 323 (1986), 533.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from manual import optim
+from manual.concept import StraightLine
+from manual.module import Parameter
+from manual.nn.functional import sigmoid
+from manual.nn.init import normal
+
+Array = np.ndarray
+
+
+def forward(x: Array, W1: Array, b1: Array, W2: Array, b2: Array) -> dict[str, Array]:
+    """Every value on the way, for N samples as rows or, without the N in the shapes, for one."""
+    z1 = x @ W1 + b1  # (N, in) @ (in, hidden) + (hidden,) = (N, hidden)
+    a1 = sigmoid(z1)  # (N, hidden)
+    z2 = a1 @ W2 + b2  # (N, hidden) @ (hidden, out) + (out,) = (N, out)
+    a2 = sigmoid(z2)  # (N, out)
+    return {"z1": z1, "a1": a1, "z2": z2, "a2": a2}
+
+
+def loss(a2: Array, y: Array) -> Any:
+    """½ ‖a2 − y‖², the mean over samples."""
+    return ((a2 - y) ** 2).sum(axis=-1).mean() / 2
+
+
+# ---- one sample: vectors, and every gradient named -----------------------------------------------
+
+
+def one_sample(
+    x: Array, y: Array, z1: Array, a1: Array, z2: Array, a2: Array, W1: Array, b1: Array, W2: Array, b2: Array
+) -> dict[str, Array]:
+    """The gradient of one sample's loss with respect to every number of the network, from the loss back to x."""
+    dL_da2 = a2 - y  # (out,)
+    da2_dz2 = a2 * (1 - a2)  # (out,): σ′(z2)
+    dL_dz2 = dL_da2 * da2_dz2  # (out,): BP1
+    dL_db2 = dL_dz2  # (out,): BP3
+    dL_dW2 = np.outer(a1, dL_dz2)  # (hidden,) with (out,) = (hidden, out): BP4, entry [i, j] is a1[i] · dL_dz2[j]
+
+    dL_da1 = W2 @ dL_dz2  # (hidden, out) @ (out,) = (hidden,): a1[i] acts through each z2[j], and the paths add up
+    da1_dz1 = a1 * (1 - a1)  # (hidden,): σ′(z1)
+    dL_dz1 = dL_da1 * da1_dz1  # (hidden,): BP2
+    dL_db1 = dL_dz1  # (hidden,): BP3
+    dL_dW1 = np.outer(x, dL_dz1)  # (in,) with (hidden,) = (in, hidden): BP4
+
+    dL_dx = W1 @ dL_dz1  # (in, hidden) @ (hidden,) = (in,): what a layer below would be told
+    return {
+        "a2": dL_da2,
+        "z2": dL_dz2,
+        "b2": dL_db2,
+        "W2": dL_dW2,
+        "a1": dL_da1,
+        "z1": dL_dz1,
+        "b1": dL_db1,
+        "W1": dL_dW1,
+        "x": dL_dx,
+    }
+
+
+def backward_one_by_one(x: Array, y: Array, W1: Array, b1: Array, W2: Array, b2: Array) -> dict[str, Array]:
+    """The gradients of the parameters for N samples, the slow and plain way: the mean of what `one_sample` gives for each."""
+    p = {"W1": W1, "b1": b1, "W2": W2, "b2": b2}
+    each = [one_sample(x[n], y[n], **forward(x[n], **p), **p) for n in range(len(x))]
+    return {name: sum(gradients[name] for gradients in each) / len(x) for name in p}
+
+
+# ---- N samples at once: the four equations -------------------------------------------------------
+
+
+def error_at_output(dL_da: Array, a: Array) -> Array:
+    """BP1: ∂L/∂z of the last layer, from ∂L/∂a and a = σ(z). Shapes: all (N, out)."""
+    return dL_da * (a * (1 - a))  # (N, out) times (N, out), entry by entry
+
+
+def error_one_layer_back(dL_dz_next: Array, W_next: Array, a: Array) -> Array:
+    """BP2: ∂L/∂z of a layer, from the next layer's. Shapes: dL_dz_next (N, next), W_next (here, next), a and the result (N, here)."""
+    dL_da = dL_dz_next @ W_next.T  # (N, next) @ (next, here) = (N, here)
+    return dL_da * (a * (1 - a))  # (N, here) times (N, here), entry by entry
+
+
+def gradient_of_bias(dL_dz: Array) -> Array:
+    """BP3: ∂L/∂b, from the layer's error. Shapes: (N, out) to (out,)."""
+    return dL_dz.sum(axis=0)  # b was added in every row, so the rows add up
+
+
+def gradient_of_weight(a: Array, dL_dz: Array) -> Array:
+    """BP4: ∂L/∂W, from what went into the layer and the layer's error. Shapes: a (N, in), dL_dz (N, out), the result (in, out)."""
+    return a.T @ dL_dz  # (in, N) @ (N, out): for each pair of units the sum over rows
+
+
+def backward(
+    x: Array, y: Array, z1: Array, a1: Array, z2: Array, a2: Array, W1: Array, b1: Array, W2: Array, b2: Array
+) -> dict[str, Array]:
+    """The gradients of the parameters for N samples at once: forward, from the bottom up."""
+    dL_da2 = (a2 - y) / len(x)  # (N, out): 1/N for the mean
+
+    dL_dz2 = error_at_output(dL_da2, a2)  # (N, out)
+    dL_db2 = gradient_of_bias(dL_dz2)  # (N, out) to (out,)
+    dL_dW2 = gradient_of_weight(a1, dL_dz2)  # (hidden, N) @ (N, out) = (hidden, out)
+
+    dL_dz1 = error_one_layer_back(dL_dz2, W2, a1)  # (N, out) @ (out, hidden) = (N, hidden)
+    dL_db1 = gradient_of_bias(dL_dz1)  # (N, hidden) to (hidden,)
+    dL_dW1 = gradient_of_weight(x, dL_dz1)  # (in, N) @ (N, hidden) = (in, hidden)
+    return {"W1": dL_dW1, "b1": dL_db1, "W2": dL_dW2, "b2": dL_db2}
+
+
+class ChainRule(StraightLine):
+    """2 → hidden → 1 with σ after both layers, half the squared error and plain gradient descent.
+
+    Args:
+        hidden: units of the hidden layer; three can still be drawn.
+        lr: the length of a step, per gradient (3.0: Nielsen, chapter 1, for the same σ and the same loss).
+        rng: draws the initial weights and biases from the standard normal distribution (Nielsen, chapter 1).
+        dtype: of the parameters.
+
+    Shapes: x (N, 2), the prediction a2 and the target y (N, 1), W1 (2, hidden), b1 (hidden,), W2 (hidden, 1), b2 (1,).
+    """
+
+    def __init__(self, hidden: int = 3, lr: float = 3.0, *, rng: np.random.Generator | None = None, dtype: Any = np.float64) -> None:
+        super().__init__(forward, loss, backward)
+        if hidden < 1:
+            raise ValueError(f"ChainRule: hidden must be at least 1, got {hidden}")
+        self.lr = lr
+        rng = rng or np.random.default_rng()
+        self.W1 = Parameter(normal((2, hidden), rng=rng, dtype=dtype))
+        self.b1 = Parameter(normal((hidden,), rng=rng, dtype=dtype))
+        self.W2 = Parameter(normal((hidden, 1), rng=rng, dtype=dtype))
+        self.b2 = Parameter(normal((1,), rng=rng, dtype=dtype))
+
+    def metrics(self, prediction: Array, y: Array) -> dict[str, float]:
+        """The fraction of samples on the right side of one half."""
+        return {"accuracy": np.mean((prediction > 0.5) == (y > 0.5))}
+
+    def configure_optimizers(self) -> optim.SGD:
+        return optim.SGD(self.parameters(), lr=self.lr)

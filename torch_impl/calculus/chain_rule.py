@@ -1,0 +1,54 @@
+"""The chain rule: how blame travels backwards through a network, in torch.
+
+The forward of the file by hand. Its backward, one sample at a time or all at once, is autograd's work: `loss.backward()`.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from torch_impl.module import StraightLine, mean_of
+
+
+def forward(x: Tensor, W1: Tensor, b1: Tensor, W2: Tensor, b2: Tensor) -> dict[str, Tensor]:
+    """Every value on the way, for N samples as rows or, without the N in the shapes, for one."""
+    z1 = x @ W1 + b1  # (N, in) @ (in, hidden) + (hidden,) = (N, hidden)
+    a1 = torch.sigmoid(z1)  # (N, hidden)
+    z2 = a1 @ W2 + b2  # (N, hidden) @ (hidden, out) + (out,) = (N, out)
+    a2 = torch.sigmoid(z2)  # (N, out)
+    return {"z1": z1, "a1": a1, "z2": z2, "a2": a2}
+
+
+def loss(a2: Tensor, y: Tensor) -> Tensor:
+    """½ ‖a2 − y‖², the mean over samples."""
+    return ((a2 - y) ** 2).sum(dim=-1).mean() / 2
+
+
+class ChainRule(StraightLine):
+    """2 → hidden → 1 with σ after both layers, half the squared error and plain gradient descent.
+
+    Args:
+        hidden: units of the hidden layer; three can still be drawn.
+        lr: the length of a step, per gradient (3.0: Nielsen, chapter 1, for the same σ and the same loss).
+
+    Shapes: x (N, 2), the prediction a2 and the target y (N, 1), W1 (2, hidden), b1 (hidden,), W2 (hidden, 1), b2 (1,).
+    """
+
+    def __init__(self, hidden: int = 3, lr: float = 3.0) -> None:
+        super().__init__(forward, loss)
+        self.save_hyperparameters()
+        if hidden < 1:
+            raise ValueError(f"ChainRule: hidden must be at least 1, got {hidden}")
+        self.lr = lr
+        self.W1 = nn.Parameter(torch.randn(2, hidden))
+        self.b1 = nn.Parameter(torch.randn(hidden))
+        self.W2 = nn.Parameter(torch.randn(hidden, 1))
+        self.b2 = nn.Parameter(torch.randn(1))
+
+    def metrics(self, prediction: Tensor, y: Tensor) -> dict[str, Tensor]:
+        """The fraction of samples on the right side of one half."""
+        return {"accuracy": mean_of((prediction > 0.5) == (y > 0.5))}
+
+    def configure_optimizers(self) -> torch.optim.SGD:
+        return torch.optim.SGD(self.parameters(), lr=self.lr)
