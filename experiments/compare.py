@@ -233,12 +233,13 @@ class Judge:
         return ratio(abs(a - b), max(abs(b), self.loss_sum / max(self.steps, 1)))
 
     def _furthest(self, number: int, found: Mapping[str, Mapping[str, float]], tolerances: Mapping[str, float]) -> str | None:
-        excess = [(e / tolerances[kind], kind, name, e) for kind, of in found.items() for name, e in of.items() if not e <= tolerances[kind]]
-        if not excess:
-            return None
-        _, kind, name, e = max(excess)
-        what = "the loss" if kind == "loss" else f"{'optimizer state' if kind == 'state' else kind} {name}"
-        return f"step {number}: {what} differs by {e:.1e}, tolerated {tolerances[kind]:.1e}"
+        for kind, of in found.items():  # in the order of computation: a wrong gradient makes wrong what is made of it
+            beyond = [(e, name) for name, e in of.items() if not e <= tolerances[kind]]
+            if beyond:
+                e, name = max(beyond)
+                what = "the loss" if kind == "loss" else f"{'optimizer state' if kind == 'state' else kind} {name}"
+                return f"step {number}: {what} differs by {e:.1e}, tolerated {tolerances[kind]:.1e}"
+        return None
 
     def _accept(self, found: Mapping[str, Mapping[str, float]], tolerances: Mapping[str, float]) -> None:
         for kind, of in found.items():

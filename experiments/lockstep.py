@@ -14,7 +14,7 @@ import pytorch_lightning as pl
 import torch
 
 import manual.optim
-from experiments.compare import Judge, Step
+from experiments.compare import ONE_STEP, Judge, Step, errors
 from experiments.convert import to_numpy, to_torch
 from experiments.data import InputError
 from experiments.noise import SharedNoise, put, share_hand, share_torch
@@ -77,9 +77,10 @@ class HandRun:
         self.gradient = {name: p.grad.copy() for name, p in self.model.named_parameters() if p.has_grad}
         loss = sum(self.losses) / len(self.losses)
         self.losses = []
+        lr = step_sizes(self.trainer.optimizer)  # of this step: the schedule then moves it
         self.trainer.step()
         parameters = {name: p.data for name, p in self.model.named_parameters()}
-        return Step(loss, self.gradient, parameters, dict(self.model.named_buffers()), self._state())
+        return Step(loss, self.gradient, parameters, dict(self.model.named_buffers()), {**self._state(), "lr": lr})
 
     def _perturb(self, number: int) -> None:
         rng = np.random.Generator(np.random.Philox(key=0, counter=[0, 0, 0, number]))
@@ -97,10 +98,6 @@ class HandRun:
         parameters = self.trainer.optimizer.parameters()
         return by_key({self.names[id(parameters[index])]: s for index, s in self.trainer.optimizer.state.items()})
 
-    def lr(self) -> list[float]:
-        """The step size of each group, for the step to come."""
-        return [group["lr"] for group in self.trainer.optimizer.param_groups]
-
     def state_dict(self) -> dict[str, Any]:
         """Weights, optimizer and schedule."""
         schedule = self.trainer.scheduler.state_dict() if self.trainer.scheduler is not None else {}
@@ -117,6 +114,11 @@ def rounding_factors(rng: np.random.Generator, like: np.ndarray) -> np.ndarray:
     """1 + eps or 1 − eps for each entry."""
     eps = float(np.finfo(like.dtype).eps)
     return np.where(rng.integers(0, 2, like.shape, dtype=np.int8) == 1, 1 + eps, 1 - eps).astype(like.dtype)
+
+
+def step_sizes(optimizer: Any) -> dict[str, Any]:
+    """The lr of each group, of either side's optimizer."""
+    return {f"group {i}": np.float64(group["lr"]) for i, group in enumerate(optimizer.param_groups)}
 
 
 def by_key(state: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -145,6 +147,7 @@ class LockStep(pl.Callback):
         self.plain_sgd = plain_sgd
         self.records: list[Record] = []
         self.micro_batches = 0  # seen since training began
+        self.partings = 0  # how many steps in a row, up to the last, were beyond what is tolerated
         self.metrics: dict[str, float] = {}  # by hand, of the latest validation
         self._resumed: dict[str, Any] | None = None
         self.runs: list[HandRun] = []  # the hand-written run, and in mode free its shadow
@@ -237,6 +240,7 @@ class LockStep(pl.Callback):
 
     def on_before_optimizer_step(self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Any) -> None:
         """Take down torch's gradients before they are clipped."""
+        self.lr = step_sizes(optimizer)
         self.gradient = {name: p.grad for name, p in pl_module.named_parameters() if p.grad is not None}
         found = first_in(self.gradient)
         if found:
@@ -270,15 +274,16 @@ class LockStep(pl.Callback):
         ours = self.hand.finish(number)
         shadow = self.runs[1].finish(number) if self.mode == "free" else None
         found = self.judge.step(number, ours, theirs, shadow)
+        self.partings = self.partings + 1 if found.beyond is not None else 0
         if found.beyond is not None:
-            if self.mode == "free" and self.dtype == "float32" and self._rounding_explains(number, theirs):
+            if self._rounding_explains(number, ours, theirs):
                 self._new_window(trainer, pl_module)
             else:
                 self.judge.convict(number, ours, theirs)
         elif self.mode == "free" and self.judge.exhausted:
             self._new_window(trainer, pl_module)
-        errors = found.errors
-        self.records.append(Record(number, ours.loss, theirs.loss, errors["loss"], errors["gradient"], errors["parameter"]))
+        worst = found.errors
+        self.records.append(Record(number, ours.loss, theirs.loss, worst["loss"], worst["gradient"], worst["parameter"]))
 
     def _torch_step(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> Step:
         optimizer = trainer.optimizers[0]
@@ -289,21 +294,27 @@ class LockStep(pl.Callback):
             self.gradient,
             dict(pl_module.named_parameters()),
             {name: b for name, b in pl_module.named_buffers() if name in saved},
-            by_key({names[p]: s for p, s in optimizer.state.items()}),
+            {**by_key({names[p]: s for p, s in optimizer.state.items()}), "lr": self.lr},
         )
 
-    def _rounding_explains(self, number: int, theirs: Step) -> bool:
+    def _rounding_explains(self, number: int, ours: Step, theirs: Step) -> bool:
         """Whether this very step agrees when it starts from torch's own weights.
 
         In float32 a single ReLU or maximum that falls on the other side parts two right runs for good, at a step
         that the shadow does not share. A wrong backward is wrong from any weights. What rounding can do to this one
         step is measured as ever: by a shadow, whose weights are here multiplied by 1 ± eps as well.
+
+        It explains no more than two steps in a row: the second began with torch's own weights. Nor does it explain a schedule.
         """
+        if self.mode != "free" or self.dtype != "float32" or self.partings > 2:
+            return False
+        if max(errors(ours.state["lr"], theirs.state["lr"]).values()) > ONE_STEP["float64"]:
+            return False
         alone = Judge(self.dtype, self.twin.zero_gradient)
         alone.largest, alone.loss_sum, alone.steps = dict(self.judge.largest), self.judge.loss_sum, self.judge.steps
         steps = []
         for run in self.runs:
-            again = HandRun(run.model, self._settings(), SharedNoise(self.seed, self.noise.rank), run.shadow)
+            again = HandRun(run.model, self._settings(), run.noise, run.shadow)
             again.load(*self.before)
             if run.shadow:
                 again.perturb_weights(number)
@@ -378,7 +389,7 @@ class LockStep(pl.Callback):
             return {"micro_batches": self.micro_batches, "mode": self.mode}
         records = np.array(self.records, dtype=np.float64).reshape(-1, len(Record._fields))
         return to_torch(
-            {"runs": [run.state_dict() for run in self.runs], "judge": self.judge.state_dict(), "records": records, "micro_batches": self.micro_batches, "mode": self.mode}
+            {"runs": [run.state_dict() for run in self.runs], "judge": self.judge.state_dict(), "records": records, "micro_batches": self.micro_batches, "partings": self.partings, "mode": self.mode}
         )
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -388,7 +399,7 @@ class LockStep(pl.Callback):
     def _go_on(self, state: dict[str, Any]) -> None:
         if state["mode"] != self.mode:
             raise InputError(f"this run was compared in mode {state['mode']}: resume it with --compare.mode {state['mode']}")
-        self.micro_batches = state["micro_batches"]
+        self.micro_batches, self.partings = state["micro_batches"], state["partings"]
         for run, saved in zip(self.runs, state["runs"], strict=True):
             run.load_state_dict(saved)
         self.judge.load_state_dict(state["judge"])

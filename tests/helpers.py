@@ -65,7 +65,7 @@ def fit(
     """
     twin = replace(twin, model={**twin.model, **(model or {})})
     callback = LockStep(twin, seed=seed, **(lockstep or {}))
-    _, theirs = twin.build(seed)
+    _, theirs = twin.build(seed, "float32")  # what a run begins with, whatever the precision
     settings = {**SILENT, "limit_val_batches": 0, **settings}
     trainer = pl.Trainer(max_steps=steps, precision=precision, callbacks=[callback, *callbacks], **settings)  # type: ignore[arg-type]
     trainer.fit(theirs, data or small_data(twin))

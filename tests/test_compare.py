@@ -179,9 +179,14 @@ def test_each_kind_is_convicted_a_little_beyond_what_is_tolerated_and_not_a_litt
     assert failure.startswith(f"step 1: {what} differs by 1.2e-12, tolerated 1.0e-12")
 
 
-def test_the_tensor_that_is_furthest_beyond_is_named() -> None:
-    judge = judged((Step(1.0, {"W": np.ones(3), "b": np.full(2, 1.1)}, {}), Step(1 + 1e-9, {"W": np.ones(3), "b": np.ones(2)}, {})))
-    assert judge.failure == "step 0: gradient b differs by 1.0e-01, tolerated 1.0e-12"
+def test_the_tensor_that_is_furthest_beyond_is_named_among_what_is_computed_first() -> None:
+    def of(e: float, W: float, dL_dW: float, dL_db: float) -> Step:
+        gradient = {"W": np.full(3, dL_dW), "b": np.full(2, dL_db)}
+        return Step(e, gradient, {"W": np.full(3, W)}, state={"exp_avg_sq": {n: g**2 for n, g in gradient.items()}})
+
+    right = of(1, 1, 1, 1)
+    assert judged((of(1, 7, 1.01, 1.1), right)).failure == "step 0: gradient b differs by 1.0e-01, tolerated 1.0e-12"
+    assert judged((of(1.01, 7, 1.01, 1.1), right)).failure == "step 0: the loss differs by 1.0e-02, tolerated 1.0e-12"
 
 
 @pytest.mark.parametrize("kind", ["gradient", "parameter", "buffer"])

@@ -84,11 +84,12 @@ def walk_by_hand(model: ManualConcept, batch: Batch, steps: int) -> Path:
 @torch.enable_grad()
 def walk_in_torch(model: TorchConcept, batch: tuple[torch.Tensor, ...], steps: int) -> Path:
     """The path of a bare torch loop."""
-    optimizer = model.configure_optimizers()
+    optimizer: Any = model.configure_optimizers()
     places = [to_numpy(dict(model.state_dict()))]
     for _ in range(steps):
         optimizer.zero_grad()
-        model.training_step(batch, 0).backward()
+        loss: Any = model.training_step(batch, 0)
+        loss.backward()
         optimizer.step()
         places.append(to_numpy(dict(model.state_dict())))
     return stacked(places)
@@ -101,8 +102,7 @@ def stacked(places: list[dict[str, np.ndarray]]) -> Path:
 
 def roll(surface: str, optimizer: str, lr: float | None = None, steps: int = STEPS) -> tuple[np.ndarray, np.ndarray]:
     """The points, (steps+1, 2), by hand and in torch."""
-    settings = {"surface": surface, "optimizer": optimizer, "lr": lr}
-    ours, theirs = walk(Manual(**settings), Torch(**settings), (np.arange(1),), steps)
+    ours, theirs = walk(Manual(surface, optimizer, lr), Torch(surface, optimizer, lr), (np.arange(1),), steps)
     return ours["point"], theirs["point"]
 
 

@@ -101,6 +101,17 @@ def draw_sizes(case: Case, rng: np.random.Generator, batch: int | None = None) -
     return sizes
 
 
+def larger(case: Case, sizes: Mapping[str, int]) -> dict[str, int]:
+    """Another value for each size above 1 that the constructor's arguments do not depend on, such as N or an image's height."""
+
+    def fixed(sizes: Mapping[str, int]) -> str:
+        built = case.build(np.random.default_rng(0), **sizes)
+        return repr((built.arguments, built.seeded))
+
+    others = {name: max(sizes.values()) + 1 + i for i, name in enumerate(sizes) if sizes[name] > 1}
+    return {name: n for name, n in others.items() if fixed({**sizes, name: n}) == fixed(sizes)}
+
+
 def cast(value: Any, dtype: str) -> Any:
     """Floats to the dtype, everything else (indices, masks) as it is."""
     if isinstance(value, np.ndarray) and np.issubdtype(value.dtype, np.floating):
@@ -152,13 +163,12 @@ class Pair:
         values = self.rng.uniform(0.5, 1.5, array.shape) if positive else self.rng.normal(0, self.case.spread, array.shape)
         return values.astype(array.dtype)
 
-    def inputs(self, layout: str = "plain", longer: bool = False) -> tuple[list[Any], Mapping[str, Any]]:
+    def inputs(self, layout: str = "plain", other_sizes: bool = False) -> tuple[list[Any], Mapping[str, Any]]:
         """Fresh random inputs, in this memory layout: plain, strided (not contiguous), or repeated (broadcast, stride 0).
 
-        `longer` makes a batch of another size N (of several examples), so that a shape saved for one call does not fit the other.
+        `other_sizes` changes every size for which the module is not built, so that a shape saved by one call does not fit the next.
         """
-        sizes = {**self.sizes, "N": max(self.sizes.values()) + 1} if longer and self.sizes.get("N", 0) > 1 else self.sizes
-        built = self.case.build(self.rng, **sizes)
+        built = self.case.build(self.rng, **(self.sizes | larger(self.case, self.sizes) if other_sizes else self.sizes))
         arrays = [tuple(cast(v, self.dtype) for v in x) if isinstance(x, tuple) else cast(x, self.dtype) for x in built.inputs]
         layout = layout if layout != "repeated" or self.case.repeat else "strided"
         return [lay_out(x, layout) for x in arrays], {key: cast(v, self.dtype) for key, v in built.call.items()}
@@ -201,7 +211,7 @@ def judge(
     pair = Pair(case, sizes, seed, dtype, device)
     runs, found = [], {}
     for call_no in (1, 2):
-        inputs, call = pair.inputs(layout, longer=call_no == 2)
+        inputs, call = pair.inputs(layout, other_sizes=call_no == 2)
         before = [np.copy(x) for x in flat(inputs) if isinstance(x, np.ndarray)]
         a, b, leaves = pair.forward(inputs, call)
         # A random upstream: with all ones the input gradient of a softmax or a norm is exactly zero.

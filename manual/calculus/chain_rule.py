@@ -105,7 +105,7 @@ def backward_one_by_one(x: Array, y: Array, W1: Array, b1: Array, W2: Array, b2:
     """The gradients of the parameters for N samples, the slow and plain way: the mean of what `one_sample` gives for each."""
     p = {"W1": W1, "b1": b1, "W2": W2, "b2": b2}
     each = [one_sample(x[n], y[n], **forward(x[n], **p), **p) for n in range(len(x))]
-    return {name: sum(gradients[name] for gradients in each) / len(x) for name in p}
+    return {name: np.sum([gradients[name] for gradients in each], axis=0) / len(x) for name in p}
 
 
 # ---- N samples at once: the four equations -------------------------------------------------------

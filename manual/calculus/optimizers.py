@@ -154,7 +154,7 @@ class Optimizers(Concept):
     def forward(self) -> Any:
         """The height of the surface under the point."""
         self.save(self.point.data.copy())
-        return self.surface.height(self.point)
+        return self.surface.height(self.point.data)
 
     def training_step(self, batch: Batch, batch_idx: int) -> float:
         loss = self()

@@ -1,0 +1,262 @@
+"""One weight, one slope, one step: the smallest complete training loop
+
+Ten purchases of apples and the price of a kilogram. Both sides walk down the loss to the price that a formula gives at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from experiments import run
+from experiments.convert import to_torch
+from experiments.data import ArrayData, Split
+from experiments.figure import BY_HAND, TORCH, figure
+from experiments.pair import Twin
+from manual.calculus import one_weight as by_hand
+from manual.calculus.one_weight import OneWeight as Manual
+from manual.calculus.one_weight import best_weight, curvature
+from torch_impl.calculus import one_weight as in_torch
+from torch_impl.calculus.one_weight import OneWeight as Torch
+
+KILOGRAMS = np.array([0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0])
+EUROS = np.array([0.55, 0.77, 1.62, 1.41, 2.43, 2.31, 3.40, 3.05, 4.21, 4.48])
+"""Ten purchases, made up: about 2.2 euros a kilogram, on some days more and on some less."""
+
+LATER = np.array([0.5, 1.1, 1.5, 1.7]), np.array([1.05, 2.62, 3.15, 3.90])
+"""Four more, held out."""
+
+SLOPE = "#edae49"
+"""The colour of a tangent."""
+
+
+class Apples(ArrayData):
+    """Kilograms and euros. All ten purchases are one batch, so that every step sees the same curve.
+
+    Args:
+        batch_size: purchases in a batch; 0 puts all of them into one.
+        seed: of their order.
+    """
+
+    def __init__(self, batch_size: int = 0, seed: int = 0) -> None:
+        super().__init__(batch_size, seed)
+
+    def load(self) -> Split:
+        return Split((KILOGRAMS, EUROS), LATER)
+
+
+def loss_of(w: Any) -> Any:
+    """The loss on the ten purchases, for one w or an array of them."""
+    return np.array([by_hand.loss(by_hand.forward(KILOGRAMS, v)["y_hat"], EUROS) for v in np.ravel(w)]).reshape(np.shape(w))
+
+
+def slope_of(w: Any) -> Any:
+    """Its slope, likewise."""
+    slopes = [by_hand.backward(KILOGRAMS, EUROS, **by_hand.forward(KILOGRAMS, v), w=v)["w"] for v in np.ravel(w)]
+    return np.array(slopes).reshape(np.shape(w))
+
+
+def descend(start: float, lr: float, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """w after 0, 1, ..., `steps` steps, by hand and in torch."""
+    ours = by_hand.train(KILOGRAMS, EUROS, start, lr, steps)
+    x, y, w = to_torch((KILOGRAMS, EUROS, np.array(start)))
+    return ours, in_torch.train(x, y, w, lr, steps).numpy()
+
+
+# ---- figures -------------------------------------------------------------------------------------------
+
+
+def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
+    """What is drawn of the trained pair."""
+    return {
+        "down the curve": down_the_curve(),
+        "why minus the slope": why_minus(),
+        "learning rate": learning_rates(),
+        "the price found": price_found(float(manual.w), torch_module.w.item()),
+    }
+
+
+def draw_loss(ax: Any, low: float, high: float) -> None:
+    """The loss over w, and its lowest point."""
+    w = np.linspace(low, high, 200)
+    ax.plot(w, loss_of(w), color="#999999", linewidth=1.2, zorder=1)
+    best = best_weight(KILOGRAMS, EUROS)
+    ax.plot(best, loss_of(best), "*", color="black", markersize=13, zorder=6, label="lowest point w*")
+    ax.set(xlabel="w, euros per kilogram", ylabel="loss L", xlim=(low, high))
+
+
+def draw_tangent(ax: Any, w: float, low: float, high: float, **look: Any) -> None:
+    """The straight line that has the height and the slope of the loss at w, between two places."""
+    ends = np.array([low, high])
+    ax.plot(ends, loss_of(w) + slope_of(w) * (ends - w), **{"linewidth": 2.2, "color": SLOPE, "zorder": 3, **look})
+
+
+def draw_walk(ax: Any, ours: np.ndarray, theirs: np.ndarray, **look: Any) -> None:
+    """Where each step was: torch's places as broad dots, the hand-written ones small inside of them."""
+    ax.plot(theirs, loss_of(theirs), "o", color=TORCH["color"], markersize=10, zorder=4, label="torch")
+    ax.plot(ours, loss_of(ours), "o", markersize=3.5, zorder=5, label="by hand", **{**BY_HAND, "linewidth": 0.9, **look})
+
+
+def down_the_curve(start: float = 0.0, lr: float = 0.15, steps: int = 4) -> Figure:
+    """The lines after each step, and the walk down the loss with the tangent at each step."""
+    ours, theirs = descend(start, lr, steps)
+    fig, axes = figure(
+        f"Training one weight, lr = {lr}, from w = {start:g}. Left: ten purchases of apples (dots) and the guess ŷ = w x after 0, 1, ..., "
+        f"{steps} steps, the darker the later. Right: every w has its loss, which is the curve (grey). At each step the slope of the "
+        "curve is computed: that of the straight line (yellow) that touches it there. Where the slope is steep the step is long, where "
+        "it is flat the step is short; each yellow line ends above or below the place of the next step (dotted), and the lowest "
+        "point (star) comes nearer. Large dots are torch's, the small ones inside are by hand.",
+        columns=2,
+        size=(4.3, 3.9),
+    )
+    left, right = axes[0]
+    ends = np.array([0.0, 2.1])
+    for step, (w, w_torch) in enumerate(zip(ours, theirs, strict=True)):
+        seen = 0.25 + 0.75 * step / steps
+        left.plot(ends, w_torch * ends, **{**TORCH, "linewidth": 4, "alpha": seen})
+        left.plot(ends, w * ends, **{**BY_HAND, "alpha": seen})
+        left.annotate(f"{step}", (ends[1], w * ends[1]), xytext=(4, -3), textcoords="offset points", fontsize=8)
+    left.plot(KILOGRAMS, EUROS, "o", color="#3d5a80", markersize=5, zorder=5)
+    left.set(xlabel="x, kilograms", ylabel="y, euros", xlim=(0, 2.25), ylim=(-0.3, 5))
+    draw_loss(right, -0.45, 3.2)
+    for step, (w, after) in enumerate(zip(ours[:-1], ours[1:], strict=True)):
+        draw_tangent(right, w, w - 0.25, after, label=None if step else "slope at each step")
+        right.plot([after, after], [loss_of(w) + slope_of(w) * (after - w), loss_of(after)], ":", color="black", linewidth=1)
+    draw_walk(right, ours, theirs, linestyle="none")
+    right.legend(fontsize=8, loc="upper right")
+    return fig
+
+
+def why_minus(lr: float = 0.15) -> Figure:
+    """One step from either side of the lowest point; and the slope over w, by hand and in torch."""
+    fig, axes = figure(
+        "Why minus the slope. Left: to the left of the lowest point (star) the curve falls, the slope is below 0, and minus the slope "
+        "points right; to the right of it the curve rises, the slope is above 0, and minus the slope points left. The arrow is one "
+        f"step from either side, lr = {lr}. Right: the slope at every w, from torch's autograd (band) and by the hand-written backward "
+        f"(dashes), is a straight line that rises by c = {curvature(KILOGRAMS):.2f} for each unit of w and is 0 at the lowest point.",
+        columns=2,
+        size=(4.3, 3.9),
+    )
+    left, right = axes[0]
+    draw_loss(left, 0.0, 4.4)
+    for w in (0.9, 3.5):
+        height, slope = loss_of(w), slope_of(w)
+        draw_tangent(left, w, w - 0.5, w + 0.5)
+        arrow = {"arrowstyle": "->", "linewidth": 2.2, "color": BY_HAND["color"]}
+        left.annotate("", (w - lr * slope, height), xytext=(w, height), arrowprops=arrow, zorder=5)
+        left.plot(w, height, "o", color="black", markersize=5, zorder=6)
+        left.text(w - 0.07 * slope, height + 0.25, f"slope {slope:+.1f}", ha="center")
+    ws = np.linspace(0.0, 4.4, 23)
+    right.plot(ws, slopes_in_torch(ws), label="torch", **TORCH)
+    right.plot(ws, slope_of(ws), label="by hand", **BY_HAND)
+    right.axhline(0, color="black", linewidth=0.8)
+    right.plot(best_weight(KILOGRAMS, EUROS), 0, "*", color="black", markersize=13, zorder=5)
+    right.set(xlabel="w, euros per kilogram", ylabel="slope ∂L/∂w", xlim=(0, 4.4))
+    right.legend(fontsize=8)
+    return fig
+
+
+def slopes_in_torch(ws: np.ndarray) -> np.ndarray:
+    """The slope at every w, by autograd."""
+    x, y = to_torch((KILOGRAMS, EUROS))
+    one = torch.func.grad(lambda w: in_torch.loss(in_torch.forward(x, w)["y_hat"], y))
+    return np.array([one(w).item() for w in to_torch(ws)])
+
+
+def learning_rates(start: float = 0.3, steps: int = 5) -> Figure:
+    """Six steps with four learning rates."""
+    c, best = curvature(KILOGRAMS), best_weight(KILOGRAMS, EUROS)
+    fig, axes = figure(
+        f"What the learning rate does: {steps} steps from w = {start}, with the slope at each in yellow. The curve has curvature "
+        f"c = {c:.2f}, and each step leaves 1 − lr · c of the distance to the lowest point (star). Too small: it creeps, and has hardly "
+        f"begun. Right: lr near 1/c = {1 / c:.3f}, it is there almost at once. Nearly too large: every step jumps over the lowest point "
+        f"and still lands nearer. Too large, above 2/c = {2 / c:.3f}: every step lands farther away and higher up. Large dots are "
+        "torch's, small ones by hand.",
+        rows=2,
+        columns=2,
+        size=(4.3, 3.3),
+        sharex=True,
+        sharey=True,
+    )
+    names = {0.02: "too small", 0.25: "right", 0.58: "nearly too large", 0.69: "too large"}
+    for ax, (lr, name) in zip(axes.flat, names.items(), strict=True):
+        ours, theirs = descend(start, lr, steps)
+        draw_loss(ax, -1.4, 6.0)
+        for w in ours[:-1]:
+            draw_tangent(ax, w, w - 0.3, w + 0.3)
+        draw_walk(ax, ours, theirs, linestyle="--")
+        ax.set_title(f"{name}: lr = {lr}, leaves {1 - lr * c:+.2f}", fontsize=10)
+        ax.label_outer()
+    axes[0, 0].set_ylim(-0.8, 1.1 * float(loss_of(best + 3.6)))
+    axes[0, 0].legend(fontsize=8, loc="upper center")
+    return fig
+
+
+def price_found(ours: float, theirs: float) -> Figure:
+    """The ten purchases, the four held out, and the lines of both sides after the run."""
+    best = best_weight(KILOGRAMS, EUROS)
+    fig, axes = figure(
+        f"After the run: w = {ours:.6f} euros per kilogram by hand (dashes), {theirs:.6f} in torch (band), {best:.6f} by the formula "
+        "Σ x y / Σ x² (thin line), and the three lines are one. Dots are the ten purchases that w was found with, crosses four later "
+        "ones that it has not seen.",
+        size=(5.4, 3.8),
+    )
+    ax, ends = axes[0, 0], np.array([0.0, 2.1])
+    ax.plot(ends, theirs * ends, label="torch", **TORCH)
+    ax.plot(ends, best * ends, color="black", linewidth=0.8, label="formula")
+    ax.plot(ends, ours * ends, label="by hand", **BY_HAND)
+    ax.plot(KILOGRAMS, EUROS, "o", color="#3d5a80", markersize=5)
+    ax.plot(*LATER, "x", color="#3d5a80", markersize=7, markeredgewidth=2)
+    ax.set(xlabel="x, kilograms", ylabel="y, euros")
+    ax.legend(fontsize=8)
+    return fig
+
+
+# ---- text ----------------------------------------------------------------------------------------------
+
+
+def first_steps(start: float = 0.0, lr: float = 0.15, steps: int = 4) -> str:
+    """A table of the first steps, number by number."""
+    path, _ = descend(start, lr, steps)
+    rows = [
+        f"| {step} | {w:.4f} | {loss_of(w):.4f} | {slope_of(w):+.4f} | {w:.4f} − {lr} · ({slope_of(w):+.4f}) = {after:.4f} |"
+        for step, (w, after) in enumerate(zip(path[:-1], path[1:], strict=True))
+    ]
+    return "\n".join(["| step | w | loss | slope | the next w |", "| --- | --- | --- | --- | --- |", *rows])
+
+
+LOWEST = float(loss_of(best_weight(KILOGRAMS, EUROS)))
+
+TEXT = f"""
+The steps of the figure `down the curve`, in numbers. Every row begins with the w that the row above it ended with:
+
+{first_steps()}
+
+The loss does not go to 0: no single price explains all ten purchases. It goes to {LOWEST:.4f}, and the slope goes to 0.
+
+Things to try:
+
+- `--model.lr 0.02`: too small. After 40 steps 8 % of the distance are left.
+- `--model.lr 0.325`: nearly 1/c. It is there after one step, to three digits, and after two to six.
+- `--model.lr 0.64` and `--model.lr 0.66`: to both sides of 2/c = 0.649.
+- `--data.batch_size 1`: every step sees one purchase, and a curve of its own; w wanders about the lowest point.
+"""
+
+TWIN = Twin(
+    name="one_weight",
+    manual=Manual,
+    torch=Torch,
+    data=Apples,
+    needs=("derivatives",),
+    trainer={"max_epochs": 40, "log_every_n_steps": 1},
+    variants={"too small": {"lr": 0.02}, "nearly too large": {"lr": 0.6}},
+    sgd_lr=0.1,
+    figures=figures,
+    text={"the first steps": TEXT},
+)
+
+if __name__ == "__main__":
+    run("one_weight")

@@ -1,0 +1,26 @@
+"""The slope of calculus.one_weight: its hand-written backward against autograd at random places."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from experiments.compare import error
+from experiments.library.mutate import CHECKS
+from manual.calculus import one_weight as by_hand
+from torch_impl.calculus import one_weight as in_torch
+
+
+def judge_slope(seed: int) -> dict[str, float]:
+    """The error of the loss and of its slope at a random weight, on random purchases."""
+    rng = np.random.default_rng(seed)
+    x, y, w = rng.normal(size=7), rng.normal(size=7), rng.normal()
+    values = by_hand.forward(x, w)
+    at = torch.tensor(w, requires_grad=True)
+    loss = in_torch.loss(in_torch.forward(torch.from_numpy(x), at)["y_hat"], torch.from_numpy(y))
+    loss.backward()
+    slope = by_hand.backward(x, y, **values, w=w)["w"]
+    return {"loss": error(by_hand.loss(values["y_hat"], y), loss), "slope": error(slope, at.grad)}
+
+
+CHECKS.setdefault("one_weight.backward", []).append(judge_slope)

@@ -1,0 +1,43 @@
+"""Cases of manual/regression/logistic_regression.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from experiments.library.case import Built
+from experiments.library.function_case import function_case
+
+PATH = "regression.logistic_regression"
+
+
+@function_case(PATH, "sigmoid", empty=True)
+def any_shape(rng: np.random.Generator, N: int, D: int) -> list[Any]:
+    return [rng.normal(0, 3, (N, D))]
+
+
+@function_case(PATH, "binary_cross_entropy")
+def yes_or_no(rng: np.random.Generator, N: int) -> Built:
+    return Built({}, [rng.normal(0, 1.5, (N, 1)), rng.integers(0, 2, (N, 1)).astype(float)], differentiated=(0,))
+
+
+@function_case(PATH, "binary_cross_entropy")
+def probabilities(rng: np.random.Generator, N: int, D: int) -> Built:
+    return Built({}, [rng.normal(0, 1.5, (N, D)), rng.uniform(0, 1, (N, D))], differentiated=(0,))
+
+
+@function_case(PATH, "loss")
+def unpenalised(rng: np.random.Generator, N: int, D: int) -> Built:
+    return problem(rng, N, D)
+
+
+@function_case(PATH, "loss")
+def penalised(rng: np.random.Generator, N: int, D: int) -> Built:
+    return problem(rng, N, D, alpha=0.37)
+
+
+def problem(rng: np.random.Generator, N: int, D: int, **call: Any) -> Built:
+    """Random data and parameters."""
+    x, y = rng.normal(0.4, 1, (N, D)), rng.integers(0, 2, (N, 1)).astype(float)
+    return Built({}, [x, y, rng.normal(size=(D, 1)), rng.normal(size=1)], call=call, differentiated=(2, 3))

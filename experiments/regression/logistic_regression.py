@@ -1,0 +1,267 @@
+"""Yes or no: logistic regression, down the gradient and by Newton's method
+
+Thirty measurements of the cell nuclei in 569 lumps of the breast, and whether each was malignant (Street, Wolberg and Mangasarian 1993, in
+scikit-learn). Both sides arrive at the weights of Newton's method and of scikit-learn's LogisticRegression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import nn
+
+from experiments import run
+from experiments.calculus.optimizers import draw_both, walk
+from experiments.convert import to_numpy, to_torch
+from experiments.data import ArrayData, Split, split_at_random, standardise
+from experiments.figure import BY_HAND, TORCH, TWO_CLASSES, figure
+from experiments.pair import Twin
+from experiments.regression.linear_regression import as_row
+from manual.module import Parameter
+from manual.regression.logistic_regression import LogisticRegression as Manual
+from manual.regression.logistic_regression import newton, sigmoid
+from torch_impl.regression.logistic_regression import LogisticRegression as Torch
+from torch_impl.regression.logistic_regression import newton as newton_in_torch
+
+MEAN_TEXTURE, WORST_RADIUS, WORST_CONCAVE_POINTS = 1, 20, 27
+"""Columns of x: of each nucleus' measurements there are the mean over the lump (0 to 9), the error, and the mean of the worst three (20 to 29)."""
+
+
+class BreastCancer(ArrayData):
+    """scikit-learn's breast cancer data, standardised; y is 1 for malignant (37 %). A fifth is held out, all of the rest is one batch.
+
+    Args:
+        batch_size: rows in a batch; 0 puts all of them into one.
+        seed: of the split and of the order of the rows.
+    """
+
+    def __init__(self, batch_size: int = 0, seed: int = 0) -> None:
+        super().__init__(batch_size, seed)
+
+    def load(self) -> Split:
+        from sklearn.datasets import load_breast_cancer
+
+        x, benign = load_breast_cancer(return_X_y=True)
+        return standardise(split_at_random((x, 1.0 - benign[:, None]), 0.2, self.seed))
+
+
+def descend(x: np.ndarray, y: np.ndarray, start: np.ndarray, steps: int, **settings: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Where q = [W; b] is after 0, 1, ..., `steps` steps on this one batch, by hand and in torch: two arrays (steps+1, D+1)."""
+    ours, theirs = Manual(features=x.shape[1], **settings), Torch(features=x.shape[1], **settings)
+    ours.W, ours.b = Parameter(start[:-1, None]), Parameter(start[-1:])
+    theirs.W = nn.Parameter(torch.zeros(ours.W.shape))
+    by_hand, in_torch = (np.hstack([path["W"][:, :, 0], path["b"]]) for path in walk(ours, theirs, (x, y), steps))
+    return by_hand, in_torch
+
+
+def by_sklearn(x: np.ndarray, y: np.ndarray, alpha: float) -> np.ndarray:
+    """scikit-learn's q = [W; b], (D+1,)."""
+    from sklearn.linear_model import LogisticRegression
+
+    fitted = LogisticRegression(C=1 / (alpha * len(x)), solver="newton-cholesky", tol=1e-12).fit(x, y[:, 0])
+    return as_row(fitted.coef_, fitted.intercept_)
+
+
+# ---- figures -------------------------------------------------------------------------------------------
+
+
+def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
+    """What is drawn of the trained pair."""
+    x, y = data.split.train
+    drawn = {
+        "the curve": curve(x[:, [WORST_CONCAVE_POINTS]], y),
+        "where the answer turns": boundary(x[:, [WORST_RADIUS, MEAN_TEXTURE]], y),
+        "what is paid": price(),
+        "no lowest point": without_a_price(x, y),
+    }
+    if manual.alpha > 0:  # else there is nothing to arrive at
+        drawn["newton against gradient descent"] = race(x, y, manual.alpha)
+        drawn["weights against scikit-learn"] = weights(manual, torch_module, x, y)
+    return drawn
+
+
+def curve(x: np.ndarray, y: np.ndarray) -> Figure:
+    """The sigmoid through the data of one feature, after 0, 10 and 200 steps."""
+    at = (0, 10, 200)
+    ours, theirs = descend(x, y, np.array([-1.0, 0.0]), at[-1], alpha=0.0, momentum=0.0, lr=1.0)
+    p = sigmoid(ours[-1, 0] * x + ours[-1, 1])
+    fig, axes = figure(
+        f"{len(x)} lumps, malignant (above) or benign (below), by one measurement: how dented the outline of the worst nuclei is. The curve is the "
+        "probability of malignant. It starts the wrong way round (0 steps) and is turned and moved by gradient descent, on both sides alike. It "
+        f"never needs to reach 0 or 1. Where it crosses one half (dotted) the answer turns: {np.mean((p > 0.5) == (y > 0.5)):.0%} of the "
+        "answers are right. The dots are moved up and down a little, so that they do not hide one another.",
+        size=(7.0, 3.8),
+    )
+    ax, line = axes[0, 0], np.linspace(x.min(), x.max(), 200)
+    jitter = np.random.default_rng(0).uniform(-0.04, 0.04, y.shape)
+    for k, colour in enumerate(TWO_CLASSES):
+        ax.plot(x[y == k], (y + jitter)[y == k], "o", color=colour, markersize=3, alpha=0.5)
+    for step, shade in zip(at, ("#c2c2c2", "#8a8a8a", "#111111"), strict=True):
+        hand, torchs = (sigmoid(q[step, 0] * line + q[step, 1]) for q in (ours, theirs))
+        draw_both(ax, np.stack([line, hand]), np.stack([line, torchs]), f"{step} steps", shade)
+    ax.axvline(-ours[-1, 1] / ours[-1, 0], color="black", linestyle=":", linewidth=1)
+    ax.set(xlabel="worst concave points (standard deviations)", ylabel="probability of malignant")
+    ax.legend(fontsize=8, loc="center right")
+    return fig
+
+
+def boundary(x: np.ndarray, y: np.ndarray) -> Figure:
+    """Two features: the lines of equal probability."""
+    ours, theirs = descend(x, y, np.zeros(3), 400, alpha=0.01)
+    fig, axes = figure(
+        "Two measurements of each lump. The colour is the probability of malignant; it changes across the line where p is one half (torch: "
+        "band, by hand: dashes) and not along it. This line is always straight: z = x W + b is 0 there. W (arrow) is at right angles to it, "
+        "points to yes, and the longer it is, the more suddenly the answer turns.",
+        size=(6.0, 4.6),
+    )
+    ax = axes[0, 0]
+    xs, ys = (np.linspace(x[:, i].min() - 0.3, x[:, i].max() + 0.3, 120) for i in (0, 1))
+    grid = np.stack(np.meshgrid(xs, ys), axis=-1)
+    shades = ax.contourf(xs, ys, sigmoid(grid @ ours[-1, :2] + ours[-1, 2]), levels=np.linspace(0, 1, 11), cmap="coolwarm_r", alpha=0.45)
+    fig.colorbar(shades, ax=ax, label="probability of malignant")
+    for k, (colour, name) in enumerate(zip(TWO_CLASSES, ("benign", "malignant"), strict=True)):
+        ax.plot(*x[y[:, 0] == k].T, "o", color=colour, markersize=3, label=name)
+    for q, look, name in ((theirs[-1], TORCH, "torch"), (ours[-1], BY_HAND, "by hand")):
+        ax.plot(xs, -(q[0] * xs + q[2]) / q[1], label=name, **look)
+    w1, w2, b = ours[-1]
+    foot = -b * np.array([w1, w2]) / (w1**2 + w2**2)  # the point of the line next to the origin
+    ax.annotate("", foot + 0.5 * np.array([w1, w2]), foot, arrowprops={"arrowstyle": "->", "linewidth": 1.8})
+    ax.text(*(foot + 0.52 * np.array([w1, w2])), "W")
+    ax.set(xlabel="worst radius", ylabel="mean texture", ylim=(ys[0], ys[-1]), xlim=(xs[0], xs[-1]), aspect="equal")
+    ax.legend(fontsize=8, loc="upper right")
+    return fig
+
+
+def price() -> Figure:
+    """The loss of one row against its score, and its slope."""
+    z = np.linspace(-5, 5, 201)
+    p = sigmoid(z)
+    fig, axes = figure(
+        "What one answer costs, against its score z. Left: the loss if the truth is yes (−log p) and if it is no (−log(1 − p)). A "
+        "wrong answer costs about as much as it was sure of itself. Right: the slope of the two, p − 1 and p: what was predicted minus "
+        "what is. It is never more than 1: a row that is far on the wrong side pulls with all its strength, one that is far on the right side no longer pulls.",
+        columns=2,
+        size=(3.7, 3.2),
+    )
+    for k, (colour, name) in enumerate(zip(TWO_CLASSES, ("truth: no", "truth: yes"), strict=True)):
+        axes[0, 0].plot(z, -np.log(p if k else 1 - p), color=colour, linewidth=2, label=name)
+        axes[0, 1].plot(z, p - k, color=colour, linewidth=2, label=name)
+    axes[0, 1].axhline(0, color="black", linewidth=0.8)
+    axes[0, 0].set(xlabel="score z", ylabel="loss")
+    axes[0, 1].set(xlabel="score z", ylabel="slope: p − y")
+    axes[0, 0].legend(fontsize=8)
+    return fig
+
+
+def without_a_price(x: np.ndarray, y: np.ndarray, steps: int = 3000) -> Figure:
+    """How long W becomes with and without alpha."""
+    prices = {0.1: "#3d5a80", 0.01: "#00798c", 0.001: "#edae49", 0.0: "#d1495b"}
+    fig, axes = figure(
+        f"How long the {x.shape[1]} weights are, ‖W‖, while gradient descent goes on (broad: torch, dashes: by hand). A plane separates all "
+        f"{len(x)} lumps without one mistake. For alpha = 0 there is therefore no best W: longer is always a little better, and the curve goes on "
+        "rising, ever more slowly, like the logarithm of the steps. With alpha > 0 length has its price, and W comes to rest.",
+        size=(6.4, 3.6),
+    )
+    for alpha, colour in prices.items():
+        ours, theirs = descend(x, y, np.zeros(x.shape[1] + 1), steps, alpha=alpha)
+        sides = (np.stack([np.arange(1, steps + 1), np.linalg.norm(q[1:, :-1], axis=1)]) for q in (ours, theirs))
+        draw_both(axes[0, 0], *sides, f"alpha = {alpha:g}", colour)
+    axes[0, 0].set(xlabel="step", ylabel="‖W‖", xscale="log")
+    axes[0, 0].legend(fontsize=8)
+    return fig
+
+
+def race(x: np.ndarray, y: np.ndarray, alpha: float) -> Figure:
+    """The distance to the lowest point, step by step."""
+    jumps = newton(x, y, alpha), newton_in_torch(*to_torch((x, y)), alpha).numpy()
+    best = jumps[0][-1]
+    fig, axes = figure(
+        "How far the 31 parameters are from the lowest point, ‖q − q*‖ / ‖q*‖ (broad: torch, dashes: by hand). Newton's method, which knows the curvature, "
+        f"is there after {len(jumps[0]) - 1} jumps: in the end each doubles the number of right digits. Gradient descent with momentum 0.9 wins "
+        "a fixed number of digits per step, without momentum about ten times fewer. A jump solves a system of 31 equations; a step of "
+        "gradient descent does not, and that is why networks with millions of weights use it.",
+        size=(7.0, 3.8),
+    )
+    start = np.zeros(len(best))
+    for name, colour, sides in (
+        ("Newton", "#111111", jumps),
+        ("gradient descent, momentum 0.9", "#d1495b", descend(x, y, start, 500, alpha=alpha)),
+        ("gradient descent", "#00798c", descend(x, y, start, 500, alpha=alpha, momentum=0.0, lr=0.5)),
+    ):
+        away = [np.linalg.norm(q - best, axis=1) / np.linalg.norm(best) for q in sides]
+        ours, theirs = (np.stack([np.arange(len(a)), np.maximum(a, 1e-16)]) for a in away)
+        draw_both(axes[0, 0], ours, theirs, name, colour)
+    axes[0, 0].set(xlabel="step", ylabel="distance to the lowest point", yscale="log", ylim=(3e-17, 10))
+    axes[0, 0].legend(fontsize=8)
+    return fig
+
+
+def weights(manual: Manual, torch_module: Torch, x: np.ndarray, y: np.ndarray) -> Figure:
+    """The weights of both sides beside scikit-learn's."""
+    from sklearn.datasets import load_breast_cancer
+
+    sklearn = by_sklearn(x, y, manual.alpha)
+    fig, axes = figure(
+        "The thirty trained weights, three times the same: " + three_times(manual, torch_module, sklearn) + " Above 0: speaks for malignant, below 0: "
+        "against it. Many of the measurements say nearly the same; the price on length shares the weight among those.",
+        size=(9.0, 4.2),
+    )
+    draw_weights(axes[0, 0], manual, torch_module, sklearn, load_breast_cancer().feature_names)
+    axes[0, 0].set(ylabel="weight")
+    return fig
+
+
+def three_times(manual: Any, torch_module: Any, sklearn: np.ndarray) -> str:
+    """What a caption says of `draw_weights`, with how far both sides are from scikit-learn's."""
+    ours, theirs = (as_row(**to_numpy(dict(side.state_dict()))) for side in (manual, torch_module))
+    apart = [np.linalg.norm(q - sklearn) / np.linalg.norm(sklearn) for q in (ours, theirs)]
+    return (
+        "torch (broad bars), by hand (narrow bars) and scikit-learn (crosses), on the same rows. Relative to its length, the vector by "
+        f"hand is {apart[0]:.0e} away from scikit-learn's, torch's {apart[1]:.0e}."
+    )
+
+
+def draw_weights(ax: Any, manual: Any, torch_module: Any, sklearn: np.ndarray, names: Any) -> None:
+    """A bar for each weight of both sides, and scikit-learn's as crosses; b, the last of all, is left out."""
+    ours, theirs = (to_numpy(dict(side.state_dict()))["W"].ravel() for side in (manual, torch_module))
+    at = np.arange(len(ours))
+    ax.bar(at, theirs, width=0.8, color=TORCH["color"], label="torch")
+    ax.bar(at, ours, width=0.35, color=BY_HAND["color"], label="by hand")
+    ax.plot(at, sklearn[:-1], "x", color="black", label="scikit-learn")
+    ax.axhline(0, color="black", linewidth=0.8)
+    ax.set_xticks(at, names, rotation=90 if len(names) > 12 else 0, fontsize=8)
+    ax.legend(fontsize=8)
+
+
+TEXT = """
+Things to try:
+
+- `--model.alpha 0`: no price on length. A plane separates all training rows, so there is no lowest point and the loss goes to 0 without
+  ever arriving: the weights grow like the logarithm of the steps. scikit-learn would need `C=∞`, and its answer would depend on when it stopped.
+- `--model.alpha 0.1`: shorter weights, and a probability that turns more slowly.
+- `--model.momentum 0`: plain gradient descent, which wins about ten times fewer digits a step.
+- `--model.lr 4`: over the limit 2 (1 + momentum)/λmax, which is 1.1 where all p are one half. The walk does not fly apart as that of
+  least squares does: the further out, the flatter the loss is.
+
+A single neuron with a sigmoid is a logistic regression. A network ends in one, and learns its features too.
+"""
+
+TWIN = Twin(
+    name="logistic_regression",
+    manual=Manual,
+    torch=Torch,
+    data=BreastCancer,
+    needs=("linear_regression",),
+    trainer={"max_epochs": 500, "check_val_every_n_epoch": 50},
+    variants={"no price on length": {"alpha": 0.0}},
+    sgd_lr=0.5,
+    figures=figures,
+    text={"things to try": TEXT},
+)
+
+if __name__ == "__main__":
+    run("logistic_regression")

@@ -1,0 +1,264 @@
+"""The chain rule: each of the four equations, each named gradient, and one sample at a time against all at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from experiments.calculus.chain_rule import TWIN, Petals, before, figures, number, torch_gradients
+from experiments.compare import ONE_STEP, error, errors
+from experiments.convert import to_numpy, to_torch
+from experiments.lockstep import LockStep
+from manual.calculus.chain_rule import (
+    ChainRule,
+    backward,
+    backward_one_by_one,
+    error_at_output,
+    error_one_layer_back,
+    forward,
+    gradient_of_bias,
+    gradient_of_weight,
+    loss,
+    one_sample,
+)
+from manual.nn.functional import sigmoid
+from manual.trainer import Trainer
+from torch_impl.calculus import chain_rule as theirs
+
+Arrays = dict[str, np.ndarray]
+
+IN, HIDDEN, OUT = 4, 5, 3
+
+
+def parameters(rng: np.random.Generator, dtype: str = "float64") -> Arrays:
+    """Random weights of 4 → 5 → 3, no bias zero."""
+    shapes = {"W1": (IN, HIDDEN), "b1": (HIDDEN,), "W2": (HIDDEN, OUT), "b2": (OUT,)}
+    return {name: rng.normal(size=shape).astype(dtype) for name, shape in shapes.items()}
+
+
+def random_batch(rng: np.random.Generator, n: int = 7, dtype: str = "float64") -> tuple[np.ndarray, np.ndarray]:
+    """n samples and targets."""
+    return rng.normal(size=(n, IN)).astype(dtype), rng.random(size=(n, OUT)).astype(dtype)
+
+
+def every_gradient_in_torch(x: np.ndarray, y: np.ndarray, p: Arrays) -> tuple[Arrays, Arrays]:
+    """(values, gradients) of everything there is, by autograd; the loss is among the values."""
+    leaves = {name: t.requires_grad_() for name, t in to_torch({"x": x, **p}).items()}
+    values = theirs.forward(**leaves)
+    total = theirs.loss(values["a2"], *to_torch((y,)))
+    wanted = {**leaves, **values}
+    gradients = torch.autograd.grad(total, list(wanted.values()))
+    return to_numpy({**values, "loss": total}), dict(zip(wanted, to_numpy(gradients), strict=True))
+
+
+# ---- the gradients -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("seed", range(3))
+def test_batch_values_loss_and_gradients_are_autograds(seed: int, dtype: str) -> None:
+    rng = np.random.default_rng(seed)
+    p, (x, y) = parameters(rng, dtype), random_batch(rng, dtype=dtype)
+    values = forward(x, **p)
+    values_torch, gradients_torch = every_gradient_in_torch(x, y, p)
+    assert list(values) == ["z1", "a1", "z2", "a2"]
+    assert max(errors({**values, "loss": loss(values["a2"], y)}, values_torch).values()) < ONE_STEP[dtype]
+    found = errors(backward(x, y, **values, **p), {name: gradients_torch[name] for name in p})
+    assert max(found.values()) < ONE_STEP[dtype], found
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("seed", range(3))
+def test_every_named_gradient_of_one_sample_is_autograds(seed: int, dtype: str) -> None:
+    rng = np.random.default_rng(seed)
+    p, (x, y) = parameters(rng, dtype), (a[0] for a in random_batch(rng, 1, dtype))
+    values_torch, gradients_torch = every_gradient_in_torch(x, y, p)
+    values = forward(x, **p)
+    assert error(loss(values["a2"], y), values_torch["loss"]) < ONE_STEP[dtype]
+    found = errors(one_sample(x, y, **values, **p), gradients_torch)
+    assert len(found) == 9
+    assert max(found.values()) < ONE_STEP[dtype], found
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_one_at_a_time_and_all_at_once_are_equal(dtype: str) -> None:
+    rng = np.random.default_rng(3)
+    p, (x, y) = parameters(rng, dtype), random_batch(rng, dtype=dtype)
+    found = errors(backward_one_by_one(x, y, **p), backward(x, y, **forward(x, **p), **p))
+    assert set(found) == {"W1", "b1", "W2", "b2"}
+    assert max(found.values()) < ONE_STEP[dtype], found
+
+
+def test_torch_finds_the_same_gradients_for_each_sample() -> None:
+    rng = np.random.default_rng(4)
+    p, (x, y) = parameters(rng), random_batch(rng)
+
+    def loss_of_one(parameters: dict[str, torch.Tensor], x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return theirs.loss(theirs.forward(x, **parameters)["a2"], y)
+
+    each = to_numpy(torch.func.vmap(torch.func.grad(loss_of_one), in_dims=(None, 0, 0))(*to_torch((p, x, y))))
+    for n in range(len(x)):
+        ours = one_sample(x[n], y[n], **forward(x[n], **p), **p)
+        assert max(errors({name: ours[name] for name in p}, {name: each[name][n] for name in p}).values()) < 1e-14
+
+
+def test_gradients_are_those_of_central_differences() -> None:
+    rng = np.random.default_rng(5)
+    p, (x, y) = parameters(rng), random_batch(rng)
+
+    def loss_at(name: str, index: tuple[int, ...], change: float) -> float:
+        moved = p[name].copy()
+        moved[index] += change
+        return float(loss(forward(x, **{**p, name: moved})["a2"], y))
+
+    slopes = {name: np.empty_like(value) for name, value in p.items()}
+    for name, slope in slopes.items():
+        for index in np.ndindex(slope.shape):
+            slope[index] = (loss_at(name, index, 1e-5) - loss_at(name, index, -1e-5)) / 2e-5
+    assert max(errors(backward(x, y, **forward(x, **p), **p), slopes).values()) < 1e-7
+
+
+# ---- the four equations, each for itself, with a random upstream ---------------------------------
+
+
+@pytest.fixture
+def layer() -> dict[str, torch.Tensor]:
+    """A layer a → z = a W + b → σ(z), what stands before it (z_before, with a = σ(z_before)), and a random ∂L/∂σ(z)."""
+    rng = np.random.default_rng(6)
+    n, here, out = 7, 4, 3
+    shapes = {"z_before": (n, here), "W": (here, out), "b": (out,), "upstream": (n, out)}
+    return {name: t.requires_grad_(name != "upstream") for name, t in to_torch({k: rng.normal(size=s) for k, s in shapes.items()}).items()}
+
+
+def pulled_back(layer: dict[str, torch.Tensor], name: str) -> np.ndarray:
+    """∂L/∂(name) by autograd, where ∂L/∂σ(z) is the upstream."""
+    a = torch.sigmoid(layer["z_before"])
+    z = a @ layer["W"] + layer["b"]
+    wanted = {**layer, "z": z}[name]
+    return to_numpy(torch.autograd.grad(torch.sigmoid(z), wanted, layer["upstream"])[0])
+
+
+def test_bp1_the_error_at_the_output(layer: dict[str, torch.Tensor]) -> None:
+    z = torch.sigmoid(layer["z_before"]) @ layer["W"] + layer["b"]
+    found = error_at_output(to_numpy(layer["upstream"]), sigmoid(to_numpy(z)))
+    assert error(found, pulled_back(layer, "z")) < 1e-14
+
+
+def test_bp2_the_error_one_layer_back(layer: dict[str, torch.Tensor]) -> None:
+    found = error_one_layer_back(pulled_back(layer, "z"), to_numpy(layer["W"]), sigmoid(to_numpy(layer["z_before"])))
+    assert error(found, pulled_back(layer, "z_before")) < 1e-14
+
+
+def test_bp3_the_gradient_of_a_bias(layer: dict[str, torch.Tensor]) -> None:
+    assert error(gradient_of_bias(pulled_back(layer, "z")), pulled_back(layer, "b")) < 1e-14
+
+
+def test_bp4_the_gradient_of_a_weight(layer: dict[str, torch.Tensor]) -> None:
+    found = gradient_of_weight(sigmoid(to_numpy(layer["z_before"])), pulled_back(layer, "z"))
+    assert error(found, pulled_back(layer, "W")) < 1e-14
+
+
+def test_nothing_that_is_given_is_changed() -> None:
+    rng = np.random.default_rng(7)
+    p, (x, y) = parameters(rng), random_batch(rng)
+    given = {"x": x, "y": y, **forward(x, **p), **p}
+    copies = {name: value.copy() for name, value in given.items()}
+    backward(**given)
+    backward_one_by_one(x, y, **p)
+    assert all(np.array_equal(given[name], copies[name]) for name in given)
+
+
+# ---- what is learned -----------------------------------------------------------------------------
+
+
+def test_the_flowers_are_fishers() -> None:
+    split = Petals().split
+    assert [a.shape for a in (*split.train, *split.val)] == [(70, 2), (70, 1), (30, 2), (30, 1)]
+    assert sum(float(y.sum()) for y in (split.train[1], split.val[1])) == 50
+    assert np.abs(split.train[0].mean(axis=0)).max() < 1e-12
+    assert split.train[0].std(axis=0) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_by_hand_the_two_species_are_told_apart_from_every_start(seed: int) -> None:
+    data = Petals()
+    data.setup()
+    x, y = data.split.train
+    batches = [(x[i : i + 10], y[i : i + 10]) for i in range(0, 70, 10)]
+    trainer = Trainer(max_epochs=60)
+    trainer.fit(ChainRule(rng=np.random.default_rng(seed)), batches, [data.split.val])
+    assert trainer.metrics["accuracy/val"] >= 0.9
+    assert trainer.metrics["loss/val"] < 0.05 < np.mean(trainer.history[:3])
+
+
+def test_both_sides_learn_it_and_agree_at_every_step() -> None:
+    _, module = TWIN.build()
+    lockstep = LockStep(TWIN)
+    trainer = pl.Trainer(
+        **TWIN.trainer,
+        precision="64-true",
+        callbacks=[lockstep],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        accelerator="cpu",
+    )
+    trainer.fit(module, TWIN.make_data())
+    assert lockstep.judge.passed, lockstep.judge.failure
+    assert lockstep.judge.steps == 420
+    for metrics in (trainer.callback_metrics, lockstep.metrics):
+        assert float(metrics["accuracy/val"]) >= 0.9
+        assert float(metrics["loss/val"]) < 0.05
+
+
+def test_initial_weights_have_the_same_distribution_on_both_sides() -> None:
+    torch.manual_seed(0)
+    ours = ChainRule(3000, rng=np.random.default_rng(0)).state_dict()
+    in_torch = to_numpy(dict(theirs.ChainRule(3000).state_dict()))
+    assert ours.keys() == in_torch.keys()
+    for name in ours:
+        assert ours[name].shape == in_torch[name].shape
+        for side in (ours[name], in_torch[name]):
+            if side.size > 1:
+                assert abs(side.mean()) < 0.06
+                assert side.std() == pytest.approx(1, abs=0.05)
+
+
+def test_a_layer_without_units_is_refused() -> None:
+    for side in (ChainRule, theirs.ChainRule):
+        with pytest.raises(ValueError, match="hidden must be at least 1, got 0"):
+            side(0)
+
+
+# ---- figures -------------------------------------------------------------------------------------
+
+
+def test_the_figures_bars_end_at_torchs_gradient() -> None:
+    manual, module = TWIN.build(seed=1)
+    x, y = (a[:10] for a in Petals().split.train)
+    found = errors(backward_one_by_one(x, y, **manual.arrays()), torch_gradients(module, x, y))
+    assert max(found.values()) < 1e-14
+
+
+def test_numbers_in_the_graph_are_short() -> None:
+    values = (1.23456, -0.5, 0.08, -0.0024, 0.0, -1.5e-7)
+    assert [number(v) for v in values] == ["+1.235", "−0.500", "+0.080", "−0.0024", "+0.0", "−1.5e−07"]
+
+
+def test_figures_are_drawn_before_and_after() -> None:
+    manual, module = TWIN.build()
+    drawn = before(manual, module, Petals())
+    assert list(drawn) == list(figures(manual, module, Petals())) == ["the graph of one flower", "samples add up", "two species"]
+    written = {text.get_text() for text in drawn["the graph of one flower"].axes[0].texts}
+    assert {"z1[2]", "a2[0]", "W1[1,2]", "W2[2,0]", "b1[0]", "L"} <= written
+    for fig in drawn.values():
+        fig.draw_without_rendering()
+
+
+def test_a_network_too_large_for_the_graph_has_the_other_figures() -> None:
+    torch.manual_seed(0)
+    module = theirs.ChainRule(hidden=11).double()
+    assert list(figures(TWIN.by_hand(module), module, Petals())) == ["samples add up", "two species"]
