@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 CHAPTERS: dict[str, list[str]] = {
     "linear_algebra": [],
-    "calculus": [],
+    "calculus": ["chain_rule", "optimizers"],
     "probability": [],
     "numerics": [],
-    "regression": [],
+    "regression": ["linear_regression"],
     "networks": ["hidden_layer", "wine_quality", "digits_mlp", "digits_cnn"],
     "sequences": ["attention"],
     "unsupervised": [],

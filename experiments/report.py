@@ -112,7 +112,7 @@ def show_check(console: Console, rows: Iterable[tuple[Mapping[str, Any], str]]) 
     rows = list(rows)
     console.print("Digits of agreement: the worst of all steps and tensors, and what is required of each", soft_wrap=True, highlight=False)
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), collapse_padding=True)
-    for heading in ("concept", "steps", "loss", "gradient", "parameter", "required", "seconds", ""):
+    for heading in ("concept", "steps", "loss", "gradient", "parameter", "required", "s", ""):
         table.add_column(heading, justify="left" if heading in ("concept", "") else "right", no_wrap=True)
     for row, remark in rows:
         kinds = [f"{digits(row['error'][kind], row['dtype']):.1f}" for kind in ("loss", "gradient", "parameter")]

@@ -184,9 +184,9 @@ def test_the_tensor_that_is_furthest_beyond_is_named_among_what_is_computed_firs
         gradient = {"W": np.full(3, dL_dW), "b": np.full(2, dL_db)}
         return Step(e, gradient, {"W": np.full(3, W)}, state={"exp_avg_sq": {n: g**2 for n, g in gradient.items()}})
 
-    right = of(1, 1, 1, 1)
-    assert judged((of(1, 7, 1.01, 1.1), right)).failure == "step 0: gradient b differs by 1.0e-01, tolerated 1.0e-12"
-    assert judged((of(1.01, 7, 1.01, 1.1), right)).failure == "step 0: the loss differs by 1.0e-02, tolerated 1.0e-12"
+    right = of(1.0, 1.0, 1.0, 1.0)
+    assert judged((of(1.0, 7.0, 1.01, 1.1), right)).failure == "step 0: gradient b differs by 1.0e-01, tolerated 1.0e-12"
+    assert judged((of(1.01, 7.0, 1.01, 1.1), right)).failure == "step 0: the loss differs by 1.0e-02, tolerated 1.0e-12"
 
 
 @pytest.mark.parametrize("kind", ["gradient", "parameter", "buffer"])

@@ -116,8 +116,8 @@ def graph(manual: Manual, data: ArrayData, state: str) -> Figure:
     fig, axes = figure(
         f"One flower on its way through the network: the {SPECIES[int(y[0])]} that the {state} network gets most wrong. Blue: each "
         "value, computed from left to right. Red, below it: its gradient, how fast the loss L grows when this number grows, computed "
-        "from right to left. The line at the foot says how each red number is made of others that stand here; where several edges leave a unit, they "
-        "add up. Training moves each weight (on its edge) and each bias (below its unit) a little way against its red number.",
+        "from right to left. The line at the foot says how each red number is made of others that stand here; where several edges leave a "
+        "unit, they add up. Training moves each weight (on its edge) and each bias (below its unit) a little way against its red number.",
         size=(14.0, 14.0 * (high - low) / (right - left)),
     )
     axis = axes[0, 0]
@@ -238,10 +238,10 @@ def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str
 # ---- text ----------------------------------------------------------------------------------------
 
 FOUR_EQUATIONS = """
-| | one sample | N samples, one in each row | the function | in Nielsen's notation |
+| | one sample | N rows, one for each sample | the function | in Nielsen's notation |
 | --- | --- | --- | --- | --- |
-| **BP1** the error at the output | ∂L/∂z2 = ∂L/∂a2 · σ′(z2) | the same, row by row | `error_at_output` | δᴸ = ∇ₐC ⊙ σ′(zᴸ) |
-| **BP2** the error a layer back | ∂L/∂z1 = (W2 ∂L/∂z2) · σ′(z1) | (∂L/∂z2 W2ᵀ) · σ′(z1) | `error_one_layer_back` | δˡ = (wˡ⁺¹)ᵀδˡ⁺¹ ⊙ σ′(zˡ) |
+| **BP1** the error at the output | ∂L/∂z2 = ∂L/∂a2 · σ′(z2) | likewise | `error_at_output` | δᴸ = ∇ₐC ⊙ σ′(zᴸ) |
+| **BP2** the error one back | ∂L/∂z1 = (W2 ∂L/∂z2) · σ′(z1) | (∂L/∂z2 W2ᵀ) · σ′(z1) | `error_one_layer_back` | δˡ = (wˡ⁺¹)ᵀδˡ⁺¹ ⊙ σ′(zˡ) |
 | **BP3** the gradient of a bias | ∂L/∂b = ∂L/∂z | sum of ∂L/∂z over rows | `gradient_of_bias` | ∂C/∂b = δ |
 | **BP4** the gradient of a weight | ∂L/∂W[i, j] = a[i] · ∂L/∂z[j] | aᵀ ∂L/∂z | `gradient_of_weight` | ∂C/∂w = a_in δ_out |
 

@@ -5,6 +5,7 @@ Ten purchases of apples and the price of a kilogram. Both sides walk down the lo
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -122,7 +123,7 @@ def down_the_curve(start: float = 0.0, lr: float = 0.15, steps: int = 4) -> Figu
     left.plot(KILOGRAMS, EUROS, "o", color="#3d5a80", markersize=5, zorder=5)
     left.set(xlabel="x, kilograms", ylabel="y, euros", xlim=(0, 2.25), ylim=(-0.3, 5))
     draw_loss(right, -0.45, 3.2)
-    for step, (w, after) in enumerate(zip(ours[:-1], ours[1:], strict=True)):
+    for step, (w, after) in enumerate(pairwise(ours)):
         draw_tangent(right, w, w - 0.25, after, label=None if step else "slope at each step")
         right.plot([after, after], [loss_of(w) + slope_of(w) * (after - w), loss_of(after)], ":", color="black", linewidth=1)
     draw_walk(right, ours, theirs, linestyle="none")
@@ -223,7 +224,7 @@ def first_steps(start: float = 0.0, lr: float = 0.15, steps: int = 4) -> str:
     path, _ = descend(start, lr, steps)
     rows = [
         f"| {step} | {w:.4f} | {loss_of(w):.4f} | {slope_of(w):+.4f} | {w:.4f} − {lr} · ({slope_of(w):+.4f}) = {after:.4f} |"
-        for step, (w, after) in enumerate(zip(path[:-1], path[1:], strict=True))
+        for step, (w, after) in enumerate(pairwise(path))
     ]
     return "\n".join(["| step | w | loss | slope | the next w |", "| --- | --- | --- | --- | --- |", *rows])
 

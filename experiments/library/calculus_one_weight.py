@@ -16,7 +16,7 @@ def judge_slope(seed: int) -> dict[str, float]:
     rng = np.random.default_rng(seed)
     x, y, w = rng.normal(size=7), rng.normal(size=7), rng.normal()
     values = by_hand.forward(x, w)
-    at = torch.tensor(w, requires_grad=True)
+    at = torch.tensor(w, dtype=torch.float64, requires_grad=True)
     loss = in_torch.loss(in_torch.forward(torch.from_numpy(x), at)["y_hat"], torch.from_numpy(y))
     loss.backward()
     slope = by_hand.backward(x, y, **values, w=w)["w"]

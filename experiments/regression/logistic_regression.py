@@ -28,7 +28,9 @@ from torch_impl.regression.logistic_regression import LogisticRegression as Torc
 from torch_impl.regression.logistic_regression import newton as newton_in_torch
 
 MEAN_TEXTURE, WORST_RADIUS, WORST_CONCAVE_POINTS = 1, 20, 27
-"""Columns of x: of each nucleus' measurements there are the mean over the lump (0 to 9), the error, and the mean of the worst three (20 to 29)."""
+"""Columns of x: of each nucleus' measurements there are the mean over the lump (0 to 9), the error, and the mean of the worst three (20
+to 29).
+"""
 
 
 class BreastCancer(ArrayData):
@@ -90,10 +92,11 @@ def curve(x: np.ndarray, y: np.ndarray) -> Figure:
     ours, theirs = descend(x, y, np.array([-1.0, 0.0]), at[-1], alpha=0.0, momentum=0.0, lr=1.0)
     p = sigmoid(ours[-1, 0] * x + ours[-1, 1])
     fig, axes = figure(
-        f"{len(x)} lumps, malignant (above) or benign (below), by one measurement: how dented the outline of the worst nuclei is. The curve is the "
-        "probability of malignant. It starts the wrong way round (0 steps) and is turned and moved by gradient descent, on both sides alike. It "
-        f"never needs to reach 0 or 1. Where it crosses one half (dotted) the answer turns: {np.mean((p > 0.5) == (y > 0.5)):.0%} of the "
-        "answers are right. The dots are moved up and down a little, so that they do not hide one another.",
+        f"{len(x)} lumps, malignant (above) or benign (below), by one measurement: how dented the outline of the worst nuclei is. The "
+        "curve is the probability of malignant. It starts the wrong way round (0 steps) and is turned and moved by gradient descent, "
+        "on both sides alike. It never needs to reach 0 or 1. Where it crosses one half (dotted) the answer turns: "
+        f"{np.mean((p > 0.5) == (y > 0.5)):.0%} of the answers are right. The dots are moved up and down a little, so that they do not "
+        "hide one another.",
         size=(7.0, 3.8),
     )
     ax, line = axes[0, 0], np.linspace(x.min(), x.max(), 200)
@@ -114,8 +117,8 @@ def boundary(x: np.ndarray, y: np.ndarray) -> Figure:
     ours, theirs = descend(x, y, np.zeros(3), 400, alpha=0.01)
     fig, axes = figure(
         "Two measurements of each lump. The colour is the probability of malignant; it changes across the line where p is one half (torch: "
-        "band, by hand: dashes) and not along it. This line is always straight: z = x W + b is 0 there. W (arrow) is at right angles to it, "
-        "points to yes, and the longer it is, the more suddenly the answer turns.",
+        "band, by hand: dashes) and not along it. This line is always straight: z = x W + b is 0 there. W (arrow) is at right angles "
+        "to it, points to yes, and the longer it is, the more suddenly the answer turns.",
         size=(6.0, 4.6),
     )
     ax = axes[0, 0]
@@ -143,7 +146,8 @@ def price() -> Figure:
     fig, axes = figure(
         "What one answer costs, against its score z. Left: the loss if the truth is yes (−log p) and if it is no (−log(1 − p)). A "
         "wrong answer costs about as much as it was sure of itself. Right: the slope of the two, p − 1 and p: what was predicted minus "
-        "what is. It is never more than 1: a row that is far on the wrong side pulls with all its strength, one that is far on the right side no longer pulls.",
+        "what is. It is never more than 1: a row that is far on the wrong side pulls with all its strength, one that is far on the "
+        "right side no longer pulls.",
         columns=2,
         size=(3.7, 3.2),
     )
@@ -161,9 +165,10 @@ def without_a_price(x: np.ndarray, y: np.ndarray, steps: int = 3000) -> Figure:
     """How long W becomes with and without alpha."""
     prices = {0.1: "#3d5a80", 0.01: "#00798c", 0.001: "#edae49", 0.0: "#d1495b"}
     fig, axes = figure(
-        f"How long the {x.shape[1]} weights are, ‖W‖, while gradient descent goes on (broad: torch, dashes: by hand). A plane separates all "
-        f"{len(x)} lumps without one mistake. For alpha = 0 there is therefore no best W: longer is always a little better, and the curve goes on "
-        "rising, ever more slowly, like the logarithm of the steps. With alpha > 0 length has its price, and W comes to rest.",
+        f"How long the {x.shape[1]} weights are, ‖W‖, while gradient descent goes on (broad: torch, dashes: by hand). A plane separates "
+        f"all {len(x)} lumps without one mistake. For alpha = 0 there is therefore no best W: longer is always a little better, and the "
+        "curve goes on rising, ever more slowly, like the logarithm of the steps. With alpha > 0 length has its price, and W comes to "
+        "rest.",
         size=(6.4, 3.6),
     )
     for alpha, colour in prices.items():
@@ -180,10 +185,10 @@ def race(x: np.ndarray, y: np.ndarray, alpha: float) -> Figure:
     jumps = newton(x, y, alpha), newton_in_torch(*to_torch((x, y)), alpha).numpy()
     best = jumps[0][-1]
     fig, axes = figure(
-        "How far the 31 parameters are from the lowest point, ‖q − q*‖ / ‖q*‖ (broad: torch, dashes: by hand). Newton's method, which knows the curvature, "
-        f"is there after {len(jumps[0]) - 1} jumps: in the end each doubles the number of right digits. Gradient descent with momentum 0.9 wins "
-        "a fixed number of digits per step, without momentum about ten times fewer. A jump solves a system of 31 equations; a step of "
-        "gradient descent does not, and that is why networks with millions of weights use it.",
+        "How far the 31 parameters are from the lowest point, ‖q − q*‖ / ‖q*‖ (broad: torch, dashes: by hand). Newton's method, which "
+        f"knows the curvature, is there after {len(jumps[0]) - 1} jumps: in the end each doubles the number of right digits. Gradient "
+        "descent with momentum 0.9 wins a fixed number of digits per step, without momentum about ten times fewer. A jump solves a "
+        "system of 31 equations; a step of gradient descent does not, and that is why networks with millions of weights use it.",
         size=(7.0, 3.8),
     )
     start = np.zeros(len(best))
@@ -206,8 +211,8 @@ def weights(manual: Manual, torch_module: Torch, x: np.ndarray, y: np.ndarray) -
 
     sklearn = by_sklearn(x, y, manual.alpha)
     fig, axes = figure(
-        "The thirty trained weights, three times the same: " + three_times(manual, torch_module, sklearn) + " Above 0: speaks for malignant, below 0: "
-        "against it. Many of the measurements say nearly the same; the price on length shares the weight among those.",
+        "The thirty trained weights, three times the same: " + three_times(manual, torch_module, sklearn) + " Above 0: speaks for "
+        "malignant, below 0: against it. Many of the measurements say nearly the same; the price on length shares the weight among those.",
         size=(9.0, 4.2),
     )
     draw_weights(axes[0, 0], manual, torch_module, sklearn, load_breast_cancer().feature_names)
@@ -241,7 +246,8 @@ TEXT = """
 Things to try:
 
 - `--model.alpha 0`: no price on length. A plane separates all training rows, so there is no lowest point and the loss goes to 0 without
-  ever arriving: the weights grow like the logarithm of the steps. scikit-learn would need `C=∞`, and its answer would depend on when it stopped.
+  ever arriving: the weights grow like the logarithm of the steps. scikit-learn would need `C=∞`, and its answer would depend on when it
+  stopped.
 - `--model.alpha 0.1`: shorter weights, and a probability that turns more slowly.
 - `--model.momentum 0`: plain gradient descent, which wins about ten times fewer digits a step.
 - `--model.lr 4`: over the limit 2 (1 + momentum)/λmax, which is 1.1 where all p are one half. The walk does not fly apart as that of

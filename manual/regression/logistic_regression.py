@@ -25,8 +25,8 @@ From there on it is the straight line again: with one row of x per example,
     ∂L/∂W[i] = Σₙ x[n, i] ∂L/∂z[n] + alpha W[i]
     ∂L/∂b    = Σₙ ∂L/∂z[n]
 
-**Why the second term.** If some line separates the two classes without a mistake, then twice as steep a line is surer of each right answer and
-has a smaller L, and so on for ever: L has no lowest point. These data are such a case. With alpha > 0, length has its price, and
+**Why the second term.** If some line separates the two classes without a mistake, then twice as steep a line is surer of each right
+answer and has a smaller L, and so on for ever: L has no lowest point. These data are such a case. With alpha > 0, length has its price, and
 exactly one lowest point is left. b is free: it costs nothing to say that yes is rare.
 
 **Newton's method** also asks how fast the gradient changes: the Hessian H. Since ∂p/∂z = p (1 − p), with A = [x 1] and q = [W; b]
@@ -34,8 +34,8 @@ exactly one lowest point is left. b is free: it costs nothing to say that yes is
     H = ∂²L/∂q² = 1/N · Aᵀ diag(p (1 − p)) A + alpha · diag(1, ..., 1, 0)
     q ← q − H⁻¹ ∂L/∂q
 
-It jumps to the lowest point of the parabola that fits L here; near the end every jump doubles the number of right digits. Each jump is a least
-squares problem whose rows have the weights p (1 − p): hence its other name, iteratively reweighted least squares (IRLS). A network
+It jumps to the lowest point of the parabola that fits L here; near the end every jump doubles the number of right digits. Each jump is a
+least squares problem whose rows have the weights p (1 − p): hence its other name, iteratively reweighted least squares (IRLS). A network
 of a million weights would have a Hessian of a million times a million numbers, which is why networks go down by the gradient.
 
 Source: Berkson 1944 (the logit); Nelder and Wedderburn 1972, "Generalized linear models" (IRLS).
@@ -62,7 +62,9 @@ def sigmoid(z: np.ndarray) -> np.ndarray:
 
 
 def sigmoid_backward(dL_dp: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """∂p/∂z = e⁻ᶻ / (1 + e⁻ᶻ)² = p (1 − p): a quarter in the middle, 0 at both ends. There 1 − p is taken as σ(−z), whose digits are all right."""
+    """∂p/∂z = e⁻ᶻ / (1 + e⁻ᶻ)² = p (1 − p): a quarter in the middle, 0 at both ends. There 1 − p is taken as σ(−z), whose digits are all
+    right.
+    """
     return dL_dp * sigmoid(z) * sigmoid(-z)
 
 
@@ -150,7 +152,9 @@ def newton(x: np.ndarray, y: np.ndarray, alpha: float = 0.0, max_steps: int = 50
     for _ in range(max_steps):
         W, b = path[-1][:-1, None], path[-1][-1:]
         if alpha == 0 and np.all((2 * y - 1) * (x @ W + b) > 0):
-            raise ValueError("newton: where alpha = 0 the classes must overlap; a plane separates these, and longer weights are always better")
+            raise ValueError(
+                "newton: where alpha = 0 the classes must overlap; a plane separates these, and longer weights are always better"
+            )
         gradient = np.concatenate([g.ravel() for g in loss_backward(1.0, x, y, W, b, alpha)])
         H = hessian(x, W, b, alpha)
         rank = np.linalg.matrix_rank(H)
