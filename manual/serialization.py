@@ -22,10 +22,10 @@ def save(path: str | Path, state: Any) -> None:
     Raises:
         TypeError: for anything else in it.
     """
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, Any] = {}
     structure = json.dumps(_take_apart(state, arrays))
     with Path(path).open("wb") as file:
-        np.savez(file, **{STRUCTURE: np.array(structure)}, **arrays)
+        np.savez(file, allow_pickle=False, **{STRUCTURE: np.array(structure)}, **arrays)
 
 
 def load(path: str | Path) -> Any:

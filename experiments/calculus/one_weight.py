@@ -108,7 +108,7 @@ def down_the_curve(start: float = 0.0, lr: float = 0.15, steps: int = 4) -> Figu
         f"Training one weight, lr = {lr}, from w = {start:g}. Left: ten purchases of apples (dots) and the guess ŷ = w x after 0, 1, ..., "
         f"{steps} steps, the darker the later. Right: every w has its loss, which is the curve (grey). At each step the slope of the "
         "curve is computed: that of the straight line (yellow) that touches it there. Where the slope is steep the step is long, where "
-        "it is flat the step is short; each yellow line ends above or below the place of the next step (dotted), and the lowest "
+        "it is flat the step is short; each yellow line ends straight below the place of the next step (dotted), and the lowest "
         "point (star) comes nearer. Large dots are torch's, the small ones inside are by hand.",
         columns=2,
         size=(4.3, 3.9),
@@ -149,7 +149,7 @@ def why_minus(lr: float = 0.15) -> Figure:
         arrow = {"arrowstyle": "->", "linewidth": 2.2, "color": BY_HAND["color"]}
         left.annotate("", (w - lr * slope, height), xytext=(w, height), arrowprops=arrow, zorder=5)
         left.plot(w, height, "o", color="black", markersize=5, zorder=6)
-        left.text(w - 0.07 * slope, height + 0.25, f"slope {slope:+.1f}", ha="center")
+        left.text(w - 0.15 * slope, height + 0.25, f"slope {slope:+.1f}", ha="center")
     ws = np.linspace(0.0, 4.4, 23)
     right.plot(ws, slopes_in_torch(ws), label="torch", **TORCH)
     right.plot(ws, slope_of(ws), label="by hand", **BY_HAND)

@@ -72,7 +72,7 @@ def function_case(path: str, name: str, **options: Any) -> Callable[[Callable[..
             found = build(*sizes, **named)
             return found if isinstance(found, Built) else Built({}, list(found))
 
-        built.__signature__ = inspect.signature(build)  # type: ignore[attr-defined]
+        built.__signature__ = inspect.signature(build)
         case(f"{path.rpartition('.')[2]}.{name}", hand=hand, reference=reference, **options)(built)
         return build
 

@@ -28,8 +28,8 @@ from torch_impl.regression.logistic_regression import LogisticRegression as Torc
 from torch_impl.regression.logistic_regression import newton as newton_in_torch
 
 MEAN_TEXTURE, WORST_RADIUS, WORST_CONCAVE_POINTS = 1, 20, 27
-"""Columns of x: of each nucleus' measurements there are the mean over the lump (0 to 9), the error, and the mean of the worst three (20
-to 29).
+"""Columns of x. Ten measurements, each as the mean over the lump's nuclei (0 to 9), its error (10 to 19), and the worst three (20 to
+29).
 """
 
 
@@ -117,8 +117,8 @@ def boundary(x: np.ndarray, y: np.ndarray) -> Figure:
     ours, theirs = descend(x, y, np.zeros(3), 400, alpha=0.01)
     fig, axes = figure(
         "Two measurements of each lump. The colour is the probability of malignant; it changes across the line where p is one half (torch: "
-        "band, by hand: dashes) and not along it. This line is always straight: z = x W + b is 0 there. W (arrow) is at right angles "
-        "to it, points to yes, and the longer it is, the more suddenly the answer turns.",
+        "band, by hand: dashes) and not along it. This line is always straight: z = x W + b is 0 there. W (its direction is the arrow) "
+        "is at right angles to it, points to yes, and the longer it is, the more suddenly the answer turns.",
         size=(6.0, 4.6),
     )
     ax = axes[0, 0]
@@ -167,8 +167,8 @@ def without_a_price(x: np.ndarray, y: np.ndarray, steps: int = 3000) -> Figure:
     fig, axes = figure(
         f"How long the {x.shape[1]} weights are, ‖W‖, while gradient descent goes on (broad: torch, dashes: by hand). A plane separates "
         f"all {len(x)} lumps without one mistake. For alpha = 0 there is therefore no best W: longer is always a little better, and the "
-        "curve goes on rising, ever more slowly, like the logarithm of the steps. With alpha > 0 length has its price, and W comes to "
-        "rest.",
+        "red curve goes on rising for ever. With alpha > 0 length has its price, and W comes to rest. (The swings at the beginning are "
+        "the momentum's.)",
         size=(6.4, 3.6),
     )
     for alpha, colour in prices.items():

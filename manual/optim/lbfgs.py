@@ -254,7 +254,7 @@ def strong_wolfe(
         left, right = sorted(end.t for end in bracket)
         if (right - left) * abs(d).max() < tolerance_change:
             break
-        t = cubic_minimum(*bracket, left, right)
+        t = cubic_minimum(bracket[0], bracket[1], left, right)
         margin = 0.1 * (right - left)
         if min(right - t, t - left) >= margin:
             stuck = False

@@ -62,8 +62,9 @@ def sigmoid(z: np.ndarray) -> np.ndarray:
 
 
 def sigmoid_backward(dL_dp: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """∂p/∂z = e⁻ᶻ / (1 + e⁻ᶻ)² = p (1 − p): a quarter in the middle, 0 at both ends. There 1 − p is taken as σ(−z), whose digits are all
-    right.
+    """∂p/∂z = e⁻ᶻ / (1 + e⁻ᶻ)² = p (1 − p): a quarter in the middle, 0 at both ends.
+
+    1 − p is taken as σ(−z): where p is nearly 1, the difference would have lost its digits.
     """
     return dL_dp * sigmoid(z) * sigmoid(-z)
 
