@@ -146,6 +146,10 @@ class Board(pl.Callback):
         for writer in self.writers.values():
             writer.close()
 
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """The same where training ends early: Lightning calls no teardown then."""
+        self.teardown(trainer, pl_module, "fit")
+
 
 def curves(lockstep: LockStep) -> Any:
     """Both loss curves in one picture: torch's broad, the hand-written one dashed on top of it."""

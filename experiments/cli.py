@@ -66,6 +66,10 @@ class StopCleanly(pl.Callback):
         """Leave Ctrl-C as it was."""
         signal.signal(signal.SIGINT, getattr(self, "before", signal.default_int_handler))
 
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """The same where training ends early: Lightning calls no teardown then."""
+        self.teardown(trainer, pl_module, "fit")
+
 
 class Signature(pl.Callback):
     """Writes the concept's name into every checkpoint, so that a foreign one is recognised."""

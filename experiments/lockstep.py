@@ -59,10 +59,20 @@ class HandRun:
         self.losses: list[float] = []
         self.gradient: dict[str, np.ndarray] = {}  # of the latest step, before clipping
 
-    def load(self, weights: Mapping[str, Any], optimizer: Mapping[str, Any]) -> None:
-        """Take over torch's weights and optimizer state."""
+    def load(self, weights: Mapping[str, Any], state: Mapping[int, Any], options: list[dict[str, Any]] | None = None) -> None:
+        """Take over torch's weights and its optimizer's state, but not its options: a wrong step size must stay wrong.
+
+        Args:
+            weights: a state_dict.
+            state: what the optimizer remembers of each parameter.
+            options: of each group of parameters; those that this run has, unless given.
+        """
         self.model.load_state_dict(weights)
-        self.trainer.optimizer.load_state_dict(optimizer)
+        self.trainer.optimizer.load_state_dict({"state": state, "param_groups": self.options() if options is None else options})
+
+    def options(self) -> list[dict[str, Any]]:
+        """The optimizer's options, of each group of parameters, for the step to come."""
+        return self.trainer.optimizer.state_dict()["param_groups"]
 
     def micro(self, batch: Batch, batch_idx: int, micro_batch: int) -> float:
         """Forward and backward of one batch; its loss."""
@@ -105,7 +115,7 @@ class HandRun:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where a checkpoint left off."""
-        self.load(state["model"], state["optimizer"])
+        self.load(state["model"], state["optimizer"]["state"], state["optimizer"]["param_groups"])
         if self.trainer.scheduler is not None:
             self.trainer.scheduler.load_state_dict(state["schedule"])
 
@@ -213,6 +223,10 @@ class LockStep(pl.Callback):
             del pl_module.configure_optimizers
         put(pl_module, getattr(self, "originals", {}))
 
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """The same where training ends early: Lightning calls no teardown then."""
+        self.teardown(trainer, pl_module, "fit")
+
     # ---- a step ----------------------------------------------------------------------------------
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int) -> None:
@@ -221,16 +235,16 @@ class LockStep(pl.Callback):
         self.batch = batch
         self.watching = self.mode == "free" or (self.mode == "spot" and trainer.global_step % self.every_n_steps == 0)
         if self.watching and not self.batches:
-            self.first_micro_batch = self.micro_batches
+            self.first_micro_batch, self.first_batch_idx = self.micro_batches, batch_idx
             if self.mode == "spot":
                 self.hand.load(*self._torch_holds(trainer, pl_module))
             elif self.dtype == "float32":
-                self.before = self._torch_holds(trainer, pl_module)
+                self.before = *self._torch_holds(trainer, pl_module), self.hand.options()
 
     @staticmethod
     def _torch_holds(trainer: pl.Trainer, pl_module: pl.LightningModule) -> tuple[Any, Any]:
         """Copies of torch's weights and optimizer state."""
-        return to_numpy(dict(pl_module.state_dict())), to_numpy(trainer.optimizers[0].state_dict())
+        return to_numpy(dict(pl_module.state_dict())), to_numpy(trainer.optimizers[0].state_dict()["state"])
 
     def on_before_backward(self, trainer: pl.Trainer, pl_module: pl.LightningModule, loss: torch.Tensor) -> None:
         """Stop if the loss is not finite, before it spoils the weights."""
@@ -263,6 +277,9 @@ class LockStep(pl.Callback):
                 with np.errstate(all="ignore"):
                     self._judge(trainer, pl_module)
                 self.batches, self.batch_losses = [], []
+        elif not trainer.fit_loop._should_accumulate():
+            for run in self.runs:
+                run.trainer.move_schedule("step")
         if trainer.is_last_batch:
             for run in self.runs:
                 run.trainer.move_schedule("epoch")
@@ -319,7 +336,7 @@ class LockStep(pl.Callback):
             if run.shadow:
                 again.perturb_weights(number)
             for i, batch in enumerate(self.batches):
-                again.micro(batch, i, self.first_micro_batch + i)
+                again.micro(batch, self.first_batch_idx + i, self.first_micro_batch + i)
             steps.append(again.finish(number))
         return alone.step(number, steps[0], theirs, steps[1]).beyond is None
 
@@ -349,7 +366,9 @@ class LockStep(pl.Callback):
 
     def _stop_by_hand(self, number: int) -> None:
         loss = self.hand.losses[-1]
-        raise NotFinite(f"step {number}: the loss is {loss} by hand and {float(self.loss)} in torch; first not finite: by hand: {self._first_by_hand()}")
+        raise NotFinite(
+            f"step {number}: the loss is {loss} by hand and {float(self.loss)} in torch; first not finite: by hand: {self._first_by_hand()}"
+        )
 
     def _first_by_hand(self) -> str:
         self.hand.model.forget()
@@ -389,7 +408,14 @@ class LockStep(pl.Callback):
             return {"micro_batches": self.micro_batches, "mode": self.mode}
         records = np.array(self.records, dtype=np.float64).reshape(-1, len(Record._fields))
         return to_torch(
-            {"runs": [run.state_dict() for run in self.runs], "judge": self.judge.state_dict(), "records": records, "micro_batches": self.micro_batches, "partings": self.partings, "mode": self.mode}
+            {
+                "runs": [run.state_dict() for run in self.runs],
+                "judge": self.judge.state_dict(),
+                "records": records,
+                "micro_batches": self.micro_batches,
+                "partings": self.partings,
+                "mode": self.mode,
+            }
         )
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

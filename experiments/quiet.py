@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import warnings
 
-
 KNOWN = (
     r".*LeafSpec.*",  # torch 2.13, at every fit
     r".*does not have many workers.*",  # the data are in memory: workers would only slow it down

@@ -1,4 +1,5 @@
 """Every test runs with one thread, and a warning that experiments/quiet.py does not know fails it."""
+# ruff: noqa: E402  what follows must come before the first import of numpy or torch
 
 from __future__ import annotations
 
@@ -17,7 +18,9 @@ from experiments.quiet import KNOWN, quiet
 
 torch.set_num_threads(1)
 quiet()
-hypothesis.settings.register_profile("here", deadline=None, derandomize=True, database=None)  # a busy machine is no failure; the same every time
+hypothesis.settings.register_profile(
+    "here", deadline=None, derandomize=True, database=None
+)  # a busy machine is no failure; the same every time
 hypothesis.settings.load_profile("here")
 
 

@@ -276,7 +276,9 @@ def test_a_parameter_without_gradient_by_mathematics_is_judged_by_its_gradient_a
 
 def test_buffers_are_measured_among_those_of_their_name_and_counts_must_be_equal() -> None:
     def of(mean: float, count: int) -> Step:
-        return Step(1.0, {}, {}, {"1.mean": np.array([1e-9 * mean]), "2.mean": np.ones(2), "1.var": np.array([1e9]), "1.count": np.array(count)})
+        return Step(
+            1.0, {}, {}, {"1.mean": np.array([1e-9 * mean]), "2.mean": np.ones(2), "1.var": np.array([1e9]), "1.count": np.array(count)}
+        )
 
     assert judged((of(1 + 1e-7, 5), of(1, 5))).passed
     assert "buffer 1.mean" in (judged((of(2, 5), of(1, 5))).failure or "")

@@ -24,8 +24,33 @@ def p() -> Parameter:
 
 def test_every_result_is_a_plain_array(p: Parameter) -> None:
     x = np.ones((2, 3))
-    results = [p + 1, 1 - p, p * p, -p, p / x, p**2, abs(p), p.T, p[0], p[:], p[p > 2], x @ p.T, p.T @ x, p > 2, p.reshape(3, 2), p.sum(axis=0)]
-    results += [np.exp(p), np.zeros_like(p), np.asarray(p), np.sum(p, axis=0), np.concatenate([p, p]), np.where(p > 2, p, 0), np.maximum(p, 2)]
+    results = [
+        p + 1,
+        1 - p,
+        p * p,
+        -p,
+        p / x,
+        p**2,
+        abs(p),
+        p.T,
+        p[0],
+        p[:],
+        p[p > 2],
+        x @ p.T,
+        p.T @ x,
+        p > 2,
+        p.reshape(3, 2),
+        p.sum(axis=0),
+    ]
+    results += [
+        np.exp(p),
+        np.zeros_like(p),
+        np.asarray(p),
+        np.sum(p, axis=0),
+        np.concatenate([p, p]),
+        np.where(p > 2, p, 0),
+        np.maximum(p, 2),
+    ]
     assert {type(r) for r in results} == {np.ndarray}
     assert np.array_equal(1 - p, 1 - np.arange(6.0).reshape(2, 3))
     assert np.array_equal(x @ p.T, [[3.0, 12.0], [3.0, 12.0]])

@@ -5,4 +5,99 @@
 
 from __future__ import annotations
 
-EQUIVALENT: dict[str, str] = {}
+BY_REASON: dict[str, tuple[str, ...]] = {
+    "the arrays are vectors: a vector is its own transpose, and its product with another is the same both ways": (
+        "LBFGS.step:transpose:g @ state['d'] => state['d'] @ g:0",
+        "LBFGS.step:transpose:g @ state['d'] => g.T @ state['d']:0",
+        "LBFGS.step:transpose:g @ state['d'] => g @ state['d'].T:0",
+        "LBFGS.direction:transpose:al[i] = s @ q * ro => al[i] = q @ s * ro:0",
+        "LBFGS.direction:transpose:al[i] = s @ q * ro => al[i] = s.T @ q * ro:0",
+        "LBFGS.direction:transpose:al[i] = s @ q * ro => al[i] = s @ q.T * ro:0",
+        "LBFGS.direction:transpose:al[i] - y @ d * ro => al[i] - d @ y * ro:0",
+        "LBFGS.direction:transpose:al[i] - y @ d * ro => al[i] - y.T @ d * ro:0",
+        "LBFGS.direction:transpose:al[i] - y @ d * ro => al[i] - y @ d.T * ro:0",
+        "LBFGS.evaluate:transpose:Point(t, loss, g, g @ d) => Point(t, loss, g, d @ g):0",
+        "LBFGS.evaluate:transpose:Point(t, loss, g, g @ d) => Point(t, loss, g, g.T @ d):0",
+        "LBFGS.evaluate:transpose:Point(t, loss, g, g @ d) => Point(t, loss, g, g @ d.T):0",
+        "LBFGS.remember:transpose:ys = y @ s => ys = s @ y:0",
+        "LBFGS.remember:transpose:ys = y @ s => ys = y.T @ s:0",
+        "LBFGS.remember:transpose:ys = y @ s => ys = y @ s.T:0",
+        "LBFGS.remember:transpose:ys / (y @ y) => ys / (y.T @ y):0",
+        "LBFGS.remember:transpose:ys / (y @ y) => ys / (y @ y.T):0",
+    ),
+    "the matrix is symmetric: X Xᵀ, and every polynomial of it": (
+        "muon.orthogonalize:transpose:c * (XXt @ XXt) => c * (XXt.T @ XXt):0",
+        "muon.orthogonalize:transpose:c * (XXt @ XXt) => c * (XXt @ XXt.T):0",
+        "muon.orthogonalize:transpose:polynomial @ X => polynomial.T @ X:0",
+    ),
+    "of a square matrix either side will do: p(X Xᵀ) X = X p(Xᵀ X) for every polynomial p": (
+        "muon.orthogonalize:edge:u.shape[0] > u.shape[1] => u.shape[0] >= u.shape[1]:0",
+    ),
+    "x_hat comes twice: (−x_hat) · mean(dL_dx_hat · (−x_hat)) = x_hat · mean(dL_dx_hat · x_hat)": (
+        "_InstanceNorm.backward:sign:x_hat.reshape(rows) => -x_hat.reshape(rows):0",
+        "GroupNorm.backward:sign:standardize_backward(d.reshape(x_hat.shape), x_hat, inv_std)"
+        " => standardize_backward(d.reshape(x_hat.shape), -x_hat, inv_std):0",
+        "LayerNorm.backward:sign:standardize_backward(dL_dx_hat, x_hat, inv_std) => standardize_backward(dL_dx_hat, -x_hat, inv_std):0",
+    ),
+    "NaN times anything is NaN": (
+        "CTCLoss.backward:sign:gamma[:, np.isneginf(log_P)] = np.nan => gamma[:, np.isneginf(log_P)] = -np.nan:0",
+        "CTCLoss.backward:scale:gamma[:, np.isneginf(log_P)] = np.nan => gamma[:, np.isneginf(log_P)] = 2 * np.nan:0",
+        "CTCLoss.backward:scale:gamma[:, np.isneginf(log_P)] = np.nan => gamma[:, np.isneginf(log_P)] = 0.5 * np.nan:0",
+    ),
+    "−∞ times a positive number is −∞": (
+        "CTCLoss.log_beta:scale:np.full((T + 1, N, E), -np.inf, log_p_e.dtype) => 2 * np.full((T + 1, N, E), -np.inf, log_p_e.dtype):0",
+        "CTCLoss.log_beta:scale:np.full((T + 1, N, E), -np.inf, log_p_e.dtype) => 0.5 * np.full((T + 1, N, E), -np.inf, log_p_e.dtype):0",
+    ),
+    "the weight w_t is 0 where an example is not kept, and where it is 0 for one that is kept, 0 · ∂L/∂l is 0 too": (
+        "NLLLoss.backward:saved:np.where(kept, -w_t * self.reduce.backward(dL_dy), 0)"
+        " => np.where(w_t, -w_t * self.reduce.backward(dL_dy), 0):0",
+    ),
+    "taps is a list: twice over, its second half has numbers that no winner has": (
+        "_MaxPool.backward:scale:self.windows.taps(shape[-self.axes:], dL_dy.shape[-self.axes:])"
+        " => 2 * self.windows.taps(shape[-self.axes:], dL_dy.shape[-self.axes:]):0",
+    ),
+    "no index is None: without a padding_idx all rows are kept, whichever way": (
+        "Embedding.backward:saved:self.padding_idx => self.embedding_dim:0",
+        "Embedding.backward:saved:self.padding_idx => self.weight:0",
+    ),
+    "each step works on an axis of its own, so that their order makes no difference": (
+        "Upsample.backward:stale:reversed(self._axes(shape)) => list(self._axes(shape)):0",
+    ),
+    "options is a dict made for this group in this step, and advance sets the same keys for each of its parameters": (
+        "Optimizer._move:inplace:options = options | self.advance(p, state, **options) => options |= self.advance(p, state, **options):0",
+    ),
+    "an elementwise update computes the same in blocks and at once; blocks are for speed": (
+        "Optimizer._move:condition:self.elementwise and p.size > BLOCK and p.flags.c_contiguous"
+        " => self.elementwise and p.flags.c_contiguous:0",
+        "Optimizer._move:edge:p.size > BLOCK => p.size >= BLOCK:0",
+        "Optimizer._move:direction:p.size > BLOCK => p.size < BLOCK:0",
+    ),
+    "only the sign of agreement is used": (
+        "Rprop.update:scale:agreement = prev * g => agreement = 2 * (prev * g):0",
+        "Rprop.update:scale:agreement = prev * g => agreement = 0.5 * (prev * g):0",
+    ),
+    "is_first is only asked whether it is true, and −True, 2 · True and True / 2 are": (
+        "SGD.advance:sign:{'is_first': is_first} => {'is_first': -is_first}:0",
+        "SGD.advance:scale:{'is_first': is_first} => {'is_first': 2 * is_first}:0",
+        "SGD.advance:scale:{'is_first': is_first} => {'is_first': 0.5 * is_first}:0",
+    ),
+    "the cosine is even, and n modulo −2 T is 0 just where n modulo 2 T is": (
+        "CosineAnnealingLR.get_lr:sign:(self.last_epoch, self.T_max, self.eta_min) => (self.last_epoch, -self.T_max, self.eta_min):0",
+    ),
+    "the two differ by 2 T, modulo which they are taken": ("CosineAnnealingLR.get_lr:sign:t - 1 - T_max => t - 1 + T_max:0",),
+    "last_epoch is below 0 only in the constructor, which steps without an epoch": (
+        "CosineAnnealingWarmRestarts.step:condition:epoch is None and self.last_epoch < 0 => self.last_epoch < 0:0",
+    ),
+    "a point of slope 0 is flat, which was asked before": ("lbfgs.strong_wolfe:edge:point.slope >= 0 => point.slope > 0:0",),
+    "the product is 0 where the slope is (then flat came before) or the bracket has no width (then the loop has ended)": (
+        "lbfgs.strong_wolfe:edge:point.slope * (bracket[1 - low].t - bracket[low].t) >= 0"
+        " => point.slope * (bracket[1 - low].t - bracket[low].t) > 0:0",
+    ),
+    "the middle of the bracket is further than the margin from both ends, so that this line is not reached": (
+        "lbfgs.strong_wolfe:edge:abs(t - right) < abs(t - left) => abs(t - right) <= abs(t - left):0",
+    ),
+    "cubic_minimum never returns less than left": ("lbfgs.strong_wolfe:call:abs(t - left) => t - left:0",),
+    "two points at one t are one point": ("lbfgs.cubic_minimum:edge:if a.t > b.t: => if a.t >= b.t::0",),
+}
+
+EQUIVALENT: dict[str, str] = {mutant: reason for reason, mutants in BY_REASON.items() for mutant in mutants}

@@ -13,7 +13,7 @@ PATH = "linear_algebra.vectors"
 
 
 def of_two(name: str) -> None:
-    """Cases of a function of two vectors: with leading axes, and of single vectors."""
+    """Cases of a function of two vectors: with leading axes, and of single vectors (repeated numbers would make these parallel)."""
 
     def rows(rng: np.random.Generator, N: int, T: int, D: int) -> list[Any]:
         return [rng.normal(size=(N, T, D)), rng.normal(size=(N, T, D))]
@@ -22,7 +22,7 @@ def of_two(name: str) -> None:
         return [rng.normal(size=D), rng.normal(size=D)]
 
     function_case(PATH, name, empty=True)(rows)
-    function_case(PATH, name)(single)
+    function_case(PATH, name, repeat=False)(single)
 
 
 for _name in ("add", "dot", "hadamard", "cosine_similarity", "projection"):

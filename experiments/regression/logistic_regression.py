@@ -161,7 +161,7 @@ def price() -> Figure:
     return fig
 
 
-def without_a_price(x: np.ndarray, y: np.ndarray, steps: int = 3000) -> Figure:
+def without_a_price(x: np.ndarray, y: np.ndarray, steps: int = 1500) -> Figure:
     """How long W becomes with and without alpha."""
     prices = {0.1: "#3d5a80", 0.01: "#00798c", 0.001: "#edae49", 0.0: "#d1495b"}
     fig, axes = figure(
@@ -250,8 +250,10 @@ Things to try:
   stopped.
 - `--model.alpha 0.1`: shorter weights, and a probability that turns more slowly.
 - `--model.momentum 0`: plain gradient descent, which wins about ten times fewer digits a step.
-- `--model.lr 4`: over the limit 2 (1 + momentum)/λmax, which is 1.1 where all p are one half. The walk does not fly apart as that of
-  least squares does: the further out, the flatter the loss is.
+- `--model.lr 4`: more than 2 (1 + momentum)/λmax, which is 1.1 where all p are one half, and it arrives all the same: at the lowest point
+  most p are near 0 or 1, the curvature p (1 − p) is small there, and the limit is 19.
+- `--model.lr 25`: over that limit too. W swings to and fro for ever, but does not fly apart as it does in least squares: the slope of a row
+  is never more than 1.
 
 A single neuron with a sigmoid is a logistic regression. A network ends in one, and learns its features too.
 """

@@ -52,9 +52,7 @@ def add(a: Array, b: Array) -> Array:
 
 def add_backward(dL_dy: Array, a: Array, b: Array) -> tuple[Array, Array]:
     """∂y[i]/∂a[i] = 1 and ∂y[i]/∂b[i] = 1: a sum hands its gradient to both, unchanged."""
-    dL_da = dL_dy  # (..., D)
-    dL_db = dL_dy  # (..., D)
-    return dL_da, dL_db
+    return dL_dy, dL_dy  # dL_da and dL_db, both (..., D)
 
 
 def scale(c: Any, a: Array) -> Array:
@@ -204,7 +202,7 @@ def projection(a: Array, b: Array) -> Array:
 def projection_backward(dL_dy: Array, a: Array, b: Array) -> tuple[Array, Array]:
     """y = t b, so b acts as it stands and through t, and a through t alone. From t = a · b / b · b
 
-        ∂t/∂a = b / (b · b)        ∂t/∂b = (a − 2 t b) / (b · b)
+    ∂t/∂a = b / (b · b)        ∂t/∂b = (a − 2 t b) / (b · b)
     """
     t, bb = along(dot(a, b) / dot(b, b)), along(dot(b, b))  # (..., 1) each
     dL_dt = along(dot(dL_dy, b))  # (..., D) times (..., D), summed over D: t acts through every entry of y
@@ -297,6 +295,6 @@ class Vectors(Concept):
 
 
 def closed_form(x: Array) -> Array:
-    """The direction, of length 1, whose mean cosine with the rows of x is largest: that of m = mean of x[n]/‖x[n]‖. Shapes: (N, D) to (D,)."""
+    """The direction, of length 1, whose mean cosine with the rows of x is largest: m/‖m‖. Shapes: (N, D) to (D,)."""
     m = direction(x).mean(axis=0)  # (N, D), the mean over rows: (D,)
     return direction(m)

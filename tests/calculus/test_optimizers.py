@@ -12,7 +12,7 @@ from experiments.calculus.optimizers import STEPS, TWIN, Steps, roll
 from experiments.compare import Judge, Step, as_array, error
 from experiments.convert import to_torch
 from experiments.data import InputError
-from experiments.lockstep import HandRun, LockStep, by_key
+from experiments.lockstep import HandRun, LockStep, by_key, step_sizes
 from experiments.noise import SharedNoise
 from manual.calculus import optimizers as by_hand
 from torch_impl.calculus import optimizers as in_torch
@@ -79,11 +79,11 @@ def test_point_and_optimizer_state_are_torchs_at_every_step(surface: str, optimi
         loss = theirs.training_step((torch.arange(1),), 0)
         loss.backward()
         torchs.step()
-        state = by_key({"point": torchs.state[theirs.point]})
+        state = {**by_key({"point": torchs.state[theirs.point]}), "lr": step_sizes(torchs)}
         ours = hand.finish(number)
         their = Step(loss.item(), {"point": theirs.point.grad}, {"point": theirs.point}, {}, state)
         assert judge.step(number, ours, their, shadow.finish(number)).beyond is None
-        assert sorted(ours.state) == sorted(state) == REMEMBERED[optimizer]
+        assert sorted(ours.state) == sorted(state) == sorted([*REMEMBERED[optimizer], "lr"])
     assert not judge.exhausted
     assert max(judge.error(kind) for kind in ("loss", "parameter")) < 1e-12
 

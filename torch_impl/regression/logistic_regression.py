@@ -28,7 +28,8 @@ def loss(x: Tensor, y: Tensor, W: Tensor, b: Tensor, alpha: float = 0.0) -> Tens
 def hessian(x: Tensor, W: Tensor, b: Tensor, alpha: float = 0.0) -> Tensor:
     """∂²L/∂q² with q = [W; b], by differentiating twice. Shapes: x (N, D), the result (D+1, D+1)."""
     y = x.new_zeros(len(x), 1)  # any y: it has no part in the second derivatives
-    return torch.func.hessian(lambda q: loss(x, y, q[:-1, None], q[-1:], alpha))(torch.cat([W[:, 0], b]))
+    gradient = torch.func.grad(lambda q: loss(x, y, q[:-1, None], q[-1:], alpha))
+    return torch.func.jacrev(gradient)(torch.cat([W[:, 0], b]))
 
 
 def newton(x: Tensor, y: Tensor, alpha: float = 0.0, max_steps: int = 50) -> Tensor:
@@ -37,10 +38,11 @@ def newton(x: Tensor, y: Tensor, alpha: float = 0.0, max_steps: int = 50) -> Ten
     def of_q(q: Tensor) -> Tensor:
         return loss(x, y, q[:-1, None], q[-1:], alpha)
 
+    gradient = torch.func.grad(of_q)
     path = [x.new_zeros(x.shape[1] + 1)]
     for _ in range(max_steps):
         q = path[-1]
-        jump = torch.linalg.solve(torch.func.hessian(of_q)(q), torch.func.grad(of_q)(q))
+        jump = torch.linalg.solve(torch.func.jacrev(gradient)(q), gradient(q))
         eps = torch.finfo(x.dtype).eps
         while of_q(q - jump) - of_q(q) > 8 * eps * of_q(q):  # uphill, and not by rounding
             jump = jump / 2

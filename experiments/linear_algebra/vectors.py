@@ -1,0 +1,188 @@
+"""Vectors: length, angle, and the direction of a digit
+
+All images of one handwritten digit, as arrows in a space of 64 pixels; both sides turn a random arrow until it has the smallest angle to
+them on average, which is where the closed form says it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from experiments import run
+from experiments.convert import to_numpy
+from experiments.data import Digits, InputError, Split
+from experiments.figure import BY_HAND, TORCH, figure
+from experiments.pair import Twin
+from manual.linear_algebra.vectors import Vectors as Manual
+from manual.linear_algebra.vectors import closed_form, cosine_similarity, direction, l2_norm, linf_norm_backward, projection
+from torch_impl.linear_algebra.vectors import Vectors as Torch
+
+
+class OneDigit(Digits):
+    """All images of one digit, a fifth of them held out; a batch is (x,).
+
+    Args:
+        digit: which, 0 to 9.
+        batch_size: images in a batch; 0 puts all of them into one.
+        seed: of the split and of the order of the images.
+    """
+
+    def __init__(self, digit: int = 3, batch_size: int = 0, seed: int = 0) -> None:
+        super().__init__(batch_size, seed)
+        if not 0 <= digit <= 9:
+            raise InputError(f"--data.digit must be 0 to 9, got {digit}")
+        self.digit = digit
+
+    def load(self) -> Split:
+        split = super().load()
+        return Split(*((x[y == self.digit],) for x, y in (split.train, split.val)))
+
+
+# ---- figures -------------------------------------------------------------------------------------------
+
+
+def figures(manual: Manual, torch_module: Torch, data: OneDigit) -> Mapping[str, Figure]:
+    """What is drawn of the trained pair."""
+    return {
+        "three unit balls": unit_balls(),
+        "angle and shadow": shadow(),
+        "near by distance and by angle": neighbours(data.split.val[0][0], *Digits(seed=data.seed).split.train),
+        "the direction of a digit": found(manual, torch_module, data),
+    }
+
+
+def unit_balls() -> Figure:
+    """The vectors of length 1, by three lengths, and their gradients."""
+    fig, axes = figure(
+        "All vectors of length 1, by three ways to measure length: a diamond where the entries' sizes are added (L1), a circle for "
+        "Pythagoras' length (L2), a square where only the largest entry counts (L∞). The arrows are gradients: which way a vector "
+        "must change for its length to grow fastest. On the circle that is straight outwards; on a side of the diamond or the square it is "
+        "the same everywhere; at a corner the gradient jumps (a kink), and one in between is taken.",
+        size=(5.0, 4.4),
+    )
+    ax = axes[0, 0]
+    angle = np.linspace(0, 2 * np.pi, 721)
+    circle = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    starts = np.array([[2.0, 0.7], [1.0, 1.0], [0.7, 2.0]])
+    for name, length, slope, colour in (
+        ("L1", lambda a: np.abs(a).sum(axis=-1), np.sign, "#d1495b"),
+        ("L2", l2_norm, direction, "#00798c"),
+        ("L∞", lambda a: np.abs(a).max(axis=-1), lambda a: linf_norm_backward(np.ones(len(a)), a), "#3d348b"),
+    ):
+        ball = circle / length(circle)[:, None]
+        ax.plot(*ball.T, color=colour, linewidth=2, label=name)
+        for quarter in ((1, 1), (-1, -1)):
+            base = starts / length(starts)[:, None] * quarter
+            ax.quiver(*base.T, *slope(base).T, color=colour, angles="xy", scale_units="xy", scale=4.5, width=0.006)
+    ax.axhline(0, color="#bbbbbb", linewidth=0.8, zorder=0)
+    ax.axvline(0, color="#bbbbbb", linewidth=0.8, zorder=0)
+    ax.set(aspect="equal", xlabel="first entry", ylabel="second entry", xlim=(-1.4, 2.3), ylim=(-1.4, 1.4))
+    ax.legend(loc="lower right", title="length 1 by")
+    return fig
+
+
+def shadow() -> Figure:
+    """The projection of a vector on another, at three angles."""
+    b = np.array([2.0, 0.5])
+    fig, axes = figure(
+        "The dot product a · b tells how much a goes along b. The grey arrow is the projection of a, its shadow on the line along b; what "
+        "is missing (dotted) is at right angles to b. Left: less than a right angle, the dot product is positive. Middle: at right angles "
+        "it is 0 and there is no shadow. Right: more than a right angle, it is negative and the shadow falls on the other side.",
+        columns=3,
+        size=(3.2, 2.9),
+        sharex=True,
+        sharey=True,
+    )
+    for ax, a in zip(axes[0], (np.array([1.0, 1.4]), np.array([-0.375, 1.5]), np.array([-1.4, 1.0])), strict=True):
+        p = projection(a, b)
+        ax.plot(*np.outer(np.array([-2.0, 2.0]), b).T, color="#dddddd", linewidth=1, zorder=0)
+        ax.plot(*np.stack([a, p]).T, ":", color="black", linewidth=1)
+        for arrow, colour, name in ((b, "#3d5a80", "b"), (a, "#e07a5f", "a"), (p, "#888888", "")):
+            ax.quiver(
+                0, 0, *arrow, color=colour, angles="xy", scale_units="xy", scale=1, width=0.018 if name else 0.03, zorder=3 if name else 2
+            )
+            ax.annotate(name, arrow, xytext=(4, 4), textcoords="offset points", color=colour, fontsize=12)
+        ax.set(title=f"a · b = {a @ b:.2f}, cos = {cosine_similarity(a, b):.2f}", aspect="equal", xlim=(-2.1, 2.5), ylim=(-1.0, 1.9))
+        ax.title.set_fontsize(10)
+    return fig
+
+
+def neighbours(image: np.ndarray, x: np.ndarray, digit: np.ndarray, shown: int = 5) -> Figure:
+    """The images that are nearest to a pale copy of an image, by distance and by angle."""
+    pale = 0.25 * image
+    rows = np.broadcast_to(pale, x.shape)
+    far, cosine = l2_norm(x - rows), cosine_similarity(x, rows)
+    fig, axes = figure(
+        "Near, in two senses. Left in both rows: a held-out image, printed with a quarter of its ink. Then the five nearest of "
+        f"{len(x)} training images. Upper row: by distance, ‖a − b‖; the nearest are those with little ink, whatever they show. "
+        "Lower row: by the cosine of the angle; the nearest have the same strokes, however dark, for an angle does not know how much ink "
+        "there is. Above each: which digit it is, and its distance or its cosine.",
+        rows=2,
+        columns=shown + 1,
+        size=(1.25, 1.5),
+    )
+    for row, (name, values, order) in enumerate((("distance", far, np.argsort(far)), ("cosine", cosine, np.argsort(-cosine)))):
+        titles = [f"by {name}:"] + [f"{digit[i]}: {values[i]:.2f}" for i in order[:shown]]
+        for ax, pixels, title in zip(axes[row], [pale, *x[order[:shown]]], titles, strict=True):
+            ax.imshow(pixels.reshape(8, 8), cmap="Greys", vmin=0, vmax=1)
+            ax.set(xticks=[], yticks=[])
+            ax.set_title(title, fontsize=10)
+    return fig
+
+
+def found(manual: Manual, torch_module: Torch, data: OneDigit) -> Figure:
+    """The trained direction of both sides, the closed form, and how near the images are to it."""
+    (x,) = data.split.train
+    w, theirs = direction(manual.w.data), direction(to_numpy(torch_module.w).astype(np.float64))
+    best = closed_form(x)
+    similar = cosine_similarity(x, np.broadcast_to(w, x.shape))
+    apart = max(l2_norm(p - q) for p in (w, theirs, best) for q in (w, theirs, best))
+    fig, axes = figure(
+        f"The direction that is nearest, by angle, to {len(x)} images of the digit {data.digit}. By hand and in torch: found by gradient "
+        "descent from a random start. Closed form: the direction of the mean of all images, each first made to length 1. The three "
+        f"are the same picture: they differ by {apart:.0e} at most. Lower right: how similar each image is to it; the mean is "
+        f"{similar.mean():.4f}.",
+        rows=2,
+        columns=2,
+        size=(3.0, 2.4),
+    )
+    for ax, (image, title) in zip(axes.flat, ((w, "by hand"), (theirs, "torch"), (best, "closed form")), strict=False):
+        ax.imshow(image.reshape(8, 8), cmap="Greys", vmin=0)
+        ax.set(title=title, xticks=[], yticks=[])
+    ax = axes[1, 1]
+    ax.hist(similar, bins=24, color=TORCH["color"])
+    ax.axvline(similar.mean(), **BY_HAND)
+    ax.annotate("mean", (similar.mean(), 0.93), xycoords=("data", "axes fraction"), xytext=(-4, 0), textcoords="offset points", ha="right")
+    ax.set(xlabel="cosine with the direction", ylabel="images", xlim=(None, 1))
+    return fig
+
+
+TEXT = """
+A step of gradient descent is at right angles to w, because turning w changes the angles and stretching it does not. So by Pythagoras
+‖w‖² ← ‖w‖² + ‖step‖²: w grows with every step, and turns less for the same step. `length of w/val` shows it. The same happens to every
+weight that a norm follows (batch norm, layer norm), and is why such networks seem to lower their own learning rate.
+
+Things to try:
+
+- `--data.digit 8`: another digit.
+- `--model.lr 50`: the first steps stretch w to a length of 49, and the later ones hardly turn it: it is still 0.01 off in the end.
+- `--data.batch_size 16`: each batch has a direction of its own, and w does not come to rest.
+"""
+
+TWIN = Twin(
+    name="vectors",
+    manual=Manual,
+    torch=Torch,
+    data=OneDigit,
+    needs=("linear_regression",),
+    trainer={"max_epochs": 150, "check_val_every_n_epoch": 10},
+    sgd_lr=0.3,
+    figures=figures,
+    text={"why w only grows": TEXT},
+)
+
+if __name__ == "__main__":
+    run("vectors")
