@@ -117,8 +117,11 @@ class RunCLI(LightningCLI):
             raise InputError("--trainer.logger false leaves nothing to look at: leave it out")
         if trainer.fast_dev_run:
             raise InputError("--trainer.fast_dev_run writes no logs: use --trainer.max_steps, or the command `check`")
-        if 0 in (trainer.max_epochs, trainer.max_steps):
-            raise InputError("--trainer.max_epochs and --trainer.max_steps must not be 0: there would be nothing to compare")
+        if 0 in (trainer.max_epochs, trainer.max_steps, trainer.limit_train_batches):
+            raise InputError("--trainer.max_epochs, max_steps and limit_train_batches must not be 0: there would be nothing to compare")
+        for key in ("accumulate_grad_batches", "log_every_n_steps"):
+            if trainer[key] is not None and trainer[key] < 1:
+                raise InputError(f"--trainer.{key} must be at least 1, got {trainer[key]}")
         self.folder = self._folder(Path(trainer.default_root_dir or "runs"))
 
     def _folder(self, root: Path) -> Path:

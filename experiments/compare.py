@@ -58,9 +58,9 @@ def error(a: Any, b: Any, whole: float | None = None, nonfinite: NonFinite = "re
         return math.inf
     if not np.issubdtype(b.dtype, np.floating):
         return 0.0 if np.array_equal(a, b) else math.inf
-    least = SMALL.get(b.dtype.name, SMALL["float32"]) * (whole or 0.0)
+    least = SMALL.get(b.dtype.name, SMALL["float32"]) * (whole if whole and math.isfinite(whole) else 0.0)
     a, b = a.astype(np.float64, copy=False), b.astype(np.float64, copy=False)
-    with np.errstate(invalid="ignore"):  # ∞ − ∞ is NaN, and is looked at below
+    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is looked at below
         difference, size = norm([a - b]), norm([b])
     if math.isfinite(difference) and math.isfinite(size):
         if max(difference, size, least) < 1e-150:  # the squares of such numbers are rounded to 0: look at them magnified
@@ -71,7 +71,8 @@ def error(a: Any, b: Any, whole: float | None = None, nonfinite: NonFinite = "re
         if nonfinite == "refuse" or not np.array_equal(a[odd], b[odd], equal_nan=True):
             return math.inf
         a, b = a[~odd], b[~odd]
-    return ratio(norm([a - b]), max(norm([b]), least))
+    unit = 1.0 if math.isfinite(norm([a, b])) else 2.0**-700  # the squares of large numbers are rounded to ∞
+    return ratio(norm([unit * a - unit * b]), max(norm([unit * b]), unit * least))
 
 
 def ratio(difference: float, size: float) -> float:

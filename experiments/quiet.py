@@ -10,6 +10,7 @@ KNOWN = (
     r".*does not have many workers.*",  # the data are in memory: workers would only slow it down
     r".*number of training batches .* is smaller than the logging interval.*",
     r".*Checkpoint directory .* exists and is not empty.*",  # a resumed run goes on in its own folder
+    r"(?s).*(JsonargparseDeprecationWarning|add_instantiator|instantiate_classes|skip_none)",  # LightningCLI's calls of jsonargparse
     r".*GPU available but not used.*",  # comparing on the CPU is what was asked for
 )
 """Warnings that are silenced: regular expressions for their messages. In the tests every other one is an error."""

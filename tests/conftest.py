@@ -28,3 +28,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """What a run keeps quiet about is no error here either; everything else is (pyproject.toml)."""
     for message in KNOWN:
         config.addinivalue_line("filterwarnings", f"ignore:{message}")
+
+
+@pytest.fixture(autouse=True)
+def same_every_time() -> None:
+    """Torch modules that a test makes begin with the same weights in every order of the tests."""
+    torch.manual_seed(0)

@@ -438,6 +438,11 @@ def radam_never_adaptive(optim: Any, p: list[Any]) -> Any:
     return optim.RAdam(p, lr=0.05, betas=(0.9, 0.6))
 
 
+@optimizer("RAdam", steps=130)
+def radam_on_the_edge(optim: Any, p: list[Any]) -> Any:
+    return optim.RAdam(p, lr=0.05, betas=(0.9, 0.6666666666666667))  # ρₜ is 5 exactly at t = 97, and just below it else
+
+
 @optimizer("Rprop")
 def rprop(optim: Any, p: list[Any]) -> Any:
     return optim.Rprop(p)

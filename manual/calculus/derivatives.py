@@ -1,12 +1,12 @@
 """Derivatives: how fast one number changes when another one does, by hand.
 
 If you failed pre-calculus: you know derivatives from driving. The clock x goes on, the road y grows, and the speedometer says how fast
-y grows for each unit of x. That is all a derivative is: a speed, written ∂y/∂x, of anything with respect to anything. A neural network learns
-by knowing one such speed for each of its weights: how fast does the loss grow when this weight grows? Weights whose speed is above 0 are
-made smaller, the others larger. To get at a speed without a speedometer, take two looks: how far has y come, divided by how long it
-took. In the figure "the secant becomes the tangent", look at the lines through two points of a curve: the nearer the second point is to the
-first, the less they still turn. What they turn to is the derivative. Very near is not better, because a computer has 16 digits: that
-is the figure "how small a step".
+y grows for each unit of x. That is all a derivative is: a speed, written ∂y/∂x, of anything with respect to anything. A neural network
+learns by knowing one such speed for each of its weights: how fast does the loss grow when this weight grows? Weights whose speed is above
+0 are made smaller, the others larger. To get at a speed without a speedometer, take two looks: how far has y come, divided by how long
+it took. In the figure "the secant becomes the tangent", look at the lines through two points of a curve: the nearer the second point is
+to the first, the less they still turn. What they turn to is the derivative. Very near is not better, because a computer has 16 digits
+only: that is the figure "how small a step".
 
     ∂y/∂x = (f(x + h) − f(x)) / h,  for h as near to 0 as you please
 
@@ -123,9 +123,7 @@ def add(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def add_backward(dL_dy: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The sum rule: y grows as fast as a does, and as b does. ∂y/∂a = 1, ∂y/∂b = 1."""
-    dL_da = dL_dy.copy()  # two gradients, two arrays
-    dL_db = dL_dy.copy()
-    return dL_da, dL_db
+    return dL_dy, dL_dy
 
 
 def multiply(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -162,7 +160,7 @@ def power(x: np.ndarray, n: float) -> np.ndarray:
 def power_backward(dL_dy: np.ndarray, x: np.ndarray, n: float) -> np.ndarray:
     """The power rule: n factors x, each grows while the n − 1 others stand by. ∂y/∂x = n xⁿ⁻¹.
 
-    x⁰ is 1 everywhere and does not grow, also not at 0, where the formula would say 0 · ∞. At x = 0 with n < 1 it is ±∞: xⁿ starts upright.
+    x⁰ is 1 everywhere and does not grow, also not at 0, where the formula would say 0 · ∞. At x = 0 it is ±∞ for all other n < 1.
     """
     if n == 0:
         return np.zeros_like(x)
@@ -234,8 +232,7 @@ def tanh(x: np.ndarray) -> np.ndarray:
 
 def tanh_backward(dL_dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     """∂y/∂x = 1 − y². With p = eˣ + e⁻ˣ and m = eˣ − e⁻ˣ, ∂p = m and ∂m = p, so the quotient rule gives (p² − m²)/p²."""
-    y = np.tanh(x)
-    return dL_dy * (1 - y**2)
+    return dL_dy * (1 - np.tanh(x) ** 2)
 
 
 def relu(x: np.ndarray) -> np.ndarray:
@@ -244,7 +241,7 @@ def relu(x: np.ndarray) -> np.ndarray:
 
 
 def relu_backward(dL_dy: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """∂y/∂x = 1 where x > 0, 0 where x < 0. At the kink there is no derivative, secants from the left and the right disagree: 0, as torch."""
+    """∂y/∂x = 1 where x > 0, 0 where x < 0. At the kink secants from left and right disagree: no derivative; 0, as torch."""
     return np.where(x <= 0, 0, dL_dy)  # NaN is not ≤ 0: there the gradient passes, as in torch
 
 
@@ -298,7 +295,7 @@ def backward(x: np.ndarray, y: np.ndarray, y_hat: np.ndarray, a: Any, b: Any, c:
 
 
 def slope(x: np.ndarray, b: Any, c: Any, d: Any) -> np.ndarray:
-    """The derivative of the curve itself, ∂ŷ/∂x = b + 2 c x + 3 d x², by the power rule. It is 0 on hilltops and in hollows. Shape: (N,)."""
+    """The derivative of the curve itself, ∂ŷ/∂x = b + 2 c x + 3 d x², by the power rule: 0 on hilltops and in hollows. Shape: (N,)."""
     return b + 2 * c * x + 3 * d * x**2
 
 

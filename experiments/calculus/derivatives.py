@@ -1,0 +1,251 @@
+"""Derivatives: the slope of a curve, by rules and by small steps
+
+A cubic is fitted to noisy points, by five rules of differentiation on the one side and by autograd on the other. NumPy's polyfit
+finds the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from experiments import run
+from experiments.convert import to_numpy, to_torch
+from experiments.data import ArrayData, Split
+from experiments.figure import BY_HAND, TORCH, figure
+from experiments.pair import Twin
+from manual.calculus import derivatives as by_hand
+from manual.calculus.derivatives import Cubic as Manual
+from torch_impl.calculus import derivatives as in_torch
+from torch_impl.calculus.derivatives import Cubic as Torch
+
+TRUE = {"a": 0.4, "b": -1.2, "c": -0.8, "d": 2.6}
+"""The cubic that the points scatter about."""
+
+COLOURS = ("#00798c", "#d1495b", "#edae49", "#3d348b", "#5a9e3d")
+
+
+class NoisyCubic(ArrayData):
+    """Forty points about a cubic, x between −1 and 1, with noise of standard deviation 0.15; ten more are held out.
+
+    Args:
+        batch_size: points in a batch; 0 puts all of them into one, so that every step sees the same loss.
+        seed: of the points and of their order.
+    """
+
+    def __init__(self, batch_size: int = 0, seed: int = 0) -> None:
+        super().__init__(batch_size, seed)
+
+    def load(self) -> Split:
+        rng = np.random.default_rng(self.seed)
+        x = rng.uniform(-1, 1, 50)
+        y = by_hand.forward(x, **TRUE)["y_hat"] + rng.normal(0, 0.15, 50)
+        return Split((x[:40], y[:40]), (x[40:], y[40:]))
+
+
+# ---- figures -------------------------------------------------------------------------------------------
+
+
+def before(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
+    """What is drawn of the functions; nothing is trained for it."""
+    return {"the secant becomes the tangent": secants(), "how small a step": steps(), "functions and their derivatives": gallery()}
+
+
+def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
+    """What is drawn of the trained pair."""
+    return {"the fitted cubic": fitted(manual, torch_module, data)}
+
+
+def draw_both(ax: Any, x: np.ndarray, ours: np.ndarray, theirs: np.ndarray, label: str, colour: str) -> None:
+    """One curve of both sides in one colour: torch's broad and pale, the hand-written one dashed on top of it."""
+    ax.plot(x, theirs, **{**TORCH, "color": colour, "alpha": 0.3})
+    ax.plot(x, ours, label=label, **{**BY_HAND, "color": colour})
+
+
+def secants(x: float = 0.6) -> Figure:
+    """Secants of sin through a point, and their slopes against h."""
+    exact = float(by_hand.sin_backward(np.array(1.0), np.array(x)))
+    hs = (2.0, 1.2, 0.6, 0.2)
+    fig, axes = figure(
+        f"What a derivative is. Left: the curve y = sin x (grey) and straight lines through its point at x = {x} (black) and a second "
+        "point, h further on (dots). As h shrinks the line turns about the first point, less and less, and comes to rest in the tangent "
+        "(black dashes). Right: the slope of the line against h, which shrinks to the right, by hand (dashes) and in torch (band). It "
+        f"tends to {exact:.4f}, which the rule ∂ sin x/∂x = cos x gives at once (black): cos {x} = {exact:.4f}.",
+        columns=2,
+        size=(4.3, 3.8),
+    )
+    left, right = axes[0]
+    xs = np.linspace(-0.4, 3.1, 200)
+    left.plot(xs, by_hand.sin(xs), color="#999999", linewidth=1.5)
+    for h, colour in zip(hs, COLOURS, strict=False):
+        slope = by_hand.forward_difference(by_hand.sin, x, h)
+        left.plot(xs, by_hand.sin(x) + slope * (xs - x), color=colour, linewidth=1.2, label=f"h = {h}: slope {slope:.2f}")
+        left.plot(x + h, by_hand.sin(x + h), "o", color=colour, markersize=6)
+        right.plot(h, slope, "o", color=colour, markersize=7, zorder=5)
+    left.plot(xs, by_hand.sin(x) + exact * (xs - x), "--", color="black", linewidth=1.5, label=f"tangent: {exact:.2f}")
+    left.plot(x, by_hand.sin(x), "o", color="black", markersize=7, zorder=5)
+    left.set(xlabel="x", ylabel="y", ylim=(-0.7, 1.5))
+    left.legend(fontsize=8, loc="lower right")
+    h = np.geomspace(1e-3, 2.5, 40)
+    ours = np.array([by_hand.forward_difference(by_hand.sin, x, float(s)) for s in h])
+    theirs = np.array([in_torch.forward_difference(in_torch.sin, torch.tensor(x, dtype=torch.float64), float(s)).item() for s in h])
+    right.plot(h, theirs, label="torch", **TORCH)
+    right.plot(h, ours, label="by hand", **BY_HAND)
+    right.axhline(exact, color="black", linewidth=0.8, label=f"cos {x}")
+    right.set(xlabel="h, shrinking", ylabel="slope of the secant", xscale="log")
+    right.invert_xaxis()
+    right.legend(fontsize=8, loc="lower right")
+    return fig
+
+
+Difference = Callable[[Any, Any, float], Any]
+
+FORMULAS: dict[str, tuple[Difference, Difference]] = {
+    "forward": (by_hand.forward_difference, in_torch.forward_difference),
+    "central": (by_hand.central_difference, in_torch.central_difference),
+    "complex step": (by_hand.complex_step, in_torch.complex_step),
+}
+"""Each formula by hand and in torch."""
+
+
+def step_errors(hs: np.ndarray, x: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """For each formula the relative error of bell's derivative for each h, the worst over x, by hand and in torch."""
+    exact = by_hand.bell_backward(np.ones_like(x), x)
+
+    def error(slopes: np.ndarray) -> float:
+        return max(float(np.max(abs(slopes / exact - 1))), 1e-17)  # 1e-17: right to the last bit, where a logarithm has no 0
+
+    return {
+        name: (
+            np.array([error(ours(by_hand.bell, x, float(h))) for h in hs]),
+            np.array([error(theirs(in_torch.bell, to_torch(x), float(h)).numpy()) for h in hs]),
+        )
+        for name, (ours, theirs) in FORMULAS.items()
+    }
+
+
+def steps() -> Figure:
+    """The error of each difference formula against h: the V."""
+    hs = np.geomspace(1e-16, 1, 129)
+    fig, axes = figure(
+        "How small a step? The derivative of y = exp(−x²) by three formulas, with steps from 1 (right) down to 1e-16 (left); how wrong "
+        "each is, at its worst over eleven places. Coming from the right, smaller is better: the curve bends less on the way, forward "
+        "gains one digit for each factor of ten, central two. Then rounding takes over: two values that are nearly equal have lost their "
+        "first digits when one is taken from the other, and a smaller h loses more. The bottom of the V is at √eps for forward, at ∛eps "
+        "for central (dotted). The complex step takes no difference and has no V: from 1e-8 on all its digits are right. Bands: torch, "
+        "dashes: by hand.",
+        size=(6.8, 4.4),
+    )
+    ax = axes[0, 0]
+    for (name, (ours, theirs)), colour in zip(step_errors(hs, np.linspace(0.3, 1.3, 11)).items(), COLOURS, strict=False):
+        draw_both(ax, hs, ours, theirs, name, colour)
+    eps = np.finfo(np.float64).eps
+    for best, colour in ((eps ** (1 / 2), COLOURS[0]), (eps ** (1 / 3), COLOURS[1])):
+        ax.axvline(best, color=colour, linestyle=":", linewidth=1.2)
+    ax.set(xscale="log", yscale="log", xlabel="h", ylabel="relative error of the slope", ylim=(3e-18, 30))
+    ax.legend(fontsize=9, loc="upper center")
+    return fig
+
+
+def gallery() -> Figure:
+    """Five functions of neural networks, and the derivative of each."""
+    fig, axes = figure(
+        "Five functions that stand in neural networks (left) and their derivatives (right): the height on the right is the slope on the "
+        "left. Where sigmoid and tanh level off the derivative is nearly 0, and a network can hardly learn there. ReLU's slope jumps "
+        "from 0 to 1; softplus is a ReLU with a round corner, and its slope is the sigmoid; GELU falls a little before it rises, and "
+        "there its slope is below 0. Bands: torch with autograd, dashes: by hand.",
+        columns=2,
+        size=(4.3, 3.8),
+    )
+    x = np.linspace(-4, 4, 161)
+    for name, colour in zip(("sigmoid", "tanh", "relu", "softplus", "gelu"), COLOURS, strict=True):
+        theirs = getattr(in_torch, name)
+        draw_both(axes[0, 0], x, getattr(by_hand, name)(x), theirs(to_torch(x)).numpy(), name, colour)
+        ours = getattr(by_hand, f"{name}_backward")(np.ones_like(x), x)
+        draw_both(axes[0, 1], x, ours, in_torch.derivative(theirs, to_torch(x)).numpy(), name, colour)
+    axes[0, 0].set(xlabel="x", ylabel="y", ylim=(-1.1, 2.6))
+    axes[0, 1].set(xlabel="x", ylabel="∂y/∂x")
+    axes[0, 0].legend(fontsize=8, loc="upper left")
+    return fig
+
+
+def fitted(manual: Manual, torch_module: Torch, data: ArrayData) -> Figure:
+    """The points with the fitted cubic, and its slope."""
+    x_train, y_train = data.split.train
+    polyfit = np.polyfit(x_train, y_train, 3)
+    ours, theirs = manual.state_dict(), dict(torch_module.state_dict())
+    apart = max(abs(ours[name] - best) for name, best in zip("dcba", polyfit, strict=True))
+    fig, axes = figure(
+        f"The trained cubic. Left: {len(x_train)} noisy points, and the curve through them, in torch (band), by hand (dashes) and by "
+        f"NumPy's polyfit (thin line); its four numbers by hand and by polyfit differ by {apart:.0e} at most. Right: the slope of that "
+        "curve, by the power rule b + 2 c x + 3 d x² (dashes) and by autograd (band). Where it is 0 (stars) the curve on the left has a "
+        "hilltop or a hollow.",
+        columns=2,
+        size=(4.3, 3.8),
+    )
+    left, right = axes[0]
+    x = np.linspace(-1, 1, 101)
+    at = to_torch(x).to(theirs["a"].dtype)
+    left.plot(x_train, y_train, "o", color="#3d5a80", markersize=4)
+    left.plot(x, to_numpy(in_torch.forward(at, **theirs)["y_hat"]), label="torch", **TORCH)
+    left.plot(x, np.polyval(polyfit, x), color="black", linewidth=0.8, label="polyfit")
+    left.plot(x, by_hand.forward(x, **ours)["y_hat"], label="by hand", **BY_HAND)
+    b, c, d = (ours[name] for name in "bcd")
+    right.plot(x, to_numpy(in_torch.slope(at, *(theirs[name] for name in "bcd"))), label="torch", **TORCH)
+    right.plot(x, by_hand.slope(x, b, c, d), label="by hand", **BY_HAND)
+    right.axhline(0, color="black", linewidth=0.8)
+    for flat in np.roots(np.array([3 * d, 2 * c, b])):
+        if np.isreal(flat) and abs(flat) <= 1:
+            left.plot(flat, by_hand.forward(flat.real, **ours)["y_hat"], "*", color="black", markersize=13, zorder=5)
+            right.plot(flat.real, 0, "*", color="black", markersize=13, zorder=5)
+    left.set(xlabel="x", ylabel="y")
+    right.set(xlabel="x", ylabel="slope ∂ŷ/∂x")
+    left.legend(fontsize=8)
+    return fig
+
+
+TEXT = """
+| y | ∂y/∂x | where it is met |
+| --- | --- | --- |
+| xⁿ | n xⁿ⁻¹ | the square in every squared error |
+| a + b | 1 and 1 | a bias; a skip connection, through which gradients pass unchanged |
+| a b | b and a | a weight times an input; gates; attention |
+| a / b | 1/b and −a/b² | softmax, normalisation |
+| f(g(x)) | ∂f/∂g · ∂g/∂x | every layer that stands on another one: backpropagation is this line, many times |
+| eˣ | eˣ | softmax |
+| log x | 1/x | cross-entropy: a probability near 0 has a huge slope |
+| σ(x) | y (1 − y), 1/4 at most | gates, the probability of one of two classes |
+| tanh x | 1 − y², 1 at most | recurrent networks |
+| max(x, 0) | 0 or 1 | nearly everywhere |
+| log(1 + eˣ) | σ(x) | a scale that must stay above 0 |
+| x Φ(x) | Φ(x) + x φ(x) | transformers |
+
+**Checking a derivative.** A rule that was typed in wrong still gives a number. The test for all of them is the same: compare with a
+central difference, (f(x + h) − f(x − h)) / 2h with h = 1e-5. The figure `how small a step` says why h is neither larger nor smaller, and
+that no more than ten or eleven digits can be asked of it. Every derivative in this project is tested so, and against autograd, where
+the two must agree in 12 digits and most agree in 15.
+
+Things to try:
+
+- `--model.momentum 0`: b and d trade places only slowly. x and x³ are alike on −1 … 1, so the loss hardly tells one from the other.
+- `--model.lr 1.7`: too large, the loss explodes.
+"""
+
+TWIN = Twin(
+    name="derivatives",
+    manual=Manual,
+    torch=Torch,
+    data=NoisyCubic,
+    trainer={"max_epochs": 600, "check_val_every_n_epoch": 50, "log_every_n_steps": 10},
+    sgd_lr=0.3,
+    before=before,
+    figures=figures,
+    text={"the rules": TEXT},
+)
+
+if __name__ == "__main__":
+    run("derivatives")
