@@ -48,10 +48,6 @@ BY_REASON: dict[str, tuple[str, ...]] = {
         "CTCLoss.log_beta:scale:np.full((T + 1, N, E), -np.inf, log_p_e.dtype) => 2 * np.full((T + 1, N, E), -np.inf, log_p_e.dtype):0",
         "CTCLoss.log_beta:scale:np.full((T + 1, N, E), -np.inf, log_p_e.dtype) => 0.5 * np.full((T + 1, N, E), -np.inf, log_p_e.dtype):0",
     ),
-    "the weight w_t is 0 where an example is not kept, and where it is 0 for one that is kept, 0 · ∂L/∂l is 0 too": (
-        "NLLLoss.backward:saved:np.where(kept, -w_t * self.reduce.backward(dL_dy), 0)"
-        " => np.where(w_t, -w_t * self.reduce.backward(dL_dy), 0):0",
-    ),
     "taps is a list: twice over, its second half has numbers that no winner has": (
         "_MaxPool.backward:scale:self.windows.taps(shape[-self.axes:], dL_dy.shape[-self.axes:])"
         " => 2 * self.windows.taps(shape[-self.axes:], dL_dy.shape[-self.axes:]):0",
@@ -72,6 +68,7 @@ BY_REASON: dict[str, tuple[str, ...]] = {
         "Optimizer._move:edge:p.size > BLOCK => p.size >= BLOCK:0",
         "Optimizer._move:direction:p.size > BLOCK => p.size < BLOCK:0",
     ),
+    "where ρ is 5, r is computed and then not used": ("RAdam.update:edge:if rho > 5: => if rho >= 5::0",),
     "only the sign of agreement is used": (
         "Rprop.update:scale:agreement = prev * g => agreement = 2 * (prev * g):0",
         "Rprop.update:scale:agreement = prev * g => agreement = 0.5 * (prev * g):0",

@@ -195,7 +195,8 @@ def solve(A: Array, b: Array) -> Array:
     expect_ndim("solve", "b", b, 1, 2)
     if len(b) != len(A):
         raise ValueError(f"solve: b must have as many rows as A, got {b.shape} and {A.shape}")
-    return gauss_jordan(A, b.reshape(len(b), -1) if b.ndim == 2 else b[:, None]).reshape(b.shape)
+    columns = b if b.ndim == 2 else b[:, None]  # (n, k)
+    return gauss_jordan(A, columns).reshape(b.shape)
 
 
 def solve_backward(dL_dx: Array, A: Array, b: Array) -> tuple[Array, Array]:

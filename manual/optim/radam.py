@@ -93,9 +93,6 @@ class RAdam(Optimizer):
         beta1, beta2 = betas
         rho_inf = 2 / (1 - beta2) - 1
         rho = rho_inf - 2 * t * beta2**t / (1 - beta2**t)
-        if rho > 5:
-            r = math.sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho))
-
         exp_avg, exp_avg_sq = state["exp_avg"], state["exp_avg_sq"]
         if decoupled_weight_decay:
             p *= 1 - lr * weight_decay
@@ -107,6 +104,6 @@ class RAdam(Optimizer):
         exp_avg_sq += (1 - beta2) * g * g
         m = exp_avg / (1 - beta1**t)
         if rho > 5:
-            p -= lr * m * r * math.sqrt(1 - beta2**t) / (np.sqrt(exp_avg_sq) + eps)
-        else:
-            p -= lr * m
+            r = math.sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho))
+            m *= r * math.sqrt(1 - beta2**t) / (np.sqrt(exp_avg_sq) + eps)
+        p -= lr * m

@@ -1,0 +1,203 @@
+"""Matrices: what they do to space, and how to undo it
+
+Both sides find the inverse of a 5 x 5 matrix by gradient descent, where Gauss-Jordan elimination and torch.linalg.inv say it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Polygon
+
+from experiments import run
+from experiments.calculus.optimizers import walk
+from experiments.convert import to_numpy
+from experiments.data import ArrayData, InputError, Split
+from experiments.figure import BY_HAND, TORCH, figure
+from experiments.pair import Twin
+from manual.linear_algebra.matrices import Matrices as Manual
+from manual.linear_algebra.matrices import determinant, inverse, product, rank
+from torch_impl.linear_algebra.matrices import Matrices as Torch
+
+
+class RowsOfAMatrix(ArrayData):
+    """A 5 x 5 matrix A, row by row, each with the same row of the identity; held out is the same again, for there is no other.
+
+    Args:
+        condition: how many times more A stretches in one direction (2) than in another (2/condition).
+        batch_size: rows in a batch; 0 puts all of them into one.
+        seed: of the matrix and of the order of the rows.
+    """
+
+    def __init__(self, condition: float = 4.0, batch_size: int = 0, seed: int = 0) -> None:
+        super().__init__(batch_size, seed)
+        if not condition >= 1:
+            raise InputError(f"--data.condition must be at least 1, got {condition}")
+        self.condition = condition
+
+    def load(self) -> Split:
+        rng = np.random.default_rng(self.seed)
+        U, V = (np.linalg.qr(rng.normal(size=(5, 5)))[0] for _ in range(2))  # two rotations, possibly with a reflection
+        A = U * np.linspace(2, 2 / self.condition, 5) @ V
+        return Split((A, np.eye(5)), (A, np.eye(5)))
+
+
+# ---- figures -------------------------------------------------------------------------------------------
+
+SQUARE = np.array([[0, 1, 1, 0], [0, 0, 1, 1]], dtype=float)
+"""The corners of the unit square, one in each column."""
+
+TURN = np.array([[np.cos(np.pi / 6), -np.sin(np.pi / 6)], [np.sin(np.pi / 6), np.cos(np.pi / 6)]])
+"""Turns by 30 degrees to the left."""
+
+STRETCH = np.array([[2.0, 0.0], [0.0, 1.0]])
+"""Makes everything twice as wide."""
+
+
+def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
+    """What is drawn of the trained pair."""
+    A = data.split.val[0]
+    return {
+        "area is the determinant": areas(),
+        "A B is not B A": order(),
+        "the inverse that was found": found(manual, torch_module, A),
+        "reaching the inverse": convergence(A, np.eye(5)),
+    }
+
+
+def draw_square(ax: Any, A: np.ndarray, title: str, reach: tuple[float, float, float, float]) -> None:
+    """The unit grid and the unit square after A, and where the two axes' arrows land."""
+    for t in np.arange(-3, 4):
+        for line in (np.array([[t, t], [-3, 3]]), np.array([[-3, 3], [t, t]])):
+            ax.plot(*product(A, line.astype(float)), color="#dddddd", linewidth=0.8, zorder=0)
+    ax.add_patch(Polygon(SQUARE.T, facecolor="none", edgecolor="#888888", linestyle=":", linewidth=1.5))
+    ax.add_patch(Polygon(product(A, SQUARE).T, facecolor="#f2cc8f", edgecolor="#e07a5f", alpha=0.7, linewidth=2))
+    for column, colour in zip(A.T, ("#d1495b", "#3d5a80"), strict=True):
+        ax.quiver(0, 0, *column, color=colour, angles="xy", scale_units="xy", scale=1, width=0.016, zorder=3)
+    ax.set(aspect="equal", xlim=reach[:2], ylim=reach[2:])
+    ax.set_title(title, fontsize=10)
+
+
+def areas() -> Figure:
+    """The unit square becoming a parallelogram, its area the determinant."""
+    fig, axes = figure(
+        "Four matrices, and what each makes of the plane. Dotted: the unit square, of area 1. Filled: where it goes, a parallelogram "
+        "whose area is the determinant (det). Red and blue: where the arrows (1, 0) and (0, 1) go, which are the two columns of the matrix. "
+        "Upper right: the plane was turned over, red is now on the left of blue, and the determinant is negative. Lower right: the second "
+        "column is half of the first, all lands on one line, the area is 0 and the rank 1: nobody can tell what was there before, so "
+        "there is no inverse.",
+        rows=2,
+        columns=2,
+        size=(3.3, 2.8),
+    )
+    for ax, A in zip(
+        axes.flat,
+        (
+            np.array([[1.5, 0.5], [0.25, 1.0]]),
+            np.array([[0.5, 1.5], [1.0, 0.25]]),
+            np.array([[1.0, 1.0], [0.0, 1.0]]),
+            np.array([[1.5, 0.75], [1.0, 0.5]]),
+        ),
+        strict=True,
+    ):
+        rows = "  ".join("[" + " ".join(f"{a:g}" for a in row) + "]" for row in A)
+        draw_square(ax, A, f"{rows}\ndet {determinant(A):.3g}, rank {rank(A)}", (-0.5, 2.6, -0.4, 1.9))
+    return fig
+
+
+def order() -> Figure:
+    """Turning and stretching in both orders."""
+    fig, axes = figure(
+        "A B is not B A. A makes everything twice as wide, B turns it by 30 degrees. Left: B A, first stretched, then turned: still a "
+        "rectangle. Right: A B, first turned, then stretched: a slanted one. The areas are equal, det(A B) = det(A) det(B).",
+        columns=2,
+        size=(3.3, 2.9),
+    )
+    for ax, product_, name in zip(axes[0], (product(TURN, STRETCH), product(STRETCH, TURN)), ("B A", "A B"), strict=True):
+        draw_square(ax, product_, f"{name}, det {determinant(product_):.3g}", (-1.3, 2.3, -0.6, 2.1))
+    return fig
+
+
+def found(manual: Manual, torch_module: Torch, A: np.ndarray) -> Figure:
+    """A, the X of both sides, and A X."""
+    X, theirs = manual.X.data.astype(np.float64), to_numpy(torch_module.X).astype(np.float64)
+    best, library = inverse(A), np.linalg.inv(A)
+    fig, axes = figure(
+        "A matrix and the inverse that gradient descent found. Blue is positive, red negative, white 0. A times X is the identity: 1 on the "
+        "diagonal, 0 elsewhere. Farthest from the inverse by Gauss-Jordan elimination: "
+        f"X by hand {abs(X - best).max():.0e}, X in torch {abs(theirs - best).max():.0e}, NumPy's inverse {abs(library - best).max():.0e}.",
+        rows=2,
+        columns=2,
+        size=(3.0, 2.6),
+    )
+    largest = max(abs(A).max(), abs(best).max())
+    for ax, (table, title) in zip(axes.flat, ((A, "A"), (A @ X, "A X, by hand"), (X, "X, by hand"), (theirs, "X, torch")), strict=True):
+        ax.imshow(table, cmap="RdBu", vmin=-largest, vmax=largest)
+        ax.set(title=title, xticks=[], yticks=[])
+        for (i, j), value in np.ndenumerate(table):
+            ax.text(j, i, f"{value + 0:.2f}".replace("-0.00", "0.00"), ha="center", va="center", fontsize=7, color="white" if abs(value) > 0.6 * largest else "black")
+    return fig
+
+
+def convergence(A: np.ndarray, I: np.ndarray, steps: int = 300) -> Figure:
+    """The distance to the inverse against the step, for this A and for one that is closer to singular."""
+    harder = RowsOfAMatrix(condition=12).split.train[0]
+    fig, axes = figure(
+        "How far X is from the inverse, ‖X − A⁻¹‖ / ‖A⁻¹‖, at every step, on both sides (band: torch, dashes: by hand). Each step shrinks the "
+        "error along A's weakest direction by 1 − 2 lr σ² (dotted: that slope), where σ is how much A leaves of it. The lower curve is the "
+        "matrix of this run, σ = 0.5. The upper one has σ = 2/12: three times weaker, nine times slower. It is nearer to a singular matrix.",
+        size=(6.0, 3.8),
+    )
+    ax = axes[0, 0]
+    for name, matrix, weakest in (("this A, σ = 2/4", A, None), ("a weaker one, σ = 2/12", harder, 2 / 12)):
+        weakest = weakest or float(np.linalg.svd(matrix, compute_uv=False)[-1])
+        best = inverse(matrix)
+        ours, theirs = walk(Manual(rng=np.random.default_rng(0)), Torch(), (matrix, I), steps)
+        away = [np.linalg.norm(path["X"] - best, axis=(1, 2)) / np.linalg.norm(best) for path in (ours, theirs)]
+        first = name.startswith("this")
+        ax.plot(away[1], **TORCH, label="torch" if first else None)
+        ax.plot(away[0], **BY_HAND, label="by hand" if first else None)
+        k = np.arange(60, 240)
+        ax.plot(k, 3 * away[0][60] * (1 - 0.4 * weakest**2) ** (k - 60), ":", color="black", linewidth=1)
+        ax.annotate(name, (150, away[0][150]), xytext=(6, -14), textcoords="offset points", fontsize=9)
+    ax.set(xlabel="step", ylabel="distance to the inverse", yscale="log")
+    ax.legend(fontsize=8)
+    return fig
+
+
+TEXT = """
+| rule | in words |
+| --- | --- |
+| (A B)ᵀ = Bᵀ Aᵀ | rows and columns change places, and so does the order |
+| (A B)⁻¹ = B⁻¹ A⁻¹ | who puts on socks, then shoes, takes off shoes, then socks |
+| det(A B) = det A · det B | areas are multiplied one after the other |
+| det A⁻¹ = 1/det A | and undone |
+| tr(A B) = tr(B A) | the order does not matter to the trace |
+| rank(A B) ≤ rank A, rank B | what has been squashed flat stays flat |
+| Y = A B: dL_dA = dL_dY Bᵀ, dL_dB = Aᵀ dL_dY | the backward of every layer |
+| y = a + b, b used N times: dL_db is a sum of N | the backward of every bias |
+
+Things to try:
+
+- `--data.condition 12`: a matrix that squashes one direction six times. After 300 steps X is still 2 % off.
+- `--model.lr 0.26`: over the limit of 1/σ² = 0.25, and the loss grows.
+- `--data.batch_size 2`: two or three of the five equations at a time. X gets there too: all five can be satisfied at once.
+"""
+
+TWIN = Twin(
+    name="matrices",
+    manual=Manual,
+    torch=Torch,
+    data=RowsOfAMatrix,
+    needs=("vectors",),
+    trainer={"max_epochs": 300, "check_val_every_n_epoch": 20},
+    sgd_lr=0.15,
+    figures=figures,
+    text={"rules": TEXT},
+)
+
+if __name__ == "__main__":
+    run("matrices")

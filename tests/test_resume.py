@@ -1,0 +1,165 @@
+"""A run that is interrupted in mid-epoch and resumed is, to the last bit, the run that was not interrupted."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers import configured, same, scalars, scheduled
+
+import experiments
+from experiments import cli
+from experiments.__main__ import AGREE, INTERRUPTED, main
+from experiments.pair import Twin
+
+
+def every_step(optim: Any, parameters: Any) -> Any:
+    optimizer = optim.AdamW(parameters, lr=0.01)
+    return scheduled(optimizer, optim.lr_scheduler.CyclicLR(optimizer, 0.001, 0.02, step_size_up=3, cycle_momentum=True), "step")
+
+
+MLP = configured(experiments.twin("digits_mlp"), every_step)
+CNN = experiments.twin("digits_cnn")
+SPOT = ("--compare.mode", "spot", "--compare.every_n_steps", "4")
+F32 = ("--trainer.precision", "32-true")
+RUNS: dict[str, tuple[Twin, int, tuple[str, ...]]] = {
+    "dropout, a step schedule, accumulation": (MLP, 7, ("--model.hidden", "11", "--trainer.accumulate_grad_batches", "2")),
+    "the first step": (MLP, 1, ("--model.hidden", "11")),
+    "the last step of an epoch": (MLP, 6, ("--model.hidden", "11", "--trainer.accumulate_grad_batches", "2")),
+    "batch norm, momentum, an epoch schedule": (CNN, 7, ("--model.channels", "3", "--trainer.gradient_clip_val", "0.5")),
+    "float32": (CNN, 8, ("--model.channels", "3", *F32)),
+    "spot": (CNN, 6, ("--model.channels", "3", *SPOT)),
+}
+
+
+def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """Press Ctrl-C while this step is being taken."""
+
+    class Pressed(cli.StopCleanly):
+        def on_train_batch_start(self, trainer: Any, *args: Any) -> None:
+            if trainer.global_step + 1 == step:
+                signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(cli, "StopCleanly", Pressed)
+
+
+def start(twin: Twin, root: Path, options: tuple[str, ...]) -> int:
+    """Five batches of 289 digits are an epoch."""
+    long = ("--data.batch_size", "289", "--trainer.max_epochs", "3", "--trainer.default_root_dir", str(root))
+    return main(["run", twin.name, *long, *options])
+
+
+def resume(twin: Twin, root: Path, *options: str) -> int:
+    return main(["run", twin.name, "--ckpt_path", str(root / twin.name / "version_0" / "checkpoints" / "last.ckpt"), *options])
+
+
+def last(root: Path, twin: Twin) -> dict[str, Any]:
+    return torch.load(root / twin.name / "version_0" / "checkpoints" / "last.ckpt", weights_only=True)
+
+
+@pytest.mark.parametrize("case", RUNS)
+def test_it_goes_on_to_the_last_bit(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    twin, step, options = RUNS[case]
+    monkeypatch.setattr(experiments, "twin", lambda name: twin)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert start(twin, whole, options) == AGREE
+    with monkeypatch.context() as patched:
+        interrupt_at(patched, step)
+        assert start(twin, parts, options) == INTERRUPTED
+    assert f"Interrupted after {step} steps" in capsys.readouterr().out
+    assert last(parts, twin)["global_step"] == step
+    assert resume(twin, parts) == AGREE
+
+    assert [p.name for p in (parts / twin.name).iterdir()] == ["version_0"]
+    a, b = (root / twin.name / "version_0" for root in (whole, parts))
+    assert (b / "curves.csv").read_bytes() == (a / "curves.csv").read_bytes()
+    reports = [json.loads((folder / "report.json").read_text()) for folder in (a, b)]
+    for report in reports:
+        del report["seconds"]
+    assert reports[0] == reports[1]
+    assert reports[0]["steps"] == {"spot": 4}.get(case, last(whole, twin)["global_step"])
+    for side in ("manual", "torch", "compare"):
+        assert scalars(b / side) == scalars(a / side)
+        assert scalars(a / side)["loss/train" if side != "compare" else "digits of agreement/loss"]
+
+    first, second = last(whole, twin), last(parts, twin)
+    for key in ("state_dict", "optimizer_states", "lr_schedulers", "global_step", "epoch"):
+        assert same(first[key], second[key]), key
+    lockstep = [next(state for key, state in c["callbacks"].items() if "LockStep" in key) for c in (first, second)]
+    assert len(lockstep[0]["runs"]) == (1 if case == "spot" else 2)
+    assert same(*lockstep)
+
+
+def test_what_a_run_had_logged_when_it_was_interrupted_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupt_at(monkeypatch, 7)
+    assert start(CNN, tmp_path, ("--model.channels", "3")) == INTERRUPTED
+    folder = tmp_path / "digits_cnn" / "version_0"
+    assert [step for step, _ in scalars(folder / "manual")["loss/train"]] == list(range(7))
+    assert [step for step, _ in scalars(folder / "torch")["loss/train"]] == list(range(7))
+    assert len((folder / "curves.csv").read_text().splitlines()) == 1 + 7
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_ctrl_c_stops_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Impatient(cli.StopCleanly):
+        def on_train_batch_start(self, trainer: Any, *args: Any) -> None:
+            if trainer.global_step == 3:
+                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(signal.SIGINT)
+                raise AssertionError("goes on")
+
+    monkeypatch.setattr(cli, "StopCleanly", Impatient)
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        assert start(CNN, tmp_path, ("--model.channels", "3")) == INTERRUPTED
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def test_another_mode_is_refused_on_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    with monkeypatch.context() as patched:
+        interrupt_at(patched, 2)
+        assert start(CNN, tmp_path, ("--model.channels", "3")) == INTERRUPTED
+    capsys.readouterr()
+    assert resume(CNN, tmp_path, *SPOT) == 2
+    assert capsys.readouterr().err == "error: this run was compared in mode free: resume it with --compare.mode free\n"
+
+
+def test_ctrl_c_in_a_terminal(tmp_path: Path) -> None:
+    """As a person does it: a process, SIGINT, and the command that it prints."""
+    command = [sys.executable, "-m", "experiments"]
+    options = ["run", "digits_mlp", "--model.hidden", "9", "--trainer.max_epochs", "20", "--trainer.default_root_dir"]
+    process = subprocess.Popen([*command, *options, "runs"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        began = time.monotonic()
+        while not (tmp_path / "runs" / "digits_mlp" / "version_0" / "manual").exists():
+            assert process.poll() is None
+            assert time.monotonic() - began < 120
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == INTERRUPTED
+    assert "Traceback" not in err
+    line = next(line for line in out.splitlines() if "--ckpt_path" in line).split()
+    assert line[:6] == ["python", "-m", "experiments", "run", "digits_mlp", "--ckpt_path"]
+    taken = len((tmp_path / "runs" / "digits_mlp" / "version_0" / "curves.csv").read_text().splitlines()) - 1
+    assert f"Interrupted after {taken} steps" in out
+    assert 0 < taken < 20 * 45
+
+    resumed = subprocess.run([*command, *line[3:]], cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
+    assert resumed.returncode == AGREE, resumed.stderr
+    assert resumed.stderr == ""
+    assert "They agree: 900 steps judged" in resumed.stdout
+    assert main([*options, str(tmp_path / "whole")]) == AGREE
+    curves = [np.loadtxt(tmp_path / root / "digits_mlp" / "version_0" / "curves.csv", delimiter=",", skiprows=1) for root in ("runs", "whole")]
+    assert np.array_equal(*curves)
