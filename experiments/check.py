@@ -157,5 +157,3 @@ def trajectory(twin: Twin, variant: str | None, options: argparse.Namespace, sgd
         lockstep.judge.failure = lockstep.judge.failure or str(error)
         lockstep.judge.worst["loss"]["loss"] = math.inf
     return lockstep.judge, stand_in
-
-

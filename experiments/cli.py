@@ -60,6 +60,8 @@ class StopCleanly(pl.Callback):
         """Stop here if asked to: between two steps, never within one whose gradients are still accumulating."""
         if self.asked and not trainer.fit_loop._should_accumulate():
             trainer.save_checkpoint(self.checkpoint)
+            trainer._logger_connector.on_batch_end()  # what Lightning would do next: write the metrics of this step
+            trainer._logger_connector.update_train_step_metrics()
             raise Interrupted
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
@@ -106,7 +108,13 @@ class RunCLI(LightningCLI):
         parser.add_argument("--compare.mode", type=Mode, default="free", help="free: every step; spot: one step now and then; off: none")
         parser.add_argument("--compare.every_n_steps", type=int, default=100, help="how often, in mode spot")
         parser.add_argument("--ckpt_path", type=str | None, default=None, help="go on from this checkpoint, in its own run directory")
-        trainer = {"precision": "64-true", "accelerator": "cpu", "default_root_dir": "runs", "log_every_n_steps": 1, "num_sanity_val_steps": 0}
+        trainer = {
+            "precision": "64-true",
+            "accelerator": "cpu",
+            "default_root_dir": "runs",
+            "log_every_n_steps": 1,
+            "num_sanity_val_steps": 0,
+        }
         defaults = {"model": self.twin.model, "data": self.twin.data_args, "trainer": {**trainer, **self.twin.trainer}}
         parser.set_defaults({f"{group}.{key}": value for group, values in defaults.items() for key, value in values.items()})
 
@@ -217,7 +225,9 @@ def prepare(twin: Twin, resumed: dict[str, Any] | None, checkpoint: Path | None)
         if not resumed:
             cli.parser.save(cli.config, cli.folder / "config.yaml", skip_none=False, overwrite=True)
     except OSError as error:
-        raise InputError(f"the run directory {cli.folder} cannot be written ({error.strerror}): choose one with --trainer.default_root_dir") from error
+        raise InputError(
+            f"the run directory {cli.folder} cannot be written ({error.strerror}): choose one with --trainer.default_root_dir"
+        ) from error
     return cli
 
 
@@ -228,7 +238,9 @@ def explain(error: Exception) -> str:
     text = re.sub(r"Expected a <class '(\w+)'>\. Got value: (.*)", r"expected \1, got \2", text)
     text = re.sub(r"Expected a typing\.Literal\[(.*?)\]\. Got value: (.*)", r"expected one of \1, got \2", text)
     text = re.sub(r"Does not validate against any of the Union subtypes .* Given value: (.*)", r"\1 is not of the right type", text)
-    text = re.sub(r"No supported gpu backend found!", "--trainer.accelerator gpu: this machine has no GPU that torch can use; leave it out", text)
+    text = re.sub(
+        r"No supported gpu backend found!", "--trainer.accelerator gpu: this machine has no GPU that torch can use; leave it out", text
+    )
     text = re.sub(r"^Problem with given class_path .*?: ", "", text)
     return text if len(text) <= 300 else text[:300] + " …"
 
@@ -289,12 +301,18 @@ def train(cli: RunCLI, console: Console) -> int:
         cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
     except Interrupted:
         interrupted, status = True, INTERRUPTED
+    except SystemExit:  # so Lightning answers a second Ctrl-C
+        return complain("interrupted twice: the last steps are not in the checkpoint", INTERRUPTED)
     except NotFinite as error:
         status = complain(error, DISAGREE)
     finish(cli, console, time.perf_counter() - began, quiet_verdict=status == DISAGREE)
     if interrupted:
         resume = f"python -m experiments run {cli.twin.name} --ckpt_path {cli.folder / 'checkpoints' / CHECKPOINT}"
-        show(f"Interrupted after {cli.trainer.global_step} steps; everything so far is kept. Go on with\n  {resume}", highlight=False, soft_wrap=True)
+        show(
+            f"Interrupted after {cli.trainer.global_step} steps; everything so far is kept. Go on with\n  {resume}",
+            highlight=False,
+            soft_wrap=True,
+        )
     show(f"Look at it:\n  tensorboard --logdir {cli.folder}\n  {link(cli.folder)}", highlight=False, soft_wrap=True)
     if status == AGREE and cli.lockstep.mode != "off" and not cli.lockstep.judge.passed:
         return DISAGREE
@@ -314,4 +332,3 @@ def finish(cli: RunCLI, console: Console, seconds: float, quiet_verdict: bool) -
     report.write_report(cli.folder, {**found, "metrics": {"manual": lockstep.metrics, "torch": metrics}}, lockstep.judge)
     if lockstep.judge.steps and not quiet_verdict:
         report.show_verdict(console, cli.twin, lockstep)
-

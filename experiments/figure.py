@@ -19,7 +19,9 @@ TWO_CLASSES = ("#e07a5f", "#3d5a80")
 """Colours of two classes, distinguishable also by those who do not tell red from green."""
 
 
-def figure(caption: str, rows: int = 1, columns: int = 1, size: tuple[float, float] = (4.0, 3.6), **subplots: Any) -> tuple[Figure, np.ndarray]:
+def figure(
+    caption: str, rows: int = 1, columns: int = 1, size: tuple[float, float] = (4.0, 3.6), **subplots: Any
+) -> tuple[Figure, np.ndarray]:
     """A figure of rows x columns panels with its caption below; the panels come as an array of that shape.
 
     Args:
@@ -36,3 +38,19 @@ def figure(caption: str, rows: int = 1, columns: int = 1, size: tuple[float, flo
     fig = Figure(figsize=(width, height), dpi=110, layout=ConstrainedLayoutEngine(rect=(0, below, 1, 0.98 - below)))
     fig.text(0.5, 0.02, "\n".join(lines), ha="center", va="bottom", fontsize=9)
     return fig, fig.subplots(rows, columns, squeeze=False, **subplots)
+
+
+def draw_both(ax: Any, ours: Any, theirs: Any, label: str, colour: str) -> None:
+    """One curve of both sides in one colour: torch's broad and pale, the hand-written one dashed on top of it.
+
+    Args:
+        ax: where to draw.
+        ours, theirs: what `plot` takes: values, or xs and ys as the rows of one array.
+        label: for the legend.
+        colour: of both.
+    """
+    for curve, look in (
+        (theirs, {**TORCH, "linewidth": 5, "alpha": 0.3}),
+        (ours, {**BY_HAND, "linestyle": (0, (4, 2)), "label": label}),
+    ):
+        ax.plot(*np.atleast_2d(curve), **{**look, "color": colour})

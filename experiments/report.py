@@ -99,11 +99,11 @@ def show_metrics(console: Console, by_hand: Mapping[str, float], torch: Mapping[
     names = [name for name in torch if name.endswith("/val")]
     if names:
         table = Table()
-        for heading in ("on held-out data", "by hand", "torch"):
-            table.add_column(heading, justify="left" if heading.startswith("on") else "right")
+        for heading in ("validation", "by hand", "torch"):
+            table.add_column(heading, justify="left" if heading == "validation" else "right")
         for name in names:
-            hand = f"{by_hand[name]:.6f}" if name in by_hand else "-"
-            table.add_row(name.removesuffix("/val"), hand, f"{torch[name]:.6f}")
+            hand = f"{by_hand[name]:.6g}" if name in by_hand else "-"
+            table.add_row(name.removesuffix("/val"), hand, f"{torch[name]:.6g}")
         console.print(table)
 
 
@@ -111,7 +111,7 @@ def show_check(console: Console, rows: Iterable[tuple[Mapping[str, Any], str]]) 
     """The table of `check`: one line for each concept; remarks stand below it."""
     rows = list(rows)
     console.print("Digits of agreement: the worst of all steps and tensors, and what is required of each", soft_wrap=True, highlight=False)
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1), collapse_padding=True)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("concept", "steps", "loss", "gradient", "parameter", "required", "s", ""):
         table.add_column(heading, justify="left" if heading in ("concept", "") else "right", no_wrap=True)
     for row, remark in rows:

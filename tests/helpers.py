@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +25,8 @@ from experiments.lockstep import LockStep
 from experiments.pair import Twin
 
 cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+
+ROOT = Path(__file__).resolve().parents[1]
 
 SILENT: dict[str, Any] = {
     "accelerator": "cpu",
@@ -117,6 +122,28 @@ def same(a: Any, b: Any) -> bool:
         a, b = as_array(a), as_array(b)
         return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
     return bool(a == b)
+
+
+def python(*arguments: str, folder: Path, **options: Any) -> subprocess.Popen[str]:
+    """Python in a process of its own, in another folder, that finds this checkout's packages."""
+    command, paths = [sys.executable, *arguments], os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=folder, text=True, env={**os.environ, "PYTHONPATH": paths}, **{**pipes, **options})
+
+
+def finished(process: subprocess.Popen[str], seconds: float = 240) -> tuple[int, str, str]:
+    """Exit status, standard output and standard error of a process; it is ended if it takes too long."""
+    with process:
+        try:
+            out, err = process.communicate(timeout=seconds)
+        finally:
+            process.kill()
+    return process.returncode, out, err
+
+
+def undrawn(twin: Twin) -> Twin:
+    """The same pair without figures, which take longer than a short training."""
+    return replace(twin, figures=None, before=None)
 
 
 def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:

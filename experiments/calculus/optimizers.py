@@ -9,26 +9,19 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 
 from experiments import run
-from experiments.convert import to_numpy, to_torch
 from experiments.data import ArrayData, InputError, Split
 from experiments.figure import BY_HAND, TORCH, figure
+from experiments.figure import draw_both as draw_both
 from experiments.pair import Twin
+from experiments.walk import walk as walk
 from manual.calculus.optimizers import OPTIMIZERS, SURFACES
 from manual.calculus.optimizers import Optimizers as Manual
-from manual.concept import Batch
-from manual.concept import Concept as ManualConcept
-from manual.trainer import Trainer
 from torch_impl.calculus.optimizers import Optimizers as Torch
-from torch_impl.module import Concept as TorchConcept
 
 STEPS = 300
-
-Path = Mapping[str, np.ndarray]
-"""Every parameter by name, after 0, 1, 2, ... steps along the first axis."""
 
 
 class Steps(ArrayData):
@@ -50,54 +43,6 @@ class Steps(ArrayData):
 
 
 # ---- walks on both sides, for the figures --------------------------------------------------------------
-
-
-def walk(ours: ManualConcept, theirs: TorchConcept, batch: Batch, steps: int) -> tuple[Path, Path]:
-    """Train both sides on this one batch, again and again, and take down where they are.
-
-    Args:
-        ours: by hand.
-        theirs: in torch; it starts from ours' parameters, in their dtype.
-        batch: of arrays.
-        steps: to take.
-
-    Returns:
-        The paths by hand and in torch.
-    """
-    theirs = theirs.double()
-    theirs.load_state_dict(to_torch(ours.state_dict()))
-    return walk_by_hand(ours, batch, steps), walk_in_torch(theirs, to_torch(batch), steps)
-
-
-def walk_by_hand(model: ManualConcept, batch: Batch, steps: int) -> Path:
-    """The path of the hand-written Trainer."""
-    trainer = Trainer()
-    trainer.attach(model)
-    places = [model.state_dict()]
-    for _ in range(steps):
-        trainer.accumulate(batch, 0)
-        trainer.step()
-        places.append(model.state_dict())
-    return stacked(places)
-
-
-@torch.enable_grad()
-def walk_in_torch(model: TorchConcept, batch: tuple[torch.Tensor, ...], steps: int) -> Path:
-    """The path of a bare torch loop."""
-    optimizer: Any = model.configure_optimizers()
-    places = [to_numpy(dict(model.state_dict()))]
-    for _ in range(steps):
-        optimizer.zero_grad()
-        loss: Any = model.training_step(batch, 0)
-        loss.backward()
-        optimizer.step()
-        places.append(to_numpy(dict(model.state_dict())))
-    return stacked(places)
-
-
-def stacked(places: list[dict[str, np.ndarray]]) -> Path:
-    """The places as one array for each parameter."""
-    return {name: np.array([place[name] for place in places]) for name in places[0]}
 
 
 def roll(surface: str, optimizer: str, lr: float | None = None, steps: int = STEPS) -> tuple[np.ndarray, np.ndarray]:
@@ -125,26 +70,10 @@ Rolled = Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray]]]
 """Surface → optimizer → the points by hand and in torch."""
 
 
-def figures(manual: ManualConcept, torch_module: TorchConcept, data: ArrayData) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
     """All six on all three surfaces, whichever was trained; and how the step size decides."""
     rolled = {surface: {name: roll(surface, name) for name in OPTIMIZERS} for surface in SURFACES}
     return {"paths": paths(rolled), "height at every step": heights(rolled), "learning rate": learning_rate()}
-
-
-def draw_both(ax: Any, ours: Any, theirs: Any, label: str, colour: str) -> None:
-    """One curve of both sides in one colour: torch's broad and pale, the hand-written one dashed on top of it.
-
-    Args:
-        ax: where to draw.
-        ours, theirs: what `plot` takes: values, or xs and ys as the rows of one array.
-        label: for the legend.
-        colour: of both.
-    """
-    for curve, look in (
-        (theirs, {**TORCH, "linewidth": 5, "alpha": 0.3}),
-        (ours, {**BY_HAND, "linestyle": (0, (4, 2)), "label": label}),
-    ):
-        ax.plot(*np.atleast_2d(curve), **{**look, "color": colour})
 
 
 def paths(rolled: Rolled) -> Figure:

@@ -200,7 +200,9 @@ WORKS: dict[str, Work] = {
         lambda N, C, H: twins("BatchNorm2d", normal(N, C, H, H), C), {"N": 32, "C": 8, "H": 8}, {"N": 32, "C": 16, "H": 28}, ("N", "H")
     ),
     "layer_norm": Work(lambda N, D: twins("LayerNorm", normal(N, D), D), {"N": 128, "D": 32}, {"N": 2048, "D": 256}, ("N", "D")),
-    "lstm": Work(lambda T, N, H: twins("LSTM", normal(T, N, H), H, H), {"T": 16, "N": 16, "H": 32}, {"T": 32, "N": 16, "H": 64}, ("T", "N", "H")),
+    "lstm": Work(
+        lambda T, N, H: twins("LSTM", normal(T, N, H), H, H), {"T": 16, "N": 16, "H": 32}, {"T": 32, "N": 16, "H": 64}, ("T", "N", "H")
+    ),
     "attention": Work(attention, {"N": 64, "T": 16, "D": 16}, {"N": 16, "T": 32, "D": 64}, ("N", "T", "D")),
     "embedding": Work(embedding, {"N": 512, "V": 64, "D": 24}, {"N": 4096, "V": 10000, "D": 64}, ("N", "D")),
     "adam": Work(adam, {"P": 10000}, {"P": 1000000}, ("P",)),
@@ -324,7 +326,9 @@ def main(options: argparse.Namespace) -> int:
 
 def show(console: Console, rows: list[dict[str, Any]]) -> None:
     """The table."""
-    console.print("Time by hand / time of torch (1 = as fast as torch), float32, one thread; the spread leaves out the outer tenths", soft_wrap=True)
+    console.print(
+        "Time by hand / time of torch (1 = as fast as torch), float32, one thread; the spread leaves out the outer tenths", soft_wrap=True
+    )
     table = Table(box=SIMPLE_HEAD)
     for heading in ("work", "ratio", "spread", "ms", "peak kB", "torch's", "sizes", "× when doubled"):
         table.add_column(heading, justify="left" if heading in ("work", "sizes", "× when doubled") else "right", no_wrap=True)

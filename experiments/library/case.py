@@ -143,7 +143,9 @@ class Pair:
         self.built = built = case.build(self.rng, **sizes)
         arguments = {key: cast(value, dtype) for key, value in built.arguments.items()}
         cls = case.hand or getattr(manual.nn, case.name)
-        extra = {key: v for key, v in {"dtype": dtype, "rng": np.random.default_rng(seed)}.items() if key in inspect.signature(cls).parameters}
+        extra = {
+            key: v for key, v in {"dtype": dtype, "rng": np.random.default_rng(seed)}.items() if key in inspect.signature(cls).parameters
+        }
         self.hand = cls(**arguments, **extra)
         reference = case.reference or getattr(torch.nn, case.name)
         self.torch = reference(**{key: to_torch(value) for key, value in arguments.items()}).to(device, getattr(torch, dtype))

@@ -50,7 +50,12 @@ def sliding_kernel(manual: Manual, x: np.ndarray) -> Figure:
     )
     from matplotlib.patches import Rectangle
 
-    panels = ((padded, "the digit, padded", INK, 1), (kernel, "the kernel", None, 2), (window * kernel, "pixel · weight", None, 2), (z, "the output", None, 1))
+    panels = (
+        (padded, "the digit, padded", INK, 1),
+        (kernel, "the kernel", None, 2),
+        (window * kernel, "pixel · weight", None, 2),
+        (z, "the output", None, 1),
+    )
     for axis, (values, title, cmap, digits) in zip(axes.flat, panels, strict=True):
         most = np.abs(values).max() or 1.0
         axis.imshow(values, cmap=cmap or "RdBu_r", vmin=0 if cmap else -most, vmax=most)
@@ -81,7 +86,12 @@ def pooling_routes(manual: Manual, x: np.ndarray, y: int) -> Figure:
         columns=2,
         size=(3.3, 3.3),
     )
-    panels = ((h, "forward: before pooling", True), (pooled, "forward: after", True), (dL_dpooled, "backward: ∂L/∂after", False), (dL_dh, "backward: ∂L/∂before", False))
+    panels = (
+        (h, "forward: before pooling", True),
+        (pooled, "forward: after", True),
+        (dL_dpooled, "backward: ∂L/∂after", False),
+        (dL_dh, "backward: ∂L/∂before", False),
+    )
     for axis, (values, title, positive) in zip(axes.flat, panels, strict=True):
         picture = values[0, channel]
         if not positive:
@@ -122,7 +132,11 @@ def feature_maps(manual: Manual, x: np.ndarray) -> Figure:
 def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """The kernel, the routes of the gradient through pooling, and the feature maps, for the first held-out digit."""
     x, y = data.split.val[0][0], int(data.split.val[1][0])
-    return {"a kernel slides": sliding_kernel(manual, x), "pooling routes the gradient": pooling_routes(manual, x, y), "feature maps": feature_maps(manual, x)}
+    return {
+        "a kernel slides": sliding_kernel(manual, x),
+        "pooling routes the gradient": pooling_routes(manual, x, y),
+        "feature maps": feature_maps(manual, x),
+    }
 
 
 TWIN = Twin(

@@ -55,7 +55,8 @@ def misread(manual: Manual, data: ArrayData) -> Figure:
         read = manual(x).argmax(axis=1)
     wrong = np.flatnonzero(read != y)[:24]
     fig, axes = figure(
-        f"{np.sum(read != y)} of {len(y)} held-out digits are misread" + (", the first 24 of them" if np.sum(read != y) > 24 else "")
+        f"{np.sum(read != y)} of {len(y)} held-out digits are misread"
+        + (", the first 24 of them" if np.sum(read != y) > 24 else "")
         + ". Above each: what it is → what it was taken for. Many would puzzle a person too.",
         rows=max(1, -(-len(wrong) // 8)),
         columns=8,
@@ -72,6 +73,7 @@ def misread(manual: Manual, data: ArrayData) -> Figure:
 def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """The gradient of the loss as bars, and the misread digits."""
     return {"p minus y": what_minus_what(manual, data), "misread digits": misread(manual, data)}
+
 
 TWIN = Twin(
     name="digits_mlp",

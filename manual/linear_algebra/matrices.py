@@ -243,7 +243,7 @@ def determinant(A: Array) -> Any:
 
 
 def determinant_backward(dL_dy: Any, A: Array) -> Array:
-    """∂y/∂A[i, j] = C[i, j], the cofactor, for by Laplace's expansion along row i, y = Σⱼ A[i, j] C[i, j], and no C of row i contains row i.
+    """∂y/∂A[i, j] = C[i, j], the cofactor: by Laplace's expansion y = Σⱼ A[i, j] C[i, j] for any row i, and no C[i, j] contains row i.
 
     Where A is invertible C = det(A) A⁻ᵀ, which is faster (`test_cofactors_are_the_fast_form`). But the determinant is a polynomial, whose
     gradient exists for singular matrices too: for [[1, 2], [2, 4]] it is [[4, −2], [−2, 1]]. Torch 2.13 says 0 there.
@@ -342,7 +342,9 @@ def expect_broadcast(function: str, a: Array, b: Array) -> None:
     try:
         np.broadcast_shapes(a.shape, b.shape)
     except ValueError:
-        raise ValueError(f"{function}: a and b must have sizes that are equal or 1, from the last axis on, got {a.shape} and {b.shape}") from None
+        raise ValueError(
+            f"{function}: a and b must have sizes that are equal or 1, from the last axis on, got {a.shape} and {b.shape}"
+        ) from None
 
 
 # ---- what is trained -----------------------------------------------------------------------------
