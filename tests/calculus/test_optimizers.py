@@ -9,6 +9,7 @@ import torch
 
 from experiments.calculus import optimizers as script
 from experiments.calculus.optimizers import STEPS, TWIN, Steps, roll
+from experiments.walk import walk, walk_by_hand
 from experiments.compare import Judge, Step, as_array, error
 from experiments.convert import to_torch
 from experiments.data import InputError
@@ -104,7 +105,7 @@ def test_adamw_alone_is_pulled_off_the_minimum_of_the_saddle() -> None:
 
 def test_who_is_ahead_in_the_valley_depends_on_the_start_as_the_text_says() -> None:
     def ends(**settings: object) -> dict[str, float]:
-        walks = {o: script.walk_by_hand(by_hand.Optimizers("valley", o, **settings), (np.arange(1),), STEPS) for o in OPTIMIZERS}
+        walks = {o: walk_by_hand(by_hand.Optimizers("valley", o, **settings), (np.arange(1),), STEPS) for o in OPTIMIZERS}
         return {o: float(np.linalg.norm(walk["point"][-1] - 1)) for o, walk in walks.items()}
 
     here, there = ends(), ends(start=(-1.5, 2.0))
@@ -115,7 +116,7 @@ def test_who_is_ahead_in_the_valley_depends_on_the_start_as_the_text_says() -> N
 
 def test_on_the_ridge_gradient_descent_rests_at_the_saddle() -> None:
     model = by_hand.Optimizers("saddle", start=(-1.5, 0.0))
-    path = script.walk_by_hand(model, (np.arange(1),), STEPS)["point"]
+    path = walk_by_hand(model, (np.arange(1),), STEPS)["point"]
     assert np.linalg.norm(path[-1]) < 1e-12
 
 
@@ -226,6 +227,6 @@ def test_figures_show_both_sides_and_the_limit() -> None:
 
 def test_walk_starts_torch_where_the_hand_is() -> None:
     ours, theirs = by_hand.Optimizers("valley", start=(0.3, -0.7)), in_torch.Optimizers("valley")
-    paths = script.walk(ours, theirs, (np.arange(1),), 4)
+    paths = walk(ours, theirs, (np.arange(1),), 4)
     assert all(np.array_equal(path["point"][0], [0.3, -0.7]) and len(path["point"]) == 5 for path in paths)
     assert to_torch(ours.state_dict())["point"].equal(torch.from_numpy(paths[0]["point"][-1]))
