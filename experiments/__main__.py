@@ -7,8 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-AGREE, DISAGREE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
-"""Exit statuses."""
+from experiments.status import AGREE, BAD_INPUT, INTERRUPTED
 
 EPILOG = """\
 examples:

@@ -17,7 +17,6 @@ from rich.console import Console
 
 import experiments
 from experiments import curriculum, report
-from experiments.__main__ import AGREE, BAD_INPUT, DISAGREE
 from experiments.compare import Judge, Step
 from experiments.convert import to_torch
 from experiments.data import ArrayData
@@ -26,6 +25,7 @@ from experiments.noise import SharedNoise, put, share_hand, share_torch
 from experiments.nonfinite import NotFinite
 from experiments.pair import Twin
 from experiments.quiet import quiet
+from experiments.status import AGREE, BAD_INPUT, DISAGREE
 
 PRECISION = {"float64": "64-true", "float32": "32-true"}
 

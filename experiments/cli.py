@@ -22,13 +22,13 @@ from rich.console import Console
 
 import experiments
 from experiments import report
-from experiments.__main__ import AGREE, BAD_INPUT, DISAGREE, INTERRUPTED
 from experiments.board import Board, link
 from experiments.data import InputError
 from experiments.lockstep import DTYPES, LockStep, Mode
 from experiments.nonfinite import NotFinite
 from experiments.pair import Twin
 from experiments.quiet import quiet
+from experiments.status import AGREE, BAD_INPUT, DISAGREE, INTERRUPTED
 
 CHECKPOINT = "last.ckpt"
 
@@ -57,20 +57,25 @@ class StopCleanly(pl.Callback):
         self.asked = True
 
     def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
-        """Stop here if asked to: between two steps, never within one whose gradients are still accumulating."""
-        if self.asked and not trainer.fit_loop._should_accumulate():
+        """Stop here if asked to: between two steps, never within one whose gradients are still accumulating.
+
+        After an epoch's last batch, validation comes first: a resumed run would begin with the next epoch.
+        """
+        if self.asked and not trainer.fit_loop._should_accumulate() and not trainer.is_last_batch:
             trainer.save_checkpoint(self.checkpoint)
             trainer._logger_connector.on_batch_end()  # what Lightning would do next: write the metrics of this step
             trainer._logger_connector.update_train_step_metrics()
             raise Interrupted
 
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop here if asked to."""
+        if self.asked:
+            trainer.save_checkpoint(self.checkpoint)
+            raise Interrupted
+
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Leave Ctrl-C as it was."""
         signal.signal(signal.SIGINT, getattr(self, "before", signal.default_int_handler))
-
-    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """The same where training ends early: Lightning calls no teardown then."""
-        self.teardown(trainer, pl_module, "fit")
 
 
 class Signature(pl.Callback):

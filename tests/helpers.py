@@ -115,7 +115,7 @@ def scheduled(optimizer: Any, scheduler: Any, interval: str) -> dict[str, Any]:
 def same(a: Any, b: Any) -> bool:
     """Whether nested dicts, lists and tuples of arrays, tensors and plain values are equal to the last bit."""
     if isinstance(a, Mapping):
-        return isinstance(b, Mapping) and list(a) == list(b) and all(same(a[key], b[key]) for key in a)
+        return isinstance(b, Mapping) and set(a) == set(b) and all(same(a[key], b[key]) for key in a)
     if isinstance(a, list | tuple):
         return type(a) is type(b) and len(a) == len(b) and all(map(same, a, b))
     if isinstance(a, np.ndarray | np.generic | torch.Tensor):

@@ -297,30 +297,81 @@ def growth(work: Work, sizes: Mapping[str, int]) -> dict[str, float]:
     return found
 
 
+def lockstep(name: str, rounds: int = 5, steps: int = 150) -> dict[str, Any]:
+    """Milliseconds for one training step of a concept, turn by turn: by hand alone, Lightning alone, in lock-step, spot checks."""
+    import pytorch_lightning as pl
+
+    import experiments
+    from experiments.lockstep import LockStep
+    from experiments.quiet import quiet
+    from manual.trainer import Trainer
+
+    quiet()
+    twin = experiments.twin(name)
+    data = twin.make_data()
+    x, y = data.split.train
+    batches = [(x[i : i + data.batch_size], y[i : i + data.batch_size]) for i in range(0, len(x), data.batch_size)]
+    off: dict[str, Any] = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
+    times: dict[str, list[float]] = {"by hand": [], "lightning": [], "lockstep": [], "spot": []}
+    for _ in range(rounds):
+        for kind, found in times.items():
+            ours, theirs = twin.build()
+            trainer, hand = None, Trainer()
+            if kind != "by hand":
+                callbacks = {"lockstep": [LockStep(twin)], "spot": [LockStep(twin, "spot", 50)]}.get(kind, [])
+                trainer = pl.Trainer(
+                    max_steps=steps, precision="64-true", accelerator="cpu", limit_val_batches=0, callbacks=list(callbacks), **off
+                )
+            began = time.perf_counter()
+            if trainer:
+                trainer.fit(theirs, data)
+            else:
+                hand.fit(ours, (batches * -(-steps // len(batches)))[:steps])
+            found.append((time.perf_counter() - began) / steps * 1000)
+    return {"name": name, **{kind: statistics.median(found) for kind, found in times.items()}}
+
+
+def show_lockstep(rows: list[dict[str, Any]]) -> None:
+    """Times of a step, and as multiples of Lightning alone."""
+    for row in rows:
+        parts = (f"{kind} {row[kind]:.2f} ms ({row[kind] / row['lightning']:.2f})" for kind in ("by hand", "lightning", "lockstep", "spot"))
+        print(f"a training step of {row['name']}, float64 (Lightning alone = 1): {', '.join(parts)}")
+
+
+LOCKSTEP = ("digits_mlp", "digits_cnn")
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `bench`."""
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"all if none is named: {', '.join(WORKS)}")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"all if none is named: {', '.join([*WORKS, 'lockstep'])}")
     parser.add_argument("--json", action="store_true", help="one JSON object per row and line")
 
 
 def main(options: argparse.Namespace) -> int:
     """Measure and print. Returns 0, or 2 for an unknown name."""
     for name in options.names:
-        if name not in WORKS:
-            near = difflib.get_close_matches(name, WORKS, n=3) or list(WORKS)
+        if name not in (*WORKS, "lockstep"):
+            near = difflib.get_close_matches(name, [*WORKS, "lockstep"], n=3) or [*WORKS, "lockstep"]
             print(f"error: unknown work {name!r}: did you mean {' or '.join(near)}?", file=sys.stderr)
             return 2
     torch.set_num_threads(1)
     console, rows = Console(), []
     with console.status("") as status:
         for name in options.names or WORKS:
+            if name == "lockstep":
+                continue
             status.update(name)
             for row in measure(name):
                 rows.append(row)
                 if options.json:
                     print(json.dumps(row), flush=True)
-    if not options.json:
+        steps = [lockstep(name) for name in LOCKSTEP] if not options.names or "lockstep" in options.names else []
+    if options.json:
+        print("".join(json.dumps(row) + "\n" for row in steps), end="")
+    elif rows:
         show(console, rows)
+    if not options.json:
+        show_lockstep(steps)
     return 0
 
 

@@ -1,10 +1,11 @@
 """Gradients: derivatives of functions of many numbers, by hand.
 
 If you failed pre-calculus: stand on a hillside in fog. You can feel how steep the ground is if you step east, and how steep if you step
-north: these are two derivatives, each with the other direction held still, called partial derivatives. Written one under the other they are the
-gradient, an arrow on the map. It points to where the ground rises the most, and its length says how steep it is there. A loss is such a
-landscape, over millions of directions in place of two, one for each weight of a network; training walks against the arrow. In the figure
-"arrows over contours", look at the angle between each arrow and the line of equal height that it starts from: it is always a right angle.
+north: these are two derivatives, each with the other direction held still, called partial derivatives. Written one under the other
+they are the gradient, an arrow on the map. It points to where the ground rises the most, and its length says how steep it is there. A
+loss is such a landscape, over millions of directions in place of two, one for each weight of a network; training walks against the
+arrow. In the figure "arrows over contours", look at the angle between each arrow and the line of equal height that it starts from: it
+is always a right angle.
 
     partial derivative      ∂f/∂pᵢ = (f(…, pᵢ + h, …) − f(…, pᵢ, …)) / h, h → 0         one number moves, the others hold still
     gradient                g = [∂f/∂p₁, …, ∂f/∂pₙ]                                     as many numbers as p has
@@ -18,26 +19,26 @@ angles to g, so that is where the lines of equal height go; and least at 180°, 
 **Products, not matrices.** Nobody needs J itself, only what it does to an arrow:
 
     Jacobian-vector product   J v     (m, n) @ (n,)     how the outputs move when the inputs move along v: forwards
-    vector-Jacobian product   uᵀ J    (m,) @ (m, n)     how L moves with the inputs, if u = ∂L/∂y says how it moves with the outputs: backwards
+    vector-Jacobian product   uᵀ J    (m,) @ (m, n)     if u = ∂L/∂y says how L moves with the outputs, how with the inputs: backwards
     Hessian-vector product    H v     (n, n) @ (n,)     how the gradient changes along v
 
-`backward` is the vector-Jacobian product. A network's L is one number: so one pass backwards gives its derivative with respect to every weight, while
-forwards it would take one pass for each weight. And the matrix is not even built on the way: of a dense layer with I inputs and O outputs,
-∂y/∂W has O · I · O entries, all but I · O of them 0 (`dense_jacobian`), and `dense_backward` gets by with I · O. The figure "why backward
-never builds the Jacobian" shows what that saves.
+`backward` is the vector-Jacobian product. A network's L is one number: so one pass backwards gives its derivative with respect to every
+weight, while forwards it would take one pass for each weight. And the matrix is not even built on the way: of a dense layer with I inputs
+and O outputs, ∂y/∂W has O · I · O entries, all but I · O of them 0 (`dense_jacobian`), and `dense_backward` gets by with I · O. The figure
+"why backward never builds the Jacobian" shows what that saves.
 
-**Where the gradient is 0** the ground is level: a critical point. Which kind, H's eigenvalues tell, the curvatures along the directions in which
-the ground bends the most and the least: all above 0, it bends up everywhere, a minimum; all below 0, a maximum; of both signs, a saddle. If
-some are 0 and the others agree, H cannot tell (`kind_of_critical_point`).
+**Where the gradient is 0** the ground is level: a critical point. Which kind, H's eigenvalues tell, the curvatures along the directions
+in which the ground bends the most and the least: all above 0, it bends up everywhere, a minimum; all below 0, a maximum; of both signs, a
+saddle. If some are 0 and the others agree, H cannot tell (`kind_of_critical_point`).
 
-**Newton's method** takes the landscape for a bowl with this gradient and this H, and steps right into the bowl's lowest point:
+**Newton's method** takes the landscape for a bowl with this gradient and this H, and steps right to the bowl's lowest point:
 
     g + H · step = 0            p ← p − H⁻¹ g
 
-On a bowl one step is all. In a bent valley, where gradient descent creeps, it takes a handful, and near the end every step
-doubles the number of right digits. But the lowest point of that bowl is its highest where it bends down: Newton's method walks
-into saddles and up to maxima as gladly as into minima. And H of a million weights has 10¹² entries. So networks are not trained with it; it is
-trained here to show what the second derivatives know.
+On a bowl one step is all. In a bent valley, where gradient descent creeps, it takes a handful, and near the end every step doubles the
+number of right digits. But where the landscape bends down that "lowest" point is a highest one: Newton's method walks into saddles and up
+to maxima as gladly as into minima. And H of a million weights has 10¹² entries. So networks are not trained with it; it is trained here
+to show what second derivatives know.
 
 The surfaces are those of manual/calculus/optimizers.py: a bowl, Rosenbrock's bent valley, and a saddle between two minima.
 """
@@ -158,7 +159,7 @@ def kind_of_critical_point(H: np.ndarray) -> str:
 
 
 def sphere(p: np.ndarray) -> np.ndarray:
-    """The point of the globe at longitude u and latitude v (radians): y = (cos v cos u, cos v sin u, sin v). Shapes: (2, ...) to (3, ...)."""
+    """y = (cos v cos u, cos v sin u, sin v): the point of the globe at longitude u, latitude v. Shapes: p (2, ...), y (3, ...)."""
     u, v = p
     return np.stack([np.cos(v) * np.cos(u), np.cos(v) * np.sin(u), np.sin(v)])
 
@@ -221,9 +222,8 @@ def dense_backward(dL_dy: np.ndarray, x: np.ndarray, W: np.ndarray, b: np.ndarra
         ∂L/∂W[i, o] = x[i] ∂L/∂z[o]
         ∂L/∂b[o]    = ∂L/∂z[o]
     """
-    y = dense(x, W, b)
-    dL_dz = dL_dy * (1 - y**2)  # (O,)
-    dL_dx = W @ dL_dz  # (I, O) @ (O,)
+    dL_dz = dL_dy * (1 - dense(x, W, b) ** 2)  # (O,)
+    dL_dx = dL_dz @ W.T  # (O,) @ (O, I)
     dL_dW = np.outer(x, dL_dz)  # (I,) by (O,): (I, O)
     return dL_dx, dL_dW, dL_dz
 
@@ -254,11 +254,11 @@ def dense_hvp(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """How ∂L/∂x, ∂L/∂W and ∂L/∂b change when x, W and b move along dx, dW and db: the Hessian-vector product.
 
-    L = Σₒ dL_dy[o] y[o], dL_dy held still. Every line of dense_backward is differentiated along the direction, by the product rule; the name
-    of a change begins with d_:
+    L = Σₒ dL_dy[o] y[o], dL_dy held still. Every line of dense_backward is differentiated along the direction, by the product rule; the
+    name of a change begins with d_:
 
         dL_dz = dL_dy (1 − y²)      d_dL_dz = dL_dy (−2 y dy)
-        dL_dx = W dL_dz             d_dL_dx = dW dL_dz + W d_dL_dz
+        dL_dx = dL_dz Wᵀ            d_dL_dx = dL_dz dWᵀ + d_dL_dz Wᵀ
         dL_dW = x dL_dzᵀ            d_dL_dW = dx dL_dzᵀ + x d_dL_dzᵀ
 
     It costs about as much as two backward passes, whatever the size of H.
@@ -269,7 +269,7 @@ def dense_hvp(
     dy = dense_jvp(x, W, b, dx, dW, db)
     dL_dz = dL_dy * (1 - y**2)  # (O,)
     d_dL_dz = dL_dy * (-2 * y * dy)  # (O,)
-    d_dL_dx = dW @ dL_dz + W @ d_dL_dz  # (I, O) @ (O,), twice
+    d_dL_dx = dL_dz @ dW.T + d_dL_dz @ W.T  # (O,) @ (O, I), twice
     d_dL_dW = np.outer(dx, dL_dz) + np.outer(x, d_dL_dz)  # (I,) by (O,), twice
     return d_dL_dx, d_dL_dW, d_dL_dz
 

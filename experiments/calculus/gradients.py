@@ -1,0 +1,317 @@
+"""Gradients: many derivatives at once, and Newton's method
+
+Newton's method and gradient descent go down a bowl, along Rosenbrock's bent valley and near a saddle, on both sides. And the Jacobian,
+which backward never builds, is built for once, to see what it costs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from experiments import run
+from experiments.calculus.optimizers import Steps, walk
+from experiments.convert import to_torch
+from experiments.data import ArrayData
+from experiments.figure import BY_HAND, TORCH, figure
+from experiments.pair import Twin
+from manual.calculus import gradients as by_hand
+from manual.calculus.gradients import HESSIANS, SURFACES
+from manual.calculus.gradients import Descent as Manual
+from torch_impl.calculus import gradients as in_torch
+from torch_impl.calculus.gradients import Descent as Torch
+
+NEWTON, PLAIN = "#d1495b", "#222222"
+"""The colours of the two methods."""
+
+WINDOWS = {"bowl": ((-2.3, 1.1), (-1.3, 1.5)), "valley": ((-1.8, 1.6), (-0.8, 2.6)), "saddle": ((-1.9, 1.5), (-1.5, 1.5))}
+"""What is shown of each surface: the limits of x and of y."""
+
+
+def descend(surface: str, method: str, steps: int, start: tuple[float, float] | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The points after 0, 1, ..., `steps` steps, (steps+1, 2), by hand and in torch."""
+    settings = {"surface": surface, "method": method, "start": start}
+    ours, theirs = walk(Manual(**settings), Torch(**settings), (np.arange(1),), steps)
+    return ours["point"], theirs["point"]
+
+
+def steepness(surface: str, points: np.ndarray) -> np.ndarray:
+    """The length of the gradient at each of the points, (N, 2) to (N,)."""
+    return np.linalg.norm(SURFACES[surface].backward(1.0, points.T), axis=0)
+
+
+# ---- figures -------------------------------------------------------------------------------------------
+
+
+def before(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
+    """What is drawn of the functions; nothing is trained for it."""
+    return {"arrows over contours": arrows(), "kinds of critical points": kinds(), "why backward never builds the Jacobian": costs()}
+
+
+def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
+    """Both methods on all three surfaces, whichever was trained."""
+    return {"Newton against gradient descent": newton()}
+
+
+def draw_surface(ax: Any, surface: str) -> None:
+    """Contours, closer together where it is low, and the minima."""
+    xs, ys = WINDOWS[surface]
+    grid = np.stack(np.meshgrid(np.linspace(*xs, 160), np.linspace(*ys, 160)))
+    height = SURFACES[surface].height(grid)
+    ax.contour(*grid, height, levels=np.linspace(0.02, 1, 16) ** 3 * height.max(), colors="#c8c8c8", linewidths=0.7)
+    for minimum in SURFACES[surface].minima:
+        ax.plot(*minimum, "*", color="black", markersize=12, zorder=6)
+    ax.set(title=surface, xlabel="x", ylabel="y", xlim=xs, ylim=ys)
+
+
+def gradient_in_torch(surface: str, points: np.ndarray) -> np.ndarray:
+    """Autograd's gradient at each of the points, (2, N) to (2, N)."""
+    at = torch.tensor(points, requires_grad=True)
+    with torch.enable_grad():
+        in_torch.SURFACES[surface].height(at).sum().backward()
+    return at.grad.numpy()
+
+
+def arrows() -> Figure:
+    """Gradients over the contours, and the slope along every direction."""
+    fig, axes = figure(
+        "The gradient is an arrow. Grey lines join points of equal height, stars are minima. At each dot the arrow says which way the ground rises "
+        "the most, broad and blue by torch's autograd, thin and red by hand (all drawn equally long). Every arrow is at right angles to the grey "
+        "line under it. Bottom right: how steep it is in every direction from the black dot on the bowl. Along the gradient it is "
+        "steepest, ‖g‖ (dotted); at right angles to it level, which is why the grey lines go there; against it, it falls as fast "
+        "as it rose: that is the direction in which training steps.",
+        rows=2,
+        columns=2,
+        size=(4.3, 3.5),
+    )
+    for ax, surface in zip(axes.flat, SURFACES, strict=False):
+        draw_surface(ax, surface)
+        (x0, x1), (y0, y1) = WINDOWS[surface]
+        points = np.stack([a.ravel() for a in np.meshgrid(np.linspace(x0, x1, 9)[1:-1], np.linspace(y0, y1, 9)[1:-1])])
+        ours, theirs = SURFACES[surface].backward(1.0, points), gradient_in_torch(surface, points)
+        for g, look in ((theirs, {"color": TORCH["color"], "width": 0.02}), (ours, {"color": BY_HAND["color"], "width": 0.006})):
+            ax.quiver(*points, *(g / np.linalg.norm(ours, axis=0).clip(1e-9)), angles="xy", scale_units="xy", scale=3.2, zorder=4, **look)
+        ax.plot(*points, ".", color="#555555", markersize=3, zorder=5)
+        ax.set_aspect("equal")
+    directional(axes[1, 1], np.array([-1.0, 0.5]))
+    axes[0, 0].plot(-1.0, 0.5, "o", color="black", markersize=6, zorder=6)
+    return fig
+
+
+def directional(ax: Any, point: np.ndarray) -> None:
+    """The slope of the bowl at a point along every direction, against the angle to the gradient."""
+    g = SURFACES["bowl"].backward(1.0, point)
+    angles = np.linspace(-180, 180, 73)
+    turn = np.radians(angles) + np.arctan2(g[1], g[0])
+    directions = np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    ours = [by_hand.directional_derivative(g, d) for d in directions]
+    theirs = [in_torch.directional_derivative(*to_torch((gradient_in_torch("bowl", point), d))).item() for d in directions]
+    ax.plot(angles, theirs, label="torch", **TORCH)
+    ax.plot(angles, ours, label="by hand", **BY_HAND)
+    for height in (np.linalg.norm(g), -np.linalg.norm(g)):
+        ax.axhline(height, color="black", linestyle=":", linewidth=1)
+    ax.axhline(0, color="black", linewidth=0.8)
+    ax.set(
+        title="slope in every direction",
+        xlabel="angle to the gradient, degrees",
+        ylabel="directional derivative",
+        xticks=range(-180, 181, 90),
+    )
+    ax.legend(fontsize=8, loc="lower center")
+
+
+CRITICAL = {
+    "minimum": np.array([[2.0, 0.6], [0.6, 1.0]]),
+    "maximum": np.array([[-2.0, -0.6], [-0.6, -1.0]]),
+    "saddle": np.array([[1.5, 1.2], [1.2, -0.7]]),
+    "undecided": np.array([[1.0, 1.0], [1.0, 1.0]]),
+}
+"""A Hessian of each kind."""
+
+
+def kinds() -> Figure:
+    """A surface of each kind, and the directions in which it bends the most and the least."""
+    fig, axes = figure(
+        "Where the gradient is 0 (the dot) the ground is level, and the second derivatives tell what lies around: blue is lower than the dot, red "
+        "is higher. The two lines through the dot are the directions in which the ground bends the most and the least, the "
+        "numbers on them the curvatures there, which are H's eigenvalues: above 0 it bends up. Both up: a minimum. Both down: a "
+        "maximum. One of each: a saddle, up along one line and down along the other. One of them 0: undecided, a trough which the "
+        "third derivatives may tilt either way.",
+        rows=2,
+        columns=2,
+        size=(4.3, 3.4),
+        sharex=True,
+        sharey=True,
+    )
+    grid = np.stack(np.meshgrid(np.linspace(-1, 1, 81), np.linspace(-1, 1, 81)), axis=-1)
+    for ax, H in zip(axes.flat, CRITICAL.values(), strict=True):
+        height = np.einsum("...i,ij,...j->...", grid, H, grid) / 2
+        curvatures, directions = np.linalg.eigh(H)
+        ax.contourf(grid[..., 0], grid[..., 1], height, levels=np.linspace(-2.4, 2.4, 17), cmap="RdBu_r")
+        for curvature, direction in zip(curvatures, directions.T, strict=True):
+            ax.plot(*np.stack([-0.9 * direction, 0.9 * direction], axis=1), color="black", linewidth=1.2)
+            ax.annotate(
+                f"{curvature + 0:+.1f}", 0.7 * direction, fontsize=9, ha="center", bbox={"boxstyle": "round", "fc": "white", "lw": 0.5}
+            )
+        ax.plot(0, 0, "o", color="black", markersize=6)
+        ax.set(title=by_hand.kind_of_critical_point(H), aspect="equal")
+    return fig
+
+
+def newton(steps: int = 60) -> Figure:
+    """Both methods' paths over the surfaces, and how steep it is at each step."""
+    fig, axes = figure(
+        "Newton's method (red) and gradient descent (black) from the same start (dot), "
+        f"{steps} steps; bands are torch, dashes by hand. Bowl: Newton's first step ends in the minimum (star). Valley: gradient descent creeps "
+        "along the bent floor and is far from the star; Newton's method leaps across, uphill for once, and is there after six steps. "
+        "Saddle: Newton's method goes to the saddle (cross), because it looks for level ground of any kind; gradient descent comes near it and turns off to a "
+        "minimum. Bottom right: how steep the ground is at each step. Near the end each of Newton's steps doubles the number "
+        "of right digits, until 16 are reached or it is exactly 0 (the line ends).",
+        rows=2,
+        columns=2,
+        size=(4.3, 3.5),
+    )
+    last = axes[1, 1]
+    for ax, (surface, dashes) in zip(axes.flat, {"bowl": (5, 1), "valley": (3, 2), "saddle": (1, 1.5)}.items(), strict=False):
+        draw_surface(ax, surface)
+        for method, colour, name in (("gradient_descent", PLAIN, "gradient descent"), ("newton", NEWTON, "Newton")):
+            ours, theirs = descend(surface, method, steps)
+            ax.plot(*theirs.T, **{**TORCH, "color": colour, "alpha": 0.3})
+            ax.plot(*ours.T, marker="o", markersize=3, label=name, **{**BY_HAND, "color": colour})
+            slope = steepness(surface, ours)
+            last.plot(np.where(slope > 0, slope, np.nan), color=colour, linestyle=(0, dashes), linewidth=1.5, label=f"{name}, {surface}")
+        ax.plot(*SURFACES[surface].start, "o", color="black", markersize=6, zorder=6)
+    axes[1, 0].plot(0, 0, "x", color="black", markersize=10, markeredgewidth=2.5, zorder=6)
+    axes[0, 0].legend(fontsize=8, loc="lower right")
+    last.set(title="steepness ‖g‖", xlabel="step", yscale="log", ylim=(1e-17, 1e4), xlim=(0, 30))
+    last.legend(fontsize=7, loc="center right")
+    return fig
+
+
+# ---- what the Jacobian costs ---------------------------------------------------------------------------
+
+Function = Callable[[], Any]
+
+
+def layer(n: int) -> tuple[np.ndarray, ...]:
+    """A dense layer with n inputs and n outputs, and an upstream gradient: dL_dy, x, W, b."""
+    rng = np.random.default_rng(n)
+    return rng.normal(size=n), rng.normal(size=n), rng.normal(0, n**-0.5, (n, n)), rng.normal(size=n)
+
+
+def by_jacobian(dL_dy: np.ndarray, x: np.ndarray, W: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """∂L/∂W the long way: the whole ∂y/∂W first, then dL_dy times it."""
+    _, dy_dW, _ = by_hand.dense_jacobian(x, W, b)
+    return np.tensordot(dL_dy, dy_dW, 1)  # (O,) and (O, I, O): (I, O)
+
+
+def ways(n: int) -> dict[str, tuple[Function, Function]]:
+    """∂L/∂W of a layer of this size, both ways, by hand and in torch."""
+    arrays = layer(n)
+    dL_dy, x, W, b = to_torch(arrays)
+    vjp = torch.func.vjp(lambda W: in_torch.dense(x, W, b), W)[1]
+    jacobian = torch.func.jacrev(lambda W: in_torch.dense(x, W, b))
+    return {
+        "whole Jacobian": (lambda: by_jacobian(*arrays), lambda: torch.tensordot(dL_dy, jacobian(W), 1)),
+        "backward": (lambda: by_hand.dense_backward(*arrays)[1], lambda: vjp(dL_dy)[0]),
+    }
+
+
+def seconds(work: Function, repeats: int = 5) -> float:
+    """The shortest of several measurements."""
+
+    def once() -> float:
+        start = time.perf_counter()
+        work()
+        return time.perf_counter() - start
+
+    return min(once() for _ in range(repeats))
+
+
+def costs(sizes: tuple[int, ...] = (8, 16, 32, 64, 128, 192)) -> Figure:
+    """Time and numbers held, with and without the Jacobian."""
+    taken = {n: {name: [seconds(side) for side in sides] for name, sides in ways(n).items()} for n in sizes}
+    times = "{:.0f}".format(taken[sizes[-1]]["whole Jacobian"][0] / taken[sizes[-1]]["backward"][0])
+    fig, axes = figure(
+        "The gradient of the loss with respect to the weights of a dense layer with n inputs and n outputs, in two ways that give the same "
+        "numbers: building the whole Jacobian ∂y/∂W and multiplying it by ∂L/∂y; or by backward, which writes that product down "
+        f"at once. Left: the time of each, measured on this machine as the figure was drawn; by hand and with n = {sizes[-1]} the "
+        f"Jacobian takes {times} times as long. Right: the numbers that must be held, n³ against n². A layer with n = 4096 would need a "
+        "Jacobian of 550 gigabytes, for a gradient of 134 megabytes.",
+        columns=2,
+        size=(4.3, 3.8),
+    )
+    left, right = axes[0]
+    for name, colour, held in (("whole Jacobian", NEWTON, 3), ("backward", PLAIN, 2)):
+        ours, theirs = (np.array([taken[n][name][side] for n in sizes]) for side in (0, 1))
+        left.plot(sizes, 1e3 * theirs, **{**TORCH, "color": colour, "alpha": 0.3}, label=f"{name}, torch")
+        left.plot(sizes, 1e3 * ours, marker="o", markersize=3, **{**BY_HAND, "color": colour}, label=f"{name}, by hand")
+        right.plot(sizes, np.array(sizes) ** held, color=colour, linewidth=1.6, label=f"{name}: n{'²' if held == 2 else '³'}")
+    left.set(xlabel="n", ylabel="milliseconds", xscale="log", yscale="log")
+    right.set(xlabel="n", ylabel="numbers held", xscale="log", yscale="log")
+    for ax in (left, right):
+        ax.set_xticks(sizes, [str(n) for n in sizes])
+        ax.minorticks_off()
+        ax.legend(fontsize=8, loc="upper left")
+    return fig
+
+
+TEXT = """
+| product | shapes | says | costs | in a network |
+| --- | --- | --- | --- | --- |
+| vector-Jacobian, uᵀJ | (m,) @ (m, n) | how L moves with every input | one pass backwards | `backward`: L is one number, so one pass is all |
+| Jacobian-vector, J v | (m, n) @ (n,) | how every output moves along v | one pass forwards | the effect of one change on everything |
+| Hessian-vector, H v | (n, n) @ (n,) | how the gradient changes along v | about two backwards | sharpness of a minimum; second-order methods |
+| the whole J | (m, n) | all of it | m passes backwards or n forwards | nearly never |
+| the whole H | (n, n) | all of it | n Hessian-vector products | only where n is small, as here |
+
+Newton's method in the valley, from (−1.25, 1): each row is one step.
+
+{rows}
+
+The height rises from the first point to the second: the method does not look for lower ground, but for level ground.
+
+Things to try:
+
+- `--model.method gradient_descent --data.steps 1000`: the valley on foot.
+- `--model.surface saddle`: into the saddle. `--model.surface saddle --model.start "[-1.5, 0.75]"`: into a minimum. What decides is
+  whether 3 y² − 1, the curvature along y, is above 0.
+- `--model.surface bowl --model.lr 0.5`: "damped"; every step goes half of the way.
+"""
+
+
+def rows(steps: int = 6) -> str:
+    """A table of Newton's steps in the valley."""
+    points, _ = descend("valley", "newton", steps)
+    height, slope = SURFACES["valley"].height(points.T), steepness("valley", points)
+    lines = [f"| {k} | {x:.8f} | {y:.8f} | {f:.1e} | {g:.1e} |" for k, ((x, y), f, g) in enumerate(zip(points, height, slope, strict=True))]
+    return "\n".join(["| step | x | y | height | steepness |", "| --- | --- | --- | --- | --- |", *lines])
+
+
+TWIN = Twin(
+    name="gradients",
+    manual=Manual,
+    torch=Torch,
+    data=Steps,
+    needs=("one_weight",),
+    data_args={"steps": 30},
+    trainer={"max_epochs": 1, "log_every_n_steps": 1},
+    variants={
+        f"{method.replace('_', ' ')}, {surface}": {"surface": surface, "method": method}
+        for surface in SURFACES
+        for method in by_hand.LR
+        if (surface, method) != ("valley", "newton")
+    },
+    sgd_lr=0.001,
+    before=before,
+    figures=figures,
+    text={"products, not matrices": TEXT.format(rows=rows())},
+)
+
+if __name__ == "__main__":
+    run("gradients")
