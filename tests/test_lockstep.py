@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from helpers import broken, configured, fit, scheduled, small_data
+from tests.helpers import broken, configured, fit, scheduled, small_data
 
 import experiments
 import manual.optim

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from helpers import configured, finished, python, same, scalars, scheduled, undrawn
+from tests.helpers import configured, finished, python, same, scalars, scheduled, undrawn
 
 import experiments
 from experiments import cli

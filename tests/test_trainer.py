@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from helpers import SILENT, configured, scheduled
+from tests.helpers import SILENT, configured, scheduled
 from torch.utils.data import DataLoader
 
 import experiments

@@ -21,7 +21,7 @@ from experiments.data import ArrayData
 from experiments.figure import BY_HAND, TORCH, figure
 from experiments.pair import Twin
 from manual.calculus import gradients as by_hand
-from manual.calculus.gradients import HESSIANS, SURFACES
+from manual.calculus.gradients import SURFACES
 from manual.calculus.gradients import Descent as Manual
 from torch_impl.calculus import gradients as in_torch
 from torch_impl.calculus.gradients import Descent as Torch
@@ -58,9 +58,9 @@ def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, F
     return {"Newton against gradient descent": newton()}
 
 
-def draw_surface(ax: Any, surface: str) -> None:
-    """Contours, closer together where it is low, and the minima."""
-    xs, ys = WINDOWS[surface]
+def draw_surface(ax: Any, surface: str, ys: tuple[float, float] | None = None) -> None:
+    """Contours, closer together where it is low, and the minima; ys in place of the window's own."""
+    xs, ys = WINDOWS[surface][0], ys or WINDOWS[surface][1]
     grid = np.stack(np.meshgrid(np.linspace(*xs, 160), np.linspace(*ys, 160)))
     height = SURFACES[surface].height(grid)
     ax.contour(*grid, height, levels=np.linspace(0.02, 1, 16) ** 3 * height.max(), colors="#c8c8c8", linewidths=0.7)
@@ -80,11 +80,11 @@ def gradient_in_torch(surface: str, points: np.ndarray) -> np.ndarray:
 def arrows() -> Figure:
     """Gradients over the contours, and the slope along every direction."""
     fig, axes = figure(
-        "The gradient is an arrow. Grey lines join points of equal height, stars are minima. At each dot the arrow says which way the ground rises "
-        "the most, broad and blue by torch's autograd, thin and red by hand (all drawn equally long). Every arrow is at right angles to the grey "
-        "line under it. Bottom right: how steep it is in every direction from the black dot on the bowl. Along the gradient it is "
-        "steepest, ‖g‖ (dotted); at right angles to it level, which is why the grey lines go there; against it, it falls as fast "
-        "as it rose: that is the direction in which training steps.",
+        "The gradient is an arrow. Grey lines join points of equal height, stars are minima. At each dot the arrow says which way the "
+        "ground rises the most, broad and blue by torch's autograd, thin and red by hand (all drawn equally long). Every arrow is at "
+        "right angles to the grey line under it. Bottom right: how steep it is in every direction from the black dot on the bowl. Along "
+        "the gradient it is steepest, ‖g‖ (dotted); at right angles to it level, which is why the grey lines go there; against it, it "
+        "falls as fast as it rose: that is the direction in which training steps.",
         rows=2,
         columns=2,
         size=(4.3, 3.5),
@@ -94,8 +94,12 @@ def arrows() -> Figure:
         (x0, x1), (y0, y1) = WINDOWS[surface]
         points = np.stack([a.ravel() for a in np.meshgrid(np.linspace(x0, x1, 9)[1:-1], np.linspace(y0, y1, 9)[1:-1])])
         ours, theirs = SURFACES[surface].backward(1.0, points), gradient_in_torch(surface, points)
-        for g, look in ((theirs, {"color": TORCH["color"], "width": 0.02}), (ours, {"color": BY_HAND["color"], "width": 0.006})):
-            ax.quiver(*points, *(g / np.linalg.norm(ours, axis=0).clip(1e-9)), angles="xy", scale_units="xy", scale=3.2, zorder=4, **look)
+        broad, thin = (
+            {"color": TORCH["color"], "width": 0.018, "headwidth": 2, "headlength": 2},
+            {"color": BY_HAND["color"], "width": 0.006},
+        )
+        for g, look in ((theirs, broad), (ours, thin)):
+            ax.quiver(*points, *(g / np.linalg.norm(ours, axis=0)), angles="xy", scale_units="xy", scale=3.2, zorder=4, **look)
         ax.plot(*points, ".", color="#555555", markersize=3, zorder=5)
         ax.set_aspect("equal")
     directional(axes[1, 1], np.array([-1.0, 0.5]))
@@ -137,11 +141,11 @@ CRITICAL = {
 def kinds() -> Figure:
     """A surface of each kind, and the directions in which it bends the most and the least."""
     fig, axes = figure(
-        "Where the gradient is 0 (the dot) the ground is level, and the second derivatives tell what lies around: blue is lower than the dot, red "
-        "is higher. The two lines through the dot are the directions in which the ground bends the most and the least, the "
-        "numbers on them the curvatures there, which are H's eigenvalues: above 0 it bends up. Both up: a minimum. Both down: a "
-        "maximum. One of each: a saddle, up along one line and down along the other. One of them 0: undecided, a trough which the "
-        "third derivatives may tilt either way.",
+        "Where the gradient is 0 (the dot) the ground is level, and the second derivatives tell what lies around. Blue is lower than the "
+        "dot, red is higher. The two lines are the directions in which the ground bends the most and the least; the numbers on them "
+        "are the curvatures there, which are H's eigenvalues: above 0 it bends up, below 0 down. Both up: a minimum. Both down: a "
+        "maximum. One of each: a saddle, up along one line and down along the other. One of them 0: undecided, a trough that higher "
+        "derivatives may tilt.",
         rows=2,
         columns=2,
         size=(4.3, 3.4),
@@ -152,7 +156,7 @@ def kinds() -> Figure:
     for ax, H in zip(axes.flat, CRITICAL.values(), strict=True):
         height = np.einsum("...i,ij,...j->...", grid, H, grid) / 2
         curvatures, directions = np.linalg.eigh(H)
-        ax.contourf(grid[..., 0], grid[..., 1], height, levels=np.linspace(-2.4, 2.4, 17), cmap="RdBu_r")
+        ax.contourf(grid[..., 0], grid[..., 1], height, levels=np.linspace(-1.8, 1.8, 19), cmap="RdBu_r", extend="both")
         for curvature, direction in zip(curvatures, directions.T, strict=True):
             ax.plot(*np.stack([-0.9 * direction, 0.9 * direction], axis=1), color="black", linewidth=1.2)
             ax.annotate(
@@ -166,19 +170,19 @@ def kinds() -> Figure:
 def newton(steps: int = 60) -> Figure:
     """Both methods' paths over the surfaces, and how steep it is at each step."""
     fig, axes = figure(
-        "Newton's method (red) and gradient descent (black) from the same start (dot), "
-        f"{steps} steps; bands are torch, dashes by hand. Bowl: Newton's first step ends in the minimum (star). Valley: gradient descent creeps "
-        "along the bent floor and is far from the star; Newton's method leaps across, uphill for once, and is there after six steps. "
-        "Saddle: Newton's method goes to the saddle (cross), because it looks for level ground of any kind; gradient descent comes near it and turns off to a "
-        "minimum. Bottom right: how steep the ground is at each step. Near the end each of Newton's steps doubles the number "
-        "of right digits, until 16 are reached or it is exactly 0 (the line ends).",
+        f"Newton's method (red) and gradient descent (black) from the same start (dot), {steps} steps; bands are torch, dashes by hand. "
+        "Bowl: Newton's first step ends in the minimum (star). Valley: gradient descent creeps along the bent floor and is far from the "
+        "star; Newton's method leaps down to the other wall and back, and is there after six steps. Saddle: Newton's method goes to the "
+        "saddle (cross), because it looks for level ground of any kind; gradient descent comes near it and turns off to a minimum. "
+        "Bottom right: how steep the ground is at each step. Near its end Newton's method doubles the right digits, or more, at every "
+        "step, until it is exactly 0 (the line ends; on the bowl at once).",
         rows=2,
         columns=2,
         size=(4.3, 3.5),
     )
     last = axes[1, 1]
     for ax, (surface, dashes) in zip(axes.flat, {"bowl": (5, 1), "valley": (3, 2), "saddle": (1, 1.5)}.items(), strict=False):
-        draw_surface(ax, surface)
+        draw_surface(ax, surface, (-4.0, 2.6) if surface == "valley" else None)
         for method, colour, name in (("gradient_descent", PLAIN, "gradient descent"), ("newton", NEWTON, "Newton")):
             ours, theirs = descend(surface, method, steps)
             ax.plot(*theirs.T, **{**TORCH, "color": colour, "alpha": 0.3})
@@ -264,9 +268,9 @@ def costs(sizes: tuple[int, ...] = (8, 16, 32, 64, 128, 192)) -> Figure:
 TEXT = """
 | product | shapes | says | costs | in a network |
 | --- | --- | --- | --- | --- |
-| vector-Jacobian, uᵀJ | (m,) @ (m, n) | how L moves with every input | one pass backwards | `backward`: L is one number, so one pass is all |
+| vector-Jacobian, uᵀJ | (m,) @ (m, n) | how L moves with every input | one pass back | `backward`: L is one number, so one pass is all |
 | Jacobian-vector, J v | (m, n) @ (n,) | how every output moves along v | one pass forwards | the effect of one change on everything |
-| Hessian-vector, H v | (n, n) @ (n,) | how the gradient changes along v | about two backwards | sharpness of a minimum; second-order methods |
+| Hessian-vector, H v | (n, n) @ (n,) | how the gradient changes along v | about two backwards | how sharp a minimum is |
 | the whole J | (m, n) | all of it | m passes backwards or n forwards | nearly never |
 | the whole H | (n, n) | all of it | n Hessian-vector products | only where n is small, as here |
 
@@ -274,13 +278,14 @@ Newton's method in the valley, from (−1.25, 1): each row is one step.
 
 {rows}
 
-The height rises from the first point to the second: the method does not look for lower ground, but for level ground.
+From step 1 to step 2 it goes up the other wall, to a height of 1,800: the method does not look for lower ground but for level
+ground.
 
 Things to try:
 
 - `--model.method gradient_descent --data.steps 1000`: the valley on foot.
-- `--model.surface saddle`: into the saddle. `--model.surface saddle --model.start "[-1.5, 0.75]"`: into a minimum. What decides is
-  whether 3 y² − 1, the curvature along y, is above 0.
+- `--model.surface saddle`: into the saddle. With `--model.start "[-1.5, 0.75]"` too: into a minimum. What decides is whether 3 y² − 1,
+  the curvature along y, is above 0.
 - `--model.surface bowl --model.lr 0.5`: "damped"; every step goes half of the way.
 """
 

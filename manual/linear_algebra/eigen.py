@@ -155,7 +155,9 @@ def qr_iteration(A: Array) -> tuple[Array, Array]:
             T[:size, size:] = Q.T @ T[:size, size:]  # (size, size) @ (size, n − size): the columns that are done turn with it
             V[:, :size] = V[:, :size] @ Q  # (n, size) @ (size, size)
         else:
-            raise ValueError("the eigenvalues of A must be real, but some are complex (A turns a plane) or coincide without two eigenvectors")
+            raise ValueError(
+                "the eigenvalues of A must be real, but some are complex (A turns a plane) or coincide without two eigenvectors"
+            )
     return np.triu(T), V
 
 

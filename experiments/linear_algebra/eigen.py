@@ -1,0 +1,218 @@
+"""Eigenvectors: the directions that a matrix only stretches
+
+Both sides climb Rayleigh's quotient of the digits' covariance to the direction in which the images differ most, which the QR iteration by
+hand and torch.linalg.eigh find as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Polygon
+
+from experiments import run
+from experiments.calculus.optimizers import walk
+from experiments.convert import to_numpy
+from experiments.data import Digits, Split
+from experiments.figure import BY_HAND, TORCH, figure
+from experiments.pair import Twin
+from manual.linear_algebra.eigen import Eigen as Manual
+from manual.linear_algebra.eigen import covariance, eig, eigh, power_iteration, rayleigh
+from manual.linear_algebra.vectors import direction
+from torch_impl.linear_algebra.eigen import Eigen as Torch
+
+
+class CentredDigits(Digits):
+    """The images of all digits, less the mean training image; a batch is (x,).
+
+    Args:
+        batch_size: images in a batch; 0 puts all of them into one.
+        seed: of the split and of the order of the images.
+    """
+
+    def __init__(self, batch_size: int = 0, seed: int = 0) -> None:
+        super().__init__(batch_size, seed)
+
+    def load(self) -> Split:
+        split = super().load()
+        mean = split.train[0].mean(axis=0)
+        return Split((split.train[0] - mean,), (split.val[0] - mean,))
+
+
+# ---- figures -------------------------------------------------------------------------------------------
+
+SYMMETRIC = np.array([[2.5, 1.5], [1.5, 2.5]])
+GENERAL = np.array([[4.0, 2.0], [1.0, 3.0]])
+COLOURS = ("#3d5a80", "#d1495b")
+"""Of the first and the second eigenvector."""
+
+
+def figures(manual: Manual, torch_module: Torch, data: Digits) -> Mapping[str, Figure]:
+    """What is drawn of the trained pair."""
+    (x,) = data.split.train
+    return {
+        "directions that only stretch": stretched(),
+        "stretch in every direction": around(),
+        "where digits differ most": leading(manual, torch_module, x, Digits(seed=data.seed).split.train[0]),
+        "reaching the eigenvector": convergence(manual.lr, x),
+    }
+
+
+def stretched() -> Figure:
+    """The unit square and the arrows of length 1 after a matrix, with the two directions that only stretch."""
+    fig, axes = figure(
+        "Two matrices, and what they make of the unit square (dotted): the parallelogram. Each grey line leads from the end of an arrow of "
+        "length 1 to where the matrix takes it; nearly all of them turn. Blue and red: the eigenvectors, the arrows that do not turn. The thick "
+        "arrow v becomes the thin one, which lies on the same line and is λ times as long. Left: a symmetric matrix (equal to its "
+        "transpose); its eigenvectors are at right angles. Right: another, whose eigenvectors are not.",
+        columns=2,
+        size=(3.7, 3.2),
+        sharex=True,
+        sharey=True,
+    )
+    square = np.array([[0, 1, 1, 0], [0, 0, 1, 1]], dtype=float)
+    angle = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+    circle = np.stack([np.cos(angle), np.sin(angle)])
+    for ax, A, (λ, V) in zip(axes[0], (SYMMETRIC, GENERAL), (eigh(SYMMETRIC), eig(GENERAL)), strict=True):
+        ax.add_patch(Polygon((A @ square).T, facecolor="#f2cc8f", edgecolor="#e07a5f", alpha=0.6, linewidth=1.5))
+        ax.add_patch(Polygon(square.T, facecolor="none", edgecolor="black", linestyle=":", linewidth=1.5))
+        for start, end in zip(circle.T, (A @ circle).T, strict=True):
+            ax.plot(*np.stack([start, end]).T, color="#aaaaaa", linewidth=0.6, zorder=1)
+        for stretch, v, colour in zip(λ, V.T, COLOURS, strict=True):
+            for end, width in ((stretch * v, 1.5), (v, 4)):
+                arrow = {
+                    "arrowstyle": "-|>,head_width=0.25,head_length=0.4",
+                    "color": colour,
+                    "linewidth": width,
+                    "shrinkA": 0,
+                    "shrinkB": 0,
+                }
+                ax.annotate("", end, (0, 0), arrowprops=arrow)
+            ax.annotate(f"λ = {stretch:.3g}", stretch * v, xytext=(6, -4), textcoords="offset points", color=colour, fontsize=10)
+        rows = "  ".join("[" + " ".join(f"{a:g}" for a in row) + "]" for row in A)
+        ax.set(title=rows, aspect="equal", xlim=(-3.0, 6.6), ylim=(-2.9, 4.4))
+    return fig
+
+
+def around() -> Figure:
+    """Rayleigh's quotient in every direction."""
+    degrees = np.linspace(0, 360, 721)
+    arrows = np.stack([np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))], axis=-1)
+    λ, V = eigh(SYMMETRIC)
+    fig, axes = figure(
+        "How much the symmetric matrix [2.5 1.5] [1.5 2.5] stretches along v (Rayleigh's quotient), for arrows v in all directions. It is largest "
+        "and smallest at the eigenvectors (dots), where it is the eigenvalue (dotted lines). Whoever climbs this curve ends at the "
+        "eigenvector with the largest eigenvalue, or at its opposite, which is as good: that is what is trained here, in 64 dimensions.",
+        size=(5.6, 3.2),
+    )
+    ax = axes[0, 0]
+    ax.plot(degrees, [rayleigh(SYMMETRIC, v) for v in arrows], color="black")
+    for stretch, v, colour in zip(λ, V.T, COLOURS, strict=True):
+        ax.axhline(stretch, color=colour, linestyle=":", linewidth=1)
+        at = np.rad2deg(np.arctan2(v[1], v[0])) % 180
+        ax.plot([at, at + 180], [stretch, stretch], "o", color=colour, label=f"eigenvector, λ = {stretch:.3g}")
+    ax.set(xlabel="direction of v, in degrees", ylabel="vᵀA v / vᵀv", xticks=range(0, 361, 45), ylim=(0.7, 4.8))
+    ax.legend(loc="upper center", ncols=2, fontsize=8)
+    return fig
+
+
+def leading(manual: Manual, torch_module: Torch, x: np.ndarray, images: np.ndarray) -> Figure:
+    """The direction found by both sides and by QR iteration, and images from one of its ends to the other."""
+    λ, V = eigh(covariance(x))
+    best = V[:, -1]
+    v, theirs = (direction(p.astype(np.float64)) for p in (manual.v.data, to_numpy(torch_module.v)))
+    v, theirs = v * np.sign(v @ best), theirs * np.sign(theirs @ best)
+    along = x @ v
+    order = along.argsort()[np.linspace(0, len(x) - 1, 5).astype(int)]
+    fig, axes = figure(
+        f"The direction in which {len(x)} images of digits differ most. Upper row: by gradient ascent by hand and in torch, by QR iteration, "
+        f"and the mean image; blue pixels get darker along it, red ones lighter. The three differ by {abs(np.stack([v, theirs]) - best).max():.0e} "
+        f"at most. {100 * λ[-1] / λ.sum():.1f} % of all variance lies along this one of 64 directions. Lower row: "
+        "images from its one end to the other, above each how far out it lies.",
+        rows=2,
+        columns=5,
+        size=(1.35, 1.55),
+    )
+    for ax, (image, title) in zip(axes[0], ((v, "by hand"), (theirs, "torch"), (best, "QR iteration")), strict=False):
+        largest = abs(image).max()
+        ax.imshow(image.reshape(8, 8), cmap="RdBu", vmin=-largest, vmax=largest)
+        ax.set_title(title, fontsize=10)
+    axes[0, 3].imshow(images.mean(axis=0).reshape(8, 8), cmap="Greys", vmin=0, vmax=1)
+    axes[0, 3].set_title("mean image", fontsize=10)
+    axes[0, 4].axis("off")
+    for ax, i in zip(axes[1], order, strict=True):
+        ax.imshow(images[i].reshape(8, 8), cmap="Greys", vmin=0, vmax=1)
+        ax.set_title(f"{along[i]:.1f}", fontsize=10)
+    for ax in axes.flat:
+        ax.set(xticks=[], yticks=[])
+    return fig
+
+
+def off(v: Any, best: np.ndarray) -> Any:
+    """The sine of the angle between the rows of v and the direction `best`, whichever way they point."""
+    v = direction(v)
+    return np.linalg.norm(v - (v @ best)[:, None] * best, axis=1)
+
+
+def convergence(lr: float, x: np.ndarray, steps: int = 400) -> Figure:
+    """The angle to the eigenvector against the step, of gradient ascent and of power iteration."""
+    C = covariance(x)
+    λ, V = eigh(C)
+    model = Manual(lr, rng=np.random.default_rng(0))
+    start = model.v.data.copy()
+    ours, theirs = (path["v"] for path in walk(model, Torch(lr), (x,), steps))
+    power = np.array([power_iteration(C, start, k)[1] for k in range(0, steps + 1, 10)])
+    fig, axes = figure(
+        "The sine of the angle between v and the eigenvector. Power iteration (squares) multiplies v by C at each step, which shrinks "
+        f"the error by λ₂/λ₁ = {λ[-2] / λ[-1]:.3f}, the ratio of the two largest eigenvalues (dotted: that slope). Gradient ascent (band: torch, "
+        f"dashes: by hand; lr {lr:g}) adds a multiple of C v to the old v instead. The closer the two largest eigenvalues, the slower both.",
+        size=(6.0, 3.8),
+    )
+    ax = axes[0, 0]
+    ax.plot(off(theirs, V[:, -1]), **TORCH, label="gradient ascent, torch")
+    ax.plot(off(ours, V[:, -1]), **BY_HAND, label="gradient ascent, by hand")
+    ax.plot(range(0, steps + 1, 10), off(power, V[:, -1]), "s", color="#3d5a80", markersize=3.5, label="power iteration")
+    k = np.arange(50, 300)
+    ax.plot(k, 4 * off(power, V[:, -1])[5] * (λ[-2] / λ[-1]) ** (k - 50), ":", color="black", linewidth=1)
+    ax.set(xlabel="step", ylabel="sine of the angle", yscale="log")
+    ax.legend(fontsize=8)
+    return fig
+
+
+TEXT = """
+| rule | in words |
+| --- | --- |
+| tr A = Σ λ | all stretches together are the sum of the diagonal |
+| det A = Π λ | areas grow by all stretches, one after the other |
+| Aᵏ v = λᵏ v | what is repeated explodes if abs(λ) is above 1, and fades if it is below |
+| A symmetric: A = V Λ Vᵀ | turn, stretch along the axes, turn back |
+| dλ = vᵀ dA v | the gradient of an eigenvalue is v vᵀ (A symmetric, v of length 1) |
+
+A symmetric matrix has a full set of eigenvectors at right angles. Others need not: a rotation turns every arrow (its eigenvalues are
+complex, and `eig` says so), and the shear [1 1] [0 1] leaves one direction alone and has no second. Where an eigenvalue comes twice, as in 2 I,
+every arrow of a plane is an eigenvector; ask for the gradient of one, and `eigh_backward` answers that there is none.
+
+Things to try:
+
+- `--model.lr 0.1`: shorter steps, which arrive ten times later.
+- `--model.lr 3`: so long that v is thrown about and grows, until lr/‖v‖² is small enough. Then it converges all the same.
+- `--data.batch_size 32`: every batch has a covariance of its own, and v does not come to rest.
+"""
+
+TWIN = Twin(
+    name="eigen",
+    manual=Manual,
+    torch=Torch,
+    data=CentredDigits,
+    needs=("matrices",),
+    trainer={"max_epochs": 400, "check_val_every_n_epoch": 25},
+    sgd_lr=0.8,
+    figures=figures,
+    text={"rules": TEXT},
+)
+
+if __name__ == "__main__":
+    run("eigen")

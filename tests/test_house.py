@@ -1,0 +1,244 @@
+"""The walls of the house: who may import whom, and that each concept has its three files, alike in every name."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import experiments
+from experiments import curriculum
+from experiments.pair import Twin
+from manual.concept import StraightLine
+from tests.helpers import ROOT, python, finished
+
+ENTRIES = curriculum.entries()
+every_concept = pytest.mark.parametrize("entry", ENTRIES, ids=[e.name for e in ENTRIES])
+
+
+def files(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Every module that is imported anywhere in a file, as a dotted name. Relative imports are not used in this project."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module if node.level == 0 and node.module else "a relative import"
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in ("import_module", "__import__"):
+            yield "an import by a name that is computed"
+
+
+def packages(path: Path) -> set[str]:
+    """The top-level packages that a file imports, without those of the standard library; scipy with the part of it."""
+    names = imported(ast.parse(path.read_text(encoding="utf-8")))
+    return {n if n.startswith("scipy") else n.partition(".")[0] for n in names} - sys.stdlib_module_names
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import torch.nn as nn", {"torch.nn"}),
+        ("def f():\n    from torch import nn", {"torch"}),
+        ("if False:\n    import numpy, torch", {"numpy", "torch"}),
+        ("from ..experiments import data", {"a relative import"}),
+        ("importlib.import_module('to' + 'rch')", {"an import by a name that is computed"}),
+    ],
+)
+def test_an_import_is_seen_wherever_it_stands(source: str, found: set[str]) -> None:
+    assert set(imported(ast.parse(source))) == found
+
+
+def test_by_hand_means_with_numpy_and_nothing_else() -> None:
+    allowed = {"numpy", "scipy.special", "manual"}
+    assert len(files("manual")) > 30
+    assert {str(p.relative_to(ROOT)): packages(p) - allowed for p in files("manual") if packages(p) - allowed} == {}
+
+
+def test_the_torch_side_never_looks_at_the_other() -> None:
+    forbidden = {"manual", "experiments", "tests", "a relative import", "an import by a name that is computed"}
+    assert len(files("torch_impl")) > 10
+    assert {str(p.relative_to(ROOT)): packages(p) & forbidden for p in files("torch_impl") if packages(p) & forbidden} == {}
+
+
+def test_the_packages_do_not_need_the_tests() -> None:
+    assert [p for package in ("manual", "torch_impl", "experiments") for p in files(package) if "tests" in packages(p)] == []
+
+
+def test_importing_everything_by_hand_imports_no_torch(tmp_path: Path) -> None:
+    names = [".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for p in files("manual")]
+    code = f"import sys, importlib\nfor n in {names}: importlib.import_module(n)\nprint(sorted({{'torch', 'lightning', 'pytorch_lightning', 'experiments', 'torch_impl', 'pandas', 'sklearn'}} & set(sys.modules)))"
+    status, out, err = finished(python("-c", code, folder=tmp_path))
+    assert (status, out.strip()) == (0, "[]"), err
+
+
+# ---- three files for each concept ------------------------------------------------------------------
+
+
+@every_concept
+def test_a_concept_has_its_three_files(entry: curriculum.Entry) -> None:
+    for side in ("manual", "torch_impl", "experiments"):
+        assert (ROOT / side / entry.chapter / f"{entry.name}.py").is_file()
+
+
+@pytest.mark.parametrize("chapter", curriculum.CHAPTERS)
+def test_every_file_of_a_chapter_is_in_the_curriculum(chapter: str) -> None:
+    """A file that stands in one side alone, or that nobody listed, is a mistake."""
+    for side in ("manual", "torch_impl", "experiments"):
+        there = {p.stem for p in (ROOT / side / chapter).glob("*.py")} - {"__init__"}
+        assert there == set(curriculum.CHAPTERS[chapter]), side
+
+
+def test_there_are_no_other_chapters() -> None:
+    known = {"manual": {"nn", "optim"}, "torch_impl": set(), "experiments": {"library"}}
+    for side, more in known.items():
+        folders = {p.parent.name for p in (ROOT / side).glob("*/__init__.py")}
+        assert folders <= set(curriculum.CHAPTERS) | more
+
+
+def test_names_are_unique_and_titles_are_short_plain_phrases() -> None:
+    assert len({e.name for e in ENTRIES}) == len(ENTRIES)
+    for e in ENTRIES:
+        assert 5 < len(e.title) <= 80, e
+        assert "\n" not in e.title
+
+
+@every_concept
+def test_a_twin_declares_its_concept_in_its_own_chapter(entry: curriculum.Entry) -> None:
+    twin = experiments.twin(entry.name)
+    assert isinstance(twin, Twin)
+    assert (twin.name, twin.chapter, twin.title) == (entry.name, entry.chapter, entry.title)
+    assert twin.manual.__module__ == f"manual.{entry.chapter}.{entry.name}"
+    assert twin.torch.__module__ == f"torch_impl.{entry.chapter}.{entry.name}"
+    assert twin.manual.__name__ == twin.torch.__name__
+    assert twin is experiments.twin(f"{entry.chapter}.{entry.name}") is experiments.twin(f"{entry.chapter}/{entry.name}")
+
+
+def test_all_twins_come_in_teaching_order() -> None:
+    assert [t.name for t in experiments.twins()] == [name for names in curriculum.CHAPTERS.values() for name in names]
+
+
+@every_concept
+def test_what_a_concept_needs_is_there_and_never_the_concept_itself(entry: curriculum.Entry) -> None:
+    """`path` would not end if there were a circle, so it is walked here by hand."""
+    reached, waiting = set(), list(experiments.twin(entry.name).needs)
+    while waiting:
+        name = waiting.pop()
+        assert name in {e.name for e in ENTRIES}
+        if name not in reached:
+            reached.add(name)
+            waiting += experiments.twin(name).needs
+    assert entry.name not in reached
+    path = experiments.twin(entry.name).path()
+    assert path[-1] == entry.name
+    assert set(path[:-1]) == reached
+    for i, name in enumerate(path):
+        assert set(experiments.twin(name).needs) <= set(path[:i])
+
+
+def arguments(cls: type, leave_out: tuple[str, ...] = ()) -> list[tuple[str, Any, Any]]:
+    """Name, default and kind of each argument of a constructor."""
+    return [(p.name, p.default, p.kind) for p in inspect.signature(cls).parameters.values() if p.name not in leave_out]
+
+
+@every_concept
+def test_constructors_are_equal_but_for_rng_and_dtype(entry: curriculum.Entry) -> None:
+    twin = experiments.twin(entry.name)
+    assert arguments(twin.manual, ("rng", "dtype")) == arguments(twin.torch)
+    extra = {n: (default, kind) for n, default, kind in arguments(twin.manual) if n in ("rng", "dtype")}
+    assert set(extra) == {"rng", "dtype"}
+    assert {kind for _, kind in extra.values()} == {inspect.Parameter.KEYWORD_ONLY}
+    assert all(default is not inspect.Parameter.empty for _, default, _ in arguments(twin.torch))  # or `run` could not begin
+
+
+@every_concept
+def test_a_twin_holds_only_what_differs_from_the_defaults(entry: curriculum.Entry) -> None:
+    twin = experiments.twin(entry.name)
+    for given, cls in ((twin.model, twin.torch), (twin.data_args, twin.data), *((v, twin.torch) for v in twin.variants.values())):
+        defaults = {n: default for n, default, _ in arguments(cls)}
+        assert set(given) <= set(defaults)
+    assert {k: v for k, v in twin.model.items() if v == inspect.signature(twin.torch).parameters[k].default} == {}
+    assert {k: v for k, v in twin.data_args.items() if v == inspect.signature(twin.data).parameters[k].default} == {}
+    assert set(twin.zero_gradient) <= {n for n, _ in twin.build()[1].named_parameters()}
+
+
+@every_concept
+def test_names_and_shapes_of_parameters_are_equal(entry: curriculum.Entry) -> None:
+    ours, theirs = experiments.twin(entry.name).build()
+    assert [(n, p.shape) for n, p in ours.named_parameters()] == [(n, tuple(p.shape)) for n, p in theirs.named_parameters()]
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+
+
+def functions(body: list[ast.stmt]) -> list[str]:
+    return [node.name for node in body if isinstance(node, ast.FunctionDef)]
+
+
+@every_concept
+def test_backward_stands_under_its_forward(entry: curriculum.Entry) -> None:
+    """In a module right under forward; in a concept right under the training_step that it walks back; f_backward right under f."""
+    path = ROOT / "manual" / entry.chapter / f"{entry.name}.py"
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in [tree, *(n for n in ast.walk(tree) if isinstance(n, ast.ClassDef))]:
+        names = functions(node.body)
+        for i, name in enumerate(names):
+            if name == "backward":
+                above = {"training_step", "forward"} if isinstance(node, ast.ClassDef) else {"loss", "forward"}
+                between = names[: names.index(name)][::-1]
+                assert between, f"{path.name}: backward comes first"
+                if isinstance(node, ast.ClassDef):
+                    assert between[0] in above, f"{path.name}: backward stands under {between[0]}"
+                else:
+                    assert "forward" in between, path.name
+            elif name.endswith("_backward") and name.removesuffix("_backward") in names:
+                assert names[i - 1] == name.removesuffix("_backward"), f"{path.name}: {name} stands under {names[i - 1]}"
+
+
+@every_concept
+def test_a_concept_by_hand_explains_itself(entry: curriculum.Entry) -> None:
+    """Its file opens with the derivation, which is also shown in TensorBoard."""
+    module = importlib.import_module(f"manual.{entry.chapter}.{entry.name}")
+    text = inspect.getdoc(module) or ""
+    assert len(text.splitlines()) >= 10
+    assert "\\frac" not in text
+    assert "$" not in text
+
+
+@every_concept
+def test_only_straight_lines_have_no_training_step_of_their_own(entry: curriculum.Entry) -> None:
+    twin = experiments.twin(entry.name)
+    own = {"training_step", "backward", "configure_optimizers"} & set(vars(twin.manual))
+    assert own == ({"configure_optimizers"} if issubclass(twin.manual, StraightLine) else {"training_step", "backward", "configure_optimizers"})
+    assert "backward" not in vars(twin.torch)  # autograd writes it
+
+
+# ---- the README ------------------------------------------------------------------------------------
+
+
+def test_the_readmes_table_is_what_list_prints() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    between = re.search(r"<!-- curriculum: python -m experiments list --markdown -->\n(.*?)<!-- end of curriculum -->", text, re.DOTALL)
+    assert between is not None
+    assert between[1].strip().splitlines() == list(curriculum.markdown()), "python -m experiments list --markdown prints the table"
+
+
+def test_the_readme_links_to_files_that_are_there() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in link]
+    assert len(links) > 5
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_a_twin_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        experiments.twin("digits_mlp").name = "other"  # type: ignore[misc]

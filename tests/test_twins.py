@@ -1,0 +1,155 @@
+"""Every pair of the curriculum, in every variant: equal weights, equal loss and gradients, and a third opinion on the gradients."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+import experiments
+from experiments import curriculum
+from experiments.check import data_for, one_step, trajectory
+from experiments.compare import ONE_STEP, errors, norm
+from experiments.convert import to_numpy
+from experiments.noise import SharedNoise, share_hand
+from manual.concept import Concept
+from tests.helpers import cuda, variants
+
+VARIANTS = list(variants())
+every_variant = pytest.mark.parametrize(("name", "variant"), VARIANTS, ids=[n if v is None else f"{n}: {v}" for n, v in VARIANTS])
+every_dtype = pytest.mark.parametrize("dtype", ["float64", "float32"])
+
+Batch = tuple[np.ndarray, ...]
+
+
+@cache
+def arrays(name: str) -> Batch:
+    """The training data of a concept, or random ones in their place."""
+    return data_for(experiments.twin(name), 0)[0].split.train
+
+
+def batch(name: str, n: int, at: int = 0) -> Batch:
+    """n examples, from the beginning again where there are no more."""
+    return tuple(a[np.arange(at, at + n) % len(a)] for a in arrays(name))
+
+
+def at_random(name: str, variant: str | None) -> tuple[Concept, SharedNoise]:
+    """The hand-written concept at random parameters (initial zeros and ones would hide a forgotten factor), and its noise."""
+    ours, _ = experiments.twin(name).build(seed=1, variant=variant)
+    rng = np.random.default_rng(2)
+    ours.load_state_dict({**ours.state_dict(), **{n: p + rng.normal(0, 0.3, p.shape) for n, p in ours.named_parameters()}})
+    noise = SharedNoise(seed=3)
+    share_hand(ours, noise)
+    return ours, noise
+
+
+def loss(ours: Concept, noise: SharedNoise, examples: Batch) -> float:
+    """Of these examples, always with the same noise."""
+    noise.begin(0)
+    return float(ours.training_step(examples, 0))
+
+
+def gradients(ours: Concept, noise: SharedNoise, examples: Batch, dL_dloss: float = 1.0) -> dict[str, np.ndarray]:
+    """Of each parameter, from nothing."""
+    ours.zero_grad()
+    loss(ours, noise, examples)
+    ours.backward(dL_dloss)
+    return {name: p.grad.copy() for name, p in ours.named_parameters()}
+
+
+@every_dtype
+@every_variant
+def test_both_sides_hold_equal_parameters_under_equal_names_in_equal_order(name: str, variant: str | None, dtype: str) -> None:
+    twin = experiments.twin(name)
+    ours, theirs = twin.build(seed=5, dtype=dtype, variant=variant)
+    assert [n for n, _ in ours.named_parameters()] == [n for n, _ in theirs.named_parameters()]
+    a, b = ours.state_dict(), to_numpy(dict(theirs.state_dict()))
+    assert list(a) == list(b)
+    assert set(errors(a, b).values()) <= {0.0}  # an error is infinite where shape or dtype differ
+    assert {p.dtype.name for p in ours.parameters()} == {dtype}
+    assert ours.training
+    assert theirs.training
+    again, _ = twin.build(seed=5, dtype=dtype, variant=variant)
+    assert set(errors(a, again.state_dict()).values()) <= {0.0}
+
+
+@pytest.mark.parametrize("name", [e.name for e in curriculum.entries()])
+def test_the_seed_decides_the_initial_weights(name: str) -> None:
+    twin = experiments.twin(name)
+    one, other = (twin.build(seed)[0].state_dict() for seed in (0, 1))
+    drawn = max(errors(one, other).values()) > 0
+    assert drawn or name == "optimizers"  # a point that starts where it is told to
+
+
+@every_dtype
+@every_variant
+def test_loss_gradients_and_buffers_of_one_step_at_random_parameters(name: str, variant: str | None, dtype: str) -> None:
+    judge, _ = one_step(experiments.twin(name), variant, Namespace(seed=4, dtype=dtype, device="cpu"))
+    assert judge.failure is None
+    assert judge.passed
+    assert set(judge.worst["gradient"]) == {n for n, _ in experiments.twin(name).build(variant=variant)[1].named_parameters()}
+    assert max(judge.error(kind) for kind in ("loss", "gradient", "buffer")) <= ONE_STEP[dtype]
+
+
+@every_variant
+def test_gradients_are_what_a_small_change_does_to_the_loss(name: str, variant: str | None) -> None:
+    """The third judge, which knows neither backward: (L(p + h d) − L(p − h d)) / 2h against ⟨∂L/∂p, d⟩, with ‖d‖ = 1.
+
+    With h = eps^(1/3) what is cut off, h² L‴/6, and what is rounded, eps L/h, are both near 4e-11 for numbers near 1.
+    d is half along the gradient, so that its length matters, and half at random, so that all of it does.
+    """
+    ours, noise = at_random(name, variant)
+    examples = batch(name, 6)
+    found = gradients(ours, noise, examples)
+    rng = np.random.default_rng(6)
+    eps = float(np.finfo(np.float64).eps)
+    h = eps ** (1 / 3)
+    size = max(abs(loss(ours, noise, examples)), 1.0)
+    for parameter, p in ours.named_parameters():
+        dL_dp, start = found[parameter], p.data.copy()
+        random = rng.normal(size=p.shape)
+        d = dL_dp / (norm([dL_dp]) or 1.0) + 0.9 * random / norm([random])
+        d /= norm([d])
+        sides = []
+        for sign in (1, -1):
+            p[...] = start + sign * h * d
+            sides.append(loss(ours, noise, examples))
+        p[...] = start
+        slope, exact = (sides[0] - sides[1]) / (2 * h), float(np.sum(dL_dp * d))
+        assert abs(slope - exact) <= 1e-7 * norm([dL_dp]) + 20 * eps * size / h, parameter
+
+
+@every_variant
+def test_the_gradients_of_two_batches_add_up(name: str, variant: str | None) -> None:
+    ours, noise = at_random(name, variant)
+    batches = batch(name, 5), batch(name, 3, at=5)
+    apart = [gradients(ours, noise, examples) for examples in batches]
+    ours.zero_grad()
+    for examples in batches:
+        loss(ours, noise, examples)
+        ours.backward()
+    together = {n: p.grad for n, p in ours.named_parameters()}
+    assert max(errors(together, {n: apart[0][n] + apart[1][n] for n in together}).values()) < 1e-14
+    assert all(p.has_grad for p in ours.parameters())
+    ours.check_nothing_saved()
+
+
+@every_variant
+def test_the_factor_of_backward_reaches_every_gradient(name: str, variant: str | None) -> None:
+    ours, noise = at_random(name, variant)
+    whole, part = gradients(ours, noise, batch(name, 6)), gradients(ours, noise, batch(name, 6), 0.37)
+    assert max(errors(part, {n: 0.37 * g for n, g in whole.items()}).values()) < 1e-13
+    assert norm(whole.values()) > 1e-6
+
+
+@cuda
+@every_dtype
+@every_variant
+def test_on_cuda_both_sides_agree_at_one_step_and_on_a_trajectory(name: str, variant: str | None, dtype: str) -> None:
+    options: Any = Namespace(seed=0, dtype=dtype, device="cuda", steps=20)
+    for judge, _ in (one_step(experiments.twin(name), variant, options), trajectory(experiments.twin(name), variant, options)):
+        assert judge.failure is None
+        assert judge.passed
