@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 CHAPTERS: dict[str, list[str]] = {
     "linear_algebra": [],
-    "calculus": ["chain_rule", "optimizers"],
+    "calculus": ["derivatives", "one_weight", "gradients", "chain_rule", "optimizers"],
     "probability": [],
     "numerics": [],
     "regression": ["linear_regression"],

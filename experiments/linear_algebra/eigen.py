@@ -65,8 +65,8 @@ def stretched() -> Figure:
     """The unit square and the arrows of length 1 after a matrix, with the two directions that only stretch."""
     fig, axes = figure(
         "Two matrices, and what they make of the unit square (dotted): the parallelogram. Each grey line leads from the end of an arrow of "
-        "length 1 to where the matrix takes it; nearly all of them turn. Blue and red: the eigenvectors, the arrows that do not turn. The thick "
-        "arrow v becomes the thin one, which lies on the same line and is λ times as long. Left: a symmetric matrix (equal to its "
+        "length 1 to where the matrix takes it; nearly all of them turn. Blue and red: the eigenvectors, the arrows that do not turn. The "
+        "thick arrow v becomes the thin one, which lies on the same line and is λ times as long. Left: a symmetric matrix (equal to its "
         "transpose); its eigenvectors are at right angles. Right: another, whose eigenvectors are not.",
         columns=2,
         size=(3.7, 3.2),
@@ -103,8 +103,8 @@ def around() -> Figure:
     arrows = np.stack([np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))], axis=-1)
     λ, V = eigh(SYMMETRIC)
     fig, axes = figure(
-        "How much the symmetric matrix [2.5 1.5] [1.5 2.5] stretches along v (Rayleigh's quotient), for arrows v in all directions. It is largest "
-        "and smallest at the eigenvectors (dots), where it is the eigenvalue (dotted lines). Whoever climbs this curve ends at the "
+        "How much the symmetric matrix [2.5 1.5] [1.5 2.5] stretches along v (Rayleigh's quotient), for arrows v in all directions. It is "
+        "largest and smallest at the eigenvectors (dots), where it is the eigenvalue (dotted lines). Whoever climbs this curve ends at the "
         "eigenvector with the largest eigenvalue, or at its opposite, which is as good: that is what is trained here, in 64 dimensions.",
         size=(5.6, 3.2),
     )
@@ -125,12 +125,13 @@ def leading(manual: Manual, torch_module: Torch, x: np.ndarray, images: np.ndarr
     best = V[:, -1]
     v, theirs = (direction(p.astype(np.float64)) for p in (manual.v.data, to_numpy(torch_module.v)))
     v, theirs = v * np.sign(v @ best), theirs * np.sign(theirs @ best)
+    apart = max(np.abs(p - best).max() for p in (v, theirs))
     along = x @ v
     order = along.argsort()[np.linspace(0, len(x) - 1, 5).astype(int)]
     fig, axes = figure(
-        f"The direction in which {len(x)} images of digits differ most. Upper row: by gradient ascent by hand and in torch, by QR iteration, "
-        f"and the mean image; blue pixels get darker along it, red ones lighter. The three differ by {abs(np.stack([v, theirs]) - best).max():.0e} "
-        f"at most. {100 * λ[-1] / λ.sum():.1f} % of all variance lies along this one of 64 directions. Lower row: "
+        f"The direction in which {len(x)} images of digits differ most. Upper row: by gradient ascent by hand and in torch, by QR "
+        f"iteration, and the mean image; blue pixels get darker along it, red ones lighter. The three differ by {apart:.0e} at most. "
+        f" {100 * λ[-1] / λ.sum():.1f} % of all variance lies along this one of 64 directions. Lower row: "
         "images from its one end to the other, above each how far out it lies.",
         rows=2,
         columns=5,
@@ -167,8 +168,8 @@ def convergence(lr: float, x: np.ndarray, steps: int = 400) -> Figure:
     power = np.array([power_iteration(C, start, k)[1] for k in range(0, steps + 1, 10)])
     fig, axes = figure(
         "The sine of the angle between v and the eigenvector. Power iteration (squares) multiplies v by C at each step, which shrinks "
-        f"the error by λ₂/λ₁ = {λ[-2] / λ[-1]:.3f}, the ratio of the two largest eigenvalues (dotted: that slope). Gradient ascent (band: torch, "
-        f"dashes: by hand; lr {lr:g}) adds a multiple of C v to the old v instead. The closer the two largest eigenvalues, the slower both.",
+        f"the error by λ₂/λ₁ = {λ[-2] / λ[-1]:.3f}, the ratio of the two largest eigenvalues (dotted: that slope). Gradient ascent (band: "
+        f"torch, dashes: by hand; lr {lr:g}) adds a multiple of C v to the old v. The closer the two largest eigenvalues, the slower both.",
         size=(6.0, 3.8),
     )
     ax = axes[0, 0]
@@ -192,8 +193,8 @@ TEXT = """
 | dλ = vᵀ dA v | the gradient of an eigenvalue is v vᵀ (A symmetric, v of length 1) |
 
 A symmetric matrix has a full set of eigenvectors at right angles. Others need not: a rotation turns every arrow (its eigenvalues are
-complex, and `eig` says so), and the shear [1 1] [0 1] leaves one direction alone and has no second. Where an eigenvalue comes twice, as in 2 I,
-every arrow of a plane is an eigenvector; ask for the gradient of one, and `eigh_backward` answers that there is none.
+complex, and `eig` says so), and the shear [1 1] [0 1] leaves one direction alone and has no second. Where an eigenvalue comes twice, as in
+2 I, every arrow of a plane is an eigenvector; ask for the gradient of one, and `eigh_backward` answers that there is none.
 
 Things to try:
 

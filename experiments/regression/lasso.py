@@ -60,7 +60,7 @@ def path(x: np.ndarray, y: np.ndarray, trained: float) -> Figure:
     fig, axes = figure(
         "The ten weights against the price alpha (dashes: by hand, by coordinate descent; broad: torch, by FISTA; crosses: scikit-learn's "
         "Lasso). Read from right to left: while it is dear all weights are 0; one after the other becomes worth its price and leaves "
-        "0, bmi and s5 first. Unlike ridge's, they reach 0 and stay there. "
+        "0, bmi and s5 first. Unlike ridge's they are exactly 0 there, not nearly. "
         f"Dotted: alpha = {trained:g}, that of this run, and {highest:.1f}, from which on all are 0.",
         size=(7.4, 4.2),
     )
@@ -133,7 +133,7 @@ def weights(manual: Manual, torch_module: Torch, x: np.ndarray, y: np.ndarray) -
     zeros = [name for name, w in zip(FEATURES, manual.W[:, 0], strict=True) if w == 0]
     fig, axes = figure(
         f"The trained weights, three times the same: {three_times(manual, torch_module, sklearn)} "
-        f"Exactly 0 on all three: {', '.join(zeros) or 'none'}. What s2 could tell is told by s1 already.",
+        f"Exactly 0 on all three: {', '.join(zeros) or 'none'}. Each of these would earn less than its price.",
         size=(7.5, 3.8),
     )
     draw_weights(axes[0, 0], manual, torch_module, sklearn, FEATURES)

@@ -1,6 +1,6 @@
 """Eigenvectors: the directions that a matrix only stretches, by hand.
 
-If you gave up on mathematics somewhere before this: a matrix takes every arrow to another arrow, which in general points elsewhere. But a few
+If you gave up on mathematics somewhere before this: a matrix takes every arrow to another, which in general points elsewhere. But a few
 arrows keep their direction and only get longer or shorter: A v = λ v. Such a v is an eigenvector of A ("its own vector"), and λ, how
 much it is stretched, is its eigenvalue. Seen along these directions a matrix is as simple as a list of numbers. They say how many steps a
 training needs (the eigenvalues of the second derivatives, see `linear_regression`), whether a network that applies the same weights
@@ -20,8 +20,8 @@ With M = V⁻¹ dA V, which is dA seen along the eigenvectors,
     dλ[j] = M[j, j]                                          how much dA stretches along v[j]
     dv[j] = Σᵢ M[i, j] / (λ[j] − λ[i]) v[i]     (i ≠ j)      how much it tilts v[j] towards the others, more easily the closer their λ
 
-(and so much less of v[j] that its length stays 1). Where two eigenvalues are equal the second formula divides by 0, and rightly: all arrows of
-a whole plane are then eigenvectors, and the least change of A picks two of them. Their gradient does not exist.
+(and so much less of v[j] that its length stays 1). Where two eigenvalues are equal the second formula divides by 0, and rightly: all arrows
+of a whole plane are then eigenvectors, and the least change of A picks two of them. Their gradient does not exist.
 
 Sources: Golub & Van Loan, Matrix Computations, chapters 5, 7 and 8; Magnus, On differentiating eigenvalues and eigenvectors (1985); Giles,
 Collected matrix derivative results for forward and reverse mode algorithmic differentiation (2008).
@@ -130,8 +130,8 @@ def qr(A: Array) -> tuple[Array, Array]:
 def qr_iteration(A: Array) -> tuple[Array, Array]:
     """A = V T Vᵀ with V's columns at right angles and T triangular, its diagonal the eigenvalues (Schur's form). Shapes: all (n, n).
 
-    If T − μ I = Q R, then R Q + μ I = Qᵀ T Q: the same matrix, seen from a turned system of axes. Repeated, that is power iteration with the
-    inverse (T − μ I)⁻¹ on the last axis, which turns into the eigenvector whose λ is nearest to μ. With μ chosen anew at each step,
+    If T − μ I = Q R, then R Q + μ I = Qᵀ T Q: the same matrix, seen from a turned system of axes. Repeated, that is power iteration with
+    the inverse (T − μ I)⁻¹ on the last axis, which turns into the eigenvector whose λ is nearest to μ. With μ chosen anew at each step,
     two or three steps bring the last row to 0 but for λ on the diagonal. What remains is the same task, one size smaller.
 
     Raises:
@@ -179,8 +179,8 @@ def shift(corner: Array) -> Any:
 def eigh(A: Array) -> tuple[Array, Array]:
     """All eigenvalues and eigenvectors of a symmetric matrix (torch.linalg.eigh). Of any other, those of its symmetric part (A + Aᵀ)/2.
 
-    Shapes: A (n, n); the eigenvalues (n,), from small to large; the eigenvectors (n, n), one in each column, of length 1, at right angles to each
-    other, and turned so that the first entry that is not small is positive (`with_sign`).
+    Shapes: A (n, n); the eigenvalues (n,), from small to large; the eigenvectors (n, n), one in each column, of length 1, at right
+    angles to each other, and turned so that the first entry that is not small is positive (`with_sign`).
 
     Raises:
         ValueError: if A is not square, or not finite.
@@ -195,9 +195,9 @@ def eigh(A: Array) -> tuple[Array, Array]:
 def eigh_backward(dL_dλ: Array, dL_dV: Array, A: Array) -> Array:
     """V⁻¹ = Vᵀ, so that with `along_eigenvectors` ∂L/∂M for M = Vᵀ dA V it is ∂L/∂A = V ∂L/∂M Vᵀ, and of that the symmetric part.
 
-    Equal eigenvalues: the gradient of their eigenvectors does not exist, and is refused. That of the eigenvalues has a kink; the subgradient
-    belongs to the eigenvectors that `eigh` happens to find, as in torch. Functions that do not care for the order, as the sum of
-    all, have a gradient all the same, and this is it.
+    Equal eigenvalues: the gradient of their eigenvectors does not exist, and is refused. That of the eigenvalues has a kink; the
+    subgradient belongs to the eigenvectors that `eigh` happens to find, as in torch. Functions that do not care for the order, as
+    the sum of all, have a gradient all the same, and this is it.
 
     Raises:
         ValueError: if an eigenvector has an upstream gradient, and its eigenvalue comes twice.
@@ -214,7 +214,7 @@ def eig(A: Array) -> tuple[Array, Array]:
     In T, which is 0 below the diagonal, the eigenvector of T[k, k] = λ has zeros below entry k, there a 1, and the entries above follow one
     from the other, from the bottom up: (T − λ I) y = 0. Seen in A's own axes it is V y.
 
-    Shapes: A (n, n); the eigenvalues (n,), from small to large; the eigenvectors (n, n), one in each column, of length 1, signs as in `eigh`.
+    Shapes: A (n, n); the eigenvalues (n,), from small to large; the eigenvectors (n, n), one in each column, of length 1 (`with_sign`).
 
     Raises:
         ValueError: if A is not square or not finite, if an eigenvalue is complex, or if there are less than n eigenvectors.
@@ -301,8 +301,8 @@ def covariance(x: Array) -> Array:
 class Eigen(Concept):
     """The direction v in which the data vary most: it maximises R(v) = vᵀC v / vᵀv, so that the loss is L = −R.
 
-    For a v of length 1, R is the variance of the dot products x[n] · v. At the top v is the eigenvector of C with the largest eigenvalue, the
-    first principal component. Nobody would train this in practice, where `eigh` or an SVD gives all of them at once. But note that each
+    For a v of length 1, R is the variance of the dot products x[n] · v. At the top v is the eigenvector of C with the largest eigenvalue,
+    the first principal component. Nobody would train this in practice, where `eigh` or an SVD gives all of them at once. But note that each
     step, v ← v + lr · 2 (C v − R v)/vᵀv, is a power iteration that keeps a part of the old v.
 
     Args:

@@ -1,0 +1,116 @@
+"""Every class of manual.nn, and every plain function with a backward, against torch: the table of cases in experiments/library."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import experiments.library
+import manual.nn
+from experiments.compare import ONE_STEP
+from experiments.library.case import CASES, Case, central_differences, draw_sizes, failures, judge
+from experiments.library.mutation_targets import import_all
+from manual.module import Module
+from tests.helpers import cuda
+
+import_all(experiments.library)
+LAYOUTS = ("plain", "strided", "repeated")
+
+every_case = pytest.mark.parametrize("case", CASES, ids=str)
+
+
+@st.composite
+def sizes_of(draw: Callable[..., int], case: Case) -> dict[str, int]:
+    """Sizes for a case, all different, so that no transposed or broadcast shape fits by chance."""
+    sizes: dict[str, int] = {}
+    for name, least in case.sizes.items():
+        sizes[name] = draw(st.sampled_from([n for n in range(least, least + len(case.sizes) + 3) if n not in sizes.values()]))
+    return sizes
+
+
+def judged(case: Case, sizes: dict[str, int], seed: int) -> list[str]:
+    """What is beyond one step's tolerance, in either dtype and every memory layout."""
+    return [
+        f"{case} {sizes} seed {seed} {dtype} {layout}: {line}"
+        for dtype, tolerance in ONE_STEP.items()
+        for layout in LAYOUTS
+        for line in failures(judge(case, sizes, seed, dtype, layout=layout), tolerance)
+    ]
+
+
+@every_case
+def test_outputs_gradients_and_buffers_are_torchs(case: Case) -> None:
+    @settings(max_examples=4)
+    @given(sizes=sizes_of(case), seed=st.integers(0, 2**32 - 1))
+    def run(sizes: dict[str, int], seed: int) -> None:
+        assert judged(case, sizes, seed) == []
+
+    run()
+
+
+@pytest.mark.parametrize("n", [1, 0])
+@every_case
+def test_a_batch_of_one_and_an_empty_batch(case: Case, n: int) -> None:
+    if "N" not in case.sizes or (n == 0 and not case.empty):
+        pytest.skip("has no batch" if "N" not in case.sizes else "torch refuses an empty batch")
+    assert judged(case, draw_sizes(case, np.random.default_rng(7), n), seed=7) == []
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.smooth], ids=str)
+def test_gradients_are_what_a_small_change_does(case: Case) -> None:
+    for seed in (0, 1):
+        sizes = draw_sizes(case, np.random.default_rng(seed))
+        assert failures(central_differences(case, sizes, seed), 1e-6) == []
+
+
+@cuda
+@every_case
+def test_on_cuda(case: Case) -> None:
+    for dtype, tolerance in ONE_STEP.items():
+        assert failures(judge(case, draw_sizes(case, np.random.default_rng(3)), 3, dtype, device="cuda"), tolerance) == []
+
+
+def public() -> dict[str, type]:
+    """The classes of manual.nn that have a backward."""
+    classes = {name: c for name, c in vars(manual.nn).items() if inspect.isclass(c) and issubclass(c, Module)}
+    return {name: c for name, c in classes.items() if not name.startswith("_") and c.backward is not Module.backward}
+
+
+def test_every_class_with_a_backward_has_a_case() -> None:
+    assert len(public()) > 60
+    assert set(public()) - {c.name for c in CASES} == set()
+
+
+def test_every_case_has_a_label_of_its_own() -> None:
+    names = [str(c) for c in CASES]
+    assert sorted({n for n in names if names.count(n) > 1}) == []
+
+
+@pytest.mark.parametrize("what", ["output", "gradient of input", "gradient of weight", "gradient of bias"])
+def test_a_mistake_is_seen(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table itself is tested in test_mutate.py; here, that this file would notice."""
+
+    class Wrong(manual.nn.Linear):
+        def forward(self, x: np.ndarray) -> np.ndarray:
+            return super().forward(x) * (1 + 1e-6 * (what == "output"))
+
+        def backward(self, dL_dy: np.ndarray) -> np.ndarray:
+            before = self.weight.grad.copy(), self.bias.grad.copy()
+            dL_dx = super().backward(dL_dy)
+            self.weight.grad += 1e-4 * (what == "gradient of weight") * (self.weight.grad - before[0])
+            self.bias.grad += 1e-4 * (what == "gradient of bias") * (self.bias.grad - before[1])
+            return dL_dx * (1 + 1e-4 * (what == "gradient of input"))
+
+    case = next(c for c in CASES if str(c) == "Linear-plain")
+    sizes = draw_sizes(case, np.random.default_rng(0))
+    assert judged(case, sizes, 0) == []
+    monkeypatch.setattr(manual.nn, "Linear", Wrong)
+    found = judged(case, sizes, 0)
+    assert found
+    assert all(what in line for line in found)
+    assert {layout for layout in LAYOUTS for line in found if layout in line} == set(LAYOUTS)
