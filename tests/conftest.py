@@ -15,6 +15,7 @@ import pytorch_lightning as pl  # noqa: F401  before quiet(), which sets the lev
 import torch
 
 from experiments.quiet import KNOWN, quiet
+from tests.helpers import Finished, command
 
 torch.set_num_threads(1)
 quiet()
@@ -33,3 +34,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def same_every_time() -> None:
     """Torch modules that a test makes begin with the same weights in every order of the tests."""
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A run of digits_mlp as from the command line: 10 units, two epochs of five batches. Not to be changed."""
+    root = tmp_path_factory.mktemp("tiny")
+    options = ["--model.hidden", "10", "--data.batch_size", "289", "--trainer.max_epochs", "2", "--trainer.default_root_dir", str(root)]
+    status, out, err = command("run", "digits_mlp", *options)
+    return Finished(status, out, err, root / "digits_mlp" / "version_0")

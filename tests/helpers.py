@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import pytest
 import pytorch_lightning as pl
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -24,7 +25,11 @@ from experiments.data import ArrayData, Split
 from experiments.lockstep import LockStep
 from experiments.pair import Twin
 
-cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+
+def where_there_is_cuda(parameters: Iterable[Any]) -> list[Any]:
+    """Parameters of a test that needs a CUDA device; without one there are none, and pytest skips the test."""
+    return list(parameters) if torch.cuda.is_available() else []
+
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -151,3 +156,27 @@ def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
     events.Reload()
     return {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+
+
+class Finished(NamedTuple):
+    """What a command left."""
+
+    status: int
+    out: str
+    err: str
+    folder: Path
+
+
+def command(*arguments: str) -> tuple[int, str, str]:
+    """Exit status, standard output and standard error of `python -m experiments ...`, in this process."""
+    from experiments.__main__ import main
+
+    out, err, argv = io.StringIO(), io.StringIO(), sys.argv
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            status = main(list(arguments))
+        except SystemExit as asked:
+            status = asked.code if isinstance(asked.code, int) else 0 if asked.code is None else 1
+        finally:
+            sys.argv = argv
+    return status, out.getvalue(), err.getvalue()

@@ -7,7 +7,6 @@ import dataclasses
 import importlib
 import inspect
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ import experiments
 from experiments import curriculum
 from experiments.pair import Twin
 from manual.concept import StraightLine
-from tests.helpers import ROOT, python, finished
+from tests.helpers import ROOT, finished, python
 
 ENTRIES = curriculum.entries()
 every_concept = pytest.mark.parametrize("entry", ENTRIES, ids=[e.name for e in ENTRIES])
@@ -78,7 +77,8 @@ def test_the_packages_do_not_need_the_tests() -> None:
 
 def test_importing_everything_by_hand_imports_no_torch(tmp_path: Path) -> None:
     names = [".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for p in files("manual")]
-    code = f"import sys, importlib\nfor n in {names}: importlib.import_module(n)\nprint(sorted({{'torch', 'lightning', 'pytorch_lightning', 'experiments', 'torch_impl', 'pandas', 'sklearn'}} & set(sys.modules)))"
+    heavy = {"torch", "pytorch_lightning", "experiments", "torch_impl", "pandas", "sklearn", "matplotlib"}
+    code = f"import sys, importlib\nfor n in {names}: importlib.import_module(n)\nprint(sorted({heavy} & set(sys.modules)))"
     status, out, err = finished(python("-c", code, folder=tmp_path))
     assert (status, out.strip()) == (0, "[]"), err
 
@@ -218,7 +218,9 @@ def test_a_concept_by_hand_explains_itself(entry: curriculum.Entry) -> None:
 def test_only_straight_lines_have_no_training_step_of_their_own(entry: curriculum.Entry) -> None:
     twin = experiments.twin(entry.name)
     own = {"training_step", "backward", "configure_optimizers"} & set(vars(twin.manual))
-    assert own == ({"configure_optimizers"} if issubclass(twin.manual, StraightLine) else {"training_step", "backward", "configure_optimizers"})
+    assert own == (
+        {"configure_optimizers"} if issubclass(twin.manual, StraightLine) else {"training_step", "backward", "configure_optimizers"}
+    )
     assert "backward" not in vars(twin.torch)  # autograd writes it
 
 

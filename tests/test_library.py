@@ -16,7 +16,7 @@ from experiments.compare import ONE_STEP
 from experiments.library.case import CASES, Case, central_differences, draw_sizes, failures, judge
 from experiments.library.mutation_targets import import_all
 from manual.module import Module
-from tests.helpers import cuda
+from tests.helpers import where_there_is_cuda
 
 import_all(experiments.library)
 LAYOUTS = ("plain", "strided", "repeated")
@@ -53,11 +53,11 @@ def test_outputs_gradients_and_buffers_are_torchs(case: Case) -> None:
     run()
 
 
-@pytest.mark.parametrize("n", [1, 0])
-@every_case
+SMALLEST = [(c, n) for c in CASES if "N" in c.sizes for n in ((1, 0) if c.empty else (1,))]
+
+
+@pytest.mark.parametrize(("case", "n"), SMALLEST, ids=[f"{c}-{n}" for c, n in SMALLEST])
 def test_a_batch_of_one_and_an_empty_batch(case: Case, n: int) -> None:
-    if "N" not in case.sizes or (n == 0 and not case.empty):
-        pytest.skip("has no batch" if "N" not in case.sizes else "torch refuses an empty batch")
     assert judged(case, draw_sizes(case, np.random.default_rng(7), n), seed=7) == []
 
 
@@ -68,8 +68,7 @@ def test_gradients_are_what_a_small_change_does(case: Case) -> None:
         assert failures(central_differences(case, sizes, seed), 1e-6) == []
 
 
-@cuda
-@every_case
+@pytest.mark.parametrize("case", where_there_is_cuda(CASES), ids=str)
 def test_on_cuda(case: Case) -> None:
     for dtype, tolerance in ONE_STEP.items():
         assert failures(judge(case, draw_sizes(case, np.random.default_rng(3)), 3, dtype, device="cuda"), tolerance) == []

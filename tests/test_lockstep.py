@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from tests.helpers import broken, configured, fit, scheduled, small_data
 
 import experiments
 import manual.optim
@@ -20,6 +19,7 @@ from experiments.lockstep import LockStep
 from experiments.pair import Twin
 from manual import nn
 from manual.module import Module
+from tests.helpers import broken, configured, fit, scheduled, small_data
 
 MLP = experiments.twin("digits_mlp")
 CNN = experiments.twin("digits_cnn")

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 import torch
-from tests.helpers import configured, finished, python, same, scalars, scheduled, undrawn
 
 import experiments
 from experiments import cli
 from experiments.__main__ import AGREE, INTERRUPTED, main
 from experiments.pair import Twin
+from tests.helpers import configured, finished, python, same, scalars, scheduled, undrawn
 
 
 def every_step(optim: Any, parameters: Any) -> Any:

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from tests.helpers import SILENT, configured, scheduled
 from torch.utils.data import DataLoader
 
 import experiments
 from experiments.compare import error, errors
 from experiments.pair import Twin
 from manual.trainer import Trainer
+from tests.helpers import SILENT, configured, scheduled
 
 SIZES = (13, 7, 11, 5, 9)
 """Of the batches: five to an epoch, so that an epoch ends with a partial window when two are accumulated."""

@@ -27,6 +27,7 @@ from rich.text import Text
 
 import experiments.library
 from experiments.compare import ONE_STEP
+from experiments.curriculum import entries
 from experiments.library.case import Case, cases_of, draw_sizes, failures, judge
 from experiments.library.equivalent_mutants import EQUIVALENT
 from experiments.library.mutation_operators import Mutant, mutants
@@ -60,8 +61,8 @@ class Check:
 
     @property
     def price(self) -> float:
-        """Seconds for each mutant that it has killed so far: the lowest goes first."""
-        return self.unchanged[1] / (1 + self.kills)
+        """Seconds for each mutant that it has killed so far, 0 before it was used: the lowest goes first."""
+        return self.unchanged[1] / (1 + self.kills) if "unchanged" in vars(self) else 0.0
 
     @property
     def is_broken(self) -> bool:
@@ -82,7 +83,10 @@ CHECKS: dict[str, list[Callable[[int], Mapping[str, float]]]] = {}
 
 
 def exam_of(names: Iterable[str], seeds: int) -> Exam:
-    """The checks of these classes and functions: each once, then with other seeds; cases in other layouts, batch sizes and float32 too."""
+    """The checks of these classes and functions: each once, then with other seeds; cases in other layouts, batch sizes and float32 too.
+
+    What a concept is made of and has no checks of its own is judged by the concept.
+    """
     exam = Exam()
     for name in names:
         for case in cases_of([name]):
@@ -91,12 +95,24 @@ def exam_of(names: Iterable[str], seeds: int) -> Exam:
                 exam.thorough += [check_of(case, seed, layout=layout) for layout in ("plain", "strided", "repeated")]
                 exam.thorough += [check_of(case, seed, batch=n) for n in ((1, 0) if case.empty else (1,)) if "N" in case.sizes]
                 exam.thorough.append(check_of(case, seed, dtype="float32"))
-        for errors in CHECKS.get(name, []):
+        checks = CHECKS.get(name, [])
+        if not checks and not cases_of([name]) and name.partition(".")[0] in [e.name for e in entries()]:
+            checks = [partial(judge_concept, name.partition(".")[0])]
+        for errors in checks:
             label = "-".join(map(str, (name, *getattr(errors, "args", ()))))  # of a partial function its first arguments
             all_seeds = [Check(f"{label}, seed {seed}", partial(errors, seed)) for seed in range(seeds)]
             exam.quick += all_seeds[:1]
             exam.thorough += all_seeds[1:]
     return exam
+
+
+def judge_concept(name: str, seed: int) -> dict[str, float]:
+    """The errors of a concept's loss and gradients at random parameters, of every variant."""
+    from experiments.check import one_step  # brings Lightning with it
+
+    twin, options = experiments.twin(name), argparse.Namespace(seed=seed, dtype="float64", device="cpu")
+    judges = {variant: one_step(twin, variant, options)[0] for variant in (None, *twin.variants)}
+    return {f"{kind} {n}, {v or 'as declared'}": e for v, j in judges.items() for kind, found in j.worst.items() for n, e in found.items()}
 
 
 def check_of(case: Case, seed: int, batch: int | None = None, dtype: str = "float64", layout: str = "plain") -> Check:
@@ -234,7 +250,7 @@ def mutate(
     """Make every mistake in every hand-written backward and step, and see whether the cases notice.
 
     Args:
-        names: classes, public or not; all if none is named.
+        names: of classes, public or not, functions and concepts; all if none is named.
         seeds: how many seeds a mutant must survive to have lived.
         sample: so many mutants only, drawn at random.
         seed: of the sample.
@@ -245,8 +261,8 @@ def mutate(
     """
     import_all(experiments.library)
     chosen = select(subjects(), names)
-    exams = {s.name: exam_of(s.judges, seeds) for s in chosen}
-    pairs = [(s, w, m) for s in chosen if exams[s.name].quick for w in s.functions for m in mutants(w.name, w.tree)]
+    exams = {names: exam_of(names, seeds) for s in chosen for names in s.functions.values()}
+    pairs = [(s, w, m) for s in chosen for w, names in s.functions.items() if exams[names].quick for m in mutants(w.name, w.tree)]
     if sample is not None:
         drawn = random.Random(seed).sample(range(len(pairs)), min(sample, len(pairs)))
         pairs = [pairs[i] for i in sorted(drawn)]
@@ -255,7 +271,7 @@ def mutate(
         warnings.simplefilter("ignore")
         for done, (subject, written, mutant) in enumerate(pairs):
             progress(f"{subject.name}: {done} of {len(pairs)}")
-            report.results.append(Result(subject.name, mutant, *examine(written, mutant, exams[subject.name])))
+            report.results.append(Result(subject.name, mutant, *examine(written, mutant, exams[subject.functions[written]])))
         report.broken = broken(exams.values())
     judged = {name for s in chosen for name in s.judges if not names or name in names or s.name in names}
     report.without_case = sorted(name for name in judged if not exam_of([name], 1).quick)
@@ -264,13 +280,13 @@ def mutate(
     return report
 
 
-def broken(exams: Iterable[Exam]) -> list[str]:
+def broken(exams: Collection[Exam]) -> list[str]:
     """Which of the checks that were used fail when no mistake is made."""
     used = [check for exam in exams for check in (*exam.quick, *exam.thorough) if "unchanged" in vars(check)]
     found = [f"{c.label}: {failures(c.unchanged[0], c.tolerance)[0]}" for c in used if c.is_broken]
-    if any(failures(c.errors(), c.tolerance) for c in used if not c.is_broken):
+    if any(failures(c.errors(), c.tolerance) for exam in exams for c in exam.quick if c in used and not c.is_broken):
         found.append("a case that passed before the run: a mutant has left something changed")
-    return found
+    return list(dict.fromkeys(found))
 
 
 def stale(results: Iterable[Result], examined: Iterable[Subject]) -> list[str]:
@@ -282,10 +298,14 @@ def stale(results: Iterable[Result], examined: Iterable[Subject]) -> list[str]:
 
 def select(everything: list[Subject], names: Collection[str]) -> list[Subject]:
     """Those subjects that have one of the names, or are part of what has it."""
-    unknown = [name for name in names if not any(name == s.name or name in s.judges for s in everything)]
+
+    def has(subject: Subject, name: str) -> bool:
+        return any(of == name or of.startswith(f"{name}.") for of in (subject.name, *subject.judges))
+
+    unknown = [name for name in names if not any(has(s, name) for s in everything)]
     if unknown:
         raise UnknownName(f"nothing of manual has a backward or a step and the name {', '.join(unknown)}")
-    return [s for s in everything if not names or s.name in names or any(name in names for name in s.judges)]
+    return [s for s in everything if not names or any(has(s, name) for name in names)]
 
 
 # ---- for people ----------------------------------------------------------------------------------
@@ -321,7 +341,7 @@ def counts(results: Iterable[Result]) -> list[str]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `python -m experiments mutate`."""
-    parser.add_argument("names", nargs="*", metavar="NAME", help="classes of manual.nn and manual.optim; all if none is named")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="classes, functions and concepts of manual; all if none is named")
     parser.add_argument("--seeds", type=int, default=3, help="how many seeds a mutant must survive to have lived (default 3)")
     parser.add_argument("--sample", type=int, metavar="N", help="only so many mutants, drawn at random")
     parser.add_argument("--seed", type=int, default=0, help="of the sample (default 0)")

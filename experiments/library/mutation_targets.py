@@ -17,6 +17,7 @@ import manual.module
 import manual.nn
 import manual.optim
 import manual.optim.lr_scheduler
+from experiments.curriculum import CHAPTERS
 
 BASES = ("Optimizer", "LRScheduler")
 """Public classes that are nothing on their own: the cases of their subclasses judge them."""
@@ -26,7 +27,7 @@ BASES = ("Optimizer", "LRScheduler")
 class Written:
     """A function written by hand, its syntax tree, and the class that it is a method of."""
 
-    name: str  # "Linear.backward"; of a plain function with its module, "vectors.cosine_similarity_backward"
+    name: str  # "Linear.backward"; in a concept, or without a class, the module's name comes first
     function: FunctionType
     tree: ast.FunctionDef
     owner: type | None
@@ -42,11 +43,15 @@ class Written:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is mutated together: functions of one class (or module), and the names whose cases run them."""
+    """What is mutated together: the functions of one class or module, each with the names of what judges it."""
 
     name: str
-    functions: list[Written]
-    judges: list[str]
+    functions: dict[Written, tuple[str, ...]]
+
+    @property
+    def judges(self) -> list[str]:
+        """The names of everything that judges some function of it."""
+        return list(dict.fromkeys(name for names in self.functions.values() for name in names))
 
 
 def import_all(package: ModuleType) -> list[ModuleType]:
@@ -62,10 +67,15 @@ def written_in(module: ModuleType) -> Iterator[Written]:
         for value in list(vars(owner or module).values()):
             function = plain_function(value)
             if function and function.__module__ == module.__name__ and function.__code__.co_filename == module.__file__:
-                prefix = owner.__name__ if owner else module.__name__.rpartition(".")[2]
+                prefix = name_of(owner) if owner else module.__name__.rpartition(".")[2]
                 tree = trees.get(function.__code__.co_firstlineno)  # None: a lambda
                 if tree:
                     yield Written(f"{prefix}.{function.__name__}", function, tree, owner)
+
+
+def name_of(cls: type) -> str:
+    """Its name, that of a concept's class with the concept's before it: "Linear", "digits_cnn.Block"."""
+    return f"{cls.__module__.rpartition('.')[2]}.{cls.__name__}" if is_of_a_concept(cls.__module__) else cls.__name__
 
 
 def first_line(tree: ast.FunctionDef) -> int:
@@ -100,7 +110,7 @@ class Handwriting:
             for written in written_in(module):
                 self.functions.setdefault(written.function, written)
         self.classes = list(dict.fromkeys(w.owner for w in self.functions.values() if w.owner))
-        self.public = public_classes()
+        self.public = {**public_classes(), **{name_of(c): c for c in self.classes if is_of_a_concept(c.__module__)}}
         self._calls: dict[Call, list[Call]] = {}
 
     def method(self, lookup: Iterable[type], name: str, cls: type) -> list[Call]:
@@ -168,12 +178,14 @@ class Handwriting:
                     callers[called].add(written)
                 if written.is_root:
                     only.update(self.reached_from(written, cls))
+        names = {w.name for w in self.functions.values()}
+        only -= {w for w in only if f"{w.name}_backward" in names}  # a function with a backward of its own is a forward
         while shared := {w for w in only if not w.is_root and not callers[w] <= only}:
             only -= shared
         return only
 
-    def judges(self) -> dict[Written, list[str]]:
-        """For everything that is mutated, the classes whose cases run it; for a function that no class runs, its own name."""
+    def judges(self) -> dict[Written, tuple[str, ...]]:
+        """For everything that is mutated, the names of the classes that run it; for what no class runs, of the functions that do."""
         found: dict[Written, list[str]] = {}
         for name, cls in self.public.items():
             methods = [call for attribute in dir(cls) for call in self.method(cls.__mro__, attribute, cls)]
@@ -181,10 +193,18 @@ class Handwriting:
             for written in dict.fromkeys(w for root in roots for w in self.reached_from(*root)):
                 if written in self.backward_only and name not in BASES:
                     found.setdefault(written, []).append(name)
-        for written in self.functions.values():
-            if written.is_root and written.owner is None:
-                found.setdefault(written, [written.name])
-        return found
+        by_class = set(found)
+        for root in self.functions.values():
+            if root.is_root and root.owner is None:
+                for written in self.reached_from(root, None):
+                    if written in self.backward_only - by_class:
+                        found.setdefault(written, []).append(root.name.removesuffix("_backward"))  # as function_case has it
+        return {written: tuple(names) for written, names in found.items()}
+
+
+def is_of_a_concept(module: str) -> bool:
+    """Whether this module of `manual` is one of the curriculum."""
+    return any(module == f"manual.{chapter}.{concept}" for chapter, concepts in CHAPTERS.items() for concept in concepts)
 
 
 def public_classes() -> dict[str, type]:
@@ -200,7 +220,6 @@ def subjects() -> list[Subject]:
     found: dict[str, Subject] = {}
     handwriting = Handwriting(m for m in import_all(manual) if m is not manual.module)
     for written, judges in handwriting.judges().items():
-        subject = found.setdefault(written.name.rpartition(".")[0], Subject(written.name.rpartition(".")[0], [], []))
-        subject.functions.append(written)
-        subject.judges.extend(name for name in judges if name not in subject.judges)
+        name = written.name.rpartition(".")[0]
+        found.setdefault(name, Subject(name, {})).functions[written] = judges
     return list(found.values())

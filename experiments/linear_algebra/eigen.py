@@ -131,7 +131,7 @@ def leading(manual: Manual, torch_module: Torch, x: np.ndarray, images: np.ndarr
     fig, axes = figure(
         f"The direction in which {len(x)} images of digits differ most. Upper row: by gradient ascent by hand and in torch, by QR "
         f"iteration, and the mean image; blue pixels get darker along it, red ones lighter. The three differ by {apart:.0e} at most. "
-        f" {100 * λ[-1] / λ.sum():.1f} % of all variance lies along this one of 64 directions. Lower row: "
+        f"{100 * λ[-1] / λ.sum():.1f} % of all variance lies along this one of 64 directions. Lower row: "
         "images from its one end to the other, above each how far out it lies.",
         rows=2,
         columns=5,

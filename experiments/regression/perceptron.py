@@ -30,7 +30,7 @@ KINDS = {"separable": (0, 1), "inseparable": (1, 2)}
 
 
 class TwoKinds(ArrayData):
-    """Sepal and petal length of two kinds of iris, 50 each, standardised, a fifth held out; or the four points of XOR.
+    """Length and width of the sepals of two kinds of iris, 50 each, standardised, a fifth held out; or the four points of XOR.
 
     Args:
         points: "separable", "inseparable" or "xor".
@@ -50,7 +50,7 @@ class TwoKinds(ArrayData):
         x, c = iris()
         chosen = np.isin(c, KINDS[self.points])
         y = np.where(c[chosen] == KINDS[self.points][1], 1.0, -1.0)[:, None]
-        return standardise(split_at_random((x[chosen][:, [0, 2]], y), 0.2, self.seed))
+        return standardise(split_at_random((x[chosen][:, :2], y), 0.2, self.seed))
 
 
 def widest(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -59,7 +59,7 @@ def widest(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
     a = np.hstack([x, np.ones((len(x), 1))])
     a, signs = np.vstack([a, -a]), np.concatenate([y[:, 0], -y[:, 0]])  # with each row's mirror image the constant is 0
-    return SVC(kernel="linear", C=1e10, tol=1e-8).fit(a, signs).coef_[0]
+    return SVC(kernel="linear", C=1e4, tol=1e-6).fit(a, signs).coef_[0]
 
 
 # ---- figures -------------------------------------------------------------------------------------------
@@ -88,10 +88,10 @@ def turning() -> Figure:
     """The line after the first mistakes, and where it settles."""
     x, y = TwoKinds().split.train
     (path, counts), (theirs, _) = rosenblatt(x, y), rosenblatt_in_torch(*to_torch((x, y)))
-    shown = sorted({1, 2, len(path) - 1})
+    shown = (1, 2, len(path) - 1)
     bound = mistake_bound(x, y, widest(x, y))
     fig, axes = figure(
-        "80 irises, setosa (dots) and versicolor (triangles), by the lengths of sepal and petal. The line (torch: band, by hand: "
+        "80 irises, setosa (dots) and versicolor (triangles), by the length and the width of a sepal. The line (torch: band, by hand: "
         f"dashes) turns at each mistake: the row that was wrong (ringed) is added to the weights, or subtracted. After {len(path) - 1} "
         f"mistakes and {len(counts)} passes none is left. It could not have been more than {bound:.0f}: (R/γ)², the length of the "
         "longest row over the widest margin, squared. It stops at the first line without a mistake, not at the best one.",
@@ -107,8 +107,8 @@ def turning() -> Figure:
         taught = np.abs(path[k] - path[k - 1])[:-1]
         ringed = x[np.argmin(np.abs(np.abs(x) - taught).sum(axis=1))]
         ax.plot(*ringed, "o", markerfacecolor="none", markeredgecolor="black", markersize=12)
-        ax.set(title=f"after mistake {k}", xlabel="sepal length", xlim=(-2.4, 2.9), ylim=(-2.2, 2.2))
-    axes[0, 0].set_ylabel("petal length")
+        ax.set(title=f"after mistake {k}", xlabel="sepal length", xlim=(-2.4, 2.9), ylim=(-2.6, 3.0))
+    axes[0, 0].set_ylabel("sepal width")
     axes[0, 0].legend(fontsize=8)
     return fig
 

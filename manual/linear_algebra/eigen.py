@@ -72,9 +72,9 @@ def rayleigh_backward(dL_dR: Any, A: Array, v: Array) -> tuple[Array, Array]:
 
     For a symmetric A the second is 2 (A v − R v) / vᵀv: it is 0 just where A v = R v, at the eigenvectors.
     """
-    R, vv = rayleigh(A, v), v @ v
+    R, vv = rayleigh(A, v), (v * v).sum()
     dL_dA = dL_dR * np.outer(v, v) / vv  # (n,) with (n,) = (n, n)
-    dL_dv = dL_dR * (A @ v + A.T @ v - 2 * R * v) / vv  # (n, n) @ (n,), twice
+    dL_dv = dL_dR * (A @ v + v @ A - 2 * R * v) / vv  # (n, n) @ (n,) and (n,) @ (n, n), which is Aᵀv
     return dL_dA, dL_dv
 
 
@@ -265,14 +265,25 @@ def along_eigenvectors(dL_dλ: Array, dL_dV: Array, λ: Array, V: Array) -> Arra
     G = V.T @ dL_dV  # (n, n) @ (n, n): G[i, j] = v[i] · ∂L/∂v[j]
     tilt = G - (V.T @ V) * G.diagonal()  # (n, n): column j less (v[i] · v[j]) G[j, j]
     gap = λ - λ[:, None]  # (n,) less (n, 1): gap[i, j] = λ[j] − λ[i]
-    apart = np.abs(gap) > len(λ) * np.finfo(λ.dtype).eps * np.abs(λ).max(initial=0)
+    apart = np.abs(gap) > rounding_of(λ)
+    expect_isolated(dL_dV, λ, apart)
+    return np.divide(tilt, gap, out=np.diag(dL_dλ), where=apart)  # where i = j, what np.diag has put there stays
+
+
+def rounding_of(λ: Array) -> Any:
+    """Eigenvalues that are no farther apart than this are equal, as far as can be told."""
+    return len(λ) * np.finfo(λ.dtype).eps * np.abs(λ).max(initial=0)
+
+
+def expect_isolated(dL_dV: Array, λ: Array, apart: Array) -> None:
+    """Raise ValueError if the loss depends on an eigenvector whose eigenvalue is not apart from all others."""
     lost = dL_dV.any(axis=0) & ((~apart).sum(axis=0) > 1)  # each is equal to itself
     if lost.any():
+        j = int(lost.argmax())
         raise ValueError(
-            f"the gradient of eigenvector {lost.argmax()} does not exist: its eigenvalue {λ[lost.argmax()]:.6g} comes more than once, "
-            "and the least change of A picks others"
+            f"the gradient of eigenvector {j} does not exist: its eigenvalue {λ[j]:.6g} comes more than once, and the least change of A "
+            "picks others"
         )
-    return np.divide(tilt, gap, out=np.diag(dL_dλ), where=apart)  # where i = j, what np.diag has put there stays
 
 
 def with_sign(V: Array) -> Array:

@@ -55,7 +55,7 @@ def soft_threshold_backward(dL_ds: np.ndarray, z: np.ndarray, t: Any) -> tuple[n
     """∂s/∂z = 1 and ∂s/∂t = −sign(z) where |z| > t; both 0 elsewhere, and at the kinks |z| = t too (torch's choice). t stands in all."""
     moved = np.abs(z) > t
     dL_dz = dL_ds * moved
-    dL_dt = -(dL_ds * np.sign(z) * moved).sum()
+    dL_dt = -(dL_dz * np.sign(z)).sum()  # t moves s as z does, but towards 0
     return dL_dz, dL_dt
 
 

@@ -56,12 +56,12 @@ def perceptron_loss(z: np.ndarray, y: np.ndarray) -> Any:
     """
     expect_same_shape("perceptron_loss", "z", z, "y", y)
     expect_signs("perceptron_loss", y)
-    return np.where(y * z <= 0, -y * z, 0).mean()
+    return np.where(y * z > 0, 0, -y * z).mean()  # asked this way round NaN stays NaN
 
 
 def perceptron_loss_backward(dL_dl: Any, z: np.ndarray, y: np.ndarray) -> np.ndarray:
     """∂l/∂z = −y / N at a mistake, y z ≤ 0, and 0 elsewhere; y is given and gets no gradient."""
-    mistake = y * z <= 0
+    mistake = ~(y * z > 0)
     return dL_dl * -y * mistake / z.size
 
 

@@ -10,7 +10,7 @@ from torch_impl.module import Concept, mean_of
 
 def perceptron_loss(z: Tensor, y: Tensor) -> Tensor:
     """Mean of max(−y z, 0); `where` and not `relu`, so that the slope at z = 0 is −y: no line at all is a mistake too."""
-    return torch.where(y * z <= 0, -y * z, 0.0).mean()
+    return torch.where(y * z > 0, 0.0, -y * z).mean()
 
 
 def margin(x: Tensor, y: Tensor, q: Tensor) -> float:
