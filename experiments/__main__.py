@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from experiments.status import AGREE, BAD_INPUT, INTERRUPTED
 
@@ -59,19 +60,28 @@ def dispatch(arguments: list[str]) -> int:
     return check(names, options)
 
 
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and end with status 2."""
+        print(f"error: {message} (see {self.prog} --help)", file=sys.stderr)
+        sys.exit(BAD_INPUT)
+
+
 def library_command(command: str, arguments: list[str]) -> int:
     """`mutate` and `bench`, whose options are declared beside what they do."""
     from importlib import import_module
 
     module = import_module(f"experiments.library.{command}")
-    parser = argparse.ArgumentParser(prog=f"python -m experiments {command}", description=module.__doc__, allow_abbrev=False)
+    parser = Parser(prog=f"python -m experiments {command}", description=module.__doc__, allow_abbrev=False)
     module.add_arguments(parser)
     return module.main(parser.parse_args(arguments))
 
 
 def command_parser() -> argparse.ArgumentParser:
     """The commands and their options; those of `run` are LightningCLI's, parsed later."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m experiments",
         description="Every concept twice: by hand in NumPy and with torch.nn in Lightning, trained side by side.",
         epilog=EPILOG,

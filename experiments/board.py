@@ -137,8 +137,11 @@ class Board(pl.Callback):
     def _figures(self, draw: Any, trainer: Any, pl_module: pl.LightningModule, step: int) -> None:
         modes = pl_module.training, self.lockstep.hand.model.training
         pl_module.eval(), self.lockstep.hand.model.eval()
-        for name, fig in draw(self.lockstep.hand.model, pl_module, trainer.datamodule).items():
-            self.writer("compare").add_figure(name, fig, step)
+        try:
+            for name, fig in draw(self.lockstep.hand.model, pl_module, trainer.datamodule).items():
+                self.writer("compare").add_figure(name, fig, step)
+        except Exception as error:  # weights that grew beyond all bounds, for instance: no reason to lose the run and its verdict
+            print(f"warning: the figures of step {step} cannot be drawn ({type(error).__name__}: {error})", file=sys.stderr)
         pl_module.train(modes[0]), self.lockstep.hand.model.train(modes[1])
 
     def teardown(self, trainer: Any, pl_module: pl.LightningModule, stage: str) -> None:

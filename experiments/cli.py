@@ -23,6 +23,7 @@ from rich.console import Console
 import experiments
 from experiments import report
 from experiments.board import Board, link
+from experiments.convert import to_numpy
 from experiments.data import InputError
 from experiments.lockstep import DTYPES, LockStep, Mode
 from experiments.nonfinite import NotFinite
@@ -31,6 +32,9 @@ from experiments.quiet import quiet
 from experiments.status import AGREE, BAD_INPUT, DISAGREE, INTERRUPTED
 
 CHECKPOINT = "last.ckpt"
+IN_CHECKPOINT = ("state_dict", "optimizer_states", "lr_schedulers", "loops", "callbacks", "global_step", "epoch")
+"""What Lightning needs to go on."""
+
 
 
 class Interrupted(Exception):
@@ -216,6 +220,8 @@ def prepare(twin: Twin, resumed: dict[str, Any] | None, checkpoint: Path | None)
         cli = RunCLI(twin, resumed)
         assert cli.datamodule.split, "loads the data"
         cli.model.configure_optimizers()
+        if resumed:
+            twin.by_hand(cli.model).load_state_dict(to_numpy(resumed["state_dict"]))  # raises ValueError if they do not fit
         if cli.config.compare.mode != "off":
             refuse_what_cannot_be_compared(cli)
             twin.by_hand(cli.model).configure_optimizers()
@@ -290,6 +296,9 @@ def open_checkpoint(path: Path, twin: Twin, arguments: list[str]) -> dict[str, A
     if not isinstance(checkpoint, dict) or checkpoint.get("concept") != twin.name:
         of = checkpoint.get("concept") if isinstance(checkpoint, dict) else None
         raise InputError(f"{path} is not a checkpoint of {twin.name}" + (f", but of {of}" if of else ": no run of this project saved it"))
+    missing = [key for key in IN_CHECKPOINT if key not in checkpoint]
+    if missing:
+        raise InputError(f"{path} is not a whole checkpoint: it lacks {', '.join(missing)}")
     if not (path.resolve().parent.parent / "config.yaml").is_file():
         raise InputError(f"{path} is not in its run directory: expected config.yaml in {path.resolve().parent.parent}")
     return checkpoint

@@ -68,7 +68,6 @@ BY_REASON: dict[str, tuple[str, ...]] = {
         "Optimizer._move:edge:p.size > BLOCK => p.size >= BLOCK:0",
         "Optimizer._move:direction:p.size > BLOCK => p.size < BLOCK:0",
     ),
-    "where ρ is 5, r is computed and then not used": ("RAdam.update:edge:if rho > 5: => if rho >= 5::0",),
     "only the sign of agreement is used": (
         "Rprop.update:scale:agreement = prev * g => agreement = 2 * (prev * g):0",
         "Rprop.update:scale:agreement = prev * g => agreement = 0.5 * (prev * g):0",
@@ -95,6 +94,22 @@ BY_REASON: dict[str, tuple[str, ...]] = {
     ),
     "cubic_minimum never returns less than left": ("lbfgs.strong_wolfe:call:abs(t - left) => t - left:0",),
     "two points at one t are one point": ("lbfgs.cubic_minimum:edge:if a.t > b.t: => if a.t >= b.t::0",),
+    "a vector has no transpose, and a dot product is the same both ways": (
+        "gradients.dense_backward:transpose:dL_dx = dL_dz @ W.T => dL_dx = dL_dz.T @ W.T:0",
+        "vectors.projection_backward:transpose:dot(a, b) / dot(b, b) => dot(b, a) / dot(b, b):0",
+        "vectors.projection_backward:transpose:dot(dL_dy, b) => dot(b, dL_dy):0",
+    ),
+    "it is 0 for a NaN only, and then 0/0 is NaN as 0 · NaN is": (
+        "vectors.linf_norm_backward:delete:ties = np.maximum(ties, 1) => pass:0",
+        "vectors.linf_norm_backward:extremum:np.maximum(ties, 1) => ties:0",
+    ),
+    "the matrix is symmetric, and the trace of a product the same both ways": (
+        "ridge.solution_backward:transpose:X @ (dL_dM + dL_dM.T) => X @ (dL_dM + dL_dM.T).T:0",
+        "ridge.effective_degrees_of_freedom_backward:transpose:dL_df * 2 * N * alpha * X @ M_2 => dL_df * 2 * N * alpha * X @ M_2.T:0",
+        "ridge.effective_degrees_of_freedom_backward:transpose:X.T @ X @ M_2 => M_2 @ (X.T @ X):0",
+        "ridge.effective_degrees_of_freedom_backward:transpose:X.T @ X @ M_2 => (X.T @ X).T @ M_2:0",
+        "ridge.effective_degrees_of_freedom_backward:transpose:X.T @ X @ M_2 => X.T @ X @ M_2.T:0",
+    ),
 }
 
 EQUIVALENT: dict[str, str] = {mutant: reason for reason, mutants in BY_REASON.items() for mutant in mutants}

@@ -191,7 +191,13 @@ def in_place_of(function: FunctionType, code: CodeType) -> Iterator[None]:
 
 def examine(written: Written, mutant: Mutant, exam: Exam) -> tuple[str, str]:
     """Verdict and reason for one mutant."""
-    code, part, same = mutated(mutant, written), 0.0, True
+    verdict, why = fate(written, mutated(mutant, written), exam)
+    return ("equivalent", EQUIVALENT[mutant.id]) if verdict == "lived" and mutant.id in EQUIVALENT else (verdict, why)
+
+
+def fate(written: Written, code: CodeType, exam: Exam) -> tuple[str, str]:
+    """What becomes of this code in the function's place: the verdict, and why."""
+    part, same = 0.0, True
     for check in [*sorted(exam.quick, key=lambda check: check.price), *exam.thorough]:
         unchanged, seconds = check.unchanged
         if check.is_broken:
@@ -212,9 +218,14 @@ def examine(written: Written, mutant: Mutant, exam: Exam) -> tuple[str, str]:
             return verdict, f"{check.label}: {bad[0]}"
         if found != unchanged:
             same, part = False, max(part, max(found.values()) / check.tolerance)
-    if mutant.id in EQUIVALENT:
-        return "equivalent", EQUIVALENT[mutant.id]
     return "lived", "the same results, to the last bit" if same else f"other results, with errors up to {part:.0e} of what is tolerated"
+
+
+def is_reached(written: Written, exam: Exam) -> bool:
+    """Whether any check runs this function: whether one fails if it does nothing but raise."""
+    stop = ast.copy_location(ast.Raise(), written.tree)
+    tree = ast.FunctionDef(**{**vars(written.tree), "body": [stop, *written.tree.body]})
+    return fate(written, compiled(tree, written), exam)[0] != "lived"
 
 
 # ---- all of them ---------------------------------------------------------------------------------
@@ -261,20 +272,25 @@ def mutate(
     """
     import_all(experiments.library)
     chosen = select(subjects(), names)
-    exams = {names: exam_of(names, seeds) for s in chosen for names in s.functions.values()}
-    pairs = [(s, w, m) for s in chosen for w, names in s.functions.items() if exams[names].quick for m in mutants(w.name, w.tree)]
+    exams = {judges: exam_of(judges, seeds) for s in chosen for judges in s.functions.values()}
+    pairs = [(s, w, m) for s in chosen for w, judges in s.functions.items() if exams[judges].quick for m in mutants(w.name, w.tree)]
     if sample is not None:
         drawn = random.Random(seed).sample(range(len(pairs)), min(sample, len(pairs)))
         pairs = [pairs[i] for i in sorted(drawn)]
-    report = Report()
+    report, reached = Report(), dict[Written, bool]()
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for done, (subject, written, mutant) in enumerate(pairs):
             progress(f"{subject.name}: {done} of {len(pairs)}")
-            report.results.append(Result(subject.name, mutant, *examine(written, mutant, exams[subject.functions[written]])))
+            exam = exams[subject.functions[written]]
+            if written not in reached:
+                reached[written] = is_reached(written, exam)
+            if reached[written]:
+                report.results.append(Result(subject.name, mutant, *examine(written, mutant, exam)))
         report.broken = broken(exams.values())
-    judged = {name for s in chosen for name in s.judges if not names or name in names or s.name in names}
-    report.without_case = sorted(name for name in judged if not exam_of([name], 1).quick)
+    judges = {name for s in chosen for name in s.judges if not names or any(has(name, n) or has(s.name, n) for n in names)}
+    report.without_case = sorted(name for name in judges if not exam_of([name], 1).quick)
+    report.without_case += [written.name for written, is_run in reached.items() if not is_run]
     if sample is None:
         report.stale = stale(report.results, chosen)
     return report
@@ -298,14 +314,16 @@ def stale(results: Iterable[Result], examined: Iterable[Subject]) -> list[str]:
 
 def select(everything: list[Subject], names: Collection[str]) -> list[Subject]:
     """Those subjects that have one of the names, or are part of what has it."""
-
-    def has(subject: Subject, name: str) -> bool:
-        return any(of == name or of.startswith(f"{name}.") for of in (subject.name, *subject.judges))
-
-    unknown = [name for name in names if not any(has(s, name) for s in everything)]
+    own = {s.name: [s.name, *s.judges] for s in everything}
+    unknown = [name for name in names if not any(has(of, name) for s in everything for of in own[s.name])]
     if unknown:
         raise UnknownName(f"nothing of manual has a backward or a step and the name {', '.join(unknown)}")
-    return [s for s in everything if not names or any(has(s, name) for name in names)]
+    return [s for s in everything if not names or any(has(of, name) for name in names for of in own[s.name])]
+
+
+def has(full: str, name: str) -> bool:
+    """Whether this is the name, or begins with it: vectors.dot is part of vectors."""
+    return full == name or full.startswith(f"{name}.")
 
 
 # ---- for people ----------------------------------------------------------------------------------

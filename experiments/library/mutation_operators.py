@@ -522,24 +522,27 @@ def mutants(name: str, tree: ast.FunctionDef) -> list[Mutant]:
         tree: its tree; copied, so that the caller's stays as it is.
     """
     function = Function(copy.deepcopy(tree))
-    seen, indices, found = {ast.unparse(function.tree)}, Counter[str](), []
+    seen, indices, found = set[tuple[ast.AST, str]](), Counter[str](), []
     for node in function.nodes:
         statement, around = function.statement(node), function.around(node)
         before, was = head(statement), head(around)
         for kind, generate in OPERATORS:
             for replacement in generate(node, function):
                 with function.replaced(node, replacement):
-                    whole = ast.unparse(function.tree)
-                    after, now = head(replacement if node is statement else statement), head(replacement if node is around else around)
-                if whole not in seen:
-                    seen.add(whole)
-                    key = f"{name}:{kind}:{was} => {now}"
-                    found.append(Mutant(f"{key}:{indices[key]}", kind, function, node, replacement, node.lineno, before, after))
-                    indices[key] += 1
+                    after = head(replacement if node is statement else statement)
+                    if after == before or (statement, after) in seen:
+                        continue
+                    now = head(replacement if node is around else around)
+                seen.add((statement, after))
+                key = f"{name}:{kind}:{was} => {now}"
+                found.append(Mutant(f"{key}:{indices[key]}", kind, function, node, replacement, node.lineno, before, after))
+                indices[key] += 1
     return found
 
 
 def head(node: ast.AST) -> str:
     """The text of a node; of an if or a loop only the line that it begins with."""
-    text = ast.unparse(node)
-    return text.split("\n")[0] if isinstance(node, ast.stmt) else text
+    if isinstance(node, ast.stmt) and hasattr(node, "body"):
+        node = type(node)(**{**vars(node), "body": [ast.Pass()], "orelse": [], "decorator_list": []})
+        return ast.unparse(node).split("\n")[0]
+    return ast.unparse(node)

@@ -36,7 +36,7 @@ import numpy as np
 
 from manual import optim
 from manual.concept import Batch, Concept
-from manual.linear_algebra.matrices import expect_square, inverse
+from manual.linear_algebra.matrices import expect_square, inverse, rounding_of
 from manual.linear_algebra.vectors import l2_norm
 from manual.module import Parameter
 from manual.nn.init import normal
@@ -265,25 +265,14 @@ def along_eigenvectors(dL_dλ: Array, dL_dV: Array, λ: Array, V: Array) -> Arra
     G = V.T @ dL_dV  # (n, n) @ (n, n): G[i, j] = v[i] · ∂L/∂v[j]
     tilt = G - (V.T @ V) * G.diagonal()  # (n, n): column j less (v[i] · v[j]) G[j, j]
     gap = λ - λ[:, None]  # (n,) less (n, 1): gap[i, j] = λ[j] − λ[i]
-    apart = np.abs(gap) > rounding_of(λ)
-    expect_isolated(dL_dV, λ, apart)
+    apart = np.abs(gap) > rounding_of(λ)  # nowhere on the diagonal
+    for j in range(len(λ)):
+        if dL_dV[:, j].any() and apart[:, j].sum() < len(λ) - 1:
+            raise ValueError(
+                f"the gradient of eigenvector {j} does not exist: its eigenvalue {λ[j]:.6g} comes more than once, "
+                "and the least change of A picks others"
+            )
     return np.divide(tilt, gap, out=np.diag(dL_dλ), where=apart)  # where i = j, what np.diag has put there stays
-
-
-def rounding_of(λ: Array) -> Any:
-    """Eigenvalues that are no farther apart than this are equal, as far as can be told."""
-    return len(λ) * np.finfo(λ.dtype).eps * np.abs(λ).max(initial=0)
-
-
-def expect_isolated(dL_dV: Array, λ: Array, apart: Array) -> None:
-    """Raise ValueError if the loss depends on an eigenvector whose eigenvalue is not apart from all others."""
-    lost = dL_dV.any(axis=0) & ((~apart).sum(axis=0) > 1)  # each is equal to itself
-    if lost.any():
-        j = int(lost.argmax())
-        raise ValueError(
-            f"the gradient of eigenvector {j} does not exist: its eigenvalue {λ[j]:.6g} comes more than once, and the least change of A "
-            "picks others"
-        )
 
 
 def with_sign(V: Array) -> Array:

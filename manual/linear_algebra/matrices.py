@@ -307,7 +307,7 @@ def rank(A: Array) -> int:
     if not np.isfinite(A).all():
         raise ValueError("rank: A must be finite")
     U = A.copy()
-    rounding = max(A.shape) * np.finfo(A.dtype).eps * np.abs(A).max(initial=0)
+    rounding = rounding_of(A)
     for k in range(min(A.shape)):
         rest = np.abs(U[k:, k:])
         i, j = (k + int(at) for at in np.unravel_index(rest.argmax(), rest.shape))
@@ -317,6 +317,11 @@ def rank(A: Array) -> int:
         U[:, [k, j]] = U[:, [j, k]]
         U[k + 1 :] -= (U[k + 1 :, k] / U[k, k])[:, None] * U[k]  # (m − k − 1, 1) times (n,)
     return min(A.shape)
+
+
+def rounding_of(A: Array) -> Any:
+    """What rounding may make of a 0 in a computation with these numbers: size · eps · the largest of them. Less means nothing."""
+    return max(A.shape) * np.finfo(A.dtype).eps * np.abs(A).max(initial=0)
 
 
 # ---- what fits -----------------------------------------------------------------------------------

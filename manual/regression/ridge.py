@@ -94,7 +94,7 @@ def solution(x: np.ndarray, y: np.ndarray, alpha: float) -> tuple[np.ndarray, np
         ValueError: if alpha is negative; or if it is 0 and the columns of X depend on each other: many W are then equally good.
     """
     expect_single("solution", x, alpha)
-    X, Y = x - x.mean(axis=0), y - y.mean(axis=0)
+    X, Y = centred(x), centred(y)
     W = np.linalg.solve(gram(X, alpha), X.T @ Y)  # (D, D) and (D, N) @ (N, 1)
     b = y.mean(axis=0) - x.mean(axis=0) @ W  # (1,) − (D,) @ (D, 1)
     return W, b
@@ -112,7 +112,7 @@ def solution_backward(
     and with u = M⁻¹ ∂L/∂W (M is symmetric) the gradient is u for XᵀY and −u Wᵀ for M. XᵀX holds X twice, hence two terms for M.
     """
     N, W = len(x), solution(x, y, alpha)[0]
-    X, Y = x - x.mean(axis=0), y - y.mean(axis=0)
+    X, Y = centred(x), centred(y)
     dL_dW = dL_dW - x.mean(axis=0)[:, None] * dL_db  # (D, 1): W stands in b too
     u = np.linalg.solve(gram(X, alpha), dL_dW)  # (D, D), (D, 1): ∂L/∂(XᵀY)
     dL_dM = -u @ W.T  # (D, 1) @ (1, D)
@@ -147,8 +147,8 @@ def solution_by_svd(x: np.ndarray, y: np.ndarray, alpha: float) -> tuple[np.ndar
         ValueError: as `solution`.
     """
     expect_single("solution_by_svd", x, alpha)
-    U, s, Vt = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)  # (N, R), (R,), (R, D)
-    along = U.T @ (y - y.mean(axis=0)) * (s / (s**2 + len(x) * alpha))[:, None]  # (R, N) @ (N, 1)
+    U, s, Vt = np.linalg.svd(centred(x), full_matrices=False)  # (N, R), (R,), (R, D)
+    along = U.T @ centred(y) * (s / (s**2 + len(x) * alpha))[:, None]  # (R, N) @ (N, 1)
     W = Vt.T @ along  # (D, R) @ (R, 1)
     return W, y.mean(axis=0) - x.mean(axis=0) @ W
 
@@ -160,7 +160,7 @@ def effective_degrees_of_freedom(x: np.ndarray, alpha: Any) -> Any:
         ValueError: as `solution`.
     """
     expect_single("effective_degrees_of_freedom", x, alpha)
-    s = np.linalg.svd(x - x.mean(axis=0), compute_uv=False)
+    s = np.linalg.svd(centred(x), compute_uv=False)
     return shrinkage(s, len(x) * alpha).sum()
 
 
@@ -171,11 +171,16 @@ def effective_degrees_of_freedom_backward(dL_df: Any, x: np.ndarray, alpha: Any)
     ∂f/∂c = −trace of M⁻¹ + c · trace of M⁻² = −trace of XᵀX M⁻²
     """
     N = len(x)
-    X = x - x.mean(axis=0)
+    X = centred(x)
     M_2 = np.linalg.matrix_power(np.linalg.inv(gram(X, alpha)), 2)  # M⁻²
     dL_dx = dL_df * 2 * N * alpha * X @ M_2
     dL_dc = -dL_df * (X.T @ X @ M_2).trace()  # (D, N) @ (N, D) @ (D, D)
     return dL_dx, N * dL_dc
+
+
+def centred(x: np.ndarray) -> np.ndarray:
+    """Every column less its mean. Shapes: (N, D) to (N, D)."""
+    return x - x.mean(axis=0)
 
 
 def gram(X: np.ndarray, alpha: Any) -> np.ndarray:
@@ -188,7 +193,7 @@ def expect_single(function: str, x: np.ndarray, alpha: Any) -> None:
     if not alpha >= 0:
         raise ValueError(f"{function}: alpha must be at least 0, got {alpha}")
     if alpha == 0:
-        rank = np.linalg.matrix_rank(x - x.mean(axis=0))
+        rank = np.linalg.matrix_rank(centred(x))
         if rank < x.shape[1]:
             raise ValueError(f"{function}: where alpha = 0, x less its mean must have {x.shape[1]} independent columns, got {rank}")
 
