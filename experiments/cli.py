@@ -36,7 +36,6 @@ IN_CHECKPOINT = ("state_dict", "optimizer_states", "lr_schedulers", "loops", "ca
 """What Lightning needs to go on."""
 
 
-
 class Interrupted(Exception):
     """Ctrl-C: the step in progress was finished and a checkpoint was saved."""
 

@@ -32,7 +32,7 @@ def figure(
         subplots: for matplotlib's Figure.subplots.
     """
     width = max(size[0] * columns, 5.0)
-    lines = textwrap.wrap(caption, int(width * 15))
+    lines = textwrap.wrap(caption, int(width * 14))
     height = size[1] * rows + 0.19 * len(lines) + 0.2
     below = (0.19 * len(lines) + 0.15) / height
     fig = Figure(figsize=(width, height), dpi=110, layout=ConstrainedLayoutEngine(rect=(0, below, 1, 0.98 - below)))

@@ -158,7 +158,9 @@ def assert_one_line(err: str, words: str) -> None:
     assert re.search(words, err), err
 
 
-@pytest.mark.parametrize("arguments", [[], ["frobnicate"], ["run"], ["list", "--frobnicate"]], ids=lambda v: " ".join(v) if isinstance(v, list) else "")
+@pytest.mark.parametrize(
+    "arguments", [[], ["frobnicate"], ["run"], ["list", "--frobnicate"]], ids=lambda v: " ".join(v) if isinstance(v, list) else ""
+)
 def test_bad_usage_is_one_line_and_status_2(arguments: list[str]) -> None:
     status, out, err = command(*arguments)
     assert (status, out) == (BAD_INPUT, "")
@@ -376,7 +378,10 @@ CHECKPOINTS: dict[str, tuple[Any, str]] = {
     "truncated": (lambda path: path.write_bytes(path.read_bytes()[:-2000]), "not a readable checkpoint"),
     "empty": (lambda path: path.write_bytes(b""), "not a readable checkpoint"),
     "text": (lambda path: path.write_text("hello"), "not a readable checkpoint"),
-    "something else": (lambda path: torch.save({"weights": torch.ones(2)}, path), "is not a checkpoint of digits_mlp: no run of this project"),
+    "something else": (
+        lambda path: torch.save({"weights": torch.ones(2)}, path),
+        "is not a checkpoint of digits_mlp: no run of this project",
+    ),
     "a tensor": (lambda path: torch.save(torch.ones(2), path), "is not a checkpoint of digits_mlp"),
     "code": (lambda path: torch.save({"concept": "digits_mlp", "bomb": Bomb()}, path), "not a readable checkpoint"),
     "of another concept": (tampered(lambda c: c.update(concept="digits_cnn")), "is not a checkpoint of digits_mlp, but of digits_cnn"),
@@ -402,7 +407,11 @@ def test_a_bad_checkpoint_is_refused_and_its_run_left_as_it_is(what: str, here: 
     assert {p: p.read_bytes() for p in here.rglob("*") if p.is_file()} == before
 
 
-@pytest.mark.parametrize("options", [["--model.hidden", "12"], ["--model.lr=1"], ["--data.batch_size", "7"]], ids=lambda v: " ".join(v) if isinstance(v, list) else "")
+@pytest.mark.parametrize(
+    "options",
+    [["--model.hidden", "12"], ["--model.lr=1"], ["--data.batch_size", "7"]],
+    ids=lambda v: " ".join(v) if isinstance(v, list) else "",
+)
 def test_a_resumed_run_keeps_its_model_and_its_data(options: list[str], here: Path, tiny_run: Finished) -> None:
     status, out, err = command("run", "digits_mlp", "--ckpt_path", str(tiny_run.folder / "checkpoints" / "last.ckpt"), *options)
     assert (status, out) == (BAD_INPUT, "")
@@ -416,8 +425,16 @@ def test_a_resumed_run_keeps_its_model_and_its_data(options: list[str], here: Pa
     ("concept", "lr", "words"),
     [
         ("hidden_layer", "1e200", r"error: step 1: the loss is nan; first not finite: torch: z2 \(NaN\); by hand: z2 \(NaN\)"),
-        ("linear_regression", "1e200", r"error: step 1: the loss is inf; first not finite: torch: the loss \(Inf\); by hand: the loss \(Inf\)"),
-        ("digits_mlp", "1e200", r"error: step 1: the loss is nan; first not finite: torch: the output of fc\d \(\w+\); by hand: the output of fc\d"),
+        (
+            "linear_regression",
+            "1e200",
+            r"error: step 1: the loss is inf; first not finite: torch: the loss \(Inf\); by hand: the loss \(Inf\)",
+        ),
+        (
+            "digits_mlp",
+            "1e200",
+            r"error: step 1: the loss is nan; first not finite: torch: the output of fc\d \(\w+\); by hand: the output of fc\d",
+        ),
     ],
 )
 def test_a_loss_that_is_not_finite_stops_the_run(concept: str, lr: str, words: str, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -444,7 +461,9 @@ def test_a_loss_that_is_not_finite_by_hand_alone_is_that_sides(here: Path, monke
     use(monkeypatch, undrawn(replace(experiments.twin("digits_mlp"), manual=Hand)))
     status, _, err = command("run", "digits_mlp", *SHORT, "--trainer.max_steps", "9")
     assert status == DISAGREE
-    assert re.fullmatch(r"error: step 2: the loss is nan by hand and [\d.]+ in torch; first not finite: by hand: the output of relu \(NaN\)\n", err), err
+    assert re.fullmatch(
+        r"error: step 2: the loss is nan by hand and [\d.]+ in torch; first not finite: by hand: the output of relu \(NaN\)\n", err
+    ), err
 
 
 def test_a_figure_that_cannot_be_drawn_does_not_cost_the_verdict(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -127,7 +127,18 @@ def test_the_server_shows_both_loss_curves(tiny_run: Finished) -> None:
         with opener.open(address + path, timeout=10) as answer:
             return json.load(answer)
 
-    options = ["--logdir", str(tiny_run.folder), "--host", "127.0.0.1", "--port", str(port), "--load_fast", "false", "--reload_interval", "1"]
+    options = [
+        "--logdir",
+        str(tiny_run.folder),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--load_fast",
+        "false",
+        "--reload_interval",
+        "1",
+    ]
     server = python("-m", "tensorboard.main", *options, folder=tiny_run.folder)
     try:
         runs: list[str] = []

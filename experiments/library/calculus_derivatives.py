@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -21,58 +23,58 @@ def away_from_zero(rng: np.random.Generator, *shape: int) -> np.ndarray:
 
 
 @function_case(PATH, "add", empty=True)
-def sums(rng, N, D):
+def sums(rng: np.random.Generator, N: int, D: int) -> Any:
     return [rng.normal(size=(N, D)), rng.normal(size=(N, D))]
 
 
 @function_case(PATH, "multiply", empty=True)
-def products(rng, N, D):
+def products(rng: np.random.Generator, N: int, D: int) -> Any:
     return [rng.normal(size=(N, D)), rng.normal(size=(N, D))]
 
 
 @function_case(PATH, "divide", empty=True)
-def quotients(rng, N, D):
+def quotients(rng: np.random.Generator, N: int, D: int) -> Any:
     return [rng.normal(size=(N, D)), away_from_zero(rng, N, D)]
 
 
 @function_case(PATH, "power", empty=True)
-def cubes(rng, N, D):
+def cubes(rng: np.random.Generator, N: int, D: int) -> Any:
     return Built({}, [away_from_zero(rng, N, D)], {"n": 3})
 
 
 @function_case(PATH, "power", empty=True)
-def one_over_square(rng, N, D):
+def one_over_square(rng: np.random.Generator, N: int, D: int) -> Any:
     return Built({}, [away_from_zero(rng, N, D)], {"n": -2})
 
 
 @function_case(PATH, "power", empty=True)
-def roots(rng, N):
+def roots(rng: np.random.Generator, N: int) -> Any:
     return Built({}, [rng.uniform(0.3, 2, N)], {"n": 0.5})
 
 
 @function_case(PATH, "power", empty=True)
-def constant(rng, N, D):
+def constant(rng: np.random.Generator, N: int, D: int) -> Any:
     x = rng.normal(size=(N, D))
     x[:1, :1] = 0  # also here x⁰ does not grow
     return Built({}, [x], {"n": 0})
 
 
 @function_case(PATH, "log", empty=True)
-def logarithms(rng, N, D):
+def logarithms(rng: np.random.Generator, N: int, D: int) -> Any:
     return [rng.uniform(0.2, 3, (N, D))]
 
 
 @function_case(PATH, "relu", empty=True)
-def both_sides_of_the_kink(rng, N, D):
+def both_sides_of_the_kink(rng: np.random.Generator, N: int, D: int) -> Any:
     return [away_from_zero(rng, N, D)]
 
 
 @function_case(PATH, "relu", smooth=False)
-def on_the_kink(rng, N, D):
+def on_the_kink(rng: np.random.Generator, N: int, D: int) -> Any:
     return [np.where(rng.random((N, D)) < 0.4, 0.0, rng.normal(size=(N, D)))]
 
 
-def any_number(rng, N, D):
+def any_number(rng: np.random.Generator, N: int, D: int) -> Any:
     return [rng.normal(0, 1.5, (N, D))]
 
 

@@ -230,7 +230,7 @@ def judge(
         arrays = [x for x in flat(inputs) if isinstance(x, np.ndarray)]
         assert all(np.array_equal(x, k, equal_nan=True) for x, k in zip(arrays, before, strict=True)), f"{case}: an input was changed"
         tensors = [x for x in flat(pair.built.answered(leaves)) if isinstance(x, torch.Tensor)]
-        for i, (da, leaf) in enumerate(zip([g for g in gradients], tensors, strict=True)):
+        for i, (da, leaf) in enumerate(zip(list(gradients), tensors, strict=True)):
             key = f"gradient of input {i} of call {call_no}"
             if not leaf.requires_grad:
                 found[key] = 0.0 if da is None else np.inf

@@ -110,6 +110,18 @@ BY_REASON: dict[str, tuple[str, ...]] = {
         "ridge.effective_degrees_of_freedom_backward:transpose:X.T @ X @ M_2 => (X.T @ X).T @ M_2:0",
         "ridge.effective_degrees_of_freedom_backward:transpose:X.T @ X @ M_2 => X.T @ X @ M_2.T:0",
     ),
+    "a vector is its own transpose": (
+        "eigen.rayleigh_backward:transpose:A @ v + v @ A => A @ v.T + v @ A:0",
+        "eigen.rayleigh_backward:transpose:A @ v + v @ A => A @ v + v.T @ A:0",
+    ),
+    "only the symmetric part of dL_dS is returned, and it is that of its transpose too": (
+        "eigen.eigh_backward:transpose:V @ dL_dM @ V.T => V @ dL_dM.T @ V.T:0",
+    ),
+    "that a gap is exactly as wide as the rounding does not happen": (
+        "eigen.along_eigenvectors:edge:np.abs(gap) > rounding_of(λ) => np.abs(gap) >= rounding_of(λ):0",
+    ),
+    "Y comes twice in the product": ("matrices.inverse_backward:sign:Y = inverse(A) => Y = -inverse(A):0",),
+    "i + j and i − j are both odd, or both even": ("matrices.cofactors:sign:(-1) ** (i + j) => (-1) ** (i - j):0",),
 }
 
 EQUIVALENT: dict[str, str] = {mutant: reason for reason, mutants in BY_REASON.items() for mutant in mutants}

@@ -43,7 +43,8 @@ def sliding_kernel(manual: Manual, x: np.ndarray) -> Figure:
     window = padded[row : row + 3, column : column + 3]
     fig, axes = figure(
         "One 3x3 kernel slides over a digit (with a border of zeros). At the marked place its nine weights are multiplied with the "
-        f"nine pixels below them and added up: {np.sum(window * kernel):.2f}, the marked cell of the output. The same nine weights serve every place.",
+        f"nine pixels below them and added up: {np.sum(window * kernel):.2f}, the marked cell of the output. "
+        "The same nine weights serve every place.",
         rows=2,
         columns=2,
         size=(3.3, 3.3),
@@ -80,8 +81,8 @@ def pooling_routes(manual: Manual, x: np.ndarray, y: int) -> Figure:
     channel = int(np.argmax(np.abs(dL_dh).sum(axis=(0, 2, 3))))
     unit = 10.0 ** np.floor(np.log10(np.abs(dL_dh[0, channel]).max() or 1.0))
     fig, axes = figure(
-        "Top: max pooling keeps the largest of every 2x2 window. Bottom: on the way back the gradient of each kept number goes whole to the "
-        "place that won, and zero to the other three: they did not influence the loss.",
+        "Top: max pooling keeps the largest of every 2x2 window. Bottom: on the way back the gradient of each kept number goes whole to "
+        "the place that won, and zero to the other three: they did not influence the loss.",
         rows=2,
         columns=2,
         size=(3.3, 3.3),
@@ -113,8 +114,8 @@ def feature_maps(manual: Manual, x: np.ndarray) -> Figure:
     manual.forget()
     kernels = manual.block1.conv.weight.data[:, 0]
     fig, axes = figure(
-        "Each column is one kernel of the first block. Top: its nine weights (red positive, blue negative). Bottom: what is left of the digit "
-        "(far left) after convolution, batch norm, ReLU and pooling: dark where this kernel found its pattern.",
+        "Each column is one kernel of the first block. Top: its nine weights (red positive, blue negative). Bottom: what is left of the "
+        "digit (far left) after convolution, batch norm, ReLU and pooling: dark where this kernel found its pattern.",
         rows=2,
         columns=len(maps) + 1,
         size=(1.25, 1.35),

@@ -102,7 +102,8 @@ def sharpness() -> Figure:
             slope[label].append(float((a * (1 - a)).max(axis=-1).mean()))
     fig, axes = figure(
         f"Random queries and keys, {places} places. Left: the largest attention weight, on average (1: all the weight on one place). "
-        "Right: the largest slope a(1 − a) of the softmax, through which every gradient must pass. Without the scale the weight moves to one place and the slope vanishes as d_k grows.",
+        "Right: the largest slope a(1 − a) of the softmax, through which every gradient must pass. "
+        "Without the scale the weight moves to one place and the slope vanishes as d_k grows.",
         columns=2,
         size=(4.2, 3.4),
     )

@@ -9,12 +9,12 @@ import torch
 
 from experiments.calculus import optimizers as script
 from experiments.calculus.optimizers import STEPS, TWIN, Steps, roll
-from experiments.walk import walk, walk_by_hand
 from experiments.compare import Judge, Step, as_array, error
 from experiments.convert import to_torch
 from experiments.data import InputError
 from experiments.lockstep import HandRun, LockStep, by_key, step_sizes
 from experiments.noise import SharedNoise
+from experiments.walk import walk, walk_by_hand
 from manual.calculus import optimizers as by_hand
 from torch_impl.calculus import optimizers as in_torch
 
