@@ -81,6 +81,8 @@ class ArrayData(pl.LightningDataModule):
             raise InputError(f"--data.batch_size and --data.seed must not be negative, got {batch_size} and {seed}")
         self.batch_size, self.seed = batch_size, seed
         self._split: Split | None = None
+        self._loader: ResumableLoader | None = None
+        self._place: dict[str, int] | None = None
 
     def load(self) -> Split:
         """Read or make the arrays."""
@@ -118,7 +120,18 @@ class ArrayData(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         """Shuffled batches; the last of an epoch may be smaller."""
         dataset = self._dataset(self.split.train)
-        return ResumableLoader(dataset, self.batch_size or len(dataset), self.seed)
+        self._loader = ResumableLoader(dataset, self.batch_size or len(dataset), self.seed)
+        if self._place is not None:
+            self._loader.load_state_dict(self._place)
+        return self._loader
+
+    def state_dict(self) -> dict[str, Any]:
+        """The loader's place. Lightning saves it with the loader too, but loads that only in mid-epoch."""
+        return self._loader.state_dict() if self._loader is not None else {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Let the next loader go on from there."""
+        self._place = state_dict
 
     def val_dataloader(self) -> DataLoader:
         """The held-out examples in one batch, in order."""

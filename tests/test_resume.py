@@ -32,6 +32,7 @@ RUNS: dict[str, tuple[Twin, int, tuple[str, ...]]] = {
     "dropout, a step schedule, accumulation": (MLP, 7, ("--model.hidden", "11", "--trainer.accumulate_grad_batches", "2")),
     "the first step": (MLP, 1, ("--model.hidden", "11")),
     "the last step of an epoch": (MLP, 6, ("--model.hidden", "11", "--trainer.accumulate_grad_batches", "2")),
+    "one batch an epoch": (undrawn(experiments.twin("hidden_layer")), 2, ("--data.batch_size", "0")),
     "batch norm, momentum, an epoch schedule": (CNN, 7, ("--model.channels", "3", "--trainer.gradient_clip_val", "0.5")),
     "float32": (CNN, 8, ("--model.channels", "3", *F32)),
     "spot": (CNN, 6, ("--model.channels", "3", *SPOT)),
@@ -104,6 +105,17 @@ def test_it_goes_on_to_the_last_bit(case: str, tmp_path: Path, monkeypatch: pyte
     assert len(lockstep[0]["runs"]) == (1 if case == "spot" else 2)
     for key in lockstep[0]:
         assert same(lockstep[0][key], lockstep[1][key]), key
+
+
+def test_a_run_that_is_over_can_be_given_more_epochs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(experiments, "twin", lambda name: MLP)
+    options = ("--model.hidden", "11")
+    assert start(MLP, tmp_path / "whole", (*options, "--trainer.max_epochs", "4")) == AGREE
+    assert start(MLP, tmp_path / "parts", (*options, "--trainer.max_epochs", "2")) == AGREE
+    assert resume(MLP, tmp_path / "parts", "--trainer.max_epochs", "4") == AGREE
+    a, b = (tmp_path / root / "digits_mlp" / "version_0" / "curves.csv" for root in ("whole", "parts"))
+    assert len(a.read_text().splitlines()) == 1 + 4 * 5
+    assert a.read_bytes() == b.read_bytes()
 
 
 def test_what_a_run_had_logged_when_it_was_interrupted_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,11 +15,12 @@ import torch
 from matplotlib.figure import Figure
 
 from experiments import run
-from experiments.calculus.optimizers import Steps, walk
+from experiments.calculus.optimizers import Steps
 from experiments.convert import to_torch
 from experiments.data import ArrayData
 from experiments.figure import BY_HAND, TORCH, figure
 from experiments.pair import Twin
+from experiments.walk import walk
 from manual.calculus import gradients as by_hand
 from manual.calculus.gradients import SURFACES
 from manual.calculus.gradients import Descent as Manual

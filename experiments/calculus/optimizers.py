@@ -13,10 +13,9 @@ from matplotlib.figure import Figure
 
 from experiments import run
 from experiments.data import ArrayData, InputError, Split
-from experiments.figure import BY_HAND, TORCH, figure
-from experiments.figure import draw_both as draw_both
+from experiments.figure import BY_HAND, TORCH, draw_both, figure
 from experiments.pair import Twin
-from experiments.walk import walk as walk
+from experiments.walk import walk
 from manual.calculus.optimizers import OPTIMIZERS, SURFACES
 from manual.calculus.optimizers import Optimizers as Manual
 from torch_impl.calculus.optimizers import Optimizers as Torch

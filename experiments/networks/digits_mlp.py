@@ -32,8 +32,8 @@ def what_minus_what(manual: Manual, data: ArrayData) -> Figure:
     truth = np.eye(10)[y[worst]]
     fig, axes = figure(
         f"A {y[worst]}, the held-out digit that is read worst. p: the predicted probabilities. y: the truth, 1 at the right digit. "
-        "Their difference p − y is the gradient of the loss with respect to the ten scores: gradient descent moves each score the other way, "
-        "up where p is too small, down where it is too large.",
+        "Their difference p − y is the gradient of the loss with respect to the ten scores: gradient descent moves each score "
+        "the other way, up where p is too small, down where it is too large.",
         rows=2,
         columns=2,
         size=(2.9, 2.4),

@@ -11,10 +11,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments import run
-from experiments.calculus.optimizers import draw_both
 from experiments.convert import to_torch
 from experiments.data import ArrayData
-from experiments.figure import BY_HAND, TORCH, figure
+from experiments.figure import BY_HAND, TORCH, draw_both, figure
 from experiments.pair import Twin
 from experiments.regression.linear_regression import FEATURES, Diabetes
 from experiments.regression.logistic_regression import draw_weights, three_times

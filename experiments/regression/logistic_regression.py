@@ -15,12 +15,12 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from experiments import run
-from experiments.calculus.optimizers import draw_both, walk
 from experiments.convert import to_numpy, to_torch
 from experiments.data import ArrayData, Split, split_at_random, standardise
-from experiments.figure import BY_HAND, TORCH, TWO_CLASSES, figure
+from experiments.figure import BY_HAND, TORCH, TWO_CLASSES, draw_both, figure
 from experiments.pair import Twin
 from experiments.regression.linear_regression import as_row
+from experiments.walk import walk
 from manual.module import Parameter
 from manual.regression.logistic_regression import LogisticRegression as Manual
 from manual.regression.logistic_regression import newton, sigmoid

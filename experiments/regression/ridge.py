@@ -12,10 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Polygon
 
 from experiments import run
-from experiments.calculus.optimizers import draw_both
 from experiments.convert import to_torch
 from experiments.data import ArrayData
-from experiments.figure import figure
+from experiments.figure import draw_both, figure
 from experiments.pair import Twin
 from experiments.regression.linear_regression import FEATURES, Diabetes, as_row
 from experiments.regression.logistic_regression import draw_weights, three_times

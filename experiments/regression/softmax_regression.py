@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from experiments import run
-from experiments.calculus.optimizers import draw_both, walk
 from experiments.convert import to_numpy
 from experiments.data import ArrayData, Digits, InputError, Split, split_at_random, standardise
-from experiments.figure import BY_HAND, TORCH, figure
+from experiments.figure import BY_HAND, TORCH, draw_both, figure
 from experiments.pair import Twin
+from experiments.walk import walk
 from manual.module import Parameter, no_grad
 from manual.nn.functional import softmax
 from manual.regression.softmax_regression import SoftmaxRegression as Manual
