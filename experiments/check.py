@@ -101,33 +101,53 @@ def data_for(twin: Twin, seed: int) -> tuple[ArrayData, bool]:
 
 
 def one_step(twin: Twin, variant: str | None, options: argparse.Namespace) -> tuple[Judge, bool]:
-    """Loss and gradients of one batch, at random parameters: initial zeros and ones would hide a forgotten factor."""
+    """Loss and gradients of two batches, at random parameters: initial zeros and ones would hide a forgotten factor.
+
+    Both forwards come before both backwards, and each loss has a factor of its own: the later batch must not
+    overwrite the earlier, gradients must add up, and ∂L/∂loss must be used.
+    """
     data, stand_in = data_for(twin, options.seed)
     ours, theirs = twin.build(options.seed, options.dtype, variant)
     rng = np.random.default_rng(options.seed)
     state = {name: p + rng.normal(0, 0.3, p.shape).astype(options.dtype) for name, p in ours.named_parameters()}
+    state.update({name: np.zeros_like(state[name]) for name in getattr(options, "zero", ()) if name in state})
     ours.load_state_dict({**ours.state_dict(), **state})
     theirs.load_state_dict(to_torch(ours.state_dict()))
     theirs = theirs.to(options.device)
-    size = data.batch_size or None
-    batch = tuple(a[:size].astype(options.dtype) if a.dtype.kind == "f" else a[:size] for a in data.split.train)
+    batches = two_batches(data, options.dtype)
     noises = SharedNoise(options.seed), SharedNoise(options.seed)
     share_hand(ours, noises[0])
     originals = share_torch(theirs, noises[1])
     ieee_arithmetic()
-    loss = ours.training_step(batch, 0)
-    ours.backward()
-    loss_torch: Any = theirs.training_step(to_torch(batch, options.device), 0)
-    loss_torch.backward()
+    losses = [float(ours.training_step(batch, i)) for i, batch in enumerate(batches)]
+    for factor in reversed(FACTORS):
+        ours.backward(factor)
+    losses_torch: list[Any] = [theirs.training_step(to_torch(batch, options.device), i) for i, batch in enumerate(batches)]
+    for factor, value in zip(reversed(FACTORS), reversed(losses_torch), strict=True):
+        (factor * value).backward()
     put(theirs, originals)
     judge = Judge(options.dtype, twin.zero_gradient)
-    by_hand = Step(float(loss), {n: p.grad for n, p in ours.named_parameters() if p.has_grad}, {}, dict(ours.named_buffers()))
+    by_hand = Step(sum(losses), {n: p.grad for n, p in ours.named_parameters() if p.has_grad}, {}, dict(ours.named_buffers()))
     gradient = {n: p.grad for n, p in theirs.named_parameters() if p.grad is not None}
     saved = theirs.state_dict()
-    by_torch = Step(float(loss_torch.detach()), gradient, {}, {n: b for n, b in theirs.named_buffers() if n in saved})
+    by_torch = Step(
+        sum(float(value.detach()) for value in losses_torch), gradient, {}, {n: b for n, b in theirs.named_buffers() if n in saved}
+    )
     if judge.step(0, by_hand, by_torch).beyond:
         judge.convict(0, by_hand, by_torch)
     return judge, stand_in
+
+
+FACTORS = (0.75, -1.25)
+"""∂L/∂loss of the two batches of `one_step`: neither is 1, and float32 holds both exactly."""
+
+
+def two_batches(data: ArrayData, dtype: str) -> list[tuple[np.ndarray, ...]]:
+    """The first rows of the data and those after them, one fewer; the first again, where there are no more."""
+    train = data.split.train
+    size = min(max(data.batch_size, 16), len(train[0])) if data.batch_size else len(train[0])
+    rows = [slice(0, size), slice(size, 2 * size - 1) if len(train[0]) > size + 1 else slice(0, size)]
+    return [tuple(a[r].astype(dtype) if a.dtype.kind == "f" else a[r] for a in train) for r in rows]
 
 
 def trajectory(twin: Twin, variant: str | None, options: argparse.Namespace, sgd: float | None = None) -> tuple[Judge, bool]:

@@ -101,7 +101,10 @@ class StraightLine(Concept):
     def backward(self, dL_dloss: float = 1.0) -> None:
         x, y, values = self.restore()
         for name, dL_dp in self.functions[2](x, y, **values, **self.arrays()).items():
-            getattr(self, name).grad += dL_dloss * dL_dp
+            p = getattr(self, name)
+            if np.shape(dL_dp) != p.shape:
+                raise ValueError(f"backward: the gradient of {name} must have its shape {p.shape}, got {np.shape(dL_dp)}")
+            p.grad += dL_dloss * dL_dp
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         x, y = batch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import experiments
 import manual.optim
 from experiments.data import InputError
 from experiments.lockstep import LockStep
+from experiments.nonfinite import NotFinite, first_in_forward
 from experiments.pair import Twin
 from manual import nn
 from manual.module import Module
@@ -486,3 +487,54 @@ def test_plain_gradient_descent_takes_the_place_of_both_optimizers_and_goes_agai
     assert lockstep.judge.passed
     assert set(lockstep.judge.worst["state"]) == {"group 0.lr"}
     assert isinstance(theirs.configure_optimizers(), dict)  # the concept's own again
+
+
+# ---- what is not finite ----------------------------------------------------------------------------
+
+
+class RootOfZero:
+    """A loss that is finite, and a gradient that is not: the slope of a root at 0 is infinite."""
+
+    def training_step(self, batch: Any, batch_idx: int) -> Any:
+        return super().training_step(batch, batch_idx) + (0 * self.fc2.bias).sum().sqrt()  # type: ignore[misc, attr-defined]
+
+
+def test_a_gradient_that_is_not_finite_in_torch_stops_the_run_and_is_named() -> None:
+    twin = replace(MLP, torch=type("Rooted", (RootOfZero, MLP.torch), {}))
+    with pytest.raises(NotFinite, match=r"step 0: torch: first not finite: the gradient of fc2\.bias \(NaN\)"):
+        run(twin)
+
+
+@pytest.mark.parametrize("mode", ["free", "spot"])
+def test_a_gradient_that_is_not_finite_by_hand_alone_is_a_disagreement(mode: str) -> None:
+    nan = linear("fc2", dL_dW=lambda W, x, d: d.T @ x * np.nan)
+    lockstep, _ = run(broken(MLP, nan), 2, lockstep=SPOT if mode == "spot" else {})
+    assert (lockstep.judge.failure or "").startswith("step 0: gradient fc2.weight differs by inf")
+
+
+@pytest.mark.parametrize("at", ["batch", "parameter", "module", "values"])
+def test_the_first_tensor_that_is_not_finite_is_named_in_the_order_of_computation(at: str) -> None:
+    for by_hand, model in zip((True, False), (CORNERS if at == "values" else MLP).build(), strict=True):
+        rng = np.random.default_rng(0)
+        x, y = (rng.normal(size=(4, 2)), np.ones((4, 1))) if at == "values" else (rng.normal(size=(4, 64)), np.arange(4))
+        as_theirs: Callable[[Any], Any] = (lambda a: a) if by_hand else torch.from_numpy
+        forward = model.relu.forward if at != "values" else None
+        if at == "batch":
+            x[2, 3] = np.inf
+        elif at == "parameter":
+            model.fc2.bias.data[1] = np.nan
+        elif at == "module":
+            model.relu.forward = lambda z, forward=forward: forward(z) * np.inf
+        else:
+            model.b1.data[:] = 1e308
+            model.W2.data[:] = 1e308
+        expected = {
+            "batch": "entry 0 of the batch (Inf)",
+            "parameter": "parameter fc2.bias (NaN)",
+            "module": "the output of relu (NaN)",  # 0 · ∞
+            "values": "z2 (Inf)",
+        }
+        with torch.no_grad(), np.errstate(all="ignore"):
+            assert first_in_forward(model, (as_theirs(x), as_theirs(y)), by_hand) == expected[at]
+        if at == "module":
+            assert vars(model.fc2).get("forward") is None  # what looked on is gone

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import experiments
-from experiments import cli
+from experiments import board, cli
 from experiments.__main__ import AGREE, INTERRUPTED, main
 from experiments.pair import Twin
 from tests.helpers import configured, finished, python, same, scalars, scheduled, undrawn
@@ -40,8 +40,9 @@ RUNS: dict[str, tuple[Twin, int, tuple[str, ...]]] = {
 
 
 @pytest.fixture(autouse=True)
-def ctrl_c() -> Iterator[None]:
-    """Afterwards Ctrl-C is again what it was."""
+def ctrl_c(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Afterwards Ctrl-C is again what it was. Histograms are drawn but once: they take longer than a step."""
+    monkeypatch.setattr(board, "HISTOGRAMS", 1)
     handler = signal.getsignal(signal.SIGINT)
     yield
     signal.signal(signal.SIGINT, handler)
@@ -150,7 +151,7 @@ def test_another_mode_is_refused_on_resume(tmp_path: Path, monkeypatch: pytest.M
 
 def test_ctrl_c_in_a_terminal(tmp_path: Path) -> None:
     """As a person does it: a process, SIGINT, and the command that it prints."""
-    options = ["run", "digits_mlp", "--model.hidden", "9", "--trainer.max_epochs", "20", "--trainer.default_root_dir"]
+    options = ["run", "digits_mlp", "--model.hidden", "9", "--trainer.max_epochs", "8", "--trainer.default_root_dir"]
     folder = tmp_path / "runs" / "digits_mlp" / "version_0"
     process = python("-m", "experiments", *options, "runs", folder=tmp_path)
     began = time.monotonic()
@@ -164,12 +165,12 @@ def test_ctrl_c_in_a_terminal(tmp_path: Path) -> None:
     assert line[:6] == ["python", "-m", "experiments", "run", "digits_mlp", "--ckpt_path"]
     taken = len((folder / "curves.csv").read_text().splitlines()) - 1
     assert f"Interrupted after {taken} steps" in out
-    assert 0 < taken < 20 * 45
+    assert 0 < taken < 8 * 45
 
     status, out, err = finished(python(*line[1:], folder=tmp_path))
     assert status == AGREE, err
     assert err == ""
-    assert "They agree: 900 steps judged" in out
+    assert "They agree: 360 steps judged" in out
     assert main([*options, str(tmp_path / "whole")]) == AGREE
     curves = [root / "digits_mlp" / "version_0" / "curves.csv" for root in (tmp_path / "runs", tmp_path / "whole")]
     assert curves[0].read_bytes() == curves[1].read_bytes()

@@ -102,7 +102,8 @@ def test_the_graph_is_torchs(tiny_run: Finished) -> None:
 
 
 def test_scalars_are_written_as_often_as_lightning_writes_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(experiments, "twin", lambda name, twin=undrawn(experiments.twin("digits_mlp")): twin)
+    twin = undrawn(experiments.twin("digits_mlp"))
+    monkeypatch.setattr(experiments, "twin", lambda name: twin)
     options = ["--trainer.log_every_n_steps", "3", "--trainer.max_steps", "8", "--trainer.accumulate_grad_batches", "2"]
     assert command("run", "digits_mlp", *options, "--trainer.default_root_dir", str(tmp_path))[0] == 0
     steps = {side: [s for s, _ in scalars(tmp_path / "digits_mlp" / "version_0" / side)["loss/train"]] for side in ("manual", "torch")}

@@ -112,7 +112,22 @@ def judge_concept(name: str, seed: int) -> dict[str, float]:
 
     twin, options = experiments.twin(name), argparse.Namespace(seed=seed, dtype="float64", device="cpu")
     judges = {variant: one_step(twin, variant, options)[0] for variant in (None, *twin.variants)}
+    if seed == 1:  # a first layer of zeros puts every unit on its kink
+        judges["at the kink"] = one_step(twin, None, argparse.Namespace(**vars(options), zero=("W1", "b1")))[0]
     return {f"{kind} {n}, {v or 'as declared'}": e for v, j in judges.items() for kind, found in j.worst.items() for n, e in found.items()}
+
+
+def judge_trajectory(name: str, seed: int) -> dict[str, float]:
+    """The errors of a few steps of a concept that brings an optimizer of its own."""
+    from experiments.check import trajectory
+
+    twin, options = experiments.twin(name), argparse.Namespace(seed=seed, dtype="float64", device="cpu", steps=6)
+    judges = {variant: trajectory(twin, variant, options)[0] for variant in (None, *twin.variants)}
+    return {f"{kind} {n}, {v or 'as declared'}": e for v, j in judges.items() for kind, found in j.worst.items() for n, e in found.items()}
+
+
+CHECKS["gradients.Newton"] = [partial(judge_trajectory, "gradients")]
+CHECKS["lasso.ProximalSGD"] = [partial(judge_trajectory, "lasso")]
 
 
 def check_of(case: Case, seed: int, batch: int | None = None, dtype: str = "float64", layout: str = "plain") -> Check:

@@ -23,6 +23,10 @@ BASES = ("Optimizer", "LRScheduler")
 """Public classes that are nothing on their own: the cases of their subclasses judge them."""
 
 
+WRONG_ON_PURPOSE = ("wine_quality.article_backward",)
+"""A published mistake, shown as it is; tests/networks/test_wine_quality.py holds every fault of it in place."""
+
+
 @dataclass(frozen=True, eq=False)
 class Written:
     """A function written by hand, its syntax tree, and the class that it is a method of."""
@@ -185,7 +189,7 @@ class Handwriting:
         return only
 
     def judges(self) -> dict[Written, tuple[str, ...]]:
-        """For everything that is mutated, the names of the classes that run it; for what no class runs, of the functions that do."""
+        """For everything that is mutated, the names of the classes that run it, and of the functions that do."""
         found: dict[Written, list[str]] = {}
         for name, cls in self.public.items():
             methods = [call for attribute in dir(cls) for call in self.method(cls.__mro__, attribute, cls)]
@@ -193,11 +197,10 @@ class Handwriting:
             for written in dict.fromkeys(w for root in roots for w in self.reached_from(*root)):
                 if written in self.backward_only and name not in BASES:
                     found.setdefault(written, []).append(name)
-        by_class = set(found)
         for root in self.functions.values():
             if root.is_root and root.owner is None:
                 for written in self.reached_from(root, None):
-                    if written in self.backward_only - by_class:
+                    if written in self.backward_only and written.name not in WRONG_ON_PURPOSE:
                         found.setdefault(written, []).append(root.name.removesuffix("_backward"))  # as function_case has it
         return {written: tuple(names) for written, names in found.items()}
 

@@ -84,13 +84,13 @@ class Attention(Concept):
     def training_step(self, batch: Batch, batch_idx: int) -> float:
         x, target = batch
         z = self(x)
-        self.shape = z.shape
+        self.save(z.shape)
         loss = self.loss(z.reshape(-1, z.shape[-1]), target.reshape(-1))  # every place of every sequence is one example
         self.log("loss/train", loss)
         return loss
 
     def backward(self, dL_dloss: float = 1.0) -> None:
-        dL_dz = self.loss.backward(dL_dloss).reshape(self.shape)  # (N·T, tokens) → (N, T, tokens)
+        dL_dz = self.loss.backward(dL_dloss).reshape(self.restore())  # (N·T, tokens) → (N, T, tokens)
         dL_dy = self.out.backward(dL_dz)
         dL_dq, dL_dk, dL_dv = self.attend.backward(dL_dy)
         dL_de = self.value.backward(dL_dv)
