@@ -143,10 +143,11 @@ FACTORS = (0.75, -1.25)
 
 
 def two_batches(data: ArrayData, dtype: str) -> list[tuple[np.ndarray, ...]]:
-    """The first rows of the data and those after them, one fewer; the first again, where there are no more."""
+    """The first rows of the data and those after them: one more than a batch, so that no size is by chance that of a layer, and fewer."""
     train = data.split.train
-    size = min(max(data.batch_size, 16), len(train[0])) if data.batch_size else len(train[0])
-    rows = [slice(0, size), slice(size, 2 * size - 1) if len(train[0]) > size + 1 else slice(0, size)]
+    n = len(train[0])
+    size = min(max(data.batch_size or n, 16) + 1, n // 2 + 1)
+    rows = [slice(0, size), slice(size, min(2 * size - 1, n))]
     return [tuple(a[r].astype(dtype) if a.dtype.kind == "f" else a[r] for a in train) for r in rows]
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 CHAPTERS: dict[str, list[str]] = {
     "linear_algebra": ["vectors", "matrices", "eigen"],
     "calculus": ["derivatives", "one_weight", "gradients", "chain_rule", "optimizers"],
-    "probability": [],
+    "probability": ["likelihood"],
     "numerics": [],
     "regression": ["linear_regression", "ridge", "lasso", "perceptron", "logistic_regression", "softmax_regression"],
     "networks": ["hidden_layer", "wine_quality", "digits_mlp", "digits_cnn"],

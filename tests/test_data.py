@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.utils.data import TensorDataset
 
-from experiments.data import ArrayData, Digits, DigitImages, InputError, ResumableLoader, Split, split_at_random, standardise
+from experiments.data import ArrayData, DigitImages, Digits, InputError, ResumableLoader, Split, split_at_random, standardise
 
 
 def loader(n: int = 13, batch_size: int = 4, seed: int = 0) -> ResumableLoader:

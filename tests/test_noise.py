@@ -63,7 +63,9 @@ def test_dropouts_are_swapped_by_name_and_put_back() -> None:
     assert dict(net.named_modules()) == before
 
 
-@pytest.mark.parametrize(("kind", "shape"), [(nn.Dropout, (9, 5)), (nn.Dropout1d, (4, 6, 5)), (nn.Dropout2d, (4, 3, 5, 2)), (nn.AlphaDropout, (9, 5))])
+@pytest.mark.parametrize(
+    ("kind", "shape"), [(nn.Dropout, (9, 5)), (nn.Dropout1d, (4, 6, 5)), (nn.Dropout2d, (4, 3, 5, 2)), (nn.AlphaDropout, (9, 5))]
+)
 @pytest.mark.parametrize("p", [0.0, 0.3, 1.0])
 def test_both_sides_drop_the_same_entries_and_torchs_own_number_of_them(kind: Any, shape: tuple[int, ...], p: float) -> None:
     x = np.random.default_rng(0).normal(size=shape)

@@ -308,10 +308,13 @@ TWIN = Twin(
     data_args={"steps": 30},
     trainer={"max_epochs": 1, "log_every_n_steps": 1},
     variants={
-        f"{method.replace('_', ' ')}, {surface}": {"surface": surface, "method": method}
-        for surface in SURFACES
-        for method in by_hand.LR
-        if (surface, method) != ("valley", "newton")
+        "half of Newton's step": {"lr": 0.5},
+        **{
+            f"{method.replace('_', ' ')}, {surface}": {"surface": surface, "method": method}
+            for surface in SURFACES
+            for method in by_hand.LR
+            if (surface, method) != ("valley", "newton")
+        },
     },
     sgd_lr=0.001,
     before=before,

@@ -122,6 +122,37 @@ BY_REASON: dict[str, tuple[str, ...]] = {
     ),
     "Y comes twice in the product": ("matrices.inverse_backward:sign:Y = inverse(A) => Y = -inverse(A):0",),
     "i + j and i − j are both odd, or both even": ("matrices.cofactors:sign:(-1) ** (i + j) => (-1) ** (i - j):0",),
+    "the batch is not read: two forwards before one backward save the same point": (
+        "gradients.Descent.backward:stale:self.restore() => self._saved.pop(0):0",
+        "optimizers.Optimizers.backward:stale:self.restore() => self._saved.pop(0):0",
+    ),
+    "only the gradient with respect to the second factor is used, and it does not depend on that factor": (
+        "matrices.Matrices.backward:sign:product_backward(dL_dP, A, self.X.data) => product_backward(dL_dP, A, -self.X.data):0",
+        "matrices.Matrices.backward:scale:product_backward(dL_dP, A, self.X.data) => product_backward(dL_dP, A, 2 * self.X.data):0",
+        "matrices.Matrices.backward:scale:product_backward(dL_dP, A, self.X.data) => product_backward(dL_dP, A, 0.5 * self.X.data):0",
+    ),
+    "only the gradient with respect to w is used; a cosine does not know how long x is, and is odd in w": (
+        "vectors.Vectors.backward:scale:cosine_similarity_backward(dL_dy, x, w) => cosine_similarity_backward(dL_dy, 2 * x, w):0",
+        "vectors.Vectors.backward:scale:cosine_similarity_backward(dL_dy, x, w) => cosine_similarity_backward(dL_dy, 0.5 * x, w):0",
+        "vectors.Vectors.backward:sign:cosine_similarity_backward(dL_dy, x, w) => cosine_similarity_backward(dL_dy, x, -w):0",
+    ),
+    "only the sign of z is used": (
+        "perceptron.Perceptron.backward:scale:perceptron_loss_backward(dL_dloss, z, y) => perceptron_loss_backward(dL_dloss, 2 * z, y):0",
+        "perceptron.Perceptron.backward:scale:perceptron_loss_backward(dL_dloss, z, y) => perceptron_loss_backward(dL_dloss, 0.5 * z, y):0",
+    ),
+    "there is one column, and the sum over all is added to the one entry of b": (
+        "perceptron.Perceptron.backward:axis:dL_dz.sum(axis=0) => dL_dz.sum(axis=None):0",
+    ),
+    "what value.backward returns is a new array that nobody else holds": (
+        "attention.Attention.backward:inplace:dL_de = dL_de + self.query.backward(dL_dq) => dL_de += self.query.backward(dL_dq):0",
+    ),
+    "the two have one length, one shape and one dtype": (
+        "vectors.Vectors.backward:saved:np.full(len(x), -dL_dloss / len(x), x.dtype) => np.full(len(w), -dL_dloss / len(x), x.dtype):0",
+        "vectors.Vectors.backward:saved:-dL_dloss / len(x) => -dL_dloss / len(w):0",
+        "likelihood.Likelihood.backward:saved:np.full_like(p, -dL_dloss / len(heads)) => np.full_like(mean, -dL_dloss / len(heads)):0",
+        "likelihood.Likelihood.backward:saved:np.full_like(p, -dL_dloss / len(heads)) => np.full_like(std, -dL_dloss / len(heads)):0",
+        "likelihood.Likelihood.backward:saved:-dL_dloss / len(heads) => -dL_dloss / len(rolled):0",
+    ),
 }
 
 EQUIVALENT: dict[str, str] = {mutant: reason for reason, mutants in BY_REASON.items() for mutant in mutants}

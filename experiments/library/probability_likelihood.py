@@ -32,15 +32,25 @@ def of_a_coin(name: str) -> None:
     def no_throws(rng: np.random.Generator, N: int) -> Built:
         return Built({}, [rng.uniform(0.2, 0.8, size=N), np.zeros(0)], differentiated=(0,))
 
-    def ends(rng: np.random.Generator, D: int) -> Built:
-        """p of 0 and 1, of which one is possible if all throws fell alike."""
-        x = throws(rng, D) if rng.random() < 0.4 else np.full(D, float(rng.integers(2)))
-        return Built({}, [np.array([0.0, 1.0, 0.37]), x], differentiated=(0,))
+    ends = np.array([0.0, 1.0, 0.37])
+
+    def mixed_at_the_ends(rng: np.random.Generator, D: int) -> Built:
+        """p of 0 and 1: both are impossible."""
+        return Built({}, [ends, throws(rng, D)], differentiated=(0,))
+
+    def heads_at_the_ends(rng: np.random.Generator, D: int) -> Built:
+        """p = 1 is possible."""
+        return Built({}, [ends, np.ones(D)], differentiated=(0,))
+
+    def tails_at_the_ends(rng: np.random.Generator, D: int) -> Built:
+        """p = 0 is possible."""
+        return Built({}, [ends, np.zeros(D)], differentiated=(0,))
 
     function_case(PATH, name, empty=True)(mixed)
     function_case(PATH, name, empty=True)(alike)
     function_case(PATH, name, empty=True)(no_throws)
-    function_case(PATH, name, smooth=False, repeat=False, nonfinite="match")(ends)
+    for build in (mixed_at_the_ends, heads_at_the_ends, tails_at_the_ends):
+        function_case(PATH, name, smooth=False, repeat=False, nonfinite="match")(build)
 
 
 for _name in ("bernoulli_likelihood", "bernoulli_log_likelihood"):
