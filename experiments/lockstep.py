@@ -227,6 +227,11 @@ class LockStep(pl.Callback):
         """The same where training ends early: Lightning calls no teardown then."""
         self.teardown(trainer, pl_module, "fit")
 
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """In mode spot, hand the last weights over: figures are drawn of the trained pair."""
+        if self.mode == "spot":
+            self.hand.model.load_state_dict(to_numpy(dict(pl_module.state_dict())))
+
     # ---- a step ----------------------------------------------------------------------------------
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int) -> None:

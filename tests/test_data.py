@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import operator
+
 import numpy as np
 import pytest
 import torch
@@ -22,7 +25,7 @@ def test_every_epoch_has_every_example_once_in_an_order_of_its_own() -> None:
     batches = loader()
     first, second = epoch(batches), epoch(batches)
     assert [len(b) for b in first] == [4, 4, 4, 1]
-    assert sorted(sum(first, [])) == sorted(sum(second, [])) == list(range(13))
+    assert sorted(functools.reduce(operator.iadd, first, [])) == sorted(functools.reduce(operator.iadd, second, [])) == list(range(13))
     assert first != second
     again = loader()
     assert [epoch(again), epoch(again)] == [first, second]
@@ -33,7 +36,7 @@ def test_every_epoch_has_every_example_once_in_an_order_of_its_own() -> None:
 def test_a_loader_goes_on_at_the_next_batch(taken: int) -> None:
     """From within an epoch, from its end, and in later epochs; and again if interrupted twice."""
     whole = loader()
-    expected = sum((epoch(whole) for _ in range(4)), [])
+    expected = functools.reduce(operator.iadd, (epoch(whole) for _ in range(4)), [])
 
     def some(batches: ResumableLoader, n: int) -> list[list[int]]:
         found: list[list[int]] = []

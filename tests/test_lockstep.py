@@ -95,8 +95,9 @@ def test_right_pairs_agree_under_other_optimizers_and_schedules(twin: Twin, mode
     )
 
 
-def test_weights_and_metrics_at_the_end_are_the_same_numbers() -> None:
-    lockstep, theirs = run(CNN, limit_val_batches=1.0, max_epochs=3)
+@pytest.mark.parametrize("mode", ["free", "spot"])
+def test_weights_and_metrics_at_the_end_are_the_same_numbers(mode: str) -> None:
+    lockstep, theirs = run(CNN, limit_val_batches=1.0, max_epochs=3, lockstep=SPOT if mode == "spot" else {})
     assert set(lockstep.metrics) == {"loss/val", "accuracy/val"}
     found = {name: float(theirs.trainer.callback_metrics[name]) for name in lockstep.metrics}
     assert lockstep.metrics == pytest.approx(found, rel=1e-12)

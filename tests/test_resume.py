@@ -166,6 +166,8 @@ def test_ctrl_c_in_a_terminal(tmp_path: Path) -> None:
     taken = len((folder / "curves.csv").read_text().splitlines()) - 1
     assert f"Interrupted after {taken} steps" in out
     assert 0 < taken < 8 * 45
+    for side in ("manual", "torch"):
+        assert [step for step, _ in scalars(folder / side)["loss/train"]] == list(range(taken))
 
     status, out, err = finished(python(*line[1:], folder=tmp_path))
     assert status == AGREE, err

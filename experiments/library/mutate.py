@@ -120,7 +120,9 @@ def judge_concept(name: str, seed: int) -> dict[str, float]:
 def judge_trajectory(name: str, seed: int) -> dict[str, float]:
     """The errors of a few steps of a concept that brings an optimizer of its own."""
     from experiments.check import trajectory
+    from experiments.quiet import quiet
 
+    quiet()
     twin, options = experiments.twin(name), argparse.Namespace(seed=seed, dtype="float64", device="cpu", steps=6)
     judges = {variant: trajectory(twin, variant, options)[0] for variant in (None, *twin.variants)}
     return {f"{kind} {n}, {v or 'as declared'}": e for v, j in judges.items() for kind, found in j.worst.items() for n, e in found.items()}

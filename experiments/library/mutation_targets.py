@@ -114,7 +114,8 @@ class Handwriting:
             for written in written_in(module):
                 self.functions.setdefault(written.function, written)
         self.classes = list(dict.fromkeys(w.owner for w in self.functions.values() if w.owner))
-        self.public = {**public_classes(), **{name_of(c): c for c in self.classes if is_of_a_concept(c.__module__)}}
+        self.layers = public_classes()
+        self.concepts = {name_of(c): c for c in self.classes if is_of_a_concept(c.__module__)}
         self._calls: dict[Call, list[Call]] = {}
 
     def method(self, lookup: Iterable[type], name: str, cls: type) -> list[Call]:
@@ -145,7 +146,8 @@ class Handwriting:
                 yield from self._held_by(getattr(known[module], name, None))
             case ast.Attribute(_, name) if not any(hasattr(t, name) for t in (dict, list, str)):
                 for found in (called for other in self.classes for called in self.method([other], name, other)):
-                    part = found[1].__module__ == written.function.__module__ and found[1] not in self.public.values()
+                    public = found[1] in self.layers.values() or found[1] in self.concepts.values()
+                    part = found[1].__module__ == written.function.__module__ and not public
                     if part or not found[0].is_root:  # a public class's backward is judged by its own cases
                         yield found
 
@@ -189,20 +191,22 @@ class Handwriting:
         return only
 
     def judges(self) -> dict[Written, tuple[str, ...]]:
-        """For everything that is mutated, the names of the classes that run it, and of the functions that do."""
+        """For everything that is mutated the names whose cases run it: of layers and optimizers, else of functions, else of concepts."""
+        plain = [w for w in self.functions.values() if w.is_root and not w.owner and w.name not in WRONG_ON_PURPOSE]
+        functions = {w.name.removesuffix("_backward"): [(w, None)] for w in plain}  # as function_case has them
         found: dict[Written, list[str]] = {}
-        for name, cls in self.public.items():
-            methods = [call for attribute in dir(cls) for call in self.method(cls.__mro__, attribute, cls)]
-            roots = [call for call in methods if call[0].is_root]
-            for written in dict.fromkeys(w for root in roots for w in self.reached_from(*root)):
-                if written in self.backward_only and name not in BASES:
-                    found.setdefault(written, []).append(name)
-        for root in self.functions.values():
-            if root.is_root and root.owner is None:
-                for written in self.reached_from(root, None):
-                    if written in self.backward_only and written.name not in WRONG_ON_PURPOSE:
-                        found.setdefault(written, []).append(root.name.removesuffix("_backward"))  # as function_case has it
+        for roots in (self.roots_of(self.layers), functions, self.roots_of(self.concepts)):
+            judged = set(found)
+            for name, calls in roots.items():
+                for written in dict.fromkeys(w for call in calls for w in self.reached_from(*call)):
+                    if written in self.backward_only - judged and name not in BASES:
+                        found.setdefault(written, []).append(name)
         return {written: tuple(names) for written, names in found.items()}
+
+    def roots_of(self, classes: dict[str, type]) -> dict[str, list[Call]]:
+        """The backward passes and steps of these classes, inherited ones too."""
+        methods = {name: [call for attribute in dir(c) for call in self.method(c.__mro__, attribute, c)] for name, c in classes.items()}
+        return {name: [call for call in calls if call[0].is_root] for name, calls in methods.items()}
 
 
 def is_of_a_concept(module: str) -> bool:
