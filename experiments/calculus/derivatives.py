@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from experiments import run
 from experiments.convert import to_numpy, to_torch
 from experiments.data import ArrayData, Split
-from experiments.figure import BY_HAND, TORCH, figure
+from experiments.figure import BY_HAND, TORCH, draw_both, figure
 from experiments.pair import Twin
 from manual.calculus import derivatives as by_hand
 from manual.calculus.derivatives import Cubic as Manual
@@ -58,12 +58,6 @@ def before(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Fi
 def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
     """What is drawn of the trained pair."""
     return {"the fitted cubic": fitted(manual, torch_module, data)}
-
-
-def draw_both(ax: Any, x: np.ndarray, ours: np.ndarray, theirs: np.ndarray, label: str, colour: str) -> None:
-    """One curve of both sides in one colour: torch's broad and pale, the hand-written one dashed on top of it."""
-    ax.plot(x, theirs, **{**TORCH, "color": colour, "alpha": 0.3})
-    ax.plot(x, ours, label=label, **{**BY_HAND, "color": colour})
 
 
 def secants(x: float = 0.6) -> Figure:
@@ -142,7 +136,7 @@ def steps() -> Figure:
     )
     ax = axes[0, 0]
     for (name, (ours, theirs)), colour in zip(step_errors(hs, np.linspace(0.3, 1.3, 11)).items(), COLOURS, strict=False):
-        draw_both(ax, hs, ours, theirs, name, colour)
+        draw_both(ax, np.stack([hs, ours]), np.stack([hs, theirs]), name, colour)
     eps = np.finfo(np.float64).eps
     for best, colour in ((eps ** (1 / 2), COLOURS[0]), (eps ** (1 / 3), COLOURS[1])):
         ax.axvline(best, color=colour, linestyle=":", linewidth=1.2)
@@ -164,9 +158,9 @@ def gallery() -> Figure:
     x = np.linspace(-4, 4, 161)
     for name, colour in zip(("sigmoid", "tanh", "relu", "softplus", "gelu"), COLOURS, strict=True):
         theirs = getattr(in_torch, name)
-        draw_both(axes[0, 0], x, getattr(by_hand, name)(x), theirs(to_torch(x)).numpy(), name, colour)
+        draw_both(axes[0, 0], np.stack([x, getattr(by_hand, name)(x)]), np.stack([x, theirs(to_torch(x)).numpy()]), name, colour)
         ours = getattr(by_hand, f"{name}_backward")(np.ones_like(x), x)
-        draw_both(axes[0, 1], x, ours, in_torch.derivative(theirs, to_torch(x)).numpy(), name, colour)
+        draw_both(axes[0, 1], np.stack([x, ours]), np.stack([x, in_torch.derivative(theirs, to_torch(x)).numpy()]), name, colour)
     axes[0, 0].set(xlabel="x", ylabel="y", ylim=(-1.1, 2.6))
     axes[0, 1].set(xlabel="x", ylabel="∂y/∂x")
     axes[0, 0].legend(fontsize=8, loc="upper left")

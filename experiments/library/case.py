@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 import manual.nn
-from experiments.compare import ONE_STEP, NonFinite, error, norm
+from experiments.compare import NonFinite, error, norm
 from experiments.noise import Stream
 
 
@@ -301,11 +301,6 @@ def failures(found: Mapping[str, float], tolerance: float) -> list[str]:
     """A line for everything above the tolerance, worst first."""
     bad = sorted(((e, what) for what, e in found.items() if not e <= tolerance), reverse=True)
     return [f"{what}: error {e:.1e}, tolerated {tolerance:.0e}" for e, what in bad]
-
-
-def one_step_tolerance(dtype: str) -> float:
-    """The tolerance of one forward and backward from equal weights."""
-    return ONE_STEP[dtype]
 
 
 def cases_of(names: Iterable[str] = ()) -> list[Case]:

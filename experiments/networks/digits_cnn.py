@@ -6,7 +6,7 @@ Both sides reach over 98 % on 359 digits that they were not trained on.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK = "Greys"
-SIGNED: dict[str, Any] = {"cmap": "RdBu_r"}
 
 
 def write_numbers(axes: Axes, values: np.ndarray, digits: int = 1, size: float = 7) -> None:
