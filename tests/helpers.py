@@ -84,6 +84,14 @@ def fit(
     return callback, theirs
 
 
+def whole_run(twin: Twin, variant: str | None = None) -> tuple[LockStep, Any]:
+    """The run that the twin declares, from its first step to its last, in lock-step and float64; the callback, and the torch module."""
+    _, theirs = twin.build(variant=variant)
+    lockstep = LockStep(twin)
+    pl.Trainer(**{**SILENT, **twin.trainer}, precision="64-true", callbacks=[lockstep]).fit(theirs, twin.make_data())
+    return lockstep, theirs
+
+
 def configured(twin: Twin, configure: Callable[[Any, Any], Any], **model: Any) -> Twin:
     """The same pair with another optimizer: both sides call configure(their optim library, their parameters).
 
