@@ -278,10 +278,15 @@ def along_eigenvectors(dL_dλ: Array, dL_dV: Array, λ: Array, V: Array) -> Arra
 def with_sign(V: Array) -> Array:
     """Each column with the sign that makes its first entry positive that is at least half as large as its largest.
 
-    v and −v are eigenvectors alike. A rule makes them comparable; it is no part of the gradient. Shapes: both (n, n).
+    v and −v are eigenvectors alike. A rule makes them comparable; it is no part of the gradient. Shapes: both (n, k).
     """
+    return V * signs(V)
+
+
+def signs(V: Array) -> Array:
+    """1 for each column that `with_sign` keeps, −1 for each that it turns round. Shapes: (n, k) to (k,)."""
     large = np.abs(V) >= np.abs(V).max(axis=0, initial=0) / 2
-    return V * np.sign(V[large.argmax(axis=0), np.arange(len(V))]) if V.size else V
+    return np.sign(V[large.argmax(axis=0), np.arange(V.shape[1])]) if V.size else np.ones(V.shape[1], V.dtype)
 
 
 def expect_finite(function: str, A: Array) -> None:

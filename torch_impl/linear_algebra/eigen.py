@@ -30,8 +30,13 @@ def eig(A: Tensor) -> tuple[Tensor, Tensor]:
 
 def with_sign(V: Tensor) -> Tensor:
     """Each column with the sign that makes its first entry positive that is at least half as large as its largest."""
+    return V * signs(V)
+
+
+def signs(V: Tensor) -> Tensor:
+    """1 for each column that `with_sign` keeps, −1 for each that it turns round; no part of the gradient."""
     large = (V.abs() >= V.abs().amax(dim=0) / 2).int().argmax(dim=0, keepdim=True)
-    return V * V.detach().gather(0, large).sign()
+    return V.detach().gather(0, large).sign()[0]
 
 
 def covariance(x: Tensor) -> Tensor:

@@ -1,0 +1,242 @@
+"""Singular values: turn, stretch, turn; and the best short description of an image
+
+U Vᵀ of rank 4 is fitted to a photograph by gradient descent on both sides, and reaches the error of the truncated singular value
+decomposition, below which no matrix of rank 4 can get (Eckart and Young). The decomposition by hand turns pairs of columns to right angles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from experiments import run
+from experiments.convert import to_numpy
+from experiments.data import ArrayData, Split
+from experiments.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.pair import Twin
+from experiments.walk import walk
+from manual.linear_algebra.svd import LowRank as Manual
+from manual.linear_algebra.svd import frobenius_error, rank_k, svd, svdvals, svdvals_by_gram
+from torch_impl.linear_algebra.svd import LowRank as Torch
+
+
+def photograph() -> np.ndarray:
+    """A temple (china.jpg in scikit-learn), in grey, 0 to 1, each pixel the mean of 8 x 8 of the original: (53, 80)."""
+    from sklearn.datasets import load_sample_image
+
+    grey = load_sample_image("china.jpg").mean(axis=2) / 255  # (427, 640, 3) to (427, 640)
+    return grey[:424].reshape(53, 8, 80, 8).mean(axis=(1, 3))
+
+
+class Photograph(ArrayData):
+    """The rows of one photograph; a batch is (i, row): which rows, and their 80 pixels.
+
+    Nothing is held out: U has numbers of its own for each row. `val` is the whole image once more.
+
+    Args:
+        batch_size: rows in a batch; 0 puts all of them into one.
+        seed: of the order of the rows.
+    """
+
+    def __init__(self, batch_size: int = 0, seed: int = 0) -> None:
+        super().__init__(batch_size, seed)
+
+    def load(self) -> Split:
+        image = photograph()
+        whole = np.arange(len(image)), image
+        return Split(whole, whole)
+
+
+# ---- figures -------------------------------------------------------------------------------------------
+
+MATRIX = np.array([[1.6, 1.1], [-0.3, 1.2]])
+COLOURS = ("#d1495b", "#3d5a80", "#00798c", "#edae49")
+"""Of the first singular value or vector, the second, ..."""
+
+
+def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
+    """What is drawn of the trained pair."""
+    i, row = data.split.val
+    image = row[i.argsort()]
+    return {
+        "turn, stretch, turn": three_steps(),
+        "a photograph in few numbers": pieces(image),
+        "the best of rank k": trained(manual, torch_module, image),
+        "one piece after the other": learned(manual, image),
+        "half of the digits": digits(),
+    }
+
+
+def three_steps() -> Figure:
+    """The circle, turned, stretched, turned again."""
+    U, S, Vh = svd(MATRIX)
+    fig, axes = figure(
+        "What a matrix does to the circle of all arrows of length 1, in three steps from left to right. Vᵀ turns the circle (and here "
+        "mirrors it) so that v₁ (red) and v₂ (blue) lie on the axes. S stretches along the axes, by "
+        f"σ₁ = {S[0]:.2f} and σ₂ = {S[1]:.2f}: an ellipse. U turns again, and v₁ has become σ₁ u₁, the longest half-axis. "
+        "The right panel is the same as the matrix alone makes it. Dotted: the circle of before.",
+        columns=4,
+        size=(2.6, 2.6),
+        sharex=True,
+        sharey=True,
+    )
+    angle = np.linspace(0, 2 * np.pi, 201)
+    circle = np.stack([np.cos(angle), np.sin(angle)])
+    steps = (np.eye(2), Vh, S[:, None] * Vh, MATRIX)
+    titles = ("v₁ and v₂", "Vᵀ: turned", "S Vᵀ: stretched", "U S Vᵀ = A")
+    for ax, step, title in zip(axes[0], steps, titles, strict=True):
+        ax.plot(*circle, ":", color="black", linewidth=1)
+        ax.plot(*(step @ circle), color="#888888")
+        for v, colour in zip(Vh, COLOURS, strict=False):
+            ax.plot(*np.stack([np.zeros(2), step @ v]).T, color=colour, linewidth=2)
+            ax.plot(*(step @ v), "o", color=colour, markersize=6)
+        ax.set(title=title, aspect="equal", xlim=(-2.3, 2.3), ylim=(-2.3, 2.3))
+    return fig
+
+
+def pieces(image: np.ndarray, ranks: tuple[int, ...] = (1, 2, 4, 8, 16, 30)) -> Figure:
+    """The image made of its first pieces, and how fast its singular values fall."""
+    m, n = image.shape
+    S = svdvals(image)
+    fig, axes = figure(
+        f"A photograph of {m} x {n} = {image.size:,} pixels, and the nearest matrices of rank k: sums of k pieces, each of them a column "
+        f"times a row. Above each: k, how many numbers it takes, k ({m} + {n} + 1), and how far it is from the photograph, as a fraction "
+        "of the photograph's own length. Lower right: the singular values, of which the first few are by far the largest. "
+        f"From k = {image.size // (m + n + 1) + 1} on the pieces need more numbers than the pixels.",
+        rows=2,
+        columns=4,
+        size=(2.7, 2.2),
+    )
+    length = np.linalg.norm(image)
+    shown = [(image, f"all {image.size:,} pixels")]
+    for k in ranks:
+        shown.append((rank_k(image, k), f"k = {k}: {k * (m + n + 1):,} numbers, {frobenius_error(image, k) / length:.1%}"))
+    for ax, (picture, title) in zip(axes.flat, shown, strict=False):
+        ax.imshow(picture, cmap="gray", vmin=0, vmax=1)
+        ax.set_title(title, fontsize=8)
+        ax.set(xticks=[], yticks=[])
+    ax = axes[1, 3]
+    ax.plot(range(1, len(S) + 1), S, ".-", color="#3d5a80", markersize=4, linewidth=0.8)
+    ax.set(yscale="log", xlabel="j")
+    ax.set_title("singular value σⱼ", fontsize=8)
+    return fig
+
+
+def trained(manual: Manual, torch_module: Torch, image: np.ndarray) -> Figure:
+    """U Vᵀ of both sides, the truncated SVD, and what is left."""
+    k = manual.U.shape[1]
+    ours, theirs = (U.astype(np.float64) @ V.T for U, V in ((manual.U.data, manual.V.data), map(to_numpy, (torch_module.U, torch_module.V))))
+    best = rank_k(image, k)
+    left, off = (((image - P) ** 2).mean() for P in (ours, best)), max(np.abs(P - best).max() for P in (ours, theirs))
+    ours_left, best_left = left
+    fig, axes = figure(
+        f"The image U Vᵀ of rank {k} that gradient descent ends at, by hand and in torch, and the truncated singular value decomposition. No "
+        f"pixel of the three differs by more than {off:.0e}. Right: what the photograph has and no matrix of rank {k} can have beside the "
+        f"rest (blue: darker than that, red: brighter). Its mean square is the loss: {ours_left:.9f} in the end, {best_left:.9f} by Eckart "
+        "and Young.",
+        columns=4,
+        size=(2.7, 2.1),
+    )
+    for ax, picture, title in zip(axes[0], (ours, theirs, best), ("by hand", "torch", "truncated SVD"), strict=False):
+        ax.imshow(picture, cmap="gray", vmin=0, vmax=1)
+        ax.set_title(title, fontsize=9)
+    largest = np.abs(image - best).max()
+    axes[0, 3].imshow(image - best, cmap="RdBu_r", vmin=-largest, vmax=largest)
+    axes[0, 3].set_title("photograph − truncated SVD", fontsize=9)
+    for ax in axes.flat:
+        ax.set(xticks=[], yticks=[])
+    return fig
+
+
+def learned(manual: Manual, image: np.ndarray, steps: int = 900, every: int = 6) -> Figure:
+    """The singular values of U Vᵀ, and the loss, against the step, from small U and V."""
+    settings: dict[str, Any] = {"rank": manual.U.shape[1], "lr": manual.lr, "momentum": 0.0}
+    model = Manual(*image.shape, **settings, rng=np.random.default_rng(0))
+    for p in model.parameters():
+        p *= 0.01
+    paths = walk(model, Torch(*image.shape, **settings), (np.arange(len(image)), image), steps)
+    ours, theirs = (path["U"][::every] @ path["V"][::every].transpose(0, 2, 1) for path in paths)  # (T, rows, columns)
+    step, S = np.arange(0, steps + 1, every), svdvals(image)
+    fig, axes = figure(
+        f"Training from U and V very near 0, with plain gradient descent (lr {manual.lr:g}; bands torch, dashes by hand). Left: each line is a "
+        "singular value of U Vᵀ while it is learned; dotted, the photograph's own. The piece with the largest σ is learned first, then the "
+        "next: each grows by the same factor at every step, a larger one the larger its σ, until it has arrived. Right: in between the loss "
+        "hardly moves (it passes a saddle), and nobody can tell from it alone that more is to come.",
+        columns=2,
+        size=(4.4, 3.4),
+    )
+    found = [np.linalg.svd(P, compute_uv=False) for P in (ours, theirs)]
+    for j, colour in enumerate(COLOURS[: manual.U.shape[1]]):
+        axes[0, 0].axhline(S[j], color=colour, linestyle=":", linewidth=1)
+        draw_both(axes[0, 0], [step, found[0][:, j]], [step, found[1][:, j]], f"σ{'₁₂₃₄'[j]}", colour)
+    axes[0, 0].set(xlabel="step", ylabel="singular value of U Vᵀ", yscale="log", ylim=(1e-5, 100))
+    axes[0, 0].legend(fontsize=8, loc="lower right")
+    losses = [((P - image) ** 2).mean(axis=(1, 2)) for P in (ours, theirs)]
+    draw_both(axes[0, 1], [step, losses[0]], [step, losses[1]], "loss", "#3d5a80")
+    best = frobenius_error(image, manual.U.shape[1]) ** 2 / image.size
+    axes[0, 1].axhline(best, color="black", linestyle=":", linewidth=1, label="Eckart and Young")
+    axes[0, 1].set(xlabel="step", ylabel="loss, the mean squared error", yscale="log")
+    axes[0, 1].legend(fontsize=8)
+    return fig
+
+
+def exactly_known() -> tuple[np.ndarray, np.ndarray]:
+    """A matrix (16, 16) whose singular values are exactly 1, 1/8, 1/64, ... 2⁻⁴⁵, and these.
+
+    Hadamard's matrix of entries ±1 has columns at right angles. A quarter of it is U and V, and all products fit into 53 bits.
+    """
+    H = np.ones((1, 1))
+    for _ in range(4):
+        H = np.kron([[1, 1], [1, -1]], H)
+    S = 0.125 ** np.arange(16)
+    return (H / 4 * S) @ (H / 4), S
+
+
+def correct_digits(found: np.ndarray, S: np.ndarray) -> np.ndarray:
+    """How many decimal digits of the numbers found are right, 0 to 16."""
+    return -np.log10(np.clip(np.abs(found - S) / S, 1e-16, 1))
+
+
+def digits() -> Figure:
+    """How many digits of each singular value are right, by turning columns, by numpy, and by AᵀA."""
+    A, S = exactly_known()
+    fig, axes = figure(
+        "How many digits of a singular value come out right. The matrix is made so that its singular values are known exactly: 1, 1/8, 1/64 and "
+        "so on. Turning columns (red dots) and numpy.linalg.svd (blue circles) lose a digit for every factor of 10 that σ is below σ₁, which "
+        "is what rounding the entries of a matrix costs anyway (dotted). The eigenvalues of AᵀA (squares) are the σ², so that two digits are lost for "
+        "every factor of 10 (dashed): below 10⁻⁸ nothing is right.",
+        size=(6.0, 3.4),
+    )
+    ax = axes[0, 0]
+    ax.plot(S, np.clip(16 + np.log10(S), 0, 16), ":", color="black", linewidth=1)
+    ax.plot(S, np.clip(16 + 2 * np.log10(S), 0, 16), "--", color="black", linewidth=1)
+    numpys = np.linalg.svd(A, compute_uv=False)
+    ax.plot(S, correct_digits(numpys, S), "o", color="#3d5a80", markerfacecolor="none", markersize=9, label="numpy.linalg.svd")
+    ax.plot(S, correct_digits(svdvals(A), S), "o", color="#d1495b", markersize=4, label="turning columns (svdvals)")
+    ax.plot(S, correct_digits(svdvals_by_gram(A), S), "s", color="#888888", markersize=5, label="by AᵀA (svdvals_by_gram)")
+    ax.set(xscale="log", xlabel="singular value σ (σ₁ = 1)", ylabel="digits that are right", ylim=(-0.5, 17))
+    ax.invert_xaxis()
+    ax.legend(fontsize=8)
+    return fig
+
+
+TEXT = """
+"""
+
+TWIN = Twin(
+    name="svd",
+    manual=Manual,
+    torch=Torch,
+    data=Photograph,
+    needs=("eigen",),
+    trainer={"max_epochs": 500, "check_val_every_n_epoch": 25},
+    sgd_lr=10.0,
+    figures=figures,
+    text={"rules": TEXT},
+)
+
+if __name__ == "__main__":
+    run("svd")
