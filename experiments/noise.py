@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 import manual.module
+from torch_impl.noise import Noise
 
 
 class Stream:
@@ -72,6 +73,11 @@ class SharedDropout(nn.Dropout):
         super().__init__(p)
         self.stream = stream
 
+    @classmethod
+    def in_place_of(cls, module: Any, stream: Stream) -> SharedDropout:
+        """One for this module."""
+        return cls(module.p, stream).train(module.training)
+
     def mask_shape(self, x: torch.Tensor) -> tuple[int, ...]:
         """One draw for each entry."""
         return tuple(x.shape)
@@ -115,11 +121,29 @@ class SharedAlphaDropout(SharedDropout):
         return x * (keep * a) + (keep - 1) * (alpha * a) + alpha * a * self.p
 
 
-SHARED: dict[type[nn.Module], type[SharedDropout]] = {
+class SharedNormal(Noise):
+    """torch_impl's Noise, drawn from a shared stream: in float64, then rounded to the model's dtype, as by hand."""
+
+    def __init__(self, stream: Stream) -> None:
+        super().__init__()
+        self.stream = stream
+
+    @classmethod
+    def in_place_of(cls, module: Any, stream: Stream) -> SharedNormal:
+        """One for this module, in its dtype and on its device."""
+        return cls(stream).to(module.like)
+
+    def forward(self, shape: tuple[int, ...]) -> torch.Tensor:
+        """The next numbers of the stream."""
+        return torch.from_numpy(np.asarray(self.stream.standard_normal(shape))).to(self.like)
+
+
+SHARED: dict[type[nn.Module], Any] = {
     nn.Dropout: SharedDropout,
     nn.Dropout1d: SharedDropout1d,
     nn.Dropout2d: SharedDropout2d,
     nn.AlphaDropout: SharedAlphaDropout,
+    Noise: SharedNormal,
 }
 """Which torch module is swapped for which."""
 
@@ -127,7 +151,7 @@ SHARED: dict[type[nn.Module], type[SharedDropout]] = {
 def share_torch(module: nn.Module, noise: SharedNoise) -> dict[str, nn.Module]:
     """Swap the torch modules that draw noise for ones that draw it from `noise`; returns the originals, by name."""
     originals = {name: m for name, m in module.named_modules() if type(m) in SHARED}
-    put(module, {name: SHARED[type(m)](m.p, noise.stream(name)).train(m.training) for name, m in originals.items()})
+    put(module, {name: SHARED[type(m)].in_place_of(m, noise.stream(name)) for name, m in originals.items()})
     return originals
 
 

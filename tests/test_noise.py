@@ -10,9 +10,11 @@ import torch
 from torch import nn
 
 import manual.nn
+import manual.noise
 from experiments.convert import to_numpy, to_torch
-from experiments.noise import SHARED, SharedNoise, put, share_hand, share_torch
-from tests.helpers import same
+from experiments.noise import SHARED, SharedNoise, SharedNormal, put, share_hand, share_torch
+from tests.helpers import same, where_there_is_cuda
+from torch_impl.noise import Noise
 
 
 def draw(seed: int = 0, rank: int = 0, name: str = "dropout", micro_batch: int = 0, call: int = 0) -> np.ndarray:
@@ -92,6 +94,68 @@ def test_shared_noise_has_the_distribution_of_torchs(kind: Any) -> None:
     a, b = shared(x), own(x)
     assert float(a.mean()) == pytest.approx(float(b.mean()), abs=0.012)
     assert float(a.std()) == pytest.approx(float(b.std()), abs=0.012)
+
+
+class NoisyByHand(manual.module.Module):
+    def __init__(self, dtype: Any) -> None:
+        super().__init__()
+        self.noise = manual.noise.Noise(rng=np.random.default_rng(0), dtype=dtype)
+
+
+class NoisyInTorch(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3, 2)
+        self.noise = Noise()
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (5,), (2, 3)])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_both_sides_draw_the_same_normal_numbers_in_the_models_dtype(dtype: str, shape: tuple[int, ...]) -> None:
+    ours, theirs = NoisyByHand(dtype), NoisyInTorch().to(getattr(torch, dtype))
+    noises = SharedNoise(7), SharedNoise(7)
+    share_hand(ours, noises[0]), share_torch(theirs, noises[1])
+    drawn = []
+    for micro_batch in (0, 0, 1):
+        for noise in noises:
+            noise.begin(micro_batch)
+        for _ in range(2):
+            a, b = ours.noise(shape), theirs.noise(shape)
+            assert (a.dtype, a.shape) == (np.dtype(dtype), shape)
+            assert same(a, b)
+            drawn.append(a)
+    assert same(drawn[:2], drawn[2:4])  # the same micro-batch: the same numbers
+    if drawn[0].size:
+        assert len({a.tobytes() for a in drawn[2:]}) == 4  # else other numbers, in each draw and in each micro-batch
+
+
+def test_noise_is_swapped_by_name_and_put_back_and_has_no_key_in_the_state_dict() -> None:
+    net = NoisyInTorch().double()
+    keys = ["linear.weight", "linear.bias"]
+    assert list(net.state_dict()) == keys
+    original = net.noise
+    originals = share_torch(net, SharedNoise(0))
+    assert originals == {"noise": original}
+    assert type(net.noise) is SharedNormal
+    assert list(net.state_dict()) == keys
+    assert net.float().noise((2,)).dtype is torch.float32  # it still goes where the model goes
+    put(net, originals)
+    assert net.noise is original
+
+
+@pytest.mark.parametrize("device", ["cpu", *where_there_is_cuda(["cuda"])])
+def test_noise_is_drawn_in_the_dtype_and_on_the_device_of_the_model(device: str) -> None:
+    net = NoisyInTorch().to(device, torch.float64)
+    for _ in range(2):  # first torch's own noise, then shared noise
+        assert (net.noise((2, 3)).dtype, net.noise((2, 3)).device.type) == (torch.float64, device)
+        share_torch(net, SharedNoise(0))
+
+
+def test_noise_is_standard_normal_on_both_sides() -> None:
+    """Mean, variance and fourth power of 200,000 numbers: 0, 1 and 3, each within five standard errors."""
+    for x in (manual.noise.Noise(rng=np.random.default_rng(0))((200_000,)), to_numpy(Noise()((200_000,)))):
+        for power, wanted, std in ((1, 0, 1), (2, 1, 2**0.5), (4, 3, 96**0.5)):
+            assert abs((x.astype(float) ** power).mean() - wanted) < 5 * std / len(x) ** 0.5
 
 
 def test_arrays_and_tensors_are_copied_whatever_they_lie_in() -> None:
