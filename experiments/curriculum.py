@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 CHAPTERS: dict[str, list[str]] = {
-    "linear_algebra": ["vectors", "matrices", "eigen"],
+    "linear_algebra": ["vectors", "matrices", "eigen", "svd"],
     "calculus": ["derivatives", "one_weight", "gradients", "chain_rule", "optimizers"],
-    "probability": ["likelihood"],
-    "numerics": [],
+    "probability": ["expectation", "likelihood", "distributions"],
+    "numerics": ["floating_point", "softmax"],
     "regression": ["linear_regression", "ridge", "lasso", "perceptron", "logistic_regression", "softmax_regression"],
     "networks": ["hidden_layer", "wine_quality", "digits_mlp", "digits_cnn"],
     "sequences": ["attention"],

@@ -22,11 +22,11 @@ def softplus(x: np.ndarray) -> np.ndarray:
 def logsumexp(x: np.ndarray, axis: int, keepdims: bool = False) -> np.ndarray:
     """log Σᵢ exp(xᵢ) along an axis (torch.logsumexp), as m + log Σᵢ exp(xᵢ − m) with m = maxᵢ xᵢ: the largest power is e⁰ = 1.
 
-    Only −∞ along the axis gives −∞ (the logarithm of nothing), a +∞ gives +∞.
+    Only −∞ along the axis, or nothing at all, gives −∞ (the logarithm of nothing), a +∞ gives +∞.
     """
-    m = x.max(axis=axis, keepdims=True)
+    m = x.max(axis=axis, keepdims=True, initial=-np.inf)
     m = np.where(np.isinf(m), 0, m)  # ∞ − ∞ would be NaN
-    with np.errstate(divide="ignore"):  # log 0 = −∞ is what is meant
+    with np.errstate(divide="ignore", over="ignore"):  # log 0 = −∞ is what is meant, and ∞ beside a +∞
         y = m + np.log(np.exp(x - m).sum(axis=axis, keepdims=True))
     return y if keepdims else y.squeeze(axis)
 
@@ -34,9 +34,11 @@ def logsumexp(x: np.ndarray, axis: int, keepdims: bool = False) -> np.ndarray:
 def softmax(x: np.ndarray, axis: int = -1) -> np.ndarray:
     """pᵢ = exp(xᵢ) / Σⱼ exp(xⱼ) along an axis (torch.softmax).
 
-    The maximum is subtracted first: it cancels in the fraction, and no power overflows. A row of −∞ alone gives NaN, as in torch.
+    The maximum is subtracted first: it cancels in the fraction, and no power overflows. A row of −∞ alone, or with a +∞, gives NaN, as in
+    torch.
     """
-    p = x - x.max(axis=axis, keepdims=True)
+    with np.errstate(invalid="ignore"):  # ∞ − ∞ = NaN is what is meant
+        p = x - x.max(axis=axis, keepdims=True, initial=-np.inf)
     np.exp(p, out=p)
     p /= p.sum(axis=axis, keepdims=True)
     return p
@@ -44,6 +46,7 @@ def softmax(x: np.ndarray, axis: int = -1) -> np.ndarray:
 
 def log_softmax(x: np.ndarray, axis: int = -1) -> np.ndarray:
     """log pᵢ = xᵢ − log Σⱼ exp(xⱼ) along an axis (torch.log_softmax), exact also where pᵢ itself would round to 0."""
-    shifted = x - x.max(axis=axis, keepdims=True)
-    shifted -= np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+    with np.errstate(invalid="ignore", divide="ignore"):  # ∞ − ∞ = NaN is what is meant, as in softmax; and log 0 of no entries
+        shifted = x - x.max(axis=axis, keepdims=True, initial=-np.inf)
+        shifted -= np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
     return shifted

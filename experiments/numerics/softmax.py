@@ -1,0 +1,288 @@
+"""Softmax without overflow: one subtraction between a training and NaN
+
+Three kinds of points in a plane, one of them far out, and the same classifier trained twice: with softmax as it stands on paper the loss
+becomes NaN at step 68, with the largest score subtracted first it does not, and ends at the lowest loss there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from experiments import run
+from experiments.convert import to_numpy
+from experiments.data import ArrayData, InputError, Split
+from experiments.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.pair import Twin
+from experiments.walk import Path, walk
+from manual.nn.functional import log_softmax, softmax, softplus
+from manual.numerics.softmax import Classifier as Manual
+from manual.numerics.softmax import naive_cross_entropy, naive_log_softmax, naive_softmax, tempered_softmax
+from torch_impl.numerics.softmax import Classifier as Torch
+
+LIMITS = {dtype: np.log(float(np.finfo(dtype).max)) for dtype in ("float16", "float32", "float64")}
+"""The largest z whose power e^z is a number: 11.09, 88.72 and 709.78."""
+
+
+class FarPoint(ArrayData):
+    """Points of three kinds around the corners of a triangle, a batch is (x, c). One point of the first kind lies far to the right.
+
+    Such a point is nothing unusual: an outlier, a unit that was mistaken, or an activation of a large network.
+
+    Args:
+        points: to learn from; half as many others, none of them far out, are held out.
+        far: where the far point lies, (far, 0). The others lie within about 6 of the middle.
+        batch_size: points in a batch; 0 puts all of them into one.
+        seed: of the points and of their order.
+    """
+
+    corners = 2 * np.array([[1.0, 0.0], [-0.5, 0.75**0.5], [-0.5, -(0.75**0.5)]])
+
+    def __init__(self, points: int = 600, far: float = 500.0, batch_size: int = 0, seed: int = 0) -> None:
+        super().__init__(batch_size, seed)
+        if points < 3:
+            raise InputError(f"--data.points must be at least 3, got {points}")
+        self.points, self.far = points, far
+
+    def load(self) -> Split:
+        rng = np.random.default_rng(self.seed)
+        n = self.points + self.points // 2
+        c = np.arange(n) % 3
+        x = self.corners[c] + rng.normal(0, 1.15, (n, 2))
+        x[0] = self.far, 0
+        return Split((x[: self.points], c[: self.points]), (x[self.points :], c[self.points :]))
+
+
+def died(x: np.ndarray, c: np.ndarray, path: Path) -> int | None:
+    """The first step at which the naive loss of these parameters is not finite; None if it always is."""
+    losses = [naive_cross_entropy(x @ W + b, c) for W, b in zip(path["W"], path["b"], strict=True)]
+    odd = ~np.isfinite(losses)
+    return int(odd.argmax()) if odd.any() else None
+
+
+# ---- figures -------------------------------------------------------------------------------------------
+
+
+def figures(manual: Manual, torch_module: Torch, data: FarPoint) -> Mapping[str, Figure]:
+    """What is drawn of the trained pair."""
+    x, c = data.split.train
+    return {
+        "how far the powers reach": reach(),
+        "one training in two forms": two_trainings(x, c, manual.lr),
+        "what was learnt": regions(manual, torch_module, x, c),
+        "digits": lost_digits(),
+        "temperature": temperature(),
+    }
+
+
+def reach() -> Figure:
+    """Where e^z leaves the numbers, and what that makes of softmax."""
+    fig, axes = figure(
+        "Left: e^z, counted in powers of ten, where it is a number that is neither 0 nor ∞. It is a straight line, and ends where the "
+        "computer's numbers end: with 64 bits at "
+        f"z = {LIMITS['float64']:.2f}, with 32 bits at {LIMITS['float32']:.2f}, with 16 bits at {LIMITS['float16']:.2f} (dots). Scores of a "
+        "hundred are nothing unusual. Right: the probability of the first of two classes with the scores z and 0, in 32 bits. As it stands "
+        f"on paper (dashes) it is NaN above z = {LIMITS['float32']:.2f}, ∞/∞; less the maximum (band) it is 1, as it ought to be.",
+        columns=2,
+        size=(4.2, 3.1),
+    )
+    ax = axes[0, 0]
+    with np.errstate(over="ignore", divide="ignore"):
+        for dtype, width, colour in (("float64", 7, "#8ecae6"), ("float32", 4, "#00798c"), ("float16", 2, "#d1495b")):
+            z = np.linspace(-800, 800, 160_001)  # in hundredths
+            power = np.log10(np.exp(z.astype(dtype)).astype(np.float64))
+            power[np.isinf(power)] = np.nan
+            ax.plot(z, power, color=colour, linewidth=width, label=f"{dtype[5:]} bits", solid_capstyle="butt")
+            ax.plot(LIMITS[dtype], LIMITS[dtype] / np.log(10), "o", color=colour, markeredgecolor="black", zorder=3)
+    ax.axhline(0, color="black", linewidth=0.6)
+    ax.set(xlabel="z", ylabel="e^z is 10 to the power of", xlim=(-800, 800))
+    ax.legend(loc="upper left", fontsize=8)
+    ax = axes[0, 1]
+    z = np.stack([np.linspace(-130, 130, 2601), np.zeros(2601)], axis=1).astype(np.float32)
+    ax.plot(z[:, 0], softmax(z)[:, 0], **TORCH, label="less the maximum")
+    ax.plot(z[:, 0], naive_softmax(z)[:, 0], **BY_HAND, label="as on paper")
+    ax.axvline(LIMITS["float32"], color="black", linestyle=":", linewidth=1)
+    ax.set(xlabel="z", ylabel="p of the first class", xlim=(-130, 130))
+    ax.legend(loc="center left", fontsize=8)
+    return fig
+
+
+def two_trainings(x: np.ndarray, c: np.ndarray, lr: float, steps: int = 200) -> Figure:
+    """The largest score and the loss, in either form, until the naive one ends."""
+    stable = walk(Manual(lr=lr), Torch(lr=lr), (x, c), steps)
+    naive = walk(Manual(form="naive", lr=lr), Torch(form="naive", lr=lr), (x, c), steps)
+    end = died(x, c, naive[0])
+    last = steps if end is None else end
+    same = "to the last digit" if np.array_equal(naive[0]["W"][: last + 1], stable[0]["W"][: last + 1]) else "to all but the last digits"
+    story = (
+        f"The scores go up as the weights grow (left). At step {end} the far point's score has passed {LIMITS['float64']:.2f}, its power is ∞, "
+        "and the naive loss is NaN: that training is over (cross)."
+        if end is not None
+        else f"The largest score stays below {LIMITS['float64']:.2f}: the naive form lives."
+    )
+    fig, axes = figure(
+        f"The same classifier, trained on the same points, in the naive and in the stable form (bands are torch, dashes by hand). {story} "
+        f"Until then the weights of the two were equal {same}. Right: the steps get shorter, in proportion to the gradient; the naive "
+        "form has none any more, the stable one goes on towards the lowest loss.",
+        columns=2,
+        size=(4.4, 3.2),
+    )
+
+    def score(path: Path) -> np.ndarray:
+        return (np.einsum("nd,tdk->tnk", x, path["W"]) + path["b"][:, None]).max(axis=(1, 2))
+
+    def stride(path: Path) -> np.ndarray:
+        return np.linalg.norm(np.diff(path["W"], axis=0), axis=(1, 2))
+
+    for ax, of in zip(axes[0], (score, stride), strict=True):
+        draw_both(ax, *(numbered(of(path)) for path in stable), "stable", "#00798c")
+        ends = [numbered(of(path))[:, : last + (of is score)] for path in naive]  # the step from `last` is NaN
+        draw_both(ax, *ends, "naive", "#d1495b")
+        if end is not None:
+            ax.plot(*ends[0][:, -1], "x", color="#d1495b", markersize=11, markeredgewidth=2.5, zorder=4)
+    axes[0, 0].axhline(LIMITS["float64"], color="black", linestyle=":", linewidth=1)
+    axes[0, 0].set(xlabel="step", ylabel="largest score", ylim=(0, None))
+    axes[0, 1].set(xlabel="step", ylabel="length of the step of W", yscale="log")
+    axes[0, 1].legend(fontsize=8)
+    return fig
+
+
+def numbered(values: np.ndarray) -> np.ndarray:
+    """(0, 1, 2, ...) above the values: what `plot` takes."""
+    return np.stack([np.arange(len(values)), values])
+
+
+COLOURS = ("#e07a5f", "#3d5a80", "#81b29a")
+"""Of the three classes."""
+
+
+def regions(manual: Manual, torch_module: Torch, x: np.ndarray, c: np.ndarray) -> Figure:
+    """The points, the borders between the classes, and the scores of all points."""
+    parameters = [to_numpy(dict(side.state_dict())) for side in (manual, torch_module)]
+    z = x @ parameters[0]["W"] + parameters[0]["b"]
+    fig, axes = figure(
+        "Left: the points in the middle, each in the colour of its kind, and the borders at which two kinds are equally probable (broad: torch; "
+        f"dashed: by hand). The far point is not in the picture: it lies at ({x[:, 0].max():g}, 0). Right: how many points have which largest "
+        f"score. All but one lie within {np.sort(z.max(axis=1))[-2]:.1f}; the far point has {z.max():.0f}. The far point is as sure as can be of its "
+        "class and pulls at no weight any more; but the power of its score is what the naive form cannot write down.",
+        columns=2,
+        size=(4.2, 3.4),
+    )
+    ax = axes[0, 0]
+    for k, colour in enumerate(COLOURS):
+        ax.plot(*x[c == k].T, ".", color=colour, markersize=4)
+    grid = np.stack(np.meshgrid(np.linspace(-6, 6, 401), np.linspace(-6, 6, 401)), axis=-1)
+    for p, look in zip(parameters, (BY_HAND, TORCH), strict=True):
+        scores = grid @ p["W"] + p["b"]
+        for j, k, other in ((0, 1, 2), (0, 2, 1), (1, 2, 0)):
+            lead = np.where(scores.argmin(axis=-1) == other, scores[..., j] - scores[..., k], np.nan)
+            style = {"linestyles": "solid", "zorder": 1} if look is TORCH else {"linestyles": "dashed", "zorder": 2}
+            ax.contour(grid[..., 0], grid[..., 1], lead, levels=[0], colors=look["color"], linewidths=look["linewidth"], **style)
+    ax.set(xlim=(-6, 6), ylim=(-6, 6), aspect="equal", xlabel="x[0]", ylabel="x[1]")
+    ax = axes[0, 1]
+    ax.hist(z.max(axis=1), bins=np.geomspace(0.01, 2000, 60), color="#8ecae6")
+    ax.axvline(LIMITS["float32"], color="#00798c", linestyle=":", label="largest for 32 bits")
+    ax.axvline(LIMITS["float64"], color="black", linestyle=":", label="largest for 64 bits")
+    ax.set(xscale="log", yscale="log", xlabel="largest score of a point", ylabel="points")
+    ax.legend(loc="upper left", fontsize=8)
+    return fig
+
+
+def right_digits(found: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """How many decimal digits of `found` are right: 0 to 7.2, what 24 bits hold."""
+    with np.errstate(divide="ignore"):
+        return np.clip(-np.log10(np.abs(found.astype(np.float64) - true) / np.abs(true)), 0, 24 * np.log10(2))
+
+
+def lost_digits() -> Figure:
+    """Digits of the log-probabilities of winner and loser in 32 bits, against the gap between their scores."""
+    gap = np.linspace(0.05, 130, 2600).astype(np.float32)
+    z = np.stack([np.zeros_like(gap), -gap], axis=1)
+    exact = -np.stack([np.log1p(np.exp(-gap.astype(np.float64))), softplus(gap.astype(np.float64))], axis=1)
+    naive, stable = naive_log_softmax(z), log_softmax(z)
+    fig, axes = figure(
+        "How many digits of log p are right, in 32 bits, for two classes whose scores are 0 and −gap. Left, the loser's: the logarithm of its "
+        "probability loses digits from a gap of about 90 on, where p is so small that it is written with fewer bits, and all of them at 104, where p "
+        "rounds to 0 and its logarithm to −∞. log-softmax keeps them all. Right, the winner's, which is nearly 0: both forms lose its digits, "
+        "because 1 + e^(−gap) is rounded, and say 0 from a gap of 17 on. −log1p(e^(−gap)) keeps them, as long as e^(−gap) does.",
+        columns=2,
+        size=(4.2, 3.1),
+        sharey=True,
+    )
+    window = np.ones(25) / 25
+    for ax, k, who in zip(axes[0], (1, 0), ("loser", "winner"), strict=True):
+        curves = [("log-softmax", stable[:, k], "#8ecae6", 5), ("log of softmax", naive[:, k], "#d1495b", 1.6)]
+        if who == "winner":
+            curves.append(("−log1p(e^(−gap))", -np.log1p(np.exp(-gap)), "#00798c", 1.6))
+        for label, found, colour, width in curves:
+            digits = np.convolve(right_digits(found, exact[:, k]), window, mode="valid")
+            ax.plot(gap[12:-12], digits, color=colour, linewidth=width, label=label)
+        ax.set(title=f"log p of the {who}", xlabel="gap between the scores")
+        ax.legend(loc="lower left" if who == "loser" else "center", fontsize=8)
+    axes[0, 0].set(ylabel="right digits (mean over neighbours)", ylim=(-0.3, 8))
+    return fig
+
+
+def temperature() -> Figure:
+    """Four scores at several temperatures."""
+    z = np.array([2.0, 1.0, 0.5, -1.0])
+    T = np.geomspace(0.05, 50, 200)
+    fig, axes = figure(
+        "The probabilities of four classes with the scores 2, 1, 0.5 and −1, as softmax(z/T) makes them. At a low temperature nearly all lies "
+        "on the largest score, and the choice is sure; T = 1 is softmax itself; at a high temperature the four become alike (dotted: 1/4). This "
+        "is the temperature with which language models are asked for their next word.",
+        columns=2,
+        size=(4.2, 3.0),
+        sharey=True,
+    )
+    p = np.stack([tempered_softmax(z, t) for t in T])
+    colours = ("#d1495b", "#edae49", "#00798c", "#3d5a80")
+    for k, colour in enumerate(colours):
+        axes[0, 0].plot(T, p[:, k], color=colour, label=f"score {z[k]:g}")
+    axes[0, 0].axhline(0.25, color="black", linestyle=":", linewidth=1)
+    axes[0, 0].set(xscale="log", xlabel="temperature T", ylabel="p", ylim=(0, 1.02))
+    axes[0, 0].legend(fontsize=8)
+    shown = (0.2, 1.0, 5.0)
+    for i, t in enumerate(shown):
+        axes[0, 1].bar(np.arange(4) + 0.27 * (i - 1), tempered_softmax(z, np.array(t)), width=0.25, label=f"T = {t:g}", color=("#023047", "#219ebc", "#8ecae6")[i])
+    axes[0, 1].set_xticks(range(4), [f"{score:g}" for score in z])
+    axes[0, 1].set(xlabel="score")
+    axes[0, 1].legend(fontsize=8)
+    return fig
+
+
+TEXT = """
+| | the naive form | the stable form |
+| --- | --- | --- |
+| softmax | e^z / Σ e^z | e^(z − m) / Σ e^(z − m), with m = max z |
+| log-sum-exp | log Σ e^z | m + log Σ e^(z − m) |
+| log-softmax | log of softmax | z − m − log Σ e^(z − m) |
+| breaks at a z above (32, 64 bits) | 88.72, 709.78 | never |
+
+In torch `softmax`, `logsumexp`, `log_softmax` and `cross_entropy` are the stable ones. Give `cross_entropy` scores, never probabilities.
+
+Things to try:
+
+- `--model.form naive`: the same training until step 68, where the largest score passes 709.78, its power is ∞, and the loss NaN. The run
+  stops with exit status 1 and names the step and the first number that is not finite, exp(z), on both sides.
+- `--model.form naive --trainer.precision 32-true`: with 32 bits it is over at step 1.
+- `--model.form naive --data.far 50`: no point is far enough. Both forms live, and end at the same weights.
+- `--data.far 50000`: the stable form does not mind.
+"""
+
+TWIN = Twin(
+    name="softmax",
+    manual=Manual,
+    torch=Torch,
+    data=FarPoint,
+    needs=("likelihood",),
+    trainer={"max_epochs": 1200, "check_val_every_n_epoch": 50},
+    sgd_lr=0.4,
+    figures=figures,
+    text={"two forms of one thing": TEXT},
+)
+
+if __name__ == "__main__":
+    run("softmax")
