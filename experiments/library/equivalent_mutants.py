@@ -30,6 +30,10 @@ BY_REASON: dict[str, tuple[str, ...]] = {
         "muon.orthogonalize:transpose:c * (XXt @ XXt) => c * (XXt @ XXt.T):0",
         "muon.orthogonalize:transpose:polynomial @ X => polynomial.T @ X:0",
     ),
+    "a matrix plus its transpose is its own transpose": (
+        "expectation.covariance_backward:transpose:x_centred @ (dL_dC + dL_dC.T) => x_centred @ (dL_dC + dL_dC.T).T:0",
+        "expectation.correlation_backward:transpose:(dL_dR + dL_dR.T) @ x_hat => (dL_dR + dL_dR.T).T @ x_hat:0",
+    ),
     "of a square matrix either side will do: p(X Xᵀ) X = X p(Xᵀ X) for every polynomial p": (
         "muon.orthogonalize:edge:u.shape[0] > u.shape[1] => u.shape[0] >= u.shape[1]:0",
     ),
@@ -38,6 +42,8 @@ BY_REASON: dict[str, tuple[str, ...]] = {
         "GroupNorm.backward:sign:standardize_backward(d.reshape(x_hat.shape), x_hat, inv_std)"
         " => standardize_backward(d.reshape(x_hat.shape), -x_hat, inv_std):0",
         "LayerNorm.backward:sign:standardize_backward(dL_dx_hat, x_hat, inv_std) => standardize_backward(dL_dx_hat, -x_hat, inv_std):0",
+        "expectation.correlation_backward:sign:standardize_backward(dL_dx_hat, x_hat, inv_std)"
+        " => standardize_backward(dL_dx_hat, -x_hat, inv_std):0",
     ),
     "NaN times anything is NaN": (
         "CTCLoss.backward:sign:gamma[:, np.isneginf(log_P)] = np.nan => gamma[:, np.isneginf(log_P)] = -np.nan:0",
