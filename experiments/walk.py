@@ -42,6 +42,7 @@ def walk_by_hand(model: ManualConcept, batch: Batch, steps: int) -> Path:
     for _ in range(steps):
         trainer.accumulate(batch, 0)
         trainer.step()
+        trainer.move_schedule("epoch")  # an epoch is this one batch
         places.append(model.state_dict())
     return stacked(places)
 
@@ -49,13 +50,18 @@ def walk_by_hand(model: ManualConcept, batch: Batch, steps: int) -> Path:
 @torch.enable_grad()
 def walk_in_torch(model: TorchConcept, batch: tuple[torch.Tensor, ...], steps: int) -> Path:
     """The path of a bare torch loop."""
-    optimizer: Any = model.configure_optimizers()
+    configured: Any = model.configure_optimizers()
+    optimizer, schedule = (
+        (configured["optimizer"], configured["lr_scheduler"]["scheduler"]) if isinstance(configured, dict) else (configured, None)
+    )
     places = [to_numpy(dict(model.state_dict()))]
     for _ in range(steps):
         optimizer.zero_grad()
         loss: Any = model.training_step(batch, 0)
         loss.backward()
         optimizer.step()
+        if schedule is not None:
+            schedule.step()
         places.append(to_numpy(dict(model.state_dict())))
     return stacked(places)
 

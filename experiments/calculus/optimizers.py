@@ -1,23 +1,32 @@
-"""Six ways down: gradient descent, momentum, Nesterov, RMSprop, Adam, AdamW
+"""Ways down: the optimizers of torch.optim, their schedules, momentum as a heavy ball, and convexity
 
-A point rolls down a bowl, along a bent valley and off a saddle; at every step it is where torch's is, and so is the optimizer's memory.
+A point rolls down a bowl, along a bent valley and off a saddle by each optimizer in turn; at every step it is where torch's is, and
+so is the optimizer's memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 
+import manual.optim
 from experiments import run
+from experiments.compare import as_array
 from experiments.data import ArrayData, InputError, Split
 from experiments.figure import BY_HAND, TORCH, draw_both, figure
 from experiments.pair import Twin
 from experiments.walk import walk
-from manual.calculus.optimizers import OPTIMIZERS, SURFACES
+from manual.calculus.gradients import HESSIANS
+from manual.calculus.optimizers import OPTIMIZERS, SCHEDULES, SURFACES, heavy_ball_rate, jensen_gap
 from manual.calculus.optimizers import Optimizers as Manual
+from manual.module import Parameter
+from manual.nn.functional import sigmoid
+from torch_impl.calculus import optimizers as in_torch
 from torch_impl.calculus.optimizers import Optimizers as Torch
 
 STEPS = 300
@@ -44,10 +53,67 @@ class Steps(ArrayData):
 # ---- walks on both sides, for the figures --------------------------------------------------------------
 
 
-def roll(surface: str, optimizer: str, lr: float | None = None, steps: int = STEPS) -> tuple[np.ndarray, np.ndarray]:
-    """The points, (steps+1, 2), by hand and in torch."""
-    ours, theirs = walk(Manual(surface, optimizer, lr), Torch(surface, optimizer, lr), (np.arange(1),), steps)
+def roll(surface: str, optimizer: str, lr: float | None = None, steps: int = STEPS, **settings: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The points, (steps+1, 2), by hand and in torch; settings are further hyperparameters."""
+    sides = Manual(surface, optimizer, lr, **settings), Torch(surface, optimizer, lr, **settings)
+    ours, theirs = walk(*sides, (np.arange(1),), steps)
     return ours["point"], theirs["point"]
+
+
+Make = Callable[[Any, list[Any]], Any]
+"""make(library, parameters): an optimizer of manual.optim or of torch.optim."""
+
+
+def roll_freely(
+    surface: str, make: Make, steps: int, *, shape: tuple[int, ...] = (2,), noise: Any = None, schedule: str = "constant"
+) -> tuple[np.ndarray, np.ndarray]:
+    """The points, (steps+1, 2), by hand and in torch, where the Concept cannot go: optimizers that it does not have, and noisy gradients.
+
+    Args:
+        surface: where.
+        make: the optimizer.
+        steps: to take.
+        shape: of the parameter that holds x and y.
+        noise: what each gradient is off by, (steps, 2); None is nothing.
+        schedule: of the table SCHEDULES.
+    """
+    noise = np.zeros((steps, 2)) if noise is None else noise
+    ours = Parameter(np.reshape(SURFACES[surface].start, shape))
+    theirs = torch.tensor(ours.data, requires_grad=True)
+
+    def by_hand(k: int) -> float:
+        point = ours.data.reshape(2)
+        ours.grad = (SURFACES[surface].backward(1.0, point) + noise[k]).reshape(shape)
+        return float(SURFACES[surface].height(point))
+
+    def by_autograd(k: int) -> torch.Tensor:
+        theirs.grad = None
+        with torch.enable_grad():
+            height = in_torch.SURFACES[surface].height(theirs.reshape(2))
+            (height + theirs.reshape(2) @ torch.from_numpy(noise[k])).backward()
+        return height
+
+    paths = []
+    for library, schedules, point, closure in (
+        (manual.optim, SCHEDULES, ours, by_hand),
+        (torch.optim, in_torch.SCHEDULES, theirs, by_autograd),
+    ):
+        optimizer = make(library, [point])
+        lr = schedules[schedule](optimizer, steps)
+        places = [as_array(point).copy()]
+        for k in range(steps):
+            optimizer.step(partial(closure, k))
+            lr.step()
+            places.append(as_array(point).copy())
+        paths.append(np.reshape(places, (-1, 2)))
+    return paths[0], paths[1]
+
+
+FREE: dict[str, tuple[Make, tuple[int, ...]]] = {
+    "lbfgs": (lambda library, p: library.LBFGS(p, max_iter=1, max_eval=25, line_search_fn="strong_wolfe"), (2,)),
+    "muon": (lambda library, p: library.Muon(p, lr=0.02, weight_decay=0.0), (1, 2)),
+}
+"""Two that the Concept does not have, and the shape of the parameter: L-BFGS asks for several gradients a step, Muon wants a matrix."""
 
 
 # ---- figures -------------------------------------------------------------------------------------------
@@ -56,9 +122,18 @@ LOOKS = {
     "gradient_descent": ("gradient descent", "#222222"),
     "momentum": ("momentum", "#d1495b"),
     "nesterov": ("Nesterov", "#edae49"),
+    "asgd": ("ASGD", "#777777"),
+    "rprop": ("Rprop", "#8c564b"),
+    "adagrad": ("Adagrad", "#0f6b5c"),
     "rmsprop": ("RMSprop", "#00798c"),
+    "adadelta": ("Adadelta", "#6a994e"),
     "adam": ("Adam", "#3d348b"),
     "adamw": ("AdamW", "#5a9e3d"),
+    "adamax": ("Adamax", "#7b5ea7"),
+    "nadam": ("NAdam", "#c4658b"),
+    "radam": ("RAdam", "#b5651d"),
+    "lbfgs": ("L-BFGS", "#222222"),
+    "muon": ("Muon", "#d1495b"),
 }
 """The name and the colour of each optimizer in figures."""
 
@@ -69,14 +144,28 @@ Rolled = Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray]]]
 """Surface → optimizer → the points by hand and in torch."""
 
 
+CLASSICS = ("gradient_descent", "momentum", "nesterov", "rmsprop", "adam", "adamw")
+"""Those that are drawn over one another."""
+
+
 def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
-    """All six on all three surfaces, whichever was trained; and how the step size decides."""
+    """All of them on all three surfaces, whichever was trained; schedules, the step size, momentum and convexity."""
     rolled = {surface: {name: roll(surface, name) for name in OPTIMIZERS} for surface in SURFACES}
-    return {"paths": paths(rolled), "height at every step": heights(rolled), "learning rate": learning_rate()}
+    for surface, of in rolled.items():
+        of.update({name: roll_freely(surface, make, 60 if name == "lbfgs" else STEPS, shape=shape) for name, (make, shape) in FREE.items()})
+    return {
+        "paths": paths(rolled),
+        "height at every step": heights(rolled),
+        **{f"path of {LOOKS[name][0]}": path(name, rolled) for name in PATHS},
+        "learning rate": learning_rate(),
+        "a heavy ball": heavy_ball(),
+        "schedules": schedules(),
+        "convex or not": convexity(),
+    }
 
 
 def paths(rolled: Rolled) -> Figure:
-    """The six paths over the contours of each surface."""
+    """The six classics' paths over the contours of each surface."""
     fig, axes = figure(
         f"Where six optimizers go in {STEPS} steps, from the black dot to the square of their colour; stars are minima, grey lines join "
         "points of equal height. In each colour the broad band is torch's path and the dashes on it are by hand. Bowl: gradient "
@@ -90,12 +179,74 @@ def paths(rolled: Rolled) -> Figure:
     )
     for ax, (surface, of) in zip(axes[0], rolled.items(), strict=True):
         draw_surface(ax, surface)
-        for name, (ours, theirs) in of.items():
-            draw_both(ax, ours.T, theirs.T, *LOOKS[name])
-            ax.plot(*ours[-1], "s", color=LOOKS[name][1], markersize=6, zorder=5)
-        ax.plot(*SURFACES[surface].start, "o", color="black", markersize=6)
+        for name in CLASSICS:
+            draw_roll(ax, surface, name, of[name])
     axes[0, 0].legend(fontsize=8, loc="lower left")
     return fig
+
+
+PATHS = {
+    "gradient_descent": "Against the gradient, so across the grey lines at right angles, by steps as long as it is steep: long on the "
+    "wall of the valley, tiny on its floor and at the saddle.",
+    "momentum": "A running sum of gradients: a ball that rolls on. It swings past the minimum of the bowl and comes back; on the floor "
+    "of the valley, where gradients agree, it gets up to ten times as fast.",
+    "nesterov": "Momentum that looks at the ground where the ball will be. It brakes earlier, and swings less.",
+    "asgd": "Gradient descent whose step size shrinks, very slowly: the same trail. Beside it, it keeps the mean of where it was, "
+    "which is of use where gradients are noisy (torch begins with that after a million steps).",
+    "rprop": "Only the sign of each derivative counts. x and y have steps of their own, which grow by 1.2 while the sign stays and are "
+    "halved when it turns: it feels its way to the turning point.",
+    "adagrad": "Each derivative is divided by the root of the sum of all its squares so far. The first step has the length lr along x "
+    "and y alike, all others are shorter: it slows down for good, which on the floor of the valley is too soon.",
+    "rmsprop": "Each derivative is divided by its usual size of late: steps of about lr along x and y, steep or flat.",
+    "adadelta": "As RMSprop, but the step is as long as steps have been of late, so that it begins with almost nothing and lr is a "
+    "mere factor (5, 8 and 2 here). Near the minimum it does not come to rest: what it divides by shrinks as well.",
+    "adam": "The usual gradient of late, divided by its usual size: RMSprop with momentum. It sets out along the diagonal, for x and y "
+    "are alike to it, and swings.",
+    "adamw": "Adam, with a pull to (0, 0) that has nothing to do with the surface: in the valley and at the saddle it stops short of "
+    "the minimum.",
+    "adamax": "As Adam, but divided by the largest gradient of late in place of the usual one: after the steep wall its steps stay "
+    "short for long.",
+    "nadam": "Adam that looks ahead, as Nesterov does: it swings less than Adam.",
+    "radam": "Adam that waits. In its first five steps the usual size of the gradient means nothing yet, and it makes steps of "
+    "momentum, as long as it is steep; then it is Adam. In the valley lr must be small for the first kind, and is too small for the "
+    "second.",
+    "lbfgs": "From the last few steps and gradients it guesses how the surface bends, aims for the lowest point of that bowl, and "
+    "looks along the line there for a good place to stop: several gradients for each step, and 60 steps at most. It is within "
+    "0.001 of a minimum after 5 steps on the bowl, 34 in the valley and 6 at the saddle.",
+    "muon": "The running sum of gradients, taken as a matrix (here one row of two), with all its singular values brought to about 1: "
+    "for a single row, its direction without its length. So every step has about one length, and it never quite settles. It is meant "
+    "for the weight matrices of networks.",
+}
+"""What is to be seen of each path."""
+
+
+def path(name: str, rolled: Rolled) -> Figure:
+    """One optimizer's path over the contours of each surface."""
+    steps = {surface: of[name][0] for surface, of in rolled.items()}
+    left = ", ".join(f"{away(surface, points):.1g} on the {surface}" for surface, points in steps.items())
+    fig, axes = figure(
+        f"{LOOKS[name][0]}, from the dot to the square; stars are minima. {PATHS[name]} Distance to the nearest minimum in the end: "
+        f"{left}. The band is torch's path, the dashes on it are by hand.",
+        columns=3,
+        size=(3.1, 2.8),
+    )
+    for ax, (surface, of) in zip(axes[0], rolled.items(), strict=True):
+        draw_surface(ax, surface)
+        draw_roll(ax, surface, name, of[name])
+    return fig
+
+
+def away(surface: str, points: np.ndarray) -> float:
+    """How far the last of the points is from the nearest minimum."""
+    return min(float(np.linalg.norm(points[-1] - minimum)) for minimum in np.array(SURFACES[surface].minima))
+
+
+def draw_roll(ax: Any, surface: str, name: str, sides: tuple[np.ndarray, np.ndarray]) -> None:
+    """One optimizer's path, from the dot to the square."""
+    ours, theirs = sides
+    draw_both(ax, ours.T, theirs.T, *LOOKS[name])
+    ax.plot(*ours[-1], "s", color=LOOKS[name][1], markersize=6, zorder=5)
+    ax.plot(*SURFACES[surface].start, "o", color="black", markersize=6)
 
 
 def draw_surface(ax: Any, surface: str) -> None:
@@ -120,8 +271,8 @@ def heights(rolled: Rolled) -> Figure:
         size=(4.9, 3.6),
     )
     for ax, (surface, of) in zip(axes[0], rolled.items(), strict=True):
-        for name, sides in of.items():
-            ours, theirs = (SURFACES[surface].height(points.T) for points in sides)
+        for name in CLASSICS:
+            ours, theirs = (SURFACES[surface].height(points.T) for points in of[name])
             draw_both(ax, ours, theirs, *LOOKS[name])
         ax.set(title=surface, xlabel="step", yscale="log", ylim=(1e-3 if surface == "valley" else 1e-12, None))
     axes[0, 0].set_ylabel("height")
@@ -149,12 +300,200 @@ def learning_rate(steps: int = 100) -> Figure:
     left.axhline(np.linalg.norm(SURFACES["bowl"].start), color="#999999", linewidth=0.8, linestyle=":", label="distance at the start")
     left.set(title="the learning-rate sweep", xlabel="lr", ylabel=f"distance to the minimum after {steps} steps", yscale="log")
     left.legend(fontsize=8)
-    for lr, colour in ((0.1, "#00798c"), (0.24, "#5a9e3d"), (0.25, "#222222"), (0.26, "#d1495b")):
+    for lr, colour in ((0.01, "#edae49"), (0.1, "#00798c"), (0.24, "#5a9e3d"), (0.25, "#222222"), (0.26, "#d1495b")):
         ours, theirs = roll("bowl", "gradient_descent", lr, 20)
         draw_both(right, ours[:, 1], theirs[:, 1], f"lr = {lr}", colour)
     right.set(title="y over the first 20 steps", xlabel="step", ylabel="y", xticks=range(0, 21, 5))
     right.legend(fontsize=8, loc="lower left")
     return fig
+
+
+def heavy_ball(lr: float = 0.02, steps: int = 120) -> Figure:
+    """Momentum along the flat direction of the bowl, and how fast it comes to rest."""
+    curvature = 2.0
+    best = (1 - np.sqrt(lr * curvature)) ** 2
+    fig, axes = figure(
+        f"Momentum on the bowl, along x, where the curvature is {curvature:g}, with lr = {lr}. Left: where the ball is. Without "
+        f"momentum it creeps; with {best:.2f} it comes to rest soonest; with more it swings past the bottom and back, the longer the less "
+        "friction there is. Right: by how much a step shortens the distance in the long run, against momentum β. Black: the formula, the "
+        "larger root of r² − (1 + β − lr λ) r + β. Left of its lowest point the ball creeps, right of it it swings and the rate is √β. "
+        "Dots: measured on the walks of both sides (torch broad and blue, by hand small and red). Below is better; 1 would be never.",
+        columns=2,
+        size=(5.0, 3.8),
+    )
+    left, right = axes[0]
+    for momentum, colour in ((0.0, "#222222"), (0.4, "#00798c"), (round(float(best), 2), "#5a9e3d"), (0.9, "#d1495b"), (0.98, "#edae49")):
+        ours, theirs = swing(lr, momentum, steps)
+        draw_both(left, ours, theirs, f"β = {momentum:g}", colour)
+    left.axhline(0, color="#999999", linewidth=0.8)
+    left.set(xlabel="step", ylabel="x", title="the ball")
+    left.legend(fontsize=8)
+    betas = np.linspace(0, 0.98, 197)
+    right.plot(betas, [heavy_ball_rate(lr, b, curvature) for b in betas], color="black", linewidth=1.2, label="the formula")
+    some = np.array([0.0, 0.2, 0.4, 0.55, 0.75, 0.85, 0.95])
+    rates = np.array([[shrinking(x) for x in swing(lr, float(b), 400)] for b in some])
+    right.plot(some, rates[:, 1], "o", color=TORCH["color"], markersize=9, label="torch")
+    right.plot(some, rates[:, 0], "o", color=BY_HAND["color"], markersize=4, label="by hand")
+    right.set(xlabel="momentum β", ylabel="distance after a step / before it", title="how fast it comes to rest", ylim=(0.75, 1.01))
+    right.legend(fontsize=8)
+    return fig
+
+
+def swing(lr: float, momentum: float, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """x at every step, by hand and in torch, of momentum on the bowl."""
+    ours, theirs = roll_freely("bowl", lambda library, p: library.SGD(p, lr=lr, momentum=momentum), steps)
+    return ours[:, 0], theirs[:, 0]
+
+
+def shrinking(x: np.ndarray) -> float:
+    """By how much the distance shrinks in a step in the long run, measured: of the a and b that come nearest to xₖ₊₁ = a xₖ + b xₖ₋₁ on this
+    walk, the larger root of r² − a r − b.
+    """
+    a, b = np.linalg.lstsq(np.stack([x[1:-1], x[:-2]], axis=1), x[2:])[0]
+    return float(abs(np.roots([1, -a, -b])).max())
+
+
+SCHEDULE_COLOURS = {
+    "constant": "#222222",
+    "inverse_root": "#777777",
+    "step": "#00798c",
+    "multi_step": "#6a994e",
+    "exponential": "#edae49",
+    "polynomial": "#8c564b",
+    "cosine": "#d1495b",
+    "warm_restarts": "#7b5ea7",
+    "one_cycle": "#3d348b",
+    "warm_up": "#c4658b",
+    "warm_up_and_cosine": "#b5651d",
+}
+
+
+def rates(schedule: str) -> tuple[np.ndarray, np.ndarray]:
+    """lr over the steps of a schedule that begins with 1, by hand and in torch."""
+    found = []
+    for library, table, p in ((manual.optim, SCHEDULES, Parameter(np.zeros(2))), (torch.optim, in_torch.SCHEDULES, torch.zeros(2))):
+        optimizer = library.SGD([p], lr=1.0)
+        lr = table[schedule](optimizer, STEPS)
+        taken = []
+        for _ in range(STEPS):
+            taken.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            lr.step()
+        found.append(np.array(taken))
+    return found[0], found[1]
+
+
+def noisy(schedule: str, walks: int = 20, lr: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
+    """The height at every step of gradient descent on the bowl with noisy gradients, by hand and in torch: the mean of some walks."""
+    heights = []
+    for seed in range(walks):
+        noise = np.random.default_rng(seed).normal(0, 1, (STEPS, 2))
+        both = roll_freely("bowl", lambda library, p: library.SGD(p, lr=lr), STEPS, noise=noise, schedule=schedule)
+        heights.append([SURFACES["bowl"].height(points.T) for points in both])
+    ours, theirs = np.mean(heights, axis=0)
+    return ours, theirs
+
+
+FALLING = ("constant", "inverse_root", "step", "multi_step", "exponential", "polynomial")
+"""The schedules that only ever shorten the steps."""
+
+
+def schedules() -> Figure:
+    """lr over the steps, and what it is good for."""
+    fig, axes = figure(
+        f"Learning rates that change. Left and middle: lr at each of {STEPS} steps, as a fraction of the largest, for the schedules of "
+        "torch.optim that look at the step alone. Right: what they are good for. Gradient descent on the bowl, with gradients that are off "
+        "by Normal(0, 1) at every step, as those of small batches are; the mean height of 20 walks. With a constant lr it gets down fast "
+        "and then jitters at one height for ever. As the steps are shortened the jitter gets smaller, sooner or later, and all end "
+        "lower. Bands are torch, dashes by hand.",
+        columns=3,
+        size=(4.4, 3.8),
+    )
+    left, middle, right = axes[0]
+    for name, colour in SCHEDULE_COLOURS.items():
+        draw_both(left if name in FALLING else middle, *rates(name), name.replace("_", " "), colour)
+    for name in ("constant", "step", "exponential", "cosine", "one_cycle"):
+        draw_both(right, *noisy(name), name.replace("_", " "), SCHEDULE_COLOURS[name])
+    for ax, where in ((left, "upper right"), (middle, "upper left")):
+        ax.set(xlabel="step", ylabel="lr / largest lr", ylim=(-0.02, 1.45))
+        ax.legend(fontsize=8, ncols=2, loc=where)
+    right.set(xlabel="step", ylabel="height above the minimum", yscale="log")
+    right.legend(fontsize=8)
+    return fig
+
+
+# ---- convexity -----------------------------------------------------------------------------------------
+
+
+def smallest_curvature(surface: str, grid: np.ndarray) -> np.ndarray:
+    """The smallest eigenvalue of the Hessian at each point: below 0 the surface bends down in some direction. Shapes: (2, ...) to (...)."""
+    points = grid.reshape(2, -1).T
+    return np.array([np.linalg.eigvalsh(HESSIANS[surface](p))[0] for p in points]).reshape(grid.shape[1:])
+
+
+def line_loss(w: np.ndarray) -> Any:
+    """The mean squared error of ŷ = w x on five points, (1,) to ()."""
+    return ((w * np.array([-1.0, -0.5, 0.2, 0.8, 1.5]) - np.array([-0.8, -0.7, 0.4, 0.5, 1.2])) ** 2).mean()
+
+
+def logistic_loss(w: np.ndarray) -> Any:
+    """The cross-entropy of sigmoid(w x) on five points, (1,) to ()."""
+    return -np.log(sigmoid(w * np.array([-1.0, 0.5, 0.2, 0.8, 1.5]))).mean()
+
+
+def two_units_loss(w: np.ndarray) -> Any:
+    """The mean squared error of ŷ = tanh(w[0] x) + tanh(w[1] x) on y = tanh(4 x) + tanh(x/4), (2,) to ()."""
+    x = np.linspace(-2, 2, 9)
+    return (((np.tanh(w[0] * x) + np.tanh(w[1] * x)) - (np.tanh(4 * x) + np.tanh(x / 4))) ** 2).mean()
+
+
+CHORDS: dict[str, tuple[Callable[[np.ndarray], Any], np.ndarray, np.ndarray]] = {
+    "a line's squared error": (line_loss, np.array([-1.0]), np.array([2.6])),
+    "a logistic cross-entropy": (logistic_loss, np.array([-3.0]), np.array([6.0])),
+    "two hidden units, swapped": (two_units_loss, np.array([4.0, 0.25]), np.array([0.25, 4.0])),
+}
+"""A loss, and the two ends of a chord."""
+
+
+def convexity() -> Figure:
+    """Where the surfaces bend down, and chords of losses."""
+    fig, axes = figure(
+        "Convex means: bent upwards everywhere. Top: the three surfaces, shaded where the smallest eigenvalue of the Hessian is below 0, "
+        "so that the ground bends down in some direction. The bowl has no such place and is convex; the valley bends down above its "
+        "floor, the saddle between the dotted lines, where 3 y² < 1. Bottom: three losses along a straight way through their weights, "
+        "and the chord between its ends. Left and middle: the chord lies above the curve, as between any two points of a convex loss. "
+        "Right: a network of two hidden units. Swapping the units changes nothing, so both ends have loss 0; half-way the units are "
+        "alike, and the loss lies above the chord: it is not convex. The arrow is Jensen's gap half-way, the mean of the heights less the "
+        "height of the mean.",
+        rows=2,
+        columns=3,
+        size=(3.7, 3.1),
+    )
+    for ax, surface in zip(axes[0], SURFACES, strict=True):
+        draw_surface(ax, surface)
+        grid = np.stack(np.meshgrid(*(np.linspace(*limits, 80) for limits in WINDOWS[surface])))
+        bend = smallest_curvature(surface, grid)
+        if (bend < 0).any():
+            ax.contourf(*grid, bend, levels=[bend.min(), 0], colors=["#e07a5f"], alpha=0.35)
+        if surface == "saddle":
+            for y in (-1, 1):
+                ax.axhline(y / np.sqrt(3), color="black", linestyle=":", linewidth=1)
+    for ax, (name, (f, start, end)) in zip(axes[1], CHORDS.items(), strict=True):
+        draw_chord(ax, f, start, end)
+        ax.set(title=name, xlabel="share of the way", ylabel="loss")
+    axes[1, 0].legend(fontsize=8, loc="lower left")
+    return fig
+
+
+def draw_chord(ax: Any, f: Callable[[np.ndarray], Any], start: np.ndarray, end: np.ndarray) -> None:
+    """A loss along the way from start to end, its chord, and Jensen's gap half-way."""
+    share = np.linspace(0, 1, 101)
+    ax.plot(share, [f((1 - t) * start + t * end) for t in share], color="#3d5a80", linewidth=2, label="the loss")
+    ax.plot([0, 1], [f(start), f(end)], "o-", color="#d1495b", linewidth=1.2, label="the chord")
+    gap = jensen_gap(f, np.stack([start, end]), np.array([0.5, 0.5]))
+    middle = f((start + end) / 2)
+    ax.annotate("", (0.5, middle + gap), (0.5, middle), arrowprops={"arrowstyle": "->", "linewidth": 1.2})
+    ax.annotate(f"{gap:+.2g}", (0.5, middle + gap / 2), xytext=(6, 0), textcoords="offset points", fontsize=9)
 
 
 TEXT = """
@@ -163,22 +502,33 @@ TEXT = """
 | gradient descent | nothing | against the gradient, the longer the steeper |
 | momentum | v, a running sum of gradients | along v: where gradients agree it grows tenfold (β = 0.9), where they alternate it cancels |
 | Nesterov | v | along v and the newest gradient: it turns earlier, and swings less |
+| ASGD | the mean of where it was | gradient descent's, lr shrinking slowly |
+| Rprop | g's sign and a step size, for x and y | against the sign, by a step that grows and is halved |
+| Adagrad | the sum of g² | g divided by the root of it: ever shorter |
 | RMSprop | the running mean of g² | g divided by its usual size: x and y move equally fast, however steep |
+| Adadelta | the running means of g² and of squared steps | g divided by its usual size, times the usual step |
 | Adam | the running means of g and of g² | the usual g divided by its usual size |
 | AdamW | the same | Adam's, after the point was pulled to (0, 0) by a fraction lr · decay of itself |
+| Adamax | the running mean of g, the largest abs(g) of late | the usual g divided by the largest of late |
+| NAdam | as Adam | Adam's with a look ahead |
+| RAdam | as Adam | momentum's until the sixth, then Adam's |
 
-Both sides' optimizers are compared at every step with what they remember, not only with where the point is.
+Both sides' optimizers are compared at every step with what they remember, not only with where the point is. Schedules are compared
+by the lr of every step.
 
 **The limit of the step size.** Where a bowl has curvature λ along some direction, gradient descent multiplies the distance along it by
 1 − lr · λ, so lr must be under 2/λ for the largest λ. With momentum β the limit is 2 (1 + β)/λ, on this bowl 0.475 for β = 0.9.
 
-**No race.** The starts and the default step sizes were picked by eye from a few trials, not tuned alike for all six, so who is ahead proves
-little. In the valley from (−1.5, 2) gradient descent happens to be thrown across the wall, and ends nearest of all.
+**No race.** The starts and the default step sizes were picked by eye from a few trials, not tuned alike for all, so who is ahead proves
+little. In the valley from (−1.5, 2) gradient descent happens to be thrown across the wall, and ends nearest of the six drawn together.
 
 Things to try:
 
 - `--model.lr 0.24` and `--model.lr 0.26`: to both sides of the limit.
+- `--model.lr 0.001`: too small; after 300 steps half of the way is left.
 - `--model.optimizer momentum --model.lr 0.47`, then `0.48`: the same with momentum.
+- `--model.optimizer momentum --model.schedule cosine`: lr falls to 0 along half a cosine. All schedules: constant, inverse_root, step,
+  multi_step, exponential, polynomial, cosine, warm_restarts, one_cycle, warm_up, warm_up_and_cosine.
 - `--model.surface valley --model.optimizer adam --data.steps 1000`: the whole way to the end of the valley.
 - `--model.surface valley --model.start "[-1.5, 2.0]"`: the lucky throw.
 - `--model.surface saddle --model.start "[-1.5, 0.0]"`: exactly on the ridge the slope to either side is 0; the point rests at the saddle.
@@ -189,16 +539,20 @@ TWIN = Twin(
     manual=Manual,
     torch=Torch,
     data=Steps,
+    needs=("gradients",),
     trainer={"max_epochs": 1},
     variants={
-        f"{LOOKS[optimizer][0]}, {surface}": {"surface": surface, "optimizer": optimizer}
-        for surface in SURFACES
-        for optimizer in OPTIMIZERS
-        if (surface, optimizer) != ("bowl", "gradient_descent")
+        **{
+            f"{LOOKS[optimizer][0]}, {surface}": {"surface": surface, "optimizer": optimizer}
+            for surface in SURFACES
+            for optimizer in OPTIMIZERS
+            if (surface, optimizer) != ("bowl", "gradient_descent")
+        },
+        **{f"momentum, {schedule}": {"optimizer": "momentum", "schedule": schedule} for schedule in SCHEDULES if schedule != "constant"},
     },
     sgd_lr=0.1,
     figures=figures,
-    text={"six ways down": TEXT},
+    text={"the ways down": TEXT},
 )
 
 if __name__ == "__main__":
