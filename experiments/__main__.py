@@ -40,7 +40,7 @@ def dispatch(arguments: list[str]) -> int:
     if rest and options.command in ("list", "check"):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if options.command == "list":
-        return show_list(options.markdown)
+        return show_list(options)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # small models are up to 50 times slower with more; set before torch is imported
     if options.command in ("mutate", "bench"):
         return library_command(options.command, rest)
@@ -90,6 +90,7 @@ def command_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     listing = commands.add_parser("list", help="the curriculum, by chapter")
+    listing.add_argument("--path", metavar="CONCEPT", help="what to read to get to this one, in order, with the minutes that it takes")
     listing.add_argument("--markdown", action="store_true", help="as the table in the README")
     running = commands.add_parser("run", help="train both sides of a concept, in lock-step", add_help=False, allow_abbrev=False)
     running.add_argument("concept", metavar="CONCEPT")
@@ -113,20 +114,27 @@ def positive(text: str) -> int:
     return number
 
 
-def show_list(markdown: bool) -> int:
-    """Print the curriculum."""
+def show_list(options: argparse.Namespace) -> int:
+    """Print the curriculum, or the way to one of its concepts."""
     from experiments import curriculum
 
-    if markdown:
-        print("\n".join(curriculum.markdown()))
+    if options.path:
+        try:
+            names = curriculum.path(options.path)
+        except curriculum.UnknownConcept as unknown:
+            print(f"error: {unknown}", file=sys.stderr)
+            return BAD_INPUT
+    if options.markdown:
+        print("\n".join(curriculum.markdown_path(options.path) if options.path else curriculum.markdown()))
         return AGREE
-    width = max(len(e.name) for e in curriculum.entries())
+    entries = [curriculum.entry(name) for name in names] if options.path else curriculum.entries()
+    width = max(len(e.name) for e in entries)
     chapter = None
-    for e in curriculum.entries():
-        if e.chapter != chapter:
+    for e in entries:
+        if e.chapter != chapter and not options.path:
             print(("" if chapter is None else "\n") + e.chapter)
             chapter = e.chapter
-        print(f"  {e.name:{width}}  {e.title}")
+        print(f"  {e.name:{width}}  {e.title}" + (f" ({curriculum.minutes(e)} minutes)" if options.path else ""))
     return AGREE
 
 

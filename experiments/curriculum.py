@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import difflib
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
 
 CHAPTERS: dict[str, list[str]] = {
     "linear_algebra": ["vectors", "matrices", "eigen", "svd"],
@@ -31,6 +34,13 @@ class Entry(NamedTuple):
     name: str
     chapter: str
     title: str  # the first line of the script's docstring
+    sentence: str  # the first sentence after it
+    needs: tuple[str, ...]  # the concepts to read before
+
+    @property
+    def path(self) -> str:
+        """The file of its three, from the folder of each side."""
+        return f"{self.chapter}/{self.name}.py"
 
 
 class UnknownConcept(LookupError):
@@ -39,14 +49,17 @@ class UnknownConcept(LookupError):
 
 @cache
 def entries() -> tuple[Entry, ...]:
-    """All concepts in teaching order. Titles are read from the scripts without importing them."""
-    return tuple(Entry(name, chapter, title(chapter, name)) for chapter, names in CHAPTERS.items() for name in names)
+    """All concepts in teaching order. Everything is read from the scripts without importing them."""
+    return tuple(read(chapter, name) for chapter, names in CHAPTERS.items() for name in names)
 
 
-def title(chapter: str, name: str) -> str:
-    """The first line of the docstring of experiments/<chapter>/<name>.py."""
-    source = (Path(__file__).parent / chapter / f"{name}.py").read_text(encoding="utf-8")
-    return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0].rstrip(".")
+def read(chapter: str, name: str) -> Entry:
+    """What experiments/<chapter>/<name>.py says of itself: its docstring, and what its Twin `needs`."""
+    tree = ast.parse((ROOT / "experiments" / chapter / f"{name}.py").read_text(encoding="utf-8"))
+    title, _, text = (ast.get_docstring(tree) or "").partition("\n")
+    sentence = re.match(r".*?[.?!](?=\s+[A-Z(]|$)", " ".join(text.split("\n\n")[0].split() or text.split()))
+    needs = [node.value for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "needs"]
+    return Entry(name, chapter, title.rstrip("."), sentence[0] if sentence else "", ast.literal_eval(needs[0]) if needs else ())
 
 
 def entry(name: str) -> Entry:
@@ -64,11 +77,40 @@ def entry(name: str) -> Entry:
     raise UnknownConcept(f"unknown concept {name!r}: {hint}")
 
 
+def path(name: str) -> list[str]:
+    """What to read first, this concept last: everything that it needs, and what that needs.
+
+    Raises:
+        UnknownConcept: if there is no such concept.
+    """
+    names: list[str] = []
+    for need in entry(name).needs:
+        names += [n for n in path(need) if n not in names]
+    return [*names, entry(name).name]
+
+
+WORDS_A_MINUTE = 100
+"""How many words of a concept's two files are read in a minute: slowly, for they are half code and half mathematics."""
+
+
+def minutes(e: Entry) -> int:
+    """How long it takes to read the two files of a concept, by their words: in fives, rounded up."""
+    words = sum(len((ROOT / side / e.path).read_text(encoding="utf-8").split()) for side in ("manual", "torch_impl"))
+    return -(-words // (5 * WORDS_A_MINUTE)) * 5
+
+
 def markdown() -> Iterator[str]:
-    """The README's table."""
-    yield "| concept | by hand | torch | script |"
-    yield "| --- | --- | --- | --- |"
+    """The README's table of all concepts."""
+    yield "| concept | what is done | by hand | torch | script |"
+    yield "| --- | --- | --- | --- | --- |"
     for e in entries():
-        path = f"{e.chapter}/{e.name}.py"
-        links = (f"[{side}](" + f"{side}/{path})" for side in ("manual", "torch_impl", "experiments"))
-        yield f"| `{e.name}`: {e.title} | {' | '.join(links)} |"
+        links = (f"[{side}]({side}/{e.path})" for side in ("manual", "torch_impl", "experiments"))
+        yield f"| `{e.name}`: {e.title} | {e.sentence} | {' | '.join(links)} |"
+
+
+def markdown_path(name: str) -> Iterator[str]:
+    """What to read to get to a concept, in order, as a table."""
+    yield "| | read | minutes | needs |"
+    yield "| --- | --- | --- | --- |"
+    for i, e in enumerate(map(entry, path(name)), 1):
+        yield f"| {i} | [`{e.name}`](manual/{e.path}): {e.title} | {minutes(e)} | {', '.join(f'`{n}`' for n in e.needs)} |"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from experiments import curriculum
 from experiments.convert import to_numpy
 from experiments.curriculum import entry
 from experiments.data import ArrayData
@@ -102,9 +103,4 @@ class Twin:
 
     def path(self) -> list[str]:
         """What to read first, this concept last: everything that it needs, and what that needs."""
-        from experiments import twin
-
-        names: list[str] = []
-        for need in self.needs:
-            names += [n for n in twin(need).path() if n not in names]
-        return [*names, self.name]
+        return curriculum.path(self.name)

@@ -55,6 +55,19 @@ def test_list_prints_the_readmes_table() -> None:
     assert command("list", "--markdown") == (AGREE, "\n".join(curriculum.markdown()) + "\n", "")
 
 
+def test_list_shows_the_way_to_a_concept() -> None:
+    status, out, err = command("list", "--path", "digits_mlp")
+    assert (status, err) == (AGREE, "")
+    assert [line.split()[0] for line in out.splitlines()] == curriculum.path("digits_mlp")
+    assert all(re.search(r"\(\d+ minutes\)$", line) for line in out.splitlines())
+    assert command("list", "--path", "wine_quality", "--markdown") == (
+        AGREE,
+        "\n".join(curriculum.markdown_path("wine_quality")) + "\n",
+        "",
+    )
+    assert command("list", "--path", "wine") == (BAD_INPUT, "", "error: unknown concept 'wine': did you mean wine_quality?\n")
+
+
 def test_list_takes_less_than_a_second_and_imports_nothing_heavy(tmp_path: Path) -> None:
     code = (
         "import sys, time; began = time.perf_counter()\n"

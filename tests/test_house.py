@@ -112,13 +112,14 @@ def test_names_are_unique_and_titles_are_short_plain_phrases() -> None:
     for e in ENTRIES:
         assert 5 < len(e.title) <= 100, e
         assert "\n" not in e.title
+        assert 40 < len(e.sentence) < 330, e
 
 
 @every_concept
 def test_a_twin_declares_its_concept_in_its_own_chapter(entry: curriculum.Entry) -> None:
     twin = experiments.twin(entry.name)
     assert isinstance(twin, Twin)
-    assert (twin.name, twin.chapter, twin.title) == (entry.name, entry.chapter, entry.title)
+    assert (twin.name, twin.chapter, twin.title, twin.needs) == (entry.name, entry.chapter, entry.title, entry.needs)
     assert twin.manual.__module__ == f"manual.{entry.chapter}.{entry.name}"
     assert twin.torch.__module__ == f"torch_impl.{entry.chapter}.{entry.name}"
     assert twin.manual.__name__ == twin.torch.__name__
@@ -227,11 +228,23 @@ def test_only_straight_lines_have_no_training_step_of_their_own(entry: curriculu
 # ---- the README ------------------------------------------------------------------------------------
 
 
-def test_the_readmes_table_is_what_list_prints() -> None:
+def between(text: str, comment: str) -> list[str]:
+    """The lines of the README between <!-- comment: ... --> and <!-- end of comment -->."""
+    found = re.search(rf"<!-- {comment}: .*? -->\n(.*?)<!-- end of {comment} -->", text, re.DOTALL)
+    assert found is not None
+    return found[1].strip().splitlines()
+
+
+def test_the_readmes_tables_are_what_list_prints() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    between = re.search(r"<!-- curriculum: python -m experiments list --markdown -->\n(.*?)<!-- end of curriculum -->", text, re.DOTALL)
-    assert between is not None
-    assert between[1].strip().splitlines() == list(curriculum.markdown()), "python -m experiments list --markdown prints the table"
+    assert between(text, "curriculum") == list(curriculum.markdown()), "python -m experiments list --markdown prints the table"
+    assert between(text, "path") == list(curriculum.markdown_path("wine_quality")), "as its comment says"
+
+
+def test_the_beginners_path_is_in_the_order_in_which_ideas_need_each_other() -> None:
+    wanted = "derivatives one_weight linear_regression vectors matrices gradients chain_rule hidden_layer wine_quality"
+    assert curriculum.path("wine_quality") == wanted.split()
+    assert all(0 < curriculum.minutes(e) <= 60 for e in ENTRIES)
 
 
 def test_the_readme_links_to_files_that_are_there() -> None:

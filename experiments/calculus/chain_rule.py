@@ -263,6 +263,7 @@ TWIN = Twin(
     manual=Manual,
     torch=Torch,
     data=Petals,
+    needs=("gradients",),
     trainer={"max_epochs": 60, "check_val_every_n_epoch": 5},
     sgd_lr=3.0,
     before=before,

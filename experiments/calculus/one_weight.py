@@ -1,6 +1,6 @@
 """One weight, one slope, one step: the smallest complete training loop
 
-Ten purchases of apples and the price of a kilogram. Both sides walk down the loss to the price that a formula gives at once.
+From ten purchases of apples both sides find the price of a kilogram, by walking down the loss to where a formula says it is.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Reading handwritten digits with a convolutional network.
 
-Both sides reach over 98 % on 359 digits that they were not trained on.
+A network of convolutions learns to read digits, and both sides reach over 98 % on 359 that they were not trained on.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """The quality of a red wine from eleven measurements, and an article's backward that is wrong.
 
+A network learns how tasters judged 1,599 wines, and the backward that an article printed for it is taken apart, fault by fault.
+
 Needs winequality-red.csv: with --data.csv PATH, or downloaded once and then kept in the cache.
 """
 

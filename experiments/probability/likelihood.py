@@ -1,6 +1,6 @@
 """Likelihood: what would make these data least surprising
 
-Ten throws of a coin: seven heads, and how far to the right it rolled each time. Both sides climb to the p, the mean and the standard
+A coin is thrown ten times, falls heads seven times and rolls to the right, and both sides climb to the p, the mean and the standard
 deviation that make these throws most probable, which is where the closed form says they are.
 """
 

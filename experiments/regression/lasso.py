@@ -1,6 +1,6 @@
 """Few weights: the lasso, which sets to zero what is not needed
 
-The diabetes data with a price on the absolute values of the weights. Both sides arrive at scikit-learn's Lasso, at its zeros too.
+On the diabetes data with a price on the absolute values of the weights both sides arrive at scikit-learn's Lasso, at its zeros too.
 """
 
 from __future__ import annotations

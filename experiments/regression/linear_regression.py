@@ -1,7 +1,7 @@
 """A straight line through data: least squares by gradient descent
 
-Ten measurements of 442 people and how far their diabetes went in the following year (Efron et al. 2004, in scikit-learn). Both
-sides walk down to the weights that the normal equation gives at once, and scikit-learn's LinearRegression with it.
+From ten measurements of a person both sides learn to tell how far the diabetes will have gone in a year, and walk down to the weights
+that the normal equation gives at once, and scikit-learn's LinearRegression with it. (442 people: Efron et al. 2004, in scikit-learn.)
 """
 
 from __future__ import annotations
@@ -304,7 +304,7 @@ TWIN = Twin(
     manual=Manual,
     torch=Torch,
     data=Diabetes,
-    needs=("optimizers",),
+    needs=("one_weight",),
     trainer={"max_epochs": 600, "check_val_every_n_epoch": 50},
     variants={"plain gradient descent": {"momentum": 0.0}},
     sgd_lr=0.2,

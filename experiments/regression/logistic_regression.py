@@ -1,7 +1,7 @@
 """Yes or no: logistic regression, down the gradient and by Newton's method
 
-Thirty measurements of the cell nuclei in 569 lumps of the breast, and whether each was malignant (Street, Wolberg and Mangasarian 1993, in
-scikit-learn). Both sides arrive at the weights of Newton's method and of scikit-learn's LogisticRegression.
+From thirty measurements of its cell nuclei, is a lump in the breast malignant: both sides arrive at the weights of Newton's method and of
+scikit-learn's LogisticRegression. (569 lumps: Street, Wolberg and Mangasarian 1993, in scikit-learn.)
 """
 
 from __future__ import annotations

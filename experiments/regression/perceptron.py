@@ -1,6 +1,7 @@
 """The first neuron that learned: Rosenblatt's perceptron, and XOR
 
-Two kinds of iris that a line parts, two that none parts, and XOR. Both sides make the same mistakes, and settle on the same line, or never.
+On two kinds of iris that a line parts, two that none parts, and XOR, both sides make the same mistakes, and settle on the same line, or
+never.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Short weights: ridge regression, weight decay, and what shrinks
 
-The diabetes data again, with a price on the size of the weights. Both sides arrive at the closed form and at scikit-learn's Ridge.
+On the diabetes data again, but with a price on the size of the weights, both sides arrive at the closed form and at scikit-learn's Ridge.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which of many: softmax regression, and the gradient p − y
 
-The ten digits from 64 pixels, and three kinds of iris from four measurements. Both sides arrive at scikit-learn's weights.
+To tell ten digits by 64 pixels, and three kinds of iris by four measurements, both sides arrive at scikit-learn's weights.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Attention that looks something up.
 
-A sequence of keys and values; when a key comes again, the value that followed it before is asked for.
+In a sequence of keys and values, when a key comes again, the value that followed it before is asked for, and attention learns to look
+it up.
 """
 
 from __future__ import annotations
