@@ -1,0 +1,427 @@
+"""Floating point: numbers with few digits, and how to train in 16 bits
+
+A network that reads digits is trained in float16, and its gradients are too small for that: without loss scaling it learns nothing, with it
+as much as in full precision. The figures show how far floating point numbers are apart, what that does to sums and differences, where the
+gradients lie, and how the scale finds itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal, localcontext
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from experiments import run
+from experiments.convert import to_numpy, to_torch
+from experiments.data import Digits, Split
+from experiments.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.pair import Twin
+from manual.concept import Batch
+from manual.numerics.floating_point import (
+    FORMATS,
+    epsilon,
+    from_parts,
+    round_to,
+    rounded_linear_backward,
+    rounded_tanh_backward,
+    smaller_root,
+    smaller_root_cancelling,
+    spacing,
+    sum_kahan,
+    sum_naive,
+    sum_pairwise,
+    variance,
+    variance_cancelling,
+)
+from manual.numerics.floating_point import FloatingPoint as Manual
+from manual.trainer import Trainer
+from torch_impl.numerics import floating_point as in_torch
+from torch_impl.numerics.floating_point import FloatingPoint as Torch
+
+COLOURS = {"float32": "#3d348b", "bfloat16": "#00798c", "float16": "#d1495b", "float8_e5m2": "#edae49"}
+
+RUNS: dict[str, tuple[str, dict[str, Any]]] = {
+    "float32": ("#3d348b", {"format": "float32", "scaling": False}),
+    "bfloat16": ("#00798c", {"format": "bfloat16", "scaling": False}),
+    "float16, loss not scaled": ("#edae49", {"scaling": False}),
+    "float16, loss scaled": ("#d1495b", {"init_scale": 2.0**44, "growth_interval": 5}),
+}
+"""What is trained for the figures: a colour, and what differs from the defaults."""
+
+
+class Batches(Digits):
+    """scikit-learn's handwritten digits: 1,024 to learn from, in 8 batches of 128 examples; the other 773 are held out.
+
+    Args:
+        batch_size: digits in a batch; 0 puts all of them into one.
+        seed: of the split and of the order of the batches.
+    """
+
+    def __init__(self, batch_size: int = 128, seed: int = 0) -> None:
+        super().__init__(batch_size, seed)
+
+    def load(self) -> Split:
+        split = super().load()
+        both = tuple(np.concatenate(arrays) for arrays in zip(split.train, split.val, strict=True))
+        return Split(tuple(a[:1024] for a in both), tuple(a[1024:] for a in both))
+
+
+# ---- training without Lightning, for the figures -----------------------------------------------------
+
+
+class History(NamedTuple):
+    """Of each step: the loss, the scale, and whether the step was skipped."""
+
+    loss: np.ndarray
+    scale: np.ndarray
+    skipped: np.ndarray
+
+
+def train_both(batches: list[Batch], **chosen: Any) -> tuple[History, History]:
+    """By hand and in torch, from equal weights, one step for each batch."""
+    ours, theirs = TWIN.build()
+    theirs = Torch(**chosen).double()
+    theirs.load_state_dict({**theirs.state_dict(), **{n: torch.from_numpy(p.data.copy()) for n, p in ours.named_parameters()}})
+    ours = TWIN.by_hand(theirs)
+    return train_by_hand(ours, batches), train_in_torch(theirs, batches)
+
+
+def train_by_hand(model: Any, batches: list[Batch]) -> History:
+    """One step for each batch."""
+    trainer, rows = Trainer(), []
+    trainer.attach(model)
+    for batch in batches:
+        loss = trainer.accumulate(batch, 0)
+        rows.append((loss, model.scaler.get_scale(), bool(model.scaler.found_inf)))
+        trainer.step()
+    return History(*map(np.array, zip(*rows, strict=True)))
+
+
+@torch.enable_grad()
+def train_in_torch(model: Any, batches: list[Batch]) -> History:
+    """One step for each batch."""
+    optimizer, rows = model.configure_optimizers(), []
+    for batch in batches:
+        optimizer.zero_grad()
+        loss = model.training_step(to_torch(batch), 0)
+        loss.backward()
+        rows.append((loss.item(), model.scaler._scale.item(), model.scaler.found_inf.item()))
+        optimizer.step()
+    return History(*map(np.array, zip(*rows, strict=True)))
+
+
+def in_batches(arrays: tuple[np.ndarray, ...], size: int, epochs: int) -> list[Batch]:
+    """The whole batches of these arrays in order, again and again."""
+    starts = range(0, len(arrays[0]) - size + 1, size)
+    return [tuple(a[i : i + size] for a in arrays) for i in starts] * epochs
+
+
+# ---- figures -------------------------------------------------------------------------------------------
+
+
+def figures(manual: Manual, torch_module: Torch, data: Batches) -> Mapping[str, Figure]:
+    """What is drawn of the trained pair."""
+    histories = {label: train_both(in_batches(data.split.train, 128, 8), **chosen) for label, (_, chosen) in RUNS.items()}
+    return {
+        "the spacing of floats": the_spacing(),
+        "sums that stop growing": sums(),
+        "cancellation": cancellation(),
+        "gradients too small for float16": too_small(data),
+        "the same network in four ways": four_ways(histories),
+        "a scale that finds itself": dynamic_scale(histories["float16, loss scaled"]),
+        "why master weights": master_weights(manual, torch_module, data),
+    }
+
+
+def the_spacing() -> Figure:
+    """All numbers of an 8-bit format on a line; and the spacing of four formats."""
+    fig, axes = figure(
+        "Left: every number of the 8-bit format e5m2 between 0 and 4 (top), and between 0 and 2⁻¹² (bottom): four to each power of two, so "
+        "that they stand twice as far apart from one power to the next. Below 2⁻¹⁴ (red) the spacing shrinks no further: these are the "
+        "subnormal numbers, and without them there would be nothing between 0 and 2⁻¹⁴. Right: the distance from x to the next number "
+        "(broad: torch, dashes: by hand). bfloat16 reaches as far down and up as float32, but its steps are 65,536 times as wide; "
+        "float16's are 8 times narrower than bfloat16's, but it ends at 65,504, and at 2⁻¹⁴ it begins to run out of digits.",
+        columns=2,
+        size=(4.4, 3.8),
+    )
+    ax, f = axes[0, 0], FORMATS["float8_e5m2"]
+    codes = np.arange(2**7)
+    values = from_parts(codes >> 7, codes >> f.fraction_bits, codes & (2**f.fraction_bits - 1), "float8_e5m2")
+    for height, top in ((1, 4.0), (0, 2.0**-12)):
+        shown = values[values <= top]  # NaN is not
+        colours = ["#d1495b" if v < f.tiny else "#3d5a80" for v in shown]
+        ax.vlines(shown / top, height - 0.25, height + 0.25, colors=colours, linewidth=1)
+        for tick in (0, 0.25, 0.5, 1):
+            label = "0" if tick == 0 else f"{tick * top:g}" if top > 1 else f"2⁻¹{'⁴³²'[round(np.log2(tick)) + 2]}"
+            ax.text(tick, height - 0.3, label, ha="center", va="top", fontsize=8)
+    ax.set(yticks=[], xticks=[], ylim=(-0.6, 1.5), title="all numbers of e5m2")
+    ax.spines[:].set_visible(False)
+    ax = axes[0, 1]
+    x = np.logspace(-12, 9, 800)
+    for name, colour in COLOURS.items():
+        inside = x <= FORMATS[name].max
+        theirs = in_torch.spacing(torch.from_numpy(x[inside]), name).numpy()
+        draw_both(ax, np.stack([x[inside], spacing(x[inside], name)]), np.stack([x[inside], theirs]), name, colour)
+    ax.set(xscale="log", yscale="log", xlabel="x", ylabel="from x to the next number")
+    ax.legend(fontsize=8)
+    return fig
+
+
+SUMS = {"naive": (sum_naive, "#d1495b"), "in pairs": (sum_pairwise, "#00798c"), "Kahan": (sum_kahan, "#3d348b")}
+
+
+def sum_errors(sizes: np.ndarray, trials: int = 20, format: str = "bfloat16") -> dict[str, np.ndarray]:
+    """Of each method, for each number of terms, the largest relative error of so many sums of numbers between 0 and 1."""
+    found: dict[str, list[float]] = {name: [] for name in SUMS}
+    for N in sizes:
+        x = round_to(np.random.default_rng(N).uniform(0, 1, size=(N, trials)), format)
+        exact = x.sum(axis=0)  # exact in float64: 8 digits and a carry of 12
+        for name, (method, _) in SUMS.items():
+            found[name].append(float((np.abs(method(x, format) - exact) / exact).max()))
+    return {name: np.array(errors) for name, errors in found.items()}
+
+
+def bounds(sizes: np.ndarray, format: str = "bfloat16") -> dict[str, np.ndarray]:
+    """Of each method the largest relative error that there can be, to first order in u; all terms are positive."""
+    u = epsilon(format) / 2
+    return {"naive": (sizes - 1) * u, "in pairs": np.ceil(np.log2(sizes)) * u, "Kahan": np.full(len(sizes), 2 * u)}
+
+
+def sums() -> Figure:
+    """1 + 1 + 1 …, and the errors of three orders of a sum."""
+    fig, axes = figure(
+        "Left: ones added up one by one. In float16 the sum stops at 2,048 and in bfloat16 at 256: the next number is 2 further on, the "
+        "sum plus 1 lies half way, and half way rounds back to the even one (broad: torch, dashes: by hand). Right: numbers between 0 and 1 "
+        "added up in bfloat16; the largest relative error in 20 trials (dots), and what it can be at most (thin lines). Term by term the "
+        "error grows with N, until all is lost. In pairs it grows with log N. Kahan's sum, which takes down what each addition "
+        "lost, stays as good as one rounding.",
+        columns=2,
+        size=(4.2, 3.6),
+    )
+    ax = axes[0, 0]
+    for name, most in (("float16", 3000), ("bfloat16", 3000)):
+        ours, theirs = np.zeros(1), torch.zeros(1, dtype=in_torch.DTYPES[name])
+        lines: tuple[list[float], list[float]] = ([], [])
+        for _ in range(0, most, 50):
+            ours = sum_naive(np.concatenate([ours, np.ones(50)]), name)[None]
+            theirs = in_torch.sum_naive(torch.cat([theirs, torch.ones(50, dtype=theirs.dtype)]), name)[None]
+            lines[0].append(ours.item())
+            lines[1].append(theirs.item())
+        n = np.arange(50, most + 1, 50)
+        draw_both(ax, np.stack([n, lines[0]]), np.stack([n, lines[1]]), name, COLOURS[name])
+    ax.plot([0, 3000], [0, 3000], color="black", linewidth=0.6)
+    ax.set(xlabel="how many ones", ylabel="their sum")
+    ax.legend(fontsize=8)
+    ax, sizes = axes[0, 1], 2 ** np.arange(2, 12)
+    for name, errors in sum_errors(sizes).items():
+        ax.plot(sizes, np.maximum(errors, 1e-5), "o-", markersize=4, linewidth=0.8, color=SUMS[name][1], label=name)
+        ax.plot(sizes, bounds(sizes)[name], color=SUMS[name][1], linewidth=0.8, linestyle=":")
+    ax.set(xscale="log", yscale="log", xlabel="N, the numbers added up", ylabel="relative error", ylim=(1e-4, 10))
+    ax.legend(fontsize=8, loc="upper left")
+    return fig
+
+
+def exact_root(b: float, c: float) -> Decimal:
+    """The smaller root of r² − b r + c = 0 to 60 digits."""
+    with localcontext() as context:
+        context.prec = 60
+        B, C = Decimal(b), Decimal(c)
+        return (B - (B * B - 4 * C).sqrt()) / 2
+
+
+def root_errors(c: np.ndarray) -> dict[str, np.ndarray]:
+    """The relative errors of the smaller root of r² − r + c = 0, by both formulas."""
+    exact = [exact_root(1.0, float(value)) for value in c]
+    return {
+        name: np.array([abs(float((Decimal(float(r)) - e) / e)) for r, e in zip(root(np.ones_like(c), c), exact, strict=True)])
+        for name, root in (("(b − d)/2", smaller_root_cancelling), ("2c/(b + d)", smaller_root))
+    }
+
+
+def variances(offsets: np.ndarray) -> dict[str, np.ndarray]:
+    """The variance of 1,000 numbers of variance near 1, after these offsets were added, by both formulas."""
+    rng = np.random.default_rng(0)
+    z = rng.integers(-(2**20), 2**20, size=1000) * 2.0**-20  # few digits, so that adding an offset loses none of them
+    return {
+        "exact": np.full(len(offsets), variance(z)),
+        "mean of x² − mean²": np.array([variance_cancelling(z + offset) for offset in offsets]),
+        "mean of (x − mean)²": np.array([variance(z + offset) for offset in offsets]),
+    }
+
+
+def cancellation() -> Figure:
+    """Two differences of nearly equal numbers, and the formulas that avoid them."""
+    fig, axes = figure(
+        "Two formulas for the same number, in float64, which has 16 digits. Left: the variance of 1,000 numbers, to all of which the same "
+        "offset is added; it changes no variance. The mean of the squares less the square of the mean (red) loses two digits for each "
+        "factor of 10, and has none left from 10⁸ on; crosses: the result was negative or 0. First the mean, then the squares (green) keeps "
+        "nearly all. "
+        "Right: the smaller root of r² − b r + c = 0 with b = 1 and d = √(b² − 4c). For small c the difference b − d (red) consists of the "
+        "rounding errors of d; the other formula (green) adds instead. Errors below 10⁻¹⁷ are drawn there.",
+        columns=2,
+        size=(4.2, 3.6),
+    )
+    ax, offsets = axes[0, 0], 2.0 ** np.arange(0, 33)
+    found = variances(offsets)
+    exact = found.pop("exact")
+    for (label, values), colour in zip(found.items(), ("#d1495b", "#00798c"), strict=True):
+        errors = np.maximum(np.abs(values - exact) / exact, 1e-17)
+        ax.plot(offsets, errors, "o-", markersize=3, linewidth=0.8, color=colour, label=label)
+        ax.plot(offsets[values <= 0], errors[values <= 0], "x", markersize=9, color=colour)
+    ax.set(xscale="log", yscale="log", xlabel="offset", ylabel="relative error of the variance")
+    ax.legend(fontsize=8, loc="upper left")
+    ax, c = axes[0, 1], np.logspace(-18, -1, 69)
+    for (label, errors), colour in zip(root_errors(c).items(), ("#d1495b", "#00798c"), strict=True):
+        ax.plot(c, np.maximum(errors, 1e-17), "o-", markersize=3, linewidth=0.8, color=colour, label=label)
+    ax.set(xscale="log", yscale="log", xlabel="c", ylabel="relative error of the smaller root")
+    ax.legend(fontsize=8)
+    return fig
+
+
+def travelling_gradients(data: Batches, scale: float) -> np.ndarray:
+    """Every gradient of the untrained network's first backward pass, as large as it is on its way, and not rounded."""
+    x, y = (a[:128] for a in data.split.train)
+    model = Manual(format="float64", rng=np.random.default_rng(0))
+    model.training_step((x, y), 0)
+    x, z1, h = model.restore()
+    dL_dz2 = model.loss.backward(scale / model.micro_batches)
+    dL_dh, _, _ = rounded_linear_backward(dL_dz2, h, model.W2.data, model.b2.data, "float64")
+    dL_dz1 = rounded_tanh_backward(dL_dh, z1, "float64")
+    return np.concatenate([g.ravel() for g in (dL_dz2, dL_dh, dL_dz1)])
+
+
+def too_small(data: Batches) -> Figure:
+    """Where the gradients lie, and where float16 has numbers."""
+    scales = {"as they are": (1.0, "#edae49"), "times 2¹⁶, the first scale of torch.amp": (2.0**16, "#d1495b")}
+    travelling = {label: travelling_gradients(data, scale) for label, (scale, _) in scales.items()}
+    lost = {label: np.mean(round_to(g, "float16") == 0) for label, g in travelling.items()}
+    first, second = lost.values()
+    fig, axes = figure(
+        "How large the gradients of the activations are on their way back through the untrained network, each a bar's part by its power of "
+        f"two: the loss is a mean over 2²⁵ examples, which leaves little for each of them. float16 has numbers from 2⁻²⁴ (grey: "
+        f"subnormal) and with all its digits from 2⁻¹⁴ on (blue). Of the gradients as they are {first:.0%} round to 0. Times 2¹⁶ it is "
+        f"{second:.1%}. bfloat16 has numbers down to 2⁻¹³³, far to the left of this figure.",
+        size=(6.6, 3.4),
+    )
+    ax = axes[0, 0]
+    ax.axvspan(-24, -14, color="#cccccc", alpha=0.6)
+    ax.axvspan(-14, 16, color="#8ecae6", alpha=0.4)
+    for label, (_, colour) in scales.items():
+        g = travelling[label]
+        ax.hist(np.log2(np.abs(g)), bins=np.arange(-55, 17), weights=np.full(g.size, 1 / g.size), color=colour, alpha=0.8, label=label)
+    ax.set(xlabel="log₂ |gradient|", ylabel="part of all gradients", xlim=(-48, 16), xticks=range(-48, 17, 8))
+    ax.legend(fontsize=8, loc="upper right")
+    return fig
+
+
+def four_ways(histories: Mapping[str, tuple[History, History]]) -> Figure:
+    """The loss of each step."""
+    fig, axes = figure(
+        "The same network, from the same weights on the same batches, with all that it stores in four formats (broad: torch, dashes: by "
+        "hand). bfloat16 has 8 digits, and learns as float32 does, which has 24: the gradient need not be exact. float16 without loss "
+        "scaling does not move at all: every gradient is 0, and the eight batches only come round again. With the loss scaled it learns as "
+        "well as float32, but for the first five steps, which overflow and are skipped: its scale begins too high here on purpose.",
+        size=(6.6, 3.6),
+    )
+    ax = axes[0, 0]
+    for label, (ours, theirs) in histories.items():
+        draw_both(ax, ours.loss, theirs.loss, label, RUNS[label][0])
+    ax.set(xlabel="step", ylabel="loss", ylim=(0, None))
+    ax.legend(fontsize=8, loc="center right")
+    return fig
+
+
+def dynamic_scale(history: tuple[History, History]) -> Figure:
+    """The scale of each step."""
+    ours, theirs = history
+    fig, axes = figure(
+        "The scale of the float16 run of the last figure (broad: torch, dashes: by hand). It begins at 2⁴⁴: gradients overflow, the steps "
+        "are skipped (crosses) and the scale is halved, until they fit. After 5 steps in a row that went well it is doubled "
+        "(torch.amp waits for 2,000). It keeps climbing until a gradient overflows again; as the loss falls the gradients get smaller and "
+        "leave it room.",
+        size=(6.6, 3.2),
+    )
+    ax, skipped = axes[0, 0], np.flatnonzero(ours.skipped)
+    draw_both(ax, np.log2(ours.scale), np.log2(theirs.scale), "scale", "#d1495b")
+    ax.plot(skipped, np.log2(ours.scale)[skipped], "x", color="black", markersize=8, label="overflow: step skipped")
+    ax.set(xlabel="step", ylabel="log₂ of the scale")
+    ax.legend(fontsize=8)
+    return fig
+
+
+def updates(manual: Manual, data: Batches) -> np.ndarray:
+    """lr · gradient of W1, of a batch at the trained weights, not rounded."""
+    model = Manual(hidden=len(manual.b1), format="float64", scaling=False, lr=manual.lr)
+    for mine, p in zip(model.parameters(), manual.parameters(), strict=True):
+        mine.data[...] = p.data
+    model.training_step(tuple(a[:128] for a in data.split.train), 0)
+    model.backward()
+    return manual.lr * model.W1.grad
+
+
+def master_weights(manual: Manual, torch_module: Torch, data: Batches) -> Figure:
+    """How far the stored weights are from the master weights, and how large a step is against their spacing."""
+    names = ("float16", "bfloat16")
+    step, W1 = updates(manual, data), manual.W1.data
+    ratios = {name: np.abs(step / spacing(W1, name)) for name in names}
+    lost = {name: np.mean(round_to(round_to(W1, name) + step, name) == round_to(W1, name)) for name in names}
+    fig, axes = figure(
+        "Left: the weights of the first layer as they are used, rounded to float16, less the master weights, in units of the last place: "
+        "anything between −½ and ½ (broad: torch, dashes: by hand). Right: the step of one batch at the end of the training, lr times the "
+        "gradient, in the same units. What is below ½ (black line) would change nothing if only the rounded weight was kept: "
+        f"{lost['float16']:.0%} of the steps in float16 and {lost['bfloat16']:.0%} in bfloat16. Many such steps that agree add up in the "
+        "master weights.",
+        columns=2,
+        size=(4.2, 3.4),
+    )
+    ax = axes[0, 0]
+    edges = np.linspace(-0.5, 0.5, 21)
+    for W, look in ((to_numpy(torch_module.W1), TORCH), (W1, BY_HAND)):
+        off = (round_to(W, "float16") - W) / spacing(W, "float16")
+        ax.stairs(np.histogram(off, edges)[0], edges, **{k: v for k, v in look.items() if k != "solid_capstyle"})
+    ax.set(xlabel="(rounded − master) / spacing", ylabel="weights", ylim=(0, None))
+    ax = axes[0, 1]
+    for name in names:
+        r = ratios[name][ratios[name] > 0]
+        ax.hist(np.log2(r), bins=np.arange(-16, 9, 0.5), color=COLOURS[name], alpha=0.6, label=name)
+    ax.axvline(-1, color="black", linewidth=1)
+    ax.set(xlabel="log₂ (step / spacing)", ylabel="weights")
+    ax.legend(fontsize=8)
+    return fig
+
+
+TEXT = """
+| format | bits: sign, exponent, fraction | digits p | epsilon | smallest > 0 | smallest normal | largest |
+| --- | --- | --- | --- | --- | --- | --- |
+| float64 | 1 + 11 + 52 | 53 | 2⁻⁵² = 2.2e-16 | 2⁻¹⁰⁷⁴ | 2⁻¹⁰²² | 1.8e308 |
+| float32 | 1 + 8 + 23 | 24 | 2⁻²³ = 1.2e-7 | 2⁻¹⁴⁹ | 2⁻¹²⁶ | 3.4e38 |
+| float16 | 1 + 5 + 10 | 11 | 2⁻¹⁰ = 0.00098 | 2⁻²⁴ = 6.0e-8 | 2⁻¹⁴ | 65,504 |
+| bfloat16 | 1 + 8 + 7 | 8 | 2⁻⁷ = 0.0078 | 2⁻¹³³ | 2⁻¹²⁶ | 3.4e38 |
+| float8_e5m2 | 1 + 5 + 2 | 3 | 2⁻² = 0.25 | 2⁻¹⁶ | 2⁻¹⁴ | 57,344 |
+"""
+
+TWIN = Twin(
+    name="floating_point",
+    manual=Manual,
+    torch=Torch,
+    data=Batches,
+    needs=("chain_rule", "optimizers", "likelihood"),
+    model={"growth_interval": 5},
+    trainer={"max_epochs": 20},
+    variants={
+        "not rounded": {"format": "float64"},
+        "bfloat16": {"format": "bfloat16", "scaling": False},
+        "float16 without loss scaling": {"scaling": False},
+        "float16 with a scale that is too large": {"init_scale": 2.0**41, "growth_interval": 2},
+    },
+    sgd_lr=0.25,
+    figures=figures,
+    text={"formats": TEXT},
+)
+
+if __name__ == "__main__":
+    run("floating_point")

@@ -1,0 +1,277 @@
+"""Floating point: numbers with few digits, sums, differences and training in 16 bits, in torch.
+
+Every rounding is a real cast, `x.to(torch.float16)`; autograd casts the gradient on its way back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from torch_impl.module import Concept, mean_of
+
+DTYPES = {
+    "float64": torch.float64,
+    "float32": torch.float32,
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+    "float8_e5m2": torch.float8_e5m2,
+}
+
+BITS = {8: torch.uint8, 16: torch.int16, 32: torch.int32, 64: torch.int64}
+
+
+def epsilon(format: str) -> float:
+    """From 1 to the next number."""
+    return torch.finfo(DTYPES[format]).eps
+
+
+def spacing(x: Tensor, format: str) -> Tensor:
+    """From |x| to the next number further out."""
+    info = torch.finfo(DTYPES[format])
+    x = round_to(x, format).abs()
+    _, e = torch.frexp(x)
+    unit = (torch.ldexp(torch.full_like(x, info.eps), e - 1) * (x > 0)).clamp(min=info.smallest_normal * info.eps)
+    return torch.where(x.isfinite(), unit, torch.nan)
+
+
+def parts(x: Tensor, format: str) -> tuple[Tensor, Tensor, Tensor]:
+    """(sign, exponent, fraction), cut out of the bits."""
+    info = torch.finfo(DTYPES[format])
+    f = round(-math.log2(info.eps))  # bits of the fraction
+    bits = x.to(DTYPES[format]).view(BITS[info.bits]).long()
+    return (bits >> (info.bits - 1)) & 1, (bits >> f) & (2 ** (info.bits - 1 - f) - 1), bits & (2**f - 1)
+
+
+def round_to(x: Tensor, format: str) -> Tensor:
+    """To the format and back."""
+    return x.to(DTYPES[format]).to(x.dtype)
+
+
+def sum_naive(x: Tensor, format: str) -> Tensor:
+    """Term by term, in arithmetic of this format."""
+    terms = x.to(DTYPES[format])
+    s = torch.zeros(terms.shape[1:], dtype=terms.dtype)
+    for term in terms:
+        s = s + term
+    return s.to(x.dtype)
+
+
+def sum_pairwise(x: Tensor, format: str) -> Tensor:
+    """In pairs, and the pairs in pairs."""
+    terms = x.to(DTYPES[format])
+    while len(terms) > 1:
+        terms = torch.cat([terms, torch.zeros_like(terms[: len(terms) % 2])])
+        terms = terms[0::2] + terms[1::2]
+    return terms.sum(dim=0).to(x.dtype)
+
+
+def sum_kahan(x: Tensor, format: str) -> Tensor:
+    """Term by term, with what was lost put into the next."""
+    terms = x.to(DTYPES[format])
+    s = c = torch.zeros(terms.shape[1:], dtype=terms.dtype)
+    for term in terms:
+        y = term - c
+        t = s + y
+        c = (t - s) - y
+        s = t
+    return s.to(x.dtype)
+
+
+def variance_cancelling(x: Tensor) -> Tensor:
+    """Mean of the squares, less the square of the mean."""
+    return (x * x).mean() - x.mean() ** 2
+
+
+def variance(x: Tensor) -> Tensor:
+    """Mean of the squared distances to the mean."""
+    return x.var(correction=0)
+
+
+def smaller_root_cancelling(b: Tensor, c: Tensor) -> Tensor:
+    """(b − √(b² − 4c))/2."""
+    return (b - torch.sqrt(b * b - 4 * c)) / 2
+
+
+def smaller_root(b: Tensor, c: Tensor) -> Tensor:
+    """2c / (b + √(b² − 4c))."""
+    return 2 * c / (b + torch.sqrt(b * b - 4 * c))
+
+
+def rounded_linear(x: Tensor, W: Tensor, b: Tensor, format: str) -> Tensor:
+    """x Wᵀ + b of rounded numbers, added up in float64 and rounded."""
+    y = linear(low(x, format), low(W, format), low(b, format))
+    return round_to(y, format).to(x.dtype)
+
+
+def rounded_tanh(x: Tensor, format: str) -> Tensor:
+    """tanh of a rounded number, rounded."""
+    return round_to(torch.tanh(low(x, format)), format).to(x.dtype)
+
+
+def low(x: Tensor, format: str) -> Tensor:
+    """Rounded to the format, in float64 for what is computed of it."""
+    return x.to(DTYPES[format]).double()
+
+
+class GradScaler(nn.Module):
+    """torch.amp.GradScaler with its state in buffers, so that it is saved and compared, and with its unscaling in the graph.
+
+    torch's own multiplies the loss that is handed to Lightning, and divides the gradients before a step. Here the loss keeps its value, and
+    its gradient is scaled and unscaled on the way (see `change_gradient`).
+
+    Args:
+        init_scale: the scale to begin with.
+        growth_factor: by what it grows.
+        backoff_factor: by what it shrinks.
+        growth_interval: after how many steps in a row without overflow it grows.
+        enabled: False scales nothing and skips no step.
+    """
+
+    def __init__(
+        self,
+        init_scale: float = 2.0**16,
+        growth_factor: float = 2.0,
+        backoff_factor: float = 0.5,
+        growth_interval: int = 2000,
+        enabled: bool = True,
+    ) -> None:
+        super().__init__()
+        self.growth_factor, self.backoff_factor = growth_factor, backoff_factor
+        self.growth_interval, self.enabled = growth_interval, enabled
+        self._scale: Tensor
+        self._growth_tracker: Tensor
+        self.found_inf: Tensor
+        self.register_buffer("_scale", torch.tensor(init_scale if enabled else 1.0))
+        self.register_buffer("_growth_tracker", torch.tensor(0))
+        self.register_buffer("found_inf", torch.tensor(False))
+
+    def scale(self, outputs: Tensor) -> Tensor:
+        """Times the scale."""
+        return outputs * self._scale if self.enabled else outputs
+
+    def unscale(self, dL_dp: Tensor) -> Tensor:
+        """Over the scale; whether it was finite is remembered."""
+        if not self.enabled:
+            return dL_dp
+        self.found_inf |= ~dL_dp.isfinite().all()
+        return dL_dp * (1 / self._scale).to(dL_dp.dtype)
+
+    def update(self) -> None:
+        """The scale of the next step."""
+        if self.enabled and self.found_inf:
+            self._scale *= self.backoff_factor
+            self._growth_tracker.zero_()
+        elif self.enabled:
+            self._growth_tracker += 1
+            if self._growth_tracker == self.growth_interval:
+                grown = self._scale * self.growth_factor
+                self._scale.copy_(torch.where(grown.isfinite(), grown, self._scale))
+                self._growth_tracker.zero_()
+        self.found_inf.fill_(False)
+
+
+class ScaledSGD(torch.optim.SGD):
+    """Gradient descent that skips the step when its scaler has found a gradient that is not finite, and then updates the scale.
+
+    Args:
+        params: to be updated.
+        scaler: it has unscaled the gradients.
+        lr: the step size.
+        momentum: how much of the last step is kept.
+    """
+
+    def __init__(self, params: Iterable[Any], scaler: GradScaler, lr: float, momentum: float) -> None:
+        super().__init__(params, lr=lr, momentum=momentum)
+        self.scaler = scaler
+
+    def step(self, closure: Any = None) -> Any:
+        """SGD's step, or none."""
+        loss = None if closure is None else closure()
+        if not self.scaler.found_inf:
+            super().step()
+        with torch.no_grad():
+            self.scaler.update()
+        return loss
+
+
+def change_gradient(x: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
+    """x, whose gradient is changed on its way back."""
+    y = x.view_as(x)
+    if y.requires_grad:
+        y.register_hook(change)
+    return y
+
+
+class FloatingPoint(Concept):
+    """A network that reads digits, 64 → hidden → 10 with tanh, with everything that it stores rounded to a format.
+
+    Args:
+        hidden: units of the hidden layer.
+        format: of what is stored: "float16", "bfloat16", "float32", "float8_e5m2", or "float64", which rounds nothing.
+        scaling: whether the loss is scaled.
+        init_scale: the scale to begin with.
+        growth_interval: after how many steps without overflow the scale doubles.
+        micro_batches: how many batches the mean of the loss is over; by the default, with 128 examples in each, 2²⁵ examples.
+        lr: the step size. A power of two makes lr · g exact, so that both sides' master weights are equal to the last bit.
+        momentum: how much of the last step is kept.
+
+    Shapes: x (N, 64), W1 (hidden, 64), b1 (hidden,), W2 (10, hidden), b2 (10,), the prediction (N, 10), y (N,) integers 0 to 9.
+    """
+
+    def __init__(
+        self,
+        hidden: int = 32,
+        format: str = "float16",
+        scaling: bool = True,
+        init_scale: float = 2.0**16,
+        growth_interval: int = 2000,
+        micro_batches: int = 2**18,
+        lr: float = 0.25,
+        momentum: float = 0.9,
+    ) -> None:
+        super().__init__()
+        if format not in DTYPES:
+            raise ValueError(f"FloatingPoint: format must be one of {', '.join(map(repr, DTYPES))}, got {format!r}")
+        self.save_hyperparameters()
+        self.format, self.micro_batches, self.lr, self.momentum = format, micro_batches, lr, momentum
+        self.W1 = nn.Parameter(torch.empty(hidden, 64).uniform_(-1 / 8, 1 / 8))
+        self.b1 = nn.Parameter(torch.zeros(hidden))
+        self.W2 = nn.Parameter(torch.empty(10, hidden).uniform_(-1 / math.sqrt(hidden), 1 / math.sqrt(hidden)))
+        self.b2 = nn.Parameter(torch.zeros(10))
+        self.loss = nn.CrossEntropyLoss()
+        self.scaler = GradScaler(init_scale, growth_interval=growth_interval, enabled=scaling)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scores for the ten digits."""
+        W1, b1, W2, b2 = (change_gradient(p, self.deliver) for p in (self.W1, self.b1, self.W2, self.b2))
+        z1 = rounded_linear(x, W1, b1, self.format)
+        h = rounded_tanh(z1, self.format)
+        z2 = rounded_linear(h, W2, b2, self.format)
+        return z2
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        x, y = batch
+        z2 = self(x)
+        loss = self.loss(z2.double(), y).to(z2.dtype)
+        self.log("loss/train", loss)
+        return change_gradient(loss, lambda dL_dloss: self.scaler.scale(dL_dloss) / self.micro_batches)
+
+    def deliver(self, dL_dp: Tensor) -> Tensor:
+        """A gradient that came in few bits, for its master weight: unscaled, and micro_batches times; 0 if it overflowed."""
+        dL_dp = self.scaler.unscale(dL_dp) * self.micro_batches
+        return torch.zeros_like(dL_dp) if self.scaler.enabled and not dL_dp.isfinite().all() else dL_dp
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        x, y = batch
+        z2 = self(x)
+        self.log("loss/val", self.loss(z2.double(), y), batch_size=len(x))
+        self.log("accuracy/val", mean_of(z2.argmax(dim=1) == y), batch_size=len(x))
+
+    def configure_optimizers(self) -> torch.optim.SGD:
+        return ScaledSGD(self.parameters(), self.scaler, lr=self.lr, momentum=self.momentum)
