@@ -12,7 +12,9 @@ from experiments.library.function_case import function_case
 PATH = "numerics.softmax"
 ALONG_AN_AXIS = "softmax", "log_softmax", "logsumexp"
 
-ODD = np.array([[-np.inf, 1.3, 0.2], [-np.inf] * 3, [np.inf, 0.4, -1.0], [np.inf, 1000.0, -np.inf], [np.inf] * 3, [0.7] * 3, [np.nan, 0, 1]])
+ODD = np.array(
+    [[-np.inf, 1.3, 0.2], [-np.inf] * 3, [np.inf, 0.4, -1.0], [np.inf, 1000.0, -np.inf], [np.inf] * 3, [0.7] * 3, [np.nan, 0, 1]]
+)
 """A masked class, nothing but masked ones, +∞ alone, beside a large and a masked score, +∞ everywhere, ties, and NaN."""
 
 HUGE = np.array([[1000.0, 1.0, -3.0], [-1000.0, 0.5, 0.0], [-1000.0] * 3, [1000.0, 1000.0, 0.0]])
@@ -98,5 +100,5 @@ function_case(PATH, "tempered_softmax", smooth=False, repeat=False, nonfinite="m
 
 
 @function_case(PATH, "tempered_softmax", repeat=False)
-def along_the_first(rng: np.random.Generator, K: int, D: int) -> Built:
-    return Built({}, [rng.normal(0, 1.5, (K, D)), np.array(rng.uniform(0.4, 2.5))], call={"axis": 0})
+def along_the_middle(rng: np.random.Generator, N: int, K: int, D: int) -> Built:
+    return Built({}, [rng.normal(0, 1.5, (N, K, D)), np.array(rng.uniform(0.4, 2.5))], call={"axis": 1})

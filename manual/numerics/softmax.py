@@ -1,10 +1,11 @@
 """Softmax without overflow: scores become probabilities, and the computer's numbers suffice, by hand.
 
-If you gave up on mathematics somewhere before this: a network that has to choose among classes gives each of them a score z, any number.
-Softmax makes probabilities of them: take e to the power of each score (now all are above 0), and divide by their sum (now they add up to 1).
-It is the last step of every classifier and of every language model, and it stands inside of every attention. On paper that is all.
-A computer has one more thing to say: e¹⁰⁰⁰ is a number with 435 digits, and the largest that fits has 309. It calls everything above ∞,
-and ∞/∞ is not a number (NaN). One NaN makes every weight NaN at the next step, and weeks of training are gone. The remedy is one subtraction.
+If you gave up on mathematics somewhere before this: a network that has to choose among classes gives each of them a score z, any
+number. Softmax makes probabilities of them: take e to the power of each score (now all are above 0), and divide by their sum (now they add
+up to 1). It is the last step of every classifier and of every language model, and it stands inside of every attention. On paper that is
+all. A computer has one more thing to say: e¹⁰⁰⁰ is a number with 435 digits, and the largest that fits has 309. It calls everything
+above ∞, and ∞/∞ is not a number (NaN). One NaN makes every weight NaN at the next step, and the training is lost. The remedy is one
+subtraction.
 
 What to look at in the figures: how far e^z reaches; two trainings that are the same on paper, of which one ends in NaN; what is
 left of the digits; and how a temperature makes the choice bolder or more timid.
@@ -41,12 +42,12 @@ the last digit of s. The naive forms leave the numbers at
     log-softmax     g − p Σ g
     cross-entropy   p − y                                  y is 1 at the right class, 0 elsewhere: log-softmax with g = −y
 
-**A masked class** has z = −∞: probability 0, and gradient 0. A row of −∞ alone, or one with a +∞, is NaN, as in torch (but its log-sum-exp is
-−∞ or +∞). Ties get equal shares.
+**A masked class** has z = −∞: probability 0, and gradient 0. A row of −∞ alone, or one with a +∞, is NaN, as in torch (but its
+log-sum-exp is −∞ or +∞). Ties get equal shares.
 
 **Digits.** log-softmax is exact for the losers: −800 is found as −800, where log p says log 0 = −∞. For the winner it is exact to eps,
-but not in its relative digits: log p[k] = −e⁻⁴⁰ is found as 0, in torch too, because s = 1 + e⁻⁴⁰ rounds to 1. For two classes −log(1 + e⁻⁴⁰) by
-`log1p` keeps them all (`softplus`).
+but not in its relative digits: log p[k] = −e⁻⁴⁰ is found as 0, in torch too, because s = 1 + e⁻⁴⁰ rounds to 1. For two classes
+−log1p(e⁻⁴⁰) keeps them all (`softplus`).
 
 Sources: Bridle 1990 (softmax); Blanchard, Higham & Higham 2021, "Accurately computing the log-sum-exp and softmax functions"; Hinton,
 Vinyals & Dean 2015, "Distilling the knowledge in a neural network" (temperature).
@@ -64,6 +65,7 @@ from manual.module import Parameter
 from manual.nn.functional import log_softmax, logsumexp, softmax
 from manual.nn.validate import expect_array, expect_choice, expect_indices, expect_ndim, expect_size
 from manual.probability import likelihood
+from manual.regression import softmax_regression
 from manual.regression.softmax_regression import softmax_jacobian
 
 Array = np.ndarray
@@ -174,8 +176,8 @@ def logsumexp_backward(dL_dy: Array, z: Array, axis: int) -> Array:
 def logsumexp_hessian(z: Array) -> Array:
     """∂²y/∂z[n, k] ∂z[n, j]: the gradient of y is p, so this is the Jacobian of p, diag(p) − p pᵀ.
 
-    vᵀ H v is the variance of v under p, which is never below 0: log-sum-exp is convex, and so is the cross-entropy of scores that are linear
-    in the weights. Shapes: z (N, K), the result (N, K, K).
+    vᵀ H v is the variance of v under p, which is never below 0: log-sum-exp is convex, and so is the cross-entropy of scores that are
+    linear in the weights. Shapes: z (N, K), the result (N, K, K).
     """
     return softmax_jacobian(z)
 
@@ -193,9 +195,8 @@ def cross_entropy(z: Array, c: Array) -> Any:
 
 
 def cross_entropy_backward(dL_dl: Any, z: Array, c: Array) -> Array:
-    """∂L/∂log p is −1/N at the right class, and 0 elsewhere; through log-softmax it becomes (p − y)/N."""
-    dL_dlog_p = likelihood.cross_entropy_backward(dL_dl, log_softmax(z), c)  # (N, K)
-    return log_softmax_backward(dL_dlog_p, z)
+    """∂L/∂log p is −y/N, with y 1 at the right class and 0 elsewhere; through log-softmax that becomes (p − y)/N."""
+    return softmax_regression.cross_entropy_backward(dL_dl, z, c)
 
 
 def expect_scores(function: str, z: Array, c: Array) -> None:

@@ -46,8 +46,8 @@ def log_softmax(z: Tensor, axis: int = -1) -> Tensor:
 
 
 def log_softmax_jvp(dz: Tensor, z: Tensor, axis: int = -1) -> Tensor:
-    """How log p moves when z moves along dz, in forward mode."""
-    return torch.func.jvp(lambda z: log_softmax(z, axis), (z,), (dz,))[1]
+    """How log p moves when z moves along dz."""
+    return torch.autograd.functional.jvp(lambda z: log_softmax(z, axis), z, dz)[1]
 
 
 def log_softmax_jacobian(z: Tensor) -> Tensor:
@@ -62,7 +62,7 @@ def logsumexp(z: Tensor, axis: int) -> Tensor:
 
 def logsumexp_hessian(z: Tensor) -> Tensor:
     """∂²y/∂z[n, k] ∂z[n, j], row by row. Shapes: z (N, K), the result (N, K, K)."""
-    return torch.func.vmap(torch.func.hessian(lambda row: row.logsumexp(dim=0)))(z)
+    return torch.func.vmap(torch.func.jacrev(torch.func.grad(lambda row: row.logsumexp(dim=0))))(z)
 
 
 def cross_entropy(z: Tensor, c: Tensor) -> Tensor:
