@@ -123,6 +123,36 @@ BY_REASON: dict[str, tuple[str, ...]] = {
     "only the symmetric part of dL_dS is returned, and it is that of its transpose too": (
         "eigen.eigh_backward:transpose:V @ dL_dM @ V.T => V @ dL_dM.T @ V.T:0",
     ),
+    "singular vectors do not know how long A is": (
+        "svd.cond_backward:scale:svdvals_backward(dL_dS, A) => svdvals_backward(dL_dS, 2 * A):0",
+        "svd.cond_backward:scale:svdvals_backward(dL_dS, A) => svdvals_backward(dL_dS, 0.5 * A):0",
+        "svd.frobenius_error_backward:scale:svdvals_backward(dL_dS, A) => svdvals_backward(dL_dS, 2 * A):0",
+        "svd.frobenius_error_backward:scale:svdvals_backward(dL_dS, A) => svdvals_backward(dL_dS, 0.5 * A):0",
+        "svd.spectral_error_backward:scale:svdvals_backward(dL_dS, A) => svdvals_backward(dL_dS, 2 * A):0",
+        "svd.spectral_error_backward:scale:svdvals_backward(dL_dS, A) => svdvals_backward(dL_dS, 0.5 * A):0",
+    ),
+    "the gradient of a length is a direction, which does not know how long it was": (
+        "svd.frobenius_error_backward:scale:S = svdvals(A) => S = 2 * svdvals(A):0",
+        "svd.frobenius_error_backward:scale:S = svdvals(A) => S = 0.5 * svdvals(A):0",
+        "svd.frobenius_error_backward:scale:l2_norm_backward(dL_de, S[k:]) => l2_norm_backward(dL_de, 2 * S[k:]):0",
+        "svd.frobenius_error_backward:scale:l2_norm_backward(dL_de, S[k:]) => l2_norm_backward(dL_de, 0.5 * S[k:]):0",
+    ),
+    "U Uᵀ, YᵀY and the projection A Y are symmetric": (
+        "svd.rank_k_backward:transpose:U[:, :k] @ U[:, :k].T @ (dL_dY - dL_dY @ Vh.T @ Vh)"
+        " => (U[:, :k] @ U[:, :k].T).T @ (dL_dY - dL_dY @ Vh.T @ Vh):0",
+        "svd.pinv_backward:transpose:D - A @ Y @ D => D - (A @ Y).T @ D:0",
+        "svd.pinv_backward:transpose:Y.T @ Y @ (D - D @ Y @ A) => (Y.T @ Y).T @ (D - D @ Y @ A):0",
+    ),
+    "what is not between is multiplied by 0": (
+        "svd.rank_k_backward:constant:np.where(between, (larger - smaller) * (larger + smaller), 1)"
+        " => np.where(between, (larger - smaller) * (larger + smaller), 2):0",
+    ),
+    "every row of U has the same, as S has": ("svd.svd_backward:saved:np.zeros_like(S) => np.zeros_like(U):0",),
+    "S is as long as Vh": ("svd.rank_k_backward:saved:np.arange(len(S)) => np.arange(len(Vh)):0",),
+    "nothing is exactly as large as the rounding, but in the zero matrix, at which tests/linear_algebra/test_svd.py looks": (
+        "svd.svd_backward:edge:np.abs(S - S[:, None]) > rounding_of(A) => np.abs(S - S[:, None]) >= rounding_of(A):0",
+        "svd.svd_backward:edge:rounding_of(A) < S => rounding_of(A) <= S:0",
+    ),
     "that a gap is exactly as wide as the rounding does not happen": (
         "eigen.along_eigenvectors:edge:np.abs(gap) > rounding_of(λ) => np.abs(gap) >= rounding_of(λ):0",
     ),

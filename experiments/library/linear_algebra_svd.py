@@ -1,4 +1,4 @@
-"""Cases for the functions of manual/linear_algebra/svd.py. Singular values are at least 1 apart: singular vectors are else lost in rounding."""
+"""Cases for manual/linear_algebra/svd.py. Singular values are at least 1 apart, so that vectors are not lost in rounding."""
 
 from __future__ import annotations
 

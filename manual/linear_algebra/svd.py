@@ -52,7 +52,7 @@ import numpy as np
 
 from manual import optim
 from manual.concept import Batch, Concept
-from manual.linear_algebra.eigen import eigh, expect_finite, qr, signs
+from manual.linear_algebra.eigen import eigh, expect_finite, qr, signs, with_sign
 from manual.linear_algebra.matrices import expect_matrix, rounding_of
 from manual.linear_algebra.vectors import l2_norm, l2_norm_backward
 from manual.module import Parameter
@@ -91,13 +91,14 @@ def svd_backward(dL_dU: Array, dL_dS: Array, dL_dVh: Array, A: Array) -> Array:
     of U and of V; of a square A they are 0.
 
     Raises:
-        ValueError: if u[j] or v[j] has an upstream gradient, and σ[j] comes more than once, or is 0.
+        ValueError: if u[j] or v[j] has an upstream gradient, and σ[j] comes more than once, or is 0. (torch returns NaN; if A is square and
+            one σ is 0, the slope for one of the two signs that u[j] may have.)
     """
     U, S, Vh = svd(A)
     V, dL_dV = Vh.T, dL_dVh.T  # (n, k)
     apart = np.abs(S - S[:, None]) > rounding_of(A)  # (k, k): nowhere on the diagonal
-    above_0 = S > rounding_of(A)  # (k,)
-    expect_gradients((dL_dU.any(axis=0) | dL_dV.any(axis=0)), S, apart, above_0)
+    above_0 = rounding_of(A) < S  # (k,)
+    expect_gradients(dL_dU.any(axis=0) | dL_dV.any(axis=0), S, apart, above_0)
     F = np.divide(1, (S - S[:, None]) * (S + S[:, None]), out=np.zeros_like(apart, A.dtype), where=apart)
     over_S = np.divide(1, S, out=np.zeros_like(S), where=above_0)
     G = U.T @ dL_dU  # (k, m) @ (m, k)
@@ -147,7 +148,7 @@ def jacobi(A: Array) -> tuple[Array, Array, Array]:
     order = np.argsort(-S, kind="stable")
     W, S, V = W[:, order], S[order], V[:, order]
     least = math.sqrt(np.finfo(A.dtype).tiny) / np.finfo(A.dtype).eps
-    r = int((S > least).sum())
+    r = int((least < S).sum())
     S[r:] = 0
     return completed(W[:, :r] / S[:r], A.shape[1]), largest * S, V
 
@@ -182,7 +183,7 @@ def completed(U: Array, n: int) -> Array:
     if r == n:
         return U
     Q, _ = qr(np.hstack([U, np.eye(m, dtype=U.dtype)]))  # (m, r + m) to (m, m)
-    return np.hstack([U, Q[:, r:n]])
+    return np.hstack([U, with_sign(Q[:, r:n])])
 
 
 def svdvals_by_gram(A: Array) -> Array:
@@ -220,7 +221,7 @@ def rank_k_backward(dL_dY: Array, A: Array, k: int) -> Array:
     What dA does among the first k is kept, what it does among the others is cut, and in between the first k are tilted. E depends on P by a
     table that is its own transpose, so that ∂L/∂P depends on ∂L/∂E by the same one. Outside of U and V σ is 0: there E[i, j] = P[i, j].
 
-    Nothing is divided by the gap of two σ among the first k. Where these are equal, autograd through U and V has 0/0, and this has not.
+    Nothing is divided by the gap of two σ among the first k. Where these are equal autograd, through U and V, has 0/0 = NaN.
 
     Raises:
         ValueError: if σ[k − 1] = σ[k]: which of the two pieces is kept is then chance, and there is no gradient.
@@ -302,8 +303,8 @@ def pinv(A: Array, rtol: float | None = None) -> Array:
 
     Args:
         A: (m, n).
-        rtol: max(m, n) · eps unless told, as torch's. numpy.linalg.pinv takes 1e-15 (rcond), and so keeps what rounding has left of a σ
-            that should be 0 where max(m, n) is above 4.
+        rtol: max(m, n) · eps unless told, as torch's. numpy.linalg.pinv takes 1e-15 (rcond) whatever the shape, and so leaves out less
+            of a matrix with more than 4 rows or columns.
     """
     U, S, Vh = svd(A)
     over_S = np.divide(1, S, out=np.zeros_like(S), where=kept(S, A, rtol))
@@ -331,7 +332,8 @@ def pinv_backward(dL_dY: Array, A: Array, rtol: float | None = None) -> Array:
 def cond(A: Array) -> Any:
     """κ = σ₁/σₙ, the condition number (torch.linalg.cond): from 1, where A only turns, to ∞, where it squashes. Shapes: (m, n) to ().
 
-    If b is off by a fraction δ, the x with A x = b may be off by κ δ: log₁₀ κ digits are lost. The zero matrix has 0/0 = NaN, as in torch.
+    If b is off by a fraction δ, the x with A x = b may be off by κ δ: log₁₀ κ digits are lost. The zero matrix has 0/0 = NaN, as in torch
+    (numpy says ∞).
 
     Raises:
         ValueError: if A has no entries.
@@ -347,14 +349,14 @@ def cond_backward(dL_dκ: Any, A: Array) -> Array:
     """∂κ/∂σ₁ = 1/σₙ and ∂κ/∂σₙ = −σ₁/σₙ² = −κ/σₙ, so that dκ = (u₁ᵀ dA v₁ − κ uₙᵀ dA vₙ)/σₙ.
 
     Raises:
-        ValueError: if A has not full rank, up to rounding: κ has no slope at ∞.
+        ValueError: if A has not full rank, up to rounding: κ has no slope at ∞. (torch returns NaN, or numbers made of rounding.)
     """
     S = svdvals(A)
     if S[-1] <= rounding_of(A):
         raise ValueError(f"cond_backward: A must have full rank, but its smallest singular value is {S[-1]:.6g}, 0 up to rounding")
     dL_dS = np.zeros_like(S)
-    dL_dS[0] += dL_dκ / S[-1]  # += : a matrix of one column has one σ, which is both
-    dL_dS[-1] -= dL_dκ * S[0] / S[-1] ** 2
+    dL_dS[0] = dL_dκ / S[-1]
+    dL_dS[-1] -= dL_dκ * S[0] / S[-1] ** 2  # −=: a single row or column has one σ, which is both
     return svdvals_backward(dL_dS, A)
 
 
@@ -371,7 +373,7 @@ def kept(S: Array, A: Array, rtol: float | None) -> Array:
         rtol = max(A.shape) * float(np.finfo(A.dtype).eps)
     if not rtol >= 0:
         raise ValueError(f"rtol must be at least 0, got {rtol}")
-    return S > rtol * S.max(initial=0)
+    return rtol * S.max(initial=0) < S
 
 
 def expect_k(function: str, k: int) -> None:
@@ -389,7 +391,9 @@ def expect_gradients(asked: Array, S: Array, apart: Array, above_0: Array) -> No
                 "and the least change of A picks others"
             )
         if not above_0[j]:
-            raise ValueError(f"svd_backward: the gradient of singular vectors {j} does not exist: their singular value is 0, up to rounding")
+            raise ValueError(
+                f"svd_backward: the gradient of singular vectors {j} does not exist: their singular value is 0 up to rounding"
+            )
 
 
 # ---- what is trained -----------------------------------------------------------------------------
