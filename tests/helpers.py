@@ -84,11 +84,17 @@ def fit(
     return callback, theirs
 
 
-def whole_run(twin: Twin, variant: str | None = None) -> tuple[LockStep, Any]:
-    """The run that the twin declares, from its first step to its last, in lock-step and float64; the callback, and the torch module."""
-    _, theirs = twin.build(variant=variant)
+def whole_run(twin: Twin, variant: str | None = None, seed: int = 0) -> tuple[LockStep, Any]:
+    """The run that the twin declares, from its first step to its last, in lock-step and float64; the callback, and the torch module.
+
+    Args:
+        twin: the pair.
+        variant: of it.
+        seed: of the initial weights and of the data.
+    """
+    _, theirs = twin.build(seed, variant=variant)
     lockstep = LockStep(twin)
-    pl.Trainer(**{**SILENT, **twin.trainer}, precision="64-true", callbacks=[lockstep]).fit(theirs, twin.make_data())
+    pl.Trainer(**{**SILENT, **twin.trainer}, precision="64-true", callbacks=[lockstep]).fit(theirs, twin.make_data(seed=seed))
     return lockstep, theirs
 
 

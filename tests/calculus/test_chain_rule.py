@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import pytorch_lightning as pl
 import torch
 
 from experiments.calculus.chain_rule import TWIN, Petals, before, figures, number, torch_gradients
 from experiments.compare import ONE_STEP, error, errors
 from experiments.convert import to_numpy, to_torch
-from experiments.lockstep import LockStep
 from manual.calculus.chain_rule import (
     ChainRule,
     backward,
@@ -25,6 +23,7 @@ from manual.calculus.chain_rule import (
 )
 from manual.nn.functional import sigmoid
 from manual.trainer import Trainer
+from tests.helpers import whole_run
 from torch_impl.calculus import chain_rule as theirs
 
 Arrays = dict[str, np.ndarray]
@@ -194,19 +193,8 @@ def test_by_hand_the_two_species_are_told_apart_from_every_start(seed: int) -> N
 
 
 def test_both_sides_learn_it_and_agree_at_every_step() -> None:
-    _, module = TWIN.build()
-    lockstep = LockStep(TWIN)
-    trainer = pl.Trainer(
-        **TWIN.trainer,
-        precision="64-true",
-        callbacks=[lockstep],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        accelerator="cpu",
-    )
-    trainer.fit(module, TWIN.make_data())
+    lockstep, module = whole_run(TWIN)
+    trainer = module.trainer
     assert lockstep.judge.passed, lockstep.judge.failure
     assert lockstep.judge.steps == 420
     for metrics in (trainer.callback_metrics, lockstep.metrics):

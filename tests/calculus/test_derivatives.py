@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import pytest
-import pytorch_lightning as pl
 import torch
 
 from experiments.calculus import derivatives as script
@@ -15,8 +14,8 @@ from experiments.compare import error
 from experiments.convert import to_numpy, to_torch
 from experiments.library.calculus_derivatives import judge_cubic
 from experiments.library.case import CASES, central_differences, draw_sizes, failures, judge
-from experiments.lockstep import LockStep
 from manual.calculus import derivatives as by_hand
+from tests.helpers import whole_run
 from torch_impl.calculus import derivatives as in_torch
 
 CASES_HERE = [c for c in CASES if c.name.startswith("derivatives.")]
@@ -183,20 +182,9 @@ def test_best_cubic_refuses_fewer_than_four_places() -> None:
 
 
 def test_run_agrees_and_reaches_polyfit_on_both_sides() -> None:
-    _, theirs = TWIN.build()
-    lockstep, data = LockStep(TWIN), TWIN.make_data()
-    trainer = pl.Trainer(
-        **TWIN.trainer,
-        precision="64-true",
-        accelerator="cpu",
-        callbacks=[lockstep],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-    )
-    trainer.fit(theirs, data)
+    lockstep, theirs = whole_run(TWIN)
+    trainer = theirs.trainer
+    data = TWIN.make_data()
     assert lockstep.judge.passed, lockstep.judge.failure
     assert len(lockstep.records) == trainer.global_step == 600
     ours, polyfit = lockstep.hand.model, np.polyfit(*data.split.train, 3)

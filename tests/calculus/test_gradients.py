@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import pytorch_lightning as pl
 import torch
 
 import experiments.library.calculus_gradients  # noqa: F401  registers its cases
@@ -13,9 +12,9 @@ from experiments.calculus.gradients import CRITICAL, SURFACES, TWIN, by_jacobian
 from experiments.compare import as_array, error
 from experiments.convert import to_torch
 from experiments.library.case import CASES, central_differences, draw_sizes, failures, judge
-from experiments.lockstep import LockStep
 from manual.calculus import gradients as by_hand
 from manual.module import Parameter
+from tests.helpers import whole_run
 from torch_impl.calculus import gradients as in_torch
 
 CASES_HERE = [c for c in CASES if c.name.startswith("gradients.")]
@@ -261,20 +260,8 @@ def test_newton_is_scipys_root_of_the_gradient() -> None:
 
 
 def test_run_agrees_and_ends_in_the_minimum_on_both_sides() -> None:
-    _, theirs = TWIN.build()
-    lockstep = LockStep(TWIN)
-    trainer = pl.Trainer(
-        **TWIN.trainer,
-        precision="64-true",
-        accelerator="cpu",
-        callbacks=[lockstep],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-    )
-    trainer.fit(theirs, TWIN.make_data())
+    lockstep, theirs = whole_run(TWIN)
+    trainer = theirs.trainer
     assert lockstep.judge.passed, lockstep.judge.failure
     assert len(lockstep.records) == trainer.global_step == 30
     for point in (lockstep.hand.model.point, theirs.point):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import pytorch_lightning as pl
 import torch
 
 from experiments.calculus import one_weight as script
@@ -12,9 +11,9 @@ from experiments.calculus.one_weight import EUROS, KILOGRAMS, TWIN, descend, los
 from experiments.compare import error
 from experiments.convert import to_torch
 from experiments.library.calculus_one_weight import judge_slope
-from experiments.lockstep import LockStep
 from manual.calculus import one_weight as by_hand
 from manual.trainer import Trainer
+from tests.helpers import whole_run
 from torch_impl.calculus import one_weight as in_torch
 
 C, BEST = by_hand.curvature(KILOGRAMS), by_hand.best_weight(KILOGRAMS, EUROS)
@@ -98,20 +97,8 @@ def test_training_in_the_open_is_what_the_trainer_does() -> None:
 
 
 def test_run_agrees_and_reaches_the_formula_on_both_sides() -> None:
-    _, theirs = TWIN.build()
-    lockstep = LockStep(TWIN)
-    trainer = pl.Trainer(
-        **TWIN.trainer,
-        precision="64-true",
-        accelerator="cpu",
-        callbacks=[lockstep],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-    )
-    trainer.fit(theirs, TWIN.make_data())
+    lockstep, theirs = whole_run(TWIN)
+    trainer = theirs.trainer
     assert lockstep.judge.passed, lockstep.judge.failure
     assert len(lockstep.records) == trainer.global_step == 40
     for w in (lockstep.hand.model.w, theirs.w):

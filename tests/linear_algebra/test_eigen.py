@@ -16,6 +16,7 @@ from experiments.linear_algebra import eigen as script
 from experiments.linear_algebra.eigen import TWIN
 from experiments.lockstep import LockStep
 from manual.linear_algebra import eigen as by_hand
+from tests.helpers import whole_run
 from torch_impl.linear_algebra import eigen as in_torch
 
 
@@ -225,21 +226,7 @@ def test_gradient_of_the_concept_accumulates_and_is_that_of_autograd_and_of_cent
 @pytest.fixture(scope="module")
 def trained() -> tuple[LockStep, pl.LightningModule]:
     """The whole run, in lock-step."""
-    _, theirs = TWIN.build()
-    lockstep = LockStep(TWIN)
-    trainer = pl.Trainer(
-        **TWIN.trainer,
-        precision="64-true",
-        accelerator="cpu",
-        callbacks=[lockstep],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-    )
-    trainer.fit(theirs, TWIN.make_data())
-    return lockstep, theirs
+    return whole_run(TWIN)
 
 
 def test_run_agrees_and_ends_at_the_leading_eigenvector_on_both_sides(trained: tuple[LockStep, pl.LightningModule]) -> None:

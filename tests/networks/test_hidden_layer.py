@@ -6,17 +6,16 @@ from itertools import product
 
 import numpy as np
 import pytest
-import pytorch_lightning as pl
 import torch
 from scipy.optimize import linprog
 from sklearn.linear_model import LogisticRegression
 
 from experiments.compare import ONE_STEP, error, errors
 from experiments.convert import to_numpy, to_torch
-from experiments.lockstep import LockStep
 from experiments.networks.hidden_layer import TWIN, TWO_UNITS, Corners, before, collapsed, figures, without_relu
 from manual.networks.hidden_layer import HiddenLayer, backward, forward, loss
 from manual.trainer import Trainer
+from tests.helpers import whole_run
 from torch_impl.networks import hidden_layer as theirs
 
 Arrays = dict[str, np.ndarray]
@@ -121,19 +120,8 @@ def test_by_hand_all_corners_are_right_from_every_start(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_in_torch_too_and_both_sides_agree_at_every_step(seed: int) -> None:
-    _, module = TWIN.build(seed)
-    lockstep = LockStep(TWIN)
-    trainer = pl.Trainer(
-        **TWIN.trainer,
-        precision="64-true",
-        callbacks=[lockstep],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        accelerator="cpu",
-    )
-    trainer.fit(module, TWIN.make_data(seed=seed))
+    lockstep, module = whole_run(TWIN, seed=seed)
+    trainer = module.trainer
     assert lockstep.judge.passed, lockstep.judge.failure
     assert lockstep.judge.steps == 300
     for metrics in (trainer.callback_metrics, lockstep.metrics):

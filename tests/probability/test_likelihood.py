@@ -19,6 +19,7 @@ from experiments.probability import likelihood as script
 from experiments.probability.likelihood import TWIN, Throws
 from manual import nn
 from manual.probability import likelihood as by_hand
+from tests.helpers import whole_run
 from torch_impl.probability import likelihood as in_torch
 
 SEVEN_IN_TEN = np.repeat([1.0, 0.0], [7, 3])
@@ -192,21 +193,7 @@ def test_gradient_of_the_concept_is_that_of_central_differences() -> None:
 @pytest.fixture(scope="module")
 def trained() -> tuple[LockStep, pl.LightningModule]:
     """The whole run, in lock-step."""
-    _, theirs = TWIN.build()
-    lockstep = LockStep(TWIN)
-    trainer = pl.Trainer(
-        **TWIN.trainer,
-        precision="64-true",
-        accelerator="cpu",
-        callbacks=[lockstep],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-    )
-    trainer.fit(theirs, TWIN.make_data())
-    return lockstep, theirs
+    return whole_run(TWIN)
 
 
 def test_run_agrees_and_ends_at_the_closed_form_on_both_sides(trained: tuple[LockStep, pl.LightningModule]) -> None:

@@ -14,7 +14,7 @@ from experiments.regression import lasso as script
 from experiments.regression.lasso import TWIN, at, by_sklearn
 from experiments.regression.linear_regression import as_row
 from manual.regression import lasso as by_hand
-from tests.helpers import SILENT
+from tests.helpers import whole_run
 from torch_impl.regression import lasso as in_torch
 
 SOLVERS = ("ista", "fista", "coordinate_descent")
@@ -118,11 +118,8 @@ def test_backward_of_the_concept_is_that_of_the_smooth_term_and_accumulates() ->
 @pytest.fixture(scope="module")
 def trained() -> tuple[LockStep, pl.LightningModule, pl.Trainer]:
     """The whole run, in lock-step."""
-    _, theirs = TWIN.build()
-    lockstep = LockStep(TWIN)
-    trainer = pl.Trainer(**TWIN.trainer, **SILENT, precision="64-true", callbacks=[lockstep])
-    trainer.fit(theirs, TWIN.make_data())
-    return lockstep, theirs, trainer
+    lockstep, theirs = whole_run(TWIN)
+    return lockstep, theirs, theirs.trainer
 
 
 def test_run_agrees_and_reaches_scikit_learns_lasso_and_its_zeros(trained: tuple[LockStep, pl.LightningModule, pl.Trainer]) -> None:

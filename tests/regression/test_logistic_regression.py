@@ -16,7 +16,7 @@ from experiments.regression.linear_regression import as_row
 from experiments.regression.logistic_regression import TWIN, by_sklearn, descend
 from manual.regression import logistic_regression as by_hand
 from manual.regression.linear_regression import with_ones
-from tests.helpers import SILENT
+from tests.helpers import whole_run
 from torch_impl.regression import logistic_regression as in_torch
 
 
@@ -136,11 +136,8 @@ def test_backward_of_the_concept_scales_and_accumulates() -> None:
 @pytest.fixture(scope="module")
 def trained() -> tuple[LockStep, pl.LightningModule, pl.Trainer]:
     """The whole run, in lock-step."""
-    _, theirs = TWIN.build()
-    lockstep = LockStep(TWIN)
-    trainer = pl.Trainer(**TWIN.trainer, **SILENT, precision="64-true", callbacks=[lockstep])
-    trainer.fit(theirs, TWIN.make_data())
-    return lockstep, theirs, trainer
+    lockstep, theirs = whole_run(TWIN)
+    return lockstep, theirs, theirs.trainer
 
 
 def test_run_agrees_and_reaches_newtons_and_scikit_learns_solution(trained: tuple[LockStep, pl.LightningModule, pl.Trainer]) -> None:

@@ -15,7 +15,7 @@ from experiments.regression.linear_regression import as_row
 from experiments.regression.ridge import TWIN, by_sklearn
 from manual.regression import linear_regression
 from manual.regression import ridge as by_hand
-from tests.helpers import SILENT
+from tests.helpers import whole_run
 from torch_impl.regression import ridge as in_torch
 
 
@@ -125,11 +125,8 @@ def test_weight_decay_of_the_optimizer_is_twice_alpha() -> None:
 @pytest.fixture(scope="module")
 def trained() -> tuple[LockStep, pl.LightningModule, pl.Trainer]:
     """The whole run, in lock-step."""
-    _, theirs = TWIN.build()
-    lockstep = LockStep(TWIN)
-    trainer = pl.Trainer(**TWIN.trainer, **SILENT, precision="64-true", callbacks=[lockstep])
-    trainer.fit(theirs, TWIN.make_data())
-    return lockstep, theirs, trainer
+    lockstep, theirs = whole_run(TWIN)
+    return lockstep, theirs, theirs.trainer
 
 
 def test_run_agrees_and_reaches_the_closed_form_and_scikit_learns(trained: tuple[LockStep, pl.LightningModule, pl.Trainer]) -> None:

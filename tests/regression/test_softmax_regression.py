@@ -15,7 +15,7 @@ from experiments.regression.softmax_regression import TWIN, as_matrix, by_sklear
 from manual.nn.functional import softmax
 from manual.regression import logistic_regression
 from manual.regression import softmax_regression as by_hand
-from tests.helpers import SILENT
+from tests.helpers import whole_run
 from torch_impl.regression import softmax_regression as in_torch
 
 
@@ -126,11 +126,8 @@ def test_backward_of_the_concept_scales_and_accumulates() -> None:
 @pytest.fixture(scope="module")
 def trained() -> tuple[LockStep, pl.LightningModule, pl.Trainer]:
     """The whole run, in lock-step."""
-    _, theirs = TWIN.build()
-    lockstep = LockStep(TWIN)
-    trainer = pl.Trainer(**TWIN.trainer, **SILENT, precision="64-true", callbacks=[lockstep])
-    trainer.fit(theirs, TWIN.make_data())
-    return lockstep, theirs, trainer
+    lockstep, theirs = whole_run(TWIN)
+    return lockstep, theirs, theirs.trainer
 
 
 def test_run_agrees_and_reaches_scikit_learns_solution(trained: tuple[LockStep, pl.LightningModule, pl.Trainer]) -> None:
