@@ -16,8 +16,8 @@ from experiments.data import ArrayData
 from experiments.figure import BY_HAND, TORCH, draw_both, figure
 from experiments.pair import Twin
 from experiments.regression.linear_regression import FEATURES, Diabetes
-from experiments.regression.logistic_regression import draw_weights, three_times
 from experiments.regression.ridge import COLOURS
+from experiments.weights import draw_weights, three_times
 from manual.regression import lasso as by_hand
 from manual.regression.lasso import Lasso as Manual
 from torch_impl.regression import lasso as in_torch

@@ -17,7 +17,7 @@ from experiments.data import ArrayData
 from experiments.figure import draw_both, figure
 from experiments.pair import Twin
 from experiments.regression.linear_regression import FEATURES, Diabetes, as_row
-from experiments.regression.logistic_regression import draw_weights, three_times
+from experiments.weights import draw_weights, three_times
 from manual.regression.linear_regression import normal_equation
 from manual.regression.ridge import Ridge as Manual
 from manual.regression.ridge import effective_degrees_of_freedom, loss, shrinkage, solution
