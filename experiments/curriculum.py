@@ -13,9 +13,9 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 
 CHAPTERS: dict[str, list[str]] = {
-    "linear_algebra": ["vectors", "matrices", "eigen", "svd"],
+    "linear_algebra": ["vectors", "matrices", "eigen", "svd", "pca"],
     "calculus": ["derivatives", "one_weight", "gradients", "chain_rule", "optimizers"],
-    "probability": ["expectation", "likelihood", "distributions"],
+    "probability": ["expectation", "likelihood", "distributions", "multivariate_normal"],
     "numerics": ["floating_point", "softmax"],
     "regression": ["linear_regression", "ridge", "lasso", "perceptron", "logistic_regression", "softmax_regression"],
     "networks": ["hidden_layer", "wine_quality", "digits_mlp", "digits_cnn"],

@@ -122,9 +122,9 @@ def draw_numbers(ax: Any, x: np.ndarray, name: str) -> None:
 def samples_pile_up(n: int = 5_000) -> Figure:
     """Histograms of samples that were drawn by hand, and the densities; and the entropy of a coin."""
     fig, axes = figure(
-        f"Grey: {n:,} samples of each distribution, drawn by hand from numbers that are uniform between 0 and 1. Red: what the formula says, "
-        "a probability for each count or a density along a line. Last: the entropy of a coin, how surprising its next throw is on average. It is "
-        "largest for a fair coin, and 0 for one that always falls alike. The blue pieces are its slopes as the backward pass finds them.",
+        f"Grey: {n:,} samples of each distribution, drawn by hand from numbers that are uniform between 0 and 1. Red: what the "
+        "formula says, a probability for each count or a density along a line. Last: the entropy of a coin, how surprising its next "
+        "throw is on average. It is largest for a fair coin, and 0 for one that always falls alike. The blue pieces are its slopes as the backward pass finds them.",
         rows=2,
         columns=3,
         size=(3.0, 2.3),
@@ -151,7 +151,8 @@ def what_was_found(manual: Manual, torch_module: Torch, data: Columns) -> Figure
     fig, axes = figure(
         f"The {len(columns[0])} numbers of each kind that were learnt from (grey), and the distribution of each kind that makes them most "
         "probable: torch's broad and pale, by hand in dashes or crosses on it. Black: what the numbers came from. So few "
-        "numbers do not tell exactly; but four of the fits explain these numbers better than the truth does. The Uniform's has not arrived yet.",
+        "numbers do not tell exactly; but four of the fits explain these numbers better than the truth does. The Uniform's has not "
+        "arrived yet.",
         rows=2,
         columns=3,
         size=(3.0, 2.3),
@@ -186,10 +187,10 @@ def the_score(data: Columns) -> Figure:
     """The mean log-density of the counts for every rate, with slopes; and of the rounding errors for every upper bound, with its cliff."""
     poisson, uniform = data.split.train[2], data.split.train[3]
     fig, axes = figure(
-        "The log-density of all numbers, on average, while one parameter is turned. Left: the Poisson's rate. The red pieces are the scores: "
-        f"uphill, flat at the mean of the counts ({poisson.mean():.3f}), downhill. Right: the Uniform's upper bound, the lower one being where it "
-        "belongs. Every score says the same, closer. Where the bound passes the largest number that was seen, the log-density falls to −∞: that "
-        "number would be impossible. No slope tells of that cliff.",
+        "The log-density of all numbers, on average, while one parameter is turned. Left: the Poisson's rate. The red pieces are the "
+        f"scores: uphill, flat at the mean of the counts ({poisson.mean():.3f}), downhill. Right: the Uniform's upper bound, the lower "
+        "one being where it belongs. Every score says the same, closer. Where the bound passes the largest number that was seen, the "
+        "log-density falls to −∞: that number would be impossible. No slope tells of that cliff.",
         columns=2,
         size=(3.9, 3.0),
     )
@@ -220,8 +221,8 @@ def the_score(data: Columns) -> Figure:
 def box_and_muller(n: int = 1_500) -> Figure:
     """Points of a square, and where Box and Muller put them."""
     fig, axes = figure(
-        f"How {n:,} points of a square become a bell curve. Left: u1 and u2 are uniform between 0 and 1; the colour tells u1. Middle: u2 becomes the "
-        "angle and √(−2 log u1) the distance from the middle, so that a row of the square becomes a spoke and a column a circle; small u1 "
+        f"How {n:,} points of a square become a bell curve. Left: u1 and u2 are uniform between 0 and 1; the colour tells u1. Middle: "
+        "u2 becomes the angle and √(−2 log u1) the distance from the middle, so that a row of the square becomes a spoke and a column a circle; small u1 "
         "go far out. The cloud is round: seen from any side it is the same. Right: its shadow on one axis, and the standard bell curve.",
         columns=3,
         size=(2.9, 2.7),
@@ -259,8 +260,8 @@ def who_arrives(data: Columns, steps: int = 600) -> Figure:
     ours, theirs = (distances(path, columns) for path in walk(Manual(rng=np.random.default_rng(0)), Torch(), columns, steps))
     width = columns[3].max() - columns[3].min()
     fig, axes = figure(
-        "How far five parameters are from their closed forms after each step, on scales of powers of ten (broad: torch, dashes: by hand). Four "
-        "lose a part of what is left with every step, and arrive where only rounding is left. The Uniform's upper bound keeps "
+        "How far five parameters are from their closed forms after each step, on scales of powers of ten (broad: torch, dashes: by "
+        "hand). Four lose a part of what is left with every step, and arrive where only rounding is left. The Uniform's upper bound keeps "
         "a distance of about width / (lr · steps), the thin line: ten times the steps, one digit more.",
         size=(6.6, 3.6),
     )

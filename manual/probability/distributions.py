@@ -408,9 +408,9 @@ class Distributions(Concept):
 
         p = sigmoid(logit)      λ = exp(log_rate)      scale = exp(log_scale)      low = min − exp(log_gap[0]), high = max + exp(log_gap[1])
 
-    **The Uniform never arrives.** Its likelihood grows until the bounds touch the least and the greatest number seen, and falls off a cliff to 0
-    one step further. So the gaps can only shrink: the slope in log_gap is about gap/width, and it dies away with the gap. After t steps it
-    is about width/(lr t). A walk with 600 steps ends where it should to 2 digits, and to one digit more if it takes ten times as long.
+    **The Uniform never arrives.** Its likelihood grows until the bounds touch the least and the greatest number seen, and falls off a cliff
+    to 0 one step further. So the gaps can only shrink: the slope in log_gap is about gap/width, and it dies away with the gap. After t
+    steps it is about width/(lr t): 600 steps end where they should to 2 digits, and ten times as many to one digit more.
 
     Args:
         total_count: n of the Binomial.
