@@ -1,8 +1,8 @@
 """Expectation: averages, how far they scatter, and how to learn through a throw of dice
 
-The mean of a bell curve is moved until its draws cost least on average, with gradients that are themselves averages over a few draws; it ends
-at the closed form, within a distance that is known beforehand. The figures show averages settling and becoming bell-shaped, and how much less
-the gradient of reparameterised draws scatters than that of the score function.
+The mean of a bell curve is moved until its draws cost least on average, with gradients that are themselves averages over a few draws; it
+ends at the closed form, within a distance that is known beforehand. The figures show averages settling and becoming bell-shaped, and how
+much less the gradient of reparameterised draws scatters than that of the score function.
 """
 
 from __future__ import annotations
@@ -95,8 +95,8 @@ def two_dice() -> Figure:
     known = conditional_probability(DICE, event, given)
     fig, axes = figure(
         "Two dice have 36 outcomes, each of probability 1/36. Left: in the dark ones the sum is at least 9. There are "
-        f"{event.sum()}: the probability is {probability(DICE, event):.3f}. Right: what is left when somebody has seen a 5 on the first die. "
-        f"Of these {given.sum()} outcomes {(event & given).sum()} are dark: given the 5, the probability is {known:.3f}. "
+        f"{event.sum()}: the probability is {probability(DICE, event):.3f}. Right: what is left when somebody has seen a 5 on the first "
+        f"die. Of these {given.sum()} outcomes {(event & given).sum()} are dark: given the 5, the probability is {known:.3f}. "
         "The expectation of the sum is the mean of all numbers in the table, "
         f"{expectation(DICE, (FIRST + SECOND).astype(float)):g}: twice 3.5, that of one die.",
         columns=2,
@@ -128,10 +128,10 @@ def averages_settle() -> Figure:
     width = 2 * std / np.sqrt(n)
     inside = np.mean(abs(averages - 3.5) <= width, axis=0)
     fig, axes = figure(
-        "Two hundred players throw a die ten thousand times each and write down the average of their throws so far; five of them are drawn. "
-        "All averages settle at the expectation 3.5 (law of large numbers). The grey band is 3.5 ± 2 · std/√n: for one more digit a hundred "
-        f"times as many throws are needed. Of all averages of 10, 100, 1,000 and 10,000 throws {inside[9]:.0%}, {inside[99]:.0%}, "
-        f"{inside[999]:.0%} and {inside[9999]:.0%} lie inside of it; a bell curve has {share_within(2):.1%} there.",
+        "Two hundred players throw a die ten thousand times each and write down the average of their throws so far; five of them are "
+        "drawn. All averages settle at the expectation 3.5 (law of large numbers). The grey band is 3.5 ± 2 · std/√n: for one more digit "
+        f"a hundred times as many throws are needed. Of all averages of 10, 100, 1,000 and 10,000 throws {inside[9]:.0%}, "
+        f"{inside[99]:.0%}, {inside[999]:.0%} and {inside[9999]:.0%} lie inside of it; a bell curve has {share_within(2):.1%} there.",
         size=(5.6, 3.2),
     )
     ax = axes[0, 0]
@@ -159,9 +159,10 @@ def averages_become_a_bell() -> Figure:
     ns = (1, 3, 10, 100)
     measured = {n: shares(standardised_averages(n)) for n in ns}
     fig, axes = figure(
-        "How long does one wait for a bus that comes without a timetable? Most often briefly, sometimes for ever: one waiting time is not bell-"
-        "shaped at all (left). But the average of n of them is, the more the larger n (central limit theorem). Each histogram is of 40,000 "
-        "averages, in standard errors from the expectation; the curve is the bell. Within 1, 2 and 3 standard errors lie, for n = 1, "
+        "How long does one wait for a bus that comes without a timetable? Most often briefly, sometimes for ever: one waiting time is not "
+        "bell-shaped at all (left). But the average of n of them is, the more the larger n (central limit theorem). Each histogram is of "
+        "40,000 averages, in standard errors from the expectation; the curve is the bell. Within 1, 2 and 3 standard errors lie, for n = "
+        "1, "
         + ", ".join("{:.1%}, {:.1%}, {:.1%}".format(*measured[1]).split("; "))
         + "; for n = 100, {:.1%}, {:.1%}, {:.1%}".format(*measured[100])
         + "; of the bell, {:.1%}, {:.1%} and {:.1%}.".format(*share_within(np.arange(1, 4))),
@@ -193,9 +194,9 @@ def clouds() -> dict[str, np.ndarray]:
 def correlations() -> Figure:
     """Clouds of points with their correlations."""
     fig, axes = figure(
-        "Four clouds of pairs (x, y) and their correlation, which says how well a straight line would do: near 1 where y rises with x, near 0 "
-        "where they have nothing to do with one another, below 0 where y falls. On the right y follows from x exactly, and the correlation is "
-        "0 nevertheless: what is lost on the one side is won on the other. Uncorrelated is not independent.",
+        "Four clouds of pairs (x, y) and their correlation, which says how well a straight line would do: near 1 where y rises with x, "
+        "near 0 where they have nothing to do with one another, below 0 where y falls. On the right y follows from x exactly, and the "
+        "correlation is 0 nevertheless: what is lost on the one side is won on the other. Uncorrelated is not independent.",
         columns=4,
         size=(2.3, 2.5),
     )
@@ -229,10 +230,10 @@ def two_gradients() -> Figure:
     found = gradients(d, std)
     told = "; ".join(f"{name} {g.var():.2f} ({exact:.2f})" for name, (g, exact) in found.items())
     fig, axes = figure(
-        f"The mean of the bell curve stands {d:g} above the target, where the true gradient is {2 * d:g} (black line). Left: what 20,000 batches "
-        f"of {BATCH} draws say that it is. All are right on average, but not equally sure. Their variances, measured and (by the closed form): "
-        f"{told} (not drawn). Right: the score function's variance by its baseline. It is least at d² + 3 std², and not much larger with the mean cost, "
-        "d² + std², which is measured anyway.",
+        f"The mean of the bell curve stands {d:g} above the target, where the true gradient is {2 * d:g} (black line). Left: what 20,000 "
+        f"batches of {BATCH} draws say that it is. All are right on average, but not equally sure. Their variances, measured and (by the "
+        f"closed form): {told} (not drawn). Right: the score function's variance by its baseline. It is least at d² + 3 std², and not "
+        "much larger with the mean cost, d² + std², which is measured anyway.",
         columns=2,
         size=(4.4, 3.2),
     )
@@ -259,7 +260,8 @@ RUNS, STEPS = 20, 300
 
 
 def ways(target: float, std: float, n: int, estimator: str) -> np.ndarray:
-    """How far the hand-written mean is from the target, before the first and after every step, in twenty runs. Shapes: (RUNS, STEPS + 1)."""
+    """How far the hand-written mean is from the target, before the first and after every step, in twenty runs. Shapes: (RUNS, STEPS + "
+    "1)."""
     models = [Manual(std, estimator, rng=np.random.default_rng(run)) for run in range(RUNS)]
     return np.array([walk_by_hand(model, (np.full(n, target),), STEPS)["mean"][:, 0] - target for model in models])
 
@@ -275,9 +277,9 @@ def finds_the_target(manual: Manual, torch_module: Torch, data: Targets) -> Figu
     ours, theirs = (float(mean) for mean in (manual.mean.data[0], to_numpy(torch_module.mean)[0]))
     fig, axes = figure(
         f"How far the mean of the bell curve is from the target, step by step, with {n} draws for each gradient: the root mean square of "
-        f"{RUNS} runs by hand (coloured), and what the theory says beforehand (black). Both estimators come near as 1/√steps; in the long run "
-        f"the score function is {ratio(std, n):.2f} times as far off. On the right, where this run with {manual.estimator!r} ended after its own "
-        f"steps: by hand (cross) {ours:.6f}, torch (disc) {theirs:.6f}; the target is {data.target:g}.",
+        f"{RUNS} runs by hand (coloured), and what the theory says beforehand (black). Both estimators come near as 1/√steps; in the long "
+        f"run the score function is {ratio(std, n):.2f} times as far off. On the right, where this run with {manual.estimator!r} ended "
+        f"after its own steps: by hand (cross) {ours:.6f}, torch (disc) {theirs:.6f}; the target is {data.target:g}.",
         size=(6.2, 3.4),
     )
     ax, at = axes[0, 0], np.arange(1, STEPS + 1)
@@ -300,6 +302,29 @@ def ratio(std: float, n: int) -> float:
 
 
 TEXT = """
+| | reparameterisation | score function |
+| --- | --- | --- |
+| draws | x = mean + std ε | x, a constant |
+| gradient by one draw | ∂cost/∂x | (cost − baseline) · (x − mean)/std² |
+| asks of the cost | a slope at x | its value at x, no more |
+| asks of the draws | numbers, made from noise | a probability each: they may be words, or an agent's actions |
+| variance by n draws, d = mean − target | 4 std²/n | (8 d² + 10 std² + (8 d² + 2 std²)/(n − 1))/n |
+| in torch | rsample() | sample(), log_prob() |
+| serves in | variational autoencoders, diffusion | reinforcement learning |
+
+The loss of a batch never comes to rest: it is the mean cost of 16 draws, and scatters around std². `loss/val` is the expectation, by its
+closed form. It ends at std² = 0.25, which no mean can undercut.
+
+How near must the mean come? By reparameterisation it ends at target − std · (average of all ε): after T steps of n draws typically
+std/√(T n) off, 0.0040 here. The score function is typically 0.0063 off: its gradient scatters more, by √(10.13/4) = 1.59 in the long run.
+
+Things to try:
+
+- `--model.estimator score`: the other gradient. It ends within 0.0063 · 4 too, which is checked.
+- `--model.estimator score --model.baseline false`: 2.5 times the variance at the start, 1.5 times at the target.
+- `--model.std 2`: draws that scatter four times as far: the mean ends four times as far off, typically.
+- `--model.lr 0.1`: steps that are too small for lr/(t + 1): after 1,000 steps more than a fifth of the way is still to go.
+- `--data.batch_size 1`: 16,000 steps of one draw each do not bring the mean nearer than 1,000 of 16: what counts is T n.
 """
 
 TWIN = Twin(

@@ -1,10 +1,10 @@
 """Expectation: what comes out on average, and how to make that better, by hand.
 
-If you gave up on mathematics somewhere before this: throw a die many times, add up the eyes and divide by the number of throws. You get near
-3.5, and the nearer the longer you throw. No throw is a 3.5; it is where the average settles, and it is called the *expectation*. It can be
-had without throwing: each number of eyes times how probable it is, all added up. How far single throws scatter around it is the *variance*,
-the expectation of (x − mean)². How much two numbers that come together, say height and weight, go up and down together is their *covariance*;
-on a scale from −1 to 1 it is their *correlation*.
+If you gave up on mathematics somewhere before this: throw a die many times, add up the eyes and divide by the number of throws. You get
+near 3.5, and the nearer the longer you throw. No throw is a 3.5; it is where the average settles, and it is called the *expectation*. It
+can be had without throwing: each number of eyes times how probable it is, all added up. How far single throws scatter around it is the
+*variance*, the expectation of (x − mean)². How much two numbers that come together, say height and weight, go up and down together is
+their *covariance*; on a scale from −1 to 1 it is their *correlation*.
 
 A network is trained on an average too: the loss is the mean over a batch, which stands for the mean over all examples there could be. Some
 networks even throw dice themselves: a variational autoencoder or a diffusion model draws noise, an agent draws its actions. Then the loss
@@ -21,15 +21,16 @@ two ways scatter around the one gradient that both are right about on average.
     covariance      Cov[f, g] = E[(f − E[f]) (g − E[g])]               Var[f + g] = Var[f] + Var[g] + 2 Cov[f, g]
     correlation     Cov[f, g]/(std f · std g)                          −1 to 1; of a constant it is 0/0
 
-**Kolmogorov's axioms.** Numbers are probabilities if (1) none is below 0, (2) those of everything that can happen add up to 1, and (3) that of
-"A or B", for A and B that exclude each other, is P(A) + P(B). All of probability follows. Here (1) and (2) are what `expect_probabilities`
-demands of a table, and (3) holds because an event's probability is a sum over its outcomes. A probability is an expectation as well: that of
-f = 1 where A happens, 0 elsewhere.
+**Kolmogorov's axioms.** Numbers are probabilities if (1) none is below 0, (2) those of everything that can happen add up to 1, and (3)
+that of "A or B", for A and B that exclude each other, is P(A) + P(B). All of probability follows. Here (1) and (2) are what
+`expect_probabilities` demands of a table, and (3) holds because an event's probability is a sum over its outcomes. A probability is an
+expectation as well: that of f = 1 where A happens, 0 elsewhere.
 
 **The law of large numbers, and how fast.** The average of N independent draws (a *Monte Carlo* estimate) has the expectation of one draw.
-Its variance is Var[(x₁ + … + x_N)/N] = N Var[x]/N² = Var[x]/N, so that it scatters by std/√N, the *standard error*: for one more digit take a
-hundred times as many. The *central limit theorem* adds the shape: whatever the draws look like (their variance must be finite), their average
-comes from a bell curve in the end, with 68.3 % within one standard error, 95.4 % within two, 99.7 % within three (`share_within`).
+Its variance is Var[(x₁ + … + x_N)/N] = N Var[x]/N² = Var[x]/N, so that it scatters by std/√N, the *standard error*: for one more digit
+take a hundred times as many. The *central limit theorem* adds the shape: whatever the draws look like (their variance must be finite),
+their average comes from a bell curve in the end, with 68.3 % within one standard error, 95.4 % within two, 99.7 % within three
+(`share_within`).
 
 **Two gradients of an expectation.** What is ∂E[cost(x)]/∂mean for x from Normal(mean, std)?
 
@@ -46,9 +47,10 @@ probable. So it also serves for a cost with steps, and for draws that are no num
 variance. Since E[∂log p/∂mean] = ∂/∂mean ∫ p dx = ∂1/∂mean = 0, a *baseline* that does not depend on x may be taken from the cost: no
 expectation changes, but the variance does.
 
-**A loss for the second way.** E[cost] over p is E[cost · p/q] over any other q: draw with q, and give what p finds more probable more weight.
-Draw now with q = p, as the mean stands, and keep the x and their log q as constants. Then the loss is the plain mean cost, because each
-weight w = exp(log p − log q) is 1, and yet it has a slope, because p can still move: ∂w/∂mean = w · ∂log p/∂mean. That is `surrogate`.
+**A loss for the second way.** E[cost] over p is E[cost · p/q] over any other q: draw with q, and give what p finds more probable more
+weight. Draw now with q = p, as the mean stands, and keep the x and their log q as constants. Then the loss is the plain mean cost, because
+each weight w = exp(log p − log q) is 1, and yet it has a slope, because p can still move: ∂w/∂mean = w · ∂log p/∂mean. That is
+`surrogate`.
 
 Sources: Kolmogorov 1933; Williams 1992 (REINFORCE); Kingma & Welling 2014 (reparameterisation), section 2.4; Mohamed et al. 2020, "Monte
 Carlo gradient estimation in machine learning", sections 4 and 5; Kool et al. 2019, "Buy 4 REINFORCE samples, get a baseline for free!".
@@ -68,7 +70,7 @@ from manual.linear_algebra.matrices import expect_matrix, sum_to
 from manual.module import Parameter
 from manual.nn.init import normal
 from manual.nn.normalization import standardize, standardize_backward
-from manual.nn.validate import expect_array, expect_choice, expect_ndim, expect_same_shape
+from manual.nn.validate import expect_array, expect_choice, expect_same_shape
 from manual.noise import Noise
 
 Array = np.ndarray
@@ -196,7 +198,7 @@ def covariance(x: Array, correction: int = 1) -> Array:
 
 
 def covariance_backward(dL_dC: Array, x: Array, correction: int = 1) -> Array:
-    """∂L/∂x = x_centred (∂L/∂C + ∂L/∂Cᵀ)/(N − correction): x[n, i] is in row i of C and in column i. The mean drops out as for the variance."""
+    """∂L/∂x = x_centred (∂L/∂C + ∂L/∂Cᵀ)/(N − correction): x[n, i] is in row i of C and in column i. The mean drops out as above."""
     x_centred = x - mean(x)
     with np.errstate(divide="ignore", invalid="ignore"):  # NaN is meant
         return x_centred @ (dL_dC + dL_dC.T) / (len(x) - correction)  # (N, D) @ (D, D)
@@ -223,7 +225,10 @@ def correlation_backward(dL_dR: Array, x: Array) -> Array:
 
 
 def standardised_rows(x: Array) -> tuple[Array, Array]:
-    """x_hat (D, N), one row for each column of x, and 1/std (D, 1). Less its first entry a constant is 0 exactly, whatever its mean rounds to."""
+    """x_hat (D, N), one row for each column of x, and 1/std (D, 1).
+
+    Less its first entry a constant is 0 exactly; less its mean it need not be, for the mean is rounded.
+    """
     return standardize((x - x[:1]).T, eps=0.0)  # (N, D) to (D, N)
 
 
@@ -369,7 +374,7 @@ def expect_table(function: str, p: Array) -> None:
 
 def expect_event(function: str, name: str, event: Array, p: Array) -> None:
     """Raise TypeError or ValueError unless the event says True or False of each outcome."""
-    if getattr(event, "dtype", None) != bool:
+    if not isinstance(event, np.ndarray) or not np.issubdtype(event.dtype, np.bool_):
         raise TypeError(f"{function}: {name} must be an array of True and False, got {getattr(event, 'dtype', type(event).__name__)}")
     expect_same_shape(function, name, event, "p", p)
 
@@ -398,8 +403,8 @@ def expect_normal(function: str, mean: Array, std: Array, name: str, x: Array) -
 class Expectation(Concept):
     """The mean of a Normal, moved so that its draws cost least on average, where a draw x costs (x − target)².
 
-    The answer is known: mean = target, and no mean is cheaper than std² (`expected_cost`). Nobody would search for it by drawing. It is done
-    so that both gradients can be compared with the truth.
+    The answer is known: mean = target, and no mean is cheaper than std² (`expected_cost`). Nobody would search for it by drawing. It is
+    done so that both gradients can be compared with the truth.
 
     The step size is lr/(t + 1) at step t = 0, 1, 2, …. With lr = 1/2 and by reparameterisation, step t is
 
@@ -441,7 +446,7 @@ class Expectation(Concept):
         self.noise = Noise(rng=rng, dtype=dtype)
 
     def draw(self, n: int) -> tuple[Array, Array]:
-        """n draws from the Normal as it is now, and the log-density that each was drawn with, (n,) both. To the gradient they are constants."""
+        """n draws from the Normal as it is now, and the log-density that each was drawn with, both (n,): constants to the gradient."""
         x = reparameterise(self.mean.data, self.std, self.noise((n,)))
         return x, log_density(self.mean.data, self.std, x)
 
