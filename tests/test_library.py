@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import experiments.library
+import manual
 import manual.nn
 from experiments.compare import ONE_STEP
 from experiments.library.case import CASES, Case, central_differences, draw_sizes, failures, judge
-from experiments.library.mutation_targets import import_all
+from experiments.library.derivative_case import DERIVATIVE_CASES, DerivativeCase, differences, judge_derivative
+from experiments.library.mutation_targets import Handwriting, import_all
 from manual.module import Module
 from tests.helpers import where_there_is_cuda
 
@@ -72,6 +74,29 @@ def test_gradients_are_what_a_small_change_does(case: Case) -> None:
 def test_on_cuda(case: Case) -> None:
     for dtype, tolerance in ONE_STEP.items():
         assert failures(judge(case, draw_sizes(case, np.random.default_rng(3)), 3, dtype, device="cuda"), tolerance) == []
+
+
+every_derivative = pytest.mark.parametrize("case", DERIVATIVE_CASES, ids=str)
+
+
+@every_derivative
+def test_jacobians_hessians_and_their_products_are_torchs(case: DerivativeCase) -> None:
+    for seed in range(3):
+        for dtype, tolerance in ONE_STEP.items():
+            assert failures(judge_derivative(case, seed, dtype), tolerance) == []
+
+
+@every_derivative
+def test_jacobians_hessians_and_their_products_are_what_a_small_change_does(case: DerivativeCase) -> None:
+    for seed in range(2):
+        assert failures(differences(case, seed), 1e-7) == []
+
+
+def test_every_jacobian_hessian_and_product_has_a_case() -> None:
+    written = {w.name for w in Handwriting(import_all(manual)).functions.values() if w.is_root and not w.owner}
+    others = {name for name in written if not name.endswith("backward")}
+    assert len(others) > 12
+    assert others == {str(c).rpartition("-")[0] for c in DERIVATIVE_CASES}
 
 
 def public() -> dict[str, type]:

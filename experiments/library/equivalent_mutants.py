@@ -102,9 +102,25 @@ BY_REASON: dict[str, tuple[str, ...]] = {
     "two points at one t are one point": ("lbfgs.cubic_minimum:edge:if a.t > b.t: => if a.t >= b.t::0",),
     "a vector has no transpose, and a dot product is the same both ways": (
         "gradients.dense_backward:transpose:dL_dx = dL_dz @ W.T => dL_dx = dL_dz.T @ W.T:0",
+        "gradients.dense_jvp:transpose:dx @ W + x @ dW => dx.T @ W + x @ dW:0",
+        "gradients.dense_jvp:transpose:dx @ W + x @ dW => dx @ W + x.T @ dW:0",
+        "gradients.dense_hvp:transpose:dL_dz @ dW.T => dL_dz.T @ dW.T:0",
+        "gradients.dense_hvp:transpose:d_dL_dz @ W.T => d_dL_dz.T @ W.T:0",
         "vectors.projection_backward:transpose:dot(a, b) / dot(b, b) => dot(b, a) / dot(b, b):0",
         "vectors.projection_backward:transpose:dot(dL_dy, b) => dot(b, dL_dy):0",
     ),
+    "only the square of y is used": ("gradients.dense_jvp:sign:dense(x, W, b) => -dense(x, W, b):0",),
+    "A comes twice in the product": (
+        "linear_regression.hessian:sign:with_ones(x) => -with_ones(x):0",
+        "logistic_regression.hessian:sign:with_ones(x) => -with_ones(x):0",
+        "softmax_regression.hessian:sign:with_ones(x) => -with_ones(x):0",
+    ),
+    "the Jacobian of a row's softmax is square and symmetric": (
+        "softmax_regression.hessian:constant:A.shape[1] * J.shape[1] => A.shape[1] * J.shape[2]:0",
+        "softmax_regression.hessian:transpose:np.einsum('ni,nj,nkl->ikjl', A, A, J, optimize=True)"
+        " => np.einsum('ni,nj,nlk->ikjl', A, A, J, optimize=True):0",
+    ),
+    "it only says in which order the sums are worked out": ("softmax_regression.hessian:constant:optimize=True => optimize=False:0",),
     "it is 0 for a NaN only, and then 0/0 is NaN as 0 · NaN is": (
         "vectors.linf_norm_backward:delete:ties = np.maximum(ties, 1) => pass:0",
         "vectors.linf_norm_backward:extremum:np.maximum(ties, 1) => ties:0",
@@ -188,6 +204,11 @@ BY_REASON: dict[str, tuple[str, ...]] = {
         "likelihood.Likelihood.backward:saved:np.full_like(p, -dL_dloss / len(heads)) => np.full_like(mean, -dL_dloss / len(heads)):0",
         "likelihood.Likelihood.backward:saved:np.full_like(p, -dL_dloss / len(heads)) => np.full_like(std, -dL_dloss / len(heads)):0",
         "likelihood.Likelihood.backward:saved:-dL_dloss / len(heads) => -dL_dloss / len(rolled):0",
+    ),
+    "tanh is odd, and only its square is used": (
+        "floating_point.rounded_tanh_backward:sign:np.tanh(low(x, format)) => -np.tanh(low(x, format)):0",
+        "floating_point.FloatingPoint.backward:sign:rounded_tanh_backward(dL_dh, z1, self.format)"
+        " => rounded_tanh_backward(dL_dh, -z1, self.format):0",
     ),
 }
 

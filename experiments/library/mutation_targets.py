@@ -1,4 +1,4 @@
-"""What there is to mutate, found by itself: the backward of every class, an optimizer's step, and the helpers that only these call."""
+"""What there is to mutate, found by itself: every backward, Jacobian and Hessian, an optimizer's step, and helpers that only these call."""
 
 from __future__ import annotations
 
@@ -27,6 +27,10 @@ WRONG_ON_PURPOSE = ("wine_quality.article_backward",)
 """A published mistake, shown as it is; tests/networks/test_wine_quality.py holds every fault of it in place."""
 
 
+DERIVATIVES = ("backward", "jacobian", "jacobians", "hessian", "jvp", "hvp")
+"""The last words of the names of plain functions that return derivatives."""
+
+
 @dataclass(frozen=True, eq=False)
 class Written:
     """A function written by hand, its syntax tree, and the class that it is a method of."""
@@ -38,10 +42,10 @@ class Written:
 
     @property
     def is_root(self) -> bool:
-        """Whether it is itself a backward pass or a step. Roots are mutated whoever calls them, what they call if nothing else does."""
+        """Whether it is itself a derivative or a step. Roots are mutated whoever calls them, what they call if nothing else does."""
         name = self.function.__name__
         if self.owner is None:
-            return name == "backward" or name.endswith("_backward")
+            return name.rpartition("_")[2] in DERIVATIVES
         return name in ("step", "new_state") or name.strip("_").startswith("backward")
 
 

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from experiments.library.case import Built
+from experiments.library.derivative_case import derivative_case, jacobian
 from experiments.library.function_case import function_case
+from manual.regression.logistic_regression import loss_backward
 
 PATH = "regression.logistic_regression"
 
@@ -41,3 +43,14 @@ def problem(rng: np.random.Generator, N: int, D: int, **call: Any) -> Built:
     """Random data and parameters."""
     x, y = rng.normal(0.4, 1, (N, D)), rng.integers(0, 2, (N, 1)).astype(float)
     return Built({}, [x, y, rng.normal(size=(D, 1)), rng.normal(size=1)], call=call, differentiated=(2, 3))
+
+
+def hessian_by_differences(x: np.ndarray, W: np.ndarray, b: np.ndarray, alpha: float) -> np.ndarray:
+    """How the gradient changes with q = [W; b]. The answers y are not in the second derivatives: any will do."""
+    y = np.zeros((len(x), 1))
+    return jacobian(lambda q: np.vstack(loss_backward(1.0, x, y, q[:-1, None], q[-1:], alpha))[:, 0], np.append(W, b))
+
+
+@derivative_case(PATH, "hessian", by_differences=hessian_by_differences)
+def penalised_rows(rng: np.random.Generator) -> list[Any]:
+    return [rng.normal(0.5, 1.3, (7, 3)), rng.normal(size=(3, 1)), rng.normal(size=1), 0.3]

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from experiments.library.case import Built
+from experiments.library.derivative_case import derivative_case, jacobian
 from experiments.library.function_case import function_case
+from manual.regression.ridge import loss_backward
 
 PATH = "regression.ridge"
 
@@ -41,3 +43,14 @@ def problem(rng: np.random.Generator, N: int, D: int, **call: Any) -> Built:
     """Random data and parameters."""
     x, y = rng.normal(0.4, 1, (N, D)), rng.normal(2, 1, (N, 1))
     return Built({}, [x, y, rng.normal(size=(D, 1)), rng.normal(size=1)], call=call, differentiated=(2, 3))
+
+
+def hessian_by_differences(x: np.ndarray, alpha: float) -> np.ndarray:
+    """How the gradient changes with p = [W; b]: the same everywhere, and for all y."""
+    y, p = np.zeros((len(x), 1)), np.zeros(x.shape[1] + 1)
+    return jacobian(lambda p: np.concatenate([g.ravel() for g in loss_backward(1.0, x, y, p[:-1, None], p[-1:], alpha)]), p)
+
+
+@derivative_case(PATH, "hessian", by_differences=hessian_by_differences)
+def penalised_rows(rng: np.random.Generator) -> list[Any]:
+    return [rng.normal(0.5, 1.3, (7, 3)), 0.3]
