@@ -1,0 +1,244 @@
+"""Information: surprise, entropy, and how far one distribution is from another
+
+A bell curve is fitted to a density with two humps, by the Kullback-Leibler divergence in one direction and in the other: the first covers
+both humps, with exactly their mean and variance, the second picks one. The figures show why, and what entropy, divergence and mutual
+information measure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from experiments import run
+from experiments.convert import to_numpy
+from experiments.data import ArrayData, InputError, Split
+from experiments.figure import BY_HAND, TORCH, figure
+from experiments.pair import Twin
+from experiments.walk import walk
+from manual.nn.functional import logsumexp
+from manual.probability.expectation import expectation, log_density
+from manual.probability.information import Information as Manual
+from manual.probability.information import bits, entropy, js_divergence, kl_divergence, kl_integral, mutual_information
+from torch_impl.probability.information import Information as Torch
+
+
+class Humps(ArrayData):
+    """A density p with two humps, on a grid from −10 to 10: a batch is (x, weight, log_p), the points, the width of the cell around each,
+    and log p there. The right hump holds 60 % and has std 0.5, the left one 40 % and std 0.8.
+
+    Args:
+        apart: the distance between the tops of the humps, which stand around 0.
+        points: of the grid.
+        batch_size: points in a batch; 0 puts all of them into one.
+        seed: of their order.
+    """
+
+    shares, stds, end = np.array([0.6, 0.4]), np.array([0.5, 0.8]), 10.0
+
+    def __init__(self, apart: float = 6.0, points: int = 401, batch_size: int = 0, seed: int = 0) -> None:
+        super().__init__(batch_size, seed)
+        if points < 2 or not 0 <= apart <= self.end:
+            raise InputError(f"--data.points must be at least 2 and --data.apart in 0 … {self.end:g}, got {points} and {apart}")
+        self.apart, self.points = apart, points
+        self.means = np.array([apart / 2, -apart / 2])
+
+    def log_p(self, x: np.ndarray) -> np.ndarray:
+        """log Σ share · Normal(x; mean, std)."""
+        humps = log_density(self.means, self.stds, np.stack([x, x], axis=1)) + np.log(self.shares)  # (N, 2)
+        return logsumexp(humps, axis=1)
+
+    def moments(self) -> tuple[float, float]:
+        """The mean and std of p, in closed form: Var[x] = E[x²] − E[x]², and E[x²] of a hump is mean² + std²."""
+        mean = expectation(self.shares, self.means)
+        return mean, math.sqrt(expectation(self.shares, self.means**2 + self.stds**2) - mean**2)
+
+    def load(self) -> Split:
+        x = np.linspace(-self.end, self.end, self.points)
+        grid = x, np.full_like(x, x[1] - x[0]), self.log_p(x)
+        return Split(grid, grid)
+
+
+# ---- figures -------------------------------------------------------------------------------------------
+
+
+def before(manual: Manual, torch_module: Torch, data: Humps) -> Mapping[str, Figure]:
+    """What is drawn before training."""
+    return {
+        "surprise and entropy": surprise_and_entropy(),
+        "three divergences": three_divergences(),
+        "mutual information": mutual_informations(),
+        "two landscapes": two_landscapes(data),
+    }
+
+
+def figures(manual: Manual, torch_module: Torch, data: Humps) -> Mapping[str, Figure]:
+    """What is drawn of the trained pair."""
+    return {"one covers, one picks": covers_and_picks(manual, torch_module, data)}
+
+
+def coins(p: np.ndarray) -> np.ndarray:
+    """The distributions (p, 1 − p). Shapes: (N,) to (N, 2)."""
+    return np.stack([p, 1 - p], axis=-1)
+
+
+def surprise_and_entropy() -> Figure:
+    """−log₂ p, and the entropy of a coin."""
+    p = np.linspace(0.001, 0.999, 999)
+    known = {"fair": 0.5, "9 in 10": 0.9, "always heads": 1.0}
+    h = {name: float(bits(entropy(coins(np.array(each))))) for name, each in known.items()}
+    fig, axes = figure(
+        "Left: how much a message tells, by how probable it was: what was sure tells nothing, one of two equal cases one bit, one of four "
+        "two bits, one of eight three. Right: what a throw of a coin tells on average, its entropy. A fair coin tells most, "
+        f"{h['fair']:.0f} bit. One that falls heads 9 times in 10 tells {h['9 in 10']:.2f} bits: heads are no news, and tails are rare. "
+        f"One that always falls heads tells {abs(h['always heads']):.0f}.",
+        columns=2,
+        size=(3.8, 2.9),
+    )
+    ax = axes[0, 0]
+    ax.plot(p, bits(-np.log(p)), color="#00798c")
+    at = np.array([1.0, 0.5, 0.25, 0.125])
+    ax.plot(at, bits(-np.log(at)), "o", color="#d1495b", clip_on=False)
+    ax.set(xlabel="probability", ylabel="surprise, in bits", xlim=(0, 1), ylim=(0, 6))
+    ax = axes[0, 1]
+    ax.plot(p, bits(entropy(coins(p))), color="#00798c")
+    ax.plot(list(known.values()), list(h.values()), "o", color="#d1495b", clip_on=False)
+    ax.set(xlabel="probability of heads", ylabel="entropy, in bits", xlim=(0, 1), ylim=(0, 1.05))
+    return fig
+
+
+def three_divergences() -> Figure:
+    """KL both ways and JS of a fair coin from every coin."""
+    q = np.linspace(0.0005, 0.9995, 999)
+    fair, other = coins(np.full_like(q, 0.5)), coins(q)
+    curves = {"KL(fair‖coin)": kl_divergence(fair, other), "KL(coin‖fair)": kl_divergence(other, fair), "JS": js_divergence(fair, other)}
+    sure = coins(np.array([1.0]))
+    ends = [float(bits(f(a, b))[0]) for f, a, b in ((kl_divergence, sure, fair[:1]), (js_divergence, sure, fair[:1]))]
+    fig, axes = figure(
+        "How far a coin is from a fair one, by three measures, each 0 only for the fair coin itself. Whoever believes in a coin that "
+        "always falls heads is infinitely surprised by the first tails: KL(fair‖coin) grows without end at both margins. Whoever believes "
+        f"in a fair coin is at most surprised by {ends[0]:.0f} bit too much: KL(coin‖fair). The Jensen-Shannon divergence looks from both "
+        f"sides, at their average, and is {ends[1]:.2f} bits at most here; between any two distributions it is 1 bit at most.",
+        size=(5.4, 3.2),
+    )
+    ax = axes[0, 0]
+    for (name, nats), colour in zip(curves.items(), ("#d1495b", "#00798c", "#edae49"), strict=True):
+        ax.plot(q, bits(nats), color=colour, label=name)
+    ax.set(xlabel="the coin's probability of heads", ylabel="divergence, in bits", xlim=(0, 1), ylim=(0, 3))
+    ax.legend(fontsize=8, loc="upper center")
+    return fig
+
+
+TABLES: dict[str, tuple[np.ndarray, str, str]] = {
+    "two dice": (np.full((3, 3), 1 / 9), "first", "second"),
+    "rain and umbrella": (np.array([[0.55, 0.05], [0.1, 0.3]]), "dry, rain", "no, yes"),
+    "x and x²": (np.array([[0, 1 / 3], [1 / 3, 0], [0, 1 / 3]]), "x: −1, 0, 1", "x²: 0, 1"),
+}
+"""Joint probabilities, and what rows and columns are."""
+
+
+def mutual_informations() -> Figure:
+    """Tables with their mutual information."""
+    shared = {name: float(bits(mutual_information(table))) for name, (table, *_) in TABLES.items()}
+    fig, axes = figure(
+        "Tables of joint probabilities, dark where something is probable. How many bits does one learn about the column when told the "
+        "row? Of two dice with three faces nothing: each row looks like the other. The umbrella tells "
+        f"{shared['rain and umbrella']:.2f} bits of the rain. And x, one of −1, 0 and 1, tells all there is to know of x²: "
+        f"{shared['x and x²']:.2f} bits, which is its entropy, although the correlation of the two is 0.",
+        columns=3,
+        size=(3.0, 2.9),
+    )
+    for ax, (name, (table, rows, columns)) in zip(axes[0], TABLES.items(), strict=True):
+        ax.imshow(table, cmap="Blues", vmin=0, vmax=0.7)
+        for (i, j), t in np.ndenumerate(table):
+            ax.text(j, i, f"{t:.2f}", ha="center", va="center", fontsize=9)
+        ax.set(title=f"{name}\n{shared[name]:.2f} bits", xlabel=columns, ylabel=rows, xticks=[], yticks=[])
+    return fig
+
+
+def divergences(data: Humps, mean: np.ndarray, std: float) -> np.ndarray:
+    """KL(p‖q) and KL(q‖p) of bell curves with these means. Shapes: (M,) to (2, M)."""
+    x, weight, log_p = data.split.train
+    log_q = [log_density(np.array([each]), np.array([std]), x) for each in mean]
+    return np.array([[kl_integral(log_p, each, weight), kl_integral(each, log_p, weight)] for each in log_q]).T
+
+
+def two_landscapes(data: Humps) -> Figure:
+    """Both divergences by the mean of q."""
+    mean, std = np.linspace(-5, 5, 201), 0.7
+    forward, reverse = divergences(data, mean, std)
+    best, _ = data.moments()
+    fig, axes = figure(
+        f"A bell curve with std {std:g} is moved along under the two humps (grey), and both divergences from them are taken down. Forward,
+        KL(p‖q) " f"(red), has one valley, at the mean of p, {best:g}: from there it is not too far to either hump. Reverse, KL(q‖p)
+        (blue), has a valley " "under each hump, for only what q covers counts. Which one is found depends on where one begins.",
+        size=(5.6, 3.2),
+    )
+    ax = axes[0, 0]
+    ax.plot(mean, forward, color="#d1495b", label="forward, KL(p‖q)")
+    ax.plot(mean, reverse, color="#00798c", label="reverse, KL(q‖p)")
+    ax.set(xlabel="mean of q", ylabel="divergence, in nats", xlim=(-5, 5), ylim=(0, 45))
+    ax.legend(fontsize=8, loc="upper center")
+    shade = ax.twinx()
+    shade.fill_between(mean, np.exp(data.log_p(mean)), color="#bbbbbb", alpha=0.5, linewidth=0)
+    shade.set(ylim=(0, 1.5), yticks=[])
+    return fig
+
+
+def fitted(manual: Manual, torch_module: Torch, data: Humps) -> dict[str, list[tuple[float, float]]]:
+    """(mean, std) by hand and in torch of either direction: of this run, and of the other direction, trained here."""
+    found = {}
+    for direction in ("forward", "reverse"):
+        if direction == manual.direction:
+            ends = [manual.state_dict(), to_numpy(dict(torch_module.state_dict()))]
+        else:
+            pair = Manual(direction, rng=np.random.default_rng(0)), Torch(direction)
+            ends = [{name: path[-1] for name, path in side.items()} for side in walk(*pair, data.split.train, 400)]
+        found[direction] = [(float(end["mean"][0]), float(np.exp(end["log_std"][0]))) for end in ends]
+    return found
+
+
+def covers_and_picks(manual: Manual, torch_module: Torch, data: Humps) -> Figure:
+    """Both fits over the humps."""
+    found, (mean, std) = fitted(manual, torch_module, data), data.moments()
+    x = np.linspace(-8, 8, 641)
+    reverse = found["reverse"][0]
+    fig, axes = figure(
+        "The density with two humps (grey) and the bell curve that was fitted to it, torch's as a broad band, by hand in dashes on it.
+        Left, " f"forward: it covers both humps, and the valley too. Its mean is {found['forward'][0][0]:.6f} and its std
+        {found['forward'][0][1]:.6f}; " f"the closed form, the mean and std of the humps together, says {mean:.6f} and {std:.6f}. Right,
+        reverse: it picks one hump. Its mean is " f"{reverse[0]:.3f} and its std {reverse[1]:.3f}.", columns=2, size=(3.9, 3.0),
+        sharey=True,
+    )
+    for ax, (direction, (ours, theirs)) in zip(axes[0], found.items(), strict=True):
+        ax.fill_between(x, np.exp(data.log_p(x)), color="#dddddd", linewidth=0)
+        for (m, s), look, label in ((theirs, TORCH, "torch"), (ours, BY_HAND, "by hand")):
+            ax.plot(x, np.exp(log_density(np.array([m]), np.array([s]), x)), **look, label=label)
+        ax.set(title={"forward": "forward, KL(p‖q)", "reverse": "reverse, KL(q‖p)"}[direction], xlabel="x", xlim=(-8, 8))
+        ax.legend(fontsize=8, loc="upper left")
+    axes[0, 0].set_ylabel("density")
+    return fig
+
+
+TEXT = """
+"""
+
+TWIN = Twin(
+    name="information",
+    manual=Manual,
+    torch=Torch,
+    data=Humps,
+    needs=("expectation",),
+    trainer={"max_epochs": 400, "check_val_every_n_epoch": 10},
+    variants={"reverse": {"direction": "reverse"}},
+    sgd_lr=0.1,
+    before=before,
+    figures=figures,
+    text={"zeros and directions": TEXT},
+)
+
+if __name__ == "__main__":
+    run("information")
