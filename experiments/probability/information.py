@@ -132,30 +132,31 @@ def three_divergences() -> Figure:
     return fig
 
 
-TABLES: dict[str, tuple[np.ndarray, str, str]] = {
-    "two dice": (np.full((3, 3), 1 / 9), "first", "second"),
-    "rain and umbrella": (np.array([[0.55, 0.05], [0.1, 0.3]]), "dry, rain", "no, yes"),
-    "x and x²": (np.array([[0, 1 / 3], [1 / 3, 0], [0, 1 / 3]]), "x: −1, 0, 1", "x²: 0, 1"),
+TABLES: dict[str, tuple[np.ndarray, tuple[str, str], list[str], list[str]]] = {
+    "two dice with three faces": (np.full((3, 3), 1 / 9), ("first", "second"), ["1", "2", "3"], ["1", "2", "3"]),
+    "weather and umbrella": (np.array([[0.55, 0.05], [0.1, 0.3]]), ("weather", "umbrella"), ["dry", "rain"], ["no", "yes"]),
+    "x and x²": (np.array([[0, 1 / 3], [1 / 3, 0], [0, 1 / 3]]), ("x", "x²"), ["−1", "0", "1"], ["0", "1"]),
 }
 """Joint probabilities, and what rows and columns are."""
 
 
 def mutual_informations() -> Figure:
     """Tables with their mutual information."""
-    shared = {name: float(bits(mutual_information(table))) for name, (table, *_) in TABLES.items()}
+    shared = {name: round(float(bits(mutual_information(table))), 2) + 0.0 for name, (table, *_) in TABLES.items()}
     fig, axes = figure(
-        "Tables of joint probabilities, dark where something is probable. How many bits does one learn about the column when told the "
-        "row? Of two dice with three faces nothing: each row looks like the other. The umbrella tells "
-        f"{shared['rain and umbrella']:.2f} bits of the rain. And x, one of −1, 0 and 1, tells all there is to know of x²: "
-        f"{shared['x and x²']:.2f} bits, which is its entropy, although the correlation of the two is 0.",
+        "Tables of joint probabilities, dark where something is probable. How many bits does one learn about the column when told the row? "
+        f"Of the dice nothing: each row looks like the others. The weather tells {shared['weather and umbrella']:.2f} bits of the umbrella "
+        f"(and the umbrella as many of the weather). And x tells all there is to know of x²: {shared['x and x²']:.2f} bits, which is the "
+        "entropy of x², although the correlation of the two is 0.",
         columns=3,
         size=(3.0, 2.9),
     )
-    for ax, (name, (table, rows, columns)) in zip(axes[0], TABLES.items(), strict=True):
+    for ax, (name, (table, names, rows, columns)) in zip(axes[0], TABLES.items(), strict=True):
         ax.imshow(table, cmap="Blues", vmin=0, vmax=0.7)
         for (i, j), t in np.ndenumerate(table):
-            ax.text(j, i, f"{t:.2f}", ha="center", va="center", fontsize=9)
-        ax.set(title=f"{name}\n{shared[name]:.2f} bits", xlabel=columns, ylabel=rows, xticks=[], yticks=[])
+            ax.text(j, i, f"{t:.2f}", ha="center", va="center", fontsize=9, color="white" if t > 0.4 else "black")
+        ax.set(title=f"{name}\n{shared[name]:.2f} bits", xlabel=names[1], ylabel=names[0])
+        ax.set(xticks=range(len(columns)), xticklabels=columns, yticks=range(len(rows)), yticklabels=rows)
     return fig
 
 
@@ -172,9 +173,9 @@ def two_landscapes(data: Humps) -> Figure:
     forward, reverse = divergences(data, mean, std)
     best, _ = data.moments()
     fig, axes = figure(
-        f"A bell curve with std {std:g} is moved along under the two humps (grey), and both divergences from them are taken down. Forward,
-        KL(p‖q) " f"(red), has one valley, at the mean of p, {best:g}: from there it is not too far to either hump. Reverse, KL(q‖p)
-        (blue), has a valley " "under each hump, for only what q covers counts. Which one is found depends on where one begins.",
+        f"A bell curve with std {std:g} is moved along under the two humps (grey), and both divergences from them are taken down. Forward, "
+        f"KL(p‖q) (red), has one valley, at the mean of p, {best:g}: from there it is not too far to either hump. Reverse, KL(q‖p) (blue), "
+        "has a valley under each hump, for only what q covers counts. Which one is found depends on where one begins.",
         size=(5.6, 3.2),
     )
     ax = axes[0, 0]
@@ -205,12 +206,14 @@ def covers_and_picks(manual: Manual, torch_module: Torch, data: Humps) -> Figure
     """Both fits over the humps."""
     found, (mean, std) = fitted(manual, torch_module, data), data.moments()
     x = np.linspace(-8, 8, 641)
-    reverse = found["reverse"][0]
+    covers, picks = (found[direction][0] for direction in ("forward", "reverse"))
     fig, axes = figure(
-        "The density with two humps (grey) and the bell curve that was fitted to it, torch's as a broad band, by hand in dashes on it.
-        Left, " f"forward: it covers both humps, and the valley too. Its mean is {found['forward'][0][0]:.6f} and its std
-        {found['forward'][0][1]:.6f}; " f"the closed form, the mean and std of the humps together, says {mean:.6f} and {std:.6f}. Right,
-        reverse: it picks one hump. Its mean is " f"{reverse[0]:.3f} and its std {reverse[1]:.3f}.", columns=2, size=(3.9, 3.0),
+        "The density with two humps (grey) and the bell curve that was fitted to it, torch's broad, by hand in dashes on it. Left, "
+        f"forward: it covers both humps, and the valley too. Its mean is {covers[0]:.6f} and its std {covers[1]:.6f}; the closed form, the "
+        f"mean and std of the humps together, says {mean:.6f} and {std:.6f}. Right, reverse: it picks one hump. Its mean is {picks[0]:.3f} "
+        f"and its std {picks[1]:.3f}.",
+        columns=2,
+        size=(3.9, 3.0),
         sharey=True,
     )
     for ax, (direction, (ours, theirs)) in zip(axes[0], found.items(), strict=True):

@@ -1,16 +1,16 @@
 """Information: how surprising a distribution is, and how far one is from another, by hand.
 
 If you gave up on mathematics somewhere before this: if it rains every day, the news that it rains today tells nothing. The less probable a
-message is, the more it tells. Its *surprise* is −log p: 0 for what was sure, 1 for a fair coin (with the logarithm of base 2: one *bit*, one
-yes-or-no question), 2 for one of four equal cases. *Entropy* is the surprise that is to be expected. It is also how many yes-or-no questions
-a message takes on average, if one asks cleverly: few for frequent messages, more for rare ones.
+message is, the more it tells. Its *surprise* is −log p: 0 for what was sure, 1 for a fair coin (with the logarithm of base 2: one *bit*,
+one yes-or-no question), 2 for one of four equal cases. *Entropy* is the surprise that is to be expected. It is also how many yes-or-no
+questions a message takes on average, if one asks cleverly: few for frequent messages, more for rare ones.
 
-Who believes in the wrong probabilities q asks the wrong questions, and needs more of them: *cross-entropy*. The excess over the entropy is the
-*Kullback-Leibler divergence*, how far q is from the truth p. It is the loss of nearly every classifier and language model, and the reason is
-a simple one: the entropy of the truth cannot be changed, so lowering the cross-entropy lowers the divergence alone.
+Who believes in the wrong probabilities q asks the wrong questions, and needs more of them: *cross-entropy*. The excess over the entropy is
+the *Kullback-Leibler divergence*, how far q is from the truth p. It is the loss of nearly every classifier and language model, and the
+reason is a simple one: the entropy of the truth cannot be changed, so lowering the cross-entropy lowers the divergence alone.
 
-What to look at in the figures: a coin is most surprising when it is fair; the divergence depends on which side one looks from, and one of its
-two directions covers all that may happen while the other picks one part of it.
+What to look at in the figures: a coin is most surprising when it is fair; the divergence depends on which side one looks from, and one of
+its two directions covers all that may happen while the other picks one part of it.
 
     surprise            −log p                                            of two independent things: the sum
     entropy             H(p) = −Σ p log p                                 0 (one is sure) … log K (all alike)
@@ -24,18 +24,18 @@ All of them are in *nats*, with the natural logarithm; `bits` divides by log 2.
 **No divergence is below 0.** The logarithm lies under its tangent at 1: log t ≤ t − 1. So −KL(p‖q) = Σ p log(q/p) ≤ Σ p (q/p − 1) =
 Σ q − Σ p = 0, and only q = p gives 0 for each term.
 
-**Zeros.** p log p has the limit 0 as p → 0, so what never happens has no part in an entropy: 0 log 0 = 0. But KL(p‖q) is ∞ where q is 0 and p
-is not: no number of questions finds out what the questioner excludes. The gradient of the entropy at p = 0 is ∞: −log p − 1.
+**Zeros.** p log p has the limit 0 as p → 0, so what never happens has no part in an entropy: 0 log 0 = 0. But KL(p‖q) is ∞ where q is 0
+and p is not: no number of questions finds out what the questioner excludes. The gradient of the entropy at p = 0 is ∞: −log p − 1.
 
-**Forward and reverse.** A bell curve q is to stand for a p with two humps. KL(p‖q), *forward*, charges for each place where p is and q is not:
-q must *cover* all of p, the valley between the humps included. With log q = −(x − mean)²/(2 std²) − log std + …, it is least where
+**Forward and reverse.** A bell curve q is to stand for a p with two humps. KL(p‖q), *forward*, charges for each place where p is and q is
+not: q must *cover* all of p, the valley between the humps included. With log q = −(x − mean)²/(2 std²) − log std + …, it is least where
 
     0 = ∂KL/∂mean = −∫ p (x − mean)/std² dx                   mean = E_p[x]
     0 = ∂KL/∂std = −∫ p ((x − mean)²/std³ − 1/std) dx         std² = E_p[(x − mean)²]
 
-the mean and the variance of p: *moment matching*. KL(q‖p), *reverse*, charges for each place where q is and p is not: q avoids the valley and
-*picks* one hump, whichever it began nearer to. Maximum likelihood is forward: p is the data. Variational inference is reverse: p is known, up
-to a factor, but cannot be drawn from.
+the mean and the variance of p: *moment matching*. KL(q‖p), *reverse*, charges for each place where q is and p is not: q avoids the valley
+and *picks* one hump, whichever it began nearer to. Maximum likelihood is forward: p is the data. Variational inference is reverse: p is
+known, up to a factor, but cannot be drawn from.
 
 Sources: Shannon 1948; Kullback & Leibler 1951; Lin 1991 (Jensen-Shannon); Bishop, "Pattern recognition and machine learning" (2006),
 sections 1.6 and 10.1.
