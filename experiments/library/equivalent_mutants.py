@@ -140,6 +140,10 @@ BY_REASON: dict[str, tuple[str, ...]] = {
         "eigen.eigh_backward:transpose:V @ dL_dM @ V.T => V @ dL_dM.T @ V.T:0",
     ),
     "singular vectors do not know how long A is": (
+        "pca.explained_variance_ratio_backward:scale:svdvals_backward(2 * S * dL_dsquares, X)"
+        " => svdvals_backward(2 * S * dL_dsquares, 2 * X):0",
+        "pca.explained_variance_ratio_backward:scale:svdvals_backward(2 * S * dL_dsquares, X)"
+        " => svdvals_backward(2 * S * dL_dsquares, 0.5 * X):0",
         "svd.cond_backward:scale:svdvals_backward(dL_dS, A) => svdvals_backward(dL_dS, 2 * A):0",
         "svd.cond_backward:scale:svdvals_backward(dL_dS, A) => svdvals_backward(dL_dS, 0.5 * A):0",
         "svd.frobenius_error_backward:scale:svdvals_backward(dL_dS, A) => svdvals_backward(dL_dS, 2 * A):0",
@@ -158,6 +162,15 @@ BY_REASON: dict[str, tuple[str, ...]] = {
         " => (U[:, :k] @ U[:, :k].T).T @ (dL_dY - dL_dY @ Vh.T @ Vh):0",
         "svd.pinv_backward:transpose:D - A @ Y @ D => D - (A @ Y).T @ D:0",
         "svd.pinv_backward:transpose:Y.T @ Y @ (D - D @ Y @ A) => (Y.T @ Y).T @ (D - D @ Y @ A):0",
+    ),
+    "rank_k of c A is c times that of A, so that its derivative is the same": (
+        "pca.reconstruction_backward:sign:rank_k_backward(dL_dy, centred(x), k) => rank_k_backward(dL_dy, -centred(x), k):0",
+        "pca.reconstruction_backward:scale:rank_k_backward(dL_dy, centred(x), k) => rank_k_backward(dL_dy, 2 * centred(x), k):0",
+        "pca.reconstruction_backward:scale:rank_k_backward(dL_dy, centred(x), k) => rank_k_backward(dL_dy, 0.5 * centred(x), k):0",
+    ),
+    "the gradient of eigh is symmetric": ("pca.pca_by_covariance_backward:transpose:X @ dL_dC * 2 => X @ dL_dC.T * 2:0",),
+    "(1, D) is added to every row, as (D,) is": (
+        "pca.reconstruction_backward:axis:dL_dy.mean(axis=0) => dL_dy.mean(axis=0, keepdims=True):0",
     ),
     "what is not between is multiplied by 0": (
         "svd.rank_k_backward:constant:np.where(between, (larger - smaller) * (larger + smaller), 1)"
@@ -199,6 +212,8 @@ BY_REASON: dict[str, tuple[str, ...]] = {
         "attention.Attention.backward:inplace:dL_de = dL_de + self.query.backward(dL_dq) => dL_de += self.query.backward(dL_dq):0",
     ),
     "the two have one length, one shape and one dtype": (
+        "pca.LinearAutoencoder.backward:saved:dL_dloss * 2 * (x_hat - x) / len(x) => dL_dloss * 2 * (x_hat - x) / len(z):0",
+        "pca.LinearAutoencoder.backward:saved:dL_dloss * 2 * (x_hat - x) / len(x) => dL_dloss * 2 * (x_hat - x) / len(x_hat):0",
         "vectors.Vectors.backward:saved:np.full(len(x), -dL_dloss / len(x), x.dtype) => np.full(len(w), -dL_dloss / len(x), x.dtype):0",
         "vectors.Vectors.backward:saved:-dL_dloss / len(x) => -dL_dloss / len(w):0",
         "likelihood.Likelihood.backward:saved:np.full_like(p, -dL_dloss / len(heads)) => np.full_like(mean, -dL_dloss / len(heads)):0",

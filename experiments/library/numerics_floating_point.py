@@ -10,12 +10,14 @@ import torch
 
 import manual.optim
 from experiments.compare import error
+from experiments.convert import to_numpy, to_torch
 from experiments.library.case import Built
 from experiments.library.function_case import function_case
-from experiments.library.mutate import CHECKS, judge_trajectory
+from experiments.library.mutate import CHECKS, judge_concept, judge_trajectory
 from manual.module import Parameter
 from manual.numerics import floating_point
 from manual.numerics.floating_point import FORMATS
+from torch_impl.numerics import floating_point as in_torch
 
 PATH = "numerics.floating_point"
 OF_TWO_BYTES = ("float16", "bfloat16")
@@ -84,34 +86,91 @@ for _name in ("smaller_root", "smaller_root_cancelling"):
 
 
 def judge_scaler(seed: int) -> dict[str, float]:
-    """How far GradScaler is from torch.amp's in 30 steps, some of which overflow: gradients, parameter, scale and counter after each."""
+    """How far GradScaler is from torch.amp's in 30 steps, some of which overflow: gradients, parameters, scale and counter after each."""
     rng = np.random.default_rng(seed)
     settings: dict[str, Any] = {"init_scale": 2.0**9, "growth_factor": 3.0, "backoff_factor": 0.25, "growth_interval": 3}
     ours, theirs = floating_point.GradScaler(**settings), torch.amp.GradScaler("cpu", **settings)
-    start = rng.normal(size=5).astype(np.float32)
-    p, q = Parameter(start), torch.nn.Parameter(torch.from_numpy(start.copy()))
-    optimizers = manual.optim.SGD([p], lr=0.125, momentum=0.5), torch.optim.SGD([q], lr=0.125, momentum=0.5)  # exact, in any order
+    start = rng.normal(size=(2, 5)).astype(np.float32)
+    ps, qs = [Parameter(p) for p in start], [torch.nn.Parameter(torch.from_numpy(p.copy())) for p in start]
+    options = {"lr": 0.125, "momentum": 0.5}  # powers of two: exact in any order
+    optimizers = manual.optim.SGD(ps, **options), torch.optim.SGD(qs, **options)
     found: dict[str, float] = {}
     for step in range(30):
-        loss_factor = rng.normal(size=5).astype(np.float32)
-        loss_factor[rng.integers(5)] *= rng.choice(np.array([1, 1, 1, 1, np.inf, np.nan], np.float32))
-        p.grad = ours.scale(loss_factor)
+        slope = rng.normal(size=(2, 5)).astype(np.float32)
+        slope[rng.integers(2), rng.integers(5)] *= rng.choice(np.array([1, 1, 1, 1, np.inf, np.nan], np.float32))
+        for p, dL_dp in zip(ps, slope, strict=True):
+            p.grad = ours.scale(dL_dp)
         optimizers[1].zero_grad()
-        theirs.scale((q * torch.from_numpy(loss_factor)).sum()).backward()
-        if step % 2:  # else step does it
-            ours.unscale_(optimizers[0])
-            theirs.unscale_(optimizers[1])
-        ours.step(optimizers[0])
-        theirs.step(optimizers[1])
-        ours.update()
-        theirs.update()
-        found[f"gradient {step}"] = error(p.grad, q.grad, nonfinite="match")
-        found[f"parameter {step}"] = error(p.data, q)
+        theirs.scale((torch.stack(qs) * torch.from_numpy(slope)).sum()).backward()
+        for scaler, optimizer in ((ours, optimizers[0]), (theirs, optimizers[1])):
+            if step % 2:  # else step does it
+                scaler.unscale_(optimizer)
+                found[f"unscaled twice {step}"] = unless_refused(scaler.unscale_, optimizer)
+            scaler.step(optimizer)
+            found[f"stepped twice {step}"] = unless_refused(scaler.step, optimizer)
+            scaler.update()
+        for i, (p, q) in enumerate(zip(ps, qs, strict=True)):
+            found[f"gradient {i}, {step}"] = error(p.grad, q.grad, nonfinite="match")
+            found[f"parameter {i}, {step}"] = error(p.data, q)
         state = theirs.state_dict()
         found[f"scale {step}"] = abs(ours.get_scale() - state["scale"])
         found[f"counter {step}"] = abs(float(ours._growth_tracker) - state["_growth_tracker"])
     return found
 
 
+def unless_refused(method: Any, optimizer: Any) -> float:
+    """0 if it raises RuntimeError, as it should."""
+    try:
+        method(optimizer)
+    except RuntimeError:
+        return 0.0
+    return np.inf
+
+
+def judge_scaled_step(seed: int) -> dict[str, float]:
+    """Steps of ScaledSGD with a closure, the second of which is skipped: what it returns, the parameter and the scale."""
+    start = np.random.default_rng(seed).normal(size=3)
+    p, q = Parameter(start), torch.nn.Parameter(torch.from_numpy(start.copy()))
+    settings: dict[str, Any] = {"growth_interval": 1}
+    ours = floating_point.ScaledSGD([p], floating_point.GradScaler(**settings), lr=0.3, momentum=0.9)
+    theirs = in_torch.ScaledSGD([q], in_torch.GradScaler(**settings), lr=0.3, momentum=0.9)
+    found: dict[str, float] = {}
+    for step in range(4):
+        up = np.array([1.0, np.inf if step == 1 else -2.0, 0.5])
+
+        def by_hand(up: np.ndarray = up) -> float:
+            p.grad = ours.scaler.unscale(up)
+            return 0.7
+
+        def by_torch(up: np.ndarray = up) -> float:
+            q.grad = theirs.scaler.unscale(torch.from_numpy(up))
+            return 0.7
+
+        found[f"returned {step}"] = abs(ours.step(by_hand) - theirs.step(by_torch))
+        found[f"parameter {step}"] = error(p.data, q)
+        found[f"scale {step}"] = error(ours.scaler._scale, theirs.scaler._scale)
+    return found
+
+
+def judge_overflow(seed: int) -> dict[str, float]:
+    """Gradients that overflow: 0 with loss scaling, because the step will be skipped; without it they are what they are, as in torch."""
+    rng = np.random.default_rng(seed)
+    batch = rng.uniform(0, 1, size=(9, 64)), rng.integers(0, 10, size=9)
+    found: dict[str, float] = {}
+    for scaling, factor in ((False, 2.0**19), (True, 1.0)):
+        theirs = in_torch.FloatingPoint(scaling=scaling, micro_batches=1, init_scale=2.0**19).double()
+        ours = floating_point.FloatingPoint(scaling=scaling, micro_batches=1, init_scale=2.0**19)
+        ours.load_state_dict(to_numpy(dict(theirs.state_dict())))
+        ours.training_step(batch, 0)
+        ours.backward(factor)
+        loss: Any = theirs.training_step(to_torch(batch), 0)
+        (loss * factor).backward()
+        for name, p in theirs.named_parameters():
+            found[f"{name}, {scaling}"] = error(getattr(ours, name).grad, p.grad, nonfinite="match")
+        found[f"found_inf, {scaling}"] = error(ours.scaler.found_inf, theirs.scaler.found_inf)
+    return found
+
+
+CHECKS["floating_point.FloatingPoint"] = [partial(judge_concept, "floating_point"), judge_overflow]
 CHECKS["floating_point.GradScaler"] = [judge_scaler]
-CHECKS["floating_point.ScaledSGD"] = [partial(judge_trajectory, "floating_point")]
+CHECKS["floating_point.ScaledSGD"] = [partial(judge_trajectory, "floating_point"), judge_scaled_step]

@@ -1,7 +1,7 @@
 """Floating point: numbers with few digits, and how to train in 16 bits
 
-A network that reads digits is trained in float16, and its gradients are too small for that: without loss scaling it learns nothing, with it
-as much as in full precision. The figures show how far floating point numbers are apart, what that does to sums and differences, where the
+A network that reads digits is trained in float16, which is too coarse for its gradients: without loss scaling it learns nothing, with it
+as much as in float32. The figures show how far floating point numbers are apart, what that does to sums and differences, where the
 gradients lie, and how the scale finds itself.
 """
 
@@ -125,7 +125,7 @@ def in_batches(arrays: tuple[np.ndarray, ...], size: int, epochs: int) -> list[B
 
 def figures(manual: Manual, torch_module: Torch, data: Batches) -> Mapping[str, Figure]:
     """What is drawn of the trained pair."""
-    histories = {label: train_both(in_batches(data.split.train, 128, 8), **chosen) for label, (_, chosen) in RUNS.items()}
+    histories = {label: train_both(in_batches(data.split.train, 128, 6), **chosen) for label, (_, chosen) in RUNS.items()}
     return {
         "the spacing of floats": the_spacing(),
         "sums that stop growing": sums(),
@@ -143,8 +143,8 @@ def the_spacing() -> Figure:
         "Left: every number of the 8-bit format e5m2 between 0 and 4 (top), and between 0 and 2⁻¹² (bottom): four to each power of two, so "
         "that they stand twice as far apart from one power to the next. Below 2⁻¹⁴ (red) the spacing shrinks no further: these are the "
         "subnormal numbers, and without them there would be nothing between 0 and 2⁻¹⁴. Right: the distance from x to the next number "
-        "(broad: torch, dashes: by hand). bfloat16 reaches as far down and up as float32, but its steps are 65,536 times as wide; "
-        "float16's are 8 times narrower than bfloat16's, but it ends at 65,504, and at 2⁻¹⁴ it begins to run out of digits.",
+        "(broad: torch, dashes: by hand). bfloat16 reaches as far up as float32 and nearly as far down, but its steps are 65,536 times as "
+        "wide. float16's are 8 times narrower than bfloat16's, but it ends at 65,504, and below 2⁻¹⁴ (6e-5) it runs out of digits.",
         columns=2,
         size=(4.4, 3.8),
     )
@@ -195,10 +195,10 @@ def sums() -> Figure:
     """1 + 1 + 1 …, and the errors of three orders of a sum."""
     fig, axes = figure(
         "Left: ones added up one by one. In float16 the sum stops at 2,048 and in bfloat16 at 256: the next number is 2 further on, the "
-        "sum plus 1 lies half way, and half way rounds back to the even one (broad: torch, dashes: by hand). Right: numbers between 0 and 1 "
-        "added up in bfloat16; the largest relative error in 20 trials (dots), and what it can be at most (thin lines). Term by term the "
-        "error grows with N, until all is lost. In pairs it grows with log N. Kahan's sum, which takes down what each addition "
-        "lost, stays as good as one rounding.",
+        "sum plus 1 lies half way, and half way goes to the even one (broad: torch, dashes: by hand; thin: the truth). Right: numbers "
+        "between 0 and 1 added up in bfloat16; the largest relative error in 20 trials (dots), and the bound of each method (dotted). Term "
+        "by term the error grows with N, until all is lost. In pairs the bound grows with log N. Kahan's sum, which takes down what "
+        "each addition lost, stays as good as one rounding.",
         columns=2,
         size=(4.2, 3.6),
     )
@@ -258,10 +258,9 @@ def cancellation() -> Figure:
     fig, axes = figure(
         "Two formulas for the same number, in float64, which has 16 digits. Left: the variance of 1,000 numbers, to all of which the same "
         "offset is added; it changes no variance. The mean of the squares less the square of the mean (red) loses two digits for each "
-        "factor of 10, and has none left from 10⁸ on; crosses: the result was negative or 0. First the mean, then the squares (green) keeps "
-        "nearly all. "
-        "Right: the smaller root of r² − b r + c = 0 with b = 1 and d = √(b² − 4c). For small c the difference b − d (red) consists of the "
-        "rounding errors of d; the other formula (green) adds instead. Errors below 10⁻¹⁷ are drawn there.",
+        "factor of 10, and has none left from 10⁸ on; crosses: the result was negative or 0. First the mean, then the squares (green) "
+        "keeps nearly all. Right: the smaller root of r² − b r + c = 0 with b = 1 and d = √(b² − 4c). For small c the difference b − d "
+        "(red) consists of the rounding errors of d; the other formula (green) adds instead. Errors below 10⁻¹⁷ are drawn there.",
         columns=2,
         size=(4.2, 3.6),
     )
@@ -287,9 +286,9 @@ def travelling_gradients(data: Batches, scale: float) -> np.ndarray:
     x, y = (a[:128] for a in data.split.train)
     model = Manual(format="float64", rng=np.random.default_rng(0))
     model.training_step((x, y), 0)
-    x, z1, h = model.restore()
+    _, z1, second = model.restore()
     dL_dz2 = model.loss.backward(scale / model.micro_batches)
-    dL_dh, _, _ = rounded_linear_backward(dL_dz2, h, model.W2.data, model.b2.data, "float64")
+    dL_dh, _, _ = rounded_linear_backward(dL_dz2, *second, "float64")
     dL_dz1 = rounded_tanh_backward(dL_dh, z1, "float64")
     return np.concatenate([g.ravel() for g in (dL_dz2, dL_dh, dL_dz1)])
 
@@ -301,10 +300,10 @@ def too_small(data: Batches) -> Figure:
     lost = {label: np.mean(round_to(g, "float16") == 0) for label, g in travelling.items()}
     first, second = lost.values()
     fig, axes = figure(
-        "How large the gradients of the activations are on their way back through the untrained network, each a bar's part by its power of "
-        f"two: the loss is a mean over 2²⁵ examples, which leaves little for each of them. float16 has numbers from 2⁻²⁴ (grey: "
-        f"subnormal) and with all its digits from 2⁻¹⁴ on (blue). Of the gradients as they are {first:.0%} round to 0. Times 2¹⁶ it is "
-        f"{second:.1%}. bfloat16 has numbers down to 2⁻¹³³, far to the left of this figure.",
+        "How large the gradients of the activations are on their way back through the untrained network: the part of them in each power of "
+        "two. The loss is a mean over 2²⁵ examples, which leaves little for each. float16 has numbers from 2⁻²⁴ on (grey: subnormal), and "
+        f"with all its digits from 2⁻¹⁴ on (blue). Of the gradients as they are {first:.0%} round to 0. Times 2¹⁶ it is {second:.1%}. "
+        "bfloat16 has numbers down to 2⁻¹³³, far to the left of this figure.",
         size=(6.6, 3.4),
     )
     ax = axes[0, 0]
@@ -320,11 +319,13 @@ def too_small(data: Batches) -> Figure:
 
 def four_ways(histories: Mapping[str, tuple[History, History]]) -> Figure:
     """The loss of each step."""
+    skipped = histories["float16, loss scaled"][0].skipped
     fig, axes = figure(
         "The same network, from the same weights on the same batches, with all that it stores in four formats (broad: torch, dashes: by "
-        "hand). bfloat16 has 8 digits, and learns as float32 does, which has 24: the gradient need not be exact. float16 without loss "
-        "scaling does not move at all: every gradient is 0, and the eight batches only come round again. With the loss scaled it learns as "
-        "well as float32, but for the first five steps, which overflow and are skipped: its scale begins too high here on purpose.",
+        "hand; float32 is hidden under bfloat16). bfloat16 has 8 digits and learns as float32 does, which has 24: a gradient need not be "
+        "exact. float16 without loss scaling does not move at all: every gradient is 0, and the loss only goes through its eight batches "
+        "again and again. With the loss scaled it learns too. It is late because its scale begins too high here, on purpose: "
+        f"{skipped.sum()} of the {len(skipped)} steps overflow and are skipped, the first {np.argmin(skipped)} among them.",
         size=(6.6, 3.6),
     )
     ax = axes[0, 0]
@@ -340,9 +341,8 @@ def dynamic_scale(history: tuple[History, History]) -> Figure:
     ours, theirs = history
     fig, axes = figure(
         "The scale of the float16 run of the last figure (broad: torch, dashes: by hand). It begins at 2⁴⁴: gradients overflow, the steps "
-        "are skipped (crosses) and the scale is halved, until they fit. After 5 steps in a row that went well it is doubled "
-        "(torch.amp waits for 2,000). It keeps climbing until a gradient overflows again; as the loss falls the gradients get smaller and "
-        "leave it room.",
+        "are skipped (crosses) and the scale is halved, until they fit. After 5 steps in a row without overflow it is doubled (torch.amp "
+        "waits for 2,000), and so it keeps knocking at the ceiling: as high as it can be, where the fewest gradients are lost.",
         size=(6.6, 3.2),
     )
     ax, skipped = axes[0, 0], np.flatnonzero(ours.skipped)
@@ -372,9 +372,9 @@ def master_weights(manual: Manual, torch_module: Torch, data: Batches) -> Figure
     fig, axes = figure(
         "Left: the weights of the first layer as they are used, rounded to float16, less the master weights, in units of the last place: "
         "anything between −½ and ½ (broad: torch, dashes: by hand). Right: the step of one batch at the end of the training, lr times the "
-        "gradient, in the same units. What is below ½ (black line) would change nothing if only the rounded weight was kept: "
-        f"{lost['float16']:.0%} of the steps in float16 and {lost['bfloat16']:.0%} in bfloat16. Many such steps that agree add up in the "
-        "master weights.",
+        "gradient, in the same units. Most of what is below ½ (left of the black line) would change nothing if only the rounded weight was "
+        f"kept. In all that is {lost['float16']:.0%} of the steps in float16 and {lost['bfloat16']:.0%} in bfloat16. In the master weights "
+        "they add up.",
         columns=2,
         size=(4.2, 3.4),
     )
@@ -397,11 +397,26 @@ def master_weights(manual: Manual, torch_module: Torch, data: Batches) -> Figure
 TEXT = """
 | format | bits: sign, exponent, fraction | digits p | epsilon | smallest > 0 | smallest normal | largest |
 | --- | --- | --- | --- | --- | --- | --- |
-| float64 | 1 + 11 + 52 | 53 | 2⁻⁵² = 2.2e-16 | 2⁻¹⁰⁷⁴ | 2⁻¹⁰²² | 1.8e308 |
+| float64 | 1 + 11 + 52 | 53 | 2⁻⁵² = 2.2e-16 | 2⁻¹⁰⁷⁴ | 2⁻¹⁰²² | 1.79e308 |
 | float32 | 1 + 8 + 23 | 24 | 2⁻²³ = 1.2e-7 | 2⁻¹⁴⁹ | 2⁻¹²⁶ | 3.4e38 |
 | float16 | 1 + 5 + 10 | 11 | 2⁻¹⁰ = 0.00098 | 2⁻²⁴ = 6.0e-8 | 2⁻¹⁴ | 65,504 |
 | bfloat16 | 1 + 8 + 7 | 8 | 2⁻⁷ = 0.0078 | 2⁻¹³³ | 2⁻¹²⁶ | 3.4e38 |
 | float8_e5m2 | 1 + 5 + 2 | 3 | 2⁻² = 0.25 | 2⁻¹⁶ | 2⁻¹⁴ | 57,344 |
+
+Digits are binary here: 3.3 of them are worth one decimal digit.
+
+The two sides agree to the last bit although both round at every turn. Products of two 16-bit numbers are exact in float64, and their sums
+nearly so; both sides therefore round the same number, whatever the order in which they added. That the step size is a power of two does the
+same for the update.
+
+Things to try:
+
+- `--model.scaling false`: nothing is learnt; at the end the weights are those of the beginning.
+- `--model.scaling false --model.micro_batches 16384`: a mean over 2²¹ examples. Part of the gradients is above 2⁻²⁵: enough to learn.
+- `--model.scaling false --model.micro_batches 65536`: of a mean over 2²³ too few are: it stumbles about and learns badly.
+- `--model.format bfloat16 --model.scaling false`: learns without any scale, with 8 digits.
+- `--model.format float8_e5m2`: 3 digits are enough too, since the master weights are kept and the scale is found.
+- `--model.growth_interval 2000`: as in torch.amp: the scale stays at 2¹⁶ through all of this run.
 """
 
 TWIN = Twin(
@@ -414,6 +429,7 @@ TWIN = Twin(
     trainer={"max_epochs": 20},
     variants={
         "not rounded": {"format": "float64"},
+        "float32": {"format": "float32", "scaling": False},
         "bfloat16": {"format": "bfloat16", "scaling": False},
         "float16 without loss scaling": {"scaling": False},
         "float16 with a scale that is too large": {"init_scale": 2.0**41, "growth_interval": 2},

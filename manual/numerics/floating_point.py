@@ -55,8 +55,8 @@ as large; at the end, in full precision, they are divided by s. Too large an s o
 left out and s halved. When that has not happened for a while, s is doubled. (bfloat16 reaches down to 2⁻¹³³ and needs none of this.)
 
 Sources: IEEE 754-2019; Goldberg 1991, "What every computer scientist should know about floating-point arithmetic"; Higham 2002, Accuracy
-and Stability of Numerical Algorithms, chapters 1, 2 and 4; Kahan 1965, "Further remarks on reducing truncation errors"; Figueroa 1995, "When
-is double rounding innocuous?"; Micikevicius et al. 2018, "Mixed precision training".
+and Stability of Numerical Algorithms, chapters 1, 2 and 4; Kahan 1965, "Further remarks on reducing truncation errors"; Figueroa 1995,
+"When is double rounding innocuous?"; Micikevicius et al. 2018, "Mixed precision training".
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def parts(x: Array, format: str) -> tuple[Array, Array, Array]:
     significand, e = np.frexp(np.abs(y))  # |y| = significand · 2^e, with significand in [1/2, 1)
     normal = np.abs(y) >= f.tiny
     exponent = np.where(normal, e - 1 + f.bias, 0)
-    fraction = np.where(normal, 2 * significand - 1, np.abs(y) / f.tiny)  # 1.F − 1, and 0.F
+    fraction = np.where(normal, 2 * significand - 1, np.minimum(np.abs(y), f.tiny) / f.tiny)  # 1.F − 1, and 0.F
     exponent = np.where(np.isfinite(y), exponent, 2**f.exponent_bits - 1)
     fraction = np.where(np.isfinite(y), fraction, np.where(np.isnan(y), 0.5, 0.0))
     return np.signbit(x).astype(np.int64), exponent.astype(np.int64), np.ldexp(fraction, f.fraction_bits).astype(np.int64)
@@ -258,14 +258,15 @@ def sum_naive(x: Array, format: str) -> Array:
     """
     terms, f = terms_of("sum_naive", x, format)
     s = np.zeros(terms.shape[1:])
-    for term in terms:
-        s = nearest(s + term, f)
+    with np.errstate(invalid="ignore"):  # ∞ − ∞ is NaN
+        for term in terms:
+            s = nearest(s + term, f)
     return s.astype(x.dtype)
 
 
 def sum_naive_backward(dL_dy: Array, x: Array, format: str) -> Array:
     """∂y/∂x[n] = 1 for each n, with the gradient rounded: sums have no other, in whatever order they are taken."""
-    return np.broadcast_to(round_to(np.asarray(dL_dy), format), x.shape).copy()  # (...) to every row of (N, ...)
+    return np.ones(x.shape, x.dtype) * round_to(np.asarray(dL_dy), format)  # (N, ...) times (...): to every row
 
 
 def sum_pairwise(x: Array, format: str) -> Array:
@@ -278,13 +279,14 @@ def sum_pairwise(x: Array, format: str) -> Array:
     terms, f = terms_of("sum_pairwise", x, format)
     while len(terms) > 1:
         terms = np.concatenate([terms, np.zeros_like(terms[: len(terms) % 2])])  # a 0 to pair with the last
-        terms = nearest(terms[0::2] + terms[1::2], f)  # half as many
+        with np.errstate(invalid="ignore"):  # ∞ − ∞ is NaN
+            terms = nearest(terms[0::2] + terms[1::2], f)  # half as many
     return terms.sum(axis=0).astype(x.dtype)  # of one term, or none
 
 
 def sum_pairwise_backward(dL_dy: Array, x: Array, format: str) -> Array:
     """∂y/∂x[n] = 1 for each n, with the gradient rounded."""
-    return sum_naive_backward(dL_dy, x, format)
+    return np.ones(x.shape, x.dtype) * round_to(np.asarray(dL_dy), format)  # (N, ...) times (...)
 
 
 def sum_kahan(x: Array, format: str) -> Array:
@@ -298,17 +300,18 @@ def sum_kahan(x: Array, format: str) -> Array:
     """
     terms, f = terms_of("sum_kahan", x, format)
     s = c = np.zeros(terms.shape[1:])
-    for term in terms:
-        y = nearest(term - c, f)
-        t = nearest(s + y, f)  # the low digits of y are lost here,
-        c = nearest(nearest(t - s, f) - y, f)  # and found here: what was added, less what was to be added
-        s = t
+    with np.errstate(invalid="ignore"):  # ∞ − ∞ is NaN
+        for term in terms:
+            y = nearest(term - c, f)
+            t = nearest(s + y, f)  # the low digits of y are lost here,
+            c = nearest(nearest(t - s, f) - y, f)  # and found here: what was added, less what was to be added
+            s = t
     return s.astype(x.dtype)
 
 
 def sum_kahan_backward(dL_dy: Array, x: Array, format: str) -> Array:
     """∂y/∂x[n] = 1 for each n, with the gradient rounded: ∂c/∂x = ∂t/∂x − ∂s/∂x − ∂y/∂x = 0."""
-    return sum_naive_backward(dL_dy, x, format)
+    return np.ones(x.shape, x.dtype) * round_to(np.asarray(dL_dy), format)  # (N, ...) times (...)
 
 
 def terms_of(function: str, x: Array, format: str) -> tuple[Array, Format]:
@@ -495,15 +498,15 @@ class GradScaler(Module):
         return float(self._scale)
 
     def scale(self, outputs: Any) -> Any:
-        """A loss, or the gradient that comes back to it, times the scale."""
-        return outputs * self._scale if self.enabled else outputs
+        """A loss, or the gradient that comes back to it, times the scale, which is 1 where nothing is to be scaled."""
+        return outputs * self._scale
 
     def unscale(self, dL_dp: Array) -> Array:
         """A gradient over the scale; whether it was finite is remembered until `update`."""
         if not self.enabled:
             return dL_dp
         self.found_inf |= not np.isfinite(dL_dp).all()
-        with np.errstate(divide="ignore", invalid="ignore"):  # 1/0 and 0 · ∞ are meant
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # 1/0 and 0 · ∞ are meant
             return dL_dp * (1 / self._scale).astype(dL_dp.dtype)
 
     def unscale_(self, optimizer: optim.Optimizer) -> None:
@@ -670,10 +673,11 @@ class FloatingPoint(Concept):
 
     def forward(self, x: Array) -> Array:
         """Scores for the ten digits."""
-        z1 = rounded_linear(x, self.W1.data, self.b1.data, self.format)
-        h = rounded_tanh(z1, self.format)
-        z2 = rounded_linear(h, self.W2.data, self.b2.data, self.format)
-        self.save(x, z1, h)
+        first = x, self.W1.data, self.b1.data
+        z1 = rounded_linear(*first, self.format)
+        second = rounded_tanh(z1, self.format), self.W2.data, self.b2.data
+        z2 = rounded_linear(*second, self.format)
+        self.save(first, z1, second)
         return z2
 
     def training_step(self, batch: Batch, batch_idx: int) -> Any:
@@ -684,12 +688,12 @@ class FloatingPoint(Concept):
         return loss
 
     def backward(self, dL_dloss: float = 1.0) -> None:
-        x, z1, h = self.restore()
+        first, z1, second = self.restore()
         dL_dscaled = self.scaler.scale(dL_dloss) / self.micro_batches
-        dL_dz2 = self.loss.backward(dL_dscaled).astype(h.dtype)  # (N, 10)
-        dL_dh, dL_dW2, dL_db2 = rounded_linear_backward(dL_dz2, h, self.W2.data, self.b2.data, self.format)
+        dL_dz2 = self.loss.backward(dL_dscaled).astype(z1.dtype)  # (N, 10)
+        dL_dh, dL_dW2, dL_db2 = rounded_linear_backward(dL_dz2, *second, self.format)
         dL_dz1 = rounded_tanh_backward(dL_dh, z1, self.format)  # (N, hidden)
-        _, dL_dW1, dL_db1 = rounded_linear_backward(dL_dz1, x, self.W1.data, self.b1.data, self.format)
+        _, dL_dW1, dL_db1 = rounded_linear_backward(dL_dz1, *first, self.format)
         self.deliver(self.W1, dL_dW1)
         self.deliver(self.b1, dL_db1)
         self.deliver(self.W2, dL_dW2)

@@ -152,8 +152,8 @@ class GradScaler(nn.Module):
         self.register_buffer("found_inf", torch.tensor(False))
 
     def scale(self, outputs: Tensor) -> Tensor:
-        """Times the scale."""
-        return outputs * self._scale if self.enabled else outputs
+        """Times the scale, which is 1 where nothing is to be scaled."""
+        return outputs * self._scale
 
     def unscale(self, dL_dp: Tensor) -> Tensor:
         """Over the scale; whether it was finite is remembered."""
