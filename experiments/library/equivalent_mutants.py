@@ -34,6 +34,9 @@ BY_REASON: dict[str, tuple[str, ...]] = {
         "expectation.covariance_backward:transpose:x_centred @ (dL_dC + dL_dC.T) => x_centred @ (dL_dC + dL_dC.T).T:0",
         "expectation.correlation_backward:transpose:(dL_dR + dL_dR.T) @ x_hat => (dL_dR + dL_dR.T).T @ x_hat:0",
     ),
+    "(x − mean)/std² and (z² − 1)/std · std are the same for −std": (
+        "information.Information.backward:sign:np.exp(self.log_std.data) => -np.exp(self.log_std.data):0",
+    ),
     "of a square matrix either side will do: p(X Xᵀ) X = X p(Xᵀ X) for every polynomial p": (
         "muon.orthogonalize:edge:u.shape[0] > u.shape[1] => u.shape[0] >= u.shape[1]:0",
     ),
@@ -44,6 +47,9 @@ BY_REASON: dict[str, tuple[str, ...]] = {
         "LayerNorm.backward:sign:standardize_backward(dL_dx_hat, x_hat, inv_std) => standardize_backward(dL_dx_hat, -x_hat, inv_std):0",
         "expectation.correlation_backward:sign:standardize_backward(dL_dx_hat, x_hat, inv_std)"
         " => standardize_backward(dL_dx_hat, -x_hat, inv_std):0",
+    ),
+    "the slope of tanh, 1 − h², is the same at −h, and that of no tanh is 1": (
+        "conditioning.chain_gradients:sign:states(h, W, activation) => -states(h, W, activation):0",
     ),
     "NaN times anything is NaN": (
         "CTCLoss.backward:sign:gamma[:, np.isneginf(log_P)] = np.nan => gamma[:, np.isneginf(log_P)] = -np.nan:0",
@@ -224,6 +230,15 @@ BY_REASON: dict[str, tuple[str, ...]] = {
         "floating_point.rounded_tanh_backward:sign:np.tanh(low(x, format)) => -np.tanh(low(x, format)):0",
         "floating_point.FloatingPoint.backward:sign:rounded_tanh_backward(dL_dh, z1, self.format)"
         " => rounded_tanh_backward(dL_dh, -z1, self.format):0",
+    ),
+    "only the gradients with respect to the means are used, and a scale stands in them squared": (
+        "bayes.negative_log_posterior_backward:sign:normal_nll_backward(dL_dloss, x @ W + b, scale, y)"
+        " => normal_nll_backward(dL_dloss, x @ W + b, -scale, y):0",
+        "bayes.negative_log_posterior_backward:sign:normal_log_prob_backward(dL_dprior, W, np.zeros_like(prior_scale), prior_scale)"
+        " => normal_log_prob_backward(dL_dprior, W, np.zeros_like(prior_scale), -prior_scale):0",
+        "bayes.Bayes.backward:sign:negative_log_posterior_backward(dL_dloss, x, y, W, b, self.scale, self.prior_scale, self.rows)"
+        " => negative_log_posterior_backward(dL_dloss, x, y, W, b, -self.scale, self.prior_scale, self.rows):0",
+        "bayes.Bayes.backward:sign:self.prior_scale => -self.prior_scale:0",
     ),
 }
 

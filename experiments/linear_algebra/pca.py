@@ -1,0 +1,235 @@
+"""Principal components: the plane near which the data lie
+
+A linear autoencoder squeezes the four measurements of 150 iris flowers into two numbers and rebuilds them, on both sides, and ends in the
+plane of the first two principal components (all angles between the planes are 0 to ten digits). The components by hand come by two ways,
+the covariance and the singular values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from experiments import run
+from experiments.convert import to_numpy
+from experiments.data import ArrayData, Split
+from experiments.figure import draw_both, figure
+from experiments.pair import Twin
+from experiments.walk import walk
+from manual.linear_algebra.pca import LinearAutoencoder as Manual
+from manual.linear_algebra.pca import explained_variance_ratio, lowest_loss, pca_by_covariance, pca_by_svd, principal_angles
+from torch_impl.linear_algebra.pca import LinearAutoencoder as Torch
+
+FEATURES = ("sepal length", "sepal width", "petal length", "petal width")
+SPECIES = ("setosa", "versicolor", "virginica")
+COLOURS = ("#00798c", "#edae49", "#d1495b")
+"""Of the three species, and of the first three components."""
+
+
+def iris() -> tuple[np.ndarray, np.ndarray]:
+    """Four lengths in cm, (150, 4), and the species, 0 to 2, (150,)."""
+    from sklearn.datasets import load_iris
+
+    return load_iris(return_X_y=True)
+
+
+class Iris(ArrayData):
+    """150 iris flowers less the mean flower; a batch is (x,).
+
+    Nothing is held out: the components describe these flowers, and predict nothing. `val` is all of them once more.
+
+    Args:
+        standardised: whether each feature is divided by its standard deviation.
+        batch_size: flowers in a batch; 0 puts all of them into one.
+        seed: of the order of the flowers.
+    """
+
+    def __init__(self, standardised: bool = False, batch_size: int = 0, seed: int = 0) -> None:
+        super().__init__(batch_size, seed)
+        self.standardised = standardised
+
+    def load(self) -> Split:
+        x, _ = iris()
+        x = x - x.mean(axis=0)
+        if self.standardised:
+            x /= x.std(axis=0)
+        return Split((x,), (x,))
+
+
+# ---- figures -------------------------------------------------------------------------------------------
+
+
+def figures(manual: Manual, torch_module: Torch, data: Iris) -> Mapping[str, Figure]:
+    """What is drawn of the trained pair."""
+    (x,) = data.split.val
+    return {
+        "two lengths, two directions": directions(),
+        "what each component explains": explained(x),
+        "four lengths on paper": on_paper(manual, torch_module, x),
+        "reaching the plane": convergence(manual, x),
+    }
+
+
+def directions() -> Figure:
+    """Two of the features, with their principal components, and the same points seen along these."""
+    x, species = iris()
+    x = x[:, [0, 2]]
+    components, variances = pca_by_svd(x, 2)
+    fig, axes = figure(
+        "Two of the four lengths of 150 iris flowers, one colour for each species. Left: the cross stands at the mean flower, its arms "
+        "are the principal components, each two standard deviations long. They are at right angles, and the first lies where the points "
+        "are spread most. Right: the same points seen along the components, turned but not stretched. "
+        f"{variances[0] / variances.sum():.1%} of the variance lies along the first; what is left across it is how far the points are "
+        "from its line. Longer in one is no longer longer in the other.",
+        columns=2,
+        size=(4.2, 3.6),
+    )
+    seen = (x - x.mean(axis=0)) @ components.T
+    for ax, points in zip(axes[0], (x, seen), strict=True):
+        for s, colour in enumerate(COLOURS):
+            ax.plot(*points[species == s].T, "o", color=colour, markersize=3.5, alpha=0.7, label=SPECIES[s])
+        ax.set_aspect("equal", adjustable="datalim")
+    for component, variance in zip(components, variances, strict=True):
+        ends = x.mean(axis=0) + np.outer([-2, 2], np.sqrt(variance) * component)
+        axes[0, 0].plot(*ends.T, color="black", linewidth=2)
+    axes[0, 0].set(xlabel="sepal length (cm)", ylabel="petal length (cm)")
+    axes[0, 1].set(xlabel="along the first component (cm)", ylabel="along the second (cm)")
+    axes[0, 0].legend(fontsize=8)
+    return fig
+
+
+def explained(x: np.ndarray) -> Figure:
+    """The components as bars over the features, and the share of the variance of each."""
+    components, _ = pca_by_covariance(x, 4)
+    ratio = explained_variance_ratio(x)
+    fig, axes = figure(
+        "Left: the share of the variance that each component of the four lengths explains, and (line) all up to it together: "
+        + ", ".join(f"{r:.4f}" for r in ratio)
+        + ". The flowers lie nearly in a plane. Right: the first two components, which are directions in the space of the features. Along "
+        "the first, petals and sepals get longer and the petals wider, all at once: it is the size. Along the second, the sepals get "
+        "longer and wider, and the petals hardly change.",
+        columns=2,
+        size=(4.2, 3.0),
+    )
+    at = np.arange(4)
+    axes[0, 0].bar(at + 1, ratio, color="#8ecae6")
+    axes[0, 0].plot(at + 1, ratio.cumsum(), "o-", color="#3d5a80", markersize=4)
+    for j, r in enumerate(ratio):
+        axes[0, 0].annotate(f"{r:.4f}", (j + 1, r), xytext=(0, 3), textcoords="offset points", ha="center", fontsize=8)
+    axes[0, 0].set(xlabel="component", ylabel="share of the variance", xticks=at + 1, ylim=(0, 1.1))
+    for j in range(2):
+        axes[0, 1].barh(at + 0.2 - 0.4 * j, components[j], height=0.36, color=COLOURS[2 * j], label=f"component {j + 1}")
+    axes[0, 1].axvline(0, color="black", linewidth=0.8)
+    axes[0, 1].set_yticks(at, FEATURES)
+    axes[0, 1].invert_yaxis()
+    axes[0, 1].legend(fontsize=8)
+    return fig
+
+
+def on_paper(manual: Manual, torch_module: Torch, x: np.ndarray) -> Figure:
+    """The flowers in the plane of the first two components, and the code of the autoencoder, as it is and turned."""
+    _, species = iris()
+    k = manual.W_e.shape[1]
+    components, _ = pca_by_svd(x, 2)
+    ours, theirs = (W.astype(np.float64) for W in (manual.W_e.data, to_numpy(torch_module.W_e)))
+    rebuilt = x @ ours @ manual.W_d.data @ components.T
+    fig, axes = figure(
+        f"The flowers as two numbers, and what {k} numbers in the middle of an autoencoder make of them. Left: along the first two "
+        "principal components. Middle: the code z = x W_e (first two numbers) that training has found, by hand (dots) and in torch "
+        "(rings): the same flowers, in axes that are askew, for nothing in the loss asks for right angles. Right: the rebuilt flowers "
+        "x_hat (crosses) seen along the components, over where the principal components put them (dots): they differ by "
+        f"{np.abs(rebuilt - x @ components.T).max():.0e} at most.",
+        columns=3,
+        size=(3.6, 3.2),
+    )
+    z, z_torch = x @ ours, x @ theirs
+    for s, colour in enumerate(COLOURS):
+        rows = species == s
+        for ax, size in ((axes[0, 0], 3.5), (axes[0, 2], 6)):
+            ax.plot(*(x @ components.T)[rows].T, "o", color=colour, markersize=size, alpha=0.6, label=SPECIES[s])
+        code, code_torch = (np.stack([c[rows, 0], c[rows, -1]]) for c in (z, z_torch))
+        axes[0, 1].plot(*code_torch, "o", color=colour, markersize=7, markerfacecolor="none", markeredgewidth=0.5)
+        axes[0, 1].plot(*code, "o", color=colour, markersize=3)
+    axes[0, 2].plot(*rebuilt.T, "x", color="black", markersize=2.5, markeredgewidth=0.6)
+    for ax, name in zip(axes[0], ("principal components", "code of the autoencoder", "rebuilt"), strict=True):
+        ax.set_title(name, fontsize=10)
+        ax.set_aspect("equal", adjustable="datalim")
+    axes[0, 0].set(xlabel="first", ylabel="second")
+    axes[0, 1].set(xlabel="z[0]", ylabel=f"z[{k - 1}]")
+    axes[0, 2].set(xlabel="first")
+    axes[0, 0].legend(fontsize=7)
+    return fig
+
+
+def convergence(manual: Manual, x: np.ndarray, steps: int = 1200, every: int = 10) -> Figure:
+    """The angles between the plane of the autoencoder and that of the components, and the loss above the lowest, against the step."""
+    D, k = manual.W_e.shape
+    settings = {"features": D, "components": k, "lr": manual.lr, "momentum": manual.momentum}
+    paths = walk(Manual(**settings, rng=np.random.default_rng(0)), Torch(**settings), (x,), steps)
+    components, _ = pca_by_svd(x, k)
+    step, lowest = np.arange(0, steps + 1, every), lowest_loss(x, k)
+    fig, axes = figure(
+        "Training, from other weights than above (bands torch, dashes by hand). Left: the angles between the plane of the decoder, which "
+        f"the rows of W_d span, and that of the first {k} components: for two planes in space of four dimensions there are two of them. "
+        f"Right: how far the loss is above the lowest that there is, the variance that is left out, {lowest:.6f}. When one digit of the "
+        "plane is right, two of the loss are: near its lowest point a loss is flat.",
+        columns=2,
+        size=(4.4, 3.3),
+    )
+    angles = [np.array([principal_angles(W_d.T, components.T) for W_d in path["W_d"][::every]]) for path in paths]
+    for j in range(min(k, D - k)):
+        draw_both(axes[0, 0], [step, angles[0][:, j]], [step, angles[1][:, j]], f"angle {j + 1}", COLOURS[2 - j])
+    axes[0, 0].set(xlabel="step", ylabel="angle (radians)", yscale="log", ylim=(1e-16, 10))
+    axes[0, 0].legend(fontsize=8)
+    above = [
+        [((x @ W_e @ W_d - x) ** 2).sum() / len(x) - lowest for W_e, W_d in zip(path["W_e"][::every], path["W_d"][::every], strict=True)]
+        for path in paths
+    ]
+    draw_both(axes[0, 1], [step, above[0]], [step, above[1]], "loss − lowest", "#3d5a80")
+    axes[0, 1].set(xlabel="step", ylabel="loss above the lowest", yscale="log", ylim=(1e-16, 100))
+    axes[0, 1].legend(fontsize=8)
+    return fig
+
+
+TEXT = """
+| what | by the covariance | by the singular values |
+| --- | --- | --- |
+| components | eigenvectors of XᵀX/N | right singular vectors of X |
+| variance along component j | eigenvalue λ[j] | σ[j]²/N |
+| good where | there are few features | variances differ widely, or features are many |
+| digits of a small variance that are lost | log₁₀ λ₁/λ[j] | half as many |
+
+| iris | component 1 | 2 | 3 | 4 |
+| --- | --- | --- | --- | --- |
+| share of the variance, lengths in cm | 0.9246 | 0.0531 | 0.0171 | 0.0052 |
+| share of the variance, standardised | 0.7296 | 0.2285 | 0.0367 | 0.0052 |
+
+What does not vary cannot be explained: `explained_variance_ratio` refuses rows that are all equal (scikit-learn returns NaN and warns). A
+feature that is constant, or one that repeats another, has a component of variance 0, and does no harm. Of N rows at most N − 1 components
+have a variance above 0. Where two variances are equal the components are any two directions of a plane, and their gradient does not exist.
+
+Things to try:
+
+- `--model.components 1`: a line in place of a plane. The loss ends at the three variances that are left out, 0.3424.
+- `--model.components 3 --model.lr 0.03`: only the smallest variance is left out, 0.0237. (At lr 0.04 it runs away from these weights.)
+- `--model.momentum 0`: after 1,200 steps the loss is still 0.3 % above the lowest.
+- `--data.standardised true`: another plane, in which the width of the sepals counts for more.
+- `--data.batch_size 50`: every batch has a plane of its own, and training does not come to rest.
+"""
+
+TWIN = Twin(
+    name="pca",
+    manual=Manual,
+    torch=Torch,
+    data=Iris,
+    needs=("svd",),
+    trainer={"max_epochs": 1200, "check_val_every_n_epoch": 50},
+    sgd_lr=0.03,
+    figures=figures,
+    text={"rules": TEXT},
+)
+
+if __name__ == "__main__":
+    run("pca")
