@@ -82,7 +82,7 @@ def directions() -> Figure:
         "are the principal components, each two standard deviations long. They are at right angles, and the first lies where the points "
         "are spread most. Right: the same points seen along the components, turned but not stretched. "
         f"{variances[0] / variances.sum():.1%} of the variance lies along the first; what is left across it is how far the points are "
-        "from its line. Longer in one is no longer longer in the other.",
+        "from its line. Seen so, the two numbers no longer rise together: their correlation is 0.",
         columns=2,
         size=(4.2, 3.6),
     )
@@ -137,9 +137,9 @@ def on_paper(manual: Manual, torch_module: Torch, x: np.ndarray) -> Figure:
     rebuilt = x @ ours @ manual.W_d.data @ components.T
     fig, axes = figure(
         f"The flowers as two numbers, and what {k} numbers in the middle of an autoencoder make of them. Left: along the first two "
-        "principal components. Middle: the code z = x W_e (first two numbers) that training has found, by hand (dots) and in torch "
-        "(rings): the same flowers, in axes that are askew, for nothing in the loss asks for right angles. Right: the rebuilt flowers "
-        "x_hat (crosses) seen along the components, over where the principal components put them (dots): they differ by "
+        "principal components. Middle: the code z = x W_e (the first and the last number of it) that training has found, by hand (dots) "
+        "and in torch (rings): the same flowers, in axes that are askew, for nothing in the loss asks for right angles. Right: the "
+        "rebuilt flowers x_hat (crosses) seen along the components, over where the principal components put them (dots): they differ by "
         f"{np.abs(rebuilt - x @ components.T).max():.0e} at most.",
         columns=3,
         size=(3.6, 3.2),
@@ -163,23 +163,23 @@ def on_paper(manual: Manual, torch_module: Torch, x: np.ndarray) -> Figure:
     return fig
 
 
-def convergence(manual: Manual, x: np.ndarray, steps: int = 1200, every: int = 10) -> Figure:
+def convergence(manual: Manual, x: np.ndarray, steps: int = 1100, every: int = 10) -> Figure:
     """The angles between the plane of the autoencoder and that of the components, and the loss above the lowest, against the step."""
     D, k = manual.W_e.shape
-    settings = {"features": D, "components": k, "lr": manual.lr, "momentum": manual.momentum}
+    settings = {"features": D, "components": k, "lr": 0.03}
     paths = walk(Manual(**settings, rng=np.random.default_rng(0)), Torch(**settings), (x,), steps)
     components, _ = pca_by_svd(x, k)
     step, lowest = np.arange(0, steps + 1, every), lowest_loss(x, k)
     fig, axes = figure(
-        "Training, from other weights than above (bands torch, dashes by hand). Left: the angles between the plane of the decoder, which "
-        f"the rows of W_d span, and that of the first {k} components: for two planes in space of four dimensions there are two of them. "
-        f"Right: how far the loss is above the lowest that there is, the variance that is left out, {lowest:.6f}. When one digit of the "
-        "plane is right, two of the loss are: near its lowest point a loss is flat.",
+        f"Training, from other weights than above (lr {settings['lr']:g}; bands torch, dashes by hand). Left: the angles between the "
+        f"plane of the decoder, which the rows of W_d span, and that of the first {k} components. (In a space of {D} dimensions "
+        f"{min(k, D - k)} of them can be above 0.) Right: how far the loss is above the lowest that there is, the variance that is left "
+        f"out, {lowest:.6f}. When one digit of the plane is right, two of the loss are: near its lowest point a loss is flat.",
         columns=2,
         size=(4.4, 3.3),
     )
     angles = [np.array([principal_angles(W_d.T, components.T) for W_d in path["W_d"][::every]]) for path in paths]
-    for j in range(min(k, D - k)):
+    for j in range(max(min(k, D - k), 1)):
         draw_both(axes[0, 0], [step, angles[0][:, j]], [step, angles[1][:, j]], f"angle {j + 1}", COLOURS[2 - j])
     axes[0, 0].set(xlabel="step", ylabel="angle (radians)", yscale="log", ylim=(1e-16, 10))
     axes[0, 0].legend(fontsize=8)
