@@ -128,8 +128,8 @@ def less_and_less_definite() -> Figure:
     """Ellipses of two numbers of variance 1 with a growing correlation, and their entropy, until there is no root."""
     fig, axes = figure(
         "Two numbers of variance 1 each. Left: the more they say the same, the thinner the ellipse; at correlation 1 it is a line, and one "
-        "number says all. Right: the entropy, which falls to −∞ there. From 1 on the matrix is no covariance: some mixture of the two would vary "
-        "by 0 or less. `cholesky` then says so, with what is left of the diagonal: 1 − correlation².",
+        "number says all. Right: the entropy, which falls to −∞ there. From 1 on the matrix is no covariance: some mixture of the two would "
+        "vary by 0 or less. `cholesky` then says so, with what is left of the diagonal: 1 − correlation².",
         columns=2,
         size=(3.7, 3.2),
     )

@@ -1,0 +1,247 @@
+"""Bayes: what to believe after having seen, and ridge regression as a belief
+
+Both sides find the weights of a line that are most probable after the diabetes data, if large weights were improbable before: they are
+those of ridge regression. Beside it the surprise of a medical test, beliefs that narrow, and digits told apart by counting pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from scipy.stats import beta as beta_distribution
+
+from experiments import run
+from experiments.convert import to_numpy, to_torch
+from experiments.data import Digits, Split
+from experiments.figure import TORCH, draw_both, figure
+from experiments.pair import Twin
+from experiments.regression.linear_regression import FEATURES, Diabetes
+from manual.probability import bayes as by_hand
+from manual.probability.bayes import Bayes as Manual
+from manual.probability.distributions import bernoulli_sample, normal_log_prob, normal_sample
+from manual.regression.linear_regression import normal_equation
+from torch_impl.probability import bayes as in_torch
+from torch_impl.probability.bayes import Bayes as Torch
+
+ILL = np.array([0.01, 0.99])
+"""How common it is to have the disease, and not to have it."""
+
+TEST = np.array([[0.9, 0.09], [0.1, 0.91]])
+"""How probable yes (first row) and no are for those who have it, and for those who do not."""
+
+
+class Progression(Diabetes):
+    """The diabetes data; the progression is standardised too, so that scales mean the same for all.
+
+    Args:
+        batch_size: rows in a batch; 0 puts all of them into one.
+        seed: of the split and of the order of the rows.
+    """
+
+    def load(self) -> Split:
+        (x, y), (x_val, y_val) = super().load().train, super().load().val
+        mean, std = y.mean(), y.std()
+        return Split((x, (y - mean) / std), (x_val, (y_val - mean) / std))
+
+
+class LitPixels(Digits):
+    """The digits, with pixels that are lit (above half) or not: 1 or 0."""
+
+    def load(self) -> Split:
+        train, val = super().load().train, super().load().val
+        return Split(*(((x > 0.5).astype(float), y) for x, y in (train, val)))
+
+
+# ---- figures -------------------------------------------------------------------------------------------
+
+
+def figures(manual: Manual, torch_module: Torch, data: Progression) -> Mapping[str, Figure]:
+    """What is drawn of the trained pair."""
+    return {
+        "the surprise of a test": surprise(),
+        "beliefs narrow": beliefs_narrow(),
+        "weights and doubt": weights(manual, torch_module, data),
+        "digits by counting": counted_digits(),
+        "which prior foretold it": which_prior(),
+    }
+
+
+def surprise() -> Figure:
+    """1,000 people as squares; and what a yes means for every base rate."""
+    yes = by_hand.posterior(ILL, TEST)[0, 0]
+    rate = np.linspace(0, 1, 201)
+    fig, axes = figure(
+        "A disease that 1 in 100 has, and a test that finds 90 of 100 who have it and accuses 9 of 100 who do not. Left: 1,000 people. 10 "
+        "have it (red), and 9 of them are told yes (dark); 990 do not (blue), and 89 of them are told yes too. So of all who are told "
+        f"yes only {yes:.0%} have it. Right: what a yes means, by how common the disease is (torch broad, by hand dashed). It "
+        "always raises what was known before (dotted), but does not replace it, least of all if the disease is rare.",
+        columns=2,
+        size=(4.0, 3.4),
+    )
+    ax = axes[0, 0]
+    for person in range(1000):
+        has = person < 10
+        told = person < 9 or 10 <= person < 99
+        colour = ("#f4b6b6", "#c1121f")[told] if has else ("#dbe7f3", "#3d5a80")[told]
+        ax.add_patch(Rectangle((person // 25, person % 25), 0.85, 0.85, color=colour))
+    ax.set(xlim=(-0.5, 40.5), ylim=(25.5, -0.5), xticks=[], yticks=[], aspect="equal", title="9 of the 98 who are told yes have it")
+    ax = axes[0, 1]
+    priors = np.stack([rate, 1 - rate], axis=-1)
+    ours = np.array([by_hand.posterior(p, TEST)[0, 0] for p in priors])
+    theirs = np.array([in_torch.posterior(*to_torch((p, TEST)))[0, 0] for p in priors])
+    draw_both(ax, np.stack([rate, ours]), np.stack([rate, theirs]), "after a yes", "#d1495b")
+    ax.plot(rate, rate, color="black", linestyle=":", label="before the test")
+    ax.plot(ILL[0], yes, "o", color="#3d5a80", label=f"1 in 100: {yes:.3f}")
+    ax.set(xlabel="how common the disease is", ylabel="probability of having it", xlim=(0, 1), ylim=(0, 1.02))
+    ax.legend(loc="lower right", fontsize=8)
+    return fig
+
+
+def beliefs_narrow() -> Figure:
+    """Posteriors of a coin and of a length after more and more data."""
+    rng = np.random.default_rng(4)
+    throws = bernoulli_sample(np.array(0.7), (200,), rng=rng)
+    lengths = normal_sample(np.array(3.0), np.array(1.5), (200,), rng=rng)
+    fig, axes = figure(
+        "Left: what is believed of a coin's p after 0, 1, 10, 50 and 200 throws. Before the first everything was equally probable (flat). "
+        "Throws move the belief and narrow it. Right: the same of a length that is measured with errors of 1.5, if it was first thought "
+        "to be near 0, give or take 2. The truths are dotted. Four times the data make it about half as wide, and what was believed "
+        "first matters less and less.",
+        columns=2,
+        size=(4.0, 3.3),
+    )
+    p, at = np.linspace(0, 1, 501), np.linspace(-4, 6, 501)
+    flat, scales = np.array(1.0), (np.array(1.5), np.array(0.0), np.array(2.0))
+    for n, colour in zip((0, 1, 10, 50, 200), ("#bbbbbb", "#edae49", "#5a9e3d", "#00798c", "#d1495b"), strict=True):
+        a, b = by_hand.beta_bernoulli_posterior(throws[:n], flat, flat)
+        axes[0, 0].plot(p, beta_distribution(a, b).pdf(p), color=colour, linewidth=2, label=f"{n}")
+        loc, scale = by_hand.normal_normal_posterior(lengths[:n], *scales)
+        axes[0, 1].plot(at, np.exp(normal_log_prob(at, np.array(loc), np.array(scale))), color=colour, linewidth=2, label=f"{n}")
+    for ax, truth, label in ((axes[0, 0], 0.7, "p, the coin's probability of heads"), (axes[0, 1], 3.0, "length")):
+        ax.axvline(truth, color="black", linestyle=":")
+        ax.set(xlabel=label, ylim=(0, None))
+        ax.legend(title="data", fontsize=8)
+    axes[0, 0].set_ylabel("how much it is believed (density)")
+    return fig
+
+
+def weights(manual: Manual, torch_module: Torch, data: Progression) -> Figure:
+    """The trained weights of both sides with the posterior's doubt, scikit-learn's Ridge, and least squares."""
+    from sklearn.linear_model import Ridge
+
+    x, y = data.split.train
+    price = manual.scale**2 / manual.prior_scale**2
+    fitted = Ridge(alpha=float(price)).fit(x, y[:, 0])
+    mean, covariance = by_hand.weight_posterior(x, y, manual.scale, manual.prior_scale)
+    std = np.sqrt(covariance.diagonal())[:-1]
+    fig, axes = figure(
+        "The ten weights that are most probable after the data: torch (broad), by hand (red), and those of scikit-learn's Ridge with "
+        f"alpha = σ²/τ² = {price:.4g} (crosses), which are the same. The bars are ± 2 standard deviations of the posterior: where a "
+        "weight may well be. The circles are least squares, a flat prior. s1 and s2 nearly say the same, so the data leave them in "
+        "doubt, and there the prior decides.",
+        size=(7.2, 3.8),
+    )
+    ax, at = axes[0, 0], np.arange(len(std))
+    ax.errorbar(at, mean[:-1], 2 * std, fmt="none", ecolor="#999999", capsize=4, label="± 2 std of the posterior")
+    ax.plot(at, normal_equation(x, y)[0][:, 0], "o", color="black", markerfacecolor="none", label="least squares")
+    ax.plot(at, to_numpy(torch_module.W)[:, 0], "o", color=TORCH["color"], markersize=11, label="torch")
+    ax.plot(at, manual.W.data[:, 0], "o", color="#d1495b", markersize=5, label="by hand")
+    ax.plot(at, fitted.coef_, "x", color="black", markersize=8, label="scikit-learn's Ridge")
+    ax.axhline(0, color="black", linewidth=0.6)
+    ax.set(ylabel="weight", xticks=at, xticklabels=FEATURES[: len(at)])
+    ax.legend(fontsize=8, ncols=2)
+    return fig
+
+
+def counted_digits(alpha: float = 1.0) -> Figure:
+    """What naive Bayes counts, and which digits it mistakes for which."""
+    split = LitPixels().split
+    (x, y), (x_val, y_val) = split.train, split.val
+    log_prior, probs = by_hand.naive_bayes_fit(x, y, 10, alpha)
+    guess = by_hand.naive_bayes_log_joint(x_val, log_prior, probs).argmax(axis=1)
+    confusion = np.zeros((10, 10), int)
+    np.add.at(confusion, (y_val, guess), 1)
+    fig, axes = figure(
+        f"Naive Bayes has seen {len(x)} digits and has only counted: how often each pixel is lit in each class (left, dark: often). It "
+        f"multiplies these probabilities as if pixels did not know of each other, and tells {np.mean(guess == y_val):.1%} of "
+        f"{len(x_val)} held-out digits right. Right: what they are (rows) and what they are taken for (columns).",
+        columns=2,
+        size=(4.2, 3.6),
+    )
+    mosaic = np.vstack([np.hstack([np.pad(probs[5 * r + c].reshape(8, 8), 1) for c in range(5)]) for r in range(2)])
+    axes[0, 0].imshow(mosaic, cmap="Greys", vmin=0, vmax=1)
+    axes[0, 0].set(xticks=[], yticks=[], title="probability of being lit, 0 to 4 and 5 to 9")
+    ax = axes[0, 1]
+    ax.imshow(np.sqrt(confusion), cmap="Blues")
+    for i, j in zip(*np.nonzero(confusion), strict=True):
+        ax.text(j, i, confusion[i, j], ha="center", va="center", fontsize=7, color="white" if i == j else "black")
+    ax.set(xticks=range(10), yticks=range(10), xlabel="taken for", ylabel="is")
+    return fig
+
+
+def which_prior(heads: int = 7, throws: int = 10) -> Figure:
+    """The log-evidence of some throws for priors of every strength, with slopes."""
+    x = np.repeat([1.0, 0.0], [heads, throws - heads])
+    many = np.tile(x, 20)
+    strength = np.logspace(-1, 3.5, 200)
+    fig, axes = figure(
+        "How well priors Beta(a, a) foretold throws with 70 % heads: the logarithm of the evidence, relative to that of the flat prior, "
+        "a = 1. A small a expects coins that nearly always fall alike, a large a fair ones. Of 7 heads in 10 a large a is nearly as good as any; "
+        "but of 140 in 200 a coin this unfair is no accident, and a prior that is sure of fairness is refuted. The red pieces are slopes "
+        "in log a, as the backward pass finds them.",
+        columns=2,
+        size=(3.8, 3.1),
+    )
+    for ax, data in zip(axes[0], (x, many), strict=True):
+        flat = by_hand.beta_bernoulli_log_evidence(data, np.array(1.0), np.array(1.0))
+        ax.plot(strength, by_hand.beta_bernoulli_log_evidence(data, strength, strength) - flat, color="#8ecae6", linewidth=3)
+        at = np.array([0.4, 4.0, 100.0])
+        slope = np.add(*by_hand.beta_bernoulli_log_evidence_backward(np.ones(3), data, at, at)) * at
+        height = by_hand.beta_bernoulli_log_evidence(data, at, at) - flat
+        for a, h, s in zip(at, height, slope, strict=True):
+            ends = np.array([-0.5, 0.5])
+            ax.plot(a * np.exp(ends), h + s * ends, color="#d1495b")
+        ax.set(xscale="log", xlabel="a", title=f"{data.sum():.0f} heads in {len(data)}")
+    axes[0, 0].set_ylabel("log-evidence, relative")
+    return fig
+
+
+TEXT = """
+| believed before | seen | believed after | in practice |
+| --- | --- | --- | --- |
+| p(h), a table | x | p(h) p(x given h), divided by its sum | a test, a spam filter |
+| p from Beta(a, b) | k ones in n | Beta(a + k, b + n − k) | click rates, Thompson's bandit |
+| a mean from Normal(μ, τ) | n numbers with error σ | Normal; precisions add up | one step of a Kalman filter |
+| W from Normal(0, τ) | y around x W + b with error σ | Normal; its top is ridge | weight decay |
+
+`loss/train` is −log posterior over N up to the evidence, `loss/val` the likelihood of the held-out rows alone.
+
+What is not possible is −∞: without smoothing a lit pixel that was never lit in any 3 rules out the 3, and a class that was never
+seen is never guessed. If no class can explain a picture, the posterior is 0/0: NaN here as in scikit-learn and torch.
+
+Things to try:
+
+- `--model.prior_scale 100`: a prior that is nearly flat; the weights of least squares.
+- `--model.prior_scale 0.02`: a prior that is sure that nothing matters.
+- `--data.batch_size 32`: every batch brings its part of the prior (`--model.rows` says how many rows there are), and the weights wander
+  around the MAP.
+"""
+
+TWIN = Twin(
+    name="bayes",
+    manual=Manual,
+    torch=Torch,
+    data=Progression,
+    needs=("distributions", "ridge"),
+    trainer={"max_epochs": 600, "check_val_every_n_epoch": 50},
+    variants={"a nearly flat prior": {"prior_scale": 100.0}},
+    sgd_lr=0.2,
+    figures=figures,
+    text={"before and after": TEXT},
+)
+
+if __name__ == "__main__":
+    run("bayes")
