@@ -45,11 +45,15 @@ BY_REASON: dict[str, tuple[str, ...]] = {
         "GroupNorm.backward:sign:standardize_backward(d.reshape(x_hat.shape), x_hat, inv_std)"
         " => standardize_backward(d.reshape(x_hat.shape), -x_hat, inv_std):0",
         "LayerNorm.backward:sign:standardize_backward(dL_dx_hat, x_hat, inv_std) => standardize_backward(dL_dx_hat, -x_hat, inv_std):0",
+        "conditioning.standardise_backward:sign:standardise(x).T => -standardise(x).T:0",
+        "conditioning.standardise_backward:sign:standardize_backward(dL_dx_hat.T, x_hat, inv_std)"
+        " => standardize_backward(dL_dx_hat.T, -x_hat, inv_std):0",
         "expectation.correlation_backward:sign:standardize_backward(dL_dx_hat, x_hat, inv_std)"
         " => standardize_backward(dL_dx_hat, -x_hat, inv_std):0",
     ),
     "the slope of tanh, 1 − h², is the same at −h, and that of no tanh is 1": (
         "conditioning.chain_gradients:sign:states(h, W, activation) => -states(h, W, activation):0",
+        "conditioning.chain_jacobians:sign:states(h[None], W, activation)[:, 0] => -states(h[None], W, activation)[:, 0]:0",
     ),
     "NaN times anything is NaN": (
         "CTCLoss.backward:sign:gamma[:, np.isneginf(log_P)] = np.nan => gamma[:, np.isneginf(log_P)] = -np.nan:0",

@@ -3,7 +3,7 @@
 If you gave up on mathematics somewhere before this: if it rains every day, the news that it rains today tells nothing. The less probable a
 message is, the more it tells. Its *surprise* is −log p: 0 for what was sure, 1 for a fair coin (with the logarithm of base 2: one *bit*,
 one yes-or-no question), 2 for one of four equal cases. *Entropy* is the surprise that is to be expected. It is also how many yes-or-no
-questions a message takes on average, if one asks cleverly: few for frequent messages, more for rare ones.
+questions a message takes on average, at the least: few for frequent messages, more for rare ones.
 
 Who believes in the wrong probabilities q asks the wrong questions, and needs more of them: *cross-entropy*. The excess over the entropy is
 the *Kullback-Leibler divergence*, how far q is from the truth p. It is the loss of nearly every classifier and language model, and the
@@ -34,8 +34,8 @@ not: q must *cover* all of p, the valley between the humps included. With log q 
     0 = ∂KL/∂std = −∫ p ((x − mean)²/std³ − 1/std) dx         std² = E_p[(x − mean)²]
 
 the mean and the variance of p: *moment matching*. KL(q‖p), *reverse*, charges for each place where q is and p is not: q avoids the valley
-and *picks* one hump, whichever it began nearer to. Maximum likelihood is forward: p is the data. Variational inference is reverse: p is
-known, up to a factor, but cannot be drawn from.
+and *picks* one hump; which one depends on where it began. Maximum likelihood is forward: p is the data. Variational inference is reverse:
+p is known, up to a factor, but cannot be drawn from.
 
 Sources: Shannon 1948; Kullback & Leibler 1951; Lin 1991 (Jensen-Shannon); Bishop, "Pattern recognition and machine learning" (2006),
 sections 1.6 and 10.1.
@@ -275,10 +275,10 @@ class Information(Concept):
 
     def backward(self, dL_dloss: float = 1.0) -> None:
         x, weight, log_p, log_q = self.restore()
-        if self.direction == "forward":
-            _, dL_dlog_q, _ = kl_integral_backward(dL_dloss, log_p, log_q, weight)  # (N,)
-        else:
-            dL_dlog_q, _, _ = kl_integral_backward(dL_dloss, log_q, log_p, weight)  # (N,)
+        if self.direction == "forward":  # as in kl_integral_backward, (N,): whatever q is, more of it is wanted where p is
+            dL_dlog_q = -dL_dloss * weight * np.exp(log_p)
+        else:  # likewise, with p and q in each other's places: where there is no q, nothing is wanted
+            dL_dlog_q = dL_dloss * weight * np.exp(log_q) * (log_q - log_p + 1)
         std = np.exp(self.log_std.data)  # (1,)
         dL_dmean, dL_dstd, _ = log_density_backward(dL_dlog_q, self.mean.data, std, x)  # (N,) to (1,) each
         self.mean.grad += dL_dmean
