@@ -11,6 +11,8 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Sampler, TensorDataset
 
+from manual.numerics.conditioning import spread
+
 
 class InputError(Exception):
     """What the user gave cannot be used; the message is one line that says what is wrong and what would be right."""
@@ -148,8 +150,7 @@ def split_at_random(arrays: tuple[np.ndarray, ...], held_out: float, seed: int) 
 
 def standardise(split: Split) -> Split:
     """Shift and scale the features (the first array) to mean 0 and standard deviation 1, measured on training data only."""
-    mean, std = split.train[0].mean(axis=0), split.train[0].std(axis=0)
-    std = np.where(std == 0, 1.0, std)  # a constant feature carries nothing: it becomes 0
+    mean, std = split.train[0].mean(axis=0), spread(split.train[0])  # a constant feature carries nothing: it becomes 0
     train, val = ((part[0] - mean) / std for part in (split.train, split.val))
     return Split((train, *split.train[1:]), (val, *split.val[1:]))
 

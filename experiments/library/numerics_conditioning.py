@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from experiments.library.case import Built
+from experiments.library.derivative_case import derivative_case, jacobian
 from experiments.library.function_case import function_case
+from manual.numerics.conditioning import states
 
 PATH = "numerics.conditioning"
 
@@ -65,3 +67,18 @@ def around_1(rng: np.random.Generator, N: int) -> Built:
 def far_off(rng: np.random.Generator) -> Built:
     """Beyond the numbers, at 0 and below it."""
     return Built({}, [np.array([1e30, -1e30, 0.0, -1.0, 1.0])], call={"depth": 50})
+
+
+def at_every_depth(h: np.ndarray, W: np.ndarray, activation: str) -> np.ndarray:
+    """∂h[l]/∂h[0], by central differences."""
+    return jacobian(lambda h: states(h[None], W, activation)[:, 0], h)
+
+
+@derivative_case(PATH, "chain_jacobians", by_differences=at_every_depth)
+def four_tanh_layers(rng: np.random.Generator) -> list[Any]:
+    return [rng.normal(size=3), rng.normal(size=(4, 3, 3)) / np.sqrt(3), "tanh"]
+
+
+@derivative_case(PATH, "chain_jacobians", by_differences=at_every_depth)
+def four_linear_layers(rng: np.random.Generator) -> list[Any]:
+    return [rng.normal(size=3), rng.normal(size=(4, 3, 3)), "linear"]

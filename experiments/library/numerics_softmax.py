@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 
 from experiments.library.case import Built
+from experiments.library.derivative_case import along, derivative_case, jacobian
 from experiments.library.function_case import function_case
+from manual.nn.functional import log_softmax
+from manual.numerics.softmax import logsumexp_backward
 
 PATH = "numerics.softmax"
 ALONG_AN_AXIS = "softmax", "log_softmax", "logsumexp"
@@ -102,3 +105,23 @@ function_case(PATH, "tempered_softmax", smooth=False, repeat=False, nonfinite="m
 @function_case(PATH, "tempered_softmax", repeat=False)
 def along_the_middle(rng: np.random.Generator, N: int, K: int, D: int) -> Built:
     return Built({}, [rng.normal(0, 1.5, (N, K, D)), np.array(rng.uniform(0.4, 2.5))], call={"axis": 1})
+
+
+@derivative_case(PATH, "log_softmax_jacobian", by_differences=lambda z: np.stack([jacobian(log_softmax, row) for row in z]))
+def rows_of_scores(rng: np.random.Generator) -> list[Any]:
+    return [rng.normal(0, 1.5, (5, 3))]
+
+
+@derivative_case(PATH, "log_softmax_jvp", by_differences=lambda z, dz: along(log_softmax, (z,), (dz,)))
+def rows_and_a_direction(rng: np.random.Generator) -> list[Any]:
+    return [rng.normal(0, 1.5, (5, 3)), rng.normal(size=(5, 3))]
+
+
+def slope_of_logsumexp(row: np.ndarray) -> np.ndarray:
+    """∂y/∂z of one row."""
+    return logsumexp_backward(np.ones(()), row, 0)
+
+
+@derivative_case(PATH, "logsumexp_hessian", by_differences=lambda z: np.stack([jacobian(slope_of_logsumexp, row) for row in z]))
+def rows_to_curve(rng: np.random.Generator) -> list[Any]:
+    return [rng.normal(0, 1.5, (5, 3))]

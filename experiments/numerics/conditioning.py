@@ -1,7 +1,7 @@
 """Conditioning: raw and standardised features, deep chains and a cliff
 
-Least squares on the diabetes data with four kinds of features: in their own units it takes 56,828 steps to come within a tenth of the lowest
-loss, standardised 8, and both sides take as many as the curvatures of the loss foretell.
+Least squares on the diabetes data with four kinds of features: in their own units it takes 56,828 steps to come within a tenth of the
+lowest loss, standardised 8, and both sides take as many as the curvatures of the loss foretell.
 """
 
 from __future__ import annotations
@@ -120,8 +120,8 @@ def steps_to_the_loss(bowls: Mapping[str, tuple[np.ndarray, ...]], steps: int = 
     needed = {name: steps_foretold(x, y, 0.1) for name, (x, y) in bowls.items()}
     fig, axes = figure(
         "Least squares on the diabetes data for four kinds of features, each with half of the longest possible step. How far the loss is "
-        f"above the lowest, as a fraction of it: torch (bands) and by hand (dashes) for {steps:,} steps, and as foretold from the curvatures "
-        "alone (thin lines), as far as one likes. To come within a tenth (dotted) takes "
+        f"above the lowest, as a fraction of it: torch (bands) and by hand (dashes) for {steps:,} steps, and as foretold from the "
+        "curvatures alone (thin lines), as far as one likes. To come within a tenth (dotted) takes "
         + ", ".join(f"{name} {count:,} step{'s' if count > 1 else ''}" for name, count in needed.items())
         + ". Nothing but the features' units was changed, and the same line is found. Whitened features curve the loss alike in all "
         "directions, so that a single step leads to the lowest point (below the picture).",
@@ -149,7 +149,7 @@ def curvatures(bowls: Mapping[str, tuple[np.ndarray, ...]]) -> Figure:
         "How much the loss curves along each of its eleven principal directions, the most along each set to 1. The largest curvature "
         "decides how long a step may be; in a direction that curves a millionth of that, each step makes a millionth of the way. From left "
         "to right: raw, the eleven are spread over nearly eight powers of ten (that is the condition number κ); without the means over "
-        "nearly five; divided by the standard deviations over less than three, and ten of the eleven within two; uncorrelated, all are alike.",
+        "nearly five; divided by the standard deviations over less than three, and ten of them within two; uncorrelated, all are alike.",
         size=(6.4, 3.4),
     )
     ax = axes[0, 0]
@@ -180,12 +180,12 @@ def chains(n: int = 32, depth: int = 50) -> Figure:
     rng = np.random.default_rng(1)
     h, g = rng.normal(size=(16, n)), rng.normal(size=(16, n))
     fig, axes = figure(
-        f"A chain of {depth} layers of {n} units. Left and middle: the length of the gradient at each depth, as a multiple of what it is behind "
-        "the last layer, for random weights of three sizes and for orthogonal ones (bands are torch, dashes by hand). It is made from right to "
-        "left. Linear layers multiply it by the size of the weights each time: half vanishes, one and a half explodes (thin lines: scale to "
-        "the power of the layers), and what only turns keeps it. tanh cannot explode as fast, since its slope falls where it is large, and even "
-        "orthogonal weights lose some. Right: the condition number of ∂h[l]/∂h[0] of linear chains. Random weights, of whatever scale, squash "
-        "more and more directions, until no digit of them is left (10^16); turning squashes none.",
+        f"A chain of {depth} layers of {n} units. Left and middle: the length of the gradient at each depth, as a multiple of what it is "
+        "behind the last layer, for random weights of three sizes and for orthogonal ones (bands are torch, dashes by hand). It is made "
+        "from right to left. Linear layers multiply it by the size of the weights each time: half vanishes, one and a half explodes "
+        "(thin lines: scale to the power of the layers), and what only turns keeps it. tanh cannot explode as fast, since its slope "
+        "falls where it is large, and even orthogonal weights lose some. Right: the condition number of ∂h[l]/∂h[0] of linear chains. "
+        "Random weights, of whatever scale, squash more and more directions, until no digit is left (10^16); turning squashes none.",
         columns=3,
         size=(4.1, 3.5),
     )
@@ -232,11 +232,11 @@ def over_the_cliff(lr: float = 1e-4, steps: int = 150, max_norm: float = 10.0) -
     """The loss of a chain of one unit, and two walks from the wall."""
     clipped, plain = along_the_cliff(lr, steps, max_norm), along_the_cliff(lr, 2, None)
     fig, axes = figure(
-        "Left: the loss (w⁵⁰ − 1)² of fifty linear layers of one unit, all with the weight w. Below 1 it is a plain, above 1 a wall. Right: two "
-        f"walks from w = 1.08 (dot). The gradient there is so long that the first step of plain gradient descent leads from the wall to "
-        f"w = {plain[0][1]:.3g}, far below the picture, and with the second step the loss is too large for any number. With the gradient "
-        f"clipped to length {max_norm:g} (band: torch, dashes: by hand) no step is longer than {lr * max_norm:g}. Its direction was right all the "
-        f"time, and the walk ends at w = {clipped[0][-1]:.4f}.",
+        "Left: the loss (w⁵⁰ − 1)² of fifty linear layers of one unit, all with the weight w. Below 1 it is a plain, above 1 a wall. "
+        "Right: two walks from w = 1.08 (dot). The gradient there is so long that the first step of plain gradient descent leads from "
+        f"the wall to w = {plain[0][1]:.3g}, far below the picture, and with the second step the loss is too large for any number. With "
+        f"the gradient clipped to length {max_norm:g} (band: torch, dashes: by hand) no step is longer than {lr * max_norm:g}. Its "
+        f"direction was right all the time, and the walk ends at w = {clipped[0][-1]:.4f}.",
         columns=2,
         size=(4.2, 3.2),
     )
@@ -268,16 +268,17 @@ tenth, a hundredth and a thousandth of the lowest; up to 150,000 they were count
 | whitened | 1 | 0.5 | 1 | 1 | 1 |
 
 In the end, when only the flattest direction is left, each further factor of ten takes κ/2 · log 10 ≈ 1.15 κ steps: the last two columns
-are apart by 1.15, 1.15 and 1.12 κ. Before that the steep directions, which are done quickly, decide, and how much of the loss lies in which.
+are apart by 1.15, 1.15 and 1.12 κ. Before that the steep directions, which are done quickly, decide, and how much of the loss lies in
+which.
 
 Things to try:
 
 - `--data.features raw --model.lr 0.00000678`: the gorge. After 1,200 steps the loss is still a fifth above the lowest.
 - `--data.features whitened --model.lr 0.5`: one step.
-- `--data.features raw`: with the step size of the standardised features each step leads up the other wall. At step 34 the loss is too large
+- `--data.features raw`: with the step size of the standardised features each step leads up the other wall. At step 36 the loss is too large
   for a number, and the run stops with exit status 1.
-- `--data.features raw --trainer.gradient_clip_val 1`: clipped, it cannot explode. It bounces about the gorge, since its steps are too long to
-  come down.
+- `--data.features raw --trainer.gradient_clip_val 1`: clipped, it cannot explode. It bounces about the gorge, since its steps are too long
+  to come down.
 """
 
 TWIN = Twin(

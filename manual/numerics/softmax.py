@@ -156,7 +156,7 @@ def log_softmax_backward(dL_dy: Array, z: Array, axis: int = -1) -> Array:
     return dL_dy - softmax(z, axis) * total  # (..., K)
 
 
-def log_softmax_jvp(dz: Array, z: Array, axis: int = -1) -> Array:
+def log_softmax_jvp(z: Array, dz: Array, axis: int = -1) -> Array:
     """How log p moves when z moves along dz: (I − 1 pᵀ) dz = dz − Σ p dz. Shapes: all (..., K)."""
     return dz - (softmax(z, axis) * dz).sum(axis=axis, keepdims=True)
 

@@ -45,7 +45,7 @@ def log_softmax(z: Tensor, axis: int = -1) -> Tensor:
     return torch.log_softmax(z, dim=axis)
 
 
-def log_softmax_jvp(dz: Tensor, z: Tensor, axis: int = -1) -> Tensor:
+def log_softmax_jvp(z: Tensor, dz: Tensor, axis: int = -1) -> Tensor:
     """How log p moves when z moves along dz."""
     return torch.autograd.functional.jvp(lambda z: log_softmax(z, axis), z, dz)[1]
 
