@@ -22,7 +22,16 @@ from experiments.pair import Twin
 from experiments.walk import walk
 from manual.module import Parameter
 from manual.regression.linear_regression import LinearRegression as Manual
-from manual.regression.linear_regression import hessian, normal_equation, step_size_limit
+from manual.regression.linear_regression import (
+    forward,
+    hessian,
+    normal_equation,
+    qr_solution,
+    r_squared,
+    standard_errors,
+    step_size_limit,
+    svd_solution,
+)
 from torch_impl.regression.linear_regression import LinearRegression as Torch
 
 FEATURES = ("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6")
@@ -97,6 +106,8 @@ def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, F
         "why standardise": units(),
         "reaching the closed form": convergence(x, y),
         "weights against the closed form": weights(manual, torch_module, x, y),
+        "how sure the weights are": how_sure(x, y),
+        "digits that the normal equation loses": digits(),
     }
 
 
@@ -276,6 +287,81 @@ def weights(manual: Manual, torch_module: Torch, x: np.ndarray, y: np.ndarray) -
     return fig
 
 
+def chance(x: np.ndarray, y: np.ndarray, times: int) -> np.ndarray:
+    """The weights that come out, (times, D), if each y is put on the line again, and how far it lies off is drawn from a bell curve."""
+    W, b = qr_solution(x, y)
+    y_hat = forward(x, W, b)["y_hat"]
+    s = np.sqrt(((y - y_hat) ** 2).sum() / (len(x) - x.shape[1] - 1))
+    drawn = y_hat + s * np.random.default_rng(0).normal(size=(len(x), times))  # a column for each time
+    found, _ = svd_solution(x, drawn)
+    return found.T
+
+
+def how_sure(x: np.ndarray, y: np.ndarray) -> Figure:
+    """The weights with their standard errors, and what a standard error means."""
+    (W, b), (errors, _) = qr_solution(x, y), standard_errors(x, y)
+    W, errors, at = W[:, 0], errors[:, 0], np.arange(len(FEATURES))
+    sure = abs(W) > 2 * errors
+    R2, found, i = r_squared(forward(x, W[:, None], b)["y_hat"], y), chance(x, y, 2000), 2
+    fig, axes = figure(
+        "Left: the weights, with two standard errors to either side. Where that reaches across 0 (grey) the data do not tell whether the "
+        "weight is above or below 0. That of s1, the largest of all, and that of s2 are the least sure: the two nearly say the same. "
+        "Right: what a standard error is. 2,000 times chance was drawn anew, and the line fitted anew: this is where the weight of "
+        f"{FEATURES[i]} came out. It scatters around {W[i]:.1f} (black) with a standard deviation of {found[:, i].std():.2f}; the "
+        f"standard error, from the one fit, is {errors[i]:.2f} (curve: the bell of that width). R² is {R2:.3f} on these rows.",
+        columns=2,
+        size=(4.6, 3.4),
+    )
+    ax = axes[0, 0]
+    for these, colour in ((sure, "#3d5a80"), (~sure, "#aaaaaa")):
+        ax.errorbar(at[these], W[these], 2 * errors[these], fmt="o", color=colour, capsize=4, markersize=5)
+    ax.axhline(0, color="black", linewidth=0.8)
+    ax.set_xticks(at, FEATURES)
+    ax.set(ylabel="weight ± 2 standard errors")
+    ax = axes[0, 1]
+    ax.hist(found[:, i], bins=40, density=True, color="#8ecae6")
+    w = np.linspace(W[i] - 4 * errors[i], W[i] + 4 * errors[i], 201)
+    ax.plot(w, np.exp(-(((w - W[i]) / errors[i]) ** 2) / 2) / (errors[i] * np.sqrt(2 * np.pi)), color="#d1495b")
+    ax.axvline(W[i], color="black", linewidth=0.8)
+    ax.set(xlabel=f"weight of {FEATURES[i]}", ylabel="how often (density)")
+    return fig
+
+
+def lost(solver: Any, apart: float) -> tuple[float, float]:
+    """κ of [x 1] for two features that differ by `apart`, and how far a solver's weights are from the true ones, relative to these."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 3))
+    x[:, 1] = x[:, 0] + apart * x[:, 1]
+    p = np.array([1.0, -2.0, 3.0, 0.5])
+    y = forward(x, p[:-1, None], p[-1:])["y_hat"]  # no noise: these weights are the answer
+    found = as_row(*solver(x, y))
+    return float(np.linalg.cond(np.hstack([x, np.ones((40, 1))]))), float(np.linalg.norm(found - p) / np.linalg.norm(p))
+
+
+def digits() -> Figure:
+    """The error of three solvers against the condition number."""
+    fig, axes = figure(
+        "Two features that are more and more alike, from left to right: κ, the condition number of [x 1], grows. The true weights are "
+        "known, and each solver's distance from them is drawn. The normal equation (squares) loses two digits for every factor of 10 in "
+        "κ (dashed: κ² times the rounding error); at κ = 10⁸ there is hardly one left. QR (blue) and the pseudo-inverse (red) lose one "
+        "(dotted: κ times the rounding error), which is what rounding the data costs anyway.",
+        size=(6.0, 3.4),
+    )
+    ax, eps = axes[0, 0], np.finfo(float).eps
+    for solver, look in (
+        (normal_equation, {"marker": "s", "color": "#888888", "label": "normal equation", "markersize": 5}),
+        (qr_solution, {"marker": "o", "color": "#3d5a80", "label": "QR", "markersize": 7, "markerfacecolor": "none"}),
+        (svd_solution, {"marker": "x", "color": "#d1495b", "label": "pseudo-inverse", "markersize": 5}),
+    ):
+        ax.plot(*np.transpose([lost(solver, apart) for apart in 10.0 ** -np.arange(0, 7.6, 0.5)]), linestyle="", **look)
+    κ = np.array([3, 1e8])
+    ax.plot(κ, eps * κ, ":", color="black", linewidth=1)
+    ax.plot(κ, eps * κ**2, "--", color="black", linewidth=1)
+    ax.set(xscale="log", yscale="log", xlabel="condition number κ of [x 1]", ylabel="error of the weights", ylim=(1e-17, 10))
+    ax.legend(fontsize=8)
+    return fig
+
+
 TEXT = """
 All 442 rows. λ are the eigenvalues of the second derivatives of the loss (`hessian` in the hand-written file):
 
@@ -291,6 +377,14 @@ mends that.
 
 The walk of this run is over four fifths of the rows, and so are the closed form and scikit-learn's solution that it is compared with.
 The fifth that is held out says what the line is worth: R² is 0.52 there, so that about half of the variance is explained.
+
+Further reading, three ways to the same weights (at the end of the hand-written file):
+
+| solution | how | digits lost | columns that are mixtures of others |
+| --- | --- | --- | --- |
+| `normal_equation` | AᵀA p = Aᵀy | 2 log₁₀ κ | refused |
+| `qr_solution` | A = Q R, R p = Qᵀy | log₁₀ κ | refused |
+| `svd_solution` | p = A⁺y | log₁₀ κ | the shortest of all p that are equally good |
 
 Things to try:
 

@@ -38,7 +38,9 @@ mean of x[:, i]². In their own units cholesterol has values near 189 and its st
 varies by 0.5 and needs a large one; one lr serves both, so λmax/λmin is 52 million. Standardised, the same data have 470.
 
 **Without walking**: at the lowest point all gradients are 0, and those are D + 1 linear equations (`normal_equation` below). Deep networks
-have no such formula; this concept has both, so that one can be checked against the other.
+have no such formula; this concept has both, so that one can be checked against the other. (Solving these equations squares the condition
+number of the data, and so loses twice the digits that it must: see `qr_solution` and `svd_solution` at the end of this file. They, and how
+sure one can be of a weight, are further reading.)
 """
 
 from __future__ import annotations
@@ -49,6 +51,8 @@ import numpy as np
 
 from manual import optim
 from manual.concept import StraightLine
+from manual.linear_algebra.eigen import qr
+from manual.linear_algebra.svd import matrix_rank, pinv
 from manual.module import Parameter
 
 
@@ -99,7 +103,7 @@ class LinearRegression(StraightLine):
 
     def metrics(self, prediction: np.ndarray, y: np.ndarray) -> dict[str, float]:
         """R², the part of y's variance that is explained: 1 is all, 0 is no better than always guessing the mean."""
-        return {"r2": 1 - ((prediction - y) ** 2).sum() / ((y - y.mean()) ** 2).sum()}
+        return {"r2": r_squared(prediction, y)}
 
     def configure_optimizers(self) -> optim.SGD:
         return optim.SGD(self.parameters(), lr=self.lr, momentum=self.momentum)
@@ -152,3 +156,113 @@ def step_size_limit(x: np.ndarray, momentum: float = 0.0) -> float:
 def with_ones(x: np.ndarray) -> np.ndarray:
     """[x 1]: b becomes the weight of a feature that is always 1. Shapes: (N, D) to (N, D+1)."""
     return np.hstack([x, np.ones((len(x), 1), x.dtype)])
+
+
+# ---- further reading: the same weights with more digits, and how sure they are -----------------------
+#
+# Nothing above needs this part. It leans on `eigen` (QR) and `svd`.
+#
+# If the columns of A = [x 1] are nearly mixtures of each other, its condition number κ is large, and any solver must lose about log₁₀ κ
+# of 16 digits. AᵀA has the condition number κ²: who solves AᵀA p = Aᵀy loses twice as many. The two solutions below never form AᵀA.
+
+
+def qr_solution(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The W and b of least squares from A = Q R, where Q has columns of length 1 at right angles, and R is 0 below its diagonal.
+
+    AᵀA p = Aᵀy becomes RᵀQᵀQ R p = RᵀQᵀy. QᵀQ is I, and Rᵀ on both sides can be left out: R p = Qᵀy, which is solved from the last row up.
+
+    Args:
+        x: (N, D).
+        y: (N, 1).
+
+    Returns:
+        W (D, 1) and b (1,).
+
+    Raises:
+        ValueError: as `normal_equation`.
+    """
+    Q, R = qr(independent("qr_solution", x))
+    p = back_substitution(R, Q.T @ y)  # (D+1, D+1), (D+1, N) @ (N, 1)
+    return p[:-1], p[-1]
+
+
+def back_substitution(R: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The p with R p = b, for an R that is 0 below its diagonal: the last row has one unknown, the row above one more, and so on.
+
+    Shapes: R (D, D), b and p (D, k).
+    """
+    p = np.zeros_like(b)
+    for i in reversed(range(len(R))):
+        p[i] = (b[i] - R[i, i + 1 :] @ p[i + 1 :]) / R[i, i]  # (k,) − (D−i−1,) @ (D−i−1, k)
+    return p
+
+
+def svd_solution(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The W and b of least squares from the pseudo-inverse, p = A⁺y: there always is one.
+
+    If a column of A is a mixture of the others, or there are too few rows, many p have the same lowest loss. This is the shortest of them,
+    as numpy.linalg.lstsq gives: of two equal features each gets half of the weight. (scikit-learn takes the shortest W, whatever b.)
+
+    Args:
+        x: (N, D).
+        y: (N, 1).
+
+    Returns:
+        W (D, 1) and b (1,).
+    """
+    p = pinv(with_ones(x)) @ y  # (D+1, N) @ (N, 1)
+    return p[:-1], p[-1]
+
+
+def standard_errors(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """By how much W and b would typically have come out different if chance, which is a part of every y, had fallen otherwise.
+
+    Let y = A p* + noise, each person's noise drawn from the same distribution, of variance s². Then A⁺y is p* + A⁺ noise, and its
+    covariance is s² A⁺A⁺ᵀ = s² (AᵀA)⁻¹ = s² R⁻¹R⁻ᵀ. The standard error of p[i] is the root of entry i of its diagonal, s times the
+    length of row i of R⁻¹. For s² the residuals stand in, Σ r² / (N − D − 1): D + 1 parameters have already bent to N numbers.
+
+    A weight less than two standard errors from 0 may well be 0. Features that nearly say the same have large standard errors: the data
+    do not tell which of them it is.
+
+    Args:
+        x: (N, D).
+        y: (N, 1).
+
+    Returns:
+        Those of W (D, 1) and of b (1,).
+
+    Raises:
+        ValueError: as `normal_equation`; or if N is not above D + 1: the line goes through all points, and nothing is left to tell s from.
+    """
+    A = independent("standard_errors", x)
+    N, parameters = A.shape
+    if parameters == N:
+        raise ValueError(f"standard_errors: x must have more than {parameters} rows, one for each parameter, got {N}")
+    W, b = qr_solution(x, y)
+    r = forward(x, W, b)["y_hat"] - y  # (N, 1)
+    s = np.sqrt((r * r).sum() / (N - parameters))
+    _, R = qr(A)
+    inverse_of_R = back_substitution(R, np.eye(parameters, dtype=x.dtype))  # (D+1, D+1)
+    errors = s * np.sqrt((inverse_of_R**2).sum(axis=1, keepdims=True))  # the length of each row: (D+1, 1)
+    return errors[:-1], errors[-1]
+
+
+def r_squared(y_hat: np.ndarray, y: np.ndarray) -> Any:
+    """R² = 1 − Σ (ŷ − y)² / Σ (y − ȳ)²: the part of y's variance that is explained. 1 is all, 0 no better than always guessing the mean.
+
+    Below 0 it is worse than that. On the rows that W and b were fitted to it is never below 0, and each further feature can only raise it.
+    If y does not vary there is nothing to explain: NaN, or −∞ where ŷ misses it (as scikit-learn's r2_score with force_finite=False).
+
+    Shapes: both (N, 1), the result ().
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):  # NaN and −∞ are meant
+        return 1 - ((y_hat - y) ** 2).sum() / ((y - y.mean()) ** 2).sum()
+
+
+def independent(function: str, x: np.ndarray) -> np.ndarray:
+    """A = [x 1], (N, D+1); ValueError if a column of it is a mixture of the others, or there are too few rows."""
+    A = with_ones(x)
+    rank = matrix_rank(A)
+    if rank < A.shape[1]:
+        raise ValueError(f"{function}: x and a column of ones must be {A.shape[1]} independent columns, got {rank}")
+    return A

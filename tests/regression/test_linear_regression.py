@@ -7,6 +7,9 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from matplotlib.patches import Rectangle
+from scipy import stats
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import r2_score
 
 from experiments.compare import error
 from experiments.convert import to_numpy, to_torch
@@ -144,9 +147,6 @@ def test_run_agrees_and_reaches_the_closed_form_on_both_sides(trained: tuple[Loc
 
 
 def test_held_out_r2_is_scikit_learns_on_both_sides(trained: tuple[LockStep, pl.LightningModule, pl.Trainer]) -> None:
-    from sklearn.linear_model import LinearRegression
-    from sklearn.metrics import r2_score
-
     lockstep, _, trainer = trained
     split = TWIN.make_data().split
     r2 = r2_score(split.val[1], LinearRegression().fit(*split.train).predict(split.val[0]))
@@ -200,6 +200,8 @@ def test_figures_are_drawn_and_squares_are_square(trained: tuple[LockStep, pl.Li
         "why standardise",
         "reaching the closed form",
         "weights against the closed form",
+        "how sure the weights are",
+        "digits that the normal equation loses",
     ]
     areas = []
     for ax in drawn["squared residuals"].axes:
@@ -214,3 +216,165 @@ def test_figures_are_drawn_and_squares_are_square(trained: tuple[LockStep, pl.Li
     best = by_hand.forward(bmi, *by_hand.normal_equation(bmi, progression))["y_hat"]
     assert areas[2] == pytest.approx(by_hand.loss(best, progression), rel=1e-6)
     assert areas[2] < min(areas[:2])
+
+
+# ---- further reading: QR, the pseudo-inverse, standard errors, R² ----------------------------------------
+
+SOLUTIONS = ["normal_equation", "qr_solution", "svd_solution"]
+
+
+def lstsq(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """numpy.linalg.lstsq's p = [W; b]."""
+    return np.linalg.lstsq(np.hstack([x, np.ones((len(x), 1))]), y, rcond=None)[0][:, 0]
+
+
+@pytest.mark.parametrize("name", SOLUTIONS)
+@pytest.mark.parametrize("seed", range(3))
+def test_solutions_are_numpys_scikit_learns_and_torchs(name: str, seed: int) -> None:
+    x, y, _, _ = problem(seed, rows=9, columns=4)
+    W, b = getattr(by_hand, name)(x, y)
+    assert (W.shape, b.shape) == ((4, 1), (1,))
+    for best in (lstsq(x, y), by_sklearn(x, y), as_row(*to_numpy(getattr(in_torch, name)(*to_torch((x, y)))))):
+        assert error(as_row(W, b), best) < 1e-11
+
+
+@pytest.mark.parametrize("name", ["qr_solution", "svd_solution"])
+def test_in_their_own_units_nothing_is_lost(name: str) -> None:
+    x, y = diabetes()
+    assert error(as_row(*getattr(by_hand, name)(x, y)), lstsq(x, y)) < 1e-12  # the normal equation has 1e-9 to spare here
+
+
+def test_the_normal_equation_loses_twice_the_digits() -> None:
+    for apart in (1e-3, 1e-5, 1e-7):
+        κ, normal = script.lost(by_hand.normal_equation, apart)
+        for solver in (by_hand.qr_solution, by_hand.svd_solution):
+            assert script.lost(solver, apart)[1] < 2e-16 * κ
+        assert 2e-19 * κ**2 < normal < 2e-16 * κ**2
+    A = np.hstack([diabetes()[0], np.ones((442, 1))])
+    assert np.linalg.cond(A.T @ A) == pytest.approx(np.linalg.cond(A) ** 2, rel=1e-4)
+
+
+def test_back_substitution_is_torchs() -> None:
+    rng = np.random.default_rng(0)
+    R, b = np.triu(rng.normal(size=(4, 4))) + 2 * np.eye(4), rng.normal(size=(4, 3))
+    p = by_hand.back_substitution(R, b)
+    assert error(R @ p, b) < 1e-14
+    assert error(p, in_torch.back_substitution(*to_torch((R, b)))) < 1e-14
+
+
+def test_of_collinear_features_the_shortest_solution_is_lstsqs() -> None:
+    x, y, _, _ = problem(7, rows=9, columns=3)
+    collinear = np.hstack([x, 2 * x[:, :1] - 3])
+    p = as_row(*by_hand.svd_solution(collinear, y))
+    assert error(p, lstsq(collinear, y)) < 1e-12
+    assert error(p, as_row(*to_numpy(in_torch.svd_solution(*to_torch((collinear, y)))))) < 1e-12
+    assert error(gradient(collinear, y, p[:-1, None], p[-1:]) + 1, np.ones(5)) < 1e-12  # its gradient is 0
+    twice = np.hstack([x, x[:, :1]])
+    W, _ = by_hand.svd_solution(twice, y)
+    assert W[0] == pytest.approx(W[3], rel=1e-12)  # half of the weight for each
+    assert W[0] + W[3] == pytest.approx(by_hand.qr_solution(x, y)[0][0], rel=1e-11)
+    assert np.linalg.norm(by_sklearn(collinear, y)[:-1]) < np.linalg.norm(p[:-1])  # it takes the shortest W, whatever b
+
+
+def test_with_fewer_rows_than_parameters_the_line_goes_through_all_points() -> None:
+    x, y, _, _ = problem(8, rows=3, columns=5)
+    W, b = by_hand.svd_solution(x, y)
+    assert error(by_hand.forward(x, W, b)["y_hat"], y) < 1e-13
+    assert error(as_row(W, b), lstsq(x, y)) < 1e-12
+
+
+@pytest.mark.parametrize("name", ["qr_solution", "standard_errors"])
+def test_dependent_columns_and_too_few_rows_are_refused(name: str) -> None:
+    x, y, _, _ = problem(5)
+    function = getattr(by_hand, name)
+    with pytest.raises(ValueError, match=f"{name}: x and a column of ones must be 5 independent columns, got 4"):
+        function(np.hstack([x, 2 * x[:, :1] - 3]), y)
+    with pytest.raises(ValueError, match=f"{name}: x and a column of ones must be 4 independent columns, got 2"):
+        function(x[:2], y[:2])
+    with pytest.raises(ValueError, match=f"{name}: x and a column of ones must be 4 independent columns, got 3"):
+        function(x - x[:, :1] + 1, y)  # a constant feature is b's
+
+
+def test_standard_errors_need_a_row_more_than_there_are_parameters() -> None:
+    x, y, _, _ = problem(9, rows=4)
+    with pytest.raises(ValueError, match="standard_errors: x must have more than 4 rows, one for each parameter, got 4"):
+        by_hand.standard_errors(x, y)
+
+
+def test_standard_errors_are_scipys_for_one_feature_and_the_closed_form_for_many() -> None:
+    x, y, _, _ = problem(10, rows=12, columns=1)
+    W, b = by_hand.standard_errors(x, y)
+    theirs = stats.linregress(x[:, 0], y[:, 0])
+    assert (W.shape, b.shape) == ((1, 1), (1,))
+    assert [W.item(), b.item()] == pytest.approx([theirs.stderr, theirs.intercept_stderr], rel=1e-12)
+    x, y = TWIN.make_data().split.train
+    A, r = np.hstack([x, np.ones((354, 1))]), by_hand.forward(x, *by_hand.normal_equation(x, y))["y_hat"] - y
+    closed_form = np.sqrt(np.diag(np.linalg.inv(A.T @ A)) * (r**2).sum() / (354 - 11))
+    assert error(as_row(*by_hand.standard_errors(x, y)), closed_form) < 1e-12
+    assert error(as_row(*to_numpy(in_torch.standard_errors(*to_torch((x, y))))), closed_form) < 1e-12
+
+
+def test_standard_errors_are_how_far_the_weights_scatter() -> None:
+    x, y = TWIN.make_data().split.train
+    found, errors = script.chance(x, y, 4000), by_hand.standard_errors(x, y)[0][:, 0]
+    assert found.std(axis=0) == pytest.approx(errors, rel=0.06)
+    W = by_hand.qr_solution(x, y)[0][:, 0]
+    assert np.abs(found.mean(axis=0) - W).max() < 0.06 * errors.max()
+    assert (np.abs(found - W) < 2 * errors).mean() == pytest.approx(0.954, abs=0.01)
+
+
+def test_r_squared_is_scikit_learns_and_scipys() -> None:
+    x, y, W, b = problem(11, rows=12, columns=1)
+    fitted, guess = (by_hand.forward(x, *p)["y_hat"] for p in (by_hand.qr_solution(x, y), (W, b)))
+    for y_hat in (fitted, guess):
+        found = by_hand.r_squared(y_hat, y)
+        assert found == pytest.approx(r2_score(y, y_hat), rel=1e-13)
+        assert found == pytest.approx(in_torch.r_squared(*to_torch((y_hat, y))).item(), rel=1e-13)
+    assert by_hand.r_squared(fitted, y) == pytest.approx(stats.linregress(x[:, 0], y[:, 0]).rvalue ** 2, rel=1e-12)
+    assert by_hand.r_squared(guess, y) < 0
+    assert by_hand.r_squared(np.full_like(y, y.mean()), y) == pytest.approx(0, abs=1e-15)
+
+
+def test_each_further_feature_can_only_raise_r_squared() -> None:
+    x, y = diabetes()
+    x = standardised(x)
+    R2 = [by_hand.r_squared(by_hand.forward(x[:, :k], *by_hand.qr_solution(x[:, :k], y))["y_hat"], y) for k in range(1, 11)]
+    assert sorted(R2) == R2
+    assert R2[0] > 0
+
+
+@pytest.mark.parametrize(("y_hat", "wanted"), [(2.0, np.nan), (3.0, -np.inf)])
+def test_r_squared_of_what_does_not_vary(y_hat: float, wanted: float) -> None:
+    y, guess = np.full((5, 1), 2.0), np.full((5, 1), y_hat)
+    for found in (by_hand.r_squared(guess, y), in_torch.r_squared(*to_torch((guess, y))).item()):
+        np.testing.assert_equal(found, wanted)
+    with np.errstate(all="ignore"):  # scikit-learn warns
+        np.testing.assert_equal(r2_score(y, guess, force_finite=False), wanted)
+
+
+def test_figures_of_the_further_reading(trained: tuple[LockStep, pl.LightningModule, pl.Trainer]) -> None:
+    lockstep, theirs, _ = trained
+    data = TWIN.make_data()
+    x, y = data.split.train
+    drawn = script.figures(lockstep.hand.model, theirs, data)
+    weights, scatter = drawn["how sure the weights are"].axes
+    (W, _), (errors, _) = by_hand.normal_equation(x, y), by_hand.standard_errors(x, y)
+    for group, sure in zip(weights.containers, (True, False), strict=True):
+        line, _, (bars,) = group
+        at = line.get_xdata().astype(int)
+        assert line.get_ydata() == pytest.approx(W[at, 0], rel=1e-9)
+        ends = np.array(bars.get_segments())[:, :, 1]
+        assert ends[:, 1] - ends[:, 0] == pytest.approx(4 * errors[at, 0], rel=1e-9)
+        assert ((ends[:, 0] * ends[:, 1] > 0) == sure).all()  # grey reaches across 0
+    size, largest = abs(W[:, 0]).argsort(), errors[:, 0].argsort()
+    assert size[-1] == script.FEATURES.index("s1")  # "the largest of all"
+    assert set(largest[-2:]) == {script.FEATURES.index("s1"), script.FEATURES.index("s2")}  # "the least sure"
+    caption = drawn["how sure the weights are"].texts[0].get_text().replace("\n", " ")
+    assert f"R² is {r2_score(y, LinearRegression().fit(x, y).predict(x)):.3f} on these rows" in caption
+    density = scatter.lines[0].get_xydata()
+    assert density[density[:, 1].argmax(), 0] == pytest.approx(W[2, 0], rel=1e-9)
+    assert np.trapezoid(*density.T[::-1]) == pytest.approx(1, abs=1e-3)
+    normal, qr, pseudo = (line.get_xydata() for line in drawn["digits that the normal equation loses"].axes[0].lines[:3])
+    assert normal[-1, 0] > 5e7
+    assert normal[-1, 1] > 0.05
+    assert (np.maximum(qr, pseudo)[:, 1] < 2e-16 * normal[:, 0] + 1e-15).all()

@@ -41,7 +41,7 @@ class LinearRegression(StraightLine):
 
     def metrics(self, prediction: Tensor, y: Tensor) -> dict[str, Tensor]:
         """R², the part of y's variance that is explained: 1 is all, 0 is no better than always guessing the mean."""
-        return {"r2": 1 - ((prediction - y) ** 2).sum() / ((y - y.mean()) ** 2).sum()}
+        return {"r2": r_squared(prediction, y)}
 
     def configure_optimizers(self) -> torch.optim.SGD:
         return torch.optim.SGD(self.parameters(), lr=self.lr, momentum=self.momentum)
@@ -72,3 +72,38 @@ def step_size_limit(x: Tensor, momentum: float = 0.0) -> float:
 def with_ones(x: Tensor) -> Tensor:
     """[x 1]: b becomes the weight of a feature that is always 1. Shapes: (N, D) to (N, D+1)."""
     return torch.hstack([x, x.new_ones(len(x), 1)])
+
+
+# ---- further reading: the same weights with more digits, and how sure they are -----------------------
+
+
+def qr_solution(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """The W and b of least squares from A = Q R."""
+    Q, R = torch.linalg.qr(with_ones(x))
+    p = back_substitution(R, Q.T @ y)
+    return p[:-1], p[-1]
+
+
+def back_substitution(R: Tensor, b: Tensor) -> Tensor:
+    """The p with R p = b, for an R that is 0 below its diagonal."""
+    return torch.linalg.solve_triangular(R, b, upper=True)
+
+
+def svd_solution(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """The W and b of least squares from the pseudo-inverse; if there are many, the shortest."""
+    p = torch.linalg.pinv(with_ones(x)) @ y
+    return p[:-1], p[-1]
+
+
+def standard_errors(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """The roots of the diagonal of s² (AᵀA)⁻¹, from A = Q R."""
+    A = with_ones(x)
+    s = torch.linalg.vector_norm(forward(x, *qr_solution(x, y))["y_hat"] - y) / (A.shape[0] - A.shape[1]) ** 0.5
+    inverse_of_R = torch.linalg.inv(torch.linalg.qr(A).R)
+    errors = s * torch.linalg.vector_norm(inverse_of_R, dim=1, keepdim=True)
+    return errors[:-1], errors[-1]
+
+
+def r_squared(y_hat: Tensor, y: Tensor) -> Tensor:
+    """The part of y's variance that is explained."""
+    return 1 - ((y_hat - y) ** 2).sum() / ((y - y.mean()) ** 2).sum()
