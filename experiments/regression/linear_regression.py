@@ -20,6 +20,7 @@ from experiments.data import ArrayData, Split, split_at_random, standardise
 from experiments.figure import BY_HAND, TORCH, figure
 from experiments.pair import Twin
 from experiments.walk import walk
+from manual.linear_algebra.svd import pinv
 from manual.module import Parameter
 from manual.regression.linear_regression import LinearRegression as Manual
 from manual.regression.linear_regression import (
@@ -31,6 +32,7 @@ from manual.regression.linear_regression import (
     standard_errors,
     step_size_limit,
     svd_solution,
+    with_ones,
 )
 from torch_impl.regression.linear_regression import LinearRegression as Torch
 
@@ -293,8 +295,7 @@ def chance(x: np.ndarray, y: np.ndarray, times: int) -> np.ndarray:
     y_hat = forward(x, W, b)["y_hat"]
     s = np.sqrt(((y - y_hat) ** 2).sum() / (len(x) - x.shape[1] - 1))
     drawn = y_hat + s * np.random.default_rng(0).normal(size=(len(x), times))  # a column for each time
-    found, _ = svd_solution(x, drawn)
-    return found.T
+    return (pinv(with_ones(x)) @ drawn)[:-1].T  # (D+1, N) @ (N, times), without b
 
 
 def how_sure(x: np.ndarray, y: np.ndarray) -> Figure:

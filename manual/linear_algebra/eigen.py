@@ -1,11 +1,12 @@
 """Eigenvectors: the directions that a matrix only stretches, by hand.
 
-If you gave up on mathematics somewhere before this: a matrix takes every arrow to another, which in general points elsewhere. But a few
-arrows keep their direction and only get longer or shorter: A v = λ v. Such a v is an eigenvector of A ("its own vector"), and λ, how
-much it is stretched, is its eigenvalue. Seen along these directions a matrix is as simple as a list of numbers. They say how many steps a
-training needs (the eigenvalues of the second derivatives, see `linear_regression`), whether a network that applies the same weights
-again and again explodes (an eigenvalue above 1) or forgets (below 1), and in which direction data vary most (the eigenvectors of
-their covariance, see `pca`). What to look at in the figures: the two directions in which the square is only stretched.
+If you gave up on mathematics somewhere before this: this is further reading; nothing in the first networks needs it. A matrix takes every
+arrow to another, which in general points elsewhere. But a few arrows keep their direction and only get longer or shorter: A v = λ v.
+Such a v is an eigenvector of A ("its own vector"), and λ, how much it is stretched, is its eigenvalue. Seen along these directions a
+matrix is as simple as a list of numbers. They say how many steps a training needs (the eigenvalues of the second derivatives, see
+`linear_regression`), whether a network that applies the same weights again and again explodes (an eigenvalue above 1) or forgets
+(below 1), and in which direction data vary most (the eigenvectors of their covariance, see `pca`). What to look at in the figures: the
+two directions in which the square is only stretched.
 
     rayleigh            R(v) = vᵀA v / vᵀv       how much A stretches v along v; at an eigenvector it is the eigenvalue
     power_iteration     v ← A v / ‖A v‖          what is stretched most wins in the end

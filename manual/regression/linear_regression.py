@@ -54,6 +54,7 @@ from manual.concept import StraightLine
 from manual.linear_algebra.eigen import qr
 from manual.linear_algebra.svd import matrix_rank, pinv
 from manual.module import Parameter
+from manual.nn.validate import expect_same_shape
 
 
 def forward(x: np.ndarray, W: np.ndarray, b: np.ndarray) -> dict[str, np.ndarray]:
@@ -181,7 +182,7 @@ def qr_solution(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         ValueError: as `normal_equation`.
     """
-    Q, R = qr(independent("qr_solution", x))
+    Q, R = qr(independent("qr_solution", x, y))
     p = back_substitution(R, Q.T @ y)  # (D+1, D+1), (D+1, N) @ (N, 1)
     return p[:-1], p[-1]
 
@@ -209,7 +210,11 @@ def svd_solution(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Returns:
         W (D, 1) and b (1,).
+
+    Raises:
+        ValueError: if y is not one number for each row of x, in a column, or x is not finite.
     """
+    expect_column("svd_solution", x, y)
     p = pinv(with_ones(x)) @ y  # (D+1, N) @ (N, 1)
     return p[:-1], p[-1]
 
@@ -234,14 +239,13 @@ def standard_errors(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarra
     Raises:
         ValueError: as `normal_equation`; or if N is not above D + 1: the line goes through all points, and nothing is left to tell s from.
     """
-    A = independent("standard_errors", x)
+    A = independent("standard_errors", x, y)
     N, parameters = A.shape
     if parameters == N:
         raise ValueError(f"standard_errors: x must have more than {parameters} rows, one for each parameter, got {N}")
-    W, b = qr_solution(x, y)
-    r = forward(x, W, b)["y_hat"] - y  # (N, 1)
+    Q, R = qr(A)
+    r = A @ back_substitution(R, Q.T @ y) - y  # (N, D+1) @ (D+1, 1): what qr_solution leaves
     s = np.sqrt((r * r).sum() / (N - parameters))
-    _, R = qr(A)
     inverse_of_R = back_substitution(R, np.eye(parameters, dtype=x.dtype))  # (D+1, D+1)
     errors = s * np.sqrt((inverse_of_R**2).sum(axis=1, keepdims=True))  # the length of each row: (D+1, 1)
     return errors[:-1], errors[-1]
@@ -254,13 +258,24 @@ def r_squared(y_hat: np.ndarray, y: np.ndarray) -> Any:
     If y does not vary there is nothing to explain: NaN, or −∞ where ŷ misses it (as scikit-learn's r2_score with force_finite=False).
 
     Shapes: both (N, 1), the result ().
+
+    Raises:
+        ValueError: if y_hat and y differ in shape: (N, 1) and (N,) would make N × N residuals.
     """
+    expect_same_shape("r_squared", "y_hat", y_hat, "y", y)
     with np.errstate(divide="ignore", invalid="ignore"):  # NaN and −∞ are meant
         return 1 - ((y_hat - y) ** 2).sum() / ((y - y.mean()) ** 2).sum()
 
 
-def independent(function: str, x: np.ndarray) -> np.ndarray:
-    """A = [x 1], (N, D+1); ValueError if a column of it is a mixture of the others, or there are too few rows."""
+def expect_column(function: str, x: np.ndarray, y: np.ndarray) -> None:
+    """Raise ValueError unless x is (N, D) and y is (N, 1)."""
+    if x.ndim != 2 or y.shape != (len(x), 1):
+        raise ValueError(f"{function}: x must be (N, D) and y (N, 1), got {x.shape} and {y.shape}")
+
+
+def independent(function: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """A = [x 1], (N, D+1); ValueError if a column of it is a mixture of the others, there are too few rows, or y does not fit."""
+    expect_column(function, x, y)
     A = with_ones(x)
     rank = matrix_rank(A)
     if rank < A.shape[1]:

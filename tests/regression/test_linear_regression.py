@@ -295,6 +295,18 @@ def test_dependent_columns_and_too_few_rows_are_refused(name: str) -> None:
         function(x - x[:, :1] + 1, y)  # a constant feature is b's
 
 
+@pytest.mark.parametrize("name", ["qr_solution", "svd_solution", "standard_errors"])
+def test_a_y_that_is_no_column_of_its_length_is_refused(name: str) -> None:
+    x, y, _, _ = problem(5)
+    for wrong, shape in ((y[:, 0], r"\(7,\)"), (y[:6], r"\(6, 1\)"), (np.hstack([y, y]), r"\(7, 2\)")):
+        with pytest.raises(ValueError, match=rf"{name}: x must be \(N, D\) and y \(N, 1\), got \(7, 3\) and {shape}"):
+            getattr(by_hand, name)(x, wrong)
+    with pytest.raises(ValueError, match="svd: A must be finite"):
+        getattr(by_hand, name)(np.where(x == x[1, 1], np.nan, x), y)
+    with pytest.raises(ValueError, match=r"r_squared: y_hat and y must have one shape, got \(7, 1\) and \(7,\)"):
+        by_hand.r_squared(y, y[:, 0])
+
+
 def test_standard_errors_need_a_row_more_than_there_are_parameters() -> None:
     x, y, _, _ = problem(9, rows=4)
     with pytest.raises(ValueError, match="standard_errors: x must have more than 4 rows, one for each parameter, got 4"):
