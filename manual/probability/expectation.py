@@ -43,9 +43,9 @@ their average comes from a bell curve in the end, with 68.3 % within one standar
                              ∂E[cost]/∂mean = ∫ cost ∂p/∂mean dx = E[cost · ∂log p/∂mean],   ∂log p/∂mean = (x − mean)/std²
 
 The first asks in which direction the cost rises at x; the second never asks for a slope of the cost: it makes what turned out well more
-probable. So it also serves for a cost with steps, and for draws that are no numbers, such as an agent's actions (REINFORCE). It pays with
-variance. Since E[∂log p/∂mean] = ∂/∂mean ∫ p dx = ∂1/∂mean = 0, a *baseline* that does not depend on x may be taken from the cost: no
-expectation changes, but the variance does.
+probable. So it also serves for a cost with steps, and for draws that are no numbers, such as an agent's actions (REINFORCE). As a rule it
+pays with variance. Since E[∂log p/∂mean] = ∂/∂mean ∫ p dx = ∂1/∂mean = 0, a *baseline* that does not depend on x may be taken from the
+cost: no expectation changes, but the variance does.
 
 **A loss for the second way.** E[cost] over p is E[cost · p/q] over any other q: draw with q, and give what p finds more probable more
 weight. Draw now with q = p, as the mean stands, and keep the x and their log q as constants. Then the loss is the plain mean cost, because
