@@ -123,8 +123,8 @@ def steps_to_the_loss(bowls: Mapping[str, tuple[np.ndarray, ...]], steps: int = 
         f"above the lowest, as a fraction of it: torch (bands) and by hand (dashes) for {steps:,} steps, and as foretold from the "
         "curvatures alone (thin lines), as far as one likes. To come within a tenth (dotted) takes "
         + ", ".join(f"{name} {count:,} step{'s' if count > 1 else ''}" for name, count in needed.items())
-        + ". Nothing but the features' units was changed, and the same line is found. Whitened features curve the loss alike in all "
-        "directions, so that a single step leads to the lowest point (below the picture).",
+        + ". Only the features' units, origin and axes were changed: the line that is found is the same. Whitened features curve the loss "
+        "alike in all directions, so that a single step leads to the lowest point (below the picture).",
         size=(7.4, 4.2),
     )
     ax = axes[0, 0]
@@ -200,8 +200,8 @@ def chains(n: int = 32, depth: int = 50) -> Figure:
             if activation == "linear" and scale is not None:
                 ax.plot(layers, scale ** (depth - layers).astype(float), color="black", linewidth=0.6)
         if scale in (1.0, None):
-            J = chain_jacobians(h[0], W, "linear")[::5]
-            axes[0, 2].plot(layers[::5], [cond(each) for each in J], "o-", color=colour, markersize=3)
+            J = chain_jacobians(h[0], W, "linear")[::10]
+            axes[0, 2].plot(layers[::10], [cond(each) for each in J], "o-", color=colour, markersize=3)
     for ax, name in zip(axes[0, :2], ("linear", "tanh"), strict=True):
         ax.set(title=name, xlabel="layer", ylabel="length of the gradient", yscale="log", ylim=(1e-17, 1e11))
     axes[0, 0].legend(loc="lower right", fontsize=8)

@@ -420,7 +420,7 @@ def test_figures_show_what_their_captions_say(trained: tuple[LockStep, Any]) -> 
     assert 0.01 < starts["orthogonal"] < 0.5
     random, turned = (line.get_ydata() for line in conditions.lines)
     assert random[-1] > 1e16
-    assert turned == pytest.approx(np.ones(11), rel=1e-10)
+    assert turned == pytest.approx(np.ones(6), rel=1e-10)
 
     caption = drawn["a cliff"].texts[0].get_text().replace("\n", " ")
     assert "leads from the wall to w = -18.9" in caption
