@@ -153,7 +153,7 @@ def the_spacing() -> Figure:
     values = from_parts(codes >> 7, codes >> f.fraction_bits, codes & (2**f.fraction_bits - 1), "float8_e5m2")
     for height, top in ((1, 4.0), (0, 2.0**-12)):
         shown = values[values <= top]  # NaN is not
-        colours = ["#d1495b" if v < f.tiny else "#3d5a80" for v in shown]
+        colours = ["#d1495b" if 0 < v < f.tiny else "#3d5a80" for v in shown]
         ax.vlines(shown / top, height - 0.25, height + 0.25, colors=colours, linewidth=1)
         for tick in (0, 0.25, 0.5, 1):
             label = "0" if tick == 0 else f"{tick * top:g}" if top > 1 else f"2⁻¹{'⁴³²'[round(np.log2(tick)) + 2]}"
@@ -288,7 +288,7 @@ def travelling_gradients(data: Batches, scale: float) -> np.ndarray:
     model.training_step((x, y), 0)
     _, z1, second = model.restore()
     dL_dz2 = model.loss.backward(scale / model.micro_batches)
-    dL_dh, _, _ = rounded_linear_backward(dL_dz2, *second, "float64")
+    dL_dh, _, _ = rounded_linear_backward(dL_dz2, *second)
     dL_dz1 = rounded_tanh_backward(dL_dh, z1, "float64")
     return np.concatenate([g.ravel() for g in (dL_dz2, dL_dh, dL_dz1)])
 

@@ -5,10 +5,10 @@ of two that says where the point stands, as 6.02 · 10²³ does with tens. This 
 and a *fraction* (which digits). Everything in between is *rounded* to the nearest number that there is. The numbers stand close together
 near 0 and far apart far out, so that the error is always about the same part of the number itself.
 
-A network is trained in billions of such numbers, and half as many bits take half the memory and far less than half the time. So modern
-networks are trained in 16 bits. There are two ways to spend them: float16 has many digits and a short range, bfloat16 has few digits and
-float32's whole range. In float16 the gradients of a large network are too small: they round to 0, and nothing is learnt any more. The cure
-is to multiply the loss by a large number on the way in and to divide the gradients by it on the way out: *loss scaling*.
+Half as many bits take half the memory, and there is hardware that computes much faster with them, so large networks are trained in 16 bits.
+There are two ways to spend these: float16 has many digits and a short range, bfloat16 has few digits and nearly float32's range. In float16
+the gradients of a large network can be too small: they round to 0, and nothing is learnt any more. The cure is to multiply the loss by a
+large number before the backward pass and to divide the gradients by it afterwards: *loss scaling*.
 
 What to look at in the figures: the steps between one number and the next; sums that stop growing; gradients that lie where float16 has no
 numbers, and after the loss is scaled lie where it has; and the run that does not move at all.
@@ -48,11 +48,12 @@ leaves those that were not. Nothing was lost in it; it lays open what was lost b
 to anybody. What is done instead is to let the gradient pass as if y were x, and to round it too, because it is stored in the same
 format: dL_dx = round(dL_dy). Autograd does the same for `x.to(torch.float16).to(x.dtype)`, which is all that the torch side says.
 
-**Why gradients vanish, and the cure.** L is a mean over all examples of a step, so each has a part of (p − y)/N in its gradient. float16's
-smallest number is 2⁻²⁴, and what is not above 2⁻²⁵ rounds to 0. With N = 2²⁵ examples no gradient is above, since |p − y| ≤ 1: nothing is
-left of any of them. But every line of the backward pass is linear in the gradient. With s · L in place of L all gradients are s times
-as large; at the end, in full precision, they are divided by s. Too large an s overflows to ∞, which is easily seen: then this one step is
-left out and s halved. When that has not happened for a while, s is doubled. (bfloat16 reaches down to 2⁻¹³³ and needs none of this.)
+**Why gradients vanish, and the cure.** L is a mean over all N examples of a step, so the gradient of each one's scores is (p − y)/N.
+float16's smallest number is 2⁻²⁴, and what is not above 2⁻²⁵ rounds to 0. With N = 2²⁵ examples none is above, since |p − y| ≤ 1: all
+are 0, and with them all that is computed from them. But every line of the backward pass is linear in the gradient. With s · L in place
+of L all gradients are s times as large; at the end, in full precision, they are divided by s. Too large an s overflows to ∞, which is
+easily seen: then this one step is left out and s halved. When that has not happened for a while, s is doubled. (bfloat16 reaches down to
+2⁻¹³³ and needs none of this.)
 
 Sources: IEEE 754-2019; Goldberg 1991, "What every computer scientist should know about floating-point arithmetic"; Higham 2002, Accuracy
 and Stability of Numerical Algorithms, chapters 1, 2 and 4; Kahan 1965, "Further remarks on reducing truncation errors"; Figueroa 1995,
@@ -471,6 +472,10 @@ class GradScaler(Module):
         ValueError: if growth_factor is not above 1, or backoff_factor not below.
     """
 
+    _scale: Array
+    _growth_tracker: Array
+    found_inf: Array
+
     def __init__(
         self,
         init_scale: float = 2.0**16,
@@ -673,10 +678,10 @@ class FloatingPoint(Concept):
 
     def forward(self, x: Array) -> Array:
         """Scores for the ten digits."""
-        first = x, self.W1.data, self.b1.data
-        z1 = rounded_linear(*first, self.format)
-        second = rounded_tanh(z1, self.format), self.W2.data, self.b2.data
-        z2 = rounded_linear(*second, self.format)
+        first = x, self.W1.data, self.b1.data, self.format
+        z1 = rounded_linear(*first)
+        second = rounded_tanh(z1, self.format), self.W2.data, self.b2.data, self.format
+        z2 = rounded_linear(*second)
         self.save(first, z1, second)
         return z2
 
@@ -691,9 +696,9 @@ class FloatingPoint(Concept):
         first, z1, second = self.restore()
         dL_dscaled = self.scaler.scale(dL_dloss) / self.micro_batches
         dL_dz2 = self.loss.backward(dL_dscaled).astype(z1.dtype)  # (N, 10)
-        dL_dh, dL_dW2, dL_db2 = rounded_linear_backward(dL_dz2, *second, self.format)
+        dL_dh, dL_dW2, dL_db2 = rounded_linear_backward(dL_dz2, *second)
         dL_dz1 = rounded_tanh_backward(dL_dh, z1, self.format)  # (N, hidden)
-        _, dL_dW1, dL_db1 = rounded_linear_backward(dL_dz1, *first, self.format)
+        _, dL_dW1, dL_db1 = rounded_linear_backward(dL_dz1, *first)
         self.deliver(self.W1, dL_dW1)
         self.deliver(self.b1, dL_db1)
         self.deliver(self.W2, dL_dW2)
