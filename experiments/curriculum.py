@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CHAPTERS: dict[str, list[str]] = {
     "linear_algebra": ["vectors", "matrices", "eigen", "svd", "pca"],
     "calculus": ["derivatives", "one_weight", "gradients", "chain_rule", "optimizers"],
-    "probability": ["expectation", "likelihood", "distributions", "multivariate_normal", "bayes", "information"],
+    "probability": ["likelihood", "distributions", "multivariate_normal", "expectation", "bayes", "information"],
     "numerics": ["floating_point", "softmax", "conditioning"],
     "regression": ["linear_regression", "ridge", "lasso", "perceptron", "logistic_regression", "softmax_regression"],
     "networks": ["hidden_layer", "wine_quality", "digits_mlp", "digits_cnn"],

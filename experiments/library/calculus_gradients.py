@@ -53,7 +53,7 @@ def one_place_and_direction(rng: np.random.Generator) -> list[Any]:
 
 def jacobians_of_dense(*inputs: np.ndarray) -> Any:
     """Of y with respect to x, W and b, by central differences."""
-    return tuple(jacobian(lambda p, i=i: dense(*inputs[:i], p, *inputs[i + 1 :]), inputs[i]) for i in range(3))  # type: ignore[misc]
+    return tuple(jacobian(lambda p, i=i: dense(*inputs[:i], p, *inputs[i + 1 :]), inputs[i]) for i in range(3))
 
 
 @derivative_case(PATH, "dense_jacobian", by_differences=jacobians_of_dense)

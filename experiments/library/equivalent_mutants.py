@@ -119,6 +119,10 @@ BY_REASON: dict[str, tuple[str, ...]] = {
         "vectors.projection_backward:transpose:dot(a, b) / dot(b, b) => dot(b, a) / dot(b, b):0",
         "vectors.projection_backward:transpose:dot(dL_dy, b) => dot(b, dL_dy):0",
     ),
+    "the score of the mean, (x − mean)/std², has std squared": (
+        "expectation.Expectation.by_score_backward:sign:normal_log_prob_backward(dL_dlog_p, x, self.mean.data, self.std)"
+        " => normal_log_prob_backward(dL_dlog_p, x, self.mean.data, -self.std):0",
+    ),
     "only the square of y is used": ("gradients.dense_jvp:sign:dense(x, W, b) => -dense(x, W, b):0",),
     "A comes twice in the product": (
         "linear_regression.hessian:sign:with_ones(x) => -with_ones(x):0",

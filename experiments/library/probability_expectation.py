@@ -102,24 +102,19 @@ def a_constant_column(rng: np.random.Generator, T: int, D: int) -> list[Any]:
 # ---- two gradients of an expectation -------------------------------------------------------------
 
 
-def of_a_normal(name: str) -> None:
-    """Cases of a function of means, stds and numbers."""
-
-    def one_for_all(rng: np.random.Generator, N: int) -> list[Any]:
-        return [rng.normal(size=1), rng.uniform(0.7, 1.6, size=1), rng.normal(size=N)]
-
-    def one_for_each_column(rng: np.random.Generator, N: int, D: int) -> list[Any]:
-        return [rng.normal(size=D), rng.uniform(0.7, 1.6, size=()), rng.normal(size=(N, D))]
-
-    def one_for_each(rng: np.random.Generator, N: int, D: int) -> list[Any]:
-        return [rng.normal(size=(N, D)), rng.uniform(0.7, 1.6, size=(N, 1)), rng.normal(size=(N, D))]
-
-    for build in (one_for_all, one_for_each_column, one_for_each):
-        function_case(PATH, name, empty=True)(build)
+@function_case(PATH, "reparameterise", empty=True)
+def one_for_all(rng: np.random.Generator, N: int) -> list[Any]:
+    return [rng.normal(size=1), rng.uniform(0.7, 1.6, size=1), rng.normal(size=N)]
 
 
-for _name in ("reparameterise", "log_density"):
-    of_a_normal(_name)
+@function_case(PATH, "reparameterise", empty=True)
+def one_for_each_column(rng: np.random.Generator, N: int, D: int) -> list[Any]:
+    return [rng.normal(size=D), rng.uniform(0.7, 1.6, size=()), rng.normal(size=(N, D))]
+
+
+@function_case(PATH, "reparameterise", empty=True)
+def one_for_each(rng: np.random.Generator, N: int, D: int) -> list[Any]:
+    return [rng.normal(size=(N, D)), rng.uniform(0.7, 1.6, size=(N, 1)), rng.normal(size=(N, D))]
 
 
 @function_case(PATH, "surrogate")

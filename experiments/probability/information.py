@@ -20,7 +20,8 @@ from experiments.figure import BY_HAND, TORCH, figure
 from experiments.pair import Twin
 from experiments.walk import walk
 from manual.nn.functional import logsumexp
-from manual.probability.expectation import expectation, log_density
+from manual.probability.distributions import normal_log_prob
+from manual.probability.expectation import expectation
 from manual.probability.information import Information as Manual
 from manual.probability.information import bits, entropy, js_divergence, kl_divergence, kl_integral, mutual_information
 from torch_impl.probability.information import Information as Torch
@@ -48,7 +49,7 @@ class Humps(ArrayData):
 
     def log_p(self, x: np.ndarray) -> np.ndarray:
         """log Σ share · Normal(x; mean, std)."""
-        humps = log_density(self.means, self.stds, np.stack([x, x], axis=1)) + np.log(self.shares)  # (N, 2)
+        humps = normal_log_prob(np.stack([x, x], axis=1), self.means, self.stds) + np.log(self.shares)  # (N, 2)
         return logsumexp(humps, axis=1)
 
     def moments(self) -> tuple[float, float]:
@@ -164,7 +165,7 @@ def mutual_informations() -> Figure:
 def divergences(data: Humps, mean: np.ndarray, std: float) -> np.ndarray:
     """KL(p‖q) and KL(q‖p) of bell curves with these means. Shapes: (M,) to (2, M)."""
     x, weight, log_p = data.split.train
-    log_q = [log_density(np.array([each]), np.array([std]), x) for each in mean]
+    log_q = [normal_log_prob(x, np.array([each]), np.array([std])) for each in mean]
     return np.array([[kl_integral(log_p, each, weight), kl_integral(each, log_p, weight)] for each in log_q]).T
 
 
@@ -220,7 +221,7 @@ def covers_and_picks(manual: Manual, torch_module: Torch, data: Humps) -> Figure
     for ax, (direction, (ours, theirs)) in zip(axes[0], found.items(), strict=True):
         ax.fill_between(x, np.exp(data.log_p(x)), color="#dddddd", linewidth=0)
         for (m, s), look, label in ((theirs, TORCH, "torch"), (ours, BY_HAND, "by hand")):
-            ax.plot(x, np.exp(log_density(np.array([m]), np.array([s]), x)), **look, label=label)
+            ax.plot(x, np.exp(normal_log_prob(x, np.array([m]), np.array([s]))), **look, label=label)
         ax.set(title={"forward": "forward, KL(p‖q)", "reverse": "reverse, KL(q‖p)"}[direction], xlabel="x", xlim=(-8, 8))
         ax.legend(fontsize=8, loc="upper left")
     axes[0, 0].set_ylabel("density")

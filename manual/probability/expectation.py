@@ -72,6 +72,7 @@ from manual.nn.init import normal
 from manual.nn.normalization import standardize, standardize_backward
 from manual.nn.validate import expect_array, expect_choice, expect_same_shape
 from manual.noise import Noise
+from manual.probability.distributions import normal_log_prob, normal_log_prob_backward
 
 Array = np.ndarray
 
@@ -258,21 +259,6 @@ def reparameterise_backward(dL_dx: Array, mean: Array, std: Array, epsilon: Arra
     return dL_dmean, dL_dstd, dL_dx * std
 
 
-def log_density(mean: Array, std: Array, x: Array) -> Array:
-    """log p(x) = −z²/2 − log std − log √(2π), with z = (x − mean)/std, for each x. Shapes as for `reparameterise`."""
-    expect_normal("log_density", mean, std, "x", x)
-    z = (x - mean) / std
-    return -z * z / 2 - np.log(std) - math.log(2 * math.pi) / 2
-
-
-def log_density_backward(dL_dlog_p: Array, mean: Array, std: Array, x: Array) -> tuple[Array, Array, Array]:
-    """The *score* of each x is how log p changes with the parameters: ∂/∂mean = z/std and ∂/∂std = (z² − 1)/std. And ∂/∂x = −z/std."""
-    z = (x - mean) / std
-    dL_dmean = sum_to(dL_dlog_p * z / std, mean.shape)  # the shape of x to that of mean
-    dL_dstd = sum_to(dL_dlog_p * (z * z - 1) / std, std.shape)  # the shape of x to that of std
-    return dL_dmean, dL_dstd, -dL_dlog_p * z / std
-
-
 def surrogate(log_p: Array, log_q: Array, cost: Array, baseline: Array) -> Any:
     """L = 1/N · Σₙ (cost[n] − baseline[n]) w[n] + baseline[n], with the weight w = p/q of what was drawn with q but is judged by p.
 
@@ -448,7 +434,7 @@ class Expectation(Concept):
     def draw(self, n: int) -> tuple[Array, Array]:
         """n draws from the Normal as it is now, and the log-density that each was drawn with, both (n,): constants to the gradient."""
         x = reparameterise(self.mean.data, self.std, self.noise((n,)))
-        return x, log_density(self.mean.data, self.std, x)
+        return x, normal_log_prob(x, self.mean.data, self.std)
 
     def by_reparameterisation(self, target: Array) -> Any:
         """The mean cost of draws that move with the mean."""
@@ -464,7 +450,7 @@ class Expectation(Concept):
     def by_score(self, target: Array) -> Any:
         """The mean cost of draws that stay where they are, while their probabilities move with the mean."""
         x, log_q = self.draw(len(target))
-        log_p = log_density(self.mean.data, self.std, x)
+        log_p = normal_log_prob(x, self.mean.data, self.std)
         cost = (x - target) ** 2
         baseline = mean_of_others(cost) if self.baseline else np.zeros_like(cost)
         self.save(x, log_p, log_q, cost, baseline)
@@ -473,8 +459,8 @@ class Expectation(Concept):
     def by_score_backward(self, dL_dloss: float) -> None:
         x, *saved = self.restore()
         dL_dlog_p, *_ = surrogate_backward(dL_dloss, *saved)  # (N,)
-        score = (x - self.mean) / self.std**2  # (N,): ∂log_p/∂mean
-        self.mean.grad += sum_to(dL_dlog_p * score, (1,))  # (N,) to (1,)
+        _, dL_dmean, _ = normal_log_prob_backward(dL_dlog_p, x, self.mean.data, self.std)  # (N,) to (1,)
+        self.mean.grad += dL_dmean
 
     def training_step(self, batch: Batch, batch_idx: int) -> float:
         (target,) = batch

@@ -54,7 +54,8 @@ from manual.concept import Batch, Concept
 from manual.module import Parameter
 from manual.nn.init import normal
 from manual.nn.validate import expect_array, expect_choice, expect_same_shape
-from manual.probability.expectation import expect_probabilities, log_density, log_density_backward
+from manual.probability.distributions import normal_log_prob, normal_log_prob_backward
+from manual.probability.expectation import expect_probabilities
 
 Array = np.ndarray
 
@@ -263,7 +264,7 @@ class Information(Concept):
 
     def forward(self, x: Array) -> Array:
         """log q at these points, (N,)."""
-        return log_density(self.mean.data, np.exp(self.log_std.data), x)
+        return normal_log_prob(x, self.mean.data, np.exp(self.log_std.data))
 
     def training_step(self, batch: Batch, batch_idx: int) -> float:
         x, weight, log_p = batch
@@ -280,7 +281,7 @@ class Information(Concept):
         else:  # likewise, with p and q in each other's places: where there is no q, nothing is wanted
             dL_dlog_q = dL_dloss * weight * np.exp(log_q) * (log_q - log_p + 1)
         std = np.exp(self.log_std.data)  # (1,)
-        dL_dmean, dL_dstd, _ = log_density_backward(dL_dlog_q, self.mean.data, std, x)  # (N,) to (1,) each
+        _, dL_dmean, dL_dstd = normal_log_prob_backward(dL_dlog_q, x, self.mean.data, std)  # (N,) to (1,) each
         self.mean.grad += dL_dmean
         self.log_std.grad += dL_dstd * std  # ∂std/∂log_std = std
 

@@ -22,6 +22,7 @@ from experiments.probability.information import TWIN, Humps
 from manual import nn
 from manual.probability import expectation
 from manual.probability import information as by_hand
+from manual.probability.distributions import normal_log_prob
 from tests.helpers import whole_run
 from torch_impl.probability import information as in_torch
 
@@ -180,8 +181,8 @@ def test_the_sum_over_the_grid_is_the_integral() -> None:
     """Of two bell curves KL is log(b/a) + (a² + d²)/(2 b²) − 1/2, for stds a and b and a distance d of the means."""
     x, weight, _ = DATA.split.train
     a, b, d = 0.8, 1.1, 0.9
-    log_p = expectation.log_density(np.array([0.4]), np.array([a]), x)
-    log_q = expectation.log_density(np.array([0.4 + d]), np.array([b]), x)
+    log_p = normal_log_prob(x, np.array([0.4]), np.array([a]))
+    log_q = normal_log_prob(x, np.array([0.4 + d]), np.array([b]))
     wanted = math.log(b / a) + (a * a + d * d) / (2 * b * b) - 0.5
     assert by_hand.kl_integral(log_p, log_q, weight) == pytest.approx(wanted, rel=1e-13)
 

@@ -175,7 +175,7 @@ class Optimizers(Concept):
         """How far the point is from the nearest minimum."""
         return min((self.point - self.point.new_tensor(minimum)).norm() for minimum in self.surface.minima)
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> Any:
         kind, settings = OPTIMIZERS[self.optimizer]
         optimizer = kind(self.parameters(), lr=self.lr, **settings)
         schedule = SCHEDULES[self.schedule](optimizer, self.horizon)

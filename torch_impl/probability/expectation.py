@@ -63,11 +63,6 @@ def reparameterise(mean: Tensor, std: Tensor, epsilon: Tensor) -> Tensor:
     return mean + std * epsilon
 
 
-def log_density(mean: Tensor, std: Tensor, x: Tensor) -> Tensor:
-    """log p(x) for each x."""
-    return Normal(mean, std, validate_args=False).log_prob(x)
-
-
 def surrogate(log_p: Tensor, log_q: Tensor, cost: Tensor, baseline: Tensor) -> Tensor:
     """The mean cost, each (less its baseline) weighted with p/q."""
     return ((cost - baseline) * torch.exp(log_p - log_q) + baseline).mean()
