@@ -122,9 +122,10 @@ def draw_numbers(ax: Any, x: np.ndarray, name: str) -> None:
 def samples_pile_up(n: int = 5_000) -> Figure:
     """Histograms of samples that were drawn by hand, and the densities; and the entropy of a coin."""
     fig, axes = figure(
-        f"Grey: {n:,} samples of each distribution, drawn by hand from numbers that are uniform between 0 and 1. Red: what the "
-        "formula says, a probability for each count or a density along a line. Last: the entropy of a coin, how surprising its next "
-        "throw is on average. It is largest for a fair coin, and 0 for one that always falls alike. The blue pieces are its slopes as the backward pass finds them.",
+        f"Grey: {n:,} samples of each distribution, drawn by hand from numbers that are uniform between 0 and 1. Red: what the formula "
+        "says, a probability for each count or a density along a line. Last: the entropy of a coin, how surprising its next throw is on "
+        "average. It is largest for a fair coin, and 0 for one that always falls alike. The blue pieces are its slopes as the backward "
+        "pass finds them.",
         rows=2,
         columns=3,
         size=(3.0, 2.3),
@@ -221,9 +222,10 @@ def the_score(data: Columns) -> Figure:
 def box_and_muller(n: int = 1_500) -> Figure:
     """Points of a square, and where Box and Muller put them."""
     fig, axes = figure(
-        f"How {n:,} points of a square become a bell curve. Left: u1 and u2 are uniform between 0 and 1; the colour tells u1. Middle: "
-        "u2 becomes the angle and √(−2 log u1) the distance from the middle, so that a row of the square becomes a spoke and a column a circle; small u1 "
-        "go far out. The cloud is round: seen from any side it is the same. Right: its shadow on one axis, and the standard bell curve.",
+        f"How {n:,} points of a square become a bell curve. Left: u1 and u2 are uniform between 0 and 1; the colour tells u1. Middle: u2 "
+        "becomes the angle and √(−2 log u1) the distance from the middle, so that a row of the square becomes a spoke and a column a "
+        "circle; small u1 go far out. The cloud is round: seen from any side it is the same. Right: its shadow on one axis, and the "
+        "standard bell curve.",
         columns=3,
         size=(2.9, 2.7),
     )
@@ -254,7 +256,7 @@ def distances(path: Path, columns: tuple[np.ndarray, ...]) -> dict[str, np.ndarr
     }
 
 
-def who_arrives(data: Columns, steps: int = 600) -> Figure:
+def who_arrives(data: Columns, steps: int = 500) -> Figure:
     """The distance of five parameters from their closed forms, over the steps of both sides, and the law of the Uniform."""
     columns = data.split.train
     ours, theirs = (distances(path, columns) for path in walk(Manual(rng=np.random.default_rng(0)), Torch(), columns, steps))
@@ -296,7 +298,7 @@ Where torch.distributions and scipy.stats differ:
 
 Things to try:
 
-- `--trainer.max_epochs 6000`: the Uniform's gap is a tenth of what it was; nothing else changes.
+- `--trainer.max_epochs 5000`: the Uniform's gap is a tenth of what it was; nothing else changes.
 - `--data.rows 10`: few numbers tell less, and the fits are further from the truth, if the seed is not a lucky one.
 - `--data.batch_size 20`: each batch has a top of its own, and edges of its own.
 """
@@ -307,7 +309,7 @@ TWIN = Twin(
     torch=Torch,
     data=Columns,
     needs=("likelihood",),
-    trainer={"max_epochs": 600, "check_val_every_n_epoch": 10},
+    trainer={"max_epochs": 500, "check_val_every_n_epoch": 10},
     sgd_lr=0.1,
     figures=figures,
     text={"distributions": TEXT},

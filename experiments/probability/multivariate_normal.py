@@ -127,9 +127,9 @@ def stretched_and_slanted(n: int = 800) -> Figure:
 def less_and_less_definite() -> Figure:
     """Ellipses of two numbers of variance 1 with a growing correlation, and their entropy, until there is no root."""
     fig, axes = figure(
-        "Two numbers of variance 1 each. Left: the more they say the same, the thinner the ellipse; at correlation 1 it is a line, and one "
-        "number says all. Right: the entropy, which falls to −∞ there. From 1 on the matrix is no covariance: some mixture of the two would "
-        "vary by 0 or less. `cholesky` then says so, with what is left of the diagonal: 1 − correlation².",
+        "Two numbers of variance 1 each. Left: the more they say the same, the thinner the ellipse; at correlation 1 it is a line, and "
+        "one number says all. Right: the entropy, which falls to −∞ there. From 1 on the matrix is no covariance: some mixture of the "
+        "two would vary by 0 or less. `cholesky` then says so, with what is left of the diagonal: 1 − correlation².",
         columns=2,
         size=(3.7, 3.2),
     )
@@ -160,9 +160,10 @@ def on_the_way(data: Sepals, steps: int = 60) -> Figure:
     model.loc.data[...] = 2.0, -2.0
     ours, theirs = walk(model, Torch(), (x,), steps)
     fig, axes = figure(
-        "The climb. The bell begins as a circle, far off, and after each step its ellipse (‖z‖ = 1; broad: torch, dashes: by hand) has "
-        "moved to the flowers and taken their shape. What is trained is any matrix `raw`: e to the power of its diagonal is always above "
-        "0, so that no step can leave the covariances that are possible.",
+        "The climb: the ellipse of the bell (‖z‖ = 1; broad: torch, dashes: by hand) after 0, 2, 8 and 60 steps. It begins as a circle, "
+        "many of its widths away from the flowers, and first swells towards them; then it moves there, turns, and takes their shape. What "
+        "is trained is any matrix `raw`: e to the power of its diagonal is always above 0, so that no step can leave the covariances "
+        "that are possible.",
         size=(5.2, 4.0),
     )
     ax = axes[0, 0]

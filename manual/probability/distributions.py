@@ -410,7 +410,7 @@ class Distributions(Concept):
 
     **The Uniform never arrives.** Its likelihood grows until the bounds touch the least and the greatest number seen, and falls off a cliff
     to 0 one step further. So the gaps can only shrink: the slope in log_gap is about gap/width, and it dies away with the gap. After t
-    steps it is about width/(lr t): 600 steps end where they should to 2 digits, and ten times as many to one digit more.
+    steps it is about width/(lr t): 500 steps end where they should to 2 digits, and ten times as many to one digit more.
 
     Args:
         total_count: n of the Binomial.

@@ -326,6 +326,16 @@ def test_torch_refuses_the_same_parameters() -> None:
         torchs.Binomial(torch.tensor([1.0, 2.0]), torch.tensor(0.5)).entropy()
 
 
+def test_the_text_says_rightly_what_scipy_and_torch_do() -> None:
+    """The rows of its table that no other test has."""
+    with np.errstate(all="ignore"):
+        for y in (stats.norm.logpdf(1, 0, 0), stats.norm.logpdf(1, 0, -1), stats.uniform.logpdf(1, 1, 0), stats.poisson.logpmf(1, -1)):
+            assert math.isnan(y)
+    unchecked = torchs.Binomial(torch.tensor(5.0), torch.tensor(0.3), validate_args=False)
+    assert unchecked.log_prob(torch.tensor(7.0)) == -math.inf
+    assert -2 < unchecked.log_prob(torch.tensor(2.5)).item() < -1
+
+
 def test_no_data() -> None:
     none, one = np.zeros(0), np.ones(1)
     assert by_hand.bernoulli_log_prob(none, one / 2).shape == (0,)
@@ -394,7 +404,7 @@ def test_run_agrees_and_four_of_five_end_at_the_closed_form_on_both_sides(traine
         assert (loc.item(), scale.item()) == pytest.approx(stats.norm.fit(rolled), rel=1e-13)
         start, length = stats.uniform.fit(errors)
         for gap in (start - low, high - start - length):
-            assert gap == pytest.approx(width / (0.3 * 600), rel=0.08)  # on the way, by the law of the docstring
+            assert gap == pytest.approx(width / (0.3 * 500), rel=0.08)  # on the way, by the law of the docstring
 
 
 def test_closed_forms_are_those_of_scipy_and_the_scores_are_0_there() -> None:

@@ -297,5 +297,7 @@ def test_figures_show_what_their_captions_say(trained: tuple[LockStep, Any]) -> 
         by_hand.cholesky(script.correlated(1.0))
     with pytest.raises(ValueError, match=r"-0\.21 is left"):
         by_hand.cholesky(script.correlated(1.1))
-    last = drawn["on the way"].axes[0].lines[-1].get_data()
-    assert np.transpose(last) == pytest.approx(script.ellipse(loc, L, 1).T, abs=1e-2)
+    far, swollen, _, arrived = (np.transpose(line.get_data()) for line in drawn["on the way"].axes[0].lines[2::2])
+    assert np.ptp(far, axis=0) == pytest.approx([2, 2], rel=1e-3)
+    assert (np.ptp(swollen, axis=0) > 3).all()
+    assert arrived == pytest.approx(script.ellipse(loc, L, 1).T, abs=1e-2)
