@@ -115,7 +115,7 @@ def figures(manual: Manual, torch_module: Torch, data: Scaled) -> Mapping[str, F
     }
 
 
-def steps_to_the_loss(bowls: Mapping[str, tuple[np.ndarray, ...]], steps: int = 1000) -> Figure:
+def steps_to_the_loss(bowls: Mapping[str, tuple[np.ndarray, ...]], steps: int = 600) -> Figure:
     """The loss above the lowest against the step, as trained and as foretold."""
     needed = {name: steps_foretold(x, y, 0.1) for name, (x, y) in bowls.items()}
     fig, axes = figure(

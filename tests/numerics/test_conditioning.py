@@ -397,10 +397,10 @@ def test_figures_show_what_their_captions_say(trained: tuple[LockStep, Any]) -> 
     lines = drawn["steps to the same loss"].axes[0].lines
     for i in range(3):  # whitened is done at once
         foretold, in_torch_, ours = (line.get_data() for line in lines[3 * i : 3 * i + 3])
-        seen = foretold[0] <= 1000
+        seen = foretold[0] <= 600
         for k, above in (in_torch_, ours):
             assert above[foretold[0][seen].astype(int) - 1] == pytest.approx(foretold[1][seen], rel=1e-6, abs=1e-12)
-            assert len(k) == 1000
+            assert len(k) == 600
     assert np.isnan(lines[11].get_ydata()).all()
 
     curvatures = [line.get_ydata() for line in drawn["curvatures"].axes[0].lines]

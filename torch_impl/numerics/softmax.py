@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -62,7 +64,7 @@ def logsumexp(z: Tensor, axis: int) -> Tensor:
 
 def logsumexp_hessian(z: Tensor) -> Tensor:
     """∂²y/∂z[n, k] ∂z[n, j], row by row. Shapes: z (N, K), the result (N, K, K)."""
-    return torch.func.vmap(torch.func.jacrev(torch.func.grad(lambda row: row.logsumexp(dim=0))))(z)
+    return torch.func.vmap(torch.func.jacrev(torch.func.grad(partial(logsumexp, axis=0))))(z)
 
 
 def cross_entropy(z: Tensor, c: Tensor) -> Tensor:
