@@ -13,6 +13,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 import manual
+import manual.amp
 import manual.module
 import manual.nn
 import manual.optim
@@ -219,9 +220,10 @@ def is_of_a_concept(module: str) -> bool:
 
 
 def public_classes() -> dict[str, type]:
-    """The hand-written classes of manual.nn and manual.optim, by name."""
-    named = {**vars(manual.nn), **vars(manual.optim), **vars(manual.optim.lr_scheduler)}
-    ours = {name: c for name, c in named.items() if inspect.isclass(c) and c.__module__.startswith(("manual.nn", "manual.optim"))}
+    """The hand-written classes of manual.nn, manual.optim and manual.amp, by name."""
+    named = {**vars(manual.nn), **vars(manual.optim), **vars(manual.optim.lr_scheduler), **vars(manual.amp)}
+    homes = ("manual.nn", "manual.optim", "manual.amp")
+    ours = {name: c for name, c in named.items() if inspect.isclass(c) and c.__module__.startswith(homes)}
     return {name: c for name, c in ours.items() if not name.startswith("_")}
 
 

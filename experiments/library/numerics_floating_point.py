@@ -14,6 +14,7 @@ from experiments.convert import to_numpy, to_torch
 from experiments.library.case import Built
 from experiments.library.function_case import function_case
 from experiments.library.mutate import CHECKS, judge_concept, judge_trajectory
+from manual.amp import GradScaler
 from manual.module import Parameter
 from manual.numerics import floating_point
 from manual.numerics.floating_point import FORMATS
@@ -89,7 +90,7 @@ def judge_scaler(seed: int) -> dict[str, float]:
     """How far GradScaler is from torch.amp's in 30 steps, some of which overflow: gradients, parameters, scale and counter after each."""
     rng = np.random.default_rng(seed)
     settings: dict[str, Any] = {"init_scale": 2.0**9, "growth_factor": 3.0, "backoff_factor": 0.25, "growth_interval": 3}
-    ours, theirs = floating_point.GradScaler(**settings), torch.amp.GradScaler("cpu", **settings)
+    ours, theirs = GradScaler(**settings), torch.amp.GradScaler("cpu", **settings)
     start = rng.normal(size=(2, 5)).astype(np.float32)
     ps, qs = [Parameter(p) for p in start], [torch.nn.Parameter(torch.from_numpy(p.copy())) for p in start]
     options = {"lr": 0.125, "momentum": 0.5}  # powers of two: exact in any order
@@ -118,6 +119,19 @@ def judge_scaler(seed: int) -> dict[str, float]:
     return found
 
 
+def judge_disabled(seed: int) -> dict[str, float]:
+    """A scaler that is not enabled lets even an infinite gradient through: the parameter after a step, against torch.amp's."""
+    start, slope = np.random.default_rng(seed).normal(size=3), np.array([0.3, np.inf, -0.7])
+    p, q = Parameter(start), torch.nn.Parameter(torch.from_numpy(start.copy()))
+    ours, theirs = GradScaler(enabled=False), torch.amp.GradScaler("cpu", enabled=False)
+    p.grad, q.grad = ours.scale(slope), theirs.scale(torch.from_numpy(slope))
+    ours.step(manual.optim.SGD([p], lr=0.5))
+    theirs.step(torch.optim.SGD([q], lr=0.5))
+    ours.update()
+    theirs.update()
+    return {"parameter": error(p.data, q, nonfinite="match"), "scale": abs(ours.get_scale() - theirs.get_scale())}
+
+
 def unless_refused(method: Any, optimizer: Any) -> float:
     """0 if it raises RuntimeError, as it should."""
     try:
@@ -132,7 +146,7 @@ def judge_scaled_step(seed: int) -> dict[str, float]:
     start = np.random.default_rng(seed).normal(size=3)
     p, q = Parameter(start), torch.nn.Parameter(torch.from_numpy(start.copy()))
     settings: dict[str, Any] = {"growth_interval": 1}
-    ours = floating_point.ScaledSGD([p], floating_point.GradScaler(**settings), lr=0.3, momentum=0.9)
+    ours = floating_point.ScaledSGD([p], GradScaler(**settings), lr=0.3, momentum=0.9)
     theirs = in_torch.ScaledSGD([q], in_torch.GradScaler(**settings), lr=0.3, momentum=0.9)
     found: dict[str, float] = {}
     for step in range(4):
@@ -172,5 +186,5 @@ def judge_overflow(seed: int) -> dict[str, float]:
 
 
 CHECKS["floating_point.FloatingPoint"] = [partial(judge_concept, "floating_point"), judge_overflow]
-CHECKS["floating_point.GradScaler"] = [judge_scaler]
+CHECKS["GradScaler"] = [judge_scaler, judge_disabled]
 CHECKS["floating_point.ScaledSGD"] = [partial(judge_trajectory, "floating_point"), judge_scaled_step]

@@ -19,9 +19,10 @@ from experiments.lockstep import LockStep
 from experiments.numerics import floating_point as script
 from experiments.numerics.floating_point import TWIN
 from manual import optim
+from manual.amp import GradScaler
 from manual.module import Parameter
 from manual.numerics import floating_point as by_hand
-from manual.numerics.floating_point import FORMATS, GradScaler
+from manual.numerics.floating_point import FORMATS
 from tests.helpers import whole_run
 from torch_impl.numerics import floating_point as in_torch
 
