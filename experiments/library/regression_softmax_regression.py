@@ -20,6 +20,14 @@ def scores(rng: np.random.Generator, N: int, K: int) -> Built:
     return Built({}, [rng.normal(0, 1.5, (N, K)), rng.integers(0, K, N)], differentiated=(0,))
 
 
+@function_case(PATH, "cross_entropy", smooth=False, repeat=False, nonfinite="match")
+def an_infinite_score(rng: np.random.Generator, N: int, K: int) -> Built:
+    """+∞ for the first class of the first row, which is a wrong one."""
+    z, c = rng.normal(0, 1.5, (N, K)), rng.integers(1, K, N)
+    z[0, 0] = np.inf
+    return Built({}, [z, c], differentiated=(0,))
+
+
 @function_case(PATH, "loss")
 def unpenalised(rng: np.random.Generator, N: int, D: int, K: int) -> Built:
     return problem(rng, N, D, K)

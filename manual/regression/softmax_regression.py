@@ -44,7 +44,7 @@ import numpy as np
 from manual import optim
 from manual.concept import Batch, Concept
 from manual.module import Parameter
-from manual.nn.functional import logsumexp, softmax
+from manual.nn.functional import log_softmax, softmax
 from manual.nn.validate import expect_indices, expect_ndim
 from manual.regression.linear_regression import with_ones
 
@@ -75,7 +75,7 @@ def cross_entropy(z: np.ndarray, c: np.ndarray) -> Any:
     expect_indices("cross_entropy", "c", c, z.shape[1], "classes")
     if c.shape != z.shape[:1]:
         raise ValueError(f"cross_entropy: c must have one class for each row of z, {z.shape[:1]}, got {c.shape}")
-    return (logsumexp(z, axis=1) - z[np.arange(len(z)), c]).mean()
+    return -log_softmax(z)[np.arange(len(z)), c].mean()
 
 
 def cross_entropy_backward(dL_dl: Any, z: np.ndarray, c: np.ndarray) -> np.ndarray:
