@@ -356,7 +356,7 @@ def cond_backward(dL_dκ: Any, A: Array) -> Array:
         raise ValueError(f"cond_backward: A must have full rank, but its smallest singular value is {S[-1]:.6g}, 0 up to rounding")
     dL_dS = np.zeros_like(S)
     dL_dS[0] = dL_dκ / S[-1]
-    dL_dS[-1] -= dL_dκ * S[0] / S[-1] ** 2  # −=: a single row or column has one σ, which is both
+    dL_dS[-1] -= dL_dκ * (S[0] / S[-1]) / S[-1]  # −=: a single row or column has one σ, which is both, and the sum is 0
     return svdvals_backward(dL_dS, A)
 
 
