@@ -92,10 +92,14 @@ def path(name: str) -> list[str]:
 WORDS_A_MINUTE = 100
 """How many words of a concept's two files are read in a minute: slowly, for they are half code and half mathematics."""
 
+FURTHER_READING = "\n# ---- further reading"
+"""How the heading begins under which a file has what a beginner need not read."""
+
 
 def minutes(e: Entry) -> int:
-    """How long it takes to read the two files of a concept, by their words: in fives, rounded up."""
-    words = sum(len((ROOT / side / e.path).read_text(encoding="utf-8").split()) for side in ("manual", "torch_impl"))
+    """How long it takes to read the two files of a concept, by their words: in fives, rounded up, and without what is further reading."""
+    texts = ((ROOT / side / e.path).read_text(encoding="utf-8") for side in ("manual", "torch_impl"))
+    words = sum(len(text.partition(FURTHER_READING)[0].split()) for text in texts)
     return -(-words // (5 * WORDS_A_MINUTE)) * 5
 
 

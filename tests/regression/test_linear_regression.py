@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from types import ModuleType
+
 import numpy as np
 import pytest
 import pytorch_lightning as pl
@@ -13,6 +16,7 @@ from sklearn.metrics import r2_score
 
 from experiments.compare import error
 from experiments.convert import to_numpy, to_torch
+from experiments.curriculum import FURTHER_READING
 from experiments.lockstep import LockStep
 from experiments.regression import linear_regression as script
 from experiments.regression.linear_regression import TWIN, as_row, by_sklearn, descend, diabetes, standardised
@@ -221,6 +225,14 @@ def test_figures_are_drawn_and_squares_are_square(trained: tuple[LockStep, pl.Li
 # ---- further reading: QR, the pseudo-inverse, standard errors, R² ----------------------------------------
 
 SOLUTIONS = ["normal_equation", "qr_solution", "svd_solution"]
+
+
+@pytest.mark.parametrize("module", [by_hand, in_torch])
+def test_what_beginners_need_stands_above_the_further_reading(module: ModuleType) -> None:
+    above, _, below = inspect.getsource(module).partition(FURTHER_READING)
+    assert "def normal_equation" in above
+    assert not any(f"def {name}" in above for name in ("qr_solution", "svd_solution", "standard_errors", "r_squared"))
+    assert "def standard_errors" in below
 
 
 def lstsq(x: np.ndarray, y: np.ndarray) -> np.ndarray:
