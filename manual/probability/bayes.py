@@ -36,7 +36,6 @@ Sources: Bayes 1763; Bishop, Pattern Recognition and Machine Learning, sections 
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -47,8 +46,8 @@ from manual.concept import Batch, Concept
 from manual.module import Parameter
 from manual.nn.functional import log_softmax
 from manual.nn.init import normal
-from manual.nn.validate import expect_array, expect_indices, expect_ndim, expect_size
-from manual.probability.distributions import expect, normal_log_prob, normal_log_prob_backward
+from manual.nn.validate import expect_array, expect_indices, expect_ndim, expect_same_shape, expect_size
+from manual.probability.distributions import HALF_LOG_2PI, expect, normal_log_prob, normal_log_prob_backward
 from manual.probability.likelihood import expect_data, expect_zeros_and_ones, normal_nll, normal_nll_backward
 from manual.regression import ridge
 
@@ -153,10 +152,10 @@ def normal_normal_posterior(x: Array, scale: Array, prior_loc: Array, prior_scal
     """loc and scale of what is believed of a mean, after having seen x from Normal(mean, scale).
 
     The precision of the prior, 1/τ², and those of the n measurements, 1/σ² each, add up; loc is the mean of μ and all of x, weighted by
-    them. It is also the MAP: the top of a bell curve is its middle. Shapes: x (n,), all others ().
+    them. It is also the MAP: the top of a bell curve is its middle. Shapes: x (n,), all others (...).
 
     Raises:
-        ValueError: if a scale is not above 0.
+        ValueError: if a scale is not above 0, or the shapes differ.
     """
     expect_scales("normal_normal_posterior", x, scale, prior_loc, prior_scale)
     precision = 1 / prior_scale**2 + len(x) / scale**2
@@ -165,44 +164,52 @@ def normal_normal_posterior(x: Array, scale: Array, prior_loc: Array, prior_scal
 
 def normal_normal_posterior_backward(
     dL_dloc: Any, dL_ds: Any, x: Array, scale: Array, prior_loc: Array, prior_scale: Array
-) -> tuple[Array, Any, Any, Any]:
-    """With the precision q = 1/τ² + n/σ²: loc = (μ/τ² + Σx/σ²)/q and s = q^(−1/2), so ∂loc/∂q = −loc/q and ∂s/∂q = −s³/2."""
+) -> tuple[Any, Any, Any]:
+    """s = (1/τ² + n/σ²)^(−1/2), and a mean moves towards what weighs more. With t = 1/τ² and q = 1/σ²,
+
+    ∂loc/∂t = s² (μ − loc)        ∂loc/∂q = s² Σ(x − loc)        ∂loc/∂μ = s² t        ∂s/∂t = −s³/2        ∂s/∂q = −n s³/2
+
+    and ∂t/∂τ = −2/τ³, ∂q/∂σ = −2/σ³. x is data, and gets no gradient.
+    """
     loc, s = normal_normal_posterior(x, scale, prior_loc, prior_scale)
-    dL_dtop = dL_dloc * s**2  # of μ/τ² + Σx/σ²
-    dL_dq = -dL_dloc * loc * s**2 - dL_ds * s**3 / 2
-    dL_dx = np.full_like(x, dL_dtop / scale**2)  # (n,)
-    dL_dscale = -2 / scale**3 * (dL_dtop * x.sum() + dL_dq * len(x))
-    dL_dprior_scale = -2 / prior_scale**3 * (dL_dtop * prior_loc + dL_dq)
-    return dL_dx, dL_dscale, dL_dtop / prior_scale**2, dL_dprior_scale
+    dL_dt = dL_dloc * s**2 * (prior_loc - loc) - dL_ds * s**3 / 2
+    dL_dq = dL_dloc * s**2 * (x.sum() - len(x) * loc) - dL_ds * len(x) * s**3 / 2
+    return -2 * dL_dq / scale**3, dL_dloc * s**2 / prior_scale**2, -2 * dL_dt / prior_scale**3
 
 
 def normal_normal_log_evidence(x: Array, scale: Array, prior_loc: Array, prior_scale: Array) -> Any:
     """y = log p(x), averaged over all means that the prior expects: x is then Normal in n dimensions, all shifted by one unknown mean.
 
-    With r = x − μ, S = Σr and v = σ² + n τ², which are the inverse and the determinant of its covariance σ² I + τ² 11ᵀ written out,
+    With S = Σ(x − μ) and v = σ² + n τ², which is n times the variance that S/n, the mean's distance from μ, was expected to have,
 
-    y = −(Σr² − τ² S²/v)/(2σ²) − (n − 1) log σ − ½ log v − n log √(2π)
+    y = −Σ(x − x̄)²/(2σ²) − S²/(2 n v) − (n − 1) log σ − ½ log v − n log √(2π)
+
+    The first term asks whether the x lie as far from one another as σ says, the second whether their mean lies where it was expected.
+    Shapes and errors as above; y (...).
     """
     expect_scales("normal_normal_log_evidence", x, scale, prior_loc, prior_scale)
-    n, r = len(x), x - prior_loc
-    v = scale**2 + n * prior_scale**2
-    square = (r * r).sum() - prior_scale**2 * r.sum() ** 2 / v
-    return -square / (2 * scale**2) - (n - 1) * np.log(scale) - np.log(v) / 2 - n * math.log(2 * math.pi) / 2
+    n, spread, _, off, v = sums(x, scale, prior_loc, prior_scale)
+    return -spread / (2 * scale**2) - off / (2 * v) - (n - 1) * np.log(scale) - np.log(v) / 2 - n * HALF_LOG_2PI
 
 
-def normal_normal_log_evidence_backward(
-    dL_dy: Any, x: Array, scale: Array, prior_loc: Array, prior_scale: Array
-) -> tuple[Array, Any, Any, Any]:
-    """∂y/∂x = −(r − τ² S/v)/σ²        ∂y/∂μ = S/v        ∂y/∂τ = τ (S²/v − n)/v
+def normal_normal_log_evidence_backward(dL_dy: Any, x: Array, scale: Array, prior_loc: Array, prior_scale: Array) -> tuple[Any, Any, Any]:
+    """From ∂S/∂μ = −n, ∂v/∂σ = 2σ and ∂v/∂τ = 2 n τ:
 
-    The last is 0 where S²/v = n: the prior is as wide as the mean of x was off. ∂y/∂σ has a term for each place where σ stands.
+    ∂y/∂σ = Σ(x − x̄)²/σ³ + σ S²/(n v²) − (n − 1)/σ − σ/v        ∂y/∂μ = S/v        ∂y/∂τ = n τ (S²/(n v) − 1)/v
+
+    The last is 0 where the prior is as wide as the mean of x was off: S²/n² = v/n = τ² + σ²/n. x is data, and gets no gradient.
     """
-    n, r = len(x), x - prior_loc
-    S, v = r.sum(), scale**2 + n * prior_scale**2
-    square = (r * r).sum() - prior_scale**2 * S**2 / v
-    dL_dx = -dL_dy * (r - prior_scale**2 * S / v) / scale**2  # (n,)
-    dL_dscale = dL_dy * (square / scale**3 - (n - 1) / scale - scale / v - prior_scale**2 * S**2 / (scale * v**2))
-    return dL_dx, dL_dscale, dL_dy * S / v, dL_dy * prior_scale * (S**2 / v - n) / v
+    n, spread, S, off, v = sums(x, scale, prior_loc, prior_scale)
+    dy_dscale = spread / scale**3 + scale * off / v**2 - (n - 1) / scale - scale / v
+    return dL_dy * dy_dscale, dL_dy * S / v, dL_dy * prior_scale * n * (off / v - 1) / v
+
+
+def sums(x: Array, scale: Array, prior_loc: Array, prior_scale: Array) -> tuple[int, Any, Any, Any, Any]:
+    """n, Σ(x − x̄)², S, S²/n and v; the last three have the shape of prior_loc. With no x all but v are 0."""
+    n, at_least_1 = len(x), max(len(x), 1)
+    spread = ((x - x.sum() / at_least_1) ** 2).sum()
+    S = (x - prior_loc[..., None]).sum(axis=-1)  # (..., n) summed over n
+    return n, spread, S, S**2 / at_least_1, scale**2 + n * prior_scale**2
 
 
 # ---- a line: MAP and ridge -----------------------------------------------------------------------
@@ -331,11 +338,13 @@ def seen(function: str, x: Array, concentration1: Array, concentration0: Array) 
 
 
 def expect_scales(function: str, x: Array, scale: Array, prior_loc: Array, prior_scale: Array) -> None:
-    """Raise unless x is a list of numbers, and both scales are above 0."""
+    """Raise unless x is a list of numbers, both scales are above 0, and all but x have one shape."""
     expect_data(function, x)
     expect_array(function, "prior_loc", prior_loc, x.dtype)
     expect(function, "scale", scale, scale > 0, "be above 0")
     expect(function, "prior_scale", prior_scale, prior_scale > 0, "be above 0")
+    expect_same_shape(function, "scale", scale, "prior_loc", prior_loc)
+    expect_same_shape(function, "prior_scale", prior_scale, "prior_loc", prior_loc)
 
 
 # ---- what is trained -----------------------------------------------------------------------------

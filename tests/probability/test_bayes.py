@@ -102,6 +102,7 @@ def test_no_throws_leave_the_prior() -> None:
     assert by_hand.beta_bernoulli_log_evidence(none, a, b).tolist() == [0, 0]
     assert by_hand.normal_normal_posterior(none, *SCALES) == pytest.approx((1.0, 1.7), rel=1e-15)
     assert by_hand.normal_normal_log_evidence(none, *SCALES) == pytest.approx(0, abs=1e-15)
+    assert by_hand.normal_normal_log_evidence_backward(1.7, none, *SCALES) == pytest.approx((0, 0, 0), abs=1e-15)
 
 
 def test_map_of_a_coin() -> None:
@@ -147,7 +148,7 @@ def test_the_best_prior_is_as_wide_as_the_mean_was_off() -> None:
     """∂y/∂τ is 0 where S²/v = n: (mean of x − μ)² = τ² + σ²/n."""
     scale, prior_loc, _ = SCALES
     tau = np.sqrt((MEASURED.mean() - prior_loc) ** 2 - scale**2 / 4)
-    slope = by_hand.normal_normal_log_evidence_backward(1.0, MEASURED, scale, prior_loc, np.array(tau))[3]
+    slope = by_hand.normal_normal_log_evidence_backward(1.0, MEASURED, scale, prior_loc, np.array(tau))[2]
     assert abs(slope) < 1e-14
     around = [by_hand.normal_normal_log_evidence(MEASURED, scale, prior_loc, np.array(tau * f)) for f in (0.9, 1.0, 1.1)]
     assert around[1] == max(around)
@@ -296,6 +297,12 @@ def test_bad_input_is_named() -> None:
         (ValueError, r"scale must be above 0, got 0\.0", "normal_normal_posterior", (MEASURED, none, one, one)),
         (ValueError, r"prior_scale must be above 0, got 0\.0", "normal_normal_log_evidence", (MEASURED, one, one, none)),
         (TypeError, r"x must be floating point, got int64", "normal_normal_posterior", (y, one, one, one)),
+        (
+            ValueError,
+            r"scale and prior_loc must have one shape, got \(2,\) and \(\)",
+            "normal_normal_posterior",
+            (MEASURED, half, one, half),
+        ),
         (ValueError, r"x must hold 0 and 1 only, got 2\.0", "naive_bayes_fit", (2 * x, y, 2)),
         (ValueError, r"x must have at least one row, got shape \(0, 2\)", "naive_bayes_fit", (x[:0], y[:0], 2)),
         (ValueError, r"axis 0 of y must be rows of x = 3, got shape \(2,\)", "naive_bayes_fit", (x, y[:2], 2)),

@@ -52,8 +52,9 @@ def normal_normal_posterior(x: Tensor, scale: Tensor, prior_loc: Tensor, prior_s
 
 def normal_normal_log_evidence(x: Tensor, scale: Tensor, prior_loc: Tensor, prior_scale: Tensor) -> Tensor:
     """The density of x as one draw of a Normal in n dimensions."""
-    covariance = scale**2 * torch.eye(len(x), dtype=x.dtype, device=x.device) + prior_scale**2
-    return MultivariateNormal(prior_loc.expand(len(x)), covariance).log_prob(x)
+    eye = torch.eye(len(x), dtype=x.dtype, device=x.device)
+    covariance = scale[..., None, None] ** 2 * eye + prior_scale[..., None, None] ** 2  # (..., n, n)
+    return MultivariateNormal(prior_loc[..., None].expand(*prior_loc.shape, len(x)), covariance).log_prob(x)
 
 
 def negative_log_posterior(x: Tensor, y: Tensor, W: Tensor, b: Tensor, scale: Any, prior_scale: Any, rows: int) -> Tensor:
