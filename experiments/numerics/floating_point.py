@@ -1,7 +1,7 @@
 """Floating point: numbers with few digits, and how to train in 16 bits
 
-A network that reads digits is trained in float16, which is too coarse for its gradients: without loss scaling it learns nothing, with it
-as much as in float32. The figures show how far floating point numbers are apart, what that does to sums and differences, where the
+A network that reads digits is trained in float16, whose range is too short for its gradients: without loss scaling it learns nothing,
+with it as much as in float32. The figures show how far floating point numbers are apart, what that does to sums and differences, where the
 gradients lie, and how the scale finds itself.
 """
 
