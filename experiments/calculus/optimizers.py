@@ -346,8 +346,9 @@ def swing(lr: float, momentum: float, steps: int) -> tuple[np.ndarray, np.ndarra
 
 
 def shrinking(x: np.ndarray) -> float:
-    """By how much the distance shrinks in a step in the long run, measured: of the a and b that come nearest to xₖ₊₁ = a xₖ + b xₖ₋₁ on this
-    walk, the larger root of r² − a r − b.
+    """By how much the distance shrinks in a step in the long run, measured on this walk.
+
+    It is the larger root of r² − a r − b, for the a and b with which xₖ₊₁ comes nearest to a xₖ + b xₖ₋₁.
     """
     a, b = np.linalg.lstsq(np.stack([x[1:-1], x[:-2]], axis=1), x[2:])[0]
     return float(abs(np.roots([1, -a, -b])).max())

@@ -225,7 +225,11 @@ BY_REASON: dict[str, tuple[str, ...]] = {
     "what value.backward returns is a new array that nobody else holds": (
         "attention.Attention.backward:inplace:dL_de = dL_de + self.query.backward(dL_dq) => dL_de += self.query.backward(dL_dq):0",
     ),
+    "any finite number would do: exp(−∞ − m) is 0, and exp(∞ − m) is ∞": (
+        "functional.logsumexp:constant:np.where(np.isinf(m), 0, m) => np.where(np.isinf(m), 1, m):0",
+    ),
     "the two have one length, one shape and one dtype": (
+        "svd.LowRank.backward:saved:dL_dloss * 2 * (P - row) / row.size => dL_dloss * 2 * (P - row) / P.size:0",
         "pca.LinearAutoencoder.backward:saved:dL_dloss * 2 * (x_hat - x) / len(x) => dL_dloss * 2 * (x_hat - x) / len(z):0",
         "pca.LinearAutoencoder.backward:saved:dL_dloss * 2 * (x_hat - x) / len(x) => dL_dloss * 2 * (x_hat - x) / len(x_hat):0",
         "vectors.Vectors.backward:saved:np.full(len(x), -dL_dloss / len(x), x.dtype) => np.full(len(w), -dL_dloss / len(x), x.dtype):0",

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+import experiments
+from experiments.compare import error
+from experiments.convert import to_torch
 from experiments.library.case import Built
 from experiments.library.function_case import function_case
+from experiments.library.mutate import CHECKS, judge_concept
 
 PATH = "linear_algebra.svd"
 
@@ -117,3 +122,17 @@ def without_small_ones(rng: np.random.Generator, M: int, K: int) -> Built:
 def of_the_identity_over_zeros(rng: np.random.Generator, K: int) -> list[Any]:
     """Equal singular values, where the subgradient belongs to the vectors that are found: here the axes."""
     return [np.vstack([np.eye(K), np.zeros((2, K))])]
+
+
+def judge_repeated_rows(seed: int) -> dict[str, float]:
+    """The gradients of a batch in which rows of the image come more than once."""
+    ours, theirs = experiments.twin("svd").build(seed)
+    rng = np.random.default_rng(seed)
+    batch = rng.integers(0, 5, 9), rng.normal(size=(9, len(ours.V)))
+    ours.training_step(batch, 0)
+    ours.backward(0.7)
+    (0.7 * theirs.training_step(to_torch(batch), 0)).backward()
+    return {name: error(getattr(ours, name).grad, p.grad) for name, p in theirs.named_parameters()}
+
+
+CHECKS["svd.LowRank"] = [partial(judge_concept, "svd"), judge_repeated_rows]

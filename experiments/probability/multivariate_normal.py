@@ -18,6 +18,7 @@ from experiments.data import ArrayData, Split, split_at_random, standardise
 from experiments.figure import BY_HAND, TORCH, draw_both, figure
 from experiments.pair import Twin
 from experiments.walk import Path, walk
+from manual.linear_algebra.matrices import substitute
 from manual.probability import multivariate_normal as by_hand
 from manual.probability.distributions import standard_normal
 from manual.probability.multivariate_normal import MultivariateNormal as Manual
@@ -63,7 +64,7 @@ def ellipse(loc: np.ndarray, scale_tril: np.ndarray, radius: float) -> np.ndarra
 
 def inside(x: np.ndarray, loc: np.ndarray, scale_tril: np.ndarray, radius: float) -> float:
     """The fraction of rows for which ‖z‖ is below this."""
-    z = by_hand.substitute(scale_tril, (x - loc).T)  # (2, N)
+    z = substitute(scale_tril, (x - loc).T)  # (2, N)
     return float(((z**2).sum(axis=0) < radius**2).mean())
 
 

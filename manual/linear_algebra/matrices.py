@@ -210,6 +210,20 @@ def solve_backward(dL_dx: Array, A: Array, b: Array) -> tuple[Array, Array]:
     return dL_dA, dL_db
 
 
+def substitute(L: Array, B: Array, upper: bool = False) -> Array:
+    """X with L X = B for a triangular L, 0 above its diagonal (torch.linalg.solve_triangular): no elimination is needed.
+
+    The first row has one unknown, the second one more, and so on. If L is `upper`, 0 below its diagonal, it goes from the bottom up.
+    Shapes: L (n, n), B and X (n, k).
+    """
+    if upper:
+        return substitute(L[::-1, ::-1], B[::-1])[::-1]  # upside down and back to front it is 0 above its diagonal
+    X = np.empty_like(B)
+    for i in range(len(L)):
+        X[i] = (B[i] - L[i, :i] @ X[:i]) / L[i, i]  # (k,) less (i,) @ (i, k)
+    return X
+
+
 # ---- determinant, trace, rank --------------------------------------------------------------------
 
 

@@ -391,9 +391,7 @@ def expect_gradients(asked: Array, S: Array, apart: Array, above_0: Array) -> No
                 "and the least change of A picks others"
             )
         if not above_0[j]:
-            raise ValueError(
-                f"svd_backward: the gradient of singular vectors {j} does not exist: their singular value is 0 up to rounding"
-            )
+            raise ValueError(f"svd_backward: the gradient of singular vectors {j} does not exist: their singular value is 0 up to rounding")
 
 
 # ---- what is trained -----------------------------------------------------------------------------

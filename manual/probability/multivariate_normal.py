@@ -12,7 +12,7 @@ In networks it is the shape of what a variational autoencoder draws, of a policy
 (see `bayes`). What to look at in the figures: the circle that becomes an ellipse, and the ellipse that both sides lay around flowers.
 
     cholesky     Σ = L Lᵀ          the square root with 0 above its diagonal: there is one, if no direction varies by 0 or less
-    substitute   L X = B           row by row from the top: each row has one unknown that the rows above have not
+    substitute   L X = B           row by row from the top: each row has one unknown that the rows above have not (see `matrices`)
     log_prob     −zᵀz/2 − log det L − D log √(2π),      L z = x − loc
     entropy      D (½ + log √(2π)) + log det L           how large the ellipse is; det L = the product of L's diagonal
 
@@ -40,7 +40,7 @@ import numpy as np
 from manual import optim
 from manual.concept import Batch, Concept
 from manual.linear_algebra.eigen import covariance
-from manual.linear_algebra.matrices import expect_square
+from manual.linear_algebra.matrices import expect_square, substitute
 from manual.module import Parameter
 from manual.nn.init import normal
 from manual.nn.validate import expect_array, expect_ndim, expect_size
@@ -80,19 +80,6 @@ def cholesky_backward(dL_dY: Array, A: Array) -> Array:
     P[np.diag_indices(len(P))] /= 2  # Φ
     left = substitute(Y.T, (P + P.T) / 2, upper=True)  # Y⁻ᵀ times the symmetric part, (n, n)
     return substitute(Y.T, left.T, upper=True)  # Y⁻ᵀ leftᵀ: what is left times Y⁻¹, as the whole is symmetric
-
-
-def substitute(L: Array, B: Array, upper: bool = False) -> Array:
-    """X with L X = B, from the top down; from the bottom up if L is `upper`, 0 below its diagonal (torch.linalg.solve_triangular).
-
-    Shapes: L (n, n), B and X (n, k).
-    """
-    if upper:
-        return substitute(L[::-1, ::-1], B[::-1])[::-1]  # upside down and back to front it is 0 above its diagonal
-    X = np.empty_like(B)
-    for i in range(len(L)):
-        X[i] = (B[i] - L[i, :i] @ X[:i]) / L[i, i]  # (k,) less (i,) @ (i, k)
-    return X
 
 
 def lower_cholesky(raw: Array) -> Array:

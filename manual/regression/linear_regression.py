@@ -52,6 +52,7 @@ import numpy as np
 from manual import optim
 from manual.concept import StraightLine
 from manual.linear_algebra.eigen import qr
+from manual.linear_algebra.matrices import substitute
 from manual.linear_algebra.svd import matrix_rank, pinv
 from manual.module import Parameter
 from manual.nn.validate import expect_same_shape
@@ -170,7 +171,8 @@ def with_ones(x: np.ndarray) -> np.ndarray:
 def qr_solution(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The W and b of least squares from A = Q R, where Q has columns of length 1 at right angles, and R is 0 below its diagonal.
 
-    AᵀA p = Aᵀy becomes RᵀQᵀQ R p = RᵀQᵀy. QᵀQ is I, and Rᵀ on both sides can be left out: R p = Qᵀy, which is solved from the last row up.
+    AᵀA p = Aᵀy becomes RᵀQᵀQ R p = RᵀQᵀy. QᵀQ is I, and Rᵀ on both sides can be left out: R p = Qᵀy, which is solved from the last
+    row up (`substitute`).
 
     Args:
         x: (N, D).
@@ -183,19 +185,8 @@ def qr_solution(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         ValueError: as `normal_equation`.
     """
     Q, R = qr(independent("qr_solution", x, y))
-    p = back_substitution(R, Q.T @ y)  # (D+1, D+1), (D+1, N) @ (N, 1)
+    p = substitute(R, Q.T @ y, upper=True)  # (D+1, D+1), (D+1, N) @ (N, 1)
     return p[:-1], p[-1]
-
-
-def back_substitution(R: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The p with R p = b, for an R that is 0 below its diagonal: the last row has one unknown, the row above one more, and so on.
-
-    Shapes: R (D, D), b and p (D, k).
-    """
-    p = np.zeros_like(b)
-    for i in reversed(range(len(R))):
-        p[i] = (b[i] - R[i, i + 1 :] @ p[i + 1 :]) / R[i, i]  # (k,) − (D−i−1,) @ (D−i−1, k)
-    return p
 
 
 def svd_solution(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -244,9 +235,9 @@ def standard_errors(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarra
     if parameters == N:
         raise ValueError(f"standard_errors: x must have more than {parameters} rows, one for each parameter, got {N}")
     Q, R = qr(A)
-    r = A @ back_substitution(R, Q.T @ y) - y  # (N, D+1) @ (D+1, 1): what qr_solution leaves
+    r = A @ substitute(R, Q.T @ y, upper=True) - y  # (N, D+1) @ (D+1, 1): what qr_solution leaves
     s = np.sqrt((r * r).sum() / (N - parameters))
-    inverse_of_R = back_substitution(R, np.eye(parameters, dtype=x.dtype))  # (D+1, D+1)
+    inverse_of_R = substitute(R, np.eye(parameters, dtype=x.dtype), upper=True)  # (D+1, D+1)
     errors = s * np.sqrt((inverse_of_R**2).sum(axis=1, keepdims=True))  # the length of each row: (D+1, 1)
     return errors[:-1], errors[-1]
 

@@ -80,6 +80,14 @@ def test_log_determinant_does_not_overflow() -> None:
         assert error(by_hand.log_determinant_backward(2.0, A), 2 * np.linalg.inv(A).T) < 1e-12
 
 
+def test_substitution_solves_triangular_systems() -> None:
+    rng = np.random.default_rng(3)
+    L, B = np.tril(rng.normal(size=(5, 5)), -1) + np.diag(rng.uniform(1, 2, 5)), rng.normal(size=(5, 2))
+    assert error(L @ by_hand.substitute(L, B), B) < 1e-14
+    assert error(L.T @ by_hand.substitute(L.T, B, upper=True), B) < 1e-14
+    assert error(by_hand.substitute(L, B), torch.linalg.solve_triangular(*to_torch((L, B)), upper=False)) < 1e-14
+
+
 # ---- degenerate matrices -------------------------------------------------------------------------
 
 

@@ -17,7 +17,7 @@ from experiments.library.probability_multivariate_normal import a_covariance, a_
 from experiments.lockstep import LockStep
 from experiments.probability import multivariate_normal as script
 from experiments.probability.multivariate_normal import TWIN
-from manual.linear_algebra.matrices import log_determinant
+from manual.linear_algebra.matrices import log_determinant, substitute
 from manual.probability import multivariate_normal as by_hand
 from manual.probability.distributions import normal_log_prob
 from tests.helpers import whole_run
@@ -103,14 +103,6 @@ def test_jacobian_of_cholesky_is_that_of_torch_func() -> None:
             assert np.abs(by_hand.cholesky_backward(unit, A) - J[i, j].numpy()).max() < 1e-13
 
 
-def test_substitution_solves_triangular_systems() -> None:
-    rng = np.random.default_rng(3)
-    L, B = a_root(rng, 5), rng.normal(size=(5, 2))
-    assert error(L @ by_hand.substitute(L, B), B) < 1e-14
-    assert error(L.T @ by_hand.substitute(L.T, B, upper=True), B) < 1e-14
-    assert error(by_hand.substitute(L, B), torch.linalg.solve_triangular(*to_torch((L, B)), upper=False)) < 1e-14
-
-
 # ---- the density ---------------------------------------------------------------------------------
 
 
@@ -177,7 +169,7 @@ def test_samples_have_the_mean_the_covariance_and_the_distances() -> None:
     x = by_hand.sample(loc, L, (20_000,), rng=np.random.default_rng(8))
     assert x.mean(axis=0) == pytest.approx(loc, abs=4 * math.sqrt(2 / 20_000))
     assert np.cov(x.T) == pytest.approx(covariance, abs=0.08)
-    z = by_hand.substitute(L, (x - loc).T)
+    z = substitute(L, (x - loc).T)
     assert stats.kstest((z**2).sum(axis=0), stats.chi2(3).cdf).pvalue > 0.01
     for each in z:
         assert stats.kstest(each, stats.norm.cdf).pvalue > 0.01
@@ -286,7 +278,7 @@ def test_figures_show_what_their_captions_say(trained: tuple[LockStep, Any]) -> 
     assert list(drawn) == ["the ellipses that were found", "a circle, stretched and slanted", "no longer positive definite", "on the way"]
     loc, L = by_hand.closed_form(x)
     for line, radius in zip(drawn["the ellipses that were found"].axes[0].lines, (1, 1, 2, 2), strict=False):
-        z = by_hand.substitute(L, (np.transpose(line.get_data()) - loc).T)
+        z = substitute(L, (np.transpose(line.get_data()) - loc).T)
         assert (z**2).sum(axis=0) == pytest.approx(radius**2, rel=1e-6)
     assert (script.inside(x, loc, L, 1), script.inside(x, loc, L, 2)) == (0.375, 0.85)
     assert [stats.chi2(2).cdf(r * r) for r in (1, 2)] == pytest.approx([1 - math.exp(-0.5), 1 - math.exp(-2)], rel=1e-14)

@@ -266,14 +266,6 @@ def test_the_normal_equation_loses_twice_the_digits() -> None:
     assert np.linalg.cond(A.T @ A) == pytest.approx(np.linalg.cond(A) ** 2, rel=1e-4)
 
 
-def test_back_substitution_is_torchs() -> None:
-    rng = np.random.default_rng(0)
-    R, b = np.triu(rng.normal(size=(4, 4))) + 2 * np.eye(4), rng.normal(size=(4, 3))
-    p = by_hand.back_substitution(R, b)
-    assert error(R @ p, b) < 1e-14
-    assert error(p, in_torch.back_substitution(*to_torch((R, b)))) < 1e-14
-
-
 def test_of_collinear_features_the_shortest_solution_is_lstsqs() -> None:
     x, y, _, _ = problem(7, rows=9, columns=3)
     collinear = np.hstack([x, 2 * x[:, :1] - 3])

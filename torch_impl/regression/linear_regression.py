@@ -80,13 +80,8 @@ def with_ones(x: Tensor) -> Tensor:
 def qr_solution(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """The W and b of least squares from A = Q R."""
     Q, R = torch.linalg.qr(with_ones(x))
-    p = back_substitution(R, Q.T @ y)
+    p = torch.linalg.solve_triangular(R, Q.T @ y, upper=True)
     return p[:-1], p[-1]
-
-
-def back_substitution(R: Tensor, b: Tensor) -> Tensor:
-    """The p with R p = b, for an R that is 0 below its diagonal."""
-    return torch.linalg.solve_triangular(R, b, upper=True)
 
 
 def svd_solution(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
