@@ -340,9 +340,10 @@ def dynamic_scale(history: tuple[History, History]) -> Figure:
     """The scale of each step."""
     ours, theirs = history
     fig, axes = figure(
-        "The scale of the float16 run of the last figure (broad: torch, dashes: by hand). It begins at 2⁴⁴: gradients overflow, the steps "
-        "are skipped (crosses) and the scale is halved, until they fit. After 5 steps in a row without overflow it is doubled (torch.amp "
-        "waits for 2,000), and so it keeps knocking at the ceiling: as high as it can be, where the fewest gradients are lost.",
+        "The scale of the run in float16 of the figure 'the same network in four ways' (broad: torch, dashes: by hand). It begins at "
+        "2⁴⁴: gradients overflow, the steps are skipped (crosses) and the scale is halved, until they fit. After 5 steps in a row "
+        "without overflow it is doubled (torch.amp waits for 2,000), and so it keeps knocking at the ceiling: as high as it can be, where "
+        "the fewest gradients are lost.",
         size=(6.6, 3.2),
     )
     ax, skipped = axes[0, 0], np.flatnonzero(ours.skipped)
