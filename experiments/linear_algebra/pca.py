@@ -171,7 +171,7 @@ def convergence(manual: Manual, x: np.ndarray, steps: int = 1100, every: int = 1
     components, _ = pca_by_svd(x, k)
     step, lowest = np.arange(0, steps + 1, every), lowest_loss(x, k)
     fig, axes = figure(
-        f"Training, from other weights than the run's own (lr {settings['lr']:g}; bands torch, dashes by hand). Left: the angles between the "
+        f"Training, from other weights than the run's (lr {settings['lr']:g}; bands torch, dashes by hand). Left: the angles between the "
         f"plane of the decoder, which the rows of W_d span, and that of the first {k} components. (In a space of {D} dimensions "
         f"{min(k, D - k)} of them can be above 0.) Right: how far the loss is above the lowest that there is, the variance that is left "
         f"out, {lowest:.6f}. When one digit of the plane is right, two of the loss are: near its lowest point a loss is flat.",
