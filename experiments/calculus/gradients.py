@@ -20,6 +20,7 @@ from experiments.convert import to_torch
 from experiments.data import ArrayData
 from experiments.figure import BY_HAND, TORCH, figure
 from experiments.pair import Twin
+from experiments.surfaces import WINDOWS, draw_surface
 from experiments.walk import walk
 from manual.calculus import gradients as by_hand
 from manual.calculus.gradients import SURFACES
@@ -29,9 +30,6 @@ from torch_impl.calculus.gradients import Descent as Torch
 
 NEWTON, PLAIN = "#d1495b", "#222222"
 """The colours of the two methods."""
-
-WINDOWS = {"bowl": ((-2.3, 1.1), (-1.3, 1.5)), "valley": ((-1.8, 1.6), (-0.8, 2.6)), "saddle": ((-1.9, 1.5), (-1.5, 1.5))}
-"""What is shown of each surface: the limits of x and of y."""
 
 
 def descend(surface: str, method: str, steps: int, start: tuple[float, float] | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -57,17 +55,6 @@ def before(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Fi
 def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
     """Both methods on all three surfaces, whichever was trained."""
     return {"Newton against gradient descent": newton()}
-
-
-def draw_surface(ax: Any, surface: str, ys: tuple[float, float] | None = None) -> None:
-    """Contours, closer together where it is low, and the minima; ys in place of the window's own."""
-    xs, ys = WINDOWS[surface][0], ys or WINDOWS[surface][1]
-    grid = np.stack(np.meshgrid(np.linspace(*xs, 160), np.linspace(*ys, 160)))
-    height = SURFACES[surface].height(grid)
-    ax.contour(*grid, height, levels=np.linspace(0.02, 1, 16) ** 3 * height.max(), colors="#c8c8c8", linewidths=0.7)
-    for minimum in SURFACES[surface].minima:
-        ax.plot(*minimum, "*", color="black", markersize=12, zorder=6)
-    ax.set(title=surface, xlabel="x", ylabel="y", xlim=xs, ylim=ys)
 
 
 def gradient_in_torch(surface: str, points: np.ndarray) -> np.ndarray:

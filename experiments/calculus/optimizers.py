@@ -7,7 +7,6 @@ so is the optimizer's memory.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,10 @@ from matplotlib.figure import Figure
 
 import manual.optim
 from experiments import run
-from experiments.compare import as_array
 from experiments.data import ArrayData, InputError, Split
 from experiments.figure import BY_HAND, TORCH, draw_both, figure
 from experiments.pair import Twin
+from experiments.surfaces import WINDOWS, Make, draw_surface, roll_freely
 from experiments.walk import walk
 from manual.calculus.gradients import HESSIANS
 from manual.calculus.optimizers import OPTIMIZERS, SCHEDULES, SURFACES, heavy_ball_rate, jensen_gap
@@ -60,55 +59,6 @@ def roll(surface: str, optimizer: str, lr: float | None = None, steps: int = STE
     return ours["point"], theirs["point"]
 
 
-Make = Callable[[Any, list[Any]], Any]
-"""make(library, parameters): an optimizer of manual.optim or of torch.optim."""
-
-
-def roll_freely(
-    surface: str, make: Make, steps: int, *, shape: tuple[int, ...] = (2,), noise: Any = None, schedule: str = "constant"
-) -> tuple[np.ndarray, np.ndarray]:
-    """The points, (steps+1, 2), by hand and in torch, where the Concept cannot go: optimizers that it does not have, and noisy gradients.
-
-    Args:
-        surface: where.
-        make: the optimizer.
-        steps: to take.
-        shape: of the parameter that holds x and y.
-        noise: what each gradient is off by, (steps, 2); None is nothing.
-        schedule: of the table SCHEDULES.
-    """
-    noise = np.zeros((steps, 2)) if noise is None else noise
-    ours = Parameter(np.reshape(SURFACES[surface].start, shape))
-    theirs = torch.tensor(ours.data, requires_grad=True)
-
-    def by_hand(k: int) -> float:
-        point = ours.data.reshape(2)
-        ours.grad = (SURFACES[surface].backward(1.0, point) + noise[k]).reshape(shape)
-        return float(SURFACES[surface].height(point))
-
-    def by_autograd(k: int) -> torch.Tensor:
-        theirs.grad = None
-        with torch.enable_grad():
-            height = in_torch.SURFACES[surface].height(theirs.reshape(2))
-            (height + theirs.reshape(2) @ torch.from_numpy(noise[k])).backward()
-        return height
-
-    paths = []
-    for library, schedules, point, closure in (
-        (manual.optim, SCHEDULES, ours, by_hand),
-        (torch.optim, in_torch.SCHEDULES, theirs, by_autograd),
-    ):
-        optimizer = make(library, [point])
-        lr = schedules[schedule](optimizer, steps)
-        places = [as_array(point).copy()]
-        for k in range(steps):
-            optimizer.step(partial(closure, k))
-            lr.step()
-            places.append(as_array(point).copy())
-        paths.append(np.reshape(places, (-1, 2)))
-    return paths[0], paths[1]
-
-
 FREE: dict[str, tuple[Make, tuple[int, ...]]] = {
     "lbfgs": (lambda library, p: library.LBFGS(p, max_iter=1, max_eval=25, line_search_fn="strong_wolfe"), (2,)),
     "muon": (lambda library, p: library.Muon(p, lr=0.02, weight_decay=0.0), (1, 2)),
@@ -136,9 +86,6 @@ LOOKS = {
     "muon": ("Muon", "#d1495b"),
 }
 """The name and the colour of each optimizer in figures."""
-
-WINDOWS = {"bowl": ((-2.3, 1.1), (-1.3, 1.5)), "valley": ((-1.8, 1.6), (-0.8, 2.0)), "saddle": ((-1.9, 1.5), (-1.3, 1.5))}
-"""What is shown of each surface: the limits of x and of y, all of one shape."""
 
 Rolled = Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray]]]
 """Surface → optimizer → the points by hand and in torch."""
@@ -179,6 +126,7 @@ def paths(rolled: Rolled) -> Figure:
     )
     for ax, (surface, of) in zip(axes[0], rolled.items(), strict=True):
         draw_surface(ax, surface)
+        ax.set_aspect("equal")
         for name in CLASSICS:
             draw_roll(ax, surface, name, of[name])
     axes[0, 0].legend(fontsize=8, loc="lower left")
@@ -232,6 +180,7 @@ def path(name: str, rolled: Rolled) -> Figure:
     )
     for ax, (surface, of) in zip(axes[0], rolled.items(), strict=True):
         draw_surface(ax, surface)
+        ax.set_aspect("equal")
         draw_roll(ax, surface, name, of[name])
     return fig
 
@@ -247,17 +196,6 @@ def draw_roll(ax: Any, surface: str, name: str, sides: tuple[np.ndarray, np.ndar
     draw_both(ax, ours.T, theirs.T, *LOOKS[name])
     ax.plot(*ours[-1], "s", color=LOOKS[name][1], markersize=6, zorder=5)
     ax.plot(*SURFACES[surface].start, "o", color="black", markersize=6)
-
-
-def draw_surface(ax: Any, surface: str) -> None:
-    """Contours, closer together where it is low, and the minima."""
-    xs, ys = WINDOWS[surface]
-    grid = np.stack(np.meshgrid(np.linspace(*xs, 200), np.linspace(*ys, 200)))
-    height = SURFACES[surface].height(grid)
-    ax.contour(*grid, height, levels=np.linspace(0.02, 1, 16) ** 3 * height.max(), colors="#c8c8c8", linewidths=0.7)
-    for minimum in SURFACES[surface].minima:
-        ax.plot(*minimum, "*", color="black", markersize=13, zorder=6)
-    ax.set(title=surface, xlabel="x", ylabel="y", xlim=xs, ylim=ys, aspect="equal")
 
 
 def heights(rolled: Rolled) -> Figure:
@@ -472,6 +410,7 @@ def convexity() -> Figure:
     )
     for ax, surface in zip(axes[0], SURFACES, strict=True):
         draw_surface(ax, surface)
+        ax.set_aspect("equal")
         grid = np.stack(np.meshgrid(*(np.linspace(*limits, 80) for limits in WINDOWS[surface])))
         bend = smallest_curvature(surface, grid)
         if (bend < 0).any():
