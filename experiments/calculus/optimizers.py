@@ -322,7 +322,7 @@ def rates(schedule: str) -> tuple[np.ndarray, np.ndarray]:
     return found[0], found[1]
 
 
-def noisy(schedule: str, walks: int = 20, lr: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
+def noisy(schedule: str, walks: int = 10, lr: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
     """The height at every step of gradient descent on the bowl with noisy gradients, by hand and in torch: the mean of some walks."""
     heights = []
     for seed in range(walks):
@@ -342,7 +342,7 @@ def schedules() -> Figure:
     fig, axes = figure(
         f"Learning rates that change. Left and middle: lr at each of {STEPS} steps, as a fraction of the largest, for the schedules of "
         "torch.optim that look at the step alone. Right: what they are good for. Gradient descent on the bowl, with gradients that are off "
-        "by Normal(0, 1) at every step, as those of small batches are; the mean height of 20 walks. With a constant lr it gets down fast "
+        "by Normal(0, 1) at every step, as those of small batches are; the mean height of 10 walks. With a constant lr it gets down fast "
         "and then jitters at one height for ever. As the steps are shortened the jitter gets smaller, sooner or later, and all end "
         "lower. Bands are torch, dashes by hand.",
         columns=3,
