@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import signal
 import sys
 import time
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from jsonargparse import ArgumentError
@@ -216,8 +219,10 @@ def prepare(twin: Twin, resumed: dict[str, Any] | None, checkpoint: Path | None)
     try:
         if checkpoint:
             sys.argv[1:1] = ["--config", str(checkpoint.parent.parent / "config.yaml")]
-        cli = RunCLI(twin, resumed)
-        assert cli.datamodule.split, "loads the data"
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Initializing zero-element tensors")  # refused below, in one line
+            cli = RunCLI(twin, resumed)
+        refuse_what_does_not_fit(cli.model, cli.datamodule.split.train)
         cli.model.configure_optimizers()
         if resumed:
             twin.by_hand(cli.model).load_state_dict(to_numpy(resumed["state_dict"]))  # raises ValueError if they do not fit
@@ -253,6 +258,19 @@ def explain(error: Exception) -> str:
     )
     text = re.sub(r"^Problem with given class_path .*?: ", "", text)
     return text if len(text) <= 300 else text[:300] + " …"
+
+
+def refuse_what_does_not_fit(model: pl.LightningModule, train: tuple[np.ndarray, ...]) -> None:
+    """Raise InputError for a model that is empty, or that the data do not fit: a copy of it is shown the first of them."""
+    empty = [f"{name} {tuple(p.shape)}" for name, p in model.named_parameters() if p.numel() == 0]
+    if empty:
+        raise InputError(f"every size of the model must be at least 1: nothing would be in {', '.join(empty)}")
+    batch = [torch.from_numpy(a[:32]) for a in train]
+    try:
+        with torch.random.fork_rng(devices=[]):
+            copy.deepcopy(model).training_step(tuple(t.to(model.dtype) if t.is_floating_point() else t for t in batch), 0)
+    except (RuntimeError, IndexError, ValueError) as error:
+        raise InputError(f"the data do not fit this model: {explain(error)}") from error
 
 
 def refuse_what_cannot_be_compared(cli: RunCLI) -> None:

@@ -308,6 +308,7 @@ BAD = {
     "--model.dropout 1.5": r"dropout.*between 0 and 1.*1\.5",
     "--model.lr -1": r"learning rate.*-1",
     "--model.hidden -2": r"-2",
+    "--model.hidden 0": r"every size of the model must be at least 1: nothing would be in fc1\.weight \(0, 64\), fc1\.bias \(0,\)",
     "--data.batch_size -1": r"--data\.batch_size.*must not be negative, got -1",
     "--data.seed -1": r"--data\.seed must not be negative, got .*-1",
     "--trainer.max_epochs 0": r"--trainer\.max_epochs.*must not be 0",
@@ -329,6 +330,14 @@ def test_bad_input_is_one_line_and_leaves_nothing(options: str, here: Path) -> N
     status, out, err = command("run", "digits_mlp", *options.split())
     assert (status, out) == (BAD_INPUT, "")
     assert_one_line(err, BAD[options])
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize(("concept", "option"), [("softmax_regression", "--model.features"), ("svd", "--model.rows")])
+def test_a_model_that_the_data_do_not_fit_is_refused_before_anything_is_written(concept: str, option: str, here: Path) -> None:
+    status, out, err = command("run", concept, option, "3")
+    assert (status, out) == (BAD_INPUT, "")
+    assert_one_line(err, "the data do not fit this model: ")
     assert list(here.iterdir()) == []
 
 

@@ -540,7 +540,7 @@ class FloatingPoint(Concept):
     Shapes: x (N, 64), W1 (hidden, 64), b1 (hidden,), z1 and h (N, hidden), W2 (10, hidden), b2 (10,), z2 (N, 10), y (N,) integers 0 to 9.
 
     Raises:
-        ValueError: if there is no such format.
+        ValueError: if there is no such format, hidden or micro_batches is below 1, or init_scale is not above 0.
     """
 
     def __init__(
@@ -559,6 +559,11 @@ class FloatingPoint(Concept):
     ) -> None:
         super().__init__()
         expect_choice("FloatingPoint", "format", format, tuple(FORMATS))
+        for name, size in (("hidden", hidden), ("micro_batches", micro_batches)):
+            if size < 1:
+                raise ValueError(f"FloatingPoint: {name} must be at least 1, got {size}")
+        if not init_scale > 0:
+            raise ValueError(f"FloatingPoint: init_scale must be above 0, got {init_scale}")
         rng = rng or np.random.default_rng()
         self.format, self.micro_batches, self.lr, self.momentum = format, micro_batches, lr, momentum
         self.W1 = Parameter(uniform((hidden, 64), -1 / 8, 1 / 8, rng=rng, dtype=dtype))

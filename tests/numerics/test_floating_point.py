@@ -567,6 +567,17 @@ def test_both_sides_are_equal_to_the_last_bit_although_they_round(variant: str |
     assert judge.error("loss") < {"float32": 1e-6, "float64": 1e-15}[dtype]
 
 
+@pytest.mark.parametrize("side", [by_hand, in_torch], ids=["by hand", "torch"])
+def test_impossible_sizes_of_the_network_are_named(side: Any) -> None:
+    for wrong, message in (
+        ({"hidden": 0}, "hidden must be at least 1, got 0"),
+        ({"micro_batches": 0}, "micro_batches must be at least 1, got 0"),
+        ({"init_scale": 0.0}, "init_scale must be above 0, got 0.0"),
+    ):
+        with pytest.raises(ValueError, match=f"FloatingPoint: {message}"):
+            side.FloatingPoint(**wrong)
+
+
 # ---- training ------------------------------------------------------------------------------------
 
 

@@ -238,6 +238,11 @@ class FloatingPoint(Concept):
         super().__init__()
         if format not in DTYPES:
             raise ValueError(f"FloatingPoint: format must be one of {', '.join(map(repr, DTYPES))}, got {format!r}")
+        for name, size in (("hidden", hidden), ("micro_batches", micro_batches)):
+            if size < 1:
+                raise ValueError(f"FloatingPoint: {name} must be at least 1, got {size}")
+        if not init_scale > 0:
+            raise ValueError(f"FloatingPoint: init_scale must be above 0, got {init_scale}")
         self.save_hyperparameters()
         self.format, self.micro_batches, self.lr, self.momentum = format, micro_batches, lr, momentum
         self.W1 = nn.Parameter(torch.empty(hidden, 64).uniform_(-1 / 8, 1 / 8))
