@@ -21,7 +21,7 @@ from experiments.probability.bayes import ILL, TEST, TWIN, LitPixels, Progressio
 from manual.probability import bayes as by_hand
 from manual.probability.likelihood import bernoulli_closed_form, bernoulli_likelihood, normal_log_likelihood
 from manual.regression import ridge
-from tests.helpers import whole_run
+from tests.helpers import assert_gradients, whole_run
 from torch_impl.probability import bayes as in_torch
 
 SEVEN_IN_TEN = np.repeat([1.0, 0.0], [7, 3])
@@ -322,16 +322,7 @@ def test_bad_input_is_named() -> None:
 
 
 def test_backward_of_the_concept_scales_and_accumulates(line: tuple[np.ndarray, np.ndarray]) -> None:
-    ours, theirs = TWIN.build(seed=1)
-    batches = tuple(a[:7] for a in line), tuple(a[7:11] for a in line)
-    for factor, batch in zip((0.7, -1.3), batches, strict=True):
-        ours.training_step(batch, 0)
-        (factor * theirs.training_step(to_torch(batch), 0)).backward()
-    for factor in (-1.3, 0.7):
-        ours.backward(factor)
-    for name, p in theirs.named_parameters():
-        assert error(getattr(ours, name).grad, p.grad) < 1e-13
-    ours.check_nothing_saved()
+    assert_gradients(*TWIN.build(seed=1), [tuple(a[:7] for a in line), tuple(a[7:11] for a in line)])
 
 
 def test_the_parts_of_the_prior_add_up_over_the_batches(line: tuple[np.ndarray, np.ndarray]) -> None:

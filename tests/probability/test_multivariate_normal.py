@@ -20,7 +20,7 @@ from experiments.probability.multivariate_normal import TWIN
 from manual.linear_algebra.matrices import log_determinant, substitute
 from manual.probability import multivariate_normal as by_hand
 from manual.probability.distributions import normal_log_prob
-from tests.helpers import whole_run
+from tests.helpers import assert_gradients, whole_run
 from torch_impl.probability import multivariate_normal as in_torch
 
 Problem = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -235,17 +235,8 @@ def test_backward_of_the_concept_scales_and_accumulates() -> None:
     ours, theirs = TWIN.build(seed=1)
     ours.raw.data[...] = [[0.3, 0.9], [-0.7, -0.2]]
     theirs.load_state_dict(to_torch(ours.state_dict()))
-    rng = np.random.default_rng(11)
-    batches = (rng.normal(size=(7, 2)),), (rng.normal(size=(3, 2)),)
-    for factor, batch in zip((0.7, -1.3), batches, strict=True):
-        ours.training_step(batch, 0)
-        (factor * theirs.training_step(to_torch(batch), 0)).backward()
-    for factor in (-1.3, 0.7):
-        ours.backward(factor)
-    for name, p in theirs.named_parameters():
-        assert error(getattr(ours, name).grad, p.grad) < 1e-13
+    assert_gradients(ours, theirs, [(numbers,) for numbers in np.split(np.random.default_rng(11).normal(size=(10, 2)), [7])])
     assert ours.raw.grad[0, 1] == 0
-    ours.check_nothing_saved()
 
 
 @pytest.fixture(scope="module")
