@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -48,8 +49,8 @@ def summary(twin: Twin, judges: Iterable[Judge], device: str, seconds: float) ->
 
 
 def versions() -> dict[str, str]:
-    """The version of everything that the numbers depend on."""
-    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+    """The version of everything that the numbers depend on; torch's own says for which CUDA it was built."""
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}, "torch": torch.__version__}
 
 
 def write_report(folder: Path, found: Mapping[str, Any], judge: Judge) -> None:
