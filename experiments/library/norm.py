@@ -6,9 +6,25 @@ is left of the divisor, and torch's own float32 rounds at eps^-1/2 times its inp
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+from torch import nn
 
 from experiments.library.case import Built, case
+
+
+def less_bias(cls: type[nn.Module]) -> Callable[..., nn.Module]:
+    """A factory of torch's class without its bias: the argument `bias` is younger than torch 2.11."""
+
+    def make(bias: bool, **arguments: Any) -> nn.Module:
+        norm = cls(**arguments)
+        norm.bias = None if not bias else norm.bias
+        return norm
+
+    return make
+
 
 # ---- over the batch ------------------------------------------------------------------------------
 
@@ -43,7 +59,7 @@ def not_affine(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> Buil
     return Built({"num_features": C, "affine": False, "eps": 0.02}, [rng.normal(2, 3, size=(N, C, H, W))])
 
 
-@case("BatchNorm2d")
+@case("BatchNorm2d", reference=less_bias(nn.BatchNorm2d))
 def no_bias(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> Built:
     return Built({"num_features": C, "bias": False}, [rng.normal(2, 3, size=(N, C, H, W))])
 
@@ -114,7 +130,7 @@ def group_rows(rng: np.random.Generator, N: int, G: int, K: int) -> Built:
     return Built({"num_groups": G, "num_channels": G * K, "eps": 0.02}, [rng.normal(2, 3, size=(N, G * K))])
 
 
-@case("GroupNorm", least={"L": 4})
+@case("GroupNorm", least={"L": 4}, reference=less_bias(nn.GroupNorm))
 def group_without_bias(rng: np.random.Generator, N: int, C: int, L: int) -> Built:
     return Built({"num_groups": C, "num_channels": C, "bias": False}, [rng.normal(2, 3, size=(N, C, L))])
 
@@ -150,7 +166,7 @@ def affine_tracked(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> 
     return Built(arguments, [rng.normal(2, 3, size=(N, C, H, W))])
 
 
-@case("InstanceNorm2d")
+@case("InstanceNorm2d", reference=less_bias(nn.InstanceNorm2d))
 def affine_without_bias(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> Built:
     return Built({"num_features": C, "affine": True, "bias": False}, [rng.normal(2, 3, size=(N, C, H, W))])
 
