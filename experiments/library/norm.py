@@ -19,8 +19,9 @@ def less_bias(cls: type[nn.Module]) -> Callable[..., nn.Module]:
     """A factory of torch's class without its bias: the argument `bias` is younger than torch 2.11."""
 
     def make(bias: bool, **arguments: Any) -> nn.Module:
+        assert not bias
         norm = cls(**arguments)
-        norm.bias = None if not bias else norm.bias
+        norm.bias = None
         return norm
 
     return make
