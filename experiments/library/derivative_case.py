@@ -65,7 +65,7 @@ def judge_derivative(case: DerivativeCase, seed: int, dtype: str = "float64") ->
     ours = getattr(import_module(f"manual.{case.path}"), case.name)(*inputs)
     theirs = getattr(import_module(f"torch_impl.{case.path}"), case.name)(*map(to_torch, inputs))
     assert all(np.array_equal(x, k) for x, k in zip(inputs, kept, strict=True)), f"{case}: an input was changed"
-    return {f"output {i}": error(a, b) for i, (a, b) in enumerate(zip(flat(whole(ours)), flat(whole(theirs)), strict=True))}
+    return {f"output {i}": error(a, b) for i, (a, b) in enumerate(zip(flat(ours), flat(theirs), strict=True))}
 
 
 def differences(case: DerivativeCase, seed: int) -> dict[str, float]:
@@ -73,12 +73,7 @@ def differences(case: DerivativeCase, seed: int) -> dict[str, float]:
     inputs = case.build(np.random.default_rng(seed))
     ours = getattr(import_module(f"manual.{case.path}"), case.name)(*inputs)
     found = case.by_differences(*inputs)
-    return {f"output {i}": error(a, b) for i, (a, b) in enumerate(zip(flat(whole(ours)), flat(whole(found)), strict=True))}
-
-
-def whole(outputs: Any) -> tuple[Any, ...]:
-    """One output as a tuple of one."""
-    return outputs if isinstance(outputs, tuple) else (outputs,)
+    return {f"output {i}": error(a, b) for i, (a, b) in enumerate(zip(flat(ours), flat(found), strict=True))}
 
 
 STEP = float(np.finfo(np.float64).eps) ** (1 / 3)

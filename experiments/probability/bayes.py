@@ -42,7 +42,8 @@ class Progression(Diabetes):
     """
 
     def load(self) -> Split:
-        (x, y), (x_val, y_val) = super().load().train, super().load().val
+        split = super().load()
+        (x, y), (x_val, y_val) = split.train, split.val
         mean, std = y.mean(), y.std()
         return Split((x, (y - mean) / std), (x_val, (y_val - mean) / std))
 
@@ -51,8 +52,8 @@ class LitPixels(Digits):
     """The digits, with pixels that are lit (above half) or not: 1 or 0."""
 
     def load(self) -> Split:
-        train, val = super().load().train, super().load().val
-        return Split(*(((x > 0.5).astype(float), y) for x, y in (train, val)))
+        split = super().load()
+        return Split(*(((x > 0.5).astype(float), y) for x, y in (split.train, split.val)))
 
 
 # ---- figures -------------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ import numpy as np
 
 from manual import optim
 from manual.concept import Batch, Concept
-from manual.linear_algebra.eigen import covariance, eigh, eigh_backward
+from manual.linear_algebra.eigen import centred, covariance, eigh, eigh_backward
 from manual.linear_algebra.matrices import expect_matrix, rounding_of
 from manual.linear_algebra.svd import frobenius_error, rank_k, rank_k_backward, svd, svd_backward, svdvals, svdvals_backward
 from manual.module import Parameter
@@ -50,15 +50,6 @@ Array = np.ndarray
 
 
 # ---- the components ------------------------------------------------------------------------------
-
-
-def centred(x: Array) -> Array:
-    """X[n, i] = x[n, i] − x̄[i], every column less its mean. Shapes: both (N, D).
-
-    It is its own backward: x[n, i] acts as it stands, and through x̄[i], of which it is 1/N, on every row. So ∂L/∂x is ∂L/∂X, every column
-    less its mean.
-    """
-    return x - x.mean(axis=0)
 
 
 def pca_by_covariance(x: Array, k: int) -> tuple[Array, Array]:

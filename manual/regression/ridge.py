@@ -40,6 +40,7 @@ import numpy as np
 
 from manual import optim
 from manual.concept import Batch, Concept
+from manual.linear_algebra.eigen import centred
 from manual.module import Parameter
 from manual.nn.validate import expect_same_shape
 from manual.regression import linear_regression
@@ -176,11 +177,6 @@ def effective_degrees_of_freedom_backward(dL_df: Any, x: np.ndarray, alpha: Any)
     dL_dx = dL_df * 2 * N * alpha * X @ M_2
     dL_dc = -dL_df * (X.T @ X @ M_2).trace()  # (D, N) @ (N, D) @ (D, D)
     return dL_dx, N * dL_dc
-
-
-def centred(x: np.ndarray) -> np.ndarray:
-    """Every column less its mean. Shapes: (N, D) to (N, D)."""
-    return x - x.mean(axis=0)
 
 
 def gram(X: np.ndarray, alpha: Any) -> np.ndarray:

@@ -21,6 +21,7 @@ from experiments.lockstep import LockStep
 from experiments.regression import linear_regression as script
 from experiments.regression.linear_regression import TWIN, as_row, by_sklearn, descend, diabetes, standardised
 from manual.regression import linear_regression as by_hand
+from tests.helpers import whole_run
 from torch_impl.regression import linear_regression as in_torch
 
 
@@ -123,21 +124,8 @@ def test_step_size_limit_parts_convergence_from_divergence(momentum: float) -> N
 @pytest.fixture(scope="module")
 def trained() -> tuple[LockStep, pl.LightningModule, pl.Trainer]:
     """The whole run, in lock-step."""
-    _, theirs = TWIN.build()
-    lockstep = LockStep(TWIN)
-    trainer = pl.Trainer(
-        **TWIN.trainer,
-        precision="64-true",
-        accelerator="cpu",
-        callbacks=[lockstep],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-    )
-    trainer.fit(theirs, TWIN.make_data())
-    return lockstep, theirs, trainer
+    lockstep, theirs = whole_run(TWIN)
+    return lockstep, theirs, theirs.trainer
 
 
 def test_run_agrees_and_reaches_the_closed_form_on_both_sides(trained: tuple[LockStep, pl.LightningModule, pl.Trainer]) -> None:
