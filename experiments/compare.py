@@ -364,7 +364,7 @@ class Words:
             return f"is missing {'by hand' if a is None else 'in torch'}"
         if kind == "metric" and len(a) != len(b):
             return f"was logged {len(a)} times by hand and {len(b)} times in torch"
-        a, b = as_array(a), as_array(b)
+        a, b = (np.asarray(x, np.float64) if kind in ("loss", "metric") else as_array(x) for x in (a, b))
         if a.shape != b.shape:
             return f"has shape {a.shape} by hand and {b.shape} in torch"
         if a.dtype != b.dtype:

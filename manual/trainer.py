@@ -26,7 +26,8 @@ class Trainer:
         optimizers: what the model's `configure_optimizers` returned.
         schedules: likewise.
         global_step: how many steps of any optimizer were taken.
-        metrics: the latest value of everything that was logged; of a validation the mean.
+        callback_metrics: the latest value of everything that was logged; of a validation the mean.
+        metrics: those of the latest validation.
         history: the loss of every batch.
     """
 
@@ -43,6 +44,7 @@ class Trainer:
         self.gradient_clip_algorithm = gradient_clip_algorithm
         self.global_step = 0
         self.metrics: dict[str, float] = {}
+        self.callback_metrics: dict[str, float] = {}
         self.history: list[float] = []
 
     def fit(self, model: Concept, batches: Iterable[Batch], val_batches: Iterable[Batch] = ()) -> None:
@@ -54,7 +56,7 @@ class Trainer:
                 if self.ends_step(batch_idx, is_last):
                     self.move_schedules("step", batch_idx)
             self.move_schedules("epoch", epoch)
-            self.metrics |= self.validate(val_batches)
+            self.validate(val_batches)
             self.move_schedules("epoch", epoch, on_plateau=True)
 
     def attach(self, model: Concept) -> None:
@@ -98,7 +100,7 @@ class Trainer:
         else:
             loss = self.forward_and_backward(batch, batch_idx)
         self.model.check_nothing_saved()
-        self.metrics |= {name: value for name, (value, _) in self.model.logged.items()}
+        self.callback_metrics |= {name: value for name, (value, _) in self.model.logged.items()}
         return float("nan") if loss is None else float(loss)
 
     def ends_step(self, batch_idx: int, is_last: bool) -> bool:
@@ -141,7 +143,7 @@ class Trainer:
         for schedule in self.schedules if self.model.automatic_optimization else ():
             due = schedule.interval == interval and (index + 1) % schedule.frequency == 0
             if due and on_plateau == (schedule.monitor is not None):
-                schedule.scheduler.step(*([self.metrics[schedule.monitor]] if schedule.monitor else []))
+                schedule.scheduler.step(*([self.callback_metrics[schedule.monitor]] if schedule.monitor else []))
 
     def validate(self, batches: Iterable[Batch]) -> dict[str, float]:
         """The mean of everything that validation_step logs, each batch weighted by its size."""
@@ -156,7 +158,9 @@ class Trainer:
                     total, count = sums.get(name, (0.0, 0))
                     sums[name] = total + value * size, count + size
         self.model.train()
-        return {name: total / count for name, (total, count) in sums.items()}
+        self.metrics = {name: total / count for name, (total, count) in sums.items()}
+        self.callback_metrics |= self.metrics
+        return self.metrics
 
 
 @dataclass(frozen=True)
