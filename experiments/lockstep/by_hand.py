@@ -12,6 +12,7 @@ from experiments.compare import Round, Step
 from experiments.convert import to_numpy
 from experiments.lockstep.state import lrs, mean, state_by_key
 from experiments.noise import SharedNoise, share_hand
+from experiments.nonfinite import NotFinite
 from manual.concept import Batch
 from manual.concept import Concept as ManualConcept
 from manual.trainer import Trainer
@@ -90,6 +91,8 @@ class HandRun:
     def _before_backward(self, loss: float) -> None:
         self.loss = float(loss)
         self.losses.append(self.loss)
+        if not self.shadow and len(self.noises) == 1 and not np.isfinite(self.loss):
+            raise NotFinite(f"the loss is {self.loss} by hand")  # before it spoils the weights
 
     def _before_step(self, optimizer: Any) -> None:
         self._perturb()

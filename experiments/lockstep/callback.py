@@ -219,9 +219,10 @@ class LockStep(pl.Callback):
         self.batches.append(arrays)
         for run in self.runs:
             with np.errstate(all="ignore"), raising(f"step {self.first_step}", self.twin.name):  # an overflow is reported once, by name
-                run.train(arrays if trainer.world_size > 1 else arrays[0], batch_idx, self.micro_batches, trainer.is_last_batch)
-        if self.comparing and trainer.world_size == 1 and not np.isfinite(self.hand.loss):
-            self._stop_by_hand()
+                try:
+                    run.train(arrays if trainer.world_size > 1 else arrays[0], batch_idx, self.micro_batches, trainer.is_last_batch)
+                except NotFinite:
+                    self._stop_by_hand()
 
     def _end_batch(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch_idx: int) -> None:
         if self.between_steps:
