@@ -7,7 +7,8 @@ optimizers takes; the two lists are paired and judged.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ from experiments.data import InputError
 from experiments.explain import Line, explain, rows_of
 from experiments.lockstep import ranks
 from experiments.lockstep.by_hand import HandRun, of_torch
-from experiments.lockstep.floor import rounding_of_sums
+from experiments.lockstep.floor import rounding_of_step
 from experiments.lockstep.in_torch import TorchRun
 from experiments.look import Row, intermediates, look, objectives
 from experiments.noise import SharedNoise, put, share_hand, share_torch
@@ -130,7 +131,6 @@ class LockStep(pl.Callback):
         if trainer.is_global_zero:
             self.runs = [self._hand_run(trainer, pl_module, shadow) for shadow in ((False, True) if self.mode == "free" else (False,))]
         self.frozen = to_numpy({name: p for name, p in pl_module.named_parameters() if not p.requires_grad})
-        self.window_begins = True
         if self._resumed is not None:
             self._go_on(self._resumed)
 
@@ -183,9 +183,6 @@ class LockStep(pl.Callback):
         self.first_micro_batch, self.first_batch_idx, self.first_step = self.micro_batches, batch_idx, trainer.global_step
         if not self.comparing:
             return
-        if self.window_begins:
-            self.judge.set_floor(rounding_of_sums(pl_module, self.twin.objectives, self.batch, self.noise, self.micro_batches))
-        self.window_begins = self.mode == "spot"  # where every look is a window of its own
         self.before = of_torch(pl_module, trainer.optimizers)
         if self.mode == "spot":
             options = None if pl_module.automatic_optimization else [to_numpy(o.state_dict()["param_groups"]) for o in trainer.optimizers]
@@ -282,6 +279,8 @@ class LockStep(pl.Callback):
         if difference := order_of(ours.steps, theirs.steps):
             self.judge.convict(f"step {self.first_step}: {difference}")
         judgements = self._judgements(self.judge, ours, theirs, shadow[0] if shadow else None)
+        if any(j.beyond is not None for j in judgements) and self.judge.raise_floor(self._rounding(pl_module)):
+            judgements = [self.judge.review(j) if j.beyond is not None else j for j in judgements]
         beyond = [j for j in judgements if j.beyond is not None]
         self.partings = self.partings + 1 if beyond else 0
         if beyond and self._rounding_explains(trainer, pl_module, ours, theirs):
@@ -336,14 +335,27 @@ class LockStep(pl.Callback):
         self.judge.convict(judgement)
 
     def _look_again(self, pl_module: Any) -> list[Row]:
-        weights, now = self.before[0], {key: t.detach().clone() for key, t in pl_module.state_dict().items()}
-        pl_module.load_state_dict(to_torch(weights, pl_module.device))
+        with self._as_before(pl_module) as batch:
+            try:
+                return self._look(pl_module, batch, self.first_micro_batch, self.before[0])
+            except HandRaised:
+                return []
+
+    def _rounding(self, pl_module: Any) -> float:
+        """What rounding does to this very step in torch."""
+        with self._as_before(pl_module) as batch, np.errstate(all="ignore"):
+            return rounding_of_step(self.twin, pl_module, batch, self.noise, self.first_micro_batch)
+
+    @contextmanager
+    def _as_before(self, pl_module: Any) -> Iterator[Any]:
+        """For the time of the `with`, torch has the weights with which it began the round; gives the first batch that it saw then."""
+        now = {key: t.detach().clone() for key, t in pl_module.state_dict().items()}
+        pl_module.load_state_dict(to_torch(self.before[0], pl_module.device))
         try:
-            return self._look(pl_module, to_torch(self.batches[0][0], pl_module.device), self.first_micro_batch, weights)
-        except HandRaised:
-            return []
+            yield to_torch(self.batches[0][0], pl_module.device)
         finally:
             pl_module.load_state_dict(now)
+            self.noise.begin(self.micro_batches)
 
     def _rounding_explains(self, trainer: pl.Trainer, pl_module: pl.LightningModule, ours: Round, theirs: Round) -> bool:
         """Whether these very steps agree when they start from torch's own weights.
@@ -379,7 +391,6 @@ class LockStep(pl.Callback):
         for run in self.runs:
             run.load(*of_torch(pl_module, trainer.optimizers))
         self.judge.new_window()
-        self.window_begins = True
 
     # ---- NaN and infinity ------------------------------------------------------------------------
 
@@ -476,7 +487,6 @@ class LockStep(pl.Callback):
                 "micro_batches": self.micro_batches,
                 "rounds": self.rounds,
                 "partings": self.partings,
-                "window_begins": self.window_begins,
                 "mode": self.mode,
             }
         )
@@ -493,7 +503,6 @@ class LockStep(pl.Callback):
             run.load_state_dict(saved)
         self.judge.load_state_dict(state["judge"])
         self.records = [Record._make([int(row[0]), *map(float, row[1:-1]), int(row[-1])]) for row in state["records"]]
-        self.window_begins = state["window_begins"]
 
 
 def ieee_arithmetic() -> None:
