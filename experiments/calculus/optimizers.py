@@ -7,6 +7,7 @@ so is the optimizer's memory.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -97,9 +98,7 @@ CLASSICS = ("gradient_descent", "momentum", "nesterov", "rmsprop", "adam", "adam
 
 def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
     """All of them on all three surfaces, whichever was trained; schedules, the step size, momentum and convexity."""
-    rolled = {surface: {name: roll(surface, name) for name in OPTIMIZERS} for surface in SURFACES}
-    for surface, of in rolled.items():
-        of.update({name: roll_freely(surface, make, 60 if name == "lbfgs" else STEPS, shape=shape) for name, (make, shape) in FREE.items()})
+    rolled = roll_all()
     return {
         "paths": paths(rolled),
         "height at every step": heights(rolled),
@@ -109,6 +108,15 @@ def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, F
         "schedules": schedules(),
         "convex or not": convexity(),
     }
+
+
+@cache
+def roll_all() -> Rolled:
+    """Every optimizer on every surface; once, for no figure sees the trained pair."""
+    rolled = {surface: {name: roll(surface, name) for name in OPTIMIZERS} for surface in SURFACES}
+    for surface, of in rolled.items():
+        of.update({name: roll_freely(surface, make, 60 if name == "lbfgs" else STEPS, shape=shape) for name, (make, shape) in FREE.items()})
+    return rolled
 
 
 def paths(rolled: Rolled) -> Figure:
