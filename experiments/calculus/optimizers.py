@@ -19,6 +19,7 @@ from experiments import run
 from experiments.data import ArrayData, InputError, Split
 from experiments.figure import BY_HAND, TORCH, draw_both, figure
 from experiments.pair import Twin
+from experiments.second import Second
 from experiments.surfaces import WINDOWS, Make, draw_surface, roll_freely
 from experiments.walk import walk
 from manual.calculus.gradients import HESSIANS
@@ -497,6 +498,14 @@ TWIN = Twin(
             if (surface, optimizer) != ("bowl", "gradient_descent")
         },
         **{f"momentum, {schedule}": {"optimizer": "momentum", "schedule": schedule} for schedule in SCHEDULES if schedule != "constant"},
+    },
+    options={
+        "surface": "saddle",
+        "optimizer": "momentum",
+        "lr": 0.04,
+        "start": (-1.0, 1.0),
+        "schedule": "inverse_root",
+        "horizon": Second(5, given={"schedule": "cosine"}),
     },
     sgd_lr=0.1,
     figures=figures,

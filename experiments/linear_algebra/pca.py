@@ -17,6 +17,7 @@ from experiments.convert import to_numpy
 from experiments.data import ArrayData, Split
 from experiments.figure import draw_both, figure
 from experiments.pair import Twin
+from experiments.second import Second, first_columns
 from experiments.walk import walk
 from manual.linear_algebra.pca import LinearAutoencoder as Manual
 from manual.linear_algebra.pca import explained_variance_ratio, lowest_loss, pca_by_covariance, pca_by_svd, principal_angles
@@ -226,6 +227,7 @@ TWIN = Twin(
     data=Iris,
     needs=("svd",),
     trainer={"max_epochs": 1200, "check_val_every_n_epoch": 50},
+    options={"features": Second(3, data=first_columns(3))},
     sgd_lr=0.03,
     figures=figures,
     text={"rules": TEXT},
