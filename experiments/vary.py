@@ -16,6 +16,7 @@ from experiments.data import ArrayData, Split
 from experiments.lockstep import LockStep
 from experiments.nonfinite import NotFinite
 from experiments.pair import Twin
+from experiments.raised import HandRaised
 from experiments.second import Alternative, NoSecondValue, alternatives, data_alternatives
 
 STEPS = 3
@@ -54,7 +55,7 @@ def varied(twin: Twin, options: argparse.Namespace) -> Iterator[tuple[str, Judge
 def failed(why: str, dtype: str) -> Judge:
     """A judge who has found a fault."""
     judge = Judge(dtype)
-    judge.failure = why
+    judge.convict(why)
     return judge
 
 
@@ -70,9 +71,7 @@ def heeded(found: Alternative, first: Seen, second: Seen, idle: Mapping[str, str
     if ignoring and found.option not in idle:
         judge.failure = f"{found.option} is ignored {' and '.join(ignoring)}: {found.second!r} does what {found.first!r} does"
     elif not ignoring and found.option in idle:
-        judge.failure = (
-            judge.failure or f"{found.option} is not idle, as its Twin says: {found.second!r} does not do what {found.first!r} does"
-        )
+        judge.convict(f"{found.option} is not idle, as its Twin says: {found.second!r} does not do what {found.first!r} does")
     return judge
 
 
@@ -106,8 +105,8 @@ def train(twin: Twin, options: argparse.Namespace) -> Seen:
     )
     try:
         trainer.fit(theirs, data)
-    except NotFinite as error:
-        lockstep.judge.failure = lockstep.judge.failure or str(error)
+    except (NotFinite, HandRaised) as error:
+        lockstep.judge.convict(str(error))
     return Seen(
         lockstep.judge,
         {**lockstep.hand.model.state_dict(), **lockstep.metrics, "losses": [r.loss_manual for r in lockstep.records]},
