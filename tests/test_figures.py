@@ -28,11 +28,7 @@ NAMES = [e.name for e in curriculum.entries()]
 def barely_trained(twin: Twin, data: ArrayData, dtype: str, steps: int = 3) -> tuple[Any, Any]:
     """Both sides after a few steps, as a run hands them to the figures: in its precision, in eval mode."""
     ours, theirs = twin.build(dtype=dtype)
-    trainer = Trainer()
-    trainer.attach(ours)
-    for step in range(steps):
-        trainer.accumulate(two_batches(data, dtype)[0], step)
-        trainer.step()
+    Trainer(max_epochs=steps).fit(ours, two_batches(data, dtype)[:1])
     theirs.load_state_dict(to_torch(ours.state_dict()))
     return ours.eval(), theirs.eval()
 
