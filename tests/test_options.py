@@ -143,7 +143,7 @@ def test_an_option_that_the_hand_written_side_ignores_is_named(name: str, option
 def test_check_fails_for_an_option_that_is_ignored() -> None:
     row, _, found = check_one(ignoring(experiments.twin("vectors"), "lr"), Namespace(**vars(OPTIONS), steps=2))
     assert row["passed"] is False
-    assert found == ["option lr=0.25: lr is ignored by hand: 0.25 does what 0.5 does"]
+    assert [failure.sentence for failure in found] == ["option lr=0.25: lr is ignored by hand: 0.25 does what 0.5 does"]
 
 
 def test_an_option_that_both_sides_ignore_is_named() -> None:
