@@ -147,9 +147,10 @@ class Judgement:
 class Judge:
     """Judges a trajectory step by step, by what rounding alone can do to it.
 
-    The shadow is a second hand-written copy whose every gradient entry is multiplied by 1 ± eps at every step. Hand
-    and torch may differ by no more than 10 times what hand and shadow have differed by so far, between `floor` and
-    CEILING. When the shadow itself has come within a tenth of the ceiling nothing can be told any more: `exhausted`.
+    The shadow is a second hand-written copy whose every gradient entry is multiplied at every step by 1 ± eps, or by as much as
+    the two sides' gradients differed at the window's first step, from equal weights: so much rounding does to them. Hand and
+    torch may differ by no more than 10 times what hand and shadow have differed by so far, between `floor` and CEILING. When
+    the shadow itself has come within a tenth of the ceiling nothing can be told any more: `exhausted`.
 
     Args:
         dtype: "float64" or "float32".

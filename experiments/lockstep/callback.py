@@ -33,6 +33,9 @@ from manual.concept import Batch
 from manual.module import no_grad
 
 Mode = Literal["free", "spot", "off"]
+SHADOWS = 8
+"""How many shadows a second look at a step has, at most: one may by chance decide every tie as the hand does."""
+
 DTYPES = {"64-true": "float64", "32-true": "float32"}
 
 
@@ -131,6 +134,7 @@ class LockStep(pl.Callback):
         if trainer.is_global_zero:
             self.runs = [self._hand_run(trainer, pl_module, shadow) for shadow in ((False, True) if self.mode == "free" else (False,))]
         self.frozen = to_numpy({name: p for name, p in pl_module.named_parameters() if not p.requires_grad})
+        self.window_begins = True
         if self._resumed is not None:
             self._go_on(self._resumed)
 
@@ -283,6 +287,9 @@ class LockStep(pl.Callback):
             judgements = [self.judge.review(j) if j.beyond is not None else j for j in judgements]
         beyond = [j for j in judgements if j.beyond is not None]
         self.partings = self.partings + 1 if beyond else 0
+        if self.window_begins and not beyond:
+            self._measure_rounding(judgements)
+        self.window_begins = False
         if beyond and self._rounding_explains(trainer, pl_module, ours, theirs):
             self._new_window(trainer, pl_module)
         else:
@@ -294,6 +301,12 @@ class LockStep(pl.Callback):
         for i, (a, b, found) in enumerate(zip(ours.steps, theirs.steps, judgements, strict=False)):
             loss, gradient, parameter = (found.worst(kind) for kind in ("loss", "gradient", "parameter"))
             self.records.append(Record(self.first_step + i, a.loss, b.loss, loss, gradient, parameter, b.optimizer))
+
+    def _measure_rounding(self, judgements: list[Judgement]) -> None:
+        """From equal weights the two gradients differ by rounding alone: by so much the shadow's are to be perturbed in this window."""
+        found = [j.found["gradient"] for j in judgements if "gradient" in j.found]
+        for run in self.runs[1:]:
+            run.rounding = {name: max(e.get(name, 0.0) for e in found) for name in {n for e in found for n in e}}
 
     def _judgements(self, judge: Judge, ours: Round, theirs: Round, shadow: Round | None) -> list[Judgement]:
         """Of each step, and then of what was logged."""
@@ -371,15 +384,16 @@ class LockStep(pl.Callback):
         lrs = [(a.state["lr"], b.state["lr"]) for a, b in zip(ours.steps, theirs.steps, strict=True)]
         if any(max(errors(a, b).values()) > ONE_STEP["float64"] for a, b in lrs):
             return False
-        rounds = [self._again(trainer, pl_module, shadow) for shadow in (False, True)]
-        return all(j.beyond is None for j in self._judgements(self.judge.same_measure(), rounds[0], theirs, rounds[1]))
+        again, judge = self._again(trainer, pl_module), self.judge.same_measure()
+        shadows = (self._again(trainer, pl_module, i) for i in range(SHADOWS))  # which way a tie falls is a matter of luck
+        return any(all(j.beyond is None for j in self._judgements(judge, again, theirs, shadow)) for shadow in shadows)
 
-    def _again(self, trainer: pl.Trainer, pl_module: pl.LightningModule, shadow: bool) -> Round:
-        """The same batches once more, by hand, from torch's weights."""
-        run = self._hand_run(trainer, pl_module, shadow)
+    def _again(self, trainer: pl.Trainer, pl_module: pl.LightningModule, shadow: int | None = None) -> Round:
+        """The same batches once more, by hand, from torch's weights; as the how-manieth shadow, if it is one."""
+        run = self._hand_run(trainer, pl_module, shadow is not None)
         run.load(*self.before, self.options_before)
-        if shadow:
-            run.perturb_weights(self.first_step)
+        if shadow is not None:
+            run.perturb_weights(SHADOWS * self.first_step + shadow)
         for i, arrays in enumerate(self.batches):
             last = trainer.is_last_batch and i == len(self.batches) - 1
             batch = arrays if trainer.world_size > 1 else arrays[0]
@@ -391,6 +405,7 @@ class LockStep(pl.Callback):
         for run in self.runs:
             run.load(*of_torch(pl_module, trainer.optimizers))
         self.judge.new_window()
+        self.window_begins = True
 
     # ---- NaN and infinity ------------------------------------------------------------------------
 
@@ -487,6 +502,7 @@ class LockStep(pl.Callback):
                 "micro_batches": self.micro_batches,
                 "rounds": self.rounds,
                 "partings": self.partings,
+                "window_begins": self.window_begins,
                 "mode": self.mode,
             }
         )
@@ -502,6 +518,7 @@ class LockStep(pl.Callback):
         for run, saved in zip(self.runs, state["runs"], strict=True):
             run.load_state_dict(saved)
         self.judge.load_state_dict(state["judge"])
+        self.window_begins = state["window_begins"]
         self.records = [Record._make([int(row[0]), *map(float, row[1:-1]), int(row[-1])]) for row in state["records"]]
 
 
