@@ -108,7 +108,7 @@ class Twin:
 
     def by_hand(self, theirs: TorchConcept, dtype: str = "float64") -> ManualConcept:
         """The hand-written twin of a torch module: the same hyperparameters, the same weights."""
-        chosen = {name: theirs.hparams[name] for name in inspect.signature(self.torch).parameters}
+        chosen = self.chosen(theirs)
         make: Callable[..., ManualConcept] = self.manual
         ours = make(**chosen, rng=np.random.default_rng(0), dtype=dtype)
         ours.load_state_dict(to_numpy(dict(theirs.state_dict())))
@@ -117,6 +117,18 @@ class Twin:
             p.requires_grad = learned[parameter].requires_grad
         ours.train(theirs.training)
         return ours
+
+    def in_torch(self, theirs: TorchConcept) -> TorchConcept:
+        """Another torch module with the same hyperparameters, in the same mode and on the same device; its weights are its own."""
+        with torch.random.fork_rng(devices=[]):
+            again = self.torch(**self.chosen(theirs)).to(theirs.device)
+        for parameter, p in theirs.named_parameters():
+            again.get_parameter(parameter).requires_grad_(p.requires_grad)
+        return again.train(theirs.training)
+
+    def chosen(self, theirs: TorchConcept) -> dict[str, Any]:
+        """The hyperparameters that a torch module was built with."""
+        return {name: theirs.hparams[name] for name in inspect.signature(self.torch).parameters}
 
     def make_data(self, **overrides: Any) -> ArrayData:
         """The data module, with this twin's arguments and these."""

@@ -7,8 +7,7 @@ optimizers takes; the two lists are paired and judged.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -16,26 +15,23 @@ import pytorch_lightning as pl
 import torch
 
 import manual.optim
-from experiments.compare import ONE_STEP, Judge, Judgement, Metrics, Round, Step, errors, order_of, tensors_of
+from experiments.compare import Judge, Judgement, Round, Step, order_of, tensors_of
 from experiments.convert import to_numpy, to_torch
 from experiments.data import InputError
 from experiments.explain import Line, explain, rows_of
 from experiments.lockstep import ranks
+from experiments.lockstep.again import Again
 from experiments.lockstep.by_hand import HandRun, of_torch
-from experiments.lockstep.floor import rounding_of_step
 from experiments.lockstep.in_torch import TorchRun
 from experiments.look import Row, intermediates, look, objectives
 from experiments.noise import SharedNoise, put, share_hand, share_torch
 from experiments.nonfinite import NotFinite, first_in_forward
 from experiments.pair import Twin
-from experiments.raised import HandRaised, raising
+from experiments.raised import raising
 from manual.concept import Batch
 from manual.module import no_grad
 
 Mode = Literal["free", "spot", "off"]
-SHADOWS = 8
-"""How many shadows a second look at a step has, at most: one may by chance decide every tie as the hand does."""
-
 DTYPES = {"64-true": "float64", "32-true": "float32"}
 
 
@@ -132,13 +128,14 @@ class LockStep(pl.Callback):
         self.judge = Judge(self.dtype, self.twin.zero_gradient, self.twin.foretold)
         self.in_torch = TorchRun(trainer, pl_module)
         if trainer.is_global_zero:
-            self.runs = [self._hand_run(trainer, pl_module, shadow) for shadow in ((False, True) if self.mode == "free" else (False,))]
+            self.runs = [self.hand_run(trainer, pl_module, shadow) for shadow in ((False, True) if self.mode == "free" else (False,))]
         self.frozen = to_numpy({name: p for name, p in pl_module.named_parameters() if not p.requires_grad})
         self.window_begins = True
         if self._resumed is not None:
             self._go_on(self._resumed)
 
-    def _hand_run(self, trainer: pl.Trainer, pl_module: Any, shadow: bool) -> HandRun:
+    def hand_run(self, trainer: pl.Trainer, pl_module: Any, shadow: bool) -> HandRun:
+        """The hand-written twin of the module at its weights, ready to train; or a shadow of it."""
         settings = {
             "accumulate_grad_batches": trainer.accumulate_grad_batches,
             "gradient_clip_val": trainer.gradient_clip_val,
@@ -193,9 +190,9 @@ class LockStep(pl.Callback):
             self.hand.load(*self.before, options)
         self.options_before = self.hand.options()
         if trainer.global_step == self.look_at:
-            self.rows = self._look(pl_module, self.batch, self.micro_batches, self.hand.model.state_dict())
+            self.rows = self.look(pl_module, self.batch, self.micro_batches, self.hand.model.state_dict())
 
-    def _look(self, pl_module: Any, batch: Any, micro_batch: int, weights: dict[str, Any]) -> list[Row]:
+    def look(self, pl_module: Any, batch: Any, micro_batch: int, weights: dict[str, Any]) -> list[Row]:
         """Every value and every gradient of both sides on one batch, the hand-written side at these weights."""
         model, noise = self.twin.by_hand(pl_module, self.dtype), SharedNoise(self.seed)
         model.load_state_dict(weights)
@@ -280,21 +277,22 @@ class LockStep(pl.Callback):
         if not self.comparing:
             return
         ours, *shadow = (run.take() for run in self.runs)
+        again = Again(self, trainer, pl_module)
         if difference := order_of(ours.steps, theirs.steps):
             self.judge.convict(f"step {self.first_step}: {difference}")
-        judgements = self._judgements(self.judge, ours, theirs, shadow[0] if shadow else None)
-        if any(j.beyond is not None for j in judgements) and self.judge.raise_floor(self._rounding(pl_module)):
+        judgements = self.judgements(self.judge, ours, theirs, shadow[0] if shadow else None)
+        if any(j.beyond is not None for j in judgements) and self.judge.raise_floor(again.rounding()):
             judgements = [self.judge.review(j) if j.beyond is not None else j for j in judgements]
         beyond = [j for j in judgements if j.beyond is not None]
         self.partings = self.partings + 1 if beyond else 0
         if self.window_begins and not beyond:
             self._measure_rounding(judgements)
         self.window_begins = False
-        if beyond and self._rounding_explains(trainer, pl_module, ours, theirs):
+        if beyond and again.explains(beyond, ours, theirs):
             self._new_window(trainer, pl_module)
         else:
             for judgement in beyond:
-                self._convict(pl_module, judgement, judgements.index(judgement), ours, theirs)
+                self._convict(again, judgement, judgements.index(judgement), ours, theirs)
             self._judge_intermediates()
             if self.mode == "free" and self.judge.exhausted:
                 self._new_window(trainer, pl_module)
@@ -308,7 +306,7 @@ class LockStep(pl.Callback):
         for run in self.runs[1:]:
             run.rounding = {name: max(e.get(name, 0.0) for e in found) for name in {n for e in found for n in e}}
 
-    def _judgements(self, judge: Judge, ours: Round, theirs: Round, shadow: Round | None) -> list[Judgement]:
+    def judgements(self, judge: Judge, ours: Round, theirs: Round, shadow: Round | None) -> list[Judgement]:
         """Of each step, and then of what was logged."""
         steps = shadow.steps if shadow else []
         shadows = [*steps, *[None] * (len(ours.steps) - len(steps))]
@@ -337,68 +335,15 @@ class LockStep(pl.Callback):
                 self.judge.convict(judgement)
                 self.lines = self.lines or explain(self.rows, self.dtype, self.judge.floor)
 
-    def _convict(self, pl_module: Any, judgement: Judgement, place: int, ours: Round, theirs: Round) -> None:
+    def _convict(self, again: Again, judgement: Judgement, place: int, ours: Round, theirs: Round) -> None:
         """Record the fault. The first is looked at again, both sides at the weights that torch began with."""
         if self.judge.failure is None and not self.lines:
-            self.lines = explain(self._look_again(pl_module), self.dtype, self.judge.floor)
+            self.lines = explain(again.rows(), self.dtype, self.judge.floor)
             if all(line.right for line in self.lines):  # then it is in no gradient
                 steps = place < min(len(ours.steps), len(theirs.steps))
                 hand, in_torch = (tensors_of(s.steps[place]) if steps else {"metric": s.metrics} for s in (ours, theirs))
                 self.lines = explain(rows_of(judgement, hand, in_torch), self.dtype, max(judgement.tolerances.values()))
         self.judge.convict(judgement)
-
-    def _look_again(self, pl_module: Any) -> list[Row]:
-        with self._as_before(pl_module) as batch:
-            try:
-                return self._look(pl_module, batch, self.first_micro_batch, self.before[0])
-            except HandRaised:
-                return []
-
-    def _rounding(self, pl_module: Any) -> float:
-        """What rounding does to this very step in torch."""
-        with self._as_before(pl_module) as batch, np.errstate(all="ignore"):
-            return rounding_of_step(self.twin, pl_module, batch, self.noise, self.first_micro_batch)
-
-    @contextmanager
-    def _as_before(self, pl_module: Any) -> Iterator[Any]:
-        """For the time of the `with`, torch has the weights with which it began the round; gives the first batch that it saw then."""
-        now = {key: t.detach().clone() for key, t in pl_module.state_dict().items()}
-        pl_module.load_state_dict(to_torch(self.before[0], pl_module.device))
-        try:
-            yield to_torch(self.batches[0][0], pl_module.device)
-        finally:
-            pl_module.load_state_dict(now)
-            self.noise.begin(self.micro_batches)
-
-    def _rounding_explains(self, trainer: pl.Trainer, pl_module: pl.LightningModule, ours: Round, theirs: Round) -> bool:
-        """Whether these very steps agree when they start from torch's own weights.
-
-        In float32 a single ReLU or maximum that falls on the other side parts two right runs for good, at a step
-        that the shadow does not share. A wrong backward is wrong from any weights. What rounding can do to this one
-        step is measured as ever: by a shadow, whose weights are here multiplied by 1 ± eps as well.
-
-        It explains no more than two rounds in a row: the second began with torch's own weights. Nor does it explain a schedule.
-        """
-        if self.mode != "free" or self.dtype != "float32" or self.partings > 2 or order_of(ours.steps, theirs.steps):
-            return False
-        lrs = [(a.state["lr"], b.state["lr"]) for a, b in zip(ours.steps, theirs.steps, strict=True)]
-        if any(max(errors(a, b).values()) > ONE_STEP["float64"] for a, b in lrs):
-            return False
-        again, judge = self._again(trainer, pl_module), self.judge.same_measure()
-        shadows = (self._again(trainer, pl_module, i) for i in range(SHADOWS))  # which way a tie falls is a matter of luck
-        return any(all(j.beyond is None for j in self._judgements(judge, again, theirs, shadow)) for shadow in shadows)
-
-    def _again(self, trainer: pl.Trainer, pl_module: pl.LightningModule, shadow: int | None = None) -> Round:
-        """The same batches once more, by hand, from torch's weights; as the how-manieth shadow, if it is one."""
-        run = self._hand_run(trainer, pl_module, shadow is not None)
-        run.load(*self.before, self.options_before)
-        if shadow is not None:
-            run.perturb_weights(SHADOWS * self.first_step + shadow)
-        for i, arrays in enumerate(self.batches):
-            last = trainer.is_last_batch and i == len(self.batches) - 1
-            batch = arrays if trainer.world_size > 1 else arrays[0]
-            run.train(batch, self.first_batch_idx + i, self.first_micro_batch + i, last)
-        return run.take()
 
     def _new_window(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Copy torch's weights and optimizer state over, and begin again."""
@@ -475,17 +420,10 @@ class LockStep(pl.Callback):
         with np.errstate(all="ignore"), raising(when, self.twin.name):
             (self.metrics, ours), *shadow = [run.validate(held_out) for run in self.runs]
         judgement = self.judge.metrics(when, ours, theirs, shadow[0][1] if shadow else None)
-        if judgement.beyond is not None and not self._rounding_explains_validation(trainer, pl_module, held_out, theirs):
+        if judgement.beyond is not None and not Again(self, trainer, pl_module).explains_validation(judgement, held_out, theirs):
             rows = rows_of(judgement, {"metric": ours}, {"metric": theirs})
             self.lines = self.lines or explain(rows, self.dtype, judgement.tolerances["metric"])
             self.judge.convict(judgement)
-
-    def _rounding_explains_validation(self, trainer: pl.Trainer, pl_module: Any, held_out: Any, theirs: Metrics) -> bool:
-        """Whether in float32 torch's own weights, by hand, give torch's numbers: two right runs may long have parted."""
-        if self.mode != "free" or self.dtype != "float32":
-            return False
-        _, again = self._hand_run(trainer, pl_module, shadow=False).validate(held_out)
-        return self.judge.same_measure().metrics("validation", again, theirs).beyond is None
 
     # ---- checkpoint ------------------------------------------------------------------------------
 

@@ -1,0 +1,137 @@
+"""Another look at a step that is beyond what is tolerated: both sides once more, from the weights that torch began it with.
+
+A wrong backward is wrong from any weights; what rounding has parted agrees again when it begins at the same place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from experiments.compare import CEILING, ONE_STEP, Judgement, Metrics, Round, errors, order_of
+from experiments.convert import to_numpy, to_torch
+from experiments.lockstep.floor import rounding_of_step
+from experiments.look import Row, look, objectives
+from experiments.noise import SharedNoise, share_hand, share_torch
+from experiments.raised import HandRaised
+
+if TYPE_CHECKING:
+    from experiments.lockstep.callback import LockStep
+
+SHADOWS = 8
+"""How many shadows a second look has, at most: one may by chance decide every tie as the hand does."""
+
+IN_FLOAT64 = 1e-10
+"""What a float32 run's step may differ by in float64, from equal weights: far above rounding, far below any mistake."""
+
+
+class Again:
+    """The last round, to be looked at again.
+
+    Args:
+        lockstep: which has judged it.
+        trainer: Lightning's.
+        module: the torch side; left as it was.
+    """
+
+    def __init__(self, lockstep: LockStep, trainer: Any, module: Any) -> None:
+        self.lockstep, self.trainer, self.module = lockstep, trainer, module
+        self.twin, self.noise = lockstep.twin, lockstep.noise
+        self.batch: Any = lockstep.batches[0][0] if lockstep.batches else None
+        self.weights: dict[str, Any] = lockstep.before[0]
+
+    @contextmanager
+    def as_before(self) -> Iterator[Any]:
+        """For the time of the `with`, torch has the weights with which it began the round; gives the first batch that it saw then."""
+        now = {key: t.detach().clone() for key, t in self.module.state_dict().items()}
+        self.module.load_state_dict(to_torch(self.weights, self.module.device))
+        try:
+            yield to_torch(self.batch, self.module.device)
+        finally:
+            self.module.load_state_dict(now)
+            self.noise.begin(self.lockstep.micro_batches)
+
+    def rows(self) -> list[Row]:
+        """Every tensor of both sides; nothing where the hand-written side ends in an exception."""
+        with self.as_before() as batch:
+            try:
+                return self.lockstep.look(self.module, batch, self.lockstep.first_micro_batch, self.weights)
+            except HandRaised:
+                return []
+
+    def rounding(self) -> float:
+        """What rounding does to this very step in torch."""
+        with self.as_before() as batch, np.errstate(all="ignore"):
+            return rounding_of_step(self.twin, self.module, batch, self.noise, self.lockstep.first_micro_batch)
+
+    # ---- does rounding explain it? -----------------------------------------------------------------
+
+    def explains(self, beyond: Sequence[Judgement], ours: Round, theirs: Round) -> bool:
+        """Whether the round agrees when it starts from torch's own weights.
+
+        In float32 a single ReLU or maximum that falls on the other side parts two right runs for good, at a step that the shadow
+        does not share. What rounding can do to this one step is measured as ever, by shadows, whose weights are here multiplied
+        by 1 ± eps as well; where a decision falls otherwise from the very same weights, both sides must agree in float64. In float64
+        it is only a little more than the shadow foretold that can be explained, never more than CEILING.
+
+        It explains no more than two rounds in a row: the second began with torch's own weights. Nor does it explain a schedule.
+        """
+        judge = self.lockstep.judge
+        if self.lockstep.mode != "free" or self.lockstep.partings > 2 or order_of(ours.steps, theirs.steps):
+            return False
+        if judge.dtype == "float64" and max(e for j in beyond for of in j.found.values() for e in of.values()) > CEILING["float64"]:
+            return False
+        lrs = [(a.state["lr"], b.state["lr"]) for a, b in zip(ours.steps, theirs.steps, strict=True)]
+        if any(max(errors(a, b).values()) > ONE_STEP["float64"] for a, b in lrs):
+            return False
+        return self._agrees_from_torchs_weights(theirs) or self._decision_flipped(beyond, len(theirs.steps))
+
+    def _agrees_from_torchs_weights(self, theirs: Round) -> bool:
+        again, judge = self._by_hand(), self.lockstep.judge.same_measure()
+        shadows = (self._by_hand(i) for i in range(SHADOWS if judge.dtype == "float32" else 1))
+        return any(all(j.beyond is None for j in self.lockstep.judgements(judge, again, theirs, shadow)) for shadow in shadows)
+
+    def _by_hand(self, shadow: int | None = None) -> Round:
+        """The same batches once more, by hand, from torch's weights; as the how-manieth shadow, if it is one."""
+        lockstep = self.lockstep
+        run = lockstep.hand_run(self.trainer, self.module, shadow is not None)
+        run.load(*lockstep.before, lockstep.options_before)
+        if shadow is not None:
+            run.perturb_weights(SHADOWS * lockstep.first_step + shadow)
+        for i, arrays in enumerate(lockstep.batches):
+            last = self.trainer.is_last_batch and i == len(lockstep.batches) - 1
+            batch = arrays if self.trainer.world_size > 1 else arrays[0]
+            run.train(batch, lockstep.first_batch_idx + i, lockstep.first_micro_batch + i, last)
+        return run.take()
+
+    def _decision_flipped(self, beyond: Sequence[Judgement], steps: int) -> bool:
+        """Whether a step in float32, of which some gradient is far off, agrees in float64: then it was a tie, decided by rounding.
+
+        Of a step that several batches led to, or that is one of several on a batch, such a look says too little.
+        """
+        gradient_is_off = any(j.worst("gradient") > j.tolerances.get("gradient", np.inf) for j in beyond)
+        if self.lockstep.judge.dtype != "float32" or not gradient_is_off or len(self.lockstep.batches) > 1 or steps > 1:
+            return False
+        theirs = self.twin.in_torch(self.module).double()
+        theirs.load_state_dict(to_torch(self.weights, theirs.device))
+        ours, noises = self.twin.by_hand(theirs), (SharedNoise(self.lockstep.seed), SharedNoise(self.lockstep.seed))
+        share_hand(ours, noises[0])
+        share_torch(theirs, noises[1])
+        batch = tuple(a.astype(np.float64) if a.dtype.kind == "f" else a for a in to_numpy(tuple(self.batch)))
+        rows: list[Row] = []
+        for objective in objectives(self.twin, theirs):
+            for noise in noises:
+                noise.begin(self.lockstep.first_micro_batch)
+            rows += look(ours, theirs, batch, objective)
+        return bool(rows) and all(r.error <= IN_FLOAT64 for r in rows)
+
+    def explains_validation(self, judgement: Judgement, held_out: Any, theirs: Metrics) -> bool:
+        """Whether torch's own weights, by hand, give torch's numbers: two right runs may have parted by now."""
+        judge = self.lockstep.judge
+        if self.lockstep.mode != "free" or (judge.dtype == "float64" and judgement.worst("metric") > CEILING["float64"]):
+            return False
+        _, again = self.lockstep.hand_run(self.trainer, self.module, shadow=False).validate(held_out)
+        return judge.same_measure().metrics("validation", again, theirs).beyond is None
