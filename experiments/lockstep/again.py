@@ -113,7 +113,8 @@ class Again:
         Of a step that several batches led to, or that is one of several on a batch, such a look says too little.
         """
         gradient_is_off = any(j.worst("gradient") > j.tolerances.get("gradient", np.inf) for j in beyond)
-        if self.lockstep.judge.dtype != "float32" or not gradient_is_off or len(self.lockstep.batches) > 1 or steps > 1:
+        alone = steps == 1 and self.trainer.accumulate_grad_batches == 1
+        if self.lockstep.judge.dtype != "float32" or not gradient_is_off or not alone:
             return False
         theirs = self.twin.in_torch(self.module).double()
         theirs.load_state_dict(to_torch(self.weights, theirs.device))
