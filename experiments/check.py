@@ -115,7 +115,7 @@ def one_step(twin: Twin, variant: str | None, options: argparse.Namespace) -> tu
     ours.load_state_dict({**ours.state_dict(), **state})
     theirs.load_state_dict(to_torch(ours.state_dict()))
     theirs = theirs.to(options.device)
-    batches = two_batches(data, options.dtype)
+    batches = [tuple(a.astype(options.dtype) if a.dtype.kind == "f" else a for a in batch) for batch in data.two_batches(theirs)]
     noises = SharedNoise(options.seed), SharedNoise(options.seed)
     share_hand(ours, noises[0])
     originals = share_torch(theirs, noises[1])
@@ -147,15 +147,6 @@ def one_step(twin: Twin, variant: str | None, options: argparse.Namespace) -> tu
 
 FACTORS = (0.75, -1.25)
 """∂L/∂loss of the two batches of `one_step`: neither is 1, and float32 holds both exactly."""
-
-
-def two_batches(data: ArrayData, dtype: str) -> list[tuple[np.ndarray, ...]]:
-    """The first rows of the data and those after them: one more than a batch, so that no size is by chance that of a layer, and fewer."""
-    train = data.split.train
-    n = len(train[0])
-    size = min(max(data.batch_size or n, 16) + 1, n // 2 + 1)
-    rows = [slice(0, size), slice(size, min(2 * size - 1, n))]
-    return [tuple(a[r].astype(dtype) if a.dtype.kind == "f" else a[r] for a in train) for r in rows]
 
 
 LENGTH = ("max_epochs", "max_steps", "check_val_every_n_epoch", "val_check_interval")
