@@ -108,7 +108,7 @@ def one_step(twin: Twin, variant: str | None, options: argparse.Namespace) -> tu
     overwrite the earlier, gradients must add up, and ∂L/∂loss must be used.
     """
     data, stand_in = data_for(twin, options.seed)
-    ours, theirs = twin.build(options.seed, options.dtype, variant)
+    ours, theirs = twin.build(options.seed, options.dtype, variant, data)
     rng = np.random.default_rng(options.seed)
     state = {name: p + rng.normal(0, 0.3, p.shape).astype(options.dtype) for name, p in ours.named_parameters()}
     state.update({name: np.zeros_like(state[name]) for name in getattr(options, "zero", ()) if name in state})
@@ -156,7 +156,7 @@ LENGTH = ("max_epochs", "max_steps", "check_val_every_n_epoch", "val_check_inter
 def trajectory(twin: Twin, variant: str | None, options: argparse.Namespace, sgd: float | None = None) -> tuple[Judge, bool]:
     """Both sides trained for a few steps, on their own; by the twin's optimizer, or by plain gradient descent."""
     data, stand_in = data_for(twin, options.seed)
-    _, theirs = twin.build(options.seed, options.dtype, variant)
+    _, theirs = twin.build(options.seed, options.dtype, variant, data)
     lockstep = LockStep(twin, seed=options.seed, plain_sgd=sgd)
     device = torch.device(options.device)
     settings: dict[str, Any] = {key: value for key, value in twin.trainer.items() if key not in LENGTH}
