@@ -101,8 +101,14 @@ def errors(a: Mapping[str, Any], b: Mapping[str, Any], whole: float | None = Non
     return {key: error(a[key], b[key], whole) if key in a and key in b else math.inf for key in [*b, *(k for k in a if k not in b)]}
 
 
-KINDS = ("loss", "gradient", "parameter", "buffer", "state", "metric")
-"""What is compared: all but the last at every step of an optimizer; metrics, which are whatever is logged, at every batch."""
+def each_by_itself(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, float]:
+    """The error of every tensor of two dicts, each measured against itself: they are no parts of one whole."""
+    return {name: errors({n: t for n, t in a.items() if n == name}, {n: t for n, t in b.items() if n == name})[name] for name in {**b, **a}}
+
+
+KINDS = ("loss", "gradient", "parameter", "buffer", "state", "metric", "rollout")
+"""What is compared: at every step of an optimizer; metrics, which are whatever is logged, at every batch; and what an agent made of the
+states of a rollout, at every rollout."""
 
 Tensors = Mapping[str, Any]
 Metrics = Mapping[str, Sequence[float]]
@@ -164,9 +170,11 @@ class Judge:
         self.floor = ONE_STEP[dtype]
         self.spread = dict.fromkeys(KINDS, 0.0)  # how far the shadow has strayed in this window
         self.furthest = 0.0  # how far the two sides have parted in this window
+        self.first = True  # whether no step of this window was judged yet
         self.worst: dict[str, dict[str, float]] = {kind: {} for kind in KINDS}
         self.tolerance = ONE_STEP[dtype]  # the widest that was granted
         self.failure: str | None = None
+        self.actions, self.undecidable = 0, 0  # in rollouts; and those of them that rounding alone decided
 
     # ---- judging -----------------------------------------------------------------------------------
 
@@ -176,7 +184,9 @@ class Judge:
         self.steps += 1
         found = self._errors(hand, torch)
         words = Words(f"step {number}", tensors_of(hand), tensors_of(torch))
-        return self._judgement(words, found, self._errors(shadow, hand) if shadow is not None else {})
+        judgement = self._judgement(words, found, self._errors(shadow, hand) if shadow is not None else {})
+        self.first = False
+        return judgement
 
     def metrics(self, when: str, hand: Metrics, torch: Metrics, shadow: Metrics | None = None) -> Judgement:
         """Judge what was logged.
@@ -191,6 +201,12 @@ class Judge:
         found = {"metric": self._metric_errors(hand, torch)}
         spread = {"metric": self._metric_errors(shadow, hand)} if shadow is not None else {}
         return self._judgement(Words(when, {"metric": hand}, {"metric": torch}), found, spread)
+
+    def rollout(self, when: str, hand: Tensors, torch: Tensors, shadow: Tensors | None = None) -> Judgement:
+        """Judge what an agent made of the states of a rollout: its probabilities, its values."""
+        found = {"rollout": each_by_itself(hand, torch)}
+        spread = {"rollout": each_by_itself(shadow, hand)} if shadow is not None else {}
+        return self._judgement(Words(when, {"rollout": hand}, {"rollout": torch}), found, spread)
 
     def _judgement(self, words: Words, found: dict[str, dict[str, float]], spread: Mapping[str, Mapping[str, float]]) -> Judgement:
         for kind, errors_of in spread.items():
@@ -220,7 +236,7 @@ class Judge:
     def tolerated(self, kind: str) -> float:
         """What this kind may differ by, now."""
         if not self.foretold:
-            return CEILING[self.dtype] if self.furthest else self.floor
+            return self.floor if self.first else max(CEILING[self.dtype], self.floor)
         return min(max(10 * self.spread[kind], self.floor), max(CEILING[self.dtype], self.floor))
 
     @property
@@ -231,7 +247,7 @@ class Judge:
 
     def new_window(self) -> None:
         """Begin again, after the weights were copied over."""
-        self.spread, self.furthest = dict.fromkeys(KINDS, 0.0), 0.0
+        self.spread, self.furthest, self.first = dict.fromkeys(KINDS, 0.0), 0.0, True
         self.windows += 1
 
     def set_floor(self, rounding: float) -> None:

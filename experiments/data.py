@@ -221,7 +221,8 @@ class ArrayData(pl.LightningDataModule):
         """The held-out examples in one batch, in order; or `val_batches`."""
         batches = self.val_batches()
         if batches is not None:
-            return DataLoader([self._tensors(batch) for batch in batches], batch_size=None, collate_fn=tuple) if batches else []
+            tensors: Any = [self._tensors(batch) for batch in batches]
+            return DataLoader(tensors, batch_size=None, collate_fn=tuple) if tensors else []
         dataset = self._dataset(self.split.val)
         return DataLoader(dataset, batch_size=max(len(dataset), 1))
 

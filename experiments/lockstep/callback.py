@@ -22,6 +22,7 @@ from experiments.lockstep import ranks
 from experiments.lockstep.by_hand import HandRun, of_torch
 from experiments.lockstep.floor import rounding_of_sums
 from experiments.lockstep.in_torch import TorchRun
+from experiments.lockstep.rollouts import judge_rollout
 from experiments.noise import SharedNoise, put, share_torch
 from experiments.nonfinite import NotFinite, first_in_forward
 from experiments.pair import Twin
@@ -175,6 +176,8 @@ class LockStep(pl.Callback):
         self.steps_before = trainer.global_step
         if self.mode == "off":
             return
+        if batch_idx == 0:
+            judge_rollout(self, trainer, pl_module)
         self.watching = self.mode == "free" or self.rounds % self.every_n_steps == 0
         if self.watching and not self.batches:
             self._round_begins(trainer, pl_module, batch_idx)
