@@ -21,7 +21,7 @@ from experiments.compare import Judge, Step
 from experiments.convert import to_torch
 from experiments.data import ArrayData
 from experiments.lockstep import LockStep, ieee_arithmetic
-from experiments.lockstep.rollouts import judge_answers
+from experiments.lockstep.rollouts import judge_first_rollout
 from experiments.noise import SharedNoise, put, share_hand, share_torch
 from experiments.nonfinite import NotFinite
 from experiments.pair import Twin
@@ -124,7 +124,7 @@ def one_step(twin: Twin, variant: str | None, options: argparse.Namespace) -> tu
     judge = Judge(options.dtype, twin.zero_gradient)
     try:
         with raising("one step", twin.name):
-            judge_answers(judge, "one step", data, ours)
+            judge_first_rollout(judge, "one step", data, ours, theirs)
             losses = [float(ours.training_step(batch, i)) for i, batch in enumerate(batches)]
             for factor in reversed(FACTORS):
                 ours.backward(factor)

@@ -69,6 +69,11 @@ class Rollout:
         """Whether an episode ended with this step, in whatever way."""
         return self.terminated | self.truncated
 
+    @property
+    def probability(self) -> np.ndarray:
+        """Of the action that was drawn; its logarithm is the old log-probability of a policy gradient."""
+        return np.take_along_axis(self.answers["probability"], self.answers["action"][..., None], axis=-1)[..., 0]
+
     def rows(self, of: np.ndarray) -> np.ndarray:
         """What was played, one step after the other, of an array that begins with (T, E)."""
         return of[self.played]
@@ -283,18 +288,17 @@ class RolloutData(ArrayData):
         """None, unless a subclass has some."""
         return []
 
-    def first_rows(self, module: Any) -> Batch:
+    def first_rollout(self, module: Any) -> Rollout:
         """What a run with this module would begin with; nothing of the run itself is touched."""
-        self.rollout, self.played_in = self.play(module, 0, Player(self.environment, self.environments, self.seed)), None
-        return self.examples(self.rollout)
+        return self.play(module, 0, Player(self.environment, self.environments, self.seed))
 
     def two_batches(self, module: Any) -> list[Batch]:
         """The rows of one rollout in two parts."""
-        return two_parts(self.first_rows(module), 0)
+        return two_parts(self.examples(self.first_rollout(module)), 0)
 
     def example(self, module: Any, n: int = 32) -> Batch:
         """The first n rows of a rollout."""
-        return tuple(a[:n] for a in self.first_rows(module))
+        return tuple(a[:n] for a in self.examples(self.first_rollout(module)))
 
     # ---- checkpoint --------------------------------------------------------------------------------
 

@@ -42,9 +42,7 @@ class Walks(RolloutData):
     def examples(self, rollout: Rollout) -> Batch:
         found = advantages(rollout, gamma=0.9, lam=0.95 if "value" in rollout.answers else 1.0)
         wanted = found + rollout.answers.get("value", 0.0)
-        action = rollout.answers["action"]
-        old = np.take_along_axis(rollout.answers["probability"], action[..., None], axis=-1)[..., 0]
-        return tuple(map(rollout.rows, (rollout.state, action, old, found, wanted)))
+        return tuple(map(rollout.rows, (rollout.state, rollout.answers["action"], rollout.probability, found, wanted)))
 
 
 class WalkerByHand(ByHand):
@@ -106,7 +104,7 @@ class WalkerInTorch(InTorch):
             self.value = torch.nn.Linear(5, 1)
 
     def forward(self, state: Any) -> Any:
-        return self.policy(state).softmax(dim=1)
+        return self.policy(state).softmax(dim=-1)
 
     def act(self, state: Any, u: Any) -> dict[str, Any]:
         p = self(state)

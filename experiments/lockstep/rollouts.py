@@ -30,10 +30,10 @@ def judge_rollout(lockstep: Any, trainer: Any, pl_module: Any) -> None:
         look.conclude(judge)
 
 
-def judge_answers(judge: Judge, when: str, data: Any, hand: Any) -> None:
-    """The same for `check`, of the rollout that its batches are from; nothing where there is none."""
-    if isinstance(data, RolloutData) and data.rollout is not None:
-        Look(when, data.rollout, judge, hand).conclude(judge)
+def judge_first_rollout(judge: Judge, when: str, data: Any, hand: Any, module: Any) -> None:
+    """The same for `check`, of the rollout that this torch module begins with; nothing where data do not depend on weights."""
+    if isinstance(data, RolloutData):
+        Look(when, data.first_rollout(module), judge, hand).conclude(judge)
 
 
 class Look:
@@ -142,4 +142,6 @@ def apart(answers: Any, next_answers: Any, rows: Any) -> tuple[Tensors, np.ndarr
 
 def shortly(value: Any) -> str:
     """A number or a few, for a sentence."""
-    return np.array2string(as_array(value), precision=9, threshold=8, separator=", ").replace("\n", "")
+    array = as_array(value)
+    numbers = [f"{x:.9g}" for x in array.ravel()[:8]]
+    return numbers[0] if array.ndim == 0 else f"[{', '.join([*numbers, *['…'] * (array.size > 8)])}]"
