@@ -106,9 +106,10 @@ def each_by_itself(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, floa
     return {name: errors({n: t for n, t in a.items() if n == name}, {n: t for n, t in b.items() if n == name})[name] for name in {**b, **a}}
 
 
-KINDS = ("loss", "gradient", "parameter", "buffer", "state", "metric", "rollout")
-"""What is compared: at every step of an optimizer; metrics, which are whatever is logged, at every batch; and what an agent made of the
-states of a rollout, at every rollout."""
+KINDS = ("loss", "gradient", "parameter", "buffer", "state", "metric", "intermediate", "rollout")
+"""What is compared: the first five at every step of an optimizer; metrics, which are whatever is logged, at every batch; intermediates,
+which are the named values and gradients between the batch and the parameters, at a step that is looked at; and what an agent made of
+the states of a rollout, at every rollout."""
 
 Tensors = Mapping[str, Any]
 Metrics = Mapping[str, Sequence[float]]
@@ -207,6 +208,11 @@ class Judge:
         found = {"rollout": each_by_itself(hand, torch)}
         spread = {"rollout": each_by_itself(shadow, hand)} if shadow is not None else {}
         return self._judgement(Words(when, {"rollout": hand}, {"rollout": torch}), found, spread)
+
+    def intermediates(self, when: str, hand: Tensors, torch: Tensors, found: Mapping[str, float]) -> Judgement:
+        """Judge what was found on a look at a step: `experiments.look` has measured it."""
+        words = Words(when, {"intermediate": hand}, {"intermediate": torch})
+        return self._judgement(words, {"intermediate": dict(found)}, {})
 
     def _judgement(self, words: Words, found: dict[str, dict[str, float]], spread: Mapping[str, Mapping[str, float]]) -> Judgement:
         for kind, errors_of in spread.items():
@@ -364,7 +370,7 @@ class Words:
         for kind, of in found.items():  # in the order of computation: a wrong gradient makes wrong what is made of it
             beyond = [(e, name) for name, e in of.items() if not e <= tolerances[kind]]
             if beyond:
-                e, name = max(beyond)
+                e, name = beyond[0] if kind == "intermediate" else max(beyond)  # these stand in the order of computation
                 return f"{self.when}: {self.name(kind, name)} {self.differs(kind, name, e, tolerances[kind])}"
         return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,7 +48,8 @@ def where_and_what(error: BaseException) -> str:
     expression = failing_expression(step)
     shapes = f" [{', '.join(f'{name} {shape}' for name, shape in shapes_in(expression, frame).items())}]" if expression else ""
     place = f"{frame.f_code.co_qualname}, {Path(entry.filename).name}:{entry.lineno}"
-    return f"{place}: {(entry.line or '').strip()}{shapes}: {type(error).__name__}: {first_line(error)}"
+    line = re.sub(r"\s+#.*", "", (entry.line or "").strip())
+    return f"{place}: {line}{shapes}: {type(error).__name__}: {first_line(error)}"
 
 
 def first_line(error: BaseException) -> str:
@@ -73,9 +75,12 @@ def failing_expression(step: TracebackType) -> ast.expr | None:
     if first != last or start is None or end is None or line is None or source is None:
         return None
     try:
-        return ast.parse(source.encode()[start:end].decode().strip(), mode="eval").body
+        statement = ast.parse(source.encode()[start:end].decode().strip()).body[0]
     except SyntaxError:
         return None
+    if isinstance(statement, ast.AugAssign):  # what it adds to, and what it adds
+        return ast.Tuple([statement.target, statement.value], ast.Load())
+    return statement.value if isinstance(statement, ast.Expr) else None
 
 
 def open_line(path: str, number: int) -> str | None:

@@ -25,7 +25,7 @@ from experiments.check import check_one, one_step, trajectory
 from experiments.compare import CEILING, Judge, Step
 from experiments.data import InputError
 from experiments.lockstep import LockStep
-from experiments.lockstep.rollouts import Look
+from experiments.lockstep.rollouts import Hearing
 from experiments.noise import Stream
 from experiments.nonfinite import NotFinite
 from experiments.pair import Twin
@@ -313,6 +313,17 @@ def test_a_probability_that_is_a_billionth_off_is_named() -> None:
     assert "rollout probability differs by 1.0e-09" in (one_step(twin, None, OPTIONS)[0].failure or "")
 
 
+def test_the_verdict_on_an_answer_shows_all_of_them() -> None:
+    lockstep, _ = walk(broken(WALK, FAULTS["value"][0]))
+    shown = [(line.name, line.right, line.first, line.what) for line in lockstep.lines]
+    assert shown[0] == ("rollout probability", True, False, "")
+    assert shown[1][:3] == ("rollout value", False, True)
+    assert "−1" in shown[1][3] or "minus" in shown[1][3]
+    assert [line[:3] for line in shown[2:]] == [("rollout next value", False, False), ("action", True, False)]
+    lockstep, _ = walk(broken(WALK, FAULTS["off by one"][0]))
+    assert [line.name for line in lockstep.lines if line.first] == ["action"]
+
+
 def test_an_answer_that_goes_wrong_later_is_found_at_the_next_rollout() -> None:
     def break_(model: Any) -> None:
         model.act = lambda state, u, act=model.act, weight=model.policy.weight: (
@@ -423,14 +434,14 @@ def test_what_rounding_can_decide(p_hand: list[float], p: list[float], u: float,
     assert found.tolist() == [excused]
 
 
-def test_a_look_counts_only_what_it_concludes() -> None:
+def test_a_hearing_counts_only_what_it_concludes() -> None:
     ours, theirs = WALK.build()
     data = Walks()
     rollout = data.play(theirs, 0, data.player)
     judge = Judge()
-    look = Look("here", rollout, judge, ours)
-    assert (look.sentence, judge.actions, judge.steps) == (None, 0, 0)
-    look.conclude(judge)
+    heard = Hearing("here", rollout, judge, ours)
+    assert (heard.sentence, judge.actions, judge.steps) == (None, 0, 0)
+    heard.conclude(judge)
     assert (judge.actions, judge.undecidable, judge.failure) == (rollout.played.sum(), 0, None)
 
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from experiments.compare import Judge, Judgement, Tensors, as_array
+from experiments.compare import Judge, Tensors, as_array, error
 from experiments.convert import to_numpy
+from experiments.explain import explain, rows_of
+from experiments.look import Row
 from experiments.raised import raising
 from experiments.rollout import Rollout, RolloutData
 from manual.module import no_grad
@@ -23,21 +25,23 @@ def judge_rollout(lockstep: Any, trainer: Any, pl_module: Any) -> None:
         lockstep.hand.model.load_state_dict(to_numpy(dict(pl_module.state_dict())))
     when, judge = f"the rollout before step {trainer.global_step}", lockstep.judge
     with np.errstate(all="ignore"), raising(when, lockstep.twin.name):
-        look = Look(when, data.rollout, judge, *(run.model for run in lockstep.runs))
-        if look.sentence and lockstep.mode == "free" and judge.dtype == "float32":
-            again = Look(when, data.rollout, judge.same_measure(), lockstep.twin.by_hand(pl_module, judge.dtype))
-            look = look if again.sentence else again  # two right runs may long have parted
-        look.conclude(judge)
+        heard = Hearing(when, data.rollout, judge, *(run.model for run in lockstep.runs))
+        if heard.sentence and lockstep.mode == "free" and judge.dtype == "float32":
+            again = Hearing(when, data.rollout, judge.same_measure(), lockstep.twin.by_hand(pl_module, judge.dtype))
+            heard = heard if again.sentence else again  # two right runs may long have parted
+        if heard.sentence and judge.failure is None:
+            lockstep.lines = lockstep.lines or explain(heard.rows(), judge.dtype, heard.tolerance)
+        heard.conclude(judge)
 
 
 def judge_first_rollout(judge: Judge, when: str, data: Any, hand: Any, module: Any) -> None:
     """The same for `check`, of the rollout that this torch module begins with; nothing where data do not depend on weights."""
     if isinstance(data, RolloutData):
-        Look(when, data.first_rollout(module), judge, hand).conclude(judge)
+        Hearing(when, data.first_rollout(module), judge, hand).conclude(judge)
 
 
-class Look:
-    """One look at a rollout.
+class Hearing:
+    """The hand-written side's answers to the states of a rollout, beside torch's.
 
     Args:
         when: the beginning of the sentence.
@@ -57,9 +61,10 @@ class Look:
         self.hand, self.action_by_hand = answered(hand, rollout, judge.dtype)
         of_shadow = answered(shadow, rollout, judge.dtype)[0] if shadow is not None else None
         self.judgement = judge.rollout(when, self.hand, self.torch, of_shadow)
-        self.undecidable, self.sentence = 0, self._answer(self.judgement)
+        self.tolerance = self.judgement.tolerances["rollout"]
+        self.undecidable, self.sentence = 0, self._answer()
         if self.sentence is None:
-            self.sentence = self._action(10 * self.judgement.tolerances["rollout"])
+            self.sentence = self._action(10 * self.tolerance)
 
     def conclude(self, judge: Judge) -> None:
         """Let it count."""
@@ -68,12 +73,17 @@ class Look:
         judge.actions += len(self.action)
         judge.undecidable += self.undecidable
 
-    def _answer(self, judgement: Judgement) -> str | None:
+    def rows(self) -> list[Row]:
+        """Every answer, and the actions, for the table of a verdict."""
+        rows = rows_of(self.judgement, {"rollout": self.hand}, {"rollout": self.torch})
+        return [*rows, Row("action", False, self.action_by_hand, self.action, error(self.action_by_hand, self.action))]
+
+    def _answer(self) -> str | None:
         """What differs most, and at which state."""
+        judgement = self.judgement
         if judgement.beyond is None:
             return None
-        tolerance = judgement.tolerances["rollout"]
-        name = next(n for n, e in judgement.found["rollout"].items() if not e <= tolerance)
+        name = max(judgement.found["rollout"], key=lambda name: judgement.found["rollout"][name])
         a, b = (as_array(side[name]) if name in side else None for side in (self.hand, self.torch))
         if a is None or b is None or a.shape != b.shape or not len(b):
             return judgement.beyond
