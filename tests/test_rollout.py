@@ -31,7 +31,8 @@ from experiments.nonfinite import NotFinite
 from experiments.pair import Twin
 from experiments.raised import HandRaised
 from experiments.rollout import Player, Rollout, advantages, in_torch, play
-from tests.corridor import WALK, Corridor, WalkerInTorch, Walks
+from manual import nn
+from tests.corridor import WALK, Corridor, WalkerByHand, WalkerInTorch, Walks
 from tests.helpers import broken, fit, same, where_there_is_cuda
 
 OPTIONS = Namespace(seed=0, dtype="float64", device="cpu", steps=7)
@@ -114,6 +115,21 @@ def test_playing_leaves_the_module_as_it_was() -> None:
     assert not any(seen)
     assert (module.training, module.policy.training, module.value.training) == (True, False, True)
     assert torch.equal(torch.get_rng_state(), generator)
+
+
+def test_torch_plays_in_the_precision_in_which_it_learns() -> None:
+    """Tensors that it makes on the way have the same dtype there and here."""
+    seen = set()
+
+    class Seen(WalkerInTorch):
+        def act(self, state: Any, u: Any) -> dict[str, Any]:
+            seen.add((torch.zeros(1).dtype, state.dtype))
+            return super().act(state, u)
+
+    for precision, dtype in (("64-true", torch.float64), ("32-true", torch.float32)):
+        walk(replace(WALK, torch=Seen), 1, precision=precision)
+        assert seen == {(dtype, dtype)}
+        seen.clear()
 
 
 def test_what_a_run_is_tried_on_is_what_it_begins_with_and_costs_it_nothing() -> None:
@@ -252,6 +268,32 @@ def test_without_a_comparison_the_same_is_played_and_learned() -> None:
 def test_the_agent_learns_to_walk() -> None:
     _, theirs = walk(WALK, 160)
     assert theirs(torch.eye(5, dtype=torch.float64))[:, 1].min() > 0.9
+
+
+class ForgetfulByHand(WalkerByHand):
+    """Learns with dropout, and plays without."""
+
+    def __init__(self, baseline: bool = True, lr: float = 0.3, *, rng: Any = None, dtype: Any = np.float64) -> None:
+        super().__init__(baseline, lr, rng=rng, dtype=dtype)
+        self.policy = nn.Sequential(nn.Dropout(0.4), nn.Linear(5, 2, rng=rng, dtype=dtype))
+
+
+class ForgetfulInTorch(WalkerInTorch):
+    """The same."""
+
+    def __init__(self, baseline: bool = True, lr: float = 0.3) -> None:
+        super().__init__(baseline, lr)
+        self.policy = torch.nn.Sequential(torch.nn.Dropout(0.4), torch.nn.Linear(5, 2))
+
+
+def test_an_agent_with_dropout_plays_without_and_learns_with_it() -> None:
+    twin = replace(WALK, manual=ForgetfulByHand, torch=ForgetfulInTorch)
+    lockstep, _ = walk(twin, 12)
+    assert (lockstep.judge.failure, lockstep.judge.steps) == (None, 12)
+    assert (
+        lockstep.records[0].loss_torch != walk(broken(twin, lambda model: setattr(model.policy[0], "p", 0.0)), 1)[0].records[0].loss_manual
+    )
+    assert one_step(twin, None, OPTIONS)[0].failure is None
 
 
 Break = Callable[[Any], None]
@@ -432,6 +474,26 @@ def test_what_rounding_can_decide(p_hand: list[float], p: list[float], u: float,
         np.array([p_hand]), np.array([p]), np.array([u]), np.array([a]), np.array([b]), 1e-11
     )
     assert found.tolist() == [excused]
+
+
+@pytest.mark.parametrize(("beside", "undecidable"), [(3e-12, 1), (12e-12, None)])
+def test_ten_times_the_tolerated_difference_is_what_rounding_may_decide(beside: float, undecidable: int | None) -> None:
+    """2,000 states, of which one is off by a little more than `beside`: too little to show among all the probabilities."""
+    p, u = np.full((2000, 1, 2), 0.5), np.full((2000, 1), 0.25)
+    u[7] = 0.5 + beside
+    action = np.where(u >= 0.5, 1, 0)
+    nothing = np.zeros((2000, 1))
+    over = nothing.astype(bool)
+    rollout = Rollout(nothing, u, {"probability": p, "action": action}, nothing, nothing, over, over, ~over)
+    by_hand = p[:, 0].copy()
+    by_hand[7] += [1.1 * beside, -1.1 * beside]
+    answers = {"probability": by_hand, "action": np.where(u[:, 0] < by_hand[:, 0], 0, 1)}
+    model = SimpleNamespace(act=lambda states, u: answers, eval=lambda: None, train=lambda: None)
+    heard = Hearing("here", rollout, Judge(), model)
+    if undecidable:
+        assert (heard.sentence, heard.undecidable) == (None, 1)
+    else:
+        assert "the action at step 7 of environment 0 (state 0) is 0 by hand and 1 in torch" in (heard.sentence or "")
 
 
 def test_a_hearing_counts_only_what_it_concludes() -> None:

@@ -27,8 +27,8 @@ def judge_rollout(lockstep: Any, trainer: Any, pl_module: Any) -> None:
     with np.errstate(all="ignore"), raising(when, lockstep.twin.name):
         heard = Hearing(when, data.rollout, judge, *(run.model for run in lockstep.runs))
         if heard.sentence and lockstep.mode == "free" and judge.dtype == "float32":
-            again = Hearing(when, data.rollout, judge.same_measure(), lockstep.twin.by_hand(pl_module, judge.dtype))
-            heard = heard if again.sentence else again  # two right runs may long have parted
+            # Two right runs may long have parted: what is said at torch's own weights decides.
+            heard = Hearing(when, data.rollout, judge.same_measure(), lockstep.twin.by_hand(pl_module, judge.dtype))
         if heard.sentence and judge.failure is None:
             lockstep.lines = lockstep.lines or explain(heard.rows(), judge.dtype, heard.tolerance)
         heard.conclude(judge)
@@ -89,7 +89,7 @@ class Hearing:
             return judgement.beyond
         off = np.abs(a - b).reshape(len(b), -1).max(axis=1)
         row = int(np.argmax(np.where(np.isfinite(off), off, np.inf)))
-        return f"{judgement.beyond}; {name} at {self._state(row)} is {shortly(a[row])} by hand and {shortly(b[row])} in torch"
+        return f"{judgement.beyond}; {name} at {self._state(row)} is {shortly(a[row], 15)} by hand and {shortly(b[row], 15)} in torch"
 
     def _action(self, width: float) -> str | None:
         """The first action that differs though nothing about it was undecidable; counts those that were."""
@@ -150,8 +150,8 @@ def apart(answers: Any, next_answers: Any, rows: Any) -> tuple[Tensors, np.ndarr
     return {**found, **{f"next {name}": rows(as_array(value)) for name, value in next_answers.items()}}, action
 
 
-def shortly(value: Any) -> str:
+def shortly(value: Any, digits: int = 6) -> str:
     """A number or a few, for a sentence."""
     array = as_array(value)
-    numbers = [f"{x:.9g}" for x in array.ravel()[:8]]
+    numbers = [f"{x:.{digits}g}" for x in array.ravel()[:8]]
     return numbers[0] if array.ndim == 0 else f"[{', '.join([*numbers, *['…'] * (array.size > 8)])}]"
