@@ -20,6 +20,7 @@ from experiments.__main__ import AGREE, BAD_INPUT, INTERRUPTED, main
 from experiments.check import check_one, one_step, trajectory
 from experiments.data import ArrayData, Batch, BatchLoader, Split
 from experiments.pair import Twin
+from experiments.vary import ignored_by_the_data
 from manual import nn
 from manual.concept import Concept as ByHand
 from tests.helpers import broken, fit
@@ -199,7 +200,13 @@ def test_check_looks_at_two_of_them(twin: Twin, dtype: str) -> None:
     row, _, failures = check_one(twin, Namespace(**{**vars(OPTIONS), "dtype": dtype}))
     assert failures == []
     assert row["passed"]
-    assert row["steps"] == 1 + 9 + 9
+    assert row["steps"] == 1 + 9 + 9 + 3  # and three for the second value of lr, the one option that the data do not decide
+
+
+def test_every_argument_of_the_data_shows_in_the_batches() -> None:
+    assert list(ignored_by_the_data(PAIRS)) == []
+    silent = replace(PAIRS, data=type("Silent", (Pairs,), {"width": property(lambda self: 3, lambda self, width: None)}))
+    assert list(ignored_by_the_data(silent)) == ["data.width"]
 
 
 def wrong(model: Any) -> None:

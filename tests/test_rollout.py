@@ -31,6 +31,7 @@ from experiments.nonfinite import NotFinite
 from experiments.pair import Twin
 from experiments.raised import HandRaised
 from experiments.rollout import Player, Rollout, advantages, in_torch, play
+from experiments.vary import ignored_by_the_data
 from manual import nn
 from tests.corridor import WALK, Corridor, WalkerByHand, WalkerInTorch, Walks
 from tests.helpers import broken, fit, same, where_there_is_cuda
@@ -404,6 +405,10 @@ def test_check_plays_too(dtype: str) -> None:
     assert row["passed"]
 
 
+def test_every_argument_of_the_data_shows_in_the_batches() -> None:
+    assert list(ignored_by_the_data(WALK)) == []
+
+
 # ---- actions that rounding decides -----------------------------------------------------------------
 
 
@@ -556,6 +561,8 @@ def test_the_first_step_of_every_window_is_judged_as_ever() -> None:
     right = Step(1.0, ones, ones)
     assert judge.rollout("before", {"p": np.ones(2) * (1 + 1e-15)}, {"p": np.ones(2)}).beyond is None
     assert judge.step(0, off, right).beyond == "step 0: gradient w differs by 2.0e-09, tolerated 1.0e-12"
+    assert judge.tolerated("gradient") == 1e-12  # it may be decided again
+    assert judge.step(0, right, right).beyond is None
     assert judge.tolerated("gradient") == CEILING["float64"]
     assert not judge.exhausted
     assert judge.step(1, off, right).beyond is None
