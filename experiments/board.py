@@ -63,7 +63,7 @@ class Board(pl.Callback):
         """The graph of the torch module, if its forward takes one input."""
         if len(inspect.signature(pl_module.forward).parameters) != 1:
             return
-        example = torch.from_numpy(trainer.datamodule.split.train[0][:2]).to(pl_module.device)
+        example = torch.from_numpy(trainer.datamodule.example(pl_module, 2)[0]).to(pl_module.device)
         if example.is_floating_point():
             example = example.to(pl_module.dtype)
         with warnings.catch_warnings(), torch.no_grad():

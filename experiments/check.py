@@ -23,6 +23,7 @@ from experiments.convert import to_torch
 from experiments.data import ArrayData
 from experiments.explain import Line, explain
 from experiments.lockstep import LockStep, ieee_arithmetic
+from experiments.lockstep.rollouts import judge_first_rollout
 from experiments.look import Row, intermediates, look, loss_of, objectives
 from experiments.noise import SharedNoise, share_hand, share_torch
 from experiments.nonfinite import NotFinite
@@ -138,6 +139,7 @@ class AtRandom:
 
     ours: Any
     theirs: Any
+    data: ArrayData
     batches: list[tuple[np.ndarray, ...]]
     noises: tuple[SharedNoise, SharedNoise]
     stand_in: bool
@@ -152,24 +154,27 @@ class AtRandom:
 def at_random(twin: Twin, variant: str | None, options: argparse.Namespace) -> AtRandom:
     """Build it: initial zeros and ones would hide a forgotten factor, so every parameter is moved by something random."""
     data, stand_in = data_for(twin, options.seed)
-    ours, theirs = twin.build(options.seed, options.dtype, variant)
+    ours, theirs = twin.build(options.seed, options.dtype, variant, data)
     rng = np.random.default_rng(options.seed)
     state = {name: p + rng.normal(0, 0.3, p.shape).astype(options.dtype) for name, p in ours.named_parameters()}
     state.update({name: np.zeros_like(state[name]) for name in getattr(options, "zero", ()) if name in state})
     ours.load_state_dict({**ours.state_dict(), **state})
     theirs.load_state_dict(to_torch(ours.state_dict()))
     theirs = theirs.to(options.device)
+    batches = [tuple(a.astype(options.dtype) if a.dtype.kind == "f" else a for a in batch) for batch in data.two_batches(theirs)]
     noises = SharedNoise(options.seed), SharedNoise(options.seed)
     share_hand(ours, noises[0])
     share_torch(theirs, noises[1])
     ieee_arithmetic()
-    return AtRandom(ours, theirs, two_batches(data, options.dtype), noises, stand_in)
+    return AtRandom(ours, theirs, data, batches, noises, stand_in)
 
 
 def one_step(twin: Twin, variant: str | None, options: argparse.Namespace) -> tuple[Judge, bool]:
     """Each objective's loss, gradients and intermediates at random parameters."""
     pair, judge = at_random(twin, variant, options), Judge(options.dtype, twin.zero_gradient)
     try:
+        with raising("one step", twin.name):
+            judge_first_rollout(judge, "one step", pair.data, pair.ours, pair.theirs)
         for index, objective in enumerate(objectives(twin, pair.ours)):
             pair.begin()
             with raising("one step", twin.name):
@@ -225,19 +230,10 @@ FACTORS = (0.75, -1.25)
 """∂L/∂loss of the two batches of `one_step`: neither is 1, and float32 holds both exactly."""
 
 
-def two_batches(data: ArrayData, dtype: str) -> list[tuple[np.ndarray, ...]]:
-    """The first rows of the data and those after them: one more than a batch, so that no size is by chance that of a layer, and fewer."""
-    train = data.split.train
-    n = len(train[0])
-    size = min(max(data.batch_size or n, 16) + 1, n // 2 + 1)
-    rows = [slice(0, size), slice(size, min(2 * size - 1, n))]
-    return [tuple(a[r].astype(dtype) if a.dtype.kind == "f" else a[r] for a in train) for r in rows]
-
-
 def trajectory(twin: Twin, variant: str | None, options: argparse.Namespace, sgd: float | None = None) -> tuple[Judge, bool]:
     """Both sides trained for a few steps, on their own, and validated; by the twin's optimizer, or by plain gradient descent."""
     data, stand_in = data_for(twin, options.seed)
-    _, theirs = twin.build(options.seed, options.dtype, variant)
+    _, theirs = twin.build(options.seed, options.dtype, variant, data)
     lockstep = LockStep(twin, seed=options.seed, plain_sgd=sgd)
     try:
         lightning(twin, lockstep, options, options.steps).fit(theirs, data)

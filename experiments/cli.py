@@ -12,7 +12,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
 from jsonargparse import ArgumentError
@@ -24,10 +23,10 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 
 import experiments
-from experiments import report
+from experiments import links, report
 from experiments.board import Board, link
 from experiments.convert import to_numpy
-from experiments.data import InputError
+from experiments.data import ArrayData, InputError
 from experiments.lockstep import DTYPES, LockStep, Mode
 from experiments.nonfinite import NotFinite
 from experiments.optimizer_options import following
@@ -129,7 +128,9 @@ class RunCLI(LightningCLI):
             "log_every_n_steps": 1,
             "num_sanity_val_steps": 0,
         }
-        defaults = {"model": self.twin.model, "data": self.twin.data_args, "trainer": {**trainer, **self.twin.trainer}}
+        links.declare(parser, self.twin)
+        model = {key: value for key, value in self.twin.model.items() if f"model.{key}" not in self.twin.links.values()}
+        defaults = {"model": model, "data": self.twin.data_args, "trainer": {**trainer, **self.twin.trainer}}
         parser.set_defaults({f"{group}.{key}": value for group, values in defaults.items() for key, value in values.items()})
 
     def before_instantiate_classes(self) -> None:
@@ -226,7 +227,7 @@ def prepare(twin: Twin, resumed: dict[str, Any] | None, checkpoint: Path | None)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Initializing zero-element tensors")  # refused below, in one line
             cli = RunCLI(twin, resumed)
-        refuse_what_does_not_fit(cli.model, cli.datamodule.split.train)
+        refuse_what_does_not_fit(cli.model, cli.datamodule)
         cli.model.configure_optimizers()
         if resumed:
             twin.by_hand(cli.model).load_state_dict(to_numpy(resumed["state_dict"]))  # raises ValueError if they do not fit
@@ -264,13 +265,13 @@ def explain(error: Exception) -> str:
     return text if len(text) <= 300 else text[:300] + " …"
 
 
-def refuse_what_does_not_fit(model: pl.LightningModule, train: tuple[np.ndarray, ...]) -> None:
+def refuse_what_does_not_fit(model: pl.LightningModule, data: ArrayData) -> None:
     """Raise InputError for a model that is empty, or that the data do not fit: a copy of it is shown the first of them."""
     empty = [f"{name} {tuple(p.shape)}" for name, p in model.named_parameters() if p.numel() == 0]
     if empty:
         raise InputError(f"every size of the model must be at least 1: nothing would be in {', '.join(empty)}")
-    batch = [torch.from_numpy(a[:32]) for a in train]
     try:
+        batch = [torch.from_numpy(a) for a in data.example(model)]
         with torch.random.fork_rng(devices=[]):
             copy.deepcopy(model).training_step(tuple(t.to(model.dtype) if t.is_floating_point() else t for t in batch), 0)
     except (RuntimeError, IndexError, ValueError) as error:

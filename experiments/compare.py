@@ -101,9 +101,15 @@ def errors(a: Mapping[str, Any], b: Mapping[str, Any], whole: float | None = Non
     return {key: error(a[key], b[key], whole) if key in a and key in b else math.inf for key in [*b, *(k for k in a if k not in b)]}
 
 
-KINDS = ("loss", "gradient", "parameter", "buffer", "state", "metric", "intermediate")
+def each_by_itself(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, float]:
+    """The error of every tensor of two dicts, each measured against itself: they are no parts of one whole."""
+    return {name: errors({n: t for n, t in a.items() if n == name}, {n: t for n, t in b.items() if n == name})[name] for name in {**b, **a}}
+
+
+KINDS = ("loss", "gradient", "parameter", "buffer", "state", "metric", "intermediate", "rollout")
 """What is compared: the first five at every step of an optimizer; metrics, which are whatever is logged, at every batch; intermediates,
-which are the named values and gradients between the batch and the parameters, at a step that is looked at."""
+which are the named values and gradients between the batch and the parameters, at a step that is looked at; and what an agent made of
+the states of a rollout, at every rollout."""
 
 Tensors = Mapping[str, Any]
 Metrics = Mapping[str, Sequence[float]]
@@ -167,9 +173,11 @@ class Judge:
         self.floor = ONE_STEP[dtype]
         self.spread = dict.fromkeys(KINDS, 0.0)  # how far the shadow has strayed in this window
         self.furthest = 0.0  # how far the two sides have parted in this window
+        self.first = True  # whether no step of this window was accepted yet
         self.worst: dict[str, dict[str, float]] = {kind: {} for kind in KINDS}
         self.tolerance = ONE_STEP[dtype]  # the widest that was granted
         self.failure: str | None = None
+        self.actions, self.undecidable = 0, 0  # in rollouts; and those of them that rounding alone decided
 
     # ---- judging -----------------------------------------------------------------------------------
 
@@ -195,6 +203,12 @@ class Judge:
         spread = {"metric": self._metric_errors(shadow, hand)} if shadow is not None else {}
         return self._judgement(Words(when, {"metric": hand}, {"metric": torch}), found, spread)
 
+    def rollout(self, when: str, hand: Tensors, torch: Tensors, shadow: Tensors | None = None) -> Judgement:
+        """Judge what an agent made of the states of a rollout: its probabilities, its values."""
+        found = {"rollout": each_by_itself(hand, torch)}
+        spread = {"rollout": each_by_itself(shadow, hand)} if shadow is not None else {}
+        return self._judgement(Words(when, {"rollout": hand}, {"rollout": torch}), found, spread)
+
     def intermediates(self, when: str, hand: Tensors, torch: Tensors, found: Mapping[str, float]) -> Judgement:
         """Judge what was found on a look at a step: `experiments.look` has measured it."""
         words = Words(when, {"intermediate": hand}, {"intermediate": torch})
@@ -218,6 +232,7 @@ class Judge:
 
     def accept(self, judgement: Judgement) -> None:
         """Take it into what is remembered."""
+        self.first = self.first and "gradient" not in judgement.found
         for kind, of in judgement.found.items():
             for name, e in of.items():
                 self.worst[kind][name] = max(self.worst[kind].get(name, 0.0), e)
@@ -235,7 +250,7 @@ class Judge:
     def tolerated(self, kind: str) -> float:
         """What this kind may differ by, now."""
         if not self.foretold:
-            return CEILING[self.dtype] if self.furthest else self.floor
+            return self.floor if self.first else max(CEILING[self.dtype], self.floor)
         return min(max(10 * self.spread[kind], self.floor), max(CEILING[self.dtype], self.floor))
 
     @property
@@ -246,7 +261,8 @@ class Judge:
 
     def new_window(self) -> None:
         """Begin again, after the weights were copied over."""
-        self.spread, self.furthest, self.floor = dict.fromkeys(KINDS, 0.0), 0.0, ONE_STEP[self.dtype]
+        self.spread, self.furthest, self.first = dict.fromkeys(KINDS, 0.0), 0.0, True
+        self.floor = ONE_STEP[self.dtype]
         self.windows += 1
 
     def raise_floor(self, rounding: float) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Sampler, TensorDataset
 
+from manual.concept import Batch
 from manual.numerics.conditioning import spread
 
 
@@ -40,37 +41,76 @@ class ShuffledOrder(Sampler[int]):
         return iter(rng.permutation(self.n)[self.start :].tolist())
 
 
-class ResumableLoader(DataLoader):
-    """A shuffling DataLoader that knows its place: `state_dict` in mid-epoch, and it goes on with the next batch.
+class Resumable:
+    """A loader that knows its place: `state_dict` in mid-epoch, and it goes on with the next batch.
 
     Lightning saves and loads the state of any loader that has these two methods.
     """
 
+    epoch, batch, fresh = 0, 0, True  # batches given out in this epoch; whether the next pass goes on from there
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def begin_pass(self) -> None:
+        """Go on in this epoch if its batches are not all given out, and else with the next."""
+        if self.batch >= len(self) or not self.fresh:
+            self.epoch, self.batch = self.epoch + 1, 0
+        self.fresh = False
+
+    def state_dict(self) -> dict[str, int]:
+        """The epoch, and how many of its batches were given out."""
+        return {"epoch": self.epoch, "batch": self.batch}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from that place."""
+        self.epoch, self.batch, self.fresh = state["epoch"], state["batch"], True
+
+
+class ResumableLoader(Resumable, DataLoader):
+    """A shuffling DataLoader that knows its place."""
+
     def __init__(self, dataset: Any, batch_size: int, seed: int) -> None:
         self.order = ShuffledOrder(len(dataset), seed)
         super().__init__(dataset, batch_size=batch_size, sampler=self.order)
-        self.batch, self.fresh = 0, True  # batches given out in this epoch; whether the next pass goes on from there
+
+    def __len__(self) -> int:
+        return DataLoader.__len__(self)
 
     def __iter__(self) -> Any:
-        if self.batch >= len(self) or not self.fresh:
-            self.order.epoch, self.batch = self.order.epoch + 1, 0
-        self.fresh = False
-        self.order.start = self.batch * (self.batch_size or 1)
+        self.begin_pass()
+        self.order.epoch, self.order.start = self.epoch, self.batch * (self.batch_size or 1)
         for batch in super().__iter__():
             self.batch += 1
             yield batch
 
-    def state_dict(self) -> dict[str, int]:
-        """The epoch, and how many of its batches were given out."""
-        return {"epoch": self.order.epoch, "batch": self.batch}
 
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on from that place."""
-        self.order.epoch, self.batch, self.fresh = state["epoch"], state["batch"], True
+class BatchLoader(Resumable):
+    """Hands out the batches of each epoch, which are made when it begins.
+
+    Args:
+        make: from the number of the epoch, its batches.
+        length: how many they are, in every epoch.
+    """
+
+    def __init__(self, make: Callable[[int], Sequence[Any]], length: int) -> None:
+        self.make, self.length = make, length
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[Any]:
+        self.begin_pass()
+        for batch in self.make(self.epoch)[self.batch :]:
+            self.batch += 1
+            yield batch
 
 
 class ArrayData(pl.LightningDataModule):
     """Arrays, split, shuffled and batched. A subclass says which, in `load`.
+
+    Where a batch is not some rows of these arrays (it is one graph; or pairs, drawn anew for every epoch) a subclass says what it is, in
+    `batches` and `val_batches`.
 
     Args:
         batch_size: examples in a batch; 0 puts all of them into one.
@@ -83,12 +123,41 @@ class ArrayData(pl.LightningDataModule):
             raise InputError(f"--data.batch_size and --data.seed must not be negative, got {batch_size} and {seed}")
         self.batch_size, self.seed = batch_size, seed
         self._split: Split | None = None
-        self._loader: ResumableLoader | None = None
-        self._place: dict[str, int] | None = None
+        self._loader: ResumableLoader | BatchLoader | None = None
+        self._place: dict[str, Any] | None = None
 
     def load(self) -> Split:
         """Read or make the arrays."""
         raise NotImplementedError
+
+    def batches(self, epoch: int) -> Sequence[Batch] | None:
+        """The batches of this epoch, in order; None for rows of the arrays.
+
+        They depend on nothing but the seed and the epoch, and are as many in every epoch.
+        """
+        return None
+
+    def val_batches(self) -> Sequence[Batch] | None:
+        """What is validated on; None for all held-out rows in one batch."""
+        return None
+
+    def two_batches(self, module: Any) -> list[Batch]:
+        """What `check` looks at: two batches that are no multiple of each other's size, if that can be.
+
+        Of rows the first and those after them: one more than a batch, so that no size is by chance that of a layer, and fewer.
+
+        Args:
+            module: the torch side, for data that it has a hand in.
+        """
+        batches = self.batches(0)
+        if batches is not None:
+            return [batches[0], batches[-1]]
+        return two_parts(self.split.train, self.batch_size)
+
+    def example(self, module: Any, n: int = 32) -> Batch:
+        """What a model is tried on: the first n rows, or the first batch."""
+        batches = self.batches(0)
+        return batches[0] if batches is not None else tuple(a[:n] for a in self.split.train)
 
     def at_hand(self) -> bool:
         """Whether `load` works without the network."""
@@ -113,16 +182,29 @@ class ArrayData(pl.LightningDataModule):
         """Load, so that a fault shows before training begins."""
         assert self.split
 
-    def _dataset(self, arrays: tuple[np.ndarray, ...]) -> TensorDataset:
+    def _tensors(self, arrays: Batch) -> tuple[torch.Tensor, ...]:
         double = self.trainer is not None and self.trainer.precision == "64-true"
         dtype = torch.float64 if double else torch.float32
         tensors = [torch.from_numpy(np.ascontiguousarray(a)) for a in arrays]
-        return TensorDataset(*(t.to(dtype) if t.is_floating_point() else t for t in tensors))
+        return tuple(t.to(dtype) if t.is_floating_point() else t for t in tensors)
 
-    def train_dataloader(self) -> DataLoader:
-        """Shuffled batches; the last of an epoch may be smaller."""
-        dataset = self._dataset(self.split.train)
-        self._loader = ResumableLoader(dataset, self.batch_size or len(dataset), self.seed)
+    def _dataset(self, arrays: Batch) -> TensorDataset:
+        return TensorDataset(*self._tensors(arrays))
+
+    def _batches_of_tensors(self, epoch: int) -> list[tuple[torch.Tensor, ...]]:
+        return [self._tensors(batch) for batch in self.batches(epoch) or ()]
+
+    def n_batches(self) -> int:
+        """How many batches an epoch has, where `batches` makes them; 0 where they are rows."""
+        return len(self.batches(0) or ())
+
+    def train_dataloader(self) -> Any:
+        """Shuffled rows, where the last batch of an epoch may be smaller; or what `batches` makes."""
+        if n := self.n_batches():
+            self._loader = BatchLoader(self._batches_of_tensors, n)
+        else:
+            dataset = self._dataset(self.split.train)
+            self._loader = ResumableLoader(dataset, self.batch_size or len(dataset), self.seed)
         if self._place is not None:
             self._loader.load_state_dict(self._place)
         return self._loader
@@ -135,10 +217,21 @@ class ArrayData(pl.LightningDataModule):
         """Let the next loader go on from there."""
         self._place = state_dict
 
-    def val_dataloader(self) -> DataLoader:
-        """The held-out examples in one batch, in order."""
+    def val_dataloader(self) -> Any:
+        """The held-out examples in one batch, in order; or `val_batches`."""
+        batches = self.val_batches()
+        if batches is not None:
+            tensors: Any = [self._tensors(batch) for batch in batches]
+            return DataLoader(tensors, batch_size=None, collate_fn=tuple) if tensors else []
         dataset = self._dataset(self.split.val)
         return DataLoader(dataset, batch_size=max(len(dataset), 1))
+
+
+def two_parts(arrays: Batch, batch_size: int) -> list[Batch]:
+    """The first rows, one more than a batch, and fewer of those after them."""
+    n = len(arrays[0])
+    size = min(max(batch_size or n, 16) + 1, n // 2 + 1)
+    return [tuple(a[rows] for a in arrays) for rows in (slice(0, size), slice(size, min(2 * size - 1, n)))]
 
 
 def split_at_random(arrays: tuple[np.ndarray, ...], held_out: float, seed: int) -> Split:

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 import manual.module
-from torch_impl.noise import Noise
+from torch_impl.noise import Drawn, Noise, Uniform
 
 
 class Stream:
@@ -139,21 +139,34 @@ class SharedAlphaDropout(SharedDropout):
         return x * (keep * a) + (keep - 1) * (alpha * a) + alpha * a * self.p
 
 
-class SharedNormal(Noise):
-    """torch_impl's Noise, drawn from a shared stream: in float64, then rounded to the model's dtype, as by hand."""
+class SharedDrawn(Drawn):
+    """Numbers from a shared stream: in float64, then rounded to the model's dtype, as by hand."""
 
     def __init__(self, stream: Stream) -> None:
         super().__init__()
         self.stream = stream
 
     @classmethod
-    def in_place_of(cls, module: Any, stream: Stream) -> SharedNormal:
+    def in_place_of(cls, module: Any, stream: Stream) -> SharedDrawn:
         """One for this module, in its dtype and on its device."""
         return cls(stream).to(module.like)
+
+
+class SharedNormal(SharedDrawn):
+    """torch_impl's Noise, drawn from a shared stream."""
 
     def forward(self, shape: tuple[int, ...]) -> torch.Tensor:
         """The next numbers of the stream."""
         return torch.from_numpy(np.asarray(self.stream.standard_normal(shape))).to(self.like)
+
+
+class SharedUniform(SharedDrawn):
+    """torch_impl's Uniform, drawn from a shared stream."""
+
+    def forward(self, shape: tuple[int, ...]) -> torch.Tensor:
+        """The next numbers of the stream; where rounding would make one of them 1, the largest number below."""
+        u = torch.from_numpy(np.asarray(self.stream.random(shape))).to(self.like)
+        return u.clamp(max=1 - torch.finfo(u.dtype).eps / 2)
 
 
 SHARED: dict[type[nn.Module], Any] = {
@@ -162,6 +175,7 @@ SHARED: dict[type[nn.Module], Any] = {
     nn.Dropout2d: SharedDropout2d,
     nn.AlphaDropout: SharedAlphaDropout,
     Noise: SharedNormal,
+    Uniform: SharedUniform,
 }
 """Which torch module is swapped for which."""
 

@@ -45,6 +45,8 @@ class Twin:
         idle: hyperparameters that change nothing that is compared, each with the reason.
         zero_gradient: parameters whose gradient is exactly zero by mathematics; judged by their gradient alone.
         foretold: False where two right runs part faster than a perturbed copy does: see experiments.compare.Judge.
+        links: arguments of the model that the data decide: {"data.vocabulary": "model.vocabulary"}. On the left is an attribute of the
+            data module, whether it was given to it as an argument or found in the data.
         sgd_lr: the step size of the trajectory that is checked under plain gradient descent.
         before: draws figures of the untrained pair, by name.
         figures: draws figures of the trained pair, by name.
@@ -65,6 +67,7 @@ class Twin:
     idle: Mapping[str, str] = field(default_factory=dict)
     zero_gradient: tuple[str, ...] = ()
     foretold: bool = True
+    links: Mapping[str, str] = field(default_factory=dict)
     sgd_lr: float = 0.01
     before: Figures | None = None
     figures: Figures | None = None
@@ -80,10 +83,26 @@ class Twin:
         """The first line of the script's docstring."""
         return entry(self.name).title
 
-    def hyperparameters(self, variant: str | None = None) -> dict[str, Any]:
-        """All constructor arguments of the model, of this variant."""
+    def __post_init__(self) -> None:
+        for source, target in self.links.items():
+            if not (source.startswith("data.") and target.startswith("model.")):
+                raise ValueError(f"a link goes from data.x to model.y, got {source} to {target}")
+
+    def linked(self, data: ArrayData | None = None) -> dict[str, Any]:
+        """The model's arguments that the data decide.
+
+        Args:
+            data: this twin's data module; one with the declared arguments unless given.
+        """
+        if not self.links:
+            return {}
+        data = data or self.make_data()
+        return {target.removeprefix("model."): getattr(data, source.removeprefix("data.")) for source, target in self.links.items()}
+
+    def hyperparameters(self, variant: str | None = None, data: ArrayData | None = None) -> dict[str, Any]:
+        """All constructor arguments of the model, of this variant, for these data."""
         defaults = {n: p.default for n, p in inspect.signature(self.torch).parameters.items()}
-        return {**defaults, **self.model, **(self.variants[variant] if variant else {})}
+        return {**defaults, **self.model, **(self.variants[variant] if variant else {}), **self.linked(data)}
 
     def having(self, model: Mapping[str, Any], data_args: Mapping[str, Any] | None = None) -> Twin:
         """The same pair with these hyperparameters, and these arguments of the data module, in place of its own."""
@@ -93,17 +112,20 @@ class Twin:
         """The same pair on changed data."""
         return replace(self, data=changed(self.data, change))
 
-    def build(self, seed: int = 0, dtype: str = "float64", variant: str | None = None) -> tuple[ManualConcept, TorchConcept]:
+    def build(
+        self, seed: int = 0, dtype: str = "float64", variant: str | None = None, data: ArrayData | None = None
+    ) -> tuple[ManualConcept, TorchConcept]:
         """A (manual, torch) pair that holds equal parameters.
 
         Args:
             seed: of the initial weights.
             dtype: "float64" or "float32".
             variant: one of `variants`.
+            data: what it will be trained on, if that decides arguments of the model (`links`); the declared data unless given.
         """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            theirs = self.torch(**self.hyperparameters(variant)).to(getattr(torch, dtype))
+            theirs = self.torch(**self.hyperparameters(variant, data)).to(getattr(torch, dtype))
         return self.by_hand(theirs, dtype), theirs
 
     def by_hand(self, theirs: TorchConcept, dtype: str = "float64") -> ManualConcept:

@@ -57,7 +57,9 @@ def versions() -> dict[str, str]:
 
 def write_report(folder: Path, found: Mapping[str, Any], judge: Judge) -> None:
     """report.json: the summary, what else is known of the judgement, and all versions."""
-    more = {"windows": judge.windows, "failure": judge.failure, "worst": judge.worst, "versions": versions()}
+    more: dict[str, Any] = {"windows": judge.windows, "failure": judge.failure, "worst": judge.worst, "versions": versions()}
+    if judge.actions:
+        more["actions"] = {"judged": judge.actions, "undecidable": judge.undecidable}
     text = json.dumps({**found, **more}, indent=2, default=str)
     (folder / "report.json").write_text(text + "\n", encoding="utf-8")
 

@@ -46,13 +46,15 @@ class Alternative(NamedTuple):
 
 
 def alternatives(twin: Twin) -> Iterator[Alternative]:
-    """Every hyperparameter of the torch class, one after the other, at its second value.
+    """Every hyperparameter of the torch class that the data do not decide, one after the other, at its second value.
 
     Raises:
         NoSecondValue: with the concept and the option.
     """
     kinds = typing.get_type_hints(twin.torch.__init__)
     for option, first in twin.hyperparameters().items():
+        if f"model.{option}" in twin.links.values():
+            continue
         declared = twin.options.get(option)
         second = declared if isinstance(declared, Second) else Second(declared)
         if option not in twin.options:

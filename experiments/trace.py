@@ -52,7 +52,7 @@ def trace(name: str, options: argparse.Namespace) -> int:
 def rows_at(twin: Any, lockstep: LockStep, options: argparse.Namespace) -> tuple[list[Row], float]:
     """What the look finds, and what a right tensor may differ by: after many steps, what rounding has been amplified to."""
     data, _ = data_for(twin, options.seed)
-    _, theirs = twin.build(options.seed, options.dtype)
+    _, theirs = twin.build(options.seed, options.dtype, data=data)
     lightning(twin, lockstep, options, steps=options.step + 1).fit(theirs, data)
     judge = lockstep.judge
     return lockstep.rows, max(judge.tolerated(kind) for kind in ("loss", "gradient", "parameter"))

@@ -17,6 +17,7 @@ from experiments.lockstep import LockStep
 from experiments.nonfinite import NotFinite
 from experiments.pair import Twin
 from experiments.raised import HandRaised
+from experiments.rollout import RolloutData
 from experiments.second import Alternative, NoSecondValue, alternatives, data_alternatives
 
 STEPS = 3
@@ -83,7 +84,7 @@ def same(a: Mapping[str, Any], b: Mapping[str, Any], dtype: str) -> bool:
 def train(twin: Twin, options: argparse.Namespace) -> Seen:
     """A few steps, each the first batch of an epoch, so that schedules of either kind move; and a validation."""
     data = few(twin.make_data(seed=options.seed))
-    _, theirs = twin.build(options.seed, options.dtype)
+    _, theirs = twin.build(options.seed, options.dtype, data=data)
     lockstep = LockStep(twin, seed=options.seed)
     device = torch.device(options.device)
     ours = ("max_epochs", "max_steps", "check_val_every_n_epoch", "val_check_interval")
@@ -115,23 +116,29 @@ def train(twin: Twin, options: argparse.Namespace) -> Seen:
 
 
 def few(data: ArrayData, rows: int = 64) -> ArrayData:
-    """The same data with few rows to validate on; random ones where the real ones are not at hand."""
-    split = data.split if data.at_hand() else data.stand_in()
-    data.use(Split(split.train, tuple(a[:rows] for a in split.val)))
+    """The same data with few rows to validate on, where they are rows; random ones where the real ones are not at hand."""
+    if not data.at_hand():
+        data.use(data.stand_in())
+    if data.val_batches() is None:
+        data.use(Split(data.split.train, tuple(a[:rows] for a in data.split.val)))
     return data
 
 
 def ignored_by_the_data(twin: Twin) -> Iterator[str]:
     """Arguments of the data module that change neither an array nor a batch, though its Twin does not say why."""
-    first = shown(twin.make_data())
+    first = shown(twin, twin.make_data())
     for name, second in data_alternatives(twin):
-        if same(first, shown(twin.make_data(**{name: second})), "float64"):
+        if same(first, shown(twin, twin.make_data(**{name: second})), "float64"):
             yield f"data.{name}"
 
 
-def shown(data: ArrayData) -> dict[str, Any]:
-    """All arrays of a data module, and its first batch."""
+def shown(twin: Twin, data: ArrayData) -> dict[str, Any]:
+    """All arrays of a data module, and its first batch; or, where batches are no rows, those of an epoch."""
     data = few(data, rows=10**9)
+    if isinstance(data, RolloutData):
+        data.rollout, data.played_in = data.first_rollout(twin.build(data=data)[1]), 0
+    if (batches := data.batches(0)) is not None:
+        return {f"batch {i}, {j}": a for i, batch in enumerate(batches) for j, a in enumerate(batch)}
     batch = next(iter(data.train_dataloader()))
     arrays = {"train": data.split.train, "val": data.split.val, "batch": to_numpy(list(batch))}
     return {f"{part} {i}": a for part, of in arrays.items() for i, a in enumerate(of)}

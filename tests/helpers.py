@@ -80,10 +80,11 @@ def fit(
     """
     twin = replace(twin, model={**twin.model, **(model or {})})
     callback = LockStep(twin, seed=seed, **(lockstep or {}))
-    _, theirs = twin.build(seed, "float32")  # what a run begins with, whatever the precision
+    data = data or small_data(twin)
+    _, theirs = twin.build(seed, "float32", data=data)  # what a run begins with, whatever the precision
     settings = {**SILENT, "limit_val_batches": 0, **settings}
     trainer = pl.Trainer(max_steps=steps, precision=precision, callbacks=[callback, *callbacks], **settings)  # type: ignore[arg-type]
-    trainer.fit(theirs, data or small_data(twin))
+    trainer.fit(theirs, data)
     return callback, theirs
 
 
@@ -95,9 +96,10 @@ def whole_run(twin: Twin, variant: str | None = None, seed: int = 0) -> tuple[Lo
         variant: of it.
         seed: of the initial weights and of the data.
     """
-    _, theirs = twin.build(seed, variant=variant)
+    data = twin.make_data(seed=seed)
+    _, theirs = twin.build(seed, variant=variant, data=data)
     lockstep = LockStep(twin)
-    pl.Trainer(**{**SILENT, **twin.trainer}, precision="64-true", callbacks=[lockstep]).fit(theirs, twin.make_data(seed=seed))
+    pl.Trainer(**{**SILENT, **twin.trainer}, precision="64-true", callbacks=[lockstep]).fit(theirs, data)
     return lockstep, theirs
 
 

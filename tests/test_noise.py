@@ -12,9 +12,9 @@ from torch import nn
 import manual.nn
 import manual.noise
 from experiments.convert import to_numpy, to_torch
-from experiments.noise import SHARED, SharedNoise, SharedNormal, put, share_hand, share_torch
+from experiments.noise import SHARED, SharedNoise, put, share_hand, share_torch
 from tests.helpers import same, where_there_is_cuda
-from torch_impl.noise import Noise
+from torch_impl.noise import Noise, Uniform
 
 
 def draw(seed: int = 0, rank: int = 0, name: str = "dropout", micro_batch: int = 0, call: int = 0) -> np.ndarray:
@@ -100,6 +100,7 @@ class NoisyByHand(manual.module.Module):
     def __init__(self, dtype: Any) -> None:
         super().__init__()
         self.noise = manual.noise.Noise(rng=np.random.default_rng(0), dtype=dtype)
+        self.uniform = manual.noise.Uniform(rng=np.random.default_rng(0), dtype=dtype)
 
 
 class NoisyInTorch(nn.Module):
@@ -107,11 +108,16 @@ class NoisyInTorch(nn.Module):
         super().__init__()
         self.linear = nn.Linear(3, 2)
         self.noise = Noise()
+        self.uniform = Uniform()
+
+
+KINDS = ["noise", "uniform"]
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (5,), (2, 3)])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_both_sides_draw_the_same_normal_numbers_in_the_models_dtype(dtype: str, shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_sides_draw_the_same_numbers_in_the_models_dtype(kind: str, dtype: str, shape: tuple[int, ...]) -> None:
     ours, theirs = NoisyByHand(dtype), NoisyInTorch().to(getattr(torch, dtype))
     noises = SharedNoise(7), SharedNoise(7)
     share_hand(ours, noises[0]), share_torch(theirs, noises[1])
@@ -120,7 +126,7 @@ def test_both_sides_draw_the_same_normal_numbers_in_the_models_dtype(dtype: str,
         for noise in noises:
             noise.begin(micro_batch)
         for _ in range(2):
-            a, b = ours.noise(shape), theirs.noise(shape)
+            a, b = getattr(ours, kind)(shape), getattr(theirs, kind)(shape)
             assert (a.dtype, a.shape) == (np.dtype(dtype), shape)
             assert same(a, b)
             drawn.append(a)
@@ -133,21 +139,35 @@ def test_noise_is_swapped_by_name_and_put_back_and_has_no_key_in_the_state_dict(
     net = NoisyInTorch().double()
     keys = ["linear.weight", "linear.bias"]
     assert list(net.state_dict()) == keys
-    original = net.noise
+    before = {"noise": net.noise, "uniform": net.uniform}
     originals = share_torch(net, SharedNoise(0))
-    assert originals == {"noise": original}
-    assert type(net.noise) is SharedNormal
+    assert originals == before
+    for kind, original in before.items():
+        assert type(getattr(net, kind)) is SHARED[type(original)]
     assert list(net.state_dict()) == keys
-    assert net.float().noise((2,)).dtype is torch.float32  # it still goes where the model goes
+    assert net.float().noise((2,)).dtype is net.uniform((2,)).dtype is torch.float32  # they still go where the model goes
     put(net, originals)
-    assert net.noise is original
+    assert {"noise": net.noise, "uniform": net.uniform} == before
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+def test_a_uniform_number_that_is_rounded_stays_below_one(dtype: str) -> None:
+    """What float64 has just below 1, a narrower dtype would round up to it."""
+    ours, theirs = NoisyByHand(dtype), NoisyInTorch().to(getattr(torch, dtype))
+    just_below = np.nextafter(1.0, 0.0)
+    rng: Any = type("Rng", (), {"random": staticmethod(lambda shape: np.array([0.0, 0.25, just_below]))})()
+    share_torch(theirs, SharedNoise(0))
+    ours.uniform.rng = theirs.uniform.stream = rng
+    assert same(ours.uniform((3,)), theirs.uniform((3,)))
+    assert ours.uniform((3,)).tolist() == [0.0, 0.25, float(np.nextafter(np.dtype(dtype).type(1), np.dtype(dtype).type(0)))]
 
 
 @pytest.mark.parametrize("device", ["cpu", *where_there_is_cuda(["cuda"])])
 def test_noise_is_drawn_in_the_dtype_and_on_the_device_of_the_model(device: str) -> None:
     net = NoisyInTorch().to(device, torch.float64)
     for _ in range(2):  # first torch's own noise, then shared noise
-        assert (net.noise((2, 3)).dtype, net.noise((2, 3)).device.type) == (torch.float64, device)
+        for drawn in (net.noise((2, 3)), net.uniform((2, 3))):
+            assert (drawn.dtype, drawn.device.type) == (torch.float64, device)
         share_torch(net, SharedNoise(0))
 
 
@@ -156,6 +176,13 @@ def test_noise_is_standard_normal_on_both_sides() -> None:
     for x in (manual.noise.Noise(rng=np.random.default_rng(0))((200_000,)), to_numpy(Noise()((200_000,)))):
         for power, wanted, std in ((1, 0, 1), (2, 1, 2**0.5), (4, 3, 96**0.5)):
             assert abs((x.astype(float) ** power).mean() - wanted) < 5 * std / len(x) ** 0.5
+
+
+def test_uniform_numbers_are_uniform_on_both_sides() -> None:
+    """Of 200,000 numbers a tenth lies in each tenth, within five standard deviations; none is 1."""
+    for x in (manual.noise.Uniform(rng=np.random.default_rng(0))((200_000,)), to_numpy(Uniform()((200_000,)))):
+        assert (x.min() >= 0, x.max() < 1) == (True, True)
+        assert np.all(np.abs(np.bincount((10 * x).astype(int), minlength=10) - 20_000) < 5 * 18_000**0.5)
 
 
 def test_arrays_and_tensors_are_copied_whatever_they_lie_in() -> None:

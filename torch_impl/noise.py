@@ -6,14 +6,8 @@ import torch
 from torch import Tensor, nn
 
 
-class Noise(nn.Module):
-    """Numbers from the standard Normal, in the dtype and on the device of the model that it is a part of.
-
-        epsilon = self.noise((N, D))
-        x = mean + std * epsilon
-
-    Shapes: any, given to forward.
-    """
+class Drawn(nn.Module):
+    """Numbers in the dtype and on the device of the model that this is a part of; a subclass says which."""
 
     like: Tensor
 
@@ -21,6 +15,30 @@ class Noise(nn.Module):
         super().__init__()
         self.register_buffer("like", torch.zeros(()), persistent=False)  # goes where the model goes; not in the state_dict
 
+
+class Noise(Drawn):
+    """Numbers from the standard Normal.
+
+        epsilon = self.noise((N, D))
+        x = mean + std * epsilon
+
+    Shapes: any, given to forward.
+    """
+
     def forward(self, shape: tuple[int, ...]) -> Tensor:
         """Fresh numbers, of this shape."""
         return torch.randn(shape, dtype=self.like.dtype, device=self.like.device)
+
+
+class Uniform(Drawn):
+    """Numbers in [0, 1), everywhere equally likely.
+
+        u = self.uniform((N,))
+        action = draw(probability, u)
+
+    Shapes: any, given to forward.
+    """
+
+    def forward(self, shape: tuple[int, ...]) -> Tensor:
+        """Fresh numbers, of this shape."""
+        return torch.rand(shape, dtype=self.like.dtype, device=self.like.device)

@@ -23,6 +23,7 @@ from experiments.lockstep import ranks
 from experiments.lockstep.again import Again
 from experiments.lockstep.by_hand import HandRun, of_torch
 from experiments.lockstep.in_torch import TorchRun
+from experiments.lockstep.rollouts import judge_rollout
 from experiments.look import Row, intermediates, look, objectives
 from experiments.noise import SharedNoise, put, share_hand, share_torch
 from experiments.nonfinite import NotFinite, first_in_forward
@@ -176,6 +177,8 @@ class LockStep(pl.Callback):
         self.steps_before = trainer.global_step
         if self.mode == "off":
             return
+        if batch_idx == 0:
+            judge_rollout(self, trainer, pl_module)
         self.watching = self.mode == "free" or self.rounds % self.every_n_steps == 0
         if self.watching and not self.batches:
             self._round_begins(trainer, pl_module, batch_idx)
