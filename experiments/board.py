@@ -53,7 +53,7 @@ class Board(pl.Callback):
     def on_fit_start(self, trainer: Any, pl_module: pl.LightningModule) -> None:
         """The graph, the derivation, and the figures of the untrained pair."""
         self.torch_writer: SummaryWriter = trainer.logger.experiment
-        if self.purge_step is None:
+        if self.purge_step is None and trainer.is_global_zero:
             self._graph(trainer, pl_module)
             self._text()
             if self.twin.before and self.lockstep.comparing:

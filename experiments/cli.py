@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import re
 import signal
 import sys
@@ -19,6 +20,7 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.callbacks import ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.strategies import DDPStrategy
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 
@@ -28,6 +30,7 @@ from experiments.board import Board, link
 from experiments.convert import to_numpy
 from experiments.data import ArrayData, InputError
 from experiments.lockstep import DTYPES, LockStep, Mode
+from experiments.look import loss_of, objectives
 from experiments.nonfinite import NotFinite
 from experiments.optimizer_options import following
 from experiments.pair import Twin
@@ -64,12 +67,16 @@ class StopCleanly(pl.Callback):
             raise KeyboardInterrupt
         self.asked = True
 
+    def _all_asked(self, trainer: pl.Trainer) -> bool:
+        """Whether any process was asked: all must stop after the same step."""
+        return trainer.strategy.reduce_boolean_decision(self.asked, all=False) if trainer.world_size > 1 else self.asked
+
     def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
         """Stop here if asked to: between two steps, never within one whose gradients are still accumulating.
 
         After an epoch's last batch, validation comes first: a resumed run would begin with the next epoch.
         """
-        if self.asked and self.lockstep.between_steps and not trainer.is_last_batch:
+        if self._all_asked(trainer) and self.lockstep.between_steps and not trainer.is_last_batch:
             trainer.save_checkpoint(self.checkpoint)
             trainer._logger_connector.on_batch_end()  # what Lightning would do next: write the metrics of this step
             trainer._logger_connector.update_train_step_metrics()
@@ -77,7 +84,7 @@ class StopCleanly(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop here if asked to."""
-        if self.asked:
+        if self._all_asked(trainer):
             trainer.save_checkpoint(self.checkpoint)
             raise Interrupted
 
@@ -102,10 +109,11 @@ class RunCLI(LightningCLI):
 
     Args:
         twin: the pair to train.
+        arguments: of the command line.
         resumed: the checkpoint to go on from, if any.
     """
 
-    def __init__(self, twin: Twin, resumed: dict[str, Any] | None) -> None:
+    def __init__(self, twin: Twin, arguments: list[str], resumed: dict[str, Any] | None) -> None:
         self.twin, self.resumed = twin, resumed
         super().__init__(
             twin.torch,
@@ -113,7 +121,12 @@ class RunCLI(LightningCLI):
             run=False,
             seed_everything_default=0,
             save_config_callback=None,
-            parser_kwargs={"exit_on_error": False, "description": f"{twin.title}: {twin.name}, by hand and in torch, in lock-step."},
+            parser_kwargs={
+                "prog": f"python -m experiments run {twin.name}",
+                "exit_on_error": False,
+                "description": f"{twin.title}: {twin.name}, by hand and in torch, in lock-step.",
+            },
+            args=arguments,
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -149,6 +162,8 @@ class RunCLI(LightningCLI):
         self.folder = self._folder(Path(trainer.default_root_dir or "runs"))
 
     def _folder(self, root: Path) -> Path:
+        if is_further_process() and FOLDER in os.environ:
+            return Path(os.environ[FOLDER])
         if self.config.ckpt_path is not None:
             return Path(self.config.ckpt_path).resolve().parent.parent
         versions = [re.fullmatch(r"version_(\d+)", p.name) for p in (root / self.twin.name).glob("version_*")]
@@ -191,22 +206,33 @@ def run(name: str, arguments: list[str]) -> int:
     """Train both sides of a concept. Returns the exit status."""
     quiet()
     console = Console()
-    sys.argv = [f"python -m experiments run {name}", *arguments]
     try:
         twin = experiments.twin(name)
         checkpoint = checkpoint_in(arguments)
         resumed = open_checkpoint(checkpoint, twin, arguments) if checkpoint else None
-        cli = prepare(twin, resumed, checkpoint)
+        cli = prepare(twin, arguments, resumed, checkpoint)
         return train(cli, console)
     except (InputError, MisconfigurationException) as error:
         return complain(error, BAD_INPUT)
     except (NotFinite, HandRaised) as error:
         return complain(error, DISAGREE)
+    finally:
+        os.environ.pop(FOLDER, None)
+
+
+FOLDER = "GRADTWIN_RUN_FOLDER"
+"""The variable in which the first of several processes tells the others where the run is."""
+
+
+def is_further_process() -> bool:
+    """Whether Lightning has started this process beside the first one of a run: it trains, and says nothing."""
+    return os.environ.get("LOCAL_RANK", "0") != "0"
 
 
 def complain(error: Exception | str, status: int) -> int:
     """One line on standard error."""
-    print(f"error: {one_line(error)}", file=sys.stderr)
+    if not is_further_process():
+        print(f"error: {one_line(error)}", file=sys.stderr)
     return status
 
 
@@ -215,7 +241,7 @@ def one_line(error: Exception | str) -> str:
     return re.sub(r"\s+", " ", str(error)).strip()
 
 
-def prepare(twin: Twin, resumed: dict[str, Any] | None, checkpoint: Path | None) -> RunCLI:
+def prepare(twin: Twin, arguments: list[str], resumed: dict[str, Any] | None, checkpoint: Path | None) -> RunCLI:
     """Parse the command line and make everything, without writing a file; then the run directory and its config.yaml.
 
     Raises:
@@ -223,11 +249,11 @@ def prepare(twin: Twin, resumed: dict[str, Any] | None, checkpoint: Path | None)
     """
     try:
         if checkpoint:
-            sys.argv[1:1] = ["--config", str(checkpoint.parent.parent / "config.yaml")]
+            arguments = ["--config", str(checkpoint.parent.parent / "config.yaml"), *arguments]
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Initializing zero-element tensors")  # refused below, in one line
-            cli = RunCLI(twin, resumed)
-        refuse_what_does_not_fit(cli.model, cli.datamodule)
+            cli = RunCLI(twin, arguments, resumed)
+        refuse_what_does_not_fit(twin, cli.model, cli.datamodule)
         cli.model.configure_optimizers()
         if resumed:
             twin.by_hand(cli.model).load_state_dict(to_numpy(resumed["state_dict"]))  # raises ValueError if they do not fit
@@ -242,12 +268,13 @@ def prepare(twin: Twin, resumed: dict[str, Any] | None, checkpoint: Path | None)
         raise InputError(explain(error)) from error
     try:
         (cli.folder / "checkpoints").mkdir(parents=True, exist_ok=True)
-        if not resumed:
+        if not (resumed or is_further_process()):
             cli.parser.save(cli.config, cli.folder / "config.yaml", skip_none=False, overwrite=True)
     except OSError as error:
         raise InputError(
             f"the run directory {cli.folder} cannot be written ({error.strerror}): choose one with --trainer.default_root_dir"
         ) from error
+    os.environ[FOLDER] = str(cli.folder.resolve())
     return cli
 
 
@@ -265,7 +292,7 @@ def explain(error: Exception) -> str:
     return text if len(text) <= 300 else text[:300] + " …"
 
 
-def refuse_what_does_not_fit(model: pl.LightningModule, data: ArrayData) -> None:
+def refuse_what_does_not_fit(twin: Twin, model: pl.LightningModule, data: ArrayData) -> None:
     """Raise InputError for a model that is empty, or that the data do not fit: a copy of it is shown the first of them."""
     empty = [f"{name} {tuple(p.shape)}" for name, p in model.named_parameters() if p.numel() == 0]
     if empty:
@@ -273,7 +300,8 @@ def refuse_what_does_not_fit(model: pl.LightningModule, data: ArrayData) -> None
     try:
         batch = [torch.from_numpy(a) for a in data.example(model)]
         with torch.random.fork_rng(devices=[]):
-            copy.deepcopy(model).training_step(tuple(t.to(model.dtype) if t.is_floating_point() else t for t in batch), 0)
+            for objective in objectives(twin, model):
+                loss_of(copy.deepcopy(model), tuple(t.to(model.dtype) if t.is_floating_point() else t for t in batch), objective)
     except (RuntimeError, IndexError, ValueError) as error:
         raise InputError(f"the data do not fit this model: {explain(error)}") from error
 
@@ -281,10 +309,13 @@ def refuse_what_does_not_fit(model: pl.LightningModule, data: ArrayData) -> None
 def refuse_what_cannot_be_compared(cli: RunCLI) -> None:
     """Raise InputError for a precision or a number of processes in which the two sides cannot be compared."""
     precision, processes = cli.trainer.precision, cli.trainer.world_size
-    if precision not in DTYPES or processes > 1:
+    if precision not in DTYPES:
+        raise InputError(f"the two sides are compared in 64-true or 32-true; for precision {precision} add --compare.mode off")
+    plain = isinstance(cli.trainer.strategy, DDPStrategy) and cli.model.automatic_optimization and not cli.datamodule.n_batches()
+    if processes > 1 and not plain:
         raise InputError(
-            f"the two sides are compared in one process, in 64-true or 32-true; for precision {precision} and {processes} process(es) "
-            "add --compare.mode off"
+            f"of {processes} processes only those of --trainer.strategy ddp are compared, of a model that leaves its steps to Lightning "
+            "and whose batches are rows; else add --compare.mode off"
         )
 
 
@@ -358,6 +389,8 @@ def train(cli: RunCLI, console: Console) -> int:
 def finish(cli: RunCLI, console: Console, seconds: float, quiet_verdict: bool) -> None:
     """Write report.json and curves.csv, print the verdict; in mode off there is nothing to say."""
     lockstep = cli.lockstep
+    if is_further_process():
+        return
     metrics = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
     report.show_metrics(console, lockstep.metrics, metrics)
     if not lockstep.comparing:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from torch.utils.data import DataLoader, Sampler, TensorDataset
+from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 from manual.concept import Batch
 from manual.numerics.conditioning import spread
@@ -27,18 +27,40 @@ class Split:
     val: tuple[np.ndarray, ...]
 
 
-class ShuffledOrder(Sampler[int]):
-    """An order of n examples that depends on the seed and the epoch alone, and can be entered at any place."""
+class ShuffledOrder(DistributedSampler):
+    """An order of n examples that depends on the seed and the epoch alone, and can be entered at any place.
 
-    def __init__(self, n: int, seed: int) -> None:
-        self.n, self.seed, self.epoch, self.start = n, seed, 0, 0
+    Of several processes each takes its rows of every batch in turn, so that together they see the batches that one would see, each as
+    many times larger. The last batch may leave some of them a row less; where it has not a row for each, rows come twice, since all
+    must take part. (A DistributedSampler, so that Lightning does not put one of its own in its place.)
+
+    Args:
+        n: how many examples there are.
+        batch_size: of one process.
+        seed: of the order.
+        rank: which process this is.
+        world_size: how many there are.
+    """
+
+    def __init__(self, n: int, batch_size: int, seed: int, rank: int = 0, world_size: int = 1) -> None:
+        super().__init__(range(n), num_replicas=world_size, rank=rank, seed=seed)  # type: ignore[arg-type]
+        self.n, self.batch_size, self.epoch, self.start = n, batch_size, 0, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lightning's count, which begins anew with every fit; the loader keeps its own."""
+
+    def rows(self) -> list[int]:
+        """Of this process in this epoch, batch after batch."""
+        rng = np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, 0, self.epoch]))
+        order, together = rng.permutation(self.n), self.batch_size * self.num_replicas
+        batches = (order[i : i + together] for i in range(0, self.n, together))
+        return [row for batch in batches for row in np.resize(batch, max(len(batch), self.num_replicas))[self.rank :: self.num_replicas]]
 
     def __len__(self) -> int:
-        return self.n
+        return len(self.rows())
 
     def __iter__(self) -> Iterator[int]:
-        rng = np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, 0, self.epoch]))
-        return iter(rng.permutation(self.n)[self.start :].tolist())
+        return map(int, self.rows()[self.start :])
 
 
 class Resumable:
@@ -68,10 +90,10 @@ class Resumable:
 
 
 class ResumableLoader(Resumable, DataLoader):
-    """A shuffling DataLoader that knows its place."""
+    """A shuffling DataLoader that knows its place, and which of several processes it serves."""
 
-    def __init__(self, dataset: Any, batch_size: int, seed: int) -> None:
-        self.order = ShuffledOrder(len(dataset), seed)
+    def __init__(self, dataset: Any, batch_size: int, seed: int, rank: int = 0, world_size: int = 1) -> None:
+        self.order = ShuffledOrder(len(dataset), batch_size, seed, rank, world_size)
         super().__init__(dataset, batch_size=batch_size, sampler=self.order)
 
     def __len__(self) -> int:
@@ -203,8 +225,9 @@ class ArrayData(pl.LightningDataModule):
         if n := self.n_batches():
             self._loader = BatchLoader(self._batches_of_tensors, n)
         else:
-            dataset = self._dataset(self.split.train)
-            self._loader = ResumableLoader(dataset, self.batch_size or len(dataset), self.seed)
+            dataset, t = self._dataset(self.split.train), self.trainer
+            rank, world_size = (t.global_rank, t.world_size) if t is not None else (0, 1)
+            self._loader = ResumableLoader(dataset, self.batch_size or -(-len(dataset) // world_size), self.seed, rank, world_size)
         if self._place is not None:
             self._loader.load_state_dict(self._place)
         return self._loader

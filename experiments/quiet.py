@@ -12,6 +12,8 @@ KNOWN = (
     r".*Checkpoint directory .* exists and is not empty.*",  # a resumed run goes on in its own folder
     r"(?s).*(JsonargparseDeprecationWarning|add_instantiator|instantiate_classes|skip_none)",  # LightningCLI's calls of jsonargparse
     r".*configure_optimizers` will be overridden by.*",  # by --optimizer, which asks for that
+    r".*LightningCLI's args parameter is intended.*",  # sys.argv is left as it is: further processes are started from it
+    r".*It is recommended to use `self\.log\(.*sync_dist=True\)`.*",  # what each process logs is compared by itself
     r".*GPU available but not used.*",  # comparing on the CPU is what was asked for
     r".*passed in a `val_dataloader` but have no `validation_step`.*",  # some concepts have nothing to hold out
 )

@@ -124,6 +124,8 @@ class LockStep(pl.Callback):
             return
         if trainer.precision not in DTYPES:
             raise InputError(f"the two sides are compared in 64-true or 32-true: set --compare.mode off for precision {trainer.precision}")
+        if trainer.world_size > 1 and not pl_module.automatic_optimization:
+            raise InputError("several processes whose model takes its steps itself are not compared: set --compare.mode off")
         ieee_arithmetic()
         self.dtype = DTYPES[trainer.precision]
         self.judge = Judge(self.dtype, self.twin.zero_gradient, self.twin.foretold)
@@ -413,7 +415,7 @@ class LockStep(pl.Callback):
         if trainer.sanity_checking:
             return
         means = {name: [*values, float(trainer.callback_metrics[name])] for name, values in logged.items()}
-        theirs = ranks.together(trainer, Round([], means)).metrics
+        theirs = ranks.one_after_the_other(ranks.gather(trainer, means))
         held_out = ranks.gather(trainer, self.held_out)
         if not self.comparing:
             return
@@ -456,7 +458,7 @@ class LockStep(pl.Callback):
         if state["mode"] != self.mode:
             raise InputError(f"this run was compared in mode {state['mode']}: resume it with --compare.mode {state['mode']}")
         self.micro_batches, self.rounds, self.partings = state["micro_batches"], state["rounds"], state["partings"]
-        for run, saved in zip(self.runs, state["runs"], strict=True):
+        for run, saved in zip(self.runs, state["runs"], strict=bool(self.runs)):  # of several processes only the first has any
             run.load_state_dict(saved)
         self.judge.load_state_dict(state["judge"])
         self.window_begins = state["window_begins"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 
 import torch
 
-from experiments.compare import Round, Step
+from experiments.compare import Metrics, Round, Step
 
 
 def gather(trainer: Any, mine: Any) -> list[Any]:
@@ -19,7 +20,7 @@ def gather(trainer: Any, mine: Any) -> list[Any]:
 
 
 def together(trainer: Any, mine: Round) -> Round:
-    """This process's round, with the losses and metrics of all: each loss is the mean of theirs, each metric the list of theirs.
+    """This process's round, with the losses and metrics of all: each loss the mean of theirs, each metric the list of theirs, by batches.
 
     Gradients, parameters and state are alike in all of them, since the gradients were averaged before the step; buffers are this one's.
     """
@@ -30,5 +31,11 @@ def together(trainer: Any, mine: Round) -> Round:
     for i, step in enumerate(mine.steps):
         losses = [of_rank[i] for of_rank, _ in everyones if i < len(of_rank)]
         steps.append(Step(**{**vars(step), "loss": sum(losses) / len(losses)}))
-    names = {name for _, metrics in everyones for name in metrics}
-    return Round(steps, {name: [v for _, metrics in everyones for v in metrics.get(name, [])] for name in sorted(names)})
+    names = sorted({name for _, metrics in everyones for name in metrics})
+    batch_by_batch = {name: zip_longest(*(metrics.get(name, []) for _, metrics in everyones)) for name in names}
+    return Round(steps, {name: [v for values in of for v in values if v is not None] for name, of in batch_by_batch.items()})
+
+
+def one_after_the_other(everyones: list[Metrics]) -> Metrics:
+    """Everything that was logged under each name, by one process after the other."""
+    return {name: [v for metrics in everyones for v in metrics.get(name, [])] for name in {n: 0 for metrics in everyones for n in metrics}}
