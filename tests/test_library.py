@@ -14,7 +14,7 @@ import experiments.library
 import manual
 import manual.nn
 from experiments.compare import ONE_STEP
-from experiments.library.case import CASES, Case, central_differences, draw_sizes, failures, judge
+from experiments.library.case import CASES, Case, Pair, central_differences, draw_sizes, failures, judge, lay_out, like
 from experiments.library.derivative_case import DERIVATIVE_CASES, DerivativeCase, differences, judge_derivative
 from experiments.library.mutation_targets import Handwriting, import_all
 from manual.module import Module
@@ -113,6 +113,37 @@ def test_every_class_with_a_backward_has_a_case() -> None:
 def test_every_case_has_a_label_of_its_own() -> None:
     names = [str(c) for c in CASES]
     assert sorted({n for n in names if names.count(n) > 1}) == []
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_case_is_judged_in_the_dtype_and_with_the_numbers_that_are_asked_for(dtype: str) -> None:
+    """float32 is told by its rounding: errors that float64 never has."""
+    case = next(c for c in CASES if str(c) == "Linear-plain")
+    sizes = draw_sizes(case, np.random.default_rng(0))
+    pair = Pair(case, sizes, 3, dtype)
+    held = [*pair.hand.state_dict().values(), *(p.detach().numpy() for p in pair.torch.parameters()), *pair.inputs()[0]]
+    assert {array.dtype.name for array in held} == {dtype}
+    worst = max(judge(case, sizes, 3, dtype).values())
+    assert worst < ONE_STEP[dtype]
+    assert (worst > ONE_STEP["float64"]) is (dtype == "float32")
+    assert judge(case, sizes, 3, dtype) == judge(case, sizes, 3, dtype) != judge(case, sizes, 4, dtype)
+
+
+def test_layouts_hold_the_same_numbers_and_repeated_ones_the_first_row() -> None:
+    x = np.arange(12.0).reshape(3, 4)
+    plain, strided, repeated = (lay_out(x, layout) for layout in LAYOUTS)
+    assert plain is x
+    assert np.array_equal(strided, x)
+    assert not strided.flags.c_contiguous
+    assert np.array_equal(repeated, x[[0, 0, 0]])
+    assert repeated.strides[0] == 0
+    number = np.float64(3.0)
+    assert all(lay_out(number, layout) is number and lay_out("text", layout) == "text" for layout in LAYOUTS)
+
+
+def test_gradients_are_handed_back_nested_as_the_outputs_are() -> None:
+    assert like((0, [0, (0, 0)]), [1, 2, 3, 4]) == (1, (2, (3, 4)))
+    assert like(0, [7]) == 7
 
 
 @pytest.mark.parametrize("what", ["output", "gradient of input", "gradient of weight", "gradient of bias"])

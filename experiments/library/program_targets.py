@@ -13,8 +13,8 @@ from experiments.library.mutation_targets import first_line, subjects
 
 PACKAGES = ("manual", "torch_impl", "experiments")
 
-JUDGES = ("case.py", "derivative_case.py", "function_case.py", "bench.py")
-"""The files of experiments/library that are mutated: the others hold tables of cases, or this engine."""
+JUDGES = ("case.py", "derivative_case.py", "function_case.py")
+"""The files of experiments/library that are mutated: the others hold tables of cases, the benchmark, or this engine."""
 
 TESTS = "tests"
 
@@ -93,7 +93,7 @@ def mirrored(file: str) -> list[str]:
     named = sorted((ROOT / folder).glob(f"test_{stem}*.py"))
     if not named and folder != Path(TESTS):
         named = sorted((ROOT / folder).glob("test_*.py"))
-    layers = [f"{TESTS}/test_library.py"] if file.startswith("manual/nn/") else []
+    layers = [f"{TESTS}/test_library.py"] if file.startswith(("manual/nn/", "experiments/library/")) else []
     return [p.relative_to(ROOT).as_posix() for p in named] + layers
 
 
