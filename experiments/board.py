@@ -11,6 +11,7 @@ import inspect
 import sys
 import warnings
 from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -81,15 +82,15 @@ class Board(pl.Callback):
 
     def on_train_batch_end(self, trainer: Any, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
         """The scalars of a step, whenever Lightning writes its own."""
-        if trainer.fit_loop._should_accumulate() or not self.lockstep.comparing:
+        if not (self.lockstep.between_steps and self.lockstep.comparing):
             return
-        step = trainer.global_step - 1
-        if trainer.global_step % trainer.log_every_n_steps == 0 and self.lockstep.watching:
+        step = self.lockstep.rounds - 1  # Lightning counts batches in which steps were made, not steps
+        if self.lockstep.rounds % trainer.log_every_n_steps == 0 and self.lockstep.watching:
             self._scalars(self.lockstep.hand.model.logged, "manual", step)
             self.writer("manual").add_scalar("epoch", trainer.current_epoch, step)
             self._agreement(step)
         total = trainer.estimated_stepping_batches
-        if step == 0 or trainer.global_step % max(1, int(total) // HISTOGRAMS) == 0:
+        if step == 0 or self.lockstep.rounds % max(1, int(total) // HISTOGRAMS) == 0:
             self._histograms(pl_module, step)
 
     def _scalars(self, logged: Mapping[str, Any], side: str, step: int) -> None:
@@ -97,17 +98,20 @@ class Board(pl.Callback):
             self.writer(side).add_scalar(tag, value[0] if isinstance(value, tuple) else value, step)
 
     def _agreement(self, step: int) -> None:
-        record, judge = self.lockstep.records[-1], self.lockstep.judge
-        for kind, e in (("loss", record.error), ("gradient", record.gradient_error), ("parameter", record.parameter_error)):
+        judge, first = self.lockstep.judge, self.lockstep.first_step
+        of_round = list(takewhile(lambda r: r.step >= first, reversed(self.lockstep.records)))  # a batch may bring several steps
+        for kind, name in (("loss", "error"), ("gradient", "gradient_error"), ("parameter", "parameter_error")):
+            e = max((getattr(r, name) for r in of_round), default=0.0)
             self.writer("compare").add_scalar(f"digits of agreement/{kind}", digits(e, judge.dtype), step)
             self.writer("compare").add_scalar(f"digits required/{kind}", digits(judge.tolerated(kind), judge.dtype), step)
 
     def _histograms(self, pl_module: pl.LightningModule, step: int) -> None:
         """Weights of both sides, and the gradients of the step just taken."""
-        hand = self.lockstep.hand
+        hand, in_torch = self.lockstep.hand, self.lockstep.in_torch
+        assert in_torch is not None
         for writer, parameters, gradients in (
             (self.writer("manual"), hand.model.named_parameters(), hand.gradient),
-            (self.torch_writer, pl_module.named_parameters(), self.lockstep.gradient),
+            (self.torch_writer, pl_module.named_parameters(), in_torch.gradient),
         ):
             for name, p in parameters:
                 self._histogram(writer, f"weights/{name}", p, step)
@@ -120,10 +124,10 @@ class Board(pl.Callback):
         if array.size and np.abs(array).max() < 1e19:  # not NaN, and within the histogram's bins, which end at 1e20
             writer.add_histogram(tag, array, step)
 
-    def on_validation_epoch_end(self, trainer: Any, pl_module: pl.LightningModule) -> None:
+    def on_validation_end(self, trainer: Any, pl_module: pl.LightningModule) -> None:
         """The twin's validation, at the step of Lightning's."""
         if self.lockstep.comparing:
-            self._scalars(self.lockstep.metrics, "manual", max(trainer.global_step - 1, 0))
+            self._scalars(self.lockstep.metrics, "manual", max(self.lockstep.rounds - 1, 0))
 
     def on_train_end(self, trainer: Any, pl_module: pl.LightningModule) -> None:
         """The overlaid curves, and the figures of the trained pair."""

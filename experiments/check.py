@@ -25,6 +25,7 @@ from experiments.noise import SharedNoise, put, share_hand, share_torch
 from experiments.nonfinite import NotFinite
 from experiments.pair import Twin
 from experiments.quiet import quiet
+from experiments.raised import HandRaised, raising
 from experiments.status import AGREE, BAD_INPUT, DISAGREE
 
 PRECISION = {"float64": "64-true", "float32": "32-true"}
@@ -119,22 +120,28 @@ def one_step(twin: Twin, variant: str | None, options: argparse.Namespace) -> tu
     share_hand(ours, noises[0])
     originals = share_torch(theirs, noises[1])
     ieee_arithmetic()
-    losses = [float(ours.training_step(batch, i)) for i, batch in enumerate(batches)]
-    for factor in reversed(FACTORS):
-        ours.backward(factor)
+    judge = Judge(options.dtype, twin.zero_gradient)
+    try:
+        with raising("one step", twin.name):
+            losses = [float(ours.training_step(batch, i)) for i, batch in enumerate(batches)]
+            for factor in reversed(FACTORS):
+                ours.backward(factor)
+    except HandRaised as error:
+        judge.convict(str(error))
+        judge.worst["gradient"]["an exception"] = math.inf
+        return judge, stand_in
     losses_torch: list[Any] = [theirs.training_step(to_torch(batch, options.device), i) for i, batch in enumerate(batches)]
     for factor, value in zip(reversed(FACTORS), reversed(losses_torch), strict=True):
         (factor * value).backward()
     put(theirs, originals)
-    judge = Judge(options.dtype, twin.zero_gradient)
     by_hand = Step(sum(losses), {n: p.grad for n, p in ours.named_parameters() if p.has_grad}, {}, dict(ours.named_buffers()))
     gradient = {n: p.grad for n, p in theirs.named_parameters() if p.grad is not None}
     saved = theirs.state_dict()
     by_torch = Step(
         sum(float(value.detach()) for value in losses_torch), gradient, {}, {n: b for n, b in theirs.named_buffers() if n in saved}
     )
-    if judge.step(0, by_hand, by_torch).beyond:
-        judge.convict(0, by_hand, by_torch)
+    if (judgement := judge.step(0, by_hand, by_torch)).beyond:
+        judge.convict(judgement)
     return judge, stand_in
 
 
@@ -151,13 +158,17 @@ def two_batches(data: ArrayData, dtype: str) -> list[tuple[np.ndarray, ...]]:
     return [tuple(a[r].astype(dtype) if a.dtype.kind == "f" else a[r] for a in train) for r in rows]
 
 
+LENGTH = ("max_epochs", "max_steps", "check_val_every_n_epoch", "val_check_interval")
+"""How long a twin trains and how often it validates, which `trajectory` decides itself."""
+
+
 def trajectory(twin: Twin, variant: str | None, options: argparse.Namespace, sgd: float | None = None) -> tuple[Judge, bool]:
     """Both sides trained for a few steps, on their own; by the twin's optimizer, or by plain gradient descent."""
     data, stand_in = data_for(twin, options.seed)
     _, theirs = twin.build(options.seed, options.dtype, variant)
     lockstep = LockStep(twin, seed=options.seed, plain_sgd=sgd)
     device = torch.device(options.device)
-    settings: dict[str, Any] = {key: value for key, value in twin.trainer.items() if key not in ("max_epochs", "max_steps")}
+    settings: dict[str, Any] = {key: value for key, value in twin.trainer.items() if key not in LENGTH}
     settings["precision"] = PRECISION[options.dtype]
     trainer = pl.Trainer(
         **settings,
@@ -170,11 +181,15 @@ def trajectory(twin: Twin, variant: str | None, options: argparse.Namespace, sgd
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        limit_val_batches=0,
+        check_val_every_n_epoch=None,
+        val_check_interval=max(1, options.steps // 2),  # batches: a validation must come before so many steps are over
     )
     try:
         trainer.fit(theirs, data)
     except NotFinite as error:
-        lockstep.judge.failure = lockstep.judge.failure or str(error)
+        lockstep.judge.convict(str(error))
         lockstep.judge.worst["loss"]["loss"] = math.inf
+    except HandRaised as error:
+        lockstep.judge.convict(str(error))
+        lockstep.judge.worst["gradient"]["an exception"] = math.inf
     return lockstep.judge, stand_in

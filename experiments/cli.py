@@ -32,6 +32,7 @@ from experiments.lockstep import DTYPES, LockStep, Mode
 from experiments.nonfinite import NotFinite
 from experiments.pair import Twin
 from experiments.quiet import quiet
+from experiments.raised import HandRaised
 from experiments.status import AGREE, BAD_INPUT, DISAGREE, INTERRUPTED
 
 CHECKPOINT = "last.ckpt"
@@ -48,10 +49,11 @@ class StopCleanly(pl.Callback):
 
     Args:
         checkpoint: where to save.
+        lockstep: knows whether gradients are waiting for a step; it stands before this one in the list of callbacks.
     """
 
-    def __init__(self, checkpoint: Path) -> None:
-        self.checkpoint, self.asked = checkpoint, False
+    def __init__(self, checkpoint: Path, lockstep: LockStep) -> None:
+        self.checkpoint, self.lockstep, self.asked = checkpoint, lockstep, False
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Listen for Ctrl-C."""
@@ -67,7 +69,7 @@ class StopCleanly(pl.Callback):
 
         After an epoch's last batch, validation comes first: a resumed run would begin with the next epoch.
         """
-        if self.asked and not trainer.fit_loop._should_accumulate() and not trainer.is_last_batch:
+        if self.asked and self.lockstep.between_steps and not trainer.is_last_batch:
             trainer.save_checkpoint(self.checkpoint)
             trainer._logger_connector.on_batch_end()  # what Lightning would do next: write the metrics of this step
             trainer._logger_connector.update_train_step_metrics()
@@ -159,7 +161,7 @@ class RunCLI(LightningCLI):
             self.lockstep,
             Board(self.twin, self.lockstep, self.folder, step),
             Signature(self.twin.name),
-            StopCleanly(self.folder / "checkpoints" / CHECKPOINT),
+            StopCleanly(self.folder / "checkpoints" / CHECKPOINT, self.lockstep),
             ModelCheckpoint(
                 self.folder / "checkpoints",
                 CHECKPOINT.removesuffix(".ckpt"),
@@ -195,7 +197,7 @@ def run(name: str, arguments: list[str]) -> int:
         return train(cli, console)
     except (InputError, MisconfigurationException) as error:
         return complain(error, BAD_INPUT)
-    except NotFinite as error:
+    except (NotFinite, HandRaised) as error:
         return complain(error, DISAGREE)
 
 
@@ -334,7 +336,7 @@ def train(cli: RunCLI, console: Console) -> int:
         interrupted, status = True, INTERRUPTED
     except SystemExit:  # so Lightning answers a second Ctrl-C
         return complain("interrupted twice: the last steps are not in the checkpoint", INTERRUPTED)
-    except NotFinite as error:
+    except (NotFinite, HandRaised) as error:
         status = complain(error, DISAGREE)
     finish(cli, console, time.perf_counter() - began, quiet_verdict=status == DISAGREE)
     if interrupted:

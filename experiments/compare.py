@@ -6,7 +6,7 @@ a is the tensor found by hand, b is torch's. Everything here works on NumPy arra
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -101,86 +101,150 @@ def errors(a: Mapping[str, Any], b: Mapping[str, Any], whole: float | None = Non
     return {key: error(a[key], b[key], whole) if key in a and key in b else math.inf for key in [*b, *(k for k in a if k not in b)]}
 
 
-KINDS = ("loss", "gradient", "parameter", "buffer", "state")
-"""What is compared at every step."""
+KINDS = ("loss", "gradient", "parameter", "buffer", "state", "metric")
+"""What is compared: all but the last at every step of an optimizer; metrics, which are whatever is logged, at every batch."""
 
 Tensors = Mapping[str, Any]
+Metrics = Mapping[str, Sequence[float]]
+"""What was logged under each name, in order."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """What one side held at one step: its loss, its raw gradients, and what the update made of everything."""
+    """What one side held at one step of one of its optimizers: the loss, the raw gradients, and what the step made of everything."""
 
     loss: float
     gradient: Tensors
     parameter: Tensors
     buffer: Tensors = field(default_factory=dict)
     state: Mapping[str, Tensors] = field(default_factory=dict)  # "exp_avg" → parameter's name → its tensor
+    optimizer: int = 0  # which of them took the step
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one side did from one judgement to the next: the steps that its optimizers took, and all that it logged."""
+
+    steps: list[Step]
+    metrics: Metrics = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """One step's worst error of each kind, what was tolerated, and the tensor that was furthest beyond it, if any."""
+    """The error of every tensor, by kind; what was tolerated; and in words what was furthest beyond it, if anything was."""
 
-    errors: Mapping[str, float]
+    found: Mapping[str, Mapping[str, float]]
     tolerances: Mapping[str, float]
     beyond: str | None
+
+    def worst(self, kind: str) -> float:
+        """The largest error of this kind."""
+        return max(self.found.get(kind, {}).values(), default=0.0)
 
 
 class Judge:
     """Judges a trajectory step by step, by what rounding alone can do to it.
 
     The shadow is a second hand-written copy whose every gradient entry is multiplied by 1 ± eps at every step. Hand
-    and torch may differ by no more than 10 times what hand and shadow have differed by so far, between ONE_STEP and
+    and torch may differ by no more than 10 times what hand and shadow have differed by so far, between `floor` and
     CEILING. When the shadow itself has come within a tenth of the ceiling nothing can be told any more: `exhausted`.
 
     Args:
         dtype: "float64" or "float32".
         zero_gradient: parameters whose gradient is exactly zero by mathematics; judged by their gradient alone.
+        foretold: False where two right runs part faster than their shadow does (a policy that learns from its own luck):
+            the first step of a window is judged as ever, those after it by the ceiling, and the window closes at a tenth of that.
     """
 
-    def __init__(self, dtype: str = "float64", zero_gradient: Iterable[str] = ()) -> None:
-        self.dtype, self.zero_gradient = dtype, frozenset(zero_gradient)
-        self.largest: dict[str, float] = {}  # ‖B‖ of the gradient, the parameters and each key of the state: the largest it has been
-        self.loss_sum, self.steps, self.windows = 0.0, 0, 1
+    def __init__(self, dtype: str = "float64", zero_gradient: Iterable[str] = (), foretold: bool = True) -> None:
+        self.dtype, self.zero_gradient, self.foretold = dtype, frozenset(zero_gradient), foretold
+        self.largest: dict[str, float] = {}  # ‖B‖ of each optimizer's gradient, of the parameters and each key of the state, at its largest
+        self.sums: dict[str, list[float]] = {}  # of each loss and metric: Σ|it|, and how many
+        self.steps, self.windows = 0, 1
+        self.floor = ONE_STEP[dtype]
         self.spread = dict.fromkeys(KINDS, 0.0)  # how far the shadow has strayed in this window
+        self.furthest = 0.0  # how far the two sides have parted in this window
         self.worst: dict[str, dict[str, float]] = {kind: {} for kind in KINDS}
         self.tolerance = ONE_STEP[dtype]  # the widest that was granted
         self.failure: str | None = None
 
-    def step(self, number: int, hand: Step, torch: Step, shadow: Step | None = None) -> Judgement:
-        """Judge one step; a step beyond what is tolerated is remembered in `failure` once `convict` is called."""
-        self._measure_sizes(torch)
-        found = self._errors(hand, torch)
-        if shadow is not None:
-            for kind, errors_of in self._errors(shadow, hand).items():
-                self.spread[kind] = max([self.spread[kind], *errors_of.values()])
-        tolerances = {kind: self.tolerated(kind) for kind in KINDS}
-        beyond = self._furthest(number, found, tolerances)
-        if beyond is None:
-            self._accept(found, tolerances)
-        return Judgement({kind: max(e.values(), default=0.0) for kind, e in found.items()}, tolerances, beyond)
+    # ---- judging -----------------------------------------------------------------------------------
 
-    def convict(self, number: int, hand: Step, torch: Step) -> None:
-        """Record that this step cannot be explained by rounding."""
+    def step(self, number: int, hand: Step, torch: Step, shadow: Step | None = None) -> Judgement:
+        """Judge one step; what is beyond what is tolerated counts once `convict` is called."""
+        self._measure_sizes(torch)
+        self.steps += 1
         found = self._errors(hand, torch)
-        tolerances = {kind: self.tolerated(kind) for kind in KINDS}
-        self.failure = self.failure or self._furthest(number, found, tolerances)
-        self._accept(found, tolerances)
+        words = Words(f"step {number}", tensors_of(hand), tensors_of(torch))
+        return self._judgement(words, found, self._errors(shadow, hand) if shadow is not None else {})
+
+    def metrics(self, when: str, hand: Metrics, torch: Metrics, shadow: Metrics | None = None) -> Judgement:
+        """Judge what was logged.
+
+        Args:
+            when: "step 3" or "validation after step 3", for the sentence.
+            hand, torch, shadow: what each logged, by name.
+        """
+        for name, values in torch.items():
+            for value in values:
+                self._count(f"metric {name}", value)
+        found = {"metric": self._metric_errors(hand, torch)}
+        spread = {"metric": self._metric_errors(shadow, hand)} if shadow is not None else {}
+        return self._judgement(Words(when, {"metric": hand}, {"metric": torch}), found, spread)
+
+    def _judgement(self, words: Words, found: dict[str, dict[str, float]], spread: Mapping[str, Mapping[str, float]]) -> Judgement:
+        for kind, errors_of in spread.items():
+            self.spread[kind] = max([self.spread[kind], *errors_of.values()])
+        tolerances = {kind: self.tolerated(kind) for kind in found}
+        judgement = Judgement(found, tolerances, words.beyond(found, tolerances))
+        if judgement.beyond is None:
+            self.accept(judgement)
+        return judgement
+
+    def accept(self, judgement: Judgement) -> None:
+        """Take it into what is remembered."""
+        for kind, of in judgement.found.items():
+            for name, e in of.items():
+                self.worst[kind][name] = max(self.worst[kind].get(name, 0.0), e)
+                self.furthest = max(self.furthest, e)
+        self.tolerance = max([self.tolerance, *judgement.tolerances.values()])
+
+    def convict(self, judgement: Judgement | str) -> None:
+        """Record that rounding cannot explain this judgement, or this sentence; the first failure stays."""
+        if isinstance(judgement, str):
+            self.failure = self.failure or judgement
+        else:
+            self.failure = self.failure or judgement.beyond
+            self.accept(judgement)
 
     def tolerated(self, kind: str) -> float:
         """What this kind may differ by, now."""
-        return min(max(10 * self.spread[kind], ONE_STEP[self.dtype]), CEILING[self.dtype])
+        if not self.foretold:
+            return CEILING[self.dtype] if self.furthest else self.floor
+        return min(max(10 * self.spread[kind], self.floor), max(CEILING[self.dtype], self.floor))
 
     @property
     def exhausted(self) -> bool:
-        """Whether the shadow has strayed so far that nothing can be told any more."""
-        return max(self.spread.values()) > CEILING[self.dtype] / 10
+        """Whether so much has parted that soon nothing could be told any more: a new window must begin."""
+        parted = max(self.spread.values()) if self.foretold else self.furthest
+        return parted > CEILING[self.dtype] / 10
 
     def new_window(self) -> None:
         """Begin again, after the weights were copied over."""
-        self.spread = dict.fromkeys(KINDS, 0.0)
+        self.spread, self.furthest = dict.fromkeys(KINDS, 0.0), 0.0
         self.windows += 1
+
+    def set_floor(self, rounding: float) -> None:
+        """Tolerate ten times what rounding was measured to do to one step (torch against itself), and never less than ONE_STEP."""
+        self.floor = max(ONE_STEP[self.dtype], 10 * rounding)
+
+    def same_measure(self) -> Judge:
+        """A judge of one more look at the same step: it has seen the same sizes, and nothing else."""
+        judge = Judge(self.dtype, self.zero_gradient, self.foretold)
+        judge.largest, judge.sums, judge.floor = dict(self.largest), {key: list(of) for key, of in self.sums.items()}, self.floor
+        return judge
+
+    # ---- what was found ----------------------------------------------------------------------------
 
     @property
     def passed(self) -> bool:
@@ -196,57 +260,59 @@ class Judge:
         """The digits of agreement of the worst tensor at the worst step."""
         return digits(max(map(self.error, KINDS)), self.dtype)
 
+    # ---- measuring ---------------------------------------------------------------------------------
+
     def _measure_sizes(self, torch: Step) -> None:
-        wholes = {"gradient": torch.gradient, "parameter": torch.parameter, **{f"state {key}": of for key, of in torch.state.items()}}
-        for whole, tensors in wholes.items():
+        wholes = {f"gradient {torch.optimizer}": torch.gradient, "parameter": torch.parameter}
+        for whole, tensors in {**wholes, **{f"state {key} {torch.optimizer}": of for key, of in torch.state.items()}}.items():
             size = norm(tensors.values())
             if math.isfinite(size):
                 self.largest[whole] = max(self.largest.get(whole, 0.0), size)
-        self.steps += 1
-        if math.isfinite(torch.loss):
-            self.loss_sum += abs(torch.loss)
+        self._count(f"loss {torch.optimizer}", torch.loss)
+
+    def _count(self, key: str, value: float) -> None:
+        total, count = self.sums.get(key, (0.0, 0.0))
+        self.sums[key] = [total + (abs(value) if math.isfinite(value) else 0.0), count + 1]
 
     def _errors(self, a: Step, b: Step) -> dict[str, dict[str, float]]:
         """The error of every tensor, by kind."""
         state: dict[str, float] = {}
         for key in {**b.state, **a.state}:  # a momentum is a mean of past gradients, with their rounding: hence its largest size too
-            found = errors(a.state.get(key, {}), b.state.get(key, {}), self.largest.get(f"state {key}"))
+            found = errors(a.state.get(key, {}), b.state.get(key, {}), self.largest.get(f"state {key} {b.optimizer}"))
             state |= {f"{name}.{key}": e for name, e in found.items()}
         buffers: dict[str, float] = {}
         for key in {name.rpartition(".")[2] for name in [*a.buffer, *b.buffer]}:
             of_a, of_b = ({n: t for n, t in side.buffer.items() if n.rpartition(".")[2] == key} for side in (a, b))
             buffers |= errors(of_a, of_b)
         return {
-            "loss": {"loss": self._loss_error(a.loss, b.loss)},
-            "gradient": errors(a.gradient, b.gradient, self.largest.get("gradient")),
+            "loss": {"loss": self._number_error(f"loss {b.optimizer}", a.loss, b.loss)},
+            "gradient": errors(a.gradient, b.gradient, self.largest.get(f"gradient {b.optimizer}")),
             "parameter": self._without_zero_gradient(errors(a.parameter, b.parameter, self.largest.get("parameter"))),
             "buffer": buffers,
             "state": self._without_zero_gradient(state),
         }
 
+    def _metric_errors(self, a: Metrics, b: Metrics) -> dict[str, float]:
+        """The worst error of what was logged under each name; ∞ where one side logged it more often, or not at all."""
+        found = {}
+        for name in [*b, *(name for name in a if name not in b)]:
+            of_a, of_b = a.get(name, ()), b.get(name, ())
+            pairs = zip(of_a, of_b, strict=False)
+            worst = max((self._number_error(f"metric {name}", x, y) for x, y in pairs), default=math.inf)
+            found[name] = worst if len(of_a) == len(of_b) else math.inf
+        return found
+
     def _without_zero_gradient(self, found: dict[str, float]) -> dict[str, float]:
         return {name: e for name, e in found.items() if not any(name == z or name.startswith(z + ".") for z in self.zero_gradient)}
 
-    def _loss_error(self, a: float, b: float) -> float:
-        """|a − b| / max(|loss|, the mean of |loss| so far)."""
+    def _number_error(self, key: str, a: float, b: float) -> float:
+        """|a − b| / max(|b|, the mean of |b| so far)."""
         if not (math.isfinite(a) and math.isfinite(b)):
             return math.inf
-        return ratio(abs(a - b), max(abs(b), self.loss_sum / max(self.steps, 1)))
+        total, count = self.sums.get(key, (0.0, 0.0))
+        return ratio(abs(a - b), max(abs(b), total / max(count, 1.0)))
 
-    def _furthest(self, number: int, found: Mapping[str, Mapping[str, float]], tolerances: Mapping[str, float]) -> str | None:
-        for kind, of in found.items():  # in the order of computation: a wrong gradient makes wrong what is made of it
-            beyond = [(e, name) for name, e in of.items() if not e <= tolerances[kind]]
-            if beyond:
-                e, name = max(beyond)
-                what = "the loss" if kind == "loss" else f"{'optimizer state' if kind == 'state' else kind} {name}"
-                return f"step {number}: {what} differs by {e:.1e}, tolerated {tolerances[kind]:.1e}"
-        return None
-
-    def _accept(self, found: Mapping[str, Mapping[str, float]], tolerances: Mapping[str, float]) -> None:
-        for kind, of in found.items():
-            for name, e in of.items():
-                self.worst[kind][name] = max(self.worst[kind].get(name, 0.0), e)
-        self.tolerance = max([self.tolerance, *tolerances.values()])
+    # ---- state in and out --------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
         """Everything, as plain numbers and strings, for a checkpoint."""
@@ -255,3 +321,81 @@ class Judge:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where a checkpoint left off."""
         vars(self).update({**state, "zero_gradient": frozenset(state["zero_gradient"])})
+
+
+def tensors_of(step: Step) -> dict[str, Tensors]:
+    """Everything in a step by kind and name."""
+    state = {f"{name}.{key}": t for key, of in step.state.items() for name, t in of.items()}
+    return {"loss": {"loss": step.loss}, "gradient": step.gradient, "parameter": step.parameter, "buffer": step.buffer, "state": state}
+
+
+@dataclass(frozen=True)
+class Words:
+    """Says what differs.
+
+    Args:
+        when: the beginning of the sentence.
+        hand: by kind and name, what was compared.
+        torch: likewise.
+    """
+
+    when: str
+    hand: Mapping[str, Tensors]
+    torch: Mapping[str, Tensors]
+
+    def beyond(self, found: Mapping[str, Mapping[str, float]], tolerances: Mapping[str, float]) -> str | None:
+        """The sentence about what is furthest beyond its tolerance; None if nothing is."""
+        for kind, of in found.items():  # in the order of computation: a wrong gradient makes wrong what is made of it
+            beyond = [(e, name) for name, e in of.items() if not e <= tolerances[kind]]
+            if beyond:
+                e, name = max(beyond)
+                return f"{self.when}: {self.name(kind, name)} {self.differs(kind, name, e, tolerances[kind])}"
+        return None
+
+    @staticmethod
+    def name(kind: str, name: str) -> str:
+        """What people call it."""
+        return "the loss" if kind == "loss" else f"{'optimizer state' if kind == 'state' else kind} {name}"
+
+    def differs(self, kind: str, name: str, e: float, tolerance: float) -> str:
+        """In what it differs: whether it is there at all, shape, dtype, or by how much."""
+        a, b = self.hand.get(kind, {}).get(name), self.torch.get(kind, {}).get(name)
+        if a is None or b is None:
+            return f"is missing {'by hand' if a is None else 'in torch'}"
+        if kind == "metric" and len(a) != len(b):
+            return f"was logged {len(a)} times by hand and {len(b)} times in torch"
+        a, b = (np.asarray(x, np.float64) if kind in ("loss", "metric") else as_array(x) for x in (a, b))
+        if a.shape != b.shape:
+            return f"has shape {a.shape} by hand and {b.shape} in torch"
+        if a.dtype != b.dtype:
+            return f"is {a.dtype} by hand and {b.dtype} in torch"
+        if not (np.isfinite(a).all() and np.isfinite(b).all()):
+            return f"is not finite {'by hand' if np.isfinite(b).all() else 'in torch' if np.isfinite(a).all() else 'on either side'}"
+        if math.isinf(e) and a.ndim == 0:
+            return f"is {a} by hand and {b} in torch"
+        return f"differs by {e:.1e}, tolerated {tolerance:.1e}"
+
+
+def order_of(hand: Sequence[Step], torch: Sequence[Step]) -> str | None:
+    """In what the optimizers' steps differ between two judgements, if in their number or order."""
+    a, b = [s.optimizer for s in hand], [s.optimizer for s in torch]
+    if a == b:
+        return None
+    if len(a) != len(b):
+        return f"{counted(len(a))} taken by hand, {counted(len(b))} in torch{of_optimizers(a, b)}"
+    return f"the optimizers step in the order {in_words(a)} by hand, {in_words(b)} in torch"
+
+
+def counted(steps: int) -> str:
+    """ "1 step was", "2 steps were"."""
+    return f"{steps} step{' was' if steps == 1 else 's were'}"
+
+
+def of_optimizers(a: list[int], b: list[int]) -> str:
+    """Which optimizers stepped, where there are several."""
+    return f" (optimizers {in_words(a)} by hand, {in_words(b)} in torch)" if {*a, *b} - {0} else ""
+
+
+def in_words(numbers: list[int]) -> str:
+    """The numbers with commas; "none" if there are none."""
+    return ", ".join(map(str, numbers)) or "none"

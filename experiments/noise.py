@@ -7,6 +7,8 @@ it. The numbers are therefore equal on CPU and CUDA, after a resume, under accum
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ class Stream:
     def __init__(self, seed: int, rank: int, name: str) -> None:
         digest = hashlib.blake2b(f"{seed}/{rank}/{name}".encode(), digest_size=16).digest()
         self.key = np.frombuffer(digest, dtype=np.uint64)
+        self.order: np.ndarray | None = None  # of the rows, where a batch is seen in another order
         self.begin(0)
 
     def begin(self, micro_batch: int) -> None:
@@ -37,11 +40,15 @@ class Stream:
 
     def random(self, size: Any = None) -> Any:
         """Uniform numbers in [0, 1), float64."""
-        return self.generator().random(size)
+        return self._row_by_row(self.generator().random(size))
 
     def standard_normal(self, size: Any = None) -> Any:
         """Numbers from the standard Normal, float64."""
-        return self.generator().standard_normal(size)
+        return self._row_by_row(self.generator().standard_normal(size))
+
+    def _row_by_row(self, drawn: Any) -> Any:
+        """The draws in the order of the rows, if there is one for each row."""
+        return drawn[self.order] if self.order is not None and np.ndim(drawn) and len(drawn) == len(self.order) else drawn
 
 
 class SharedNoise:
@@ -64,6 +71,17 @@ class SharedNoise:
         """Start the draws of this micro-batch, in every stream."""
         for stream in self.streams.values():
             stream.begin(micro_batch)
+
+    @contextmanager
+    def in_order(self, order: np.ndarray) -> Iterator[None]:
+        """For the time of the `with`, draws that have a row for each of the batch's rows come in this order."""
+        for stream in self.streams.values():
+            stream.order = order
+        try:
+            yield
+        finally:
+            for stream in self.streams.values():
+                stream.order = None
 
 
 class SharedDropout(nn.Dropout):

@@ -39,6 +39,7 @@ class Twin:
         trainer: arguments of Lightning's Trainer: how long the task takes, and clipping or accumulation if it needs them.
         variants: other hyperparameters to check, by name.
         zero_gradient: parameters whose gradient is exactly zero by mathematics; judged by their gradient alone.
+        foretold: False where two right runs part faster than a perturbed copy does: see experiments.compare.Judge.
         sgd_lr: the step size of the trajectory that is checked under plain gradient descent.
         before: draws figures of the untrained pair, by name.
         figures: draws figures of the trained pair, by name.
@@ -55,6 +56,7 @@ class Twin:
     trainer: Mapping[str, Any] = field(default_factory=lambda: {"max_epochs": 10})
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     zero_gradient: tuple[str, ...] = ()
+    foretold: bool = True
     sgd_lr: float = 0.01
     before: Figures | None = None
     figures: Figures | None = None
@@ -94,6 +96,9 @@ class Twin:
         make: Callable[..., ManualConcept] = self.manual
         ours = make(**chosen, rng=np.random.default_rng(0), dtype=dtype)
         ours.load_state_dict(to_numpy(dict(theirs.state_dict())))
+        learned = dict(theirs.named_parameters())
+        for parameter, p in ours.named_parameters():
+            p.requires_grad = learned[parameter].requires_grad
         ours.train(theirs.training)
         return ours
 

@@ -40,9 +40,9 @@ def walk_by_hand(model: ManualConcept, batch: Batch, steps: int) -> Path:
     trainer.attach(model)
     places = [model.state_dict()]
     for _ in range(steps):
-        trainer.accumulate(batch, 0)
-        trainer.step()
-        trainer.move_schedule("epoch")  # an epoch is this one batch
+        trainer.train_batch(batch, 0, is_last=True)
+        trainer.move_schedules("step", 0)
+        trainer.move_schedules("epoch", 0)  # an epoch is this one batch
         places.append(model.state_dict())
     return stacked(places)
 

@@ -20,12 +20,24 @@ class Concept(Module):
     | `training_step(batch, batch_idx)` | returns the loss of a batch, a float |
     | `backward(dL_dloss=1.0)` | walks that training_step back and fills every Parameter.grad |
     | `validation_step(batch, batch_idx)` | logs the loss and the metrics of a held-out batch |
-    | `configure_optimizers()` | an optimizer, or Lightning's dict of an optimizer and its schedule |
+    | `configure_optimizers()` | an optimizer, or Lightning's dict of an optimizer and its schedule; or several |
+
+    A concept that takes its steps itself sets `automatic_optimization = False`: its `training_step` then says what the loop
+    otherwise does, with `optimizers()`, `zero_grad()`, `manual_backward(loss, walk)` and `step()`, as a LightningModule's would.
+    Each loss `x_loss` that it goes back from has its way back beside it, `x_loss_backward(dL_dloss=1.0)`.
+
+    Attributes:
+        automatic_optimization: whether the loop goes back and steps; False leaves that to `training_step`.
+        trainer: the loop that it is attached to.
+        logged: what was logged since the loop last emptied it: name → (value, batch_size).
     """
+
+    automatic_optimization: bool = True
 
     def __init__(self) -> None:
         super().__init__()
-        self.logged: dict[str, tuple[float, int]] = {}
+        self.trainer: Any = None
+        self.logged: dict[str, tuple[float, int | None]] = {}
 
     def training_step(self, batch: Batch, batch_idx: int) -> float:
         """The loss of this batch."""
@@ -46,15 +58,49 @@ class Concept(Module):
         """An optimizer, or {"optimizer": ..., "lr_scheduler": {"scheduler": ..., "interval": "step" or "epoch"}}."""
         raise NotImplementedError(f"{type(self).__name__} has no configure_optimizers")
 
-    def log(self, name: str, value: Any, batch_size: int = 1) -> None:
+    def log(self, name: str, value: Any, batch_size: int | None = None) -> None:
         """Remember a number under a name, as LightningModule.log does; the loop writes it and averages it.
 
         Args:
             name: the tag, "loss/train" or "accuracy/val".
             value: the number.
-            batch_size: its weight in the mean over an epoch.
+            batch_size: its weight in the mean over the batches of a validation; the length of the batch's first array unless given.
         """
         self.logged[name] = float(value), batch_size
+
+    # ---- taking steps oneself ----------------------------------------------------------------------
+
+    def optimizers(self) -> Any:
+        """The optimizers that `configure_optimizers` returned: the one, or a list of several."""
+        found = self.trainer.optimizers
+        return found[0] if len(found) == 1 else found
+
+    def lr_schedulers(self) -> Any:
+        """The schedules that `configure_optimizers` returned: the one, a list of several, or None. Moving them is left to you."""
+        found = [schedule.scheduler for schedule in self.trainer.schedules]
+        return found[0] if len(found) == 1 else found or None
+
+    def manual_backward(self, loss: float, walk: Callable[[], Any]) -> None:
+        """Go back from a loss (in torch: `self.manual_backward(loss)`, where autograd knows the way).
+
+        Args:
+            loss: what is gone back from.
+            walk: the way back: adds into every Parameter.grad on it, as `x_loss_backward` does.
+        """
+        self.on_before_backward(loss)
+        walk()
+        self.on_after_backward()
+
+    # ---- what others may listen to: LightningModule's names -----------------------------------------
+
+    def on_before_backward(self, loss: float) -> None:
+        """Called with every loss that is gone back from, before that is done."""
+
+    def on_after_backward(self) -> None:
+        """Called when every gradient of a backward is there."""
+
+    def on_before_optimizer_step(self, optimizer: Any) -> None:
+        """Called before a step that the loop takes: the gradients are whole, and not yet clipped."""
 
 
 class StraightLine(Concept):

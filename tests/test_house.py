@@ -101,7 +101,7 @@ def test_every_file_of_a_chapter_is_in_the_curriculum(chapter: str) -> None:
 
 
 def test_there_are_no_other_chapters() -> None:
-    known = {"manual": {"nn", "optim"}, "torch_impl": set(), "experiments": {"library"}}
+    known = {"manual": {"nn", "optim"}, "torch_impl": set(), "experiments": {"library", "lockstep"}}
     for side, more in known.items():
         folders = {p.parent.name for p in (ROOT / side).glob("*/__init__.py")}
         assert folders <= set(curriculum.CHAPTERS) | more

@@ -208,18 +208,25 @@ def test_backward_without_forward_says_so() -> None:
         m.backward(np.ones(1))
 
 
-def test_zero_grad_refuses_a_forward_whose_backward_never_came() -> None:
+def test_zero_grad_forgets_gradients_and_nothing_else_also_between_forward_and_backward() -> None:
+    m, again = Scale(), Scale()
+    m(np.full(1, 3.0))
+    m.w.grad += np.full(1, 7.0)
+    m.zero_grad()
+    assert not m.w.has_grad
+    m.backward(np.ones(1))
+    again(np.full(1, 3.0))
+    again.backward(np.ones(1))
+    assert m.w.grad == again.w.grad
+
+
+def test_what_still_waits_for_its_backward_is_named() -> None:
     m = Nest()
-    m.top.w.grad += np.ones(1)
     m(np.ones(1))
     m(np.ones(1))
     m.top.forget()
     with pytest.raises(RuntimeError, match=r"2 forward\(s\) of inner\.deep still wait for their backward"):
-        m.zero_grad()
-    assert m.top.w.has_grad  # nothing was done by halves
-    m.forget()
-    m.zero_grad()
-    assert not m.top.w.has_grad
+        m.check_nothing_saved()
 
 
 def test_the_module_itself_is_named_where_it_has_no_name() -> None:

@@ -62,8 +62,7 @@ def test_training_goes_on_from_npz_as_if_never_interrupted(tmp_path: Path) -> No
     other.optimizer.load_state_dict(read["optimizer"])
     for t, model in ((trainer, ours), (other, fresh)):
         model.dropout.rng = np.random.default_rng(9)
-        t.accumulate(batches(1)[0], 0)
-        t.step()
+        t.train_batch(batches(1)[0], 0)
     assert same(fresh.state_dict(), ours.state_dict())
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 BY_REASON: dict[str, tuple[str, ...]] = {
     "the arrays are vectors: a vector is its own transpose, and its product with another is the same both ways": (
-        "LBFGS.step:transpose:g @ state['d'] => state['d'] @ g:0",
-        "LBFGS.step:transpose:g @ state['d'] => g.T @ state['d']:0",
-        "LBFGS.step:transpose:g @ state['d'] => g @ state['d'].T:0",
+        "LBFGS.take_step:transpose:g @ state['d'] => state['d'] @ g:0",
+        "LBFGS.take_step:transpose:g @ state['d'] => g.T @ state['d']:0",
+        "LBFGS.take_step:transpose:g @ state['d'] => g @ state['d'].T:0",
         "LBFGS.direction:transpose:al[i] = s @ q * ro => al[i] = q @ s * ro:0",
         "LBFGS.direction:transpose:al[i] = s @ q * ro => al[i] = s.T @ q * ro:0",
         "LBFGS.direction:transpose:al[i] = s @ q * ro => al[i] = s @ q.T * ro:0",

@@ -212,8 +212,7 @@ def first_steps(data: ArrayData, steps: int) -> tuple[list[dict[str, dict[str, f
     for x, y in islice(batches(data), steps):
         found.append(article_errors(article, (x, y)))
         cut_off.append(float((article.values(x)["z2"] <= 0).mean()))
-        trainer.accumulate((x, y), 0)
-        trainer.step()
+        trainer.train_batch((x, y), 0)
     return found, cut_off
 
 

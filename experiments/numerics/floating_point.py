@@ -92,13 +92,11 @@ def train_both(batches: list[Batch], **chosen: Any) -> tuple[History, History]:
 
 def train_by_hand(model: Any, batches: list[Batch]) -> History:
     """One step for each batch."""
-    trainer, rows = Trainer(), []
+    trainer, scales = Trainer(), []
     trainer.attach(model)
-    for batch in batches:
-        loss = trainer.accumulate(batch, 0)
-        rows.append((loss, model.scaler.get_scale(), bool(model.scaler.found_inf)))
-        trainer.step()
-    return History(*map(np.array, zip(*rows, strict=True)))
+    model.on_before_optimizer_step = lambda _: scales.append((model.scaler.get_scale(), bool(model.scaler.found_inf)))
+    losses = [trainer.train_batch(batch, 0) for batch in batches]
+    return History(np.array(losses), *map(np.array, zip(*scales, strict=True)))
 
 
 @torch.enable_grad()

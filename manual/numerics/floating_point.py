@@ -463,10 +463,10 @@ class ScaledSGD(optim.SGD):
         super().__init__(params, lr=lr, momentum=momentum)
         self.scaler = scaler
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+    def take_step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = None if closure is None else closure()
         if not self.scaler.found_inf:
-            super().step()
+            super().take_step()
         self.scaler.update()
         return loss
 

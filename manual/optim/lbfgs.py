@@ -80,7 +80,7 @@ class LBFGS(Optimizer):
             raise ValueError("LBFGS: params must be one group, got several")
         super().add_param_group(param_group)
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+    def take_step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Make up to max_iter iterations.
 
         Args:

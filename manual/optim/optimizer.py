@@ -11,6 +11,9 @@ import numpy as np
 
 from manual.module import Parameter
 
+Hook = Callable[["Optimizer", tuple[Any, ...], dict[str, Any]], Any]
+"""hook(optimizer, args, kwargs), with the arguments that `step` was called with."""
+
 State = dict[str, Any]
 """What an optimizer remembers of one parameter, under torch's keys."""
 
@@ -57,6 +60,8 @@ class Optimizer:
         self.param_groups: list[dict[str, Any]] = []
         self.state: dict[int, State] = {}
         self.has_stepped = False
+        self._pre_hooks: dict[int, Hook] = {}
+        self._post_hooks: dict[int, Hook] = {}
         groups = list(params)
         if not groups:
             raise ValueError(f"{name}: params must hold at least one Parameter, got none")
@@ -89,14 +94,25 @@ class Optimizer:
     # ---- the loop --------------------------------------------------------------------------------
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update every parameter that has a gradient.
+        """Update every parameter that has a gradient; hooks are called before and after.
 
         Args:
-            closure: computes the loss and the gradients anew; called once, before the updates.
+            closure: computes the loss and the gradients anew; called before the updates (by L-BFGS, several times).
 
         Returns:
-            What closure returned.
+            What closure returned, the first time.
         """
+        for hook in list(self._pre_hooks.values()):
+            changed = hook(self, (closure,), {})
+            if changed is not None:
+                (closure,), _ = changed
+        loss = self.take_step(closure)
+        for hook in list(self._post_hooks.values()):
+            hook(self, (closure,), {})
+        return loss
+
+    def take_step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """What `step` does between its hooks. An optimizer that steps otherwise overrides this."""
         loss = None if closure is None else closure()
         self.has_stepped = True
         index = 0
@@ -118,6 +134,22 @@ class Optimizer:
                 self.update(*block, **options)
         else:
             self.update(p, g, state, **options)
+
+    def register_step_pre_hook(self, hook: Hook) -> RemovableHook:
+        """Call hook(optimizer, args, kwargs) before every step; where it returns (args, kwargs), they stand in for those of the call.
+
+        Returns:
+            A handle whose `remove()` takes the hook away.
+        """
+        return RemovableHook(self._pre_hooks, hook)
+
+    def register_step_post_hook(self, hook: Hook) -> RemovableHook:
+        """Call hook(optimizer, args, kwargs) after every step, when the parameters have moved.
+
+        Returns:
+            A handle whose `remove()` takes the hook away.
+        """
+        return RemovableHook(self._post_hooks, hook)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters (with set_to_none=False: set those that are there to 0)."""
@@ -243,6 +275,18 @@ class Optimizer:
         for i, beta in enumerate(betas):
             if not 0.0 <= beta < 1.0:
                 raise ValueError(f"{type(self).__name__}: betas[{i}] must be in [0, 1), got {beta}")
+
+
+class RemovableHook:
+    """A hook's place among the hooks of an optimizer: they are called in the order in which they came."""
+
+    def __init__(self, hooks: dict[int, Hook], hook: Hook) -> None:
+        self.hooks, self.key = hooks, max(hooks, default=-1) + 1
+        hooks[self.key] = hook
+
+    def remove(self) -> None:
+        """Take the hook away; doing so twice does no harm."""
+        self.hooks.pop(self.key, None)
 
 
 def blocks(p: np.ndarray, g: np.ndarray, state: State) -> Iterator[tuple[np.ndarray, np.ndarray, State]]:

@@ -14,7 +14,8 @@ from experiments.calculus.optimizers import STEPS, TWIN, Steps, roll
 from experiments.compare import Judge, Step, as_array, error
 from experiments.convert import to_torch
 from experiments.data import InputError
-from experiments.lockstep import HandRun, by_key, step_sizes
+from experiments.lockstep import HandRun
+from experiments.lockstep.state import lrs, state_by_key
 from experiments.noise import SharedNoise
 from experiments.walk import walk, walk_by_hand
 from manual.calculus import optimizers as by_hand
@@ -82,19 +83,19 @@ def test_backward_of_the_concept_scales_and_accumulates() -> None:
 def test_point_and_optimizer_state_are_torchs_at_every_step(surface: str, optimizer: str) -> None:
     settings = {"surface": surface, "optimizer": optimizer}
     theirs = in_torch.Optimizers(**settings).double()
-    hand, shadow = (HandRun(by_hand.Optimizers(**settings), {}, SharedNoise(0), shadow) for shadow in (False, True))
+    hand, shadow = (HandRun(by_hand.Optimizers(**settings), {}, [SharedNoise(0)], shadow) for shadow in (False, True))
     torchs, judge = theirs.configure_optimizers()["optimizer"], Judge("float64")
     for number in range(STEPS):
         for run in (hand, shadow):
-            run.micro((np.arange(1),), 0, number)
+            run.train((np.arange(1),), 0, number, is_last=False)
         torchs.zero_grad()
         loss = theirs.training_step((torch.arange(1),), 0)
         loss.backward()
         torchs.step()
-        state = {**by_key({"point": torchs.state[theirs.point]}), "lr": step_sizes(torchs)}
-        ours = hand.finish(number)
+        state = {**state_by_key({"point": torchs.state[theirs.point]}), "lr": lrs(torchs)}
+        (ours,), (perturbed,) = hand.take().steps, shadow.take().steps
         their = Step(loss.item(), {"point": theirs.point.grad}, {"point": theirs.point}, {}, state)
-        assert judge.step(number, ours, their, shadow.finish(number)).beyond is None
+        assert judge.step(number, ours, their, perturbed).beyond is None
         assert sorted(ours.state) == sorted(state) == sorted([*REMEMBERED[optimizer], "lr"])
     assert not judge.exhausted
     assert max(judge.error(kind) for kind in ("loss", "parameter")) < 1e-12

@@ -1,0 +1,97 @@
+"""The torch side in training: Lightning trains, and every step, every loss and everything that is logged is taken down."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from experiments.compare import Round, Step
+from experiments.lockstep.state import lrs, mean, state_by_key
+from experiments.nonfinite import NotFinite, first_in
+
+
+class TorchRun:
+    """Listens to a LightningModule and its optimizers while a Trainer fits it.
+
+    Args:
+        trainer: Lightning's, with its optimizers made.
+        module: the LightningModule.
+    """
+
+    def __init__(self, trainer: pl.Trainer, module: Any) -> None:
+        self.trainer, self.module = trainer, module
+        self.names: dict[Any, str] = {p: name for name, p in module.named_parameters()}
+        self.saved = set(module.state_dict())
+        self.gradient: dict[str, torch.Tensor] = {}  # of the latest step, before clipping
+        self.loss: Any = 0.0  # the latest that was gone back from
+        self.depth = 0  # of optimizer steps within one another: a subclass's may call its base's, and torch tells of both
+        self.steps: list[Step] = []
+        self.metrics: dict[str, list[Any]] = {}  # all that was logged, by name
+        self.losses: list[Any] = []  # that were gone back from since the last step
+        self.handles = []
+        for i, optimizer in enumerate(trainer.optimizers):
+            self.handles.append(optimizer.register_step_pre_hook(self._enter))
+            self.handles.append(optimizer.register_step_post_hook(partial(self._leave, i)))
+        log = module.log
+
+        def listened(name: str, value: Any, *args: Any, **kwargs: Any) -> None:
+            self.metrics.setdefault(name, []).append(value.detach().clone() if isinstance(value, torch.Tensor) else value)
+            log(name, value, *args, **kwargs)
+
+        module.log = listened
+
+    def release(self) -> None:
+        """Listen no more."""
+        for handle in self.handles:
+            handle.remove()
+        vars(self.module).pop("log", None)
+
+    def take(self) -> Round:
+        """The steps, and all that was logged, since the last call."""
+        found = Round(self.steps, self.take_metrics())
+        self.steps, self.losses = [], []
+        return found
+
+    def take_metrics(self) -> dict[str, list[float]]:
+        """All that was logged since the last call."""
+        found = {name: [float(v) for v in values] for name, values in self.metrics.items()}
+        self.metrics = {}
+        return found
+
+    def before_backward(self, loss: torch.Tensor) -> None:
+        """Take down a loss that is gone back from; Lightning has divided it by the number of batches that it accumulates."""
+        self.loss = loss.detach() * self.trainer.accumulate_grad_batches
+        self.losses.append(self.loss)
+
+    def before_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Take down the gradients, which in a step that Lightning takes are not clipped yet."""
+        self.gradient = self._gradient(optimizer)
+        if found := first_in(self.gradient):
+            raise NotFinite(f"step {self.trainer.global_step}: torch: first not finite: the gradient of {found}")
+        if self.trainer.gradient_clip_val:
+            self.gradient = {name: g.clone() for name, g in self.gradient.items()}
+
+    def _gradient(self, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+        return {self.names[p]: p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None}
+
+    def _enter(self, *_: Any) -> None:
+        self.depth += 1
+
+    def _leave(self, index: int, optimizer: torch.optim.Optimizer, *_: Any) -> None:
+        self.depth -= 1
+        if self.depth:
+            return
+        if self.module.automatic_optimization:  # then there is no other step before this one is judged
+            parameters: dict[str, Any] = dict(self.module.named_parameters())
+            buffers = dict(self.module.named_buffers())
+        else:
+            self.gradient = {name: g.clone() for name, g in self._gradient(optimizer).items()}
+            parameters = {name: p.detach().clone() for name, p in self.module.named_parameters()}
+            buffers = {name: b.clone() for name, b in self.module.named_buffers()}
+        state = state_by_key({self.names[p]: s for p, s in optimizer.state.items()})
+        saved = {name: b for name, b in buffers.items() if name in self.saved}
+        self.steps.append(Step(mean(self.losses), self.gradient, parameters, saved, {**state, "lr": lrs(optimizer)}, index))
+        self.losses = []
