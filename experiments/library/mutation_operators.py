@@ -160,7 +160,7 @@ def is_number(node: ast.AST) -> bool:
     if isinstance(node, ast.Subscript):
         return is_number(node.value)
     if isinstance(node, ast.Attribute):
-        return node.attr not in {"shape", "ndim", "dtype", "size"}
+        return node.attr not in {"shape", "ndim", "dtype", "size", "__name__"}
     if isinstance(node, ast.Constant):
         return isinstance(node.value, int | float) and bool(node.value) and not isinstance(node.value, bool)
     if isinstance(node, ast.UnaryOp):

@@ -88,11 +88,11 @@ def backwards() -> set[tuple[str, int]]:
 
 
 def mirrored(file: str) -> list[str]:
-    """The test files that stand where this file does: of the same name, else all of its folder."""
+    """The test files that stand where this file does: of the same name, else all of its folder, else of its folder's name."""
     folder, stem = Path(TESTS, *Path(file).parts[1:-1]), Path(file).stem.strip("_")
     named = sorted((ROOT / folder).glob(f"test_{stem}*.py"))
     if not named and folder != Path(TESTS):
-        named = sorted((ROOT / folder).glob("test_*.py"))
+        named = sorted((ROOT / folder).glob("test_*.py")) or sorted((ROOT / folder.parent).glob(f"test_{folder.name}*.py"))
     layers = [f"{TESTS}/test_library.py"] if file.startswith(("manual/nn/", "experiments/library/")) else []
     return [p.relative_to(ROOT).as_posix() for p in named] + layers
 

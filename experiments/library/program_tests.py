@@ -30,7 +30,7 @@ from experiments.curriculum import ROOT
 from experiments.library.program_targets import PACKAGES, TESTS, files, functions_in, mirrored, module_of, source, test_files
 
 CACHE = ROOT / ".cache" / "touched"
-"""What each test file touches, measured once; measured anew when the file, the helpers or the Python that runs them have changed."""
+"""What each test file touches, measured once; measured anew when it or the helpers have changed, or functions have come or gone."""
 
 OTHERS = 40
 """A mutant that its own test file does not notice must survive so many more of the tests that run its function."""
@@ -233,10 +233,16 @@ def measure(file: str) -> list[dict[str, Any]]:
 
 
 @cache
+def all_functions() -> str:
+    """The names of all functions of the program."""
+    return "\n".join(f"{file}::{name}" for file in files() for name, _ in functions_in(ast.parse(source(file))))
+
+
+@cache
 def tests_in(file: str) -> tuple[Test, ...]:
     """The tests of a file, from what was measured before or measured now."""
     shared = [ROOT / TESTS / name for name in ("conftest.py", "helpers.py")]
-    text = sys.version + "".join(p.read_text(encoding="utf-8") for p in (ROOT / file, *shared))
+    text = sys.version + all_functions() + "".join(p.read_text(encoding="utf-8") for p in (ROOT / file, *shared))
     kept = CACHE / f"{file.replace('/', '.')}.{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
     if not kept.is_file():
         warm()
