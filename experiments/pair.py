@@ -38,6 +38,8 @@ class Twin:
         data_args: arguments of the data module that differ from its constructor's.
         trainer: arguments of Lightning's Trainer: how long the task takes, and clipping or accumulation if it needs them.
         variants: other hyperparameters to check, by name.
+        objectives: where training_step takes its steps itself, the losses that it goes back from: names of methods of a batch, each with
+            its way back `NAME_backward(dL_dloss=1.0)` by hand.
         zero_gradient: parameters whose gradient is exactly zero by mathematics; judged by their gradient alone.
         foretold: False where two right runs part faster than a perturbed copy does: see experiments.compare.Judge.
         sgd_lr: the step size of the trajectory that is checked under plain gradient descent.
@@ -55,6 +57,7 @@ class Twin:
     data_args: Mapping[str, Any] = field(default_factory=dict)
     trainer: Mapping[str, Any] = field(default_factory=lambda: {"max_epochs": 10})
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    objectives: tuple[str, ...] = ()
     zero_gradient: tuple[str, ...] = ()
     foretold: bool = True
     sgd_lr: float = 0.01

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,7 +48,8 @@ def where_and_what(error: BaseException) -> str:
     expression = failing_expression(step)
     shapes = f" [{', '.join(f'{name} {shape}' for name, shape in shapes_in(expression, frame).items())}]" if expression else ""
     place = f"{frame.f_code.co_qualname}, {Path(entry.filename).name}:{entry.lineno}"
-    return f"{place}: {(entry.line or '').strip()}{shapes}: {type(error).__name__}: {first_line(error)}"
+    line = re.sub(r"\s+#.*", "", (entry.line or "").strip())
+    return f"{place}: {line}{shapes}: {type(error).__name__}: {first_line(error)}"
 
 
 def first_line(error: BaseException) -> str:

@@ -74,6 +74,7 @@ class HandRun:
         self.steps: list[Step] = []
         self.metrics: dict[str, list[float]] = {}
         self.losses: list[float] = []
+        self.taken = False  # whether loss and gradient of the coming step have been
 
     def validate(self, batches: Sequence[Sequence[Batch]]) -> tuple[dict[str, float], dict[str, list[float]]]:
         """The means of rank 0; and under each name every value that was logged, each rank's followed by its mean."""
@@ -96,7 +97,8 @@ class HandRun:
 
     def _before_step(self, optimizer: Any) -> None:
         self._perturb()
-        self.gradient = self._gradient(optimizer)
+        if not self.taken:  # L-BFGS asks for more gradients within its step: judged is what it began with
+            self.gradient, self.losses, self.taken = self._gradient(optimizer), [mean(self.losses)], True
 
     def _gradient(self, optimizer: Any) -> dict[str, np.ndarray]:
         return {self.names[id(p)]: p.grad.copy() for p in optimizer.parameters() if p.has_grad}
@@ -109,8 +111,17 @@ class HandRun:
         buffers = {name: b if alone else b.copy() for name, b in self.model.named_buffers()}
         of = optimizer.parameters()
         state = state_by_key({self.names[id(of[i])]: s for i, s in optimizer.state.items()})
-        self.steps.append(Step(mean(self.losses), self.gradient, parameters, buffers, {**state, "lr": lrs(optimizer)}, index))
-        self.losses = []
+        self.steps.append(
+            Step(
+                mean(self.losses[:1] if self.taken else self.losses),
+                self.gradient,
+                parameters,
+                buffers,
+                {**state, "lr": lrs(optimizer)},
+                index,
+            )
+        )
+        self.losses, self.taken = [], False
 
     # ---- the shadow --------------------------------------------------------------------------------
 

@@ -183,9 +183,9 @@ class LockStep(pl.Callback):
         self.first_micro_batch, self.first_batch_idx, self.first_step = self.micro_batches, batch_idx, trainer.global_step
         if not self.comparing:
             return
-        if self.window_begins and pl_module.automatic_optimization:
-            self.judge.set_floor(rounding_of_sums(trainer, pl_module, self.batch, batch_idx, self.noise, self.micro_batches))
-        self.window_begins = False
+        if self.window_begins:
+            self.judge.set_floor(rounding_of_sums(trainer, pl_module, self.twin.objectives, self.batch, self.noise, self.micro_batches))
+        self.window_begins = self.mode == "spot"  # where every look is a window of its own
         self.before = of_torch(pl_module, trainer.optimizers)
         if self.mode == "spot":
             options = None if pl_module.automatic_optimization else [to_numpy(o.state_dict()["param_groups"]) for o in trainer.optimizers]

@@ -6,6 +6,7 @@ would change nothing, so what it does change is what no two right implementation
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,14 @@ LIMIT = {"float64": 1e-10, "float32": 1e-4}
 """More than that is not the rounding of sums: the order of the rows then matters to what is computed (or a decision has flipped)."""
 
 
-def rounding_of_sums(trainer: Any, module: Any, batch: Any, batch_idx: int, noise: SharedNoise, micro_batch: int) -> float:
+def rounding_of_sums(trainer: Any, module: Any, objectives: Sequence[str], batch: Any, noise: SharedNoise, micro_batch: int) -> float:
     """The largest error, of the loss and of any gradient, between two orders of the rows; 0 where the order matters otherwise.
 
     Args:
         trainer: whose precision the module trains in.
-        module: a LightningModule that leaves its steps to Lightning; left as it was.
+        module: a LightningModule; left as it was.
+        objectives: names of its losses, methods of a batch, where its training_step takes steps itself.
         batch: of tensors whose first axis counts the same rows.
-        batch_idx: handed on to training_step.
         noise: what the module draws from; its draws go with the rows.
         micro_batch: of the noise.
     """
@@ -34,14 +35,17 @@ def rounding_of_sums(trainer: Any, module: Any, batch: Any, batch_idx: int, nois
         return 0.0
     order = np.random.Generator(np.random.Philox(key=2)).permutation(n)
     shuffled = tuple(t[torch.from_numpy(order).to(t.device)] for t in batch)
-    loss, gradient = one_pass(trainer, module, batch, batch_idx, noise, micro_batch)
-    with noise.in_order(order):
-        loss_too, gradient_too = one_pass(trainer, module, shuffled, batch_idx, noise, micro_batch)
-    found = max([error(loss_too, loss), *errors(gradient_too, gradient, norm(gradient.values())).values()])
-    return found if found < LIMIT[str(loss.dtype).removeprefix("torch.")] else 0.0
+    worst = 0.0
+    for objective in objectives or (["training_step"] if module.automatic_optimization else []):
+        loss, gradient = one_pass(trainer, module, objective, batch, noise, micro_batch)
+        with noise.in_order(order):
+            loss_too, gradient_too = one_pass(trainer, module, objective, shuffled, noise, micro_batch)
+        found = max([error(loss_too, loss), *errors(gradient_too, gradient, norm(gradient.values())).values()])
+        worst = max(worst, found if found < LIMIT[str(loss.dtype).removeprefix("torch.")] else 0.0)
+    return worst
 
 
-def one_pass(trainer: Any, module: Any, batch: Any, batch_idx: int, noise: SharedNoise, micro_batch: int) -> tuple[Any, dict[str, Any]]:
+def one_pass(trainer: Any, module: Any, objective: str, batch: Any, noise: SharedNoise, micro_batch: int) -> tuple[Any, dict[str, Any]]:
     """Loss and gradients of a batch; whatever the module holds stays as it was."""
     buffers = {name: b.clone() for name, b in module.named_buffers()}
     log, module.log = module.log, lambda *args, **kwargs: None
@@ -49,7 +53,7 @@ def one_pass(trainer: Any, module: Any, batch: Any, batch_idx: int, noise: Share
     learned = {name: p for name, p in module.named_parameters() if p.requires_grad}
     try:
         with trainer.precision_plugin.train_step_context(), torch.enable_grad():
-            loss = module.training_step(batch, batch_idx)
+            loss = getattr(module, objective)(*([batch, 0] if objective == "training_step" else [batch]))
             found = torch.autograd.grad(loss, list(learned.values()), allow_unused=True)
     finally:
         module.log = log

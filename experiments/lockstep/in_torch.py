@@ -31,6 +31,7 @@ class TorchRun:
         self.steps: list[Step] = []
         self.metrics: dict[str, list[Any]] = {}  # all that was logged, by name
         self.losses: list[Any] = []  # that were gone back from since the last step
+        self.taken = False  # whether loss and gradient of the coming step have been
         self.handles = []
         for i, optimizer in enumerate(trainer.optimizers):
             self.handles.append(optimizer.register_step_pre_hook(self._enter))
@@ -68,11 +69,14 @@ class TorchRun:
 
     def before_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Take down the gradients, which in a step that Lightning takes are not clipped yet."""
-        self.gradient = self._gradient(optimizer)
-        if found := first_in(self.gradient):
+        gradient = self._gradient(optimizer)
+        if found := first_in(gradient):
             raise NotFinite(f"step {self.trainer.global_step}: torch: first not finite: the gradient of {found}")
-        if self.trainer.gradient_clip_val:
-            self.gradient = {name: g.clone() for name, g in self.gradient.items()}
+        if self.taken:  # L-BFGS asks for more gradients within its step: judged is what it began with
+            return
+        changes = self.trainer.gradient_clip_val or isinstance(optimizer, torch.optim.LBFGS)
+        self.gradient = {name: g.clone() for name, g in gradient.items()} if changes else gradient
+        self.losses, self.taken = [mean(self.losses)], True
 
     def _gradient(self, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
         return {self.names[p]: p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None}
@@ -93,5 +97,14 @@ class TorchRun:
             buffers = {name: b.clone() for name, b in self.module.named_buffers()}
         state = state_by_key({self.names[p]: s for p, s in optimizer.state.items()})
         saved = {name: b for name, b in buffers.items() if name in self.saved}
-        self.steps.append(Step(mean(self.losses), self.gradient, parameters, saved, {**state, "lr": lrs(optimizer)}, index))
-        self.losses = []
+        self.steps.append(
+            Step(
+                mean(self.losses[:1] if self.taken else self.losses),
+                self.gradient,
+                parameters,
+                saved,
+                {**state, "lr": lrs(optimizer)},
+                index,
+            )
+        )
+        self.losses, self.taken = [], False
