@@ -120,6 +120,14 @@ def test_a_loader_says_how_far_it_is() -> None:
     assert batches.state_dict() == {"epoch": 1, "batch": 1}
 
 
+def test_a_loader_that_was_left_at_the_end_of_an_epoch_goes_on_with_the_whole_next_one() -> None:
+    whole, again = loader(), loader()
+    epoch(whole)
+    again.load_state_dict(whole.state_dict())
+    assert epoch(again) == epoch(whole)
+    assert again.state_dict() == {"epoch": 1, "batch": 4}
+
+
 class Few(ArrayData):
     """Eleven rows to train on, seven held out."""
 

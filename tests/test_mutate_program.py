@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,8 @@ from experiments.library.program import draw, every
 from experiments.library.program_equivalents import EQUIVALENT
 from experiments.library.program_operators import program_mutants
 from experiments.library.program_targets import draws, files, functions_in, mirrored, places
-from experiments.library.program_tests import Hung, Test, in_a_child, judges_of, with_notes
-from tests.helpers import command, finished, python
+from experiments.library.program_tests import Hung, Test, in_a_child, judges_of, verdict, with_notes
+from tests.helpers import command
 
 # ---- which mistakes are made ------------------------------------------------------------------------
 
@@ -139,7 +138,7 @@ def test_functions_are_found_by_the_name_that_they_have_in_their_file() -> None:
         ("torch_impl/regression/ridge.py", ["tests/regression/test_ridge.py"]),
         ("manual/nn/attention.py", ["tests/nn/test_attention_input.py", "tests/test_library.py"]),
         ("experiments/lockstep/callback.py", ["tests/test_lockstep.py"]),
-        ("experiments/surfaces.py", []),
+        ("experiments/weights.py", []),
     ],
 )
 def test_the_mirrored_tests_come_first(file: str, tests: list[str]) -> None:
@@ -265,29 +264,27 @@ def test_the_command_prints_a_table_by_file_and_its_status_says_whether_one_live
 
 # ---- all of it -------------------------------------------------------------------------------------------
 
-SCRIPT = """
-import json, sys
-from pathlib import Path
-from experiments.library import program, program_tests
-program_tests.CACHE = Path(sys.argv[1])
-program_tests.test_files = lambda: ["tests/test_data.py"]
-program.warm()
 
-def fates(file, n):
-    touched = {f for t in program_tests.tests_in("tests/test_data.py") for f in t.touches}
-    chosen = [p for p in program.select([file]) if p.id in touched or file != "experiments/data.py"]
-    return [(*program.fate(m), m.mutant.id) for m in program.draw(chosen, n, 0)]
+def test_a_sample_of_the_mistakes_in_the_program_is_noticed_and_what_no_test_runs_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With no other judge than test_data.py: of mistakes in what it tests, and in what it does not."""
+    monkeypatch.setattr(program_tests, "CACHE", tmp_path)
+    monkeypatch.setattr(program_tests, "test_files", lambda: ["tests/test_data.py"])
+    monkeypatch.setattr(program_tests, "tests_in", program_tests.tests_in.__wrapped__)
+    measured = {test.id: test for test in program_tests.tests_in("tests/test_data.py")}
+    assert all(test.passed and test.seconds > 0 for test in measured.values())
+    touched = {function for test in measured.values() for function in test.touches}
+    assert "experiments/data.py::Digits.load" in measured["tests/test_data.py::test_the_digits"].touches
+    assert "experiments/data.py::Digits.load" not in measured["tests/test_data.py::test_a_loader_says_how_far_it_is"].touches
 
-print(json.dumps([fates("experiments/data.py", 12), fates("experiments/surfaces.py", 2)]))
-"""
-"""In a fresh process, with no other judge than test_data.py: mistakes in what it tests, and in what it does not."""
+    sample = list(draw([p for p in program.select(["experiments/data.py"]) if p.id in touched], 12, 0))
+    found = {mistake.mutant.id: program.fate(mistake) for mistake in sample}
+    assert len(found) == 12
+    assert {id: f for id, f in found.items() if f[0] not in ("killed", "raised") and id not in EQUIVALENT} == {}
+    assert {why for fate, why in found.values() if fate == "killed"} <= set(measured)
+    assert sum(fate == "killed" for fate, _ in found.values()) > 3
 
-
-def test_a_sample_of_the_mistakes_in_the_program_is_noticed_and_what_no_test_runs_is_said(tmp_path: Path) -> None:
-    status, out, err = finished(python("-c", SCRIPT, str(tmp_path), folder=tmp_path))
-    assert status == 0, err
-    sample, elsewhere = json.loads(out.splitlines()[-1])
-    assert len({id for _, _, id in sample}) == 12
-    assert [f for f in sample if f[0] not in ("killed", "raised") and f[2] not in EQUIVALENT] == []
-    assert sum(f[0] == "killed" and "::test_" in f[1] for f in sample) > 3
-    assert [f[:2] for f in elsewhere] == [["no test", "no test runs this function"]] * 2
+    nowhere = next(every(program.select(["experiments/weights.py"])))
+    assert program.fate(nowhere) == ("no test", "no test runs this function")
+    assert verdict([measured["tests/test_data.py::test_the_digits"]], "experiments/weights.py", program.changed(nowhere)) == ("lived", "")

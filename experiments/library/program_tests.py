@@ -104,6 +104,12 @@ def wait_for(child: int, seconds: float) -> None:
         raise
 
 
+def is_ours(module: Any) -> bool:
+    """Whether this module is of the project: its packages and their folders, its tests and what they share."""
+    file = getattr(module, "__file__", None)
+    return isinstance(file, str) and any(Path(file).is_relative_to(ROOT / folder) for folder in (*PACKAGES, TESTS))
+
+
 class Changed(SourceFileLoader):
     """Loads a module from a tree in place of its file's text."""
 
@@ -137,7 +143,7 @@ def run_pytest(chosen: Collection[str], plugin: Any, trees: Mapping[str, Callabl
     import pytest
 
     os.chdir(ROOT)
-    for name in [name for name in sys.modules if name.partition(".")[0] in (*PACKAGES, TESTS)]:
+    for name in [name for name, module in sys.modules.items() if is_ours(module)]:
         del sys.modules[name]
     sys.path.insert(0, str(ROOT))
     sys.meta_path.insert(0, Finder(trees))
