@@ -101,7 +101,7 @@ def command_parser() -> argparse.ArgumentParser:
     checking.add_argument("--steps", type=positive, default=50, help="of each trajectory (default 50)")
     checking.add_argument("--seed", type=int, default=0, help="of weights, data order and noise (default 0)")
     checking.add_argument("--json", action="store_true", help="one JSON object per concept and line")
-    commands.add_parser("mutate", help="test the tests: would a wrong backward be noticed?", add_help=False, allow_abbrev=False)
+    commands.add_parser("mutate", help="test the tests: would a mistake be noticed?", add_help=False, allow_abbrev=False)
     commands.add_parser("bench", help="how fast is it by hand, against torch?", add_help=False, allow_abbrev=False)
     return parser
 

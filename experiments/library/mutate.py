@@ -3,6 +3,8 @@
 A mutant is one mistake in one function. Its code stands in for the function's own while the cases of its class are judged; nothing
 is written to disk. It is killed if a case fails or does not end, and a mistake that raises is noticed without any case. If neither
 happens it lived: the cases have a gap, unless `equivalent_mutants` says why it computes the same.
+
+With `--program` mistakes are made in everything else (program.py), and the tests that run the changed function must notice.
 """
 
 from __future__ import annotations

