@@ -146,15 +146,14 @@ def test_the_mirrored_tests_come_first(file: str, tests: list[str]) -> None:
 
 
 def test_the_judges_are_the_mirrored_tests_then_the_quickest_and_most_specific_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    def test(name: str, seconds: float, *touches: str, passed: bool = True) -> Test:
-        return Test(name, seconds, frozenset(touches), passed)
+    def test(name: str, seconds: float, *touches: str) -> Test:
+        return Test(name, seconds, frozenset(touches))
 
     measured = {
         "tests/test_data.py": [
             test("slow", 2.0, "f"),
             test("quick", 0.1, "f"),
             test("elsewhere", 0.1, "g"),
-            test("red", 0.1, "f", passed=False),
         ],
         "tests/test_a.py": [test("broad", 0.2, "f", "g", "h"), test("narrow", 0.3, "f")],
         "tests/test_b.py": [test(f"long {i}", 10.0 + i, "f") for i in range(program_tests.OTHERS)],
@@ -164,6 +163,9 @@ def test_the_judges_are_the_mirrored_tests_then_the_quickest_and_most_specific_o
     first, second = ([t.id for t in tests] for tests in judges_of("experiments/data.py", "f"))
     assert first == ["quick", "slow"]
     assert second == ["narrow", "broad", *(f"long {i}" for i in range(program_tests.OTHERS - 2))]
+    monkeypatch.setattr(program_tests, "run_by_import", lambda file: {"f", "made"} if file == "tests/test_a.py" else set())
+    assert [[t.id for t in tests] for tests in judges_of("experiments/data.py", "made")] == [[], ["narrow", "broad"]]
+    assert [*judges_of("experiments/data.py", "unknown")] == [[], []]
 
 
 def test_a_function_says_that_it_runs_and_does_the_same() -> None:
@@ -271,9 +273,10 @@ def test_a_sample_of_the_mistakes_in_the_program_is_noticed_and_what_no_test_run
     """With no other judge than test_data.py: of mistakes in what it tests, and in what it does not."""
     monkeypatch.setattr(program_tests, "CACHE", tmp_path)
     monkeypatch.setattr(program_tests, "test_files", lambda: ["tests/test_data.py"])
-    monkeypatch.setattr(program_tests, "tests_in", program_tests.tests_in.__wrapped__)
+    for name in ("measured", "tests_in", "run_by_import"):
+        monkeypatch.setattr(program_tests, name, getattr(program_tests, name).__wrapped__)
     measured = {test.id: test for test in program_tests.tests_in("tests/test_data.py")}
-    assert all(test.passed and test.seconds > 0 for test in measured.values())
+    assert all(test.seconds > 0 for test in measured.values())
     touched = {function for test in measured.values() for function in test.touches}
     assert "experiments/data.py::Digits.load" in measured["tests/test_data.py::test_the_digits"].touches
     assert "experiments/data.py::Digits.load" not in measured["tests/test_data.py::test_a_loader_says_how_far_it_is"].touches

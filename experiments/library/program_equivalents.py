@@ -12,9 +12,6 @@ BY_REASON: dict[str, tuple[str, ...]] = {
     "no concept asks for the number of its batch": (
         "experiments/walk.py::walk_in_torch:constant:model.training_step(batch, 0) => model.training_step(batch, 1):0",
     ),
-    "minus infinity is infinite too, and minus NaN is NaN": (
-        "experiments/nonfinite.py::first_in_forward:sign:model.training_step(batch, 0) => -model.training_step(batch, 0):0",
-    ),
     "how much is rounding is a matter of judgement: a few times eps more or less calls nothing else 0": (
         "manual/calculus/gradients.py::kind_of_critical_point:count:"
         "len(H) * np.finfo(H.dtype).eps => (len(H) + 1) * np.finfo(H.dtype).eps:0",

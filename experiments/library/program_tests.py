@@ -162,7 +162,6 @@ class Test:
     id: str  # as pytest names it
     seconds: float
     touches: frozenset[str]  # the functions of the program that run while it does
-    passed: bool = True
 
     __test__ = False  # for pytest
 
@@ -192,6 +191,7 @@ class Measuring:
         self.running: set[str] = set()
         self.of_fixture: dict[str, set[str]] = {}
         self.failed: set[str] = set()
+        self.by_import: set[str] = set()
 
     def hooks(self) -> Any:
         """The plugin's hooks, made where pytest is at hand."""
@@ -199,6 +199,9 @@ class Measuring:
 
         class Hooks:
             options = self.options
+
+            def pytest_collection_finish(_) -> None:
+                self.by_import = self.running
 
             @pytest.hookimpl(wrapper=True)
             def pytest_fixture_setup(_, fixturedef: Any, request: Any) -> Any:
@@ -228,14 +231,14 @@ class Measuring:
         self.running.add(function)
 
 
-def measure(file: str) -> list[dict[str, Any]]:
-    """Run a test file with nothing changed, and see what it touches."""
+def measure(file: str) -> dict[str, Any]:
+    """Run a test file with nothing changed, and see what it touches: each of its tests, and its import."""
     measuring = Measuring()
     builtins.__touched__ = measuring.note
     status = run_pytest([file], measuring.hooks(), {module_of(f): lambda f=f: with_notes(f) for f in files()})
     if status > 1:
         raise RuntimeError(f"pytest ended with status {status}")
-    return measuring.tests
+    return {"tests": measuring.tests, "import": sorted(measuring.by_import)}
 
 
 @cache
@@ -245,34 +248,54 @@ def all_functions() -> str:
 
 
 @cache
-def tests_in(file: str) -> tuple[Test, ...]:
-    """The tests of a file, from what was measured before or measured now."""
+def measured(file: str) -> dict[str, Any]:
+    """What `measure` found before or finds now, with numbers in the place of functions, which stand in a list of their own."""
     shared = [ROOT / TESTS / name for name in ("conftest.py", "helpers.py")]
     text = sys.version + all_functions() + "".join(p.read_text(encoding="utf-8") for p in (ROOT / file, *shared))
     kept = CACHE / f"{file.replace('/', '.')}.{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
     if not kept.is_file():
         warm()
         found = in_a_child(lambda: measure(file), 1800)
-        if isinstance(found, dict):
+        if "error" in found:
             raise RuntimeError(f"{file} cannot be measured: {found['error']}")
         kept.parent.mkdir(parents=True, exist_ok=True)
         for old in kept.parent.glob(f"{file.replace('/', '.')}.*.json"):
             old.unlink()
-        functions = sorted({f for test in found for f in test["touches"]})
+        functions = sorted({*found["import"], *(f for test in found["tests"] for f in test["touches"])})
         number = {f: i for i, f in enumerate(functions)}
-        rows = [[t["id"], t["seconds"], t["passed"], [number[f] for f in t["touches"]]] for t in found]
-        kept.write_text(json.dumps({"functions": functions, "tests": rows}), encoding="utf-8")
-    saved = json.loads(kept.read_text(encoding="utf-8"))
+        rows = [[t["id"], t["seconds"], t["passed"], [number[f] for f in t["touches"]]] for t in found["tests"]]
+        saved = {"functions": functions, "tests": rows, "import": [number[f] for f in found["import"]]}
+        kept.write_text(json.dumps(saved), encoding="utf-8")
+    return json.loads(kept.read_text(encoding="utf-8"))
+
+
+@cache
+def tests_in(file: str) -> tuple[Test, ...]:
+    """The tests of a file that pass with nothing changed."""
+    saved = measured(file)
     functions = saved["functions"]
-    return tuple(Test(i, seconds, frozenset(functions[f] for f in touches), passed) for i, seconds, passed, touches in saved["tests"])
+    return tuple(Test(i, seconds, frozenset(functions[f] for f in touches)) for i, seconds, passed, touches in saved["tests"] if passed)
+
+
+@cache
+def run_by_import(file: str) -> frozenset[str]:
+    """The functions that run when a test file is imported, before any test does."""
+    saved = measured(file)
+    return frozenset(saved["functions"][f] for f in saved["import"])
 
 
 def judges_of(file: str, function: str) -> Iterator[list[Test]]:
-    """The tests that a mutant of this function must survive: those of its mirrored file, then the quickest and most specific others."""
+    """The tests that a mutant of this function must survive: those of its mirrored file, then the quickest and most specific others.
+
+    What runs at import alone (a table is made) is judged by the tests of whoever imports it.
+    """
     own = mirrored(file)
-    touching = [t for f in own for t in tests_in(f) if function in t.touches and t.passed]
-    yield sorted(touching, key=lambda t: t.seconds)
-    others = [t for f in test_files() if f not in own for t in tests_in(f) if function in t.touches and t.passed]
+    elsewhere = [f for f in test_files() if f not in own]
+    touching = sorted((t for f in own for t in tests_in(f) if function in t.touches), key=lambda t: t.seconds)
+    yield touching
+    others = [t for f in elsewhere for t in tests_in(f) if function in t.touches]
+    if not touching and not others:
+        others = [t for f in (*own, *elsewhere) if function in run_by_import(f) for t in tests_in(f)]
     yield sorted(others, key=lambda t: len(t.touches) * (t.seconds + 0.05))[:OTHERS]
 
 
