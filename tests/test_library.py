@@ -129,6 +129,31 @@ def test_a_case_is_judged_in_the_dtype_and_with_the_numbers_that_are_asked_for(d
     assert judge(case, sizes, 3, dtype) == judge(case, sizes, 3, dtype) != judge(case, sizes, 4, dtype)
 
 
+class Grown(manual.nn.Linear):
+    """It writes into what it is given: in its forward, or in its backward."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        y = super().forward(x)
+        if self.spoils == "an input":
+            x += 1
+        return y
+
+    def backward(self, dL_dy: np.ndarray) -> np.ndarray:
+        dL_dx = super().backward(dL_dy)
+        if self.spoils == "its argument":
+            dL_dy += 1
+        return dL_dx
+
+
+@pytest.mark.parametrize(("spoils", "words"), [("an input", "an input was changed"), ("its argument", "backward changed its argument")])
+def test_what_a_layer_is_given_it_must_not_change(spoils: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = next(c for c in CASES if str(c) == "Linear-plain")
+    monkeypatch.setattr(Grown, "spoils", spoils, raising=False)
+    monkeypatch.setattr(manual.nn, "Linear", Grown)
+    with pytest.raises(AssertionError, match=words):
+        judge(case, draw_sizes(case, np.random.default_rng(0)), 0)
+
+
 def test_layouts_hold_the_same_numbers_and_repeated_ones_the_first_row() -> None:
     x = np.arange(12.0).reshape(3, 4)
     plain, strided, repeated = (lay_out(x, layout) for layout in LAYOUTS)

@@ -19,6 +19,10 @@ BY_REASON: dict[str, tuple[str, ...]] = {
     "what settles does so within a dozen steps, and what does not never does: 99 are as good as 100": (
         "manual/linear_algebra/eigen.py::qr_iteration:count:range(1, 101) => range(1, 100):0",
     ),
+    "what is drawn from a Normal distribution is as likely as its negative": (
+        "experiments/check.py::one_step:sign:p + rng.normal(0, 0.3, p.shape).astype(options.dtype)"
+        " => p - rng.normal(0, 0.3, p.shape).astype(options.dtype):0",
+    ),
     "X is centred, so that what is constant in y adds nothing to Xᵀ y": (
         "manual/regression/lasso.py::prepared:term:y - y.mean(axis=0) => y:0",
     ),

@@ -32,8 +32,8 @@ from experiments.library.program_targets import PACKAGES, TESTS, files, function
 CACHE = ROOT / ".cache" / "touched"
 """What each test file touches, measured once; measured anew when it or the helpers have changed, or functions have come or gone."""
 
-OTHERS = 40
-"""A mutant that its own test file does not notice must survive so many more of the tests that run its function."""
+OWN, OTHERS = 300, 40
+"""So many tests of its own test file must a mutant survive, the quickest, and so many others that run its function."""
 
 PATIENCE = (10.0, 6.0)
 """A child hangs when it takes longer than so many seconds, and so many times what its tests took with nothing changed."""
@@ -292,7 +292,7 @@ def judges_of(file: str, function: str) -> Iterator[list[Test]]:
     own = mirrored(file)
     elsewhere = [f for f in test_files() if f not in own]
     touching = sorted((t for f in own for t in tests_in(f) if function in t.touches), key=lambda t: t.seconds)
-    yield touching
+    yield touching[:OWN]
     others = [t for f in elsewhere for t in tests_in(f) if function in t.touches]
     if not touching and not others:
         others = [t for f in (*own, *elsewhere) if function in run_by_import(f) for t in tests_in(f)]

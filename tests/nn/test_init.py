@@ -55,6 +55,13 @@ def test_torch_draws_from_the_same_distribution(name, args, distribution):
     assert stats.ks_2samp(draw(name, WEIGHT, *args).ravel(), tensor.numpy().ravel()).pvalue > 0.01
 
 
+@pytest.mark.parametrize("ends", [(8.5, 12.0), (-12.0, -8.5)])
+def test_trunc_normal_is_precise_in_either_tail(ends):
+    values = draw("trunc_normal", (200, 7), 0.0, 1.0, *ends).ravel()
+    assert stats.kstest(values, stats.truncnorm(*ends).cdf).pvalue > 0.01
+    assert len(np.unique(values)) == values.size
+
+
 @pytest.mark.parametrize("a_b", [(-2.0, 2.0), (3.0, 3.1), (-40.0, -39.0), (50.0, 60.0)])
 def test_trunc_normal_stays_within_its_bounds(a_b):
     values = draw("trunc_normal", (200, 7), 0.0, 1.0, *a_b)

@@ -475,3 +475,11 @@ def test_bars_have_an_area_of_1_and_stand_where_the_numbers_are(name: str) -> No
         assert abs(place - bar) <= width / 2 + 1e-12
     if name in ("bernoulli", "binomial", "poisson"):
         assert at.tolist() == script.places(name).tolist()
+
+
+def test_where_a_density_is_drawn() -> None:
+    """Of counts every one that matters; of others a fine line."""
+    assert [script.places(name).tolist() for name in ("bernoulli", "binomial", "poisson")] == [[0, 1], list(range(11)), list(range(13))]
+    normal, uniform = script.places("normal"), script.places("uniform")
+    assert (normal[0], normal[-1], len(normal)) == (-2.5, 8.5, 641)
+    assert (uniform[0], uniform[-1], len(uniform)) == (-0.8, 0.8, 641)
