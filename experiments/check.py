@@ -8,7 +8,8 @@ import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytorch_lightning as pl
@@ -17,11 +18,13 @@ from rich.console import Console
 
 import experiments
 from experiments import curriculum, report
-from experiments.compare import Judge, Step
+from experiments.compare import ONE_STEP, Judge, Step
 from experiments.convert import to_torch
 from experiments.data import ArrayData
+from experiments.explain import Line, explain
 from experiments.lockstep import LockStep, ieee_arithmetic
-from experiments.noise import SharedNoise, put, share_hand, share_torch
+from experiments.look import Row, intermediates, look, loss_of, objectives
+from experiments.noise import SharedNoise, share_hand, share_torch
 from experiments.nonfinite import NotFinite
 from experiments.pair import Twin
 from experiments.quiet import quiet
@@ -48,7 +51,8 @@ def check(names: Sequence[str], options: argparse.Namespace) -> int:
             if options.json:
                 print(json.dumps(row), flush=True)
             for failure in failures:
-                print(f"{name}: {failure}", file=sys.stderr)
+                print(f"{name}: {failure.sentence}", file=sys.stderr)
+                report.show_lines(Console(stderr=True), failure.lines)
     if not options.json:
         report.show_check(console, rows)
         console.print(report.WHAT_DIGITS_MEAN, style="dim", highlight=False, soft_wrap=True)
@@ -68,28 +72,47 @@ def unusable(device: str) -> str | None:
     return None
 
 
-def check_one(twin: Twin, options: argparse.Namespace) -> tuple[dict[str, Any], str, list[str]]:
+def check_one(twin: Twin, options: argparse.Namespace) -> tuple[dict[str, Any], str, list[Failure]]:
     """The summary of one concept, a remark for the table, and what went wrong."""
     began = time.perf_counter()
-    judges, failures = [], []
+    judges: list[Judge] = []
+    failures: list[Failure] = []
     remarks = set()
-    for label, judge, stand_in in judged(twin, options):
+    for label, variant, judge, stand_in in judged(twin, options):
         judges.append(judge)
         if stand_in:
             remarks.add("checked on random data of the same shape: the real ones are not at hand")
         if not judge.passed:
-            failures.append(f"{label}: {judge.failure}")
+            rows = [] if failures else rows_of_failure(twin, variant, options)
+            failures.append(Failure(f"{label}: {judge.failure}", explain(rows, options.dtype)))
     row = report.summary(twin, judges, options.device, time.perf_counter() - began)
     return row, " ".join(remarks), failures
 
 
-def judged(twin: Twin, options: argparse.Namespace) -> Iterator[tuple[str, Judge, bool]]:
-    """Everything that is checked of a twin: (what, its judge, whether on random data), for each variant."""
+class Failure(NamedTuple):
+    """What disagreed, in a sentence; and tensor by tensor, where that can be shown."""
+
+    sentence: str
+    lines: list[Line]
+
+
+def rows_of_failure(twin: Twin, variant: str | None, options: argparse.Namespace) -> list[Row]:
+    """A look at what failed; nothing where the look itself ends in the exception that was the failure."""
+    try:
+        with raising("one step", twin.name):
+            return rows_at_random(twin, variant, options)
+    except HandRaised:
+        return []
+
+
+def judged(twin: Twin, options: argparse.Namespace) -> Iterator[tuple[str, str | None, Judge, bool]]:
+    """Everything that is checked of a twin: (what, the variant, its judge, whether on random data), for each variant."""
     for variant in (None, *twin.variants):
         label = variant or "as declared"
-        yield f"{label}, one step", *one_step(twin, variant, options)
-        yield f"{label}, own optimizer", *trajectory(twin, variant, options)
-    yield "plain gradient descent", *trajectory(twin, None, options, sgd=twin.sgd_lr)
+        yield f"{label}, one step", variant, *one_step(twin, variant, options)
+        yield f"{label}, own optimizer", variant, *trajectory(twin, variant, options)
+    if not twin.objectives:
+        yield "plain gradient descent", None, *trajectory(twin, None, options, sgd=twin.sgd_lr)
 
 
 def data_for(twin: Twin, seed: int) -> tuple[ArrayData, bool]:
@@ -101,12 +124,25 @@ def data_for(twin: Twin, seed: int) -> tuple[ArrayData, bool]:
     return data, True
 
 
-def one_step(twin: Twin, variant: str | None, options: argparse.Namespace) -> tuple[Judge, bool]:
-    """Loss and gradients of two batches, at random parameters: initial zeros and ones would hide a forgotten factor.
+@dataclass
+class AtRandom:
+    """Both sides of a twin at the same random parameters, in the same noise, and two batches for them."""
 
-    Both forwards come before both backwards, and each loss has a factor of its own: the later batch must not
-    overwrite the earlier, gradients must add up, and ∂L/∂loss must be used.
-    """
+    ours: Any
+    theirs: Any
+    batches: list[tuple[np.ndarray, ...]]
+    noises: tuple[SharedNoise, SharedNoise]
+    stand_in: bool
+
+    def begin(self) -> None:
+        """Forget what was drawn, and all gradients."""
+        for noise in self.noises:
+            noise.begin(0)
+        self.ours.zero_grad(), self.theirs.zero_grad()
+
+
+def at_random(twin: Twin, variant: str | None, options: argparse.Namespace) -> AtRandom:
+    """Build it: initial zeros and ones would hide a forgotten factor, so every parameter is moved by something random."""
     data, stand_in = data_for(twin, options.seed)
     ours, theirs = twin.build(options.seed, options.dtype, variant)
     rng = np.random.default_rng(options.seed)
@@ -115,34 +151,66 @@ def one_step(twin: Twin, variant: str | None, options: argparse.Namespace) -> tu
     ours.load_state_dict({**ours.state_dict(), **state})
     theirs.load_state_dict(to_torch(ours.state_dict()))
     theirs = theirs.to(options.device)
-    batches = two_batches(data, options.dtype)
     noises = SharedNoise(options.seed), SharedNoise(options.seed)
     share_hand(ours, noises[0])
-    originals = share_torch(theirs, noises[1])
+    share_torch(theirs, noises[1])
     ieee_arithmetic()
-    judge = Judge(options.dtype, twin.zero_gradient)
+    return AtRandom(ours, theirs, two_batches(data, options.dtype), noises, stand_in)
+
+
+def one_step(twin: Twin, variant: str | None, options: argparse.Namespace) -> tuple[Judge, bool]:
+    """Each objective's loss, gradients and intermediates at random parameters."""
+    pair, judge = at_random(twin, variant, options), Judge(options.dtype, twin.zero_gradient)
     try:
-        with raising("one step", twin.name):
-            losses = [float(ours.training_step(batch, i)) for i, batch in enumerate(batches)]
-            for factor in reversed(FACTORS):
-                ours.backward(factor)
+        for index, objective in enumerate(objectives(twin, pair.ours)):
+            pair.begin()
+            with raising("one step", twin.name):
+                judge_objective(judge, pair, index, objective)
+            pair.begin()
+            with raising("one step", twin.name):
+                rows = look(pair.ours, pair.theirs, pair.batches[0], objective)
+            if (judgement := judge.intermediates("one step", *intermediates(rows))).beyond:
+                judge.convict(judgement)
     except HandRaised as error:
         judge.convict(str(error))
         judge.worst["gradient"]["an exception"] = math.inf
-        return judge, stand_in
-    losses_torch: list[Any] = [theirs.training_step(to_torch(batch, options.device), i) for i, batch in enumerate(batches)]
+    return judge, pair.stand_in
+
+
+def judge_objective(judge: Judge, pair: AtRandom, index: int, objective: str) -> None:
+    """Loss and gradients of two batches.
+
+    Both forwards come before both backwards, and each loss has a factor of its own: the later batch must not
+    overwrite the earlier, gradients must add up, and ∂L/∂loss must be used.
+    """
+    ours, theirs = pair.ours, pair.theirs
+    losses = [float(loss_of(ours, batch, objective)) for batch in pair.batches]
+    for factor in reversed(FACTORS):
+        (ours.backward if objective == "training_step" else getattr(ours, f"{objective}_backward"))(factor)
+    ours.check_nothing_saved()
+    tensors = [to_torch(batch, theirs.device) for batch in pair.batches]
+    losses_torch: list[Any] = [loss_of(theirs, batch, objective) for batch in tensors]
     for factor, value in zip(reversed(FACTORS), reversed(losses_torch), strict=True):
         (factor * value).backward()
-    put(theirs, originals)
-    by_hand = Step(sum(losses), {n: p.grad for n, p in ours.named_parameters() if p.has_grad}, {}, dict(ours.named_buffers()))
     gradient = {n: p.grad for n, p in theirs.named_parameters() if p.grad is not None}
     saved = theirs.state_dict()
-    by_torch = Step(
-        sum(float(value.detach()) for value in losses_torch), gradient, {}, {n: b for n, b in theirs.named_buffers() if n in saved}
-    )
-    if (judgement := judge.step(0, by_hand, by_torch)).beyond:
+    buffers = {n: b for n, b in theirs.named_buffers() if n in saved}
+    by_hand = {n: p.grad.copy() for n, p in ours.named_parameters() if p.has_grad}
+    step = Step(sum(losses), by_hand, {}, dict(ours.named_buffers()), optimizer=index)
+    step_torch = Step(sum(float(value.detach()) for value in losses_torch), gradient, {}, buffers, optimizer=index)
+    if (judgement := judge.step(0, step, step_torch)).beyond:
         judge.convict(judgement)
-    return judge, stand_in
+
+
+def rows_at_random(twin: Twin, variant: str | None, options: argparse.Namespace) -> list[Row]:
+    """The look that `one_step` takes, of the first objective that is wrong (or of the last), for the verdict."""
+    pair, rows = at_random(twin, variant, options), list[Row]()
+    for objective in objectives(twin, pair.ours):
+        pair.begin()
+        rows = look(pair.ours, pair.theirs, pair.batches[0], objective)
+        if any(not r.error <= ONE_STEP[options.dtype] for r in rows):
+            break
+    return rows
 
 
 FACTORS = (0.75, -1.25)

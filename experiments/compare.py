@@ -101,8 +101,9 @@ def errors(a: Mapping[str, Any], b: Mapping[str, Any], whole: float | None = Non
     return {key: error(a[key], b[key], whole) if key in a and key in b else math.inf for key in [*b, *(k for k in a if k not in b)]}
 
 
-KINDS = ("loss", "gradient", "parameter", "buffer", "state", "metric")
-"""What is compared: all but the last at every step of an optimizer; metrics, which are whatever is logged, at every batch."""
+KINDS = ("loss", "gradient", "parameter", "buffer", "state", "metric", "intermediate")
+"""What is compared: the first five at every step of an optimizer; metrics, which are whatever is logged, at every batch; intermediates,
+which are the named values and gradients between the batch and the parameters, at a step that is looked at."""
 
 Tensors = Mapping[str, Any]
 Metrics = Mapping[str, Sequence[float]]
@@ -191,6 +192,11 @@ class Judge:
         found = {"metric": self._metric_errors(hand, torch)}
         spread = {"metric": self._metric_errors(shadow, hand)} if shadow is not None else {}
         return self._judgement(Words(when, {"metric": hand}, {"metric": torch}), found, spread)
+
+    def intermediates(self, when: str, hand: Tensors, torch: Tensors, found: Mapping[str, float]) -> Judgement:
+        """Judge what was found on a look at a step: `experiments.look` has measured it."""
+        words = Words(when, {"intermediate": hand}, {"intermediate": torch})
+        return self._judgement(words, {"intermediate": dict(found)}, {})
 
     def _judgement(self, words: Words, found: dict[str, dict[str, float]], spread: Mapping[str, Mapping[str, float]]) -> Judgement:
         for kind, errors_of in spread.items():
@@ -348,7 +354,7 @@ class Words:
         for kind, of in found.items():  # in the order of computation: a wrong gradient makes wrong what is made of it
             beyond = [(e, name) for name, e in of.items() if not e <= tolerances[kind]]
             if beyond:
-                e, name = max(beyond)
+                e, name = beyond[0] if kind == "intermediate" else max(beyond)  # these stand in the order of computation
                 return f"{self.when}: {self.name(kind, name)} {self.differs(kind, name, e, tolerances[kind])}"
         return None
 

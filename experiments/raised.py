@@ -75,9 +75,12 @@ def failing_expression(step: TracebackType) -> ast.expr | None:
     if first != last or start is None or end is None or line is None or source is None:
         return None
     try:
-        return ast.parse(source.encode()[start:end].decode().strip(), mode="eval").body
+        statement = ast.parse(source.encode()[start:end].decode().strip()).body[0]
     except SyntaxError:
         return None
+    if isinstance(statement, ast.AugAssign):  # what it adds to, and what it adds
+        return ast.Tuple([statement.target, statement.value], ast.Load())
+    return statement.value if isinstance(statement, ast.Expr) else None
 
 
 def open_line(path: str, number: int) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ import pandas as pd
 import torch
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from experiments.compare import KINDS, Judge, digits
+from experiments.explain import Line, first_wrong
 from experiments.lockstep import LockStep, Record
 from experiments.pair import Twin
 
@@ -82,6 +84,22 @@ def show_verdict(console: Console, twin: Twin, lockstep: LockStep) -> None:
     console.print(table)
     console.print(WHAT_DIGITS_MEAN, style="dim", highlight=False, soft_wrap=True)
     console.print(verdict(judge), style="bold green" if judge.passed else "bold red", highlight=False, soft_wrap=True)
+
+
+def show_lines(console: Console, lines: Sequence[Line]) -> None:
+    """Tensor by tensor, in the order of computation and then of the way back: which are right, and what the wrong ones are."""
+    if not lines:
+        return
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in ("tensor", "shape", "digits", ""):
+        table.add_column(heading, justify="right" if heading == "digits" else "left")
+    for line in lines:
+        mark = "[green]right[/green]" if line.right else f"[bold red]wrong[/bold red]{': ' + escape(line.what) if line.what else ''}"
+        name = f"[bold]{escape(line.name)}[/bold]" if line.first else escape(line.name)
+        table.add_row(name, " × ".join(map(str, line.shape)) or "a number", f"{line.digits:.1f}", mark)
+    console.print(table)
+    if sentence := first_wrong(lines):
+        console.print(sentence, highlight=False, soft_wrap=True, markup=False)
 
 
 def verdict(judge: Judge) -> str:

@@ -110,7 +110,7 @@ class StraightLine(Concept):
     | --- | --- |
     | `forward(x, **parameters)` | every value on the way, by name; the last is the prediction |
     | `loss(prediction, y)` | a number |
-    | `backward(x, y, **values, **parameters)` | the gradient of the loss with respect to each parameter, by name |
+    | `backward(x, y, **values, **parameters)` | the gradient of the loss with respect to each parameter, and whatever else it names |
 
     This class makes them trainable: a subclass passes the functions and sets its parameters as attributes.
     """
@@ -146,11 +146,15 @@ class StraightLine(Concept):
 
     def backward(self, dL_dloss: float = 1.0) -> None:
         x, y, values = self.restore()
-        for name, dL_dp in self.functions[2](x, y, **values, **self.arrays()).items():
-            p = getattr(self, name)
-            if np.shape(dL_dp) != p.shape:
-                raise ValueError(f"backward: the gradient of {name} must have its shape {p.shape}, got {np.shape(dL_dp)}")
-            p.grad += dL_dloss * dL_dp
+        parameters = self.arrays()
+        for name, dL_dp in self.functions[2](x, y, **values, **parameters).items():
+            if name not in {**parameters, **values}:
+                raise ValueError(f"backward: it returns the gradient of {name}, which is neither a parameter nor a value of forward")
+            if name in parameters:
+                p = getattr(self, name)
+                if np.shape(dL_dp) != p.shape:
+                    raise ValueError(f"backward: the gradient of {name} must have its shape {p.shape}, got {np.shape(dL_dp)}")
+                p.grad += dL_dloss * dL_dp
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         x, y = batch

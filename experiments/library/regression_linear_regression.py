@@ -18,7 +18,8 @@ def hessian_by_differences(x: np.ndarray) -> np.ndarray:
 
     def gradient(p: np.ndarray) -> np.ndarray:
         W, b = p[:-1, None], p[-1:]
-        return np.concatenate([g.ravel() for g in backward(x, y, **forward(x, W, b), W=W, b=b).values()])
+        found = backward(x, y, **forward(x, W, b), W=W, b=b)
+        return np.concatenate([found["W"].ravel(), found["b"]])
 
     return jacobian(gradient, np.zeros(x.shape[1] + 1))
 

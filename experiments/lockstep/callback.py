@@ -15,17 +15,19 @@ import pytorch_lightning as pl
 import torch
 
 import manual.optim
-from experiments.compare import ONE_STEP, Judge, Judgement, Metrics, Round, Step, errors, order_of
+from experiments.compare import ONE_STEP, Judge, Judgement, Metrics, Round, Step, errors, order_of, tensors_of
 from experiments.convert import to_numpy, to_torch
 from experiments.data import InputError
+from experiments.explain import Line, explain, rows_of
 from experiments.lockstep import ranks
 from experiments.lockstep.by_hand import HandRun, of_torch
 from experiments.lockstep.floor import rounding_of_sums
 from experiments.lockstep.in_torch import TorchRun
-from experiments.noise import SharedNoise, put, share_torch
+from experiments.look import Row, intermediates, look, objectives
+from experiments.noise import SharedNoise, put, share_hand, share_torch
 from experiments.nonfinite import NotFinite, first_in_forward
 from experiments.pair import Twin
-from experiments.raised import raising
+from experiments.raised import HandRaised, raising
 from manual.concept import Batch
 from manual.module import no_grad
 
@@ -45,18 +47,6 @@ class Record(NamedTuple):
     optimizer: int  # which of them took the step
 
 
-class Evidence(NamedTuple):
-    """The step of the first disagreement: what is needed to look at it again."""
-
-    number: int
-    judgement: Judgement
-    hand: Step
-    torch: Step
-    batch: Batch
-    weights: dict[str, Any]  # torch's, before the step
-    micro_batch: int
-
-
 class LockStep(pl.Callback):
     """Trains the hand-written twin beside the Lightning module, and judges every step and everything that is logged.
 
@@ -68,13 +58,22 @@ class LockStep(pl.Callback):
         seed: of the shared noise.
         plain_sgd: train both with gradient descent of this step size in place of the concept's own optimizer: an
             adaptive optimizer divides a constant factor in the gradient away.
+        look_at: the step of which intermediates are compared too.
     """
 
-    def __init__(self, twin: Twin, mode: Mode = "free", every_n_steps: int = 100, seed: int = 0, plain_sgd: float | None = None) -> None:
+    def __init__(
+        self,
+        twin: Twin,
+        mode: Mode = "free",
+        every_n_steps: int = 100,
+        seed: int = 0,
+        plain_sgd: float | None = None,
+        look_at: int = 0,
+    ) -> None:
         if every_n_steps < 1:
             raise InputError(f"--compare.every_n_steps must be at least 1, got {every_n_steps}")
         self.twin, self.mode, self.every_n_steps, self.seed = twin, mode, every_n_steps, seed
-        self.plain_sgd = plain_sgd
+        self.plain_sgd, self.look_at = plain_sgd, look_at
         self.records: list[Record] = []
         self.micro_batches = 0  # seen since training began
         self.rounds = 0  # judgements that there were or could have been: in mode spot most are left out
@@ -83,7 +82,8 @@ class LockStep(pl.Callback):
         self.runs: list[HandRun] = []  # the hand-written run, and in mode free its shadow
         self.originals: dict[str, Any] = {}  # torch's modules that drew noise of their own
         self.in_torch: TorchRun | None = None
-        self.evidence: Evidence | None = None
+        self.rows: list[Row] = []  # of the step that was looked at
+        self.lines: list[Line] = []  # the first disagreement, tensor by tensor
         self.watching = False
         self._resumed: dict[str, Any] | None = None
         self._begin_round()
@@ -184,13 +184,29 @@ class LockStep(pl.Callback):
         if not self.comparing:
             return
         if self.window_begins:
-            self.judge.set_floor(rounding_of_sums(trainer, pl_module, self.twin.objectives, self.batch, self.noise, self.micro_batches))
+            self.judge.set_floor(rounding_of_sums(pl_module, self.twin.objectives, self.batch, self.noise, self.micro_batches))
         self.window_begins = self.mode == "spot"  # where every look is a window of its own
         self.before = of_torch(pl_module, trainer.optimizers)
         if self.mode == "spot":
             options = None if pl_module.automatic_optimization else [to_numpy(o.state_dict()["param_groups"]) for o in trainer.optimizers]
             self.hand.load(*self.before, options)
         self.options_before = self.hand.options()
+        if trainer.global_step == self.look_at:
+            self.rows = self._look(pl_module, self.batch, self.micro_batches, self.hand.model.state_dict())
+
+    def _look(self, pl_module: Any, batch: Any, micro_batch: int, weights: dict[str, Any]) -> list[Row]:
+        """Every value and every gradient of both sides on one batch, the hand-written side at these weights."""
+        model, noise = self.twin.by_hand(pl_module, self.dtype), SharedNoise(self.seed)
+        model.load_state_dict(weights)
+        share_hand(model, noise)
+        rows: list[Row] = []
+        for objective in objectives(self.twin, pl_module):
+            for side in (noise, self.noise):
+                side.begin(micro_batch)
+            with np.errstate(all="ignore"), raising(f"step {self.first_step}", self.twin.name):
+                rows += look(model, pl_module, tuple(to_numpy(t) for t in batch), objective)
+        self.noise.begin(self.micro_batches)
+        return rows
 
     def on_before_backward(self, trainer: pl.Trainer, pl_module: pl.LightningModule, loss: torch.Tensor) -> None:
         """Stop if the loss is not finite, before it spoils the weights."""
@@ -272,7 +288,8 @@ class LockStep(pl.Callback):
             self._new_window(trainer, pl_module)
         else:
             for judgement in beyond:
-                self._convict(judgement, judgements, ours, theirs)
+                self._convict(pl_module, judgement, judgements.index(judgement), ours, theirs)
+            self._judge_intermediates()
             if self.mode == "free" and self.judge.exhausted:
                 self._new_window(trainer, pl_module)
         for i, (a, b, found) in enumerate(zip(ours.steps, theirs.steps, judgements, strict=False)):
@@ -300,14 +317,33 @@ class LockStep(pl.Callback):
                     return f"parameter {name} is frozen, and moved {side}"
         return None
 
-    def _convict(self, judgement: Judgement, all_of_round: list[Judgement], ours: Round, theirs: Round) -> None:
+    def _judge_intermediates(self) -> None:
+        """Those of the step that was looked at, once it has been judged itself."""
+        if self.rows and self.first_step == self.look_at:
+            judgement = self.judge.intermediates(f"step {self.look_at}", *intermediates(self.rows))
+            if judgement.beyond is not None:
+                self.judge.convict(judgement)
+                self.lines = self.lines or explain(self.rows, self.dtype, self.judge.floor)
+
+    def _convict(self, pl_module: Any, judgement: Judgement, place: int, ours: Round, theirs: Round) -> None:
+        """Record the fault. The first is looked at again, both sides at the weights that torch began with."""
+        if self.judge.failure is None and not self.lines:
+            self.lines = explain(self._look_again(pl_module), self.dtype, self.judge.floor)
+            if all(line.right for line in self.lines):  # then it is in no gradient
+                steps = place < min(len(ours.steps), len(theirs.steps))
+                hand, in_torch = (tensors_of(s.steps[place]) if steps else {"metric": s.metrics} for s in (ours, theirs))
+                self.lines = explain(rows_of(judgement, hand, in_torch), self.dtype, max(judgement.tolerances.values()))
         self.judge.convict(judgement)
-        if self.evidence is None and ours.steps and theirs.steps:
-            place = min(all_of_round.index(judgement), len(ours.steps) - 1, len(theirs.steps) - 1)
-            hand, torch_step = (to_numpy(vars(side.steps[place])) for side in (ours, theirs))
-            batch = self.batches[0][0]
-            weights, number = self.before[0], self.first_step + place
-            self.evidence = Evidence(number, judgement, Step(**hand), Step(**torch_step), batch, weights, self.first_micro_batch)
+
+    def _look_again(self, pl_module: Any) -> list[Row]:
+        weights, now = self.before[0], {key: t.detach().clone() for key, t in pl_module.state_dict().items()}
+        pl_module.load_state_dict(to_torch(weights, pl_module.device))
+        try:
+            return self._look(pl_module, to_torch(self.batches[0][0], pl_module.device), self.first_micro_batch, weights)
+        except HandRaised:
+            return []
+        finally:
+            pl_module.load_state_dict(now)
 
     def _rounding_explains(self, trainer: pl.Trainer, pl_module: pl.LightningModule, ours: Round, theirs: Round) -> bool:
         """Whether these very steps agree when they start from torch's own weights.
@@ -414,6 +450,8 @@ class LockStep(pl.Callback):
             (self.metrics, ours), *shadow = [run.validate(held_out) for run in self.runs]
         judgement = self.judge.metrics(when, ours, theirs, shadow[0][1] if shadow else None)
         if judgement.beyond is not None and not self._rounding_explains_validation(trainer, pl_module, held_out, theirs):
+            rows = rows_of(judgement, {"metric": ours}, {"metric": theirs})
+            self.lines = self.lines or explain(rows, self.dtype, judgement.tolerances["metric"])
             self.judge.convict(judgement)
 
     def _rounding_explains_validation(self, trainer: pl.Trainer, pl_module: Any, held_out: Any, theirs: Metrics) -> bool:

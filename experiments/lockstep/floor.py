@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from experiments.compare import error, errors, norm
+from experiments.compare import error, errors
+from experiments.look import by_autograd
 from experiments.noise import SharedNoise
 
 LIMIT = {"float64": 1e-10, "float32": 1e-4}
 """More than that is not the rounding of sums: the order of the rows then matters to what is computed (or a decision has flipped)."""
 
 
-def rounding_of_sums(trainer: Any, module: Any, objectives: Sequence[str], batch: Any, noise: SharedNoise, micro_batch: int) -> float:
+def rounding_of_sums(module: Any, objectives: Sequence[str], batch: Any, noise: SharedNoise, micro_batch: int) -> float:
     """The largest error, of the loss and of any gradient, between two orders of the rows; 0 where the order matters otherwise.
 
     Args:
-        trainer: whose precision the module trains in.
         module: a LightningModule; left as it was.
         objectives: names of its losses, methods of a batch, where its training_step takes steps itself.
         batch: of tensors whose first axis counts the same rows.
@@ -37,27 +37,18 @@ def rounding_of_sums(trainer: Any, module: Any, objectives: Sequence[str], batch
     shuffled = tuple(t[torch.from_numpy(order).to(t.device)] for t in batch)
     worst = 0.0
     for objective in objectives or (["training_step"] if module.automatic_optimization else []):
-        loss, gradient = one_pass(trainer, module, objective, batch, noise, micro_batch)
+        noise.begin(micro_batch)
+        loss, gradients = loss_and_gradients(module, batch, objective)
+        noise.begin(micro_batch)
         with noise.in_order(order):
-            loss_too, gradient_too = one_pass(trainer, module, objective, shuffled, noise, micro_batch)
-        found = max([error(loss_too, loss), *errors(gradient_too, gradient, norm(gradient.values())).values()])
-        worst = max(worst, found if found < LIMIT[str(loss.dtype).removeprefix("torch.")] else 0.0)
+            loss_too, gradients_too = loss_and_gradients(module, shuffled, objective)
+        noise.begin(micro_batch)
+        found = max([error(loss_too, loss), *errors(gradients_too, gradients).values()])
+        worst = max(worst, found if found < LIMIT[loss.dtype.name] else 0.0)
     return worst
 
 
-def one_pass(trainer: Any, module: Any, objective: str, batch: Any, noise: SharedNoise, micro_batch: int) -> tuple[Any, dict[str, Any]]:
-    """Loss and gradients of a batch; whatever the module holds stays as it was."""
-    buffers = {name: b.clone() for name, b in module.named_buffers()}
-    log, module.log = module.log, lambda *args, **kwargs: None
-    noise.begin(micro_batch)
-    learned = {name: p for name, p in module.named_parameters() if p.requires_grad}
-    try:
-        with trainer.precision_plugin.train_step_context(), torch.enable_grad():
-            loss = getattr(module, objective)(*([batch, 0] if objective == "training_step" else [batch]))
-            found = torch.autograd.grad(loss, list(learned.values()), allow_unused=True)
-    finally:
-        module.log = log
-        for name, b in module.named_buffers():
-            b.copy_(buffers[name])
-        noise.begin(micro_batch)
-    return loss.detach(), {name: g for name, g in zip(learned, found, strict=True) if g is not None}
+def loss_and_gradients(module: Any, batch: Any, objective: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Of the parameters."""
+    side = by_autograd(module, batch, objective)
+    return side.values["loss"], {name: g for name, g in side.gradients.items() if name.startswith("gradient of ")}

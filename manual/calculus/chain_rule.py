@@ -135,7 +135,7 @@ def gradient_of_weight(a: Array, dL_dz: Array) -> Array:
 def backward(
     x: Array, y: Array, z1: Array, a1: Array, z2: Array, a2: Array, W1: Array, b1: Array, W2: Array, b2: Array
 ) -> dict[str, Array]:
-    """The gradients of the parameters for N samples at once: forward, from the bottom up."""
+    """The gradients of the parameters and of the values on the way, for N samples at once: forward, from the bottom up."""
     dL_da2 = (a2 - y) / len(x)  # (N, out): 1/N for the mean
 
     dL_dz2 = error_at_output(dL_da2, a2)  # (N, out)
@@ -145,7 +145,7 @@ def backward(
     dL_dz1 = error_one_layer_back(dL_dz2, W2, a1)  # (N, out) @ (out, hidden) = (N, hidden)
     dL_db1 = gradient_of_bias(dL_dz1)  # (N, hidden) to (hidden,)
     dL_dW1 = gradient_of_weight(x, dL_dz1)  # (in, N) @ (N, hidden) = (in, hidden)
-    return {"W1": dL_dW1, "b1": dL_db1, "W2": dL_dW2, "b2": dL_db2}
+    return {"a2": dL_da2, "z2": dL_dz2, "b2": dL_db2, "W2": dL_dW2, "z1": dL_dz1, "b1": dL_db1, "W1": dL_dW1}
 
 
 class ChainRule(StraightLine):

@@ -285,13 +285,13 @@ def loss(y_hat: np.ndarray, y: np.ndarray) -> Any:
 
 
 def backward(x: np.ndarray, y: np.ndarray, y_hat: np.ndarray, a: Any, b: Any, c: Any, d: Any) -> dict[str, Any]:
-    """How fast the loss grows with each of the four numbers."""
+    """How fast the loss grows with each height of the curve, and with each of the four numbers."""
     dL_dy_hat = 2 * (y_hat - y) / len(y)  # (N,): the power rule and the chain rule; the mean gave each point the weight 1/N
     dL_da = dL_dy_hat.sum()  # (N,) summed over the points: the sum rule; ŷ grows with a as fast as a does, everywhere
     dL_db = (dL_dy_hat * x).sum()  # (N,) times (N,), summed: the product rule; ŷ grows with b x times as fast
     dL_dc = (dL_dy_hat * x**2).sum()  # (N,) times (N,), summed
     dL_dd = (dL_dy_hat * x**3).sum()  # (N,) times (N,), summed
-    return {"a": dL_da, "b": dL_db, "c": dL_dc, "d": dL_dd}
+    return {"y_hat": dL_dy_hat, "a": dL_da, "b": dL_db, "c": dL_dc, "d": dL_dd}
 
 
 def slope(x: np.ndarray, b: Any, c: Any, d: Any) -> np.ndarray:

@@ -68,10 +68,10 @@ def loss(y_hat: np.ndarray, y: np.ndarray) -> Any:
 
 
 def backward(x: np.ndarray, y: np.ndarray, y_hat: np.ndarray, w: Any) -> dict[str, Any]:
-    """The slope: how fast the loss grows when w grows."""
+    """How fast the loss grows with each guess, and, the slope, with w."""
     dL_dy_hat = 2 * (y_hat - y) / len(y)  # (N,): of each guess
     dL_dw = (dL_dy_hat * x).sum()  # (N,) times (N,), summed over the purchases: one number
-    return {"w": dL_dw}
+    return {"y_hat": dL_dy_hat, "w": dL_dw}
 
 
 def train(x: np.ndarray, y: np.ndarray, w: Any, lr: float, steps: int) -> np.ndarray:

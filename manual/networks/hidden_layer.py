@@ -61,7 +61,7 @@ def loss(z2: Array, y: Array) -> Any:
 
 
 def backward(x: Array, y: Array, z1: Array, h: Array, z2: Array, W1: Array, b1: Array, W2: Array, b2: Array) -> dict[str, Array]:
-    """The gradient of the loss with respect to each parameter: forward and loss, from the bottom up."""
+    """The gradient of the loss with respect to each parameter, and to each value on the way: forward and loss, from the bottom up."""
     N = len(x)
     p, q = sigmoid(z2), sigmoid(-z2)  # (N, 1) each: q is 1 - p with all its digits, also where p rounds to 1
     dL_dz2 = ((1 - y) * p - y * q) / N  # (N, 1): p - y, predicted minus true; the mean gave each point the weight 1/N
@@ -71,7 +71,7 @@ def backward(x: Array, y: Array, z1: Array, h: Array, z2: Array, W1: Array, b1: 
     dL_dz1 = dL_dh * (z1 > 0)  # (N, hidden): 1 where ReLU let the value through, 0 where it did not
     dL_dW1 = x.T @ dL_dz1  # (2, N) @ (N, hidden) = (2, hidden)
     dL_db1 = dL_dz1.sum(axis=0)  # (N, hidden) summed over the points = (hidden,)
-    return {"W1": dL_dW1, "b1": dL_db1, "W2": dL_dW2, "b2": dL_db2}
+    return {"z2": dL_dz2, "W2": dL_dW2, "b2": dL_db2, "h": dL_dh, "z1": dL_dz1, "W1": dL_dW1, "b1": dL_db1}
 
 
 class HiddenLayer(StraightLine):

@@ -69,7 +69,7 @@ def backward(
     W2: np.ndarray,
     b2: np.ndarray,
 ) -> Arrays:
-    """The gradient of the loss with respect to each parameter: forward, read from the bottom up."""
+    """The gradient of the loss with respect to each parameter, and to each value on the way: forward, read from the bottom up."""
     dL_dy_hat = 2 * (y_hat - y) / len(y)  # (N, 1)
 
     dL_dW2 = h.T @ dL_dy_hat  # (64, N) @ (N, 1)
@@ -80,7 +80,7 @@ def backward(
 
     dL_dW1 = x.T @ dL_dz1  # (11, N) @ (N, 64)
     dL_db1 = dL_dz1.sum(axis=0)  # (N, 64) to (64,)
-    return {"W1": dL_dW1, "b1": dL_db1, "W2": dL_dW2, "b2": dL_db2}
+    return {"y_hat": dL_dy_hat, "W2": dL_dW2, "b2": dL_db2, "h": dL_dh, "z1": dL_dz1, "W1": dL_dW1, "b1": dL_db1}
 
 
 class WineQuality(StraightLine):

@@ -70,11 +70,11 @@ def loss(y_hat: np.ndarray, y: np.ndarray) -> Any:
 
 
 def backward(x: np.ndarray, y: np.ndarray, y_hat: np.ndarray, W: np.ndarray, b: np.ndarray) -> dict[str, np.ndarray]:
-    """How the loss changes with each weight and with the constant."""
+    """How the loss changes with each guess, with each weight and with the constant."""
     dL_dy_hat = 2 * (y_hat - y) / len(y)  # (N, 1)
     dL_dW = x.T @ dL_dy_hat  # (D, N) @ (N, 1): each person's measurements, weighted by that person's error
     dL_db = dL_dy_hat.sum(axis=0)  # (N, 1) summed over people: (1,)
-    return {"W": dL_dW, "b": dL_db}
+    return {"y_hat": dL_dy_hat, "W": dL_dW, "b": dL_db}
 
 
 class LinearRegression(StraightLine):
