@@ -20,7 +20,7 @@ BY_REASON: dict[str, tuple[str, ...]] = {
         "manual/linear_algebra/eigen.py::qr_iteration:count:range(1, 101) => range(1, 100):0",
     ),
     "what is drawn from a Normal distribution is as likely as its negative": (
-        "experiments/check.py::one_step:sign:p + rng.normal(0, 0.3, p.shape).astype(options.dtype)"
+        "experiments/check.py::at_random:sign:p + rng.normal(0, 0.3, p.shape).astype(options.dtype)"
         " => p - rng.normal(0, 0.3, p.shape).astype(options.dtype):0",
     ),
     "X is centred, so that what is constant in y adds nothing to Xᵀ y": (
