@@ -156,16 +156,25 @@ def test_the_judges_are_the_mirrored_tests_then_the_quickest_and_most_specific_o
             test("elsewhere", 0.1, "g"),
         ],
         "tests/test_a.py": [test("broad", 0.2, "f", "g", "h"), test("narrow", 0.3, "f")],
-        "tests/test_b.py": [test(f"long {i}", 10.0 + i, "f") for i in range(program_tests.OTHERS)],
+        "tests/test_b.py": [test(f"tests/test_b.py::long {i}", 10.0 + i, "f") for i in range(10)],
+        **{f"tests/test_{i}.py": [test(f"tests/test_{i}.py::last", 100.0 + i, "f")] for i in range(9)},
     }
+    monkeypatch.setattr(program_tests, "FILES", 6)
     monkeypatch.setattr(program_tests, "test_files", lambda: list(measured))
     monkeypatch.setattr(program_tests, "tests_in", measured.__getitem__)
-    first, second = ([t.id for t in tests] for tests in judges_of("experiments/data.py", "f"))
-    assert first == ["quick", "slow"]
-    assert second == ["narrow", "broad", *(f"long {i}" for i in range(program_tests.OTHERS - 2))]
+    first, second, third = ([t.id for t in tests] for tests in judges_of("experiments/data.py", "f"))
+    assert (first, third) == (["quick"], ["slow"])
+    assert second == [
+        "narrow",
+        "broad",
+        *(f"tests/test_b.py::long {i}" for i in range(10)),
+        *(f"tests/test_{i}.py::last" for i in range(3)),
+    ]
+    monkeypatch.setattr(program_tests, "OTHERS", 4)
+    assert list(judges_of("experiments/data.py", "f"))[1] == measured["tests/test_a.py"][::-1] + measured["tests/test_b.py"][:2]
     monkeypatch.setattr(program_tests, "run_by_import", lambda file: {"f", "made"} if file == "tests/test_a.py" else set())
-    assert [[t.id for t in tests] for tests in judges_of("experiments/data.py", "made")] == [[], ["narrow", "broad"]]
-    assert [*judges_of("experiments/data.py", "unknown")] == [[], []]
+    assert [[t.id for t in tests] for tests in judges_of("experiments/data.py", "made")] == [[], ["narrow", "broad"], []]
+    assert [*judges_of("experiments/data.py", "unknown")] == [[], [], []]
 
 
 def test_a_function_says_that_it_runs_and_does_the_same() -> None:

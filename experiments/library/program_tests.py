@@ -32,8 +32,11 @@ from experiments.library.program_targets import PACKAGES, TESTS, files, function
 CACHE = ROOT / ".cache" / "touched"
 """What each test file touches, measured once; measured anew when it or the helpers have changed, or functions have come or gone."""
 
-OWN, OTHERS = 300, 40
-"""So many tests of its own test file must a mutant survive, the quickest, and so many others that run its function."""
+OWN, OTHERS, FILES = 300, 40, 6
+"""So many tests of its own test file must a mutant survive, the quickest, and so many others, of so many files, that run its function."""
+
+QUICK = 0.5
+"""The tests of its own file that take longer, in seconds, come last."""
 
 PATIENCE = (10.0, 6.0)
 """A child hangs when it takes longer than so many seconds, and so many times what its tests took with nothing changed."""
@@ -285,18 +288,22 @@ def run_by_import(file: str) -> frozenset[str]:
 
 
 def judges_of(file: str, function: str) -> Iterator[list[Test]]:
-    """The tests that a mutant of this function must survive: those of its mirrored file, then the quickest and most specific others.
+    """The tests that a mutant of this function must survive: the quick ones of its mirrored file, others, and the slow ones of that file.
 
+    Of the others, those that are quick and touch little else.
     What runs at import alone (a table is made) is judged by the tests of whoever imports it.
     """
     own = mirrored(file)
     elsewhere = [f for f in test_files() if f not in own]
-    touching = sorted((t for f in own for t in tests_in(f) if function in t.touches), key=lambda t: t.seconds)
-    yield touching[:OWN]
+    touching = sorted((t for f in own for t in tests_in(f) if function in t.touches), key=lambda t: t.seconds)[:OWN]
+    yield [t for t in touching if t.seconds <= QUICK]
     others = [t for f in elsewhere for t in tests_in(f) if function in t.touches]
     if not touching and not others:
         others = [t for f in (*own, *elsewhere) if function in run_by_import(f) for t in tests_in(f)]
-    yield sorted(others, key=lambda t: len(t.touches) * (t.seconds + 0.05))[:OTHERS]
+    others.sort(key=lambda t: len(t.touches) * (t.seconds + 0.05))
+    best = list(dict.fromkeys(t.file for t in others))[:FILES]
+    yield [t for t in others if t.file in best][:OTHERS]
+    yield [t for t in touching if t.seconds > QUICK]
 
 
 # ---- one mutant --------------------------------------------------------------------------------------
