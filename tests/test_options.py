@@ -103,3 +103,25 @@ def test_every_option_of_the_data_makes_a_difference(name: str, option: str) -> 
     assert getattr(other, option) != getattr(first, option)
     batches = [[np.concatenate([np.ravel(t) for t in batch]) for batch in data.train_dataloader()] for data in (first, other)]
     assert len(batches[0]) != len(batches[1]) or any(not np.array_equal(a, b) for a, b in zip(*batches, strict=True))
+
+
+EDGES: dict[type, tuple[Any, ...]] = {int: (2, 1, 0, -1), float: (1e-3, 0.0, -0.5, 1.0, 1.5, float("nan")), str: ("nothing",)}
+"""Values beside which legal ones begin or end."""
+
+
+@pytest.mark.parametrize(("name", "option"), OF_MODELS, ids=[f"{n}.{o}" for n, o in OF_MODELS])
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
+def test_both_sides_take_the_same_values_and_refuse_the_same(name: str, option: str) -> None:
+    """By a sentence of the concept's own, then the same one, or because a layer or an array cannot be made; layers by hand are stricter."""
+    twin = experiments.twin(name)
+    for value in EDGES.get(type(twin.hyperparameters()[option]), (None,)):
+        answers = []
+        for make in (twin.manual, twin.torch):
+            try:
+                make(**{**twin.model, option: value})
+                answers.append("")
+            except (ValueError, RuntimeError, ZeroDivisionError) as refused:
+                answers.append(str(refused))
+        own = f"{twin.manual.__name__}: "
+        assert answers[0] or not answers[1], value
+        assert answers[0] == answers[1] or not any(own in answer for answer in answers), value
