@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -95,3 +96,14 @@ def test_one_thread_unless_said_otherwise(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize(("text", "number"), [("1", 1), ("12", 12)])
 def test_a_number_of_steps(text: str, number: int) -> None:
     assert door.positive(text) == number
+
+
+def test_what_is_wrong_is_said_whole_where_it_is_short_and_cut_where_it_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for given, cut in (("many", False), ("x" * 1000, True)):
+        status, out, err = command("run", "digits_mlp", "--model.hidden", given)
+        assert (status, out) == (BAD_INPUT, "")
+        assert err.startswith(f"error: --model.hidden: expected int, got {given[:100]}")
+        assert (" …" in err) is cut
+        assert len(err) < 340
+    assert list(tmp_path.iterdir()) == []
