@@ -1,4 +1,4 @@
-"""The command line: `python -m experiments list | run | check | mutate | bench`."""
+"""The command line: `python -m experiments list | run | check | trace | mutate | bench`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def dispatch(arguments: list[str]) -> int:
     """Hand the arguments to the command that they name. Heavy packages are imported only by those that need them."""
     parser = command_parser()
     options, rest = parser.parse_known_args(arguments)
-    if rest and options.command in ("list", "check"):
+    if rest and options.command in ("list", "check", "trace"):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if options.command == "list":
         return show_list(options)
@@ -47,7 +47,7 @@ def dispatch(arguments: list[str]) -> int:
     from experiments.curriculum import UnknownConcept, entry
 
     try:
-        names = [entry(name).name for name in ([options.concept] if options.command == "run" else options.concepts)]
+        names = [entry(name).name for name in (options.concepts if options.command == "check" else [options.concept])]
     except UnknownConcept as unknown:
         print(f"error: {unknown}", file=sys.stderr)
         return BAD_INPUT
@@ -55,6 +55,10 @@ def dispatch(arguments: list[str]) -> int:
         from experiments.cli import run
 
         return run(names[0], rest)
+    if options.command == "trace":
+        from experiments.trace import trace
+
+        return trace(names[0], options)
     from experiments.check import check
 
     return check(names, options)
@@ -96,12 +100,17 @@ def command_parser() -> argparse.ArgumentParser:
     running.add_argument("concept", metavar="CONCEPT")
     checking = commands.add_parser("check", help="compare gradients and a short trajectory; writes no files", allow_abbrev=False)
     checking.add_argument("concepts", nargs="*", metavar="CONCEPT", help="all if none is named")
-    checking.add_argument("--dtype", choices=("float64", "float32"), default="float64")
-    checking.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1, ...")
     checking.add_argument("--steps", type=positive, default=50, help="of each trajectory (default 50)")
-    checking.add_argument("--seed", type=int, default=0, help="of weights, data order and noise (default 0)")
+    tracing = commands.add_parser("trace", help="one step, tensor by tensor: forward, and from the loss back", allow_abbrev=False)
+    tracing.add_argument("concept", metavar="CONCEPT")
+    tracing.add_argument("--step", type=int, default=0, help="which one (default 0, the first)")
+    for command in (checking, tracing):
+        command.add_argument("--dtype", choices=("float64", "float32"), default="float64")
+        command.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1, ...")
+        command.add_argument("--seed", type=int, default=0, help="of weights, data order and noise (default 0)")
     checking.add_argument("--json", action="store_true", help="one JSON object per concept and line")
-    commands.add_parser("mutate", help="test the tests: would a mistake be noticed?", add_help=False, allow_abbrev=False)
+    tracing.add_argument("--json", action="store_true", help="a JSON list with an object for each tensor")
+    commands.add_parser("mutate", help="test the tests: would a wrong backward be noticed?", add_help=False, allow_abbrev=False)
     commands.add_parser("bench", help="how fast is it by hand, against torch?", add_help=False, allow_abbrev=False)
     return parser
 

@@ -31,6 +31,9 @@ from experiments.quiet import quiet
 from experiments.raised import HandRaised, raising
 from experiments.status import AGREE, BAD_INPUT, DISAGREE
 
+LENGTH = ("max_epochs", "max_steps", "check_val_every_n_epoch", "val_check_interval")
+"""How long a twin trains and how often it validates, which a check decides itself."""
+
 PRECISION = {"float64": "64-true", "float32": "32-true"}
 
 
@@ -226,21 +229,29 @@ def two_batches(data: ArrayData, dtype: str) -> list[tuple[np.ndarray, ...]]:
     return [tuple(a[r].astype(dtype) if a.dtype.kind == "f" else a[r] for a in train) for r in rows]
 
 
-LENGTH = ("max_epochs", "max_steps", "check_val_every_n_epoch", "val_check_interval")
-"""How long a twin trains and how often it validates, which `trajectory` decides itself."""
-
-
 def trajectory(twin: Twin, variant: str | None, options: argparse.Namespace, sgd: float | None = None) -> tuple[Judge, bool]:
-    """Both sides trained for a few steps, on their own; by the twin's optimizer, or by plain gradient descent."""
+    """Both sides trained for a few steps, on their own, and validated; by the twin's optimizer, or by plain gradient descent."""
     data, stand_in = data_for(twin, options.seed)
     _, theirs = twin.build(options.seed, options.dtype, variant)
     lockstep = LockStep(twin, seed=options.seed, plain_sgd=sgd)
+    try:
+        lightning(twin, lockstep, options, options.steps).fit(theirs, data)
+    except NotFinite as error:
+        lockstep.judge.convict(str(error))
+        lockstep.judge.worst["loss"]["loss"] = math.inf
+    except HandRaised as error:
+        lockstep.judge.convict(str(error))
+        lockstep.judge.worst["gradient"]["an exception"] = math.inf
+    return lockstep.judge, stand_in
+
+
+def lightning(twin: Twin, lockstep: LockStep, options: argparse.Namespace, steps: int) -> pl.Trainer:
+    """A Trainer for so many steps that leaves nothing behind: the twin's own, but for how long it trains and when it validates."""
     device = torch.device(options.device)
     settings: dict[str, Any] = {key: value for key, value in twin.trainer.items() if key not in LENGTH}
-    settings["precision"] = PRECISION[options.dtype]
-    trainer = pl.Trainer(
-        **settings,
-        max_steps=options.steps,
+    return pl.Trainer(
+        **{**settings, "precision": PRECISION[options.dtype]},
+        max_steps=steps,
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=[device.index or 0] if device.type == "cuda" else 1,
         callbacks=[lockstep],
@@ -250,14 +261,5 @@ def trajectory(twin: Twin, variant: str | None, options: argparse.Namespace, sgd
         enable_model_summary=False,
         num_sanity_val_steps=0,
         check_val_every_n_epoch=None,
-        val_check_interval=max(1, options.steps // 2),  # batches: a validation must come before so many steps are over
+        val_check_interval=max(1, steps // 2),  # batches: a validation must come before so many steps are over
     )
-    try:
-        trainer.fit(theirs, data)
-    except NotFinite as error:
-        lockstep.judge.convict(str(error))
-        lockstep.judge.worst["loss"]["loss"] = math.inf
-    except HandRaised as error:
-        lockstep.judge.convict(str(error))
-        lockstep.judge.worst["gradient"]["an exception"] = math.inf
-    return lockstep.judge, stand_in

@@ -17,6 +17,7 @@ from experiments.compare import as_array, error, norm
 from experiments.convert import to_numpy
 from experiments.nonfinite import watched
 from manual.concept import StraightLine
+from torch_impl.module import StraightLine as StraightLineInTorch
 
 Named = dict[str, Any]
 
@@ -175,7 +176,9 @@ def by_autograd(model: Any, batch: tuple[torch.Tensor, ...], objective: str) -> 
     log, model.log = vars(model).get("log"), lambda *args, **kwargs: None
     try:
         with torch.enable_grad(), default_dtype(model):
-            values, loss = straight_values(model, batch) if hasattr(model, "values") else module_values(model, batch, objective)
+            values, loss = (
+                straight_values(model, batch) if isinstance(model, StraightLineInTorch) else module_values(model, batch, objective)
+            )
             return side_of(model, values, loss)
     finally:
         del model.log
@@ -205,7 +208,7 @@ def side_of(model: Any, values: Named, loss: torch.Tensor) -> Side:
     learned = {name: p for name, p in model.named_parameters() if p.requires_grad}
     on_the_way = {name: v for name, v in values.items() if isinstance(v, torch.Tensor) and v.requires_grad}
     found = torch.autograd.grad(loss, [*on_the_way.values(), *learned.values()], allow_unused=True)
-    straight = "dL_d" if hasattr(model, "values") else "dL_d "
+    straight = "dL_d" if isinstance(model, StraightLineInTorch) else "dL_d "
     names = [*(f"{straight}{name}" for name in on_the_way), *(f"gradient of {name}" for name in learned)]
     gradients = {name: to_numpy(g) for name, g in zip(names, found, strict=True) if g is not None}
     return Side({**{name: to_numpy(v) for name, v in values.items()}, "loss": to_numpy(loss)}, gradients)

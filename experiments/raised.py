@@ -46,9 +46,12 @@ def where_and_what(error: BaseException) -> str:
         return f"{type(error).__name__}: {first_line(error)}"
     entry = traceback.extract_tb(step)[0]
     expression = failing_expression(step)
-    shapes = f" [{', '.join(f'{name} {shape}' for name, shape in shapes_in(expression, frame).items())}]" if expression else ""
+    named = shapes_in(expression, frame) if expression else {}
+    shapes = f" [{', '.join(f'{name} {shape}' for name, shape in named.items())}]" if named else ""
     place = f"{frame.f_code.co_qualname}, {Path(entry.filename).name}:{entry.lineno}"
     line = re.sub(r"\s+#.*", "", (entry.line or "").strip())
+    if line.startswith("raise "):  # then the message says it all
+        return f"{place}: {type(error).__name__}: {first_line(error)}"
     return f"{place}: {line}{shapes}: {type(error).__name__}: {first_line(error)}"
 
 

@@ -42,7 +42,7 @@ def summary(twin: Twin, judges: Iterable[Judge], device: str, seconds: float) ->
         "dtype": judges[0].dtype,
         "device": device,
         "steps": sum(j.steps for j in judges),
-        "error": {kind: max(j.error(kind) for j in judges) for kind in ("loss", "gradient", "parameter")},
+        "error": {kind: max(j.error(kind) for j in judges) for kind in KINDS},
         "digits": min(j.digits for j in judges),
         "tolerance": max(j.tolerance for j in judges),
         "passed": all(j.passed for j in judges),
@@ -78,11 +78,15 @@ def show_verdict(console: Console, twin: Twin, lockstep: LockStep) -> None:
     for name, e in judge.worst["gradient"].items():
         after = judge.worst["parameter"].get(name)
         table.add_row(name, f"{digits(e, judge.dtype):.1f}", "gradient is 0" if after is None else f"{digits(after, judge.dtype):.1f}")
-    for kind, label in (("buffer", "buffers"), ("state", "optimizer state")):
+    for kind, label in OTHER_KINDS.items():
         if judge.worst[kind]:
             table.add_row(label, "", f"{digits(judge.error(kind), judge.dtype):.1f}")
     console.print(table)
     console.print(WHAT_DIGITS_MEAN, style="dim", highlight=False, soft_wrap=True)
+    if judge.failure:
+        show_lines(console, lockstep.lines)
+    if failed := training_failed(lockstep.records):
+        console.print(failed, style="bold yellow", highlight=False, soft_wrap=True)
     console.print(verdict(judge), style="bold green" if judge.passed else "bold red", highlight=False, soft_wrap=True)
 
 
@@ -100,6 +104,31 @@ def show_lines(console: Console, lines: Sequence[Line]) -> None:
     console.print(table)
     if sentence := first_wrong(lines):
         console.print(sentence, highlight=False, soft_wrap=True, markup=False)
+
+
+OTHER_KINDS = {
+    "buffer": "buffers",
+    "state": "optimizer state",
+    "metric": "what was logged",
+    "intermediate": "values and gradients between, at the first step",
+}
+"""What stands below the parameters in the table that ends a run, each kind in one line."""
+
+
+def training_failed(records: Sequence[Record]) -> str | None:
+    """A sentence if the loss exploded or ended above its start, which says nothing about whether the two sides agree; else None.
+
+    Of several optimizers each has a loss of its own, and one's gain may be another's loss: nothing is said of them.
+    """
+    losses = [r.loss_torch for r in records]
+    if len(losses) < 2 or len({r.optimizer for r in records}) > 1:
+        return None
+    part = max(1, len(losses) // 10)  # a mean over some batches: each is easier or harder than others
+    began, ended = losses[0], sum(losses[-part:]) / part
+    exploded = abs(ended) > 10 * max(abs(began), 1e-300) and ended > began
+    if exploded or (len(losses) >= 20 and ended > began + 1e-9 * abs(began)):
+        return f"Training failed: the loss began at {began:.4g} and ended at {ended:.4g}. Smaller steps may help (--model.lr)."
+    return None
 
 
 def verdict(judge: Judge) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 import pytorch_lightning as pl
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -189,6 +190,11 @@ def finished(process: subprocess.Popen[str], seconds: float = 240) -> tuple[int,
         finally:
             process.kill()
     return process.returncode, out, err
+
+
+def use(monkeypatch: pytest.MonkeyPatch, twin: Twin) -> None:
+    """Let the commands find this pair under every name."""
+    monkeypatch.setattr(experiments, "twin", lambda name: twin)
 
 
 def undrawn(twin: Twin) -> Twin:
