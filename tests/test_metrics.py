@@ -37,7 +37,7 @@ def both(name: str, variant: str | None) -> tuple[Any, Any]:
 def logged(model: Any, step: Callable[[Any, int], Any], batch: Any) -> Logged:
     """(value, weight) of everything that this step logs, by name."""
     found: Logged = {}
-    unsaid = len(batch[0]) if isinstance(batch[0], torch.Tensor) else 1  # Lightning reads it off the batch, Concept.log says 1
+    unsaid = len(batch[0])  # Lightning and the hand-written loop read it off the batch
     model.log = lambda name, value, batch_size=unsaid: found.__setitem__(name, (float(as_array(value)), batch_size))
     step(batch, 0)
     del model.log
