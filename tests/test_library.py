@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,7 @@ import experiments.library
 import manual
 import manual.nn
 from experiments.compare import ONE_STEP
-from experiments.library.case import CASES, Case, Pair, central_differences, draw_sizes, failures, judge, lay_out, like
+from experiments.library.case import CASES, Case, Pair, central_differences, draw_sizes, failures, judge, lay_out, like, to_torch
 from experiments.library.derivative_case import DERIVATIVE_CASES, DerivativeCase, differences, judge_derivative
 from experiments.library.mutation_targets import Handwriting, import_all
 from manual.module import Module
@@ -164,6 +165,31 @@ def test_layouts_hold_the_same_numbers_and_repeated_ones_the_first_row() -> None
     assert repeated.strides[0] == 0
     number = np.float64(3.0)
     assert all(lay_out(number, layout) is number and lay_out("text", layout) == "text" for layout in LAYOUTS)
+
+
+def test_tensors_are_copies_nested_as_the_arrays_are_and_floats_can_learn() -> None:
+    x, i = np.ones(2), np.arange(2)
+    (a, (b, c)), n = to_torch((x, (i, "text")), learn=True), to_torch(3)
+    assert (a.requires_grad, b.requires_grad, c, n) == (True, False, "text", 3)
+    assert not to_torch(x).requires_grad
+    with torch.no_grad():
+        a += 1
+    assert x.tolist() == [1, 1]
+
+
+def test_a_pair_begins_with_the_same_random_weights_but_for_those_that_its_case_gives() -> None:
+    given = next(c for c in CASES if c.build(np.random.default_rng(0), **draw_sizes(c, np.random.default_rng(0))).seeded)
+    pair = Pair(given, draw_sizes(given, np.random.default_rng(0)), 0)
+    for key, value in pair.built.seeded.items():
+        assert np.array_equal(pair.hand.state_dict()[key], value)
+        assert np.array_equal(pair.torch.state_dict()[key].numpy(), value)
+    norm = next(c for c in CASES if c.name == "BatchNorm1d")
+    pair = Pair(norm, draw_sizes(norm, np.random.default_rng(0)), 0)
+    state = pair.hand.state_dict()
+    assert all(np.array_equal(tensor.numpy(), state[key]) for key, tensor in pair.torch.state_dict().items())
+    assert not np.isin(state["weight"], [0, 1]).any()
+    assert not np.isin(state["running_mean"], [0, 1]).any()
+    assert state["running_var"].min() > 0
 
 
 def test_gradients_are_handed_back_nested_as_the_outputs_are() -> None:

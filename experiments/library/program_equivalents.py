@@ -23,6 +23,9 @@ BY_REASON: dict[str, tuple[str, ...]] = {
         "experiments/check.py::at_random:sign:p + rng.normal(0, 0.3, p.shape).astype(options.dtype)"
         " => p - rng.normal(0, 0.3, p.shape).astype(options.dtype):0",
     ),
+    "both sides are always in the same mode, in training or not": (
+        "experiments/board.py::Board._figures:first:pl_module.train(modes[0]) => pl_module.train(modes[-1]):0",
+    ),
     "X is centred, so that what is constant in y adds nothing to Xᵀ y": (
         "manual/regression/lasso.py::prepared:term:y - y.mean(axis=0) => y:0",
     ),
