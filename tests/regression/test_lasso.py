@@ -155,3 +155,16 @@ def test_figures_are_drawn(trained: tuple[LockStep, pl.LightningModule, pl.Train
     assert [line.get_label() for line in lines[1::2]] == ["ista", "fista", "coordinate descent"]
     ends = [line.get_ydata()[200] for line in lines[1::2]]
     assert ends[1] < ends[0]  # FISTA is ahead of ISTA
+
+
+def test_where_x_says_nothing_there_is_no_step() -> None:
+    rng = np.random.default_rng(0)
+    x, y = np.full((5, 3), 2.0), rng.normal(size=(5, 1))
+    for side, arrays in ((by_hand, (x, y)), (in_torch, to_torch((x, y)))):
+        X, Y, lr = side.prepared(*arrays)
+        assert (float(abs(X).max()), lr) == (0.0, 0.0)
+        assert float(abs(Y.mean())) < 1e-15
+    x = rng.normal(size=(5, 3))
+    steepest = np.linalg.eigvalsh(np.cov(x.T, bias=True)).max()
+    for side, arrays in ((by_hand, (x, y)), (in_torch, to_torch((x, y)))):
+        assert side.prepared(*arrays)[2] == pytest.approx(1 / steepest)
