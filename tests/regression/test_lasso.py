@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import pytorch_lightning as pl
@@ -158,13 +160,14 @@ def test_figures_are_drawn(trained: tuple[LockStep, pl.LightningModule, pl.Train
 
 
 def test_where_x_says_nothing_there_is_no_step() -> None:
+    def both(x: np.ndarray) -> tuple[tuple[Any, Any, float], ...]:
+        return by_hand.prepared("lasso", x, y, 1.0), in_torch.prepared(*to_torch((x, y)))
+
     rng = np.random.default_rng(0)
-    x, y = np.full((5, 3), 2.0), rng.normal(size=(5, 1))
-    for side, arrays in ((by_hand, (x, y)), (in_torch, to_torch((x, y)))):
-        X, Y, lr = side.prepared(*arrays)
+    y = rng.normal(size=(5, 1))
+    for X, Y, lr in both(np.full((5, 3), 2.0)):
         assert (float(abs(X).max()), lr) == (0.0, 0.0)
         assert float(abs(Y.mean())) < 1e-15
     x = rng.normal(size=(5, 3))
-    steepest = np.linalg.eigvalsh(np.cov(x.T, bias=True)).max()
-    for side, arrays in ((by_hand, (x, y)), (in_torch, to_torch((x, y)))):
-        assert side.prepared(*arrays)[2] == pytest.approx(1 / steepest)
+    for _, _, lr in both(x):
+        assert lr == pytest.approx(1 / np.linalg.eigvalsh(np.cov(x.T, bias=True)).max())
