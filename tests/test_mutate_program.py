@@ -170,6 +170,9 @@ def test_the_judges_are_the_mirrored_tests_then_the_quickest_and_most_specific_o
         *(f"tests/test_b.py::long {i}" for i in range(10)),
         *(f"tests/test_{i}.py::last" for i in range(3)),
     ]
+    measured[program_tests.HOUSE] = [test(f"{program_tests.HOUSE}::test_signatures[{name}]", 0.1) for name in ("data", "other")]
+    assert list(judges_of("experiments/data.py", "f"))[1][0].id == f"{program_tests.HOUSE}::test_signatures[data]"
+    del measured[program_tests.HOUSE]
     monkeypatch.setattr(program_tests, "OTHERS", 4)
     assert list(judges_of("experiments/data.py", "f"))[1] == measured["tests/test_a.py"][::-1] + measured["tests/test_b.py"][:2]
     monkeypatch.setattr(program_tests, "run_by_import", lambda file: {"f", "made"} if file == "tests/test_a.py" else set())

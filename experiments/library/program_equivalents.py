@@ -26,6 +26,9 @@ BY_REASON: dict[str, tuple[str, ...]] = {
     "both sides are always in the same mode, in training or not": (
         "experiments/board.py::Board._figures:first:pl_module.train(modes[0]) => pl_module.train(modes[-1]):0",
     ),
+    "how much is lost is a square: it is the same on the other side of the best": (
+        "experiments/numerics/conditioning.py::foretold:sign:-as_row(*best) => as_row(*best):0",
+    ),
     "astype copies where it need not: the numbers are the same": (
         "manual/nn/loss.py::numbers:ignored:target.astype(x.dtype, copy=False) => target.astype(x.dtype):0",
     ),

@@ -36,6 +36,9 @@ CACHE = ROOT / ".cache" / "touched"
 OWN, OTHERS, FILES = 300, 40, 6
 """So many tests of its own test file must a mutant survive, the quickest, and so many others, of so many files, that run its function."""
 
+HOUSE = f"{TESTS}/test_house.py"
+"""What looks at the files of a concept without running them: at signatures, for one."""
+
 QUICK = 0.5
 """The tests of its own file that take longer, in seconds, come last."""
 
@@ -295,7 +298,7 @@ def run_by_import(file: str) -> frozenset[str]:
 def judges_of(file: str, function: str) -> Iterator[list[Test]]:
     """The tests that a mutant of this function must survive: the quick ones of its mirrored file, others, and the slow ones of that file.
 
-    Of the others, those that are quick and touch little else.
+    Of the others, those that are quick and touch little else, and those that only read it.
     What runs at import alone (a table is made) is judged by the tests of whoever imports it.
     """
     own = mirrored(file)
@@ -307,7 +310,8 @@ def judges_of(file: str, function: str) -> Iterator[list[Test]]:
         others = [t for f in (*own, *elsewhere) if function in run_by_import(f) for t in tests_in(f)]
     others.sort(key=lambda t: len(t.touches) * (t.seconds + 0.05))
     best = list(dict.fromkeys(t.file for t in others))[:FILES]
-    yield [t for t in others if t.file in best][:OTHERS]
+    readers = [t for t in tests_in(HOUSE) if f"[{Path(file).stem}]" in t.id] if HOUSE in test_files() else []
+    yield list(dict.fromkeys([*readers, *[t for t in others if t.file in best][:OTHERS]])) if touching or others else []
     yield [t for t in touching if t.seconds > QUICK]
 
 
