@@ -30,6 +30,7 @@ from experiments.pair import Twin
 from experiments.quiet import quiet
 from experiments.raised import HandRaised, raising
 from experiments.status import AGREE, BAD_INPUT, DISAGREE
+from experiments.vary import varied
 
 LENGTH = ("max_epochs", "max_steps", "check_val_every_n_epoch", "val_check_interval")
 """How long a twin trains and how often it validates, which a check decides itself."""
@@ -88,6 +89,10 @@ def check_one(twin: Twin, options: argparse.Namespace) -> tuple[dict[str, Any], 
         if not judge.passed:
             rows = [] if failures else rows_of_failure(twin, variant, options)
             failures.append(Failure(f"{label}: {judge.failure}", explain(rows, options.dtype)))
+    for label, judge, _ in varied(twin, options) if not failures else ():  # a fault is told once, not once for each option
+        judges.append(judge)
+        if not judge.passed:
+            failures.append(Failure(f"{label}: {judge.failure}", []))
     row = report.summary(twin, judges, options.device, time.perf_counter() - began)
     return row, " ".join(remarks), failures
 

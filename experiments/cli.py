@@ -30,6 +30,7 @@ from experiments.convert import to_numpy
 from experiments.data import InputError
 from experiments.lockstep import DTYPES, LockStep, Mode
 from experiments.nonfinite import NotFinite
+from experiments.optimizer_options import following
 from experiments.pair import Twin
 from experiments.quiet import quiet
 from experiments.raised import HandRaised
@@ -143,6 +144,7 @@ class RunCLI(LightningCLI):
         for key in ("accumulate_grad_batches", "log_every_n_steps"):
             if trainer[key] is not None and trainer[key] < 1:
                 raise InputError(f"--trainer.{key} must be at least 1, got {trainer[key]}")
+        self.twin = following(self.twin, self.config)
         self.folder = self._folder(Path(trainer.default_root_dir or "runs"))
 
     def _folder(self, root: Path) -> Path:
@@ -230,7 +232,7 @@ def prepare(twin: Twin, resumed: dict[str, Any] | None, checkpoint: Path | None)
             twin.by_hand(cli.model).load_state_dict(to_numpy(resumed["state_dict"]))  # raises ValueError if they do not fit
         if cli.config.compare.mode != "off":
             refuse_what_cannot_be_compared(cli)
-            twin.by_hand(cli.model).configure_optimizers()
+            cli.twin.by_hand(cli.model).configure_optimizers()
     except InputError:
         raise
     except ArgumentError as error:

@@ -137,6 +137,7 @@ class Judgement:
     found: Mapping[str, Mapping[str, float]]
     tolerances: Mapping[str, float]
     beyond: str | None
+    words: Words
 
     def worst(self, kind: str) -> float:
         """The largest error of this kind."""
@@ -146,9 +147,10 @@ class Judgement:
 class Judge:
     """Judges a trajectory step by step, by what rounding alone can do to it.
 
-    The shadow is a second hand-written copy whose every gradient entry is multiplied by 1 ± eps at every step. Hand
-    and torch may differ by no more than 10 times what hand and shadow have differed by so far, between `floor` and
-    CEILING. When the shadow itself has come within a tenth of the ceiling nothing can be told any more: `exhausted`.
+    The shadow is a second hand-written copy whose every gradient entry is multiplied at every step by 1 ± eps, or by as much as
+    the two sides' gradients differed at the window's first step, from equal weights: so much rounding does to them. Hand and
+    torch may differ by no more than 10 times what hand and shadow have differed by so far, between `floor` and CEILING. When
+    the shadow itself has come within a tenth of the ceiling nothing can be told any more: `exhausted`.
 
     Args:
         dtype: "float64" or "float32".
@@ -201,11 +203,18 @@ class Judge:
     def _judgement(self, words: Words, found: dict[str, dict[str, float]], spread: Mapping[str, Mapping[str, float]]) -> Judgement:
         for kind, errors_of in spread.items():
             self.spread[kind] = max([self.spread[kind], *errors_of.values()])
+        return self._decide(words, found)
+
+    def _decide(self, words: Words, found: Mapping[str, Mapping[str, float]]) -> Judgement:
         tolerances = {kind: self.tolerated(kind) for kind in found}
-        judgement = Judgement(found, tolerances, words.beyond(found, tolerances))
+        judgement = Judgement(found, tolerances, words.beyond(found, tolerances), words)
         if judgement.beyond is None:
             self.accept(judgement)
         return judgement
+
+    def review(self, judgement: Judgement) -> Judgement:
+        """Decide again about what was found, after the floor was raised."""
+        return self._decide(judgement.words, judgement.found)
 
     def accept(self, judgement: Judgement) -> None:
         """Take it into what is remembered."""
@@ -237,12 +246,13 @@ class Judge:
 
     def new_window(self) -> None:
         """Begin again, after the weights were copied over."""
-        self.spread, self.furthest = dict.fromkeys(KINDS, 0.0), 0.0
+        self.spread, self.furthest, self.floor = dict.fromkeys(KINDS, 0.0), 0.0, ONE_STEP[self.dtype]
         self.windows += 1
 
-    def set_floor(self, rounding: float) -> None:
-        """Tolerate ten times what rounding was measured to do to one step (torch against itself), and never less than ONE_STEP."""
-        self.floor = max(ONE_STEP[self.dtype], 10 * rounding)
+    def raise_floor(self, rounding: float) -> bool:
+        """Tolerate ten times what rounding was measured to do to one step; returns whether that is more than before."""
+        before, self.floor = self.floor, max(self.floor, 10 * rounding)
+        return self.floor > before
 
     def same_measure(self) -> Judge:
         """A judge of one more look at the same step: it has seen the same sizes, and nothing else."""
@@ -270,7 +280,10 @@ class Judge:
 
     def _measure_sizes(self, torch: Step) -> None:
         wholes = {f"gradient {torch.optimizer}": torch.gradient, "parameter": torch.parameter}
-        for whole, tensors in {**wholes, **{f"state {key} {torch.optimizer}": of for key, of in torch.state.items()}}.items():
+        for key, of in torch.state.items():
+            wholes[f"state {key} {torch.optimizer}"] = of
+            wholes |= {f"state {key} {torch.optimizer} {name}": {name: tensor} for name, tensor in of.items()}
+        for whole, tensors in wholes.items():
             size = norm(tensors.values())
             if math.isfinite(size):
                 self.largest[whole] = max(self.largest.get(whole, 0.0), size)
@@ -283,9 +296,8 @@ class Judge:
     def _errors(self, a: Step, b: Step) -> dict[str, dict[str, float]]:
         """The error of every tensor, by kind."""
         state: dict[str, float] = {}
-        for key in {**b.state, **a.state}:  # a momentum is a mean of past gradients, with their rounding: hence its largest size too
-            found = errors(a.state.get(key, {}), b.state.get(key, {}), self.largest.get(f"state {key} {b.optimizer}"))
-            state |= {f"{name}.{key}": e for name, e in found.items()}
+        for key in {**b.state, **a.state}:
+            state |= self._state_errors(key, a.state.get(key, {}), b.state.get(key, {}), b.optimizer)
         buffers: dict[str, float] = {}
         for key in {name.rpartition(".")[2] for name in [*a.buffer, *b.buffer]}:
             of_a, of_b = ({n: t for n, t in side.buffer.items() if n.rpartition(".")[2] == key} for side in (a, b))
@@ -297,6 +309,16 @@ class Judge:
             "buffer": buffers,
             "state": self._without_zero_gradient(state),
         }
+
+    def _state_errors(self, key: str, a: Tensors, b: Tensors, optimizer: int) -> dict[str, float]:
+        """Of what an optimizer remembers under a key. A momentum is a sum of past gradients and has their rounding, also where they cancel:
+        so each is measured against itself at its largest, and a small one against all of that key."""
+        of_key = self.largest.get(f"state {key} {optimizer}", 0.0)
+        found = {}
+        for name, alone in errors(a, b, of_key).items():
+            own = self.largest.get(f"state {key} {optimizer} {name}", 0.0) / SMALL[self.dtype]
+            found[f"{name}.{key}"] = error(a[name], b[name], max(of_key, own)) if math.isfinite(alone) else alone
+        return found
 
     def _metric_errors(self, a: Metrics, b: Metrics) -> dict[str, float]:
         """The worst error of what was logged under each name; ∞ where one side logged it more often, or not at all."""

@@ -23,6 +23,11 @@ def to_torch(value: Any, device: Any = "cpu") -> Any:
     return _inside(value, lambda v: to_torch(v, device))
 
 
+def in_dtype_of(model: Any, x: np.ndarray) -> np.ndarray:
+    """Data, which are float64, in the dtype that a hand-written model computes in (float32 in a run with 32-true)."""
+    return x.astype(next(model.parameters()).dtype)
+
+
 def _inside(value: Any, convert: Any) -> Any:
     if isinstance(value, dict):
         return {key: convert(v) for key, v in value.items()}

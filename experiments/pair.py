@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,8 @@ import torch
 from experiments import curriculum
 from experiments.convert import to_numpy
 from experiments.curriculum import entry
-from experiments.data import ArrayData
+from experiments.data import ArrayData, Split
+from experiments.second import changed
 from manual.concept import Concept as ManualConcept
 from torch_impl.module import Concept as TorchConcept
 
@@ -40,6 +41,8 @@ class Twin:
         variants: other hyperparameters to check, by name.
         objectives: where training_step takes its steps itself, the losses that it goes back from: names of methods of a batch, each with
             its way back `NAME_backward(dL_dloss=1.0)` by hand.
+        options: a second value of each hyperparameter whose type does not tell one, or not a legal one (experiments/second.py).
+        idle: hyperparameters that change nothing that is compared, each with the reason.
         zero_gradient: parameters whose gradient is exactly zero by mathematics; judged by their gradient alone.
         foretold: False where two right runs part faster than a perturbed copy does: see experiments.compare.Judge.
         sgd_lr: the step size of the trajectory that is checked under plain gradient descent.
@@ -58,6 +61,8 @@ class Twin:
     trainer: Mapping[str, Any] = field(default_factory=lambda: {"max_epochs": 10})
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     objectives: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    idle: Mapping[str, str] = field(default_factory=dict)
     zero_gradient: tuple[str, ...] = ()
     foretold: bool = True
     sgd_lr: float = 0.01
@@ -79,6 +84,14 @@ class Twin:
         """All constructor arguments of the model, of this variant."""
         defaults = {n: p.default for n, p in inspect.signature(self.torch).parameters.items()}
         return {**defaults, **self.model, **(self.variants[variant] if variant else {})}
+
+    def having(self, model: Mapping[str, Any], data_args: Mapping[str, Any] | None = None) -> Twin:
+        """The same pair with these hyperparameters, and these arguments of the data module, in place of its own."""
+        return replace(self, model={**self.model, **model}, data_args={**self.data_args, **(data_args or {})})
+
+    def on(self, change: Callable[[Split], Split]) -> Twin:
+        """The same pair on changed data."""
+        return replace(self, data=changed(self.data, change))
 
     def build(self, seed: int = 0, dtype: str = "float64", variant: str | None = None) -> tuple[ManualConcept, TorchConcept]:
         """A (manual, torch) pair that holds equal parameters.

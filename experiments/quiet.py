@@ -11,6 +11,7 @@ KNOWN = (
     r".*number of training batches .* is smaller than the logging interval.*",
     r".*Checkpoint directory .* exists and is not empty.*",  # a resumed run goes on in its own folder
     r"(?s).*(JsonargparseDeprecationWarning|add_instantiator|instantiate_classes|skip_none)",  # LightningCLI's calls of jsonargparse
+    r".*configure_optimizers` will be overridden by.*",  # by --optimizer, which asks for that
     r".*GPU available but not used.*",  # comparing on the CPU is what was asked for
 )
 """Warnings that are silenced: regular expressions for their messages. In the tests every other one is an error."""

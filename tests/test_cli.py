@@ -18,6 +18,7 @@ import yaml
 import experiments
 from experiments import curriculum
 from experiments.status import AGREE, BAD_INPUT, DISAGREE
+from experiments.vary import STEPS
 from manual import nn
 from tests.helpers import Finished, broken, command, finished, python, undrawn, use
 
@@ -98,7 +99,8 @@ def test_check_finds_all_pairs_equal(dtype: str, here: Path) -> None:
         assert list(row["error"]) == ["loss", "gradient", "parameter", "buffer", "state", "metric", "intermediate"]
         assert 0 <= max(row["error"].values()) <= row["tolerance"]
         twin = experiments.twin(row["name"])
-        assert row["steps"] == (1 + 8) * (1 + len(twin.variants)) + 8  # one step and a trajectory each; and plain gradient descent
+        options = STEPS * len(twin.hyperparameters())
+        assert row["steps"] == (1 + 8) * (1 + len(twin.variants)) + 8 + options  # one step and a trajectory each; plain gradient descent
         assert 0 < row["digits"] < (15.7 if dtype == "float64" else 7)
         assert row["seconds"] > 0
     assert list(here.iterdir()) == []

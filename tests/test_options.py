@@ -1,127 +1,205 @@
-"""Every option of every concept and of its data, set to a second legal value: both sides follow it, and it makes a difference."""
+"""Every option of every concept has a second value that both sides heed alike; an option that a side ignores is named."""
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import pkgutil
+import re
+from argparse import Namespace
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
 import pytest
+import torch
 
 import experiments
-from experiments.compare import errors
-from experiments.convert import to_numpy
+import manual
+from experiments import curriculum
+from experiments.check import check_one
 from experiments.pair import Twin
-from tests.helpers import fit, small_data
+from experiments.second import NoSecondValue, Second, alternatives, defaults, generic
+from experiments.vary import ignored_by_the_data, varied
+from tests.helpers import configured
 
-SECOND: dict[str, Any] = {
-    "softmax.form": "naive",
-    "gradients.lr": 0.3,
-    "gradients.start": (0.4, -0.3),
-    "optimizers.lr": 0.01,
-    "optimizers.start": (0.4, -0.3),
-    "conditioning.data.features": "whitened",
-    "perceptron.data.points": "xor",
-    "softmax_regression.data.dataset": "iris",
-}
-"""Where the second value is not told by a variant or by the first."""
-
-GIVEN = ("features", "classes", "svd.rows", "svd.columns")
-"""Sizes of the model that the data dictate: they are held by the shapes of the parameters."""
-
-ALONGSIDE: dict[str, dict[str, Any]] = {
-    "optimizers.horizon": {"schedule": "cosine"},
-    "expectation.baseline": {"estimator": "score"},
-}
-"""Options that another one must be set for."""
-
-NO_DIFFERENCE = {"wine_quality.data.csv": "where the data are, not what they are", "expectation.data.seed": "every row is the target"}
+NAMES = [e.name for e in curriculum.entries()]
+OPTIONS = Namespace(seed=0, dtype="float64", device="cpu")
+every_concept = pytest.mark.parametrize("name", NAMES)
 
 
-def second(name: str, option: str, first: Any, twin: Twin) -> Any:
-    """Another legal value."""
-    if f"{name}.{option}" in SECOND:
-        return SECOND[f"{name}.{option}"]
-    told = [v[option] for v in twin.variants.values() if v.get(option, first) != first]
-    if isinstance(first, str) and told:
-        return told[0]
-    if isinstance(first, bool):
-        return not first
-    return first + 1 if isinstance(first, int) else 0.75 * first
+def failures(twin: Twin) -> dict[str, str | None]:
+    """What is found of each option, by its label."""
+    return {label: judge.failure for label, judge, _ in varied(twin, OPTIONS) if not judge.passed}
 
 
-def options(of: str) -> list[tuple[str, str]]:
-    """(concept, option) for the constructors of the models, or of the data."""
-    classes = [(t.name, t.torch if of == "model" else t.data) for t in experiments.twins()]
-    return [(name, option) for name, cls in classes for option in inspect.signature(cls).parameters]
+def ignoring(twin: Twin, option: str) -> Twin:
+    """The same pair, whose hand-written side never hears of an option: it always takes the twin's own value."""
+
+    def make(**arguments: Any) -> Any:
+        return twin.manual(**{**arguments, option: twin.hyperparameters()[option]})
+
+    return replace(twin, manual=make)  # type: ignore[arg-type]
 
 
-OF_MODELS = options("model")
-OF_DATA = [(n, o) for n, o in options("data") if f"{n}.data.{o}" not in NO_DIFFERENCE]
+# ---- every option ------------------------------------------------------------------------------------
 
 
-def varied(name: str, option: str) -> tuple[Twin, Twin]:
-    """The twin as it is (with what the option needs), and with the other value."""
+@every_concept
+def test_both_sides_heed_every_option_alike(name: str) -> None:
+    assert failures(experiments.twin(name)) == {}
+
+
+@every_concept
+def test_every_option_has_a_second_value(name: str) -> None:
     twin = experiments.twin(name)
-    twin = replace(twin, model={**twin.model, **ALONGSIDE.get(f"{name}.{option}", {})})
-    first = twin.hyperparameters()[option]
-    return twin, replace(twin, model={**twin.model, option: second(name, option, first, twin)})
+    found = list(alternatives(twin))
+    assert [a.option for a in found] == list(twin.hyperparameters())
+    for a in found:
+        changed = a.twin.hyperparameters()
+        assert changed.pop(a.option) == a.second != a.base.hyperparameters()[a.option]
+        assert changed == {o: v for o, v in a.base.hyperparameters().items() if o != a.option}
 
 
-def shapes(twin: Twin) -> tuple[dict[str, Any], dict[str, Any]]:
-    ours, theirs = twin.build()
-    return {n: p.shape for n, p in ours.named_parameters()}, {n: tuple(p.shape) for n, p in theirs.named_parameters()}
+@every_concept
+def test_every_argument_of_the_data_does_something(name: str) -> None:
+    assert list(ignored_by_the_data(experiments.twin(name))) == []
 
 
-@pytest.mark.parametrize(("name", "option"), OF_MODELS, ids=[f"{n}.{o}" for n, o in OF_MODELS])
-def test_both_sides_follow_every_option_and_it_makes_a_difference(name: str, option: str) -> None:
-    first, other = varied(name, option)
-    if f"{name}.{option}".endswith(GIVEN):
-        by_hand, in_torch = shapes(other)
-        assert by_hand == in_torch
-        assert by_hand != shapes(first)[0]
-        return
-    ends = []
-    for twin in (first, other):
-        has_batches = "batch_size" in inspect.signature(twin.data).parameters
-        lockstep, theirs = fit(twin, 6, data=small_data(twin) if has_batches else twin.make_data())
-        assert lockstep.judge.failure is None
-        assert lockstep.judge.passed
-        ends.append(to_numpy(dict(theirs.state_dict())))
-    assert any(e > 0 for e in errors(*ends).values())
-
-
-@pytest.mark.parametrize(("name", "option"), OF_DATA, ids=[f"{n}.data.{o}" for n, o in OF_DATA])
-def test_every_option_of_the_data_makes_a_difference(name: str, option: str) -> None:
+@every_concept
+def test_what_a_twin_says_of_its_options_is_about_options_that_there_are(name: str) -> None:
     twin = experiments.twin(name)
-    first = twin.make_data()
-    other = twin.make_data(**{option: second(name, f"data.{option}", getattr(first, option), twin)})
-    for data in (first, other):
-        if not data.at_hand():
-            data.use(data.stand_in())
-    assert getattr(other, option) != getattr(first, option)
-    batches = [[np.concatenate([np.ravel(t) for t in batch]) for batch in data.train_dataloader()] for data in (first, other)]
-    assert len(batches[0]) != len(batches[1]) or any(not np.array_equal(a, b) for a, b in zip(*batches, strict=True))
+    known = {*twin.hyperparameters(), *(f"data.{argument}" for argument in defaults(twin.data))}
+    assert {*twin.options, *twin.idle} <= known
 
 
-EDGES: dict[type, tuple[Any, ...]] = {int: (2, 1, 0, -1), float: (1e-3, 0.0, -0.5, 1.0, 1.5, float("nan")), str: ("nothing",)}
-"""Values beside which legal ones begin or end."""
+# ---- a second value ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "option"), OF_MODELS, ids=[f"{n}.{o}" for n, o in OF_MODELS])
-@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
-def test_both_sides_take_the_same_values_and_refuse_the_same(name: str, option: str) -> None:
-    """By a sentence of the concept's own, then the same one, or because a layer or an array cannot be made; layers by hand are stricter."""
+@pytest.mark.parametrize(
+    ("kind", "first", "second"),
+    [
+        (bool, True, False),
+        (bool, False, True),
+        (int, 4, 5),
+        (int, 0, 1),
+        (float, 0.5, 0.25),
+        (Literal["a", "b"], "a", "b"),
+        (Literal["a", "b"], "b", "a"),
+    ],
+)
+def test_the_second_value_follows_from_the_type(kind: Any, first: Any, second: Any) -> None:
+    found = generic("vectors", "option", kind, first)
+    assert found == second
+    assert type(found) is type(second)
+
+
+@pytest.mark.parametrize("first", ["newton", None, (1.0, 2.0), 0.0])
+def test_where_no_type_tells_a_second_value_the_twin_must_declare_one(first: Any) -> None:
+    with pytest.raises(NoSecondValue, match=r"vectors: no second value is known of option=.*declare one in its Twin, options=\{'option'"):
+        generic("vectors", "option", type(first), first)
+
+
+def test_an_option_without_a_second_value_is_refused() -> None:
+    with pytest.raises(NoSecondValue, match="gradients: no second value is known of surface='valley'"):
+        list(alternatives(replace(experiments.twin("gradients"), options={})))
+
+
+def test_a_check_of_it_fails_and_says_so() -> None:
+    found = failures(replace(experiments.twin("gradients"), options={}))
+    assert list(found) == ["options"]
+    assert str(found["options"]).startswith("gradients: no second value is known of surface='valley'")
+
+
+@pytest.mark.parametrize("declared", [0.5, Second(0.5)])
+def test_a_second_value_that_is_the_first_is_refused(declared: Any) -> None:
+    with pytest.raises(NoSecondValue, match=r"vectors: the second value of lr is its first, 0\.5"):
+        list(alternatives(replace(experiments.twin("vectors"), options={"lr": declared})))
+
+
+def test_an_argument_of_the_data_that_does_nothing_is_found() -> None:
+    assert list(ignored_by_the_data(replace(experiments.twin("expectation"), idle={}))) == ["data.seed"]
+
+
+# ---- options that are ignored --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [
+        ("vectors", "lr", "0.25"),
+        ("derivatives", "momentum", "0.45"),
+        ("digits_mlp", "dropout", "0.1"),
+        ("attention", "causal", "False"),
+        ("optimizers", "horizon", "5"),
+    ],
+)
+def test_an_option_that_the_hand_written_side_ignores_is_named(name: str, option: str, value: str) -> None:
+    found = failures(ignoring(experiments.twin(name), option))
+    assert list(found) == [f"option {option}={value}"]
+    assert re.fullmatch(f"{option} is ignored by hand: {value} does what .* does", str(found[f"option {option}={value}"]))
+
+
+def test_check_fails_for_an_option_that_is_ignored() -> None:
+    row, _, found = check_one(ignoring(experiments.twin("vectors"), "lr"), Namespace(**vars(OPTIONS), steps=2))
+    assert row["passed"] is False
+    assert [failure.sentence for failure in found] == ["option lr=0.25: lr is ignored by hand: 0.25 does what 0.5 does"]
+
+
+def test_an_option_that_both_sides_ignore_is_named() -> None:
+    twin = configured(experiments.twin("vectors"), lambda library, parameters: library.SGD(parameters, lr=0.5))
+    assert failures(twin) == {"option lr=0.25": "lr is ignored by hand and in torch: 0.25 does what 0.5 does"}
+
+
+def test_an_option_that_the_torch_side_ignores_is_named() -> None:
+    twin = experiments.twin("vectors")
+
+    class Deaf(twin.torch):  # type: ignore[name-defined, misc]
+        def configure_optimizers(self) -> Any:
+            return torch.optim.SGD(self.parameters(), lr=0.5)
+
+    assert failures(replace(twin, torch=Deaf)) == {"option lr=0.25": "lr is ignored in torch: 0.25 does what 0.5 does"}
+
+
+def test_an_option_that_is_heeded_by_one_step_only_is_a_fault_of_that_step() -> None:
+    """Both sides take another dropout, but the hand-written one a wrong one: nobody ignores anything."""
+    twin = experiments.twin("digits_mlp")
+
+    def make(**arguments: Any) -> Any:
+        return twin.manual(**{**arguments, "dropout": 2 * arguments["dropout"] - 0.2})
+
+    (label, failure), *others = failures(replace(twin, manual=make)).items()  # type: ignore[arg-type]
+    assert (label, others) == ("option dropout=0.1", [])
+    assert re.match(r"step 0: the loss differs by", str(failure))
+
+
+def test_an_idle_option_is_excused_but_only_while_it_is_idle() -> None:
+    twin = configured(experiments.twin("vectors"), lambda library, parameters: library.SGD(parameters, lr=0.5))
+    assert failures(replace(twin, idle={"lr": "a fixed step size"})) == {}
+    excused = replace(experiments.twin("vectors"), idle={"lr": "it is not"})
+    assert failures(excused) == {"option lr=0.25": "lr is not idle, as its Twin says: 0.25 does not do what 0.5 does"}
+
+
+# ---- defaults ------------------------------------------------------------------------------------------
+
+
+@every_concept
+def test_both_sides_have_the_same_defaults(name: str) -> None:
     twin = experiments.twin(name)
-    for value in EDGES.get(type(twin.hyperparameters()[option]), (None,)):
-        answers = []
-        for make in (twin.manual, twin.torch):
-            try:
-                make(**{**twin.model, option: value})
-                answers.append("")
-            except (ValueError, RuntimeError, ZeroDivisionError) as refused:
-                answers.append(str(refused))
-        own = f"{twin.manual.__name__}: "
-        assert answers[0] or not answers[1], value
-        assert answers[0] == answers[1] or not any(own in answer for answer in answers), value
+    assert list(defaults(twin.manual).items()) == list(defaults(twin.torch).items())
+    assert all(value is not inspect.Parameter.empty for value in defaults(twin.torch).values())
+
+
+def documented() -> Iterator[tuple[str, str, str, Any]]:
+    """(class or function, argument, the default that the docstring says, that of the signature) of everything by hand."""
+    for module in pkgutil.walk_packages(manual.__path__, "manual."):
+        for name, found in inspect.getmembers(importlib.import_module(module.name)):
+            if callable(found) and getattr(found, "__module__", None) == module.name:
+                for argument, said in re.findall(r"^ +(\w+): .*default:? ([\d.][\d.e-]*\d)", inspect.getdoc(found) or "", re.MULTILINE):
+                    yield f"{module.name}.{name}", argument, said, inspect.signature(found).parameters[argument].default
+
+
+def test_documented_defaults_are_true() -> None:
+    found = list(documented())
+    assert {"manual.nn.dropout.Dropout", "manual.nn.instancenorm.InstanceNorm2d"} & {name for name, *_ in found}
+    assert [(name, argument) for name, argument, said, true in found if float(said) != true] == []

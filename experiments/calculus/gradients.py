@@ -303,6 +303,7 @@ TWIN = Twin(
             if (surface, method) != ("valley", "newton")
         },
     },
+    options={"surface": "bowl", "method": "gradient_descent", "lr": 0.5, "start": (1.0, -0.5)},
     sgd_lr=0.001,
     before=before,
     figures=figures,

@@ -7,6 +7,7 @@ so is the optimizer's memory.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from experiments import run
 from experiments.data import ArrayData, InputError, Split
 from experiments.figure import BY_HAND, TORCH, draw_both, figure
 from experiments.pair import Twin
+from experiments.second import Second
 from experiments.surfaces import WINDOWS, Make, draw_surface, roll_freely
 from experiments.walk import walk
 from manual.calculus.gradients import HESSIANS
@@ -97,9 +99,7 @@ CLASSICS = ("gradient_descent", "momentum", "nesterov", "rmsprop", "adam", "adam
 
 def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
     """All of them on all three surfaces, whichever was trained; schedules, the step size, momentum and convexity."""
-    rolled = {surface: {name: roll(surface, name) for name in OPTIMIZERS} for surface in SURFACES}
-    for surface, of in rolled.items():
-        of.update({name: roll_freely(surface, make, 60 if name == "lbfgs" else STEPS, shape=shape) for name, (make, shape) in FREE.items()})
+    rolled = roll_all()
     return {
         "paths": paths(rolled),
         "height at every step": heights(rolled),
@@ -109,6 +109,15 @@ def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, F
         "schedules": schedules(),
         "convex or not": convexity(),
     }
+
+
+@cache
+def roll_all() -> Rolled:
+    """Every optimizer on every surface; once, for no figure sees the trained pair."""
+    rolled = {surface: {name: roll(surface, name) for name in OPTIMIZERS} for surface in SURFACES}
+    for surface, of in rolled.items():
+        of.update({name: roll_freely(surface, make, 60 if name == "lbfgs" else STEPS, shape=shape) for name, (make, shape) in FREE.items()})
+    return rolled
 
 
 def paths(rolled: Rolled) -> Figure:
@@ -489,6 +498,14 @@ TWIN = Twin(
             if (surface, optimizer) != ("bowl", "gradient_descent")
         },
         **{f"momentum, {schedule}": {"optimizer": "momentum", "schedule": schedule} for schedule in SCHEDULES if schedule != "constant"},
+    },
+    options={
+        "surface": "saddle",
+        "optimizer": "momentum",
+        "lr": 0.04,
+        "start": (-1.0, 1.0),
+        "schedule": "inverse_root",
+        "horizon": Second(5, given={"schedule": "cosine"}),
     },
     sgd_lr=0.1,
     figures=figures,

@@ -17,6 +17,7 @@ from experiments.convert import to_numpy
 from experiments.data import ArrayData, Split
 from experiments.figure import draw_both, figure
 from experiments.pair import Twin
+from experiments.second import Second, first_columns
 from experiments.walk import walk
 from manual.linear_algebra.svd import LowRank as Manual
 from manual.linear_algebra.svd import rank_k, svd, svdvals, svdvals_by_gram
@@ -261,6 +262,7 @@ TWIN = Twin(
     data=Photograph,
     needs=("eigen",),
     trainer={"max_epochs": 500, "check_val_every_n_epoch": 25},
+    options={"columns": Second(79, data=first_columns(79, array=1))},
     sgd_lr=10.0,
     figures=figures,
     text={"rules": TEXT},

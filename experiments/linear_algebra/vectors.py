@@ -136,7 +136,7 @@ def neighbours(image: np.ndarray, x: np.ndarray, digit: np.ndarray, shown: int =
 def found(manual: Manual, torch_module: Torch, data: OneDigit) -> Figure:
     """The trained direction of both sides, the closed form, and how near the images are to it."""
     (x,) = data.split.train
-    w, theirs = direction(manual.w.data), direction(to_numpy(torch_module.w).astype(np.float64))
+    w, theirs = (direction(p.astype(np.float64)) for p in (manual.w.data, to_numpy(torch_module.w)))
     best = closed_form(x)
     similar = cosine_similarity(x, np.broadcast_to(w, x.shape))
     apart = max(l2_norm(p - q) for p in (w, theirs, best) for q in (w, theirs, best))

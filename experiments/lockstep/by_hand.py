@@ -25,7 +25,10 @@ class HandRun:
         model: the concept.
         settings: manual.trainer.Trainer's, those of the Lightning Trainer.
         noises: what it draws its noise from, one for each process that it plays.
-        shadow: multiply every gradient entry by 1 ± eps before every step, to see what rounding can do.
+        shadow: multiply every gradient entry by 1 ± its rounding before every step, to see what rounding can do.
+
+    Attributes:
+        rounding: of a shadow, each gradient's, as it was measured at the first step of the window; eps where nothing was measured.
     """
 
     def __init__(self, model: ManualConcept, settings: Mapping[str, Any], noises: Sequence[SharedNoise], shadow: bool = False) -> None:
@@ -36,6 +39,7 @@ class HandRun:
         self.names = {id(p): name for name, p in model.named_parameters()}
         self.gradient: dict[str, np.ndarray] = {}  # of the latest step, before clipping
         self.loss = 0.0  # the latest that was gone back from
+        self.rounding: dict[str, float] = {}
         self.perturbed = 0  # how often gradients were perturbed
         self._forget()
         self._listen()
@@ -129,9 +133,9 @@ class HandRun:
         if self.shadow:
             rng = np.random.Generator(np.random.Philox(key=0, counter=[0, 0, 0, self.perturbed]))
             self.perturbed += 1
-            for p in self.model.parameters():
+            for name, p in self.model.named_parameters():
                 if p.has_grad:
-                    p.grad = p.grad * rounding_factors(rng, p.data)
+                    p.grad = p.grad * rounding_factors(rng, p.data, self.rounding.get(name, 0.0))
 
     def perturb_weights(self, number: int) -> None:
         """Multiply every weight by 1 ± eps."""
@@ -165,6 +169,7 @@ class HandRun:
             "schedules": [schedule.scheduler.state_dict() for schedule in self.trainer.schedules],
             "metrics": dict(self.trainer.callback_metrics),
             "perturbed": self.perturbed,
+            "rounding": dict(self.rounding),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -174,6 +179,7 @@ class HandRun:
         for schedule, of in zip(self.trainer.schedules, state["schedules"], strict=True):
             schedule.scheduler.load_state_dict(of)
         self.trainer.callback_metrics, self.perturbed = dict(state["metrics"]), int(state["perturbed"])
+        self.rounding = dict(state["rounding"])
 
 
 class AllRanks(Trainer):
@@ -222,9 +228,9 @@ class AllRanks(Trainer):
         return loss
 
 
-def rounding_factors(rng: np.random.Generator, like: np.ndarray) -> np.ndarray:
-    """1 + eps or 1 − eps for each entry."""
-    eps = float(np.finfo(like.dtype).eps)
+def rounding_factors(rng: np.random.Generator, like: np.ndarray, rounding: float = 0.0) -> np.ndarray:
+    """1 + eps or 1 − eps for each entry, or what stands for eps where rounding was measured to be more."""
+    eps = max(float(np.finfo(like.dtype).eps), rounding)
     return np.where(rng.integers(0, 2, like.shape, dtype=np.int8) == 1, 1 + eps, 1 - eps).astype(like.dtype)
 
 

@@ -7,7 +7,8 @@ optimizers takes; the two lists are paired and judged.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ from experiments.data import InputError
 from experiments.explain import Line, explain, rows_of
 from experiments.lockstep import ranks
 from experiments.lockstep.by_hand import HandRun, of_torch
-from experiments.lockstep.floor import rounding_of_sums
+from experiments.lockstep.floor import rounding_of_step
 from experiments.lockstep.in_torch import TorchRun
 from experiments.look import Row, intermediates, look, objectives
 from experiments.noise import SharedNoise, put, share_hand, share_torch
@@ -32,6 +33,9 @@ from manual.concept import Batch
 from manual.module import no_grad
 
 Mode = Literal["free", "spot", "off"]
+SHADOWS = 8
+"""How many shadows a second look at a step has, at most: one may by chance decide every tie as the hand does."""
+
 DTYPES = {"64-true": "float64", "32-true": "float32"}
 
 
@@ -183,9 +187,6 @@ class LockStep(pl.Callback):
         self.first_micro_batch, self.first_batch_idx, self.first_step = self.micro_batches, batch_idx, trainer.global_step
         if not self.comparing:
             return
-        if self.window_begins:
-            self.judge.set_floor(rounding_of_sums(pl_module, self.twin.objectives, self.batch, self.noise, self.micro_batches))
-        self.window_begins = self.mode == "spot"  # where every look is a window of its own
         self.before = of_torch(pl_module, trainer.optimizers)
         if self.mode == "spot":
             options = None if pl_module.automatic_optimization else [to_numpy(o.state_dict()["param_groups"]) for o in trainer.optimizers]
@@ -282,8 +283,13 @@ class LockStep(pl.Callback):
         if difference := order_of(ours.steps, theirs.steps):
             self.judge.convict(f"step {self.first_step}: {difference}")
         judgements = self._judgements(self.judge, ours, theirs, shadow[0] if shadow else None)
+        if any(j.beyond is not None for j in judgements) and self.judge.raise_floor(self._rounding(pl_module)):
+            judgements = [self.judge.review(j) if j.beyond is not None else j for j in judgements]
         beyond = [j for j in judgements if j.beyond is not None]
         self.partings = self.partings + 1 if beyond else 0
+        if self.window_begins and not beyond:
+            self._measure_rounding(judgements)
+        self.window_begins = False
         if beyond and self._rounding_explains(trainer, pl_module, ours, theirs):
             self._new_window(trainer, pl_module)
         else:
@@ -295,6 +301,12 @@ class LockStep(pl.Callback):
         for i, (a, b, found) in enumerate(zip(ours.steps, theirs.steps, judgements, strict=False)):
             loss, gradient, parameter = (found.worst(kind) for kind in ("loss", "gradient", "parameter"))
             self.records.append(Record(self.first_step + i, a.loss, b.loss, loss, gradient, parameter, b.optimizer))
+
+    def _measure_rounding(self, judgements: list[Judgement]) -> None:
+        """From equal weights the two gradients differ by rounding alone: by so much the shadow's are to be perturbed in this window."""
+        found = [j.found["gradient"] for j in judgements if "gradient" in j.found]
+        for run in self.runs[1:]:
+            run.rounding = {name: max(e.get(name, 0.0) for e in found) for name in {n for e in found for n in e}}
 
     def _judgements(self, judge: Judge, ours: Round, theirs: Round, shadow: Round | None) -> list[Judgement]:
         """Of each step, and then of what was logged."""
@@ -336,14 +348,27 @@ class LockStep(pl.Callback):
         self.judge.convict(judgement)
 
     def _look_again(self, pl_module: Any) -> list[Row]:
-        weights, now = self.before[0], {key: t.detach().clone() for key, t in pl_module.state_dict().items()}
-        pl_module.load_state_dict(to_torch(weights, pl_module.device))
+        with self._as_before(pl_module) as batch:
+            try:
+                return self._look(pl_module, batch, self.first_micro_batch, self.before[0])
+            except HandRaised:
+                return []
+
+    def _rounding(self, pl_module: Any) -> float:
+        """What rounding does to this very step in torch."""
+        with self._as_before(pl_module) as batch, np.errstate(all="ignore"):
+            return rounding_of_step(self.twin, pl_module, batch, self.noise, self.first_micro_batch)
+
+    @contextmanager
+    def _as_before(self, pl_module: Any) -> Iterator[Any]:
+        """For the time of the `with`, torch has the weights with which it began the round; gives the first batch that it saw then."""
+        now = {key: t.detach().clone() for key, t in pl_module.state_dict().items()}
+        pl_module.load_state_dict(to_torch(self.before[0], pl_module.device))
         try:
-            return self._look(pl_module, to_torch(self.batches[0][0], pl_module.device), self.first_micro_batch, weights)
-        except HandRaised:
-            return []
+            yield to_torch(self.batches[0][0], pl_module.device)
         finally:
             pl_module.load_state_dict(now)
+            self.noise.begin(self.micro_batches)
 
     def _rounding_explains(self, trainer: pl.Trainer, pl_module: pl.LightningModule, ours: Round, theirs: Round) -> bool:
         """Whether these very steps agree when they start from torch's own weights.
@@ -359,15 +384,16 @@ class LockStep(pl.Callback):
         lrs = [(a.state["lr"], b.state["lr"]) for a, b in zip(ours.steps, theirs.steps, strict=True)]
         if any(max(errors(a, b).values()) > ONE_STEP["float64"] for a, b in lrs):
             return False
-        rounds = [self._again(trainer, pl_module, shadow) for shadow in (False, True)]
-        return all(j.beyond is None for j in self._judgements(self.judge.same_measure(), rounds[0], theirs, rounds[1]))
+        again, judge = self._again(trainer, pl_module), self.judge.same_measure()
+        shadows = (self._again(trainer, pl_module, i) for i in range(SHADOWS))  # which way a tie falls is a matter of luck
+        return any(all(j.beyond is None for j in self._judgements(judge, again, theirs, shadow)) for shadow in shadows)
 
-    def _again(self, trainer: pl.Trainer, pl_module: pl.LightningModule, shadow: bool) -> Round:
-        """The same batches once more, by hand, from torch's weights."""
-        run = self._hand_run(trainer, pl_module, shadow)
+    def _again(self, trainer: pl.Trainer, pl_module: pl.LightningModule, shadow: int | None = None) -> Round:
+        """The same batches once more, by hand, from torch's weights; as the how-manieth shadow, if it is one."""
+        run = self._hand_run(trainer, pl_module, shadow is not None)
         run.load(*self.before, self.options_before)
-        if shadow:
-            run.perturb_weights(self.first_step)
+        if shadow is not None:
+            run.perturb_weights(SHADOWS * self.first_step + shadow)
         for i, arrays in enumerate(self.batches):
             last = trainer.is_last_batch and i == len(self.batches) - 1
             batch = arrays if trainer.world_size > 1 else arrays[0]
@@ -492,8 +518,8 @@ class LockStep(pl.Callback):
         for run, saved in zip(self.runs, state["runs"], strict=True):
             run.load_state_dict(saved)
         self.judge.load_state_dict(state["judge"])
-        self.records = [Record._make([int(row[0]), *map(float, row[1:-1]), int(row[-1])]) for row in state["records"]]
         self.window_begins = state["window_begins"]
+        self.records = [Record._make([int(row[0]), *map(float, row[1:-1]), int(row[-1])]) for row in state["records"]]
 
 
 def ieee_arithmetic() -> None:

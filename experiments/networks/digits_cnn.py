@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from experiments import run
+from experiments.convert import in_dtype_of
 from experiments.data import ArrayData, DigitImages
 from experiments.figure import figure
 from experiments.pair import Twin
@@ -131,7 +132,7 @@ def feature_maps(manual: Manual, x: np.ndarray) -> Figure:
 
 def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """The kernel, the routes of the gradient through pooling, and the feature maps, for the first held-out digit."""
-    x, y = data.split.val[0][0], int(data.split.val[1][0])
+    x, y = in_dtype_of(manual, data.split.val[0][0]), int(data.split.val[1][0])
     return {
         "a kernel slides": sliding_kernel(manual, x),
         "pooling routes the gradient": pooling_routes(manual, x, y),

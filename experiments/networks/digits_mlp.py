@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from experiments import run
+from experiments.convert import in_dtype_of
 from experiments.data import ArrayData, Digits
 from experiments.figure import figure
 from experiments.pair import Twin
@@ -28,7 +29,7 @@ def what_minus_what(manual: Manual, data: ArrayData) -> Figure:
     """p − y for the held-out digit that is read worst: what each score is told to do."""
     x, y = data.split.val
     with no_grad():
-        p = softmax(manual(x), axis=1)
+        p = softmax(manual(in_dtype_of(manual, x)), axis=1)
     worst = int(np.argmin(p[np.arange(len(y)), y]))
     truth = np.eye(10)[y[worst]]
     fig, axes = figure(
@@ -53,7 +54,7 @@ def misread(manual: Manual, data: ArrayData) -> Figure:
     """The held-out digits that are read wrongly, each with what it was taken for."""
     x, y = data.split.val
     with no_grad():
-        read = manual(x).argmax(axis=1)
+        read = manual(in_dtype_of(manual, x)).argmax(axis=1)
     wrong = np.flatnonzero(read != y)[:24]
     fig, axes = figure(
         f"{np.sum(read != y)} of {len(y)} held-out digits are misread"

@@ -297,6 +297,7 @@ TWIN = Twin(
     data=WineQuality,
     needs=("chain_rule", "hidden_layer", "linear_regression"),
     trainer={"max_epochs": 200},
+    idle={"data.csv": "a path to a file that is not here; tests/test_wine_data.py gives it one"},
     sgd_lr=0.005,
     figures=figures,
     text={"how good is it": HOW_GOOD.strip(), "the article's backward": ARTICLE.strip()},

@@ -288,6 +288,7 @@ TWIN = Twin(
     data=Scaled,
     needs=("linear_regression", "eigen"),
     trainer={"max_epochs": 1200, "check_val_every_n_epoch": 100},
+    options={"data.features": "raw"},
     sgd_lr=0.2,
     figures=figures,
     text={"steps and the condition number": TEXT},

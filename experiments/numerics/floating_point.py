@@ -20,6 +20,7 @@ from experiments.convert import to_numpy, to_torch
 from experiments.data import Digits, Split
 from experiments.figure import BY_HAND, TORCH, draw_both, figure
 from experiments.pair import Twin
+from experiments.second import Second
 from manual.concept import Batch
 from manual.numerics.floating_point import (
     FORMATS,
@@ -433,6 +434,7 @@ TWIN = Twin(
         "float16 without loss scaling": {"scaling": False},
         "float16 with a scale that is too large": {"init_scale": 2.0**41, "growth_interval": 2},
     },
+    options={"format": "bfloat16", "growth_interval": 2, "micro_batches": Second(1, given={"scaling": False})},
     sgd_lr=0.25,
     figures=figures,
     text={"formats": TEXT},

@@ -16,6 +16,7 @@ from experiments.convert import to_numpy
 from experiments.data import ArrayData, InputError, Split
 from experiments.figure import BY_HAND, TORCH, draw_both, figure
 from experiments.pair import Twin
+from experiments.second import Second, first_columns
 from experiments.walk import Path, walk
 from manual.nn.functional import log_softmax, softmax, softplus
 from manual.numerics.softmax import Classifier as Manual
@@ -287,6 +288,8 @@ TWIN = Twin(
     data=FarPoint,
     needs=("likelihood",),
     trainer={"max_epochs": 1200, "check_val_every_n_epoch": 50},
+    options={"features": Second(1, data=first_columns(1)), "form": Second("naive", data_args={"far": 5.0})},
+    idle={"form": "on paper the two forms are one thing; they part only where a power of e overflows"},
     sgd_lr=0.4,
     figures=figures,
     text={"two forms of one thing": TEXT},

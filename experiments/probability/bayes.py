@@ -19,6 +19,7 @@ from experiments.data import Digits, Split
 from experiments.figure import TORCH, draw_both, figure
 from experiments.pair import Twin
 from experiments.regression.linear_regression import FEATURES, Diabetes
+from experiments.second import Second, first_columns
 from manual.probability import bayes as by_hand
 from manual.probability.bayes import Bayes as Manual
 from manual.probability.distributions import bernoulli_sample, normal_log_prob, normal_sample
@@ -239,6 +240,7 @@ TWIN = Twin(
     needs=("distributions", "ridge"),
     trainer={"max_epochs": 600, "check_val_every_n_epoch": 50},
     variants={"a nearly flat prior": {"prior_scale": 100.0}},
+    options={"features": Second(9, data=first_columns(9))},
     sgd_lr=0.2,
     figures=figures,
     text={"before and after": TEXT},

@@ -98,7 +98,7 @@ def places(name: str) -> np.ndarray:
 
 def density(functions: Any, name: str, args: Any) -> np.ndarray:
     """The probabilities, or the density, at `places`."""
-    inputs = places(name), *args
+    inputs = places(name), *(np.asarray(a, np.float64) for a in args)
     y = getattr(functions, f"{name}_log_prob")(*(inputs if functions is by_hand else to_torch(inputs)))
     return np.exp(y if functions is by_hand else to_numpy(y))
 

@@ -17,6 +17,7 @@ from experiments.convert import to_numpy
 from experiments.data import ArrayData, InputError, Split
 from experiments.figure import TORCH, figure
 from experiments.pair import Twin
+from experiments.second import Second
 from experiments.walk import walk_by_hand
 from manual.probability.expectation import Expectation as Manual
 from manual.probability.expectation import (
@@ -335,6 +336,8 @@ TWIN = Twin(
     needs=("distributions",),
     trainer={"max_epochs": 50, "check_val_every_n_epoch": 10},
     variants={"score function": {"estimator": "score"}, "score function, no baseline": {"estimator": "score", "baseline": False}},
+    options={"estimator": "score", "baseline": Second(False, given={"estimator": "score"})},
+    idle={"data.seed": "all examples are the same number; what is drawn for them is drawn with the run's own seed"},
     sgd_lr=0.1,
     before=before,
     figures=figures,

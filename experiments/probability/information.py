@@ -263,6 +263,7 @@ TWIN = Twin(
     needs=("expectation",),
     trainer={"max_epochs": 400, "check_val_every_n_epoch": 10},
     variants={"reverse": {"direction": "reverse"}},
+    options={"direction": "reverse"},
     sgd_lr=0.1,
     before=before,
     figures=figures,

@@ -17,6 +17,7 @@ from experiments.convert import to_numpy
 from experiments.data import ArrayData, Split, split_at_random, standardise
 from experiments.figure import BY_HAND, TORCH, draw_both, figure
 from experiments.pair import Twin
+from experiments.second import Second, first_columns
 from experiments.walk import Path, walk
 from manual.linear_algebra.matrices import substitute
 from manual.probability import multivariate_normal as by_hand
@@ -204,6 +205,7 @@ TWIN = Twin(
     data=Sepals,
     needs=("distributions", "eigen"),
     trainer={"max_epochs": 400, "check_val_every_n_epoch": 10},
+    options={"features": Second(1, data=first_columns(1))},
     sgd_lr=0.1,
     figures=figures,
     text={"the root of a covariance": TEXT},

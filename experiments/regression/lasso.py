@@ -17,6 +17,7 @@ from experiments.figure import BY_HAND, TORCH, draw_both, figure
 from experiments.pair import Twin
 from experiments.regression.linear_regression import FEATURES, Diabetes
 from experiments.regression.ridge import COLOURS
+from experiments.second import Second, first_columns
 from experiments.weights import draw_weights, three_times
 from manual.regression import lasso as by_hand
 from manual.regression.lasso import Lasso as Manual
@@ -157,6 +158,7 @@ TWIN = Twin(
     needs=("ridge",),
     trainer={"max_epochs": 400, "check_val_every_n_epoch": 50},
     variants={"least squares": {"alpha": 0.0}, "few weights": {"alpha": 10.0}},
+    options={"features": Second(9, data=first_columns(9))},
     sgd_lr=0.4,
     figures=figures,
     text={"things to try": TEXT},

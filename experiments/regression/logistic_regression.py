@@ -20,6 +20,7 @@ from experiments.data import ArrayData, Split, split_at_random, standardise
 from experiments.figure import BY_HAND, TORCH, TWO_CLASSES, draw_both, figure
 from experiments.pair import Twin
 from experiments.regression.linear_regression import as_row
+from experiments.second import Second, first_columns
 from experiments.walk import walk
 from experiments.weights import draw_weights, three_times
 from manual.module import Parameter
@@ -245,6 +246,7 @@ TWIN = Twin(
     needs=("linear_regression",),
     trainer={"max_epochs": 500, "check_val_every_n_epoch": 50},
     variants={"no price on length": {"alpha": 0.0}},
+    options={"features": Second(29, data=first_columns(29))},
     sgd_lr=0.5,
     figures=figures,
     text={"things to try": TEXT},

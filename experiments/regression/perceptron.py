@@ -18,6 +18,7 @@ from experiments.data import ArrayData, InputError, Split, split_at_random, stan
 from experiments.figure import BY_HAND, TORCH, TWO_CLASSES, figure
 from experiments.pair import Twin
 from experiments.regression.softmax_regression import iris
+from experiments.second import Second, first_columns
 from manual.regression.perceptron import Perceptron as Manual
 from manual.regression.perceptron import mistake_bound, rosenblatt
 from torch_impl.regression.perceptron import Perceptron as Torch
@@ -173,6 +174,7 @@ TWIN = Twin(
     data=TwoKinds,
     needs=("linear_regression",),
     trainer={"max_epochs": 5},
+    options={"data.points": "xor", "features": Second(1, data=first_columns(1))},
     sgd_lr=1.0,
     figures=figures,
     text={"things to try": TEXT},

@@ -17,6 +17,7 @@ from experiments.data import ArrayData
 from experiments.figure import draw_both, figure
 from experiments.pair import Twin
 from experiments.regression.linear_regression import FEATURES, Diabetes, as_row
+from experiments.second import Second, first_columns
 from experiments.weights import draw_weights, three_times
 from manual.regression.linear_regression import normal_equation
 from manual.regression.ridge import Ridge as Manual
@@ -213,6 +214,7 @@ TWIN = Twin(
     needs=("linear_regression",),
     trainer={"max_epochs": 600, "check_val_every_n_epoch": 50},
     variants={"least squares": {"alpha": 0.0}},
+    options={"features": Second(9, data=first_columns(9))},
     sgd_lr=0.2,
     figures=figures,
     text={"alpha": TEXT},

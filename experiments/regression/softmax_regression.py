@@ -18,6 +18,7 @@ from experiments.convert import to_numpy
 from experiments.data import ArrayData, Digits, InputError, Split, split_at_random, standardise
 from experiments.figure import BY_HAND, TORCH, draw_both, figure
 from experiments.pair import Twin
+from experiments.second import Second, first_columns
 from experiments.walk import walk
 from manual.module import Parameter, no_grad
 from manual.nn.functional import softmax
@@ -226,6 +227,7 @@ TWIN = Twin(
     needs=("logistic_regression",),
     trainer={"max_epochs": 400, "check_val_every_n_epoch": 50},
     variants={"no price on length": {"alpha": 0.0}},
+    options={"data.dataset": "iris", "features": Second(63, data=first_columns(63))},
     sgd_lr=1.0,
     figures=figures,
     text={"things to try": TEXT},

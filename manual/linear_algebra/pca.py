@@ -256,7 +256,7 @@ class LinearAutoencoder(Concept):
         self,
         features: int = 4,
         components: int = 2,
-        lr: float = 0.04,
+        lr: float = 0.015,
         momentum: float = 0.95,
         *,
         rng: np.random.Generator | None = None,

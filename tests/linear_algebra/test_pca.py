@@ -272,14 +272,25 @@ def test_run_agrees_and_ends_in_the_plane_of_the_components_on_both_sides(traine
         (lockstep.hand.model.W_e.data, lockstep.hand.model.W_d.data),
         (to_numpy(theirs.W_e), to_numpy(theirs.W_d)),
     ):
-        assert by_hand.principal_angles(W_d.T, best.components_.T) == pytest.approx([0, 0], abs=1e-10)
-        assert subspace_angles(W_d.T, best.components_.T) == pytest.approx([0, 0], abs=1e-10)
-        assert by_hand.principal_angles(W_e, best.components_.T) == pytest.approx([0, 0], abs=1e-10)
-        assert error(W_e @ W_d, best.components_.T @ best.components_) < 1e-10
+        assert by_hand.principal_angles(W_d.T, best.components_.T) == pytest.approx([0, 0], abs=1e-6)  # "0 to six digits"
+        assert subspace_angles(W_d.T, best.components_.T) == pytest.approx([0, 0], abs=1e-6)
+        assert by_hand.principal_angles(W_e, best.components_.T) == pytest.approx([0, 0], abs=1e-6)
+        assert error(W_e @ W_d, best.components_.T @ best.components_) < 1e-6
     lowest = by_hand.lowest_loss(x, 2)
     assert lowest == pytest.approx(np.var(x, axis=0).sum() * (1 - best.explained_variance_ratio_.sum()), rel=1e-12)
     for loss in (lockstep.records[-1].loss_manual, lockstep.records[-1].loss_torch, lockstep.metrics["loss/val"]):
-        assert loss == pytest.approx(lowest, rel=1e-12)
+        assert loss == pytest.approx(lowest, rel=1e-10)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_step_size_holds_for_every_seed(dtype: str) -> None:
+    """With lr 0.04 the swings of the momentum threw the weights of seeds 10 and 35 out to where the slope is too steep for it."""
+    (x,) = (a.astype(dtype) for a in TWIN.make_data().split.train)
+    for seed in range(61):
+        walked = walk_by_hand(TWIN.build(seed, dtype)[0], (x,), 120)
+        losses = [((x @ W_e @ W_d - x) ** 2).sum() / len(x) for W_e, W_d in zip(walked["W_e"], walked["W_d"], strict=True)]
+        assert max(losses[1:]) < losses[0], seed
+        assert losses[-1] < 0.4
 
 
 def test_figures_are_drawn(trained: tuple[LockStep, pl.LightningModule]) -> None:
@@ -306,7 +317,7 @@ def test_figures_are_drawn(trained: tuple[LockStep, pl.LightningModule]) -> None
     assert max(map(abs, second[2:])) < 0.2
     rebuilt = drawn["four lengths on paper"].axes[2].lines
     dots = np.concatenate([line.get_xydata() for line in rebuilt if line.get_marker() == "o"])
-    assert rebuilt[-1].get_xydata() == pytest.approx(dots, abs=1e-9)
+    assert rebuilt[-1].get_xydata() == pytest.approx(dots, abs=1e-6)
     rings, points = (np.concatenate([line.get_xydata() for line in drawn["four lengths on paper"].axes[1].lines[i::2]]) for i in (0, 1))
     assert error(points, rings) < 1e-10
     angles, above = drawn["reaching the plane"].axes
@@ -324,7 +335,7 @@ def test_figures_are_drawn(trained: tuple[LockStep, pl.LightningModule]) -> None
     ("settings", "standardised", "lowest", "above"),
     [
         ({"components": 1}, False, 0.3424, 1e-10),
-        ({"components": 3, "lr": 0.03}, False, 0.0237, 1e-8),
+        ({"components": 3}, False, 0.0237, 1e-10),
         ({"momentum": 0.0}, False, 0.1014, 0.01),
         ({}, True, 0.1675, 1e-10),
     ],
@@ -333,7 +344,7 @@ def test_things_to_try_end_where_the_text_says(settings: dict[str, Any], standar
     (x,) = Iris(standardised=standardised).split.train
     best = by_hand.lowest_loss(x, settings.get("components", 2))
     assert best == pytest.approx(lowest, abs=5e-5)
-    walked = walk_by_hand(by_hand.LinearAutoencoder(**settings, rng=np.random.default_rng(0)), (x,), 1200)
+    walked = walk_by_hand(by_hand.LinearAutoencoder(**settings, rng=np.random.default_rng(0)), (x,), 2500)
     loss = ((x @ walked["W_e"][-1] @ walked["W_d"][-1] - x) ** 2).sum() / len(x)
     assert -1e-12 < loss / best - 1 < above
 

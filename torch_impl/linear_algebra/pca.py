@@ -63,7 +63,7 @@ class LinearAutoencoder(Concept):
     Shapes: x (N, D) with mean 0, W_e (D, k), W_d (k, D).
     """
 
-    def __init__(self, features: int = 4, components: int = 2, lr: float = 0.04, momentum: float = 0.95) -> None:
+    def __init__(self, features: int = 4, components: int = 2, lr: float = 0.015, momentum: float = 0.95) -> None:
         super().__init__()
         self.save_hyperparameters()
         self.lr, self.momentum = lr, momentum
