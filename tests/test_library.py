@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,7 @@ import experiments.library
 import manual
 import manual.nn
 from experiments.compare import ONE_STEP
-from experiments.library.case import CASES, Case, central_differences, draw_sizes, failures, judge
+from experiments.library.case import CASES, Case, Pair, central_differences, draw_sizes, failures, judge, lay_out, like, to_torch
 from experiments.library.derivative_case import DERIVATIVE_CASES, DerivativeCase, differences, judge_derivative
 from experiments.library.mutation_targets import Handwriting, import_all
 from manual.module import Module
@@ -113,6 +114,87 @@ def test_every_class_with_a_backward_has_a_case() -> None:
 def test_every_case_has_a_label_of_its_own() -> None:
     names = [str(c) for c in CASES]
     assert sorted({n for n in names if names.count(n) > 1}) == []
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_case_is_judged_in_the_dtype_and_with_the_numbers_that_are_asked_for(dtype: str) -> None:
+    """float32 is told by its rounding: errors that float64 never has."""
+    case = next(c for c in CASES if str(c) == "Linear-plain")
+    sizes = draw_sizes(case, np.random.default_rng(0))
+    pair = Pair(case, sizes, 3, dtype)
+    held = [*pair.hand.state_dict().values(), *(p.detach().numpy() for p in pair.torch.parameters()), *pair.inputs()[0]]
+    assert {array.dtype.name for array in held} == {dtype}
+    worst = max(judge(case, sizes, 3, dtype).values())
+    assert worst < ONE_STEP[dtype]
+    assert (worst > ONE_STEP["float64"]) is (dtype == "float32")
+    assert judge(case, sizes, 3, dtype) == judge(case, sizes, 3, dtype) != judge(case, sizes, 4, dtype)
+
+
+class Grown(manual.nn.Linear):
+    """It writes into what it is given: in its forward, or in its backward."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        y = super().forward(x)
+        if self.spoils == "an input":
+            x += 1
+        return y
+
+    def backward(self, dL_dy: np.ndarray) -> np.ndarray:
+        dL_dx = super().backward(dL_dy)
+        if self.spoils == "its argument":
+            dL_dy += 1
+        return dL_dx
+
+
+@pytest.mark.parametrize(("spoils", "words"), [("an input", "an input was changed"), ("its argument", "backward changed its argument")])
+def test_what_a_layer_is_given_it_must_not_change(spoils: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = next(c for c in CASES if str(c) == "Linear-plain")
+    monkeypatch.setattr(Grown, "spoils", spoils, raising=False)
+    monkeypatch.setattr(manual.nn, "Linear", Grown)
+    with pytest.raises(AssertionError, match=words):
+        judge(case, draw_sizes(case, np.random.default_rng(0)), 0)
+
+
+def test_layouts_hold_the_same_numbers_and_repeated_ones_the_first_row() -> None:
+    x = np.arange(12.0).reshape(3, 4)
+    plain, strided, repeated = (lay_out(x, layout) for layout in LAYOUTS)
+    assert plain is x
+    assert np.array_equal(strided, x)
+    assert not strided.flags.c_contiguous
+    assert np.array_equal(repeated, x[[0, 0, 0]])
+    assert repeated.strides[0] == 0
+    number = np.float64(3.0)
+    assert all(lay_out(number, layout) is number and lay_out("text", layout) == "text" for layout in LAYOUTS)
+
+
+def test_tensors_are_copies_nested_as_the_arrays_are_and_floats_can_learn() -> None:
+    x, i = np.ones(2), np.arange(2)
+    (a, (b, c)), n = to_torch((x, (i, "text")), learn=True), to_torch(3)
+    assert (a.requires_grad, b.requires_grad, c, n) == (True, False, "text", 3)
+    assert not to_torch(x).requires_grad
+    with torch.no_grad():
+        a += 1
+    assert x.tolist() == [1, 1]
+
+
+def test_a_pair_begins_with_the_same_random_weights_but_for_those_that_its_case_gives() -> None:
+    given = next(c for c in CASES if c.build(np.random.default_rng(0), **draw_sizes(c, np.random.default_rng(0))).seeded)
+    pair = Pair(given, draw_sizes(given, np.random.default_rng(0)), 0)
+    for key, value in pair.built.seeded.items():
+        assert np.array_equal(pair.hand.state_dict()[key], value)
+        assert np.array_equal(pair.torch.state_dict()[key].numpy(), value)
+    norm = next(c for c in CASES if c.name == "BatchNorm1d")
+    pair = Pair(norm, draw_sizes(norm, np.random.default_rng(0)), 0)
+    state = pair.hand.state_dict()
+    assert all(np.array_equal(tensor.numpy(), state[key]) for key, tensor in pair.torch.state_dict().items())
+    assert not np.isin(state["weight"], [0, 1]).any()
+    assert not np.isin(state["running_mean"], [0, 1]).any()
+    assert state["running_var"].min() > 0
+
+
+def test_gradients_are_handed_back_nested_as_the_outputs_are() -> None:
+    assert like((0, [0, (0, 0)]), [1, 2, 3, 4]) == (1, (2, (3, 4)))
+    assert like(0, [7]) == 7
 
 
 @pytest.mark.parametrize("what", ["output", "gradient of input", "gradient of weight", "gradient of bias"])

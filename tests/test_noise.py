@@ -31,6 +31,7 @@ def test_a_draw_depends_on_its_key_and_on_nothing_else() -> None:
     assert all(np.array_equal(draw(**key), a) for key, a in zip(keys, draws, strict=True))
     assert len({a.tobytes() for a in draws}) == len(keys)
     assert not np.array_equal(draw(micro_batch=1, call=0), draw(micro_batch=0, call=1))
+    assert len({draw(call=call).tobytes() for call in range(4)}) == 4
 
 
 def test_a_micro_batch_can_be_entered_without_those_before_it() -> None:

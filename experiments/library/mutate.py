@@ -3,6 +3,8 @@
 A mutant is one mistake in one function. Its code stands in for the function's own while the cases of its class are judged; nothing
 is written to disk. It is killed if a case fails or does not end, and a mistake that raises is noticed without any case. If neither
 happens it lived: the cases have a gap, unless `equivalent_mutants` says why it computes the same.
+
+With `--program` mistakes are made in everything else (program.py), and the tests that run the changed function must notice.
 """
 
 from __future__ import annotations
@@ -362,7 +364,7 @@ def print_report(report: Report, console: Console) -> None:
     for what, found in (
         ("no case", report.without_case),
         ("fails with no mistake made", report.broken),
-        ("stale in equivalent_mutants.py", report.stale),
+        ("stale in the list of equivalent mutants", report.stale),
     ):
         for name in found:
             console.print(Text(f"{what}: {name}"), soft_wrap=True)
@@ -376,10 +378,24 @@ def counts(results: Iterable[Result]) -> list[str]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `python -m experiments mutate`."""
-    parser.add_argument("names", nargs="*", metavar="NAME", help="classes, functions and concepts of manual; all if none is named")
-    parser.add_argument("--seeds", type=int, default=3, help="how many seeds a mutant must survive to have lived (default 3)")
-    parser.add_argument("--sample", type=int, metavar="N", help="only so many mutants, drawn at random")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="classes, functions and concepts of manual; with --program files and folders, as experiments/data.py; all by default",
+    )
+    parser.add_argument("--program", action="store_true", help="mistakes in everything but the backwards, judged by the tests that run it")
+    parser.add_argument("--seeds", type=positive, default=3, help="how many seeds a mutant must survive to have lived (default 3)")
+    parser.add_argument("--sample", type=positive, metavar="N", help="only so many mutants, drawn at random")
     parser.add_argument("--seed", type=int, default=0, help="of the sample (default 0)")
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
+    return number
 
 
 def main(options: argparse.Namespace) -> int:
@@ -387,11 +403,24 @@ def main(options: argparse.Namespace) -> int:
     console, errors = Console(), Console(stderr=True)
     start = time.perf_counter()
     try:
-        with errors.status("") as status:
-            report = mutate(options.names, seeds=options.seeds, sample=options.sample, seed=options.seed, progress=status.update)
+        report = in_program(options, errors) if options.program else in_backwards(options, errors)
     except UnknownName as wrong:
         errors.print(Text(f"mutate: {wrong}"))
         return 2
     print_report(report, console)
     console.print(f"{len(report.results)} mutants in {time.perf_counter() - start:.0f} s")
     return 0 if report.passed else 1
+
+
+def in_backwards(options: argparse.Namespace, errors: Console) -> Report:
+    """What the tables of cases notice."""
+    with errors.status("") as status:
+        return mutate(options.names, seeds=options.seeds, sample=options.sample, seed=options.seed, progress=status.update)
+
+
+def in_program(options: argparse.Namespace, errors: Console) -> Report:
+    """What the tests notice. No moving status here: it would be a thread, and processes are forked."""
+    from experiments.library.program import mutate_program
+
+    said = partial(errors.print, markup=False, highlight=False, soft_wrap=True)
+    return mutate_program(options.names, sample=options.sample, seed=options.seed, progress=said)

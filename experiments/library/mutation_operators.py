@@ -14,7 +14,7 @@ from __future__ import annotations
 import ast
 import copy
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -41,10 +41,14 @@ class Function:
     """The tree of one function: where each of its nodes hangs, and which of its names could be mistaken for one another.
 
     What only checks its input (raise, assert, calls of `expect_...`) belongs to other tests and is not mutated.
+
+    Args:
+        tree: of the function.
+        skipped: whether a node, and what is in it, is left alone.
     """
 
-    def __init__(self, tree: ast.FunctionDef) -> None:
-        self.tree = tree
+    def __init__(self, tree: ast.FunctionDef, skipped: Callable[[ast.AST], bool] | None = None) -> None:
+        self.tree, self.skipped = tree, skipped or only_checks
         self.place: dict[ast.AST, tuple[ast.AST, str, int | None]] = {}
         self.nodes = [node for statement in tree.body for node in self._walk(statement)]
         for i, statement in enumerate(tree.body):
@@ -62,10 +66,12 @@ class Function:
         self.attributes = list(dict.fromkeys(n.attr for n in self.nodes if self.is_attribute(n)))  # such as weight of self.weight
 
     def _walk(self, node: ast.AST) -> Iterator[ast.AST]:
-        if only_checks(node):
+        if self.skipped(node):
             return
         yield node
         for field, value in ast.iter_fields(node):
+            if field in ("annotation", "returns"):
+                continue
             children = list(enumerate(value)) if isinstance(value, list) else [(None, value)]
             for i, child in children:
                 if isinstance(child, ast.stmt | ast.expr | ast.keyword | ast.comprehension | ast.withitem | ast.excepthandler):
@@ -154,7 +160,7 @@ def is_number(node: ast.AST) -> bool:
     if isinstance(node, ast.Subscript):
         return is_number(node.value)
     if isinstance(node, ast.Attribute):
-        return node.attr not in {"shape", "ndim", "dtype", "size"}
+        return node.attr not in {"shape", "ndim", "dtype", "size", "__name__"}
     if isinstance(node, ast.Constant):
         return isinstance(node.value, int | float) and bool(node.value) and not isinstance(node.value, bool)
     if isinstance(node, ast.UnaryOp):
@@ -521,12 +527,16 @@ def mutants(name: str, tree: ast.FunctionDef) -> list[Mutant]:
         name: of the function, the beginning of each id.
         tree: its tree; copied, so that the caller's stays as it is.
     """
-    function = Function(copy.deepcopy(tree))
+    return mutants_of(name, Function(copy.deepcopy(tree)), OPERATORS)
+
+
+def mutants_of(name: str, function: Function, operators: Sequence[tuple[str, Operator]]) -> list[Mutant]:
+    """Every mistake that these operators make in it, each text once; `name` is the beginning of each id."""
     seen, indices, found = set[tuple[ast.AST, str]](), Counter[str](), []
     for node in function.nodes:
         statement, around = function.statement(node), function.around(node)
         before, was = head(statement), head(around)
-        for kind, generate in OPERATORS:
+        for kind, generate in operators:
             for replacement in generate(node, function):
                 with function.replaced(node, replacement):
                     after = head(replacement if node is statement else statement)

@@ -300,3 +300,9 @@ def test_the_table_is_of_newtons_steps() -> None:
     points, _ = descend("valley", "newton", 6)
     assert f"| 6 | {points[6][0]:.8f} | {points[6][1]:.8f} |" in TWIN.text["products, not matrices"]
     assert steepness("valley", points[:1])[0] == pytest.approx(np.linalg.norm(gradient_of("valley", points[0])))
+
+
+def test_the_table_has_a_line_for_each_step_and_one_for_the_start() -> None:
+    six, two = script.rows().splitlines(), script.rows(2).splitlines()
+    assert len(six) == 2 + 7
+    assert two == six[:5]

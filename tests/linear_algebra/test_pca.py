@@ -347,3 +347,9 @@ def test_things_to_try_end_where_the_text_says(settings: dict[str, Any], standar
     walked = walk_by_hand(by_hand.LinearAutoencoder(**settings, rng=np.random.default_rng(0)), (x,), 2500)
     loss = ((x @ walked["W_e"][-1] @ walked["W_d"][-1] - x) ** 2).sum() / len(x)
     assert -1e-12 < loss / best - 1 < above
+
+
+@pytest.mark.parametrize("B", [np.ones(4), np.ones((3, 2)), np.ones((4, 1, 1))], ids=lambda B: str(B.shape))
+def test_planes_are_given_by_matrices_of_as_many_rows(B: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"^principal_angles: A and B must be matrices with the same number of rows, got \(4, 2\) and "):
+        by_hand.principal_angles(np.eye(4)[:, :2], B)

@@ -460,3 +460,12 @@ def test_things_to_try_end_where_the_text_says(settings: dict[str, Any], above: 
     loss = ((walked["U"][-1] @ walked["V"][-1].T - image) ** 2).mean()
     best = by_hand.frobenius_error(image, settings.get("rank", 4)) ** 2 / image.size
     assert 0 < loss / best - 1 < above
+
+
+def test_a_column_whose_square_vanishes_beside_the_others_is_0_and_no_longer_one_is() -> None:
+    for small, found in ((1e-130, 1e-130), (1e-145, 0.0), (1e-200, 0.0)):
+        for scale in (1.0, 1e60):  # what counts is how short it is beside the longest
+            U, S, Vh = by_hand.svd(scale * np.diag([1.0, small]))
+            assert S.tolist() == pytest.approx([scale, scale * found], rel=1e-14, abs=0)
+            assert pytest.approx(np.eye(2)) == U.T @ U
+            assert Vh @ Vh.T == pytest.approx(np.eye(2))

@@ -1,5 +1,6 @@
 """Initial weights: the distribution, not the values, against theory and against torch."""
 
+import inspect
 import math
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from scipy import stats
 
+import manual.nn
 from manual.nn import init
 
 WEIGHT = 40, 30, 5, 3  # fan_in 450, fan_out 600
@@ -51,6 +53,13 @@ def test_torch_draws_from_the_same_distribution(name, args, distribution):
     tensor = torch.empty(WEIGHT, dtype=torch.float64)
     getattr(torch.nn.init, name + "_")(tensor, *args, generator=torch.Generator().manual_seed(0))
     assert stats.ks_2samp(draw(name, WEIGHT, *args).ravel(), tensor.numpy().ravel()).pvalue > 0.01
+
+
+@pytest.mark.parametrize("ends", [(8.5, 12.0), (-12.0, -8.5)])
+def test_trunc_normal_is_precise_in_either_tail(ends):
+    values = draw("trunc_normal", (200, 7), 0.0, 1.0, *ends).ravel()
+    assert stats.kstest(values, stats.truncnorm(*ends).cdf).pvalue > 0.01
+    assert len(np.unique(values)) == values.size
 
 
 @pytest.mark.parametrize("a_b", [(-2.0, 2.0), (3.0, 3.1), (-40.0, -39.0), (50.0, 60.0)])
@@ -129,3 +138,47 @@ def test_nothing_to_draw():
 def test_bad_arguments_are_named(build, words):
     with pytest.raises(ValueError, match=words):
         build()
+
+
+LAYERS = [
+    ("Linear", (190, 110)),
+    ("Bilinear", (20, 30, 40)),
+    ("Conv1d", (40, 60, 5)),
+    ("Conv2d", (30, 40, (3, 5))),
+    ("ConvTranspose2d", (40, 30, (3, 5))),
+    ("RNN", (70, 90)),
+    ("LSTM", (70, 90)),
+    ("GRU", (70, 90)),
+    ("RNNCell", (70, 90)),
+    ("LSTMCell", (70, 90)),
+    ("GRUCell", (70, 90)),
+    ("Embedding", (90, 70)),
+    ("MultiheadAttention", (96, 4)),
+    ("TransformerEncoderLayer", (64, 4, 128)),
+    ("TransformerDecoderLayer", (64, 4, 128)),
+    ("PReLU", (9,)),
+    ("BatchNorm1d", (9,)),
+    ("LayerNorm", (9,)),
+    ("GroupNorm", (3, 9)),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments"), LAYERS, ids=[name for name, _ in LAYERS])
+def test_layers_begin_with_weights_of_torchs_distribution(name, arguments):
+    """Of each parameter: the constant that torch has, or as far from 0 at most, and on the average, as torch's numbers."""
+    ours = getattr(manual.nn, name)(*arguments, rng=np.random.default_rng(0)) if draws(name) else getattr(manual.nn, name)(*arguments)
+    theirs = getattr(torch.nn, name)(*arguments, dtype=torch.float64)
+    mine = ours.state_dict()
+    assert list(mine) == list(theirs.state_dict())
+    for key, tensor in theirs.state_dict().items():
+        a, b = mine[key].astype(float).ravel(), tensor.numpy().astype(float).ravel()
+        if b.std() == 0:
+            assert np.array_equal(a, b), key
+        elif np.abs(b).max() < 3 * np.abs(b).mean():  # uniform: ends where it must
+            assert np.abs(a).max() == pytest.approx(np.abs(b).max(), rel=0.15 if len(b) < 500 else 0.02), key
+        assert a.std() == pytest.approx(b.std(), rel=0.3 if len(b) < 500 else 0.06), key
+        assert stats.ks_2samp(a, b).pvalue > 1e-3, key
+
+
+def draws(name):
+    return "rng" in inspect.signature(getattr(manual.nn, name)).parameters

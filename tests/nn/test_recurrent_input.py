@@ -198,3 +198,9 @@ def test_what_is_not_supported_is_refused() -> None:
     for cls in (nn.RNN, nn.RNNCell):
         with pytest.raises(ValueError, match=f"{cls.__name__}: nonlinearity must be one of 'tanh', 'relu', got 'sigmoid'"):
             cls(3, 4, nonlinearity="sigmoid")
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU"])
+def test_h_alone_does_not_come_in_a_tuple(kind: str) -> None:
+    with pytest.raises(ValueError, match=f"{kind}: hx must be h alone, got tuple of 1"):
+        getattr(nn, kind)(3, 4)(np.zeros((5, 2, 3)), (np.zeros((1, 2, 4)),))

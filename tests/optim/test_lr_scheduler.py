@@ -171,3 +171,16 @@ def test_too_many_steps_and_wrong_kinds_are_named():
         lr_scheduler.SequentialLR(o, [lr_scheduler.StepLR(o, 2)], []).step(3)
     with pytest.raises(KeyError, match="needs 'initial_lr' in param_groups"):
         lr_scheduler.StepLR(optimizer(), 2, last_epoch=3)
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_a_value_for_each_group_comes_in_a_list_or_a_tuple_and_one_value_is_for_all(kind):
+    def schedule(peaks):
+        optimizer = SGD([{"params": [Parameter(np.ones(1))]}, {"params": [Parameter(np.ones(1))]}], lr=0.1, momentum=0.9)
+        made = lr_scheduler.OneCycleLR(optimizer, max_lr=peaks, total_steps=10)
+        return [group["max_lr"] for group in made.optimizer.param_groups]
+
+    assert schedule(kind((0.5, 0.25))) == [0.5, 0.25]
+    assert schedule(0.5) == [0.5, 0.5]
+    with pytest.raises(ValueError, match="max_lr must have one entry per group, 2, got 3"):
+        schedule(kind((1.0, 2.0, 3.0)))

@@ -305,6 +305,7 @@ def test_bad_input_is_named() -> None:
         ),
         (ValueError, r"x must hold 0 and 1 only, got 2\.0", "naive_bayes_fit", (2 * x, y, 2)),
         (ValueError, r"x must have at least one row, got shape \(0, 2\)", "naive_bayes_fit", (x[:0], y[:0], 2)),
+        (ValueError, r"x must have 2 axes, got shape \(3,\)", "naive_bayes_fit", (x[:, 0], y, 2)),
         (ValueError, r"axis 0 of y must be rows of x = 3, got shape \(2,\)", "naive_bayes_fit", (x, y[:2], 2)),
         (IndexError, r"y must lie in 0 … 0 \(classes = 1\), got 1", "naive_bayes_fit", (x, y, 1)),
         (ValueError, r"alpha must be above 0, or 0 if every class has rows, got -1", "naive_bayes_fit", (x, y, 2, -1)),

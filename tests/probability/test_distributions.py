@@ -461,3 +461,25 @@ def test_fewer_rows_tell_less() -> None:
         return np.mean([[abs(best[name] - TRUE[name][-1]) for name in names] for best in found], axis=0)
 
     assert (off(10) > 2 * off(200)).all()
+
+
+@pytest.mark.parametrize("name", list(TRUE))
+def test_bars_have_an_area_of_1_and_stand_where_the_numbers_are(name: str) -> None:
+    x = np.concatenate([np.full(30, script.places(name)[0]), np.full(10, script.places(name)[-1])])
+    at, height, width = script.heights(x, name)
+    assert np.sum(height) * width == pytest.approx(1)
+    assert at[1:] - at[:-1] == pytest.approx(np.full(len(at) - 1, width))
+    full = np.flatnonzero(height)
+    assert height[full] * width == pytest.approx([0.75, 0.25])
+    for place, bar in zip((script.places(name)[0], script.places(name)[-1]), at[full], strict=True):
+        assert abs(place - bar) <= width / 2 + 1e-12
+    if name in ("bernoulli", "binomial", "poisson"):
+        assert at.tolist() == script.places(name).tolist()
+
+
+def test_where_a_density_is_drawn() -> None:
+    """Of counts every one that matters; of others a fine line."""
+    assert [script.places(name).tolist() for name in ("bernoulli", "binomial", "poisson")] == [[0, 1], list(range(11)), list(range(13))]
+    normal, uniform = script.places("normal"), script.places("uniform")
+    assert (normal[0], normal[-1], len(normal)) == (-2.5, 8.5, 641)
+    assert (uniform[0], uniform[-1], len(uniform)) == (-0.8, 0.8, 641)

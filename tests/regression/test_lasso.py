@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import pytorch_lightning as pl
@@ -155,3 +157,17 @@ def test_figures_are_drawn(trained: tuple[LockStep, pl.LightningModule, pl.Train
     assert [line.get_label() for line in lines[1::2]] == ["ista", "fista", "coordinate descent"]
     ends = [line.get_ydata()[200] for line in lines[1::2]]
     assert ends[1] < ends[0]  # FISTA is ahead of ISTA
+
+
+def test_where_x_says_nothing_there_is_no_step() -> None:
+    def both(x: np.ndarray) -> tuple[tuple[Any, Any, float], ...]:
+        return by_hand.prepared("lasso", x, y, 1.0), in_torch.prepared(*to_torch((x, y)))
+
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=(5, 1))
+    for X, Y, lr in both(np.full((5, 3), 2.0)):
+        assert (float(abs(X).max()), lr) == (0.0, 0.0)
+        assert float(abs(Y.mean())) < 1e-15
+    x = rng.normal(size=(5, 3))
+    for _, _, lr in both(x):
+        assert lr == pytest.approx(1 / np.linalg.eigvalsh(np.cov(x.T, bias=True)).max())

@@ -1,0 +1,109 @@
+"""The door: which command gets which arguments, and the status that comes back."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments import __main__ as door
+from experiments.status import AGREE, BAD_INPUT, DISAGREE, INTERRUPTED
+from tests.helpers import command
+
+
+def test_the_statuses_are_those_that_the_help_promises() -> None:
+    assert (AGREE, DISAGREE, BAD_INPUT, INTERRUPTED) == (0, 1, 2, 130)
+    assert command("--help")[0] == 0
+    assert "exit status: 0 agree, 1 disagree (or a loss that is not finite), 2 bad usage or input, 130 interrupted" in door.EPILOG
+
+
+def test_without_arguments_it_reads_those_of_the_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["experiments", "list", "--path", "one_weight"])
+    assert door.main() == AGREE
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["derivatives", "one_weight"]
+
+
+@pytest.mark.parametrize("name", ["mutate", "bench"])
+def test_the_tools_have_a_help_of_their_own_and_refuse_what_they_do_not_know(name: str) -> None:
+    status, out, _ = command(name, "--help")
+    assert status == 0
+    assert f"usage: python -m experiments {name}" in out
+    doc = __import__(f"experiments.library.{name}", fromlist=[name]).__doc__.split("\n")[0]
+    assert " ".join(doc.split())[:40] in " ".join(out.split())
+    status, out, err = command(name, "--frobnicate")
+    assert (status, out) == (BAD_INPUT, "")
+    assert err == f"error: unrecognized arguments: --frobnicate (see python -m experiments {name} --help)\n"
+
+
+@pytest.mark.parametrize("status", [AGREE, DISAGREE, BAD_INPUT])
+def test_the_status_of_a_command_is_that_of_the_door(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from experiments import check, cli
+
+    asked: list[Any] = []
+    monkeypatch.setattr(cli, "run", lambda name, rest: asked.append((name, rest)) or status)
+    monkeypatch.setattr(check, "check", lambda names, options: asked.append((names, vars(options))) or status)
+    assert door.main(["run", "calculus.one_weight", "--trainer.max_epochs", "3"]) == status
+    assert door.main(["check", "calculus/one_weight", "ridge"]) == status
+    assert door.main(["check", "--steps", "7", "--seed", "4", "--dtype", "float32", "--device", "cuda:1", "--json"]) == status
+    assert asked[0] == ("one_weight", ["--trainer.max_epochs", "3"])
+    defaults = {"command": "check", "concepts": ["calculus/one_weight", "ridge"], "dtype": "float64", "device": "cpu"}
+    assert asked[1] == (["one_weight", "ridge"], {**defaults, "steps": 50, "seed": 0, "json": False})
+    given = {"command": "check", "concepts": [], "dtype": "float32", "device": "cuda:1", "steps": 7, "seed": 4, "json": True}
+    assert asked[2] == ([], given)
+
+
+def test_an_interruption_and_a_reader_that_left_have_statuses_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    def unread(_: list[str]) -> int:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(door, "dispatch", interrupted)
+    assert door.main(["list"]) == INTERRUPTED
+    assert capfd.readouterr().err == "interrupted\n"
+    moved: list[Any] = []
+    monkeypatch.setattr(os, "dup2", lambda new, old: moved.append(old))
+    monkeypatch.setattr(door, "dispatch", unread)
+    assert door.main(["list"]) == BAD_INPUT
+    assert moved == [sys.stdout.fileno()]
+
+
+@pytest.mark.parametrize("arguments", [("run", "nothing"), ("check", "one_weight", "nothing"), ("list", "--path", "nothing")])
+def test_an_unknown_concept_is_bad_input(arguments: tuple[str, ...]) -> None:
+    status, out, err = command(*arguments)
+    assert (status, out) == (BAD_INPUT, "")
+    assert err.startswith("error: unknown concept 'nothing': ")
+
+
+def test_one_thread_unless_said_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    from experiments import check
+
+    monkeypatch.setattr(check, "check", lambda names, options: AGREE)
+    for given, found in ((None, "1"), ("3", "3")):
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+        if given:
+            monkeypatch.setenv("OMP_NUM_THREADS", given)
+        assert door.main(["check", "one_weight"]) == AGREE
+        assert os.environ["OMP_NUM_THREADS"] == found
+
+
+@pytest.mark.parametrize(("text", "number"), [("1", 1), ("12", 12)])
+def test_a_number_of_steps(text: str, number: int) -> None:
+    assert door.positive(text) == number
+
+
+def test_what_is_wrong_is_said_whole_where_it_is_short_and_cut_where_it_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for given, cut in (("many", False), ("x" * 1000, True)):
+        status, out, err = command("run", "digits_mlp", "--model.hidden", given)
+        assert (status, out) == (BAD_INPUT, "")
+        assert err.startswith(f"error: --model.hidden: expected int, got {given[:100]}")
+        assert (" …" in err) is cut
+        assert len(err) < 340
+    assert list(tmp_path.iterdir()) == []

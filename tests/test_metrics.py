@@ -1,0 +1,92 @@
+"""What both sides say of themselves: the same numbers under the same names, each with the weight of its batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import experiments
+from experiments.check import data_for
+from experiments.compare import as_array
+from experiments.convert import to_torch
+from experiments.noise import SharedNoise, share_hand, share_torch
+from manual.module import no_grad
+from tests.helpers import variants
+
+VARIANTS = list(variants())
+every_variant = pytest.mark.parametrize(("name", "variant"), VARIANTS, ids=[n if v is None else f"{n}: {v}" for n, v in VARIANTS])
+
+Logged = dict[str, tuple[float, int]]
+
+
+def both(name: str, variant: str | None) -> tuple[Any, Any]:
+    """A pair at random parameters that draws the same noise."""
+    ours, theirs = experiments.twin(name).build(seed=1, variant=variant)
+    rng = np.random.default_rng(2)
+    ours.load_state_dict({**ours.state_dict(), **{n: p + rng.normal(0, 0.3, p.shape) for n, p in ours.named_parameters()}})
+    theirs.load_state_dict(to_torch(ours.state_dict()))
+    share_hand(ours, SharedNoise(3))
+    share_torch(theirs, SharedNoise(3))
+    return ours, theirs
+
+
+def logged(model: Any, step: Callable[[Any, int], Any], batch: Any) -> Logged:
+    """(value, weight) of everything that this step logs, by name."""
+    found: Logged = {}
+    unsaid = len(batch[0])  # Lightning and the hand-written loop read it off the batch
+    model.log = lambda name, value, batch_size=unsaid: found.__setitem__(name, (float(as_array(value)), batch_size))
+    step(batch, 0)
+    del model.log
+    return found
+
+
+def held_out(name: str, n: int, at: int = 0) -> tuple[np.ndarray, ...]:
+    """Some of the rows that are not trained on, from the beginning again where there are no more."""
+    arrays = data_for(experiments.twin(name), 0)[0].split.val
+    return tuple(a[np.arange(at, at + n) % len(a)] for a in arrays)
+
+
+def assert_same(by_hand: Logged, in_torch: Logged) -> None:
+    assert list(by_hand) == list(in_torch)
+    for name, (value, _) in by_hand.items():
+        assert value == pytest.approx(in_torch[name][0], rel=1e-11, abs=1e-13, nan_ok=True), name
+
+
+@pytest.fixture(autouse=True)
+def double() -> Iterator[None]:
+    """As Lightning does under 64-true."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@every_variant
+def test_both_sides_log_the_same_in_a_training_step(name: str, variant: str | None) -> None:
+    ours, theirs = both(name, variant)
+    batch = held_out(name, 9)
+    by_hand, in_torch = logged(ours, ours.training_step, batch), logged(theirs, theirs.training_step, to_torch(batch))
+    assert "loss/train" in by_hand
+    assert all(key.endswith("/train") for key in by_hand)
+    assert_same(by_hand, in_torch)
+
+
+@every_variant
+def test_both_sides_log_the_same_of_held_out_batches_with_their_sizes_for_weights(name: str, variant: str | None) -> None:
+    """What does not depend on the batch (the place on a surface) has the same mean whatever it is weighted by."""
+    ours, theirs = both(name, variant)
+    ours.eval(), theirs.eval()
+    batches = held_out(name, 9), held_out(name, 4, 9)
+    with no_grad():
+        by_hand = [logged(ours, ours.validation_step, batch) for batch in batches]
+    in_torch = [logged(theirs, theirs.validation_step, to_torch(batch)) for batch in batches]
+    for mine, others in zip(by_hand, in_torch, strict=True):
+        assert mine
+        assert all(key.endswith("/val") for key in mine)
+        assert_same(mine, others)
+    for key in (key for key in by_hand[0] if by_hand[0][key][0] != by_hand[1][key][0]):
+        weights = [found[key][1] for found in (*by_hand, *in_torch)]
+        assert weights[:2] == weights[2:], key
