@@ -96,7 +96,7 @@ def test_check_finds_all_pairs_equal(dtype: str, here: Path) -> None:
         assert list(row) == FIELDS
         assert row["chapter"] == curriculum.entry(row["name"]).chapter
         assert (row["dtype"], row["device"]) == (dtype, "cpu")
-        assert list(row["error"]) == ["loss", "gradient", "parameter", "buffer", "state", "metric", "intermediate"]
+        assert list(row["error"]) == ["loss", "gradient", "parameter", "buffer", "state", "metric", "intermediate", "rollout"]
         assert 0 <= max(row["error"].values()) <= row["tolerance"]
         twin = experiments.twin(row["name"])
         options = STEPS * len(twin.hyperparameters())

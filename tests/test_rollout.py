@@ -545,7 +545,7 @@ class Nudge(pl.Callback):
                 each.model.policy.weight.data *= 1 + self.by
 
 
-@pytest.mark.parametrize(("by", "foretold", "passed", "windows"), [(4e-9, True, False, 1), (4e-9, False, True, 2), (1e-6, False, False, 2)])
+@pytest.mark.parametrize(("by", "foretold", "passed", "windows"), [(4e-9, False, True, 2), (1e-6, False, False, 2)])
 def test_where_the_shadow_foretells_nothing_a_window_closes_at_a_tenth_of_the_ceiling(
     by: float, foretold: bool, passed: bool, windows: int
 ) -> None:
