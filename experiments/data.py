@@ -137,7 +137,12 @@ class ArrayData(pl.LightningDataModule):
     Args:
         batch_size: examples in a batch; 0 puts all of them into one.
         seed: of the split and of the order of the batches.
+
+    Attributes:
+        val_batch_size: held-out examples in a batch. A metric is then the mean over the batches, each weighted by its size.
     """
+
+    val_batch_size = 1000
 
     def __init__(self, batch_size: int = 32, seed: int = 0) -> None:
         super().__init__()
@@ -160,7 +165,7 @@ class ArrayData(pl.LightningDataModule):
         return None
 
     def val_batches(self) -> Sequence[Batch] | None:
-        """What is validated on; None for all held-out rows in one batch."""
+        """What is validated on; None for the held-out rows."""
         return None
 
     def two_batches(self, module: Any) -> list[Batch]:
@@ -241,13 +246,13 @@ class ArrayData(pl.LightningDataModule):
         self._place = state_dict
 
     def val_dataloader(self) -> Any:
-        """The held-out examples in one batch, in order; or `val_batches`."""
+        """The held-out examples in order; or `val_batches`."""
         batches = self.val_batches()
         if batches is not None:
             tensors: Any = [self._tensors(batch) for batch in batches]
             return DataLoader(tensors, batch_size=None, collate_fn=tuple) if tensors else []
         dataset = self._dataset(self.split.val)
-        return DataLoader(dataset, batch_size=max(len(dataset), 1))
+        return DataLoader(dataset, batch_size=self.val_batch_size)
 
 
 def two_parts(arrays: Batch, batch_size: int) -> list[Batch]:

@@ -39,7 +39,7 @@ def check(monkeypatch: pytest.MonkeyPatch, faulty: set[str], *options: str) -> t
     return status, [json.loads(line) for line in out.splitlines()], err
 
 
-@pytest.mark.parametrize("faulty", [set(), {NAMES[0]}, {NAMES[1]}, {NAMES[2]}, set(NAMES)], ids=str)
+@pytest.mark.parametrize("faulty", [set(), *({name} for name in NAMES), set(NAMES)], ids=lambda names: " ".join(sorted(names)) or "none")
 def test_it_agrees_only_if_every_pair_does(faulty: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
     status, rows, err = check(monkeypatch, faulty)
     assert status == (DISAGREE if faulty else AGREE)

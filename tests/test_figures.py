@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 import experiments
 from experiments import curriculum
-from experiments.check import data_for, two_batches
+from experiments.check import data_for
 from experiments.convert import to_torch
 from experiments.data import ArrayData
 from experiments.pair import Twin
@@ -28,7 +28,8 @@ NAMES = [e.name for e in curriculum.entries()]
 def barely_trained(twin: Twin, data: ArrayData, dtype: str, steps: int = 3) -> tuple[Any, Any]:
     """Both sides after a few steps, as a run hands them to the figures: in its precision, in eval mode."""
     ours, theirs = twin.build(dtype=dtype)
-    Trainer(max_epochs=steps).fit(ours, two_batches(data, dtype)[:1])
+    batch = tuple(a.astype(dtype) if a.dtype.kind == "f" else a for a in data.two_batches(theirs)[0])
+    Trainer(max_epochs=steps).fit(ours, [batch])
     theirs.load_state_dict(to_torch(ours.state_dict()))
     return ours.eval(), theirs.eval()
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import experiments
 from experiments import curriculum
@@ -246,7 +245,7 @@ def test_what_only_one_side_logs_and_means_with_other_weights_are_disagreements(
             model.log = lambda name, value, batch_size=None: log(name, value, 1)
 
     data = small_data(MLP, n_val=17)
-    data.val_dataloader = lambda: torch.utils.data.DataLoader(data._dataset(data.split.val), batch_size=7)  # type: ignore[method-assign]
+    data.val_batch_size = 7
     found, _ = fit(broken(MLP, break_), 6, data=data, limit_val_batches=None)
     words = {"by hand": "metric more is missing in torch", "in torch": "metric loss/val is missing by hand", "another mean": "metric"}
     assert words[change] in (found.judge.failure or "")

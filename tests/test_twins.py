@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -14,9 +15,11 @@ from experiments import curriculum
 from experiments.check import data_for, one_step, trajectory
 from experiments.compare import ONE_STEP, errors, norm
 from experiments.convert import to_numpy
+from experiments.look import loss_of, objectives
 from experiments.noise import SharedNoise, share_hand
 from manual.concept import Concept
 from tests.helpers import variants, where_there_is_cuda
+from tests.pairs import PLAYERS
 
 VARIANTS = list(variants())
 every_variant = pytest.mark.parametrize(("name", "variant"), VARIANTS, ids=[n if v is None else f"{n}: {v}" for n, v in VARIANTS])
@@ -60,17 +63,19 @@ def at_random(name: str, variant: str | None) -> tuple[Concept, SharedNoise]:
     return ours, noise
 
 
-def loss(ours: Concept, noise: SharedNoise, examples: Batch) -> float:
+def loss(ours: Concept, noise: SharedNoise, examples: Batch, objective: str = "training_step") -> float:
     """Of these examples, always with the same noise."""
     noise.begin(0)
-    return float(ours.training_step(examples, 0))
+    return float(loss_of(ours, examples, objective))
 
 
-def gradients(ours: Concept, noise: SharedNoise, examples: Batch, dL_dloss: float = 1.0) -> dict[str, np.ndarray]:
+def gradients(
+    ours: Concept, noise: SharedNoise, examples: Batch, dL_dloss: float = 1.0, objective: str = "training_step"
+) -> dict[str, np.ndarray]:
     """Of each parameter, from nothing."""
     ours.zero_grad()
-    loss(ours, noise, examples)
-    ours.backward(dL_dloss)
+    loss(ours, noise, examples, objective)
+    (ours.backward if objective == "training_step" else getattr(ours, f"{objective}_backward"))(dL_dloss)
     return {name: p.grad.copy() for name, p in ours.named_parameters()}
 
 
@@ -110,22 +115,42 @@ def test_loss_gradients_and_buffers_of_one_step_at_random_parameters(name: str, 
 
 @every_smooth_variant
 def test_gradients_are_what_a_small_change_does_to_the_loss(name: str, variant: str | None) -> None:
+    ours, noise = at_random(name, variant)
+    if draw := CONSTANT_DRAWS.get(name):
+        setattr(ours, draw, cache(getattr(ours, draw)))
+    for objective in objectives(experiments.twin(name), ours):
+        assert_slopes(ours, noise, batch(name, 6), objective, OF_THE_OPTIMIZER.get(name, lambda ours: 0.0))
+
+
+@pytest.mark.parametrize("objective", PLAYERS.objectives)
+def test_so_are_those_of_each_of_several_objectives(objective: str) -> None:
+    ours, _ = PLAYERS.build(1)
+    noise = SharedNoise(3)
+    share_hand(ours, noise)
+    (x,) = PLAYERS.make_data().split.train
+    assert_slopes(ours, noise, (x[:6],), objective)
+    right = ours.d.backward
+    ours.d.backward = lambda dL_dy: right(dL_dy * (1 + 1e-5))
+    with pytest.raises(AssertionError):
+        assert_slopes(ours, noise, (x[:6],), objective)
+
+
+def assert_slopes(
+    ours: Concept, noise: SharedNoise, examples: Batch, objective: str, kinked: Callable[[Any], float] = lambda ours: 0.0
+) -> None:
     """The third judge, which knows neither backward: (L(p + h d) − L(p − h d)) / 2h against ⟨∂L/∂p, d⟩, with ‖d‖ = 1.
 
     With h = eps^(1/3) what is cut off, h² L‴/6, and what is rounded, eps L/h, are both near 4e-11 for numbers near 1.
     d is half along the gradient, so that its length matters, and half at random, so that all of it does.
     """
-    ours, noise = at_random(name, variant)
-    examples = batch(name, 6)
-    if draw := CONSTANT_DRAWS.get(name):
-        setattr(ours, draw, cache(getattr(ours, draw)))
-    found = gradients(ours, noise, examples)
+    found = gradients(ours, noise, examples, objective=objective)
     rng = np.random.default_rng(6)
     eps = float(np.finfo(np.float64).eps)
     h = eps ** (1 / 3)
-    kinked = OF_THE_OPTIMIZER.get(name, lambda ours: 0.0)
-    size = max(abs(loss(ours, noise, examples)), 1.0)
-    for parameter, p in ours.named_parameters():
+    size = max(abs(loss(ours, noise, examples, objective)), 1.0)
+    learned = {parameter: p for parameter, p in ours.named_parameters() if p.has_grad}  # what an objective takes as given has none
+    assert learned
+    for parameter, p in learned.items():
         dL_dp, start = found[parameter], p.data.copy()
         random = rng.normal(size=p.shape)
         d = dL_dp / (norm([dL_dp]) or 1.0) + 0.9 * random / norm([random])
@@ -133,7 +158,7 @@ def test_gradients_are_what_a_small_change_does_to_the_loss(name: str, variant: 
         sides = []
         for sign in (1, -1):
             p[...] = start + sign * h * d
-            sides.append(loss(ours, noise, examples) - kinked(ours))
+            sides.append(loss(ours, noise, examples, objective) - kinked(ours))
         p[...] = start
         slope, exact = (sides[0] - sides[1]) / (2 * h), float(np.sum(dL_dp * d))
         assert abs(slope - exact) <= 1e-7 * norm([dL_dp]) + 20 * eps * size / h, parameter

@@ -159,7 +159,8 @@ def run_pytest(chosen: Collection[str], plugin: Any, trees: Mapping[str, Callabl
     sys.path.insert(0, str(ROOT))
     sys.meta_path.insert(0, Finder(trees))
     with tempfile.TemporaryDirectory() as folder:
-        quietly = ["-q", "-x", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning", "--basetemp", f"{folder}/tests"]
+        quietly = ["-q", "-x", "-n0", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+        quietly += ["--basetemp", f"{folder}/tests"]
         return int(pytest.main([*quietly, *plugin.options, *chosen], plugins=[plugin]))
 
 
