@@ -36,13 +36,13 @@ class ShuffledOrder(DistributedSampler):
 
     Args:
         n: how many examples there are.
-        batch_size: of one process.
         seed: of the order.
+        batch_size: of one process; of a single one it says nothing.
         rank: which process this is.
         world_size: how many there are.
     """
 
-    def __init__(self, n: int, batch_size: int, seed: int, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(self, n: int, seed: int, batch_size: int = 1, rank: int = 0, world_size: int = 1) -> None:
         super().__init__(range(n), num_replicas=world_size, rank=rank, seed=seed)  # type: ignore[arg-type]
         self.n, self.batch_size, self.epoch, self.start = n, batch_size, 0, 0
 
@@ -93,7 +93,7 @@ class ResumableLoader(Resumable, DataLoader):
     """A shuffling DataLoader that knows its place, and which of several processes it serves."""
 
     def __init__(self, dataset: Any, batch_size: int, seed: int, rank: int = 0, world_size: int = 1) -> None:
-        self.order = ShuffledOrder(len(dataset), batch_size, seed, rank, world_size)
+        self.order = ShuffledOrder(len(dataset), seed, batch_size, rank, world_size)
         super().__init__(dataset, batch_size=batch_size, sampler=self.order)
 
     def __len__(self) -> int:

@@ -313,7 +313,6 @@ BAD = {
     "--trainer.log_every_n_steps 0": r"--trainer\.log_every_n_steps must be at least 1, got 0",
     "--trainer.gradient_clip_algorithm gently": r"gently.*'value', 'norm'",
     "--trainer.precision bf16-mixed": r"64-true or 32-true; for precision bf16-mixed .*--compare\.mode off",
-    "--trainer.devices 2": r"compared in one process.* 2 process",
     "--trainer.accelerator abacus": r"abacus",
     "--trainer.logger false": r"--trainer\.logger false",
     "--trainer.fast_dev_run true": r"--trainer\.fast_dev_run",

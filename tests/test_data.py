@@ -212,3 +212,10 @@ def test_digits_are_sixteenths_and_split_by_the_seed() -> None:
     expected = split_at_random((pixels / 16, digit), 0.2, 4)
     assert all(np.array_equal(a, b) for a, b in zip((*split.train, *split.val), (*expected.train, *expected.val), strict=True))
     assert not np.array_equal(Digits().split.val[1], split.val[1])
+
+
+def test_a_pass_that_is_broken_off_is_followed_by_the_next_epoch() -> None:
+    whole, broken_off = loader(), loader()
+    _, second = epoch(whole), epoch(whole)
+    next(iter(broken_off))
+    assert epoch(broken_off) == second

@@ -25,8 +25,8 @@ from tests.test_lockstep import CNN, MLP, every_step, halve
 
 @pytest.mark.parametrize(("n", "batch_size", "world_size"), [(24, 4, 2), (23, 4, 2), (10, 3, 3), (13, 4, 3), (5, 2, 4)])
 def test_the_processes_see_together_what_one_would_see(n: int, batch_size: int, world_size: int) -> None:
-    together = ShuffledOrder(n, batch_size * world_size, seed=5).rows()
-    parts = [ShuffledOrder(n, batch_size, 5, rank, world_size).rows() for rank in range(world_size)]
+    together = ShuffledOrder(n, 5).rows()
+    parts = [ShuffledOrder(n, 5, batch_size, rank, world_size).rows() for rank in range(world_size)]
     counts = {-(-len(part) // batch_size) for part in parts}
     assert len(counts) == 1  # or one would wait for the others for ever
     for i in range(counts.pop()):
@@ -43,7 +43,7 @@ def test_the_processes_see_together_what_one_would_see(n: int, batch_size: int, 
 
 
 def test_an_order_is_entered_at_any_place_and_another_epoch_has_another() -> None:
-    order = ShuffledOrder(20, 3, 1, rank=1, world_size=2)
+    order = ShuffledOrder(20, 1, 3, rank=1, world_size=2)
     whole = list(order)
     order.start = 6
     assert list(order) == whole[6:]

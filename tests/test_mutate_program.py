@@ -137,7 +137,7 @@ def test_functions_are_found_by_the_name_that_they_have_in_their_file() -> None:
         ("manual/regression/ridge.py", ["tests/regression/test_ridge.py"]),
         ("torch_impl/regression/ridge.py", ["tests/regression/test_ridge.py"]),
         ("manual/nn/attention.py", ["tests/nn/test_attention_input.py", "tests/test_library.py"]),
-        ("experiments/lockstep/callback.py", ["tests/test_lockstep.py"]),
+        ("experiments/lockstep/callback.py", ["tests/test_lockstep.py", "tests/test_lockstep_state.py"]),
         ("experiments/weights.py", []),
     ],
 )

@@ -9,6 +9,7 @@ BY_REASON: dict[str, tuple[str, ...]] = {
     "every place has the same keys: they are the names of the parameters": (
         "experiments/walk.py::stacked:first: for name in places[0] =>  for name in places[-1]:0",
     ),
+    "every array of a batch counts the same examples": ("experiments/data.py::split_at_random:first:len(arrays[0]) => len(arrays[-1]):0",),
     "no concept asks for the number of its batch": (
         "experiments/walk.py::walk_in_torch:constant:model.training_step(batch, 0) => model.training_step(batch, 1):0",
     ),

@@ -19,7 +19,7 @@ from experiments.noise import SharedNoise, share_hand, share_torch
 from experiments.raised import HandRaised
 
 if TYPE_CHECKING:
-    from experiments.lockstep.callback import LockStep
+    from experiments.lockstep.judging import Judging
 
 SHADOWS = 8
 """How many shadows a second look has, at most: one may by chance decide every tie as the hand does."""
@@ -37,7 +37,7 @@ class Again:
         module: the torch side; left as it was.
     """
 
-    def __init__(self, lockstep: LockStep, trainer: Any, module: Any) -> None:
+    def __init__(self, lockstep: Judging, trainer: Any, module: Any) -> None:
         self.lockstep, self.trainer, self.module = lockstep, trainer, module
         self.twin, self.noise = lockstep.twin, lockstep.noise
         self.batch: Any = lockstep.batches[0][0] if lockstep.batches else None

@@ -8,47 +8,33 @@ optimizers takes; the two lists are paired and judged.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 
-import manual.optim
-from experiments.compare import Judge, Judgement, Round, Step, order_of, tensors_of
+from experiments.compare import Judge, Round
 from experiments.convert import to_numpy, to_torch
 from experiments.data import InputError
-from experiments.explain import Line, explain, rows_of
+from experiments.explain import explain, rows_of
 from experiments.lockstep import ranks
 from experiments.lockstep.again import Again
-from experiments.lockstep.by_hand import HandRun, of_torch
+from experiments.lockstep.by_hand import of_torch
 from experiments.lockstep.in_torch import TorchRun
+from experiments.lockstep.judging import Judging, Mode, Record
 from experiments.lockstep.rollouts import judge_rollout
-from experiments.look import Row, intermediates, look, objectives
-from experiments.noise import SharedNoise, put, share_hand, share_torch
+from experiments.noise import SharedNoise, put, share_torch
 from experiments.nonfinite import NotFinite, first_in_forward
 from experiments.pair import Twin
 from experiments.raised import raising
 from manual.concept import Batch
 from manual.module import no_grad
 
-Mode = Literal["free", "spot", "off"]
 DTYPES = {"64-true": "float64", "32-true": "float32"}
 
 
-class Record(NamedTuple):
-    """One judged step: a row of curves.csv."""
-
-    step: int
-    loss_manual: float
-    loss_torch: float
-    error: float  # of the loss
-    gradient_error: float  # of the worst gradient
-    parameter_error: float  # of the worst parameter, after the update
-    optimizer: int  # which of them took the step
-
-
-class LockStep(pl.Callback):
+class LockStep(Judging, pl.Callback):
     """Trains the hand-written twin beside the Lightning module, and judges every step and everything that is logged.
 
     Args:
@@ -73,35 +59,17 @@ class LockStep(pl.Callback):
     ) -> None:
         if every_n_steps < 1:
             raise InputError(f"--compare.every_n_steps must be at least 1, got {every_n_steps}")
-        self.twin, self.mode, self.every_n_steps, self.seed = twin, mode, every_n_steps, seed
-        self.plain_sgd, self.look_at = plain_sgd, look_at
-        self.records: list[Record] = []
-        self.micro_batches = 0  # seen since training began
+        super().__init__(twin, mode, seed, plain_sgd, look_at)
+        self.every_n_steps = every_n_steps
         self.rounds = 0  # judgements that there were or could have been: in mode spot most are left out
-        self.partings = 0  # how many rounds in a row, up to the last, were beyond what is tolerated
-        self.metrics: dict[str, float] = {}  # by hand, of the latest validation
-        self.runs: list[HandRun] = []  # the hand-written run, and in mode free its shadow
         self.originals: dict[str, Any] = {}  # torch's modules that drew noise of their own
-        self.in_torch: TorchRun | None = None
-        self.rows: list[Row] = []  # of the step that was looked at
-        self.lines: list[Line] = []  # the first disagreement, tensor by tensor
         self.watching = False
         self._resumed: dict[str, Any] | None = None
         self._begin_round()
 
     def _begin_round(self) -> None:
-        self.batches: list[Any] = []  # since the last step
+        self.batches = []
         self.between_steps = True  # whether no gradients are waiting for a step
-
-    @property
-    def comparing(self) -> bool:
-        """Whether a hand-written twin trains beside torch."""
-        return bool(self.runs)
-
-    @property
-    def hand(self) -> HandRun:
-        """The hand-written run."""
-        return self.runs[0]
 
     # ---- begin and end ---------------------------------------------------------------------------
 
@@ -137,19 +105,6 @@ class LockStep(pl.Callback):
         if self._resumed is not None:
             self._go_on(self._resumed)
 
-    def hand_run(self, trainer: pl.Trainer, pl_module: Any, shadow: bool) -> HandRun:
-        """The hand-written twin of the module at its weights, ready to train; or a shadow of it."""
-        settings = {
-            "accumulate_grad_batches": trainer.accumulate_grad_batches,
-            "gradient_clip_val": trainer.gradient_clip_val,
-            "gradient_clip_algorithm": str(getattr(trainer.gradient_clip_algorithm, "value", trainer.gradient_clip_algorithm) or "norm"),
-        }
-        model = self.twin.by_hand(pl_module, self.dtype)
-        if self.plain_sgd is not None:
-            sgd = manual.optim.SGD(model.parameters(), lr=self.plain_sgd)
-            model.configure_optimizers = lambda: sgd  # type: ignore[method-assign]
-        return HandRun(model, settings, [SharedNoise(self.seed, rank) for rank in range(trainer.world_size)], shadow)
-
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Give the torch module its own noise and optimizer back."""
         if self.plain_sgd is not None:
@@ -165,7 +120,7 @@ class LockStep(pl.Callback):
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Judge what no step came after. In mode spot, hand the last weights over: figures are drawn of the trained pair."""
         if self.comparing and self.watching and self.batches:
-            self._judge(trainer, pl_module)
+            self.judge_round(trainer, pl_module)
         if self.comparing and self.mode == "spot":
             self.hand.model.load_state_dict(to_numpy(dict(pl_module.state_dict())))
 
@@ -196,20 +151,6 @@ class LockStep(pl.Callback):
         self.options_before = self.hand.options()
         if trainer.global_step == self.look_at:
             self.rows = self.look(pl_module, self.batch, self.micro_batches, self.hand.model.state_dict())
-
-    def look(self, pl_module: Any, batch: Any, micro_batch: int, weights: dict[str, Any]) -> list[Row]:
-        """Every value and every gradient of both sides on one batch, the hand-written side at these weights."""
-        model, noise = self.twin.by_hand(pl_module, self.dtype), SharedNoise(self.seed)
-        model.load_state_dict(weights)
-        share_hand(model, noise)
-        rows: list[Row] = []
-        for objective in objectives(self.twin, pl_module):
-            for side in (noise, self.noise):
-                side.begin(micro_batch)
-            with np.errstate(all="ignore"), raising(f"step {self.first_step}", self.twin.name):
-                rows += look(model, pl_module, tuple(to_numpy(t) for t in batch), objective)
-        self.noise.begin(self.micro_batches)
-        return rows
 
     def on_before_backward(self, trainer: pl.Trainer, pl_module: pl.LightningModule, loss: torch.Tensor) -> None:
         """Stop if the loss is not finite, before it spoils the weights."""
@@ -247,7 +188,7 @@ class LockStep(pl.Callback):
         if self.between_steps:
             if self.watching:
                 with np.errstate(all="ignore"):
-                    self._judge(trainer, pl_module)
+                    self.judge_round(trainer, pl_module)
             elif self.in_torch is not None:
                 self._leave_out(self.in_torch.take())
             self.rounds += 1
@@ -272,90 +213,6 @@ class LockStep(pl.Callback):
         """In mode spot a round that is not compared: a schedule that follows a logged number is given torch's."""
         for run in self.runs:
             run.trainer.callback_metrics |= {name: values[-1] for name, values in of_torch.metrics.items()}
-
-    # ---- judging ---------------------------------------------------------------------------------
-
-    def _judge(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Judge everything since the last judgement, and remember it."""
-        assert self.in_torch is not None
-        theirs = ranks.together(trainer, self.in_torch.take())
-        if not self.comparing:
-            return
-        ours, *shadow = (run.take() for run in self.runs)
-        again = Again(self, trainer, pl_module)
-        if difference := order_of(ours.steps, theirs.steps):
-            self.judge.convict(f"step {self.first_step}: {difference}")
-        judgements = self.judgements(self.judge, ours, theirs, shadow[0] if shadow else None)
-        if any(j.beyond is not None for j in judgements) and self.judge.raise_floor(again.rounding()):
-            judgements = [self.judge.review(j) if j.beyond is not None else j for j in judgements]
-        beyond = [j for j in judgements if j.beyond is not None]
-        self.partings = self.partings + 1 if beyond else 0
-        if self.window_begins and not beyond:
-            self._measure_rounding(judgements)
-        self.window_begins = False
-        if beyond and again.explains(beyond, ours, theirs):
-            self._new_window(trainer, pl_module)
-        else:
-            for judgement in beyond:
-                self._convict(again, judgement, judgements.index(judgement), ours, theirs)
-            self._judge_intermediates()
-            if self.mode == "free" and self.judge.exhausted:
-                self._new_window(trainer, pl_module)
-        for i, (a, b, found) in enumerate(zip(ours.steps, theirs.steps, judgements, strict=False)):
-            loss, gradient, parameter = (found.worst(kind) for kind in ("loss", "gradient", "parameter"))
-            self.records.append(Record(self.first_step + i, a.loss, b.loss, loss, gradient, parameter, b.optimizer))
-
-    def _measure_rounding(self, judgements: list[Judgement]) -> None:
-        """From equal weights the two gradients differ by rounding alone: by so much the shadow's are to be perturbed in this window."""
-        found = [j.found["gradient"] for j in judgements if "gradient" in j.found]
-        for run in self.runs[1:]:
-            run.rounding = {name: max(e.get(name, 0.0) for e in found) for name in {n for e in found for n in e}}
-
-    def judgements(self, judge: Judge, ours: Round, theirs: Round, shadow: Round | None) -> list[Judgement]:
-        """Of each step, and then of what was logged."""
-        steps = shadow.steps if shadow else []
-        shadows = [*steps, *[None] * (len(ours.steps) - len(steps))]
-        found = [
-            judge.step(self.first_step + i, a, b, s) for i, (a, b, s) in enumerate(zip(ours.steps, theirs.steps, shadows, strict=False))
-        ]
-        when = f"step {self.first_step}"
-        found.append(judge.metrics(when, ours.metrics, theirs.metrics, shadow.metrics if shadow else None))
-        if moved := self._frozen_moved(ours.steps, theirs.steps):
-            judge.convict(f"{when}: {moved}")
-        return found
-
-    def _frozen_moved(self, *sides: Sequence[Step]) -> str | None:
-        """A parameter that is frozen and moved all the same, on either side."""
-        for side, steps in zip(("by hand", "in torch"), sides, strict=True):
-            for name, value in self.frozen.items():
-                if any(not np.array_equal(to_numpy(step.parameter[name]), value) for step in steps[-1:]):
-                    return f"parameter {name} is frozen, and moved {side}"
-        return None
-
-    def _judge_intermediates(self) -> None:
-        """Those of the step that was looked at, once it has been judged itself."""
-        if self.rows and self.first_step == self.look_at:
-            judgement = self.judge.intermediates(f"step {self.look_at}", *intermediates(self.rows))
-            if judgement.beyond is not None:
-                self.judge.convict(judgement)
-                self.lines = self.lines or explain(self.rows, self.dtype, self.judge.floor)
-
-    def _convict(self, again: Again, judgement: Judgement, place: int, ours: Round, theirs: Round) -> None:
-        """Record the fault. The first is looked at again, both sides at the weights that torch began with."""
-        if self.judge.failure is None and not self.lines:
-            self.lines = explain(again.rows(), self.dtype, self.judge.floor)
-            if all(line.right for line in self.lines):  # then it is in no gradient
-                steps = place < min(len(ours.steps), len(theirs.steps))
-                hand, in_torch = (tensors_of(s.steps[place]) if steps else {"metric": s.metrics} for s in (ours, theirs))
-                self.lines = explain(rows_of(judgement, hand, in_torch), self.dtype, max(judgement.tolerances.values()))
-        self.judge.convict(judgement)
-
-    def _new_window(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Copy torch's weights and optimizer state over, and begin again."""
-        for run in self.runs:
-            run.load(*of_torch(pl_module, trainer.optimizers))
-        self.judge.new_window()
-        self.window_begins = True
 
     # ---- NaN and infinity ------------------------------------------------------------------------
 
