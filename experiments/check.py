@@ -19,10 +19,10 @@ from rich.console import Console
 import experiments
 from experiments import curriculum, report
 from experiments.compare import ONE_STEP, Judge, Step
-from experiments.convert import to_torch
+from experiments.convert import to_numpy, to_torch
 from experiments.data import ArrayData
 from experiments.explain import Line, explain
-from experiments.lockstep import LockStep, ieee_arithmetic
+from experiments.lockstep import LockStep, floor, ieee_arithmetic
 from experiments.lockstep.rollouts import judge_first_rollout
 from experiments.look import Row, intermediates, look, loss_of, objectives
 from experiments.noise import SharedNoise, share_hand, share_torch
@@ -137,6 +137,7 @@ def data_for(twin: Twin, seed: int) -> tuple[ArrayData, bool]:
 class AtRandom:
     """Both sides of a twin at the same random parameters, in the same noise, and two batches for them."""
 
+    twin: Twin
     ours: Any
     theirs: Any
     data: ArrayData
@@ -166,7 +167,7 @@ def at_random(twin: Twin, variant: str | None, options: argparse.Namespace) -> A
     share_hand(ours, noises[0])
     share_torch(theirs, noises[1])
     ieee_arithmetic()
-    return AtRandom(ours, theirs, data, batches, noises, stand_in)
+    return AtRandom(twin, ours, theirs, data, batches, noises, stand_in)
 
 
 def one_step(twin: Twin, variant: str | None, options: argparse.Namespace) -> tuple[Judge, bool]:
@@ -197,22 +198,56 @@ def judge_objective(judge: Judge, pair: AtRandom, index: int, objective: str) ->
     overwrite the earlier, gradients must add up, and ∂L/∂loss must be used.
     """
     ours, theirs = pair.ours, pair.theirs
-    losses = [float(loss_of(ours, batch, objective)) for batch in pair.batches]
+    loss, by_hand = two_by_hand(ours, pair.batches, objective)
+    loss_torch, gradient = two_in_torch(theirs, pair.batches, objective)
+    saved = theirs.state_dict()
+    buffers = {n: b for n, b in theirs.named_buffers() if n in saved}
+    step = Step(loss, by_hand, {}, dict(ours.named_buffers()), optimizer=index)
+    judgement = judge.step(0, step, Step(loss_torch, gradient, {}, buffers, optimizer=index))
+    if judgement.beyond and judge.raise_floor(rounding_of_two(pair, objective, (loss, by_hand), (loss_torch, gradient))):
+        judgement = judge.review(judgement)
+    if judgement.beyond:
+        judge.convict(judgement)
+
+
+def two_by_hand(ours: Any, batches: Sequence[Any], objective: str) -> tuple[float, dict[str, np.ndarray]]:
+    """The sum of the losses, and the gradients of all of them together."""
+    losses = [float(loss_of(ours, batch, objective)) for batch in batches]
     for factor in reversed(FACTORS):
         (ours.backward if objective == "training_step" else getattr(ours, f"{objective}_backward"))(factor)
     ours.check_nothing_saved()
-    tensors = [to_torch(batch, theirs.device) for batch in pair.batches]
-    losses_torch: list[Any] = [loss_of(theirs, batch, objective) for batch in tensors]
-    for factor, value in zip(reversed(FACTORS), reversed(losses_torch), strict=True):
+    return sum(losses), {n: p.grad.copy() for n, p in ours.named_parameters() if p.has_grad}
+
+
+def two_in_torch(theirs: Any, batches: Sequence[Any], objective: str) -> tuple[float, dict[str, np.ndarray]]:
+    """The same by autograd."""
+    losses: list[Any] = [loss_of(theirs, to_torch(batch, theirs.device), objective) for batch in batches]
+    for factor, value in zip(reversed(FACTORS), reversed(losses), strict=True):
         (factor * value).backward()
     gradient = {n: p.grad for n, p in theirs.named_parameters() if p.grad is not None}
-    saved = theirs.state_dict()
-    buffers = {n: b for n, b in theirs.named_buffers() if n in saved}
-    by_hand = {n: p.grad.copy() for n, p in ours.named_parameters() if p.has_grad}
-    step = Step(sum(losses), by_hand, {}, dict(ours.named_buffers()), optimizer=index)
-    step_torch = Step(sum(float(value.detach()) for value in losses_torch), gradient, {}, buffers, optimizer=index)
-    if (judgement := judge.step(0, step, step_torch)).beyond:
-        judge.convict(judgement)
+    return sum(float(value.detach()) for value in losses), to_numpy(gradient)
+
+
+def rounding_of_two(pair: AtRandom, objective: str, hand: Any, in_torch: Any) -> float:
+    """What rounding does to these gradients, which may nearly cancel: how far either side is from the truth of a wider format."""
+    dtype = next(p.dtype.name for p in pair.ours.parameters())
+    wide, noise = floor.WIDER[dtype], SharedNoise(pair.noises[0].seed)
+    model, batches = pair.twin.by_hand(pair.theirs, wide), [floor.in_format(batch, wide) for batch in pair.batches]
+    share_hand(model, noise)
+    noise.begin(0)
+    try:
+        with np.errstate(all="ignore"):
+            truth = two_by_hand(model, batches, objective)
+    except Exception:  # a function that knows no such format
+        return 0.0
+    truth_of_torch = truth
+    if dtype == "float32":
+        double, own = floor.in_double(pair.twin, pair.theirs, noise)
+        own.begin(0)
+        truth_of_torch = two_in_torch(double, batches, objective)
+    limits = floor.LIMIT_BY_HAND[dtype], floor.LIMIT[dtype]
+    hand, in_torch = ((np.asarray(loss, dtype), gradients) for loss, gradients in (hand, in_torch))
+    return floor.rounding(hand, truth, limits[0], in_torch, truth_of_torch, limits[1])
 
 
 def rows_at_random(twin: Twin, variant: str | None, options: argparse.Namespace) -> list[Row]:

@@ -13,9 +13,9 @@ import numpy as np
 
 from experiments.compare import CEILING, ONE_STEP, Judgement, Metrics, Round, errors, order_of
 from experiments.convert import to_numpy, to_torch
-from experiments.lockstep.floor import rounding_of_step
+from experiments.lockstep.floor import in_double, in_format, rounding_of_step
 from experiments.look import Row, look, objectives
-from experiments.noise import SharedNoise, share_hand, share_torch
+from experiments.noise import SharedNoise, share_hand
 from experiments.raised import HandRaised
 
 if TYPE_CHECKING:
@@ -116,12 +116,11 @@ class Again:
         alone = steps == 1 and self.trainer.accumulate_grad_batches == 1
         if self.lockstep.judge.dtype != "float32" or not gradient_is_off or not alone:
             return False
-        theirs = self.twin.in_torch(self.module).double()
+        theirs, noise_torch = in_double(self.twin, self.module, self.noise)
         theirs.load_state_dict(to_torch(self.weights, theirs.device))
-        ours, noises = self.twin.by_hand(theirs), (SharedNoise(self.lockstep.seed), SharedNoise(self.lockstep.seed))
+        ours, noises = self.twin.by_hand(theirs), (SharedNoise(self.lockstep.seed), noise_torch)
         share_hand(ours, noises[0])
-        share_torch(theirs, noises[1])
-        batch = tuple(a.astype(np.float64) if a.dtype.kind == "f" else a for a in to_numpy(tuple(self.batch)))
+        batch = in_format(to_numpy(tuple(self.batch)), np.float64)
         rows: list[Row] = []
         for objective in objectives(self.twin, theirs):
             for noise in noises:

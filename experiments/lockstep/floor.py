@@ -17,10 +17,13 @@ import torch
 from experiments.compare import error, errors
 from experiments.convert import to_numpy
 from experiments.look import by_autograd, by_hand, objectives
-from experiments.noise import SharedNoise, share_hand
+from experiments.noise import SharedNoise, share_hand, share_torch
 
-LIMIT = {"float64": 1e-10, "float32": 1e-5}
+LIMIT = {"float64": 1e-10, "float32": 1e-4}
 """More than that is not rounding, but a mistake or a decision that has flipped; or the order of the rows matters to what is computed."""
+
+LIMIT_BY_HAND = {"float64": 1e-9, "float32": 1e-4}
+"""The same of the hand-written side in its own format against a wider one: a tenth of the ceiling."""
 
 WIDER: dict[str, Any] = {"float64": np.longdouble, "float32": np.float64}
 """The format in which the truth is found."""
@@ -45,21 +48,62 @@ def rounding_of_step(twin: Any, module: Any, batch: Any, noise: SharedNoise, mic
 
 
 def from_the_truth(twin: Any, module: Any, objective: str, batch: Any, noise: SharedNoise, micro_batch: int) -> float:
-    """How far torch is from what the hand-written side finds in a wider format; 0 if that is no rounding."""
+    """How far either side is from what the hand-written side finds in a wider format; what is no rounding does not count."""
     noise.begin(micro_batch)
-    loss, gradients = loss_and_gradients(module, batch, objective)
-    wide = WIDER[loss.dtype.name]
-    model, own = twin.by_hand(module, wide), SharedNoise(noise.seed, noise.rank)
-    share_hand(model, own)
-    own.begin(micro_batch)
-    arrays = tuple(a.astype(wide) if a.dtype.kind == "f" else a for a in to_numpy(tuple(batch)))
+    in_torch = loss_and_gradients(module, batch, objective)
+    dtype = in_torch[0].dtype.name
     try:
-        side = by_hand(model, arrays, objective)
+        hand, truth = (pass_by_hand(twin, module, objective, batch, noise, micro_batch, d) for d in (dtype, WIDER[dtype]))
     except Exception:  # a function that knows no such format, or the very mistake that is about to be reported
         return 0.0
-    truth = {name: np.asarray(g, loss.dtype) for name, g in side.gradients.items() if name in gradients}
-    found = max([error(np.asarray(side.values["loss"], loss.dtype), loss), *errors(truth, gradients).values()])
-    return found if found < LIMIT[loss.dtype.name] else 0.0
+    if dtype == "float64":
+        return rounding(hand, truth, LIMIT_BY_HAND[dtype], in_torch, truth, LIMIT[dtype])
+    double, own = in_double(twin, module, noise)
+    own.begin(micro_batch)
+    truth_torch = loss_and_gradients(double, tuple(t.double() if t.is_floating_point() else t for t in batch), objective)
+    return rounding(hand, truth, LIMIT_BY_HAND[dtype], in_torch, truth_torch, LIMIT[dtype])
+
+
+Found = tuple[Any, dict[str, Any]]
+"""A loss, and gradients by name."""
+
+
+def pass_by_hand(twin: Any, module: Any, objective: str, batch: Any, noise: SharedNoise, micro_batch: int, dtype: Any) -> Found:
+    """Loss and gradients by hand at the module's weights, computed in this format."""
+    model, own = twin.by_hand(module, dtype), SharedNoise(noise.seed, noise.rank)
+    share_hand(model, own)
+    own.begin(micro_batch)
+    side = by_hand(model, in_format(to_numpy(tuple(batch)), dtype), objective)
+    return side.values["loss"], {name: g for name, g in side.gradients.items() if name.startswith("gradient of ")}
+
+
+def in_format(batch: tuple[Any, ...], dtype: Any) -> tuple[Any, ...]:
+    """The arrays of a batch, the floating ones in this format."""
+    return tuple(a.astype(dtype) if a.dtype.kind == "f" else a for a in batch)
+
+
+def in_double(twin: Any, module: Any, noise: SharedNoise) -> tuple[Any, SharedNoise]:
+    """The same torch module in float64, and the noise that it draws, which is the same."""
+    double, own = twin.in_torch(module).double(), SharedNoise(noise.seed, noise.rank)
+    double.load_state_dict(module.state_dict())
+    share_torch(double, own)
+    return double, own
+
+
+def rounding(hand: Found, truth: Found, limit_by_hand: float, in_torch: Found, truth_of_torch: Found, limit: float) -> float:
+    """The larger of the two sides' distances from their truths; a distance beyond its limit is no rounding.
+
+    A side and its own truth share every mistake: none can hide there. Torch in float64 has no truth but that of the hand-written side.
+    """
+    distances = distance(hand, truth), distance(in_torch, truth_of_torch)
+    return max(d if d < most else 0.0 for d, most in zip(distances, (limit_by_hand, limit), strict=True))
+
+
+def distance(found: Found, truth: Found) -> float:
+    """The largest error of a loss or a gradient."""
+    dtype = np.asarray(found[0]).dtype
+    rounded = {name: np.asarray(g, dtype) for name, g in truth[1].items()}
+    return max([error(np.asarray(found[0]), np.asarray(truth[0], dtype)), *errors(found[1], rounded).values()])
 
 
 ORDERS = 4
