@@ -108,7 +108,7 @@ class Failure(NamedTuple):
 def rows_of_failure(twin: Twin, variant: str | None, options: argparse.Namespace) -> list[Row]:
     """A look at what failed; nothing where the look itself ends in the exception that was the failure."""
     try:
-        with raising("one step", twin.name):
+        with raising("at random weights", twin.name):
             return rows_at_random(twin, variant, options)
     except HandRaised:
         return []
@@ -174,14 +174,14 @@ def one_step(twin: Twin, variant: str | None, options: argparse.Namespace) -> tu
     """Each objective's loss, gradients and intermediates at random parameters."""
     pair, judge = at_random(twin, variant, options), Judge(options.dtype, twin.zero_gradient)
     try:
-        with raising("one step", twin.name):
+        with raising("at random weights", twin.name):
             judge_first_rollout(judge, "one step", pair.data, pair.ours, pair.theirs)
         for index, objective in enumerate(objectives(twin, pair.ours)):
             pair.begin()
-            with raising("one step", twin.name):
+            with raising("at random weights", twin.name):
                 judge_objective(judge, pair, index, objective)
             pair.begin()
-            with raising("one step", twin.name):
+            with raising("at random weights", twin.name):
                 rows = look(pair.ours, pair.theirs, pair.batches[0], objective)
             if (judgement := judge.intermediates("one step", *intermediates(rows))).beyond:
                 judge.convict(judgement)

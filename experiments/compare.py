@@ -85,7 +85,7 @@ def digits(error: float, dtype: str = "float64") -> float:
     most = -math.log10(np.finfo(dtype).eps)
     if math.isnan(error):
         return 0.0
-    return most if error == 0 else min(max(-math.log10(error), 0.0), most)
+    return most if error == 0 else min(max(0.0, -math.log10(error)), most)
 
 
 def errors(a: Mapping[str, Any], b: Mapping[str, Any], whole: float | None = None) -> dict[str, float]:

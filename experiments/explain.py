@@ -37,11 +37,19 @@ def explain(rows: Sequence[Row], dtype: str, tolerance: float | None = None) -> 
     for r in rows:
         right = r.error <= tolerance
         others = {name: g for name, g in gradients.items() if r.back and name != r.name.removeprefix("gradient of ")}
-        what = "" if right else diagnose(r.hand, r.torch, others, sizes) or ""
+        what = "" if right else numbers(r) or diagnose(r.hand, r.torch, others, sizes) or ""
         shape = tuple(np.shape(as_array(r.torch if r.torch is not None else r.hand)))
         lines.append(Line(r.name, shape, digits(r.error, dtype), right, what, not right and not seen))
         seen = seen or not right
     return lines
+
+
+def numbers(row: Row) -> str | None:
+    """Of what was logged, the two numbers (of several the last); a factor would say less."""
+    if not row.name.startswith("metric ") or row.hand is None or row.torch is None or not (np.size(row.hand) and np.size(row.torch)):
+        return None
+    hand, torch = (float(np.ravel(as_array(side))[-1]) for side in (row.hand, row.torch))
+    return f"{hand:.6g} by hand, {torch:.6g} in torch"
 
 
 def first_wrong(lines: Sequence[Line]) -> str | None:
@@ -51,7 +59,8 @@ def first_wrong(lines: Sequence[Line]) -> str | None:
         return None
     right = sum(line.right for line in lines)
     what = f": it is {found.what}" if found.what else ""
-    return f"{right} of {len(lines)} tensors are right. The first wrong one is {found.name}{what}."
+    counted = "numbers" if found.name.startswith("metric ") else "tensors"
+    return f"{right} of {len(lines)} {counted} are right. The first wrong one is {found.name}{what}."
 
 
 def rows_of(judgement: Judgement, hand: Mapping[str, Tensors], torch: Mapping[str, Tensors]) -> list[Row]:
