@@ -60,15 +60,19 @@ class SharedNoise:
     """
 
     def __init__(self, seed: int, rank: int = 0) -> None:
-        self.seed, self.rank = seed, rank
+        self.seed, self.rank, self.micro_batch = seed, rank, 0
         self.streams: dict[str, Stream] = {}
 
     def stream(self, name: str) -> Stream:
-        """The stream of the module of this name."""
-        return self.streams.setdefault(name, Stream(self.seed, self.rank, name))
+        """The stream of the module of this name, at the micro-batch that was begun last."""
+        if name not in self.streams:
+            self.streams[name] = Stream(self.seed, self.rank, name)
+            self.streams[name].begin(self.micro_batch)
+        return self.streams[name]
 
     def begin(self, micro_batch: int) -> None:
         """Start the draws of this micro-batch, in every stream."""
+        self.micro_batch = micro_batch
         for stream in self.streams.values():
             stream.begin(micro_batch)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,14 @@ class Told(LockStep):
 
 
 def forked(
-    twin: Twin, path: Path, steps: int = 7, n: int = 83, processes: int = 2, lockstep: Any = None, **settings: Any
+    twin: Twin,
+    path: Path,
+    steps: int = 7,
+    n: int = 83,
+    processes: int = 2,
+    more: Sequence[pl.Callback] = (),
+    checkpoint: Path | None = None,
+    **settings: Any,
 ) -> dict[str, Any]:
     """A few steps in two processes, in batches of 12 and 12 rows, the last of an epoch of 6 and 5; what rank 0 found."""
     if not hasattr(torch.distributed, "is_available") or not torch.distributed.is_available():
@@ -86,8 +93,11 @@ def forked(
     callback = Told(twin, path / "found.json", seed=4)
     _, theirs = twin.build(4, "float32")
     settings = {**SILENT, "limit_val_batches": 0, **settings}
-    trainer = pl.Trainer(max_steps=steps, precision="64-true", callbacks=[callback], devices=processes, strategy="ddp_fork", **settings)
-    trainer.fit(theirs, small_data(twin, n, batch_size=12))
+    trainer = pl.Trainer(
+        max_steps=steps, precision="64-true", callbacks=[callback, *more], devices=processes, strategy="ddp_fork", **settings
+    )
+    safe = True if checkpoint else None
+    trainer.fit(theirs, small_data(twin, n, batch_size=12), ckpt_path=checkpoint, weights_only=safe)
     return json.loads((path / "found.json").read_text())
 
 
@@ -104,6 +114,24 @@ def test_the_hand_equals_the_gradient_of_two_processes_in_every_step(twin: Twin,
     assert found["steps"] == 7
     assert found["gradient"] < 1e-12
     assert [6, 5] in found["sizes"]  # an uneven last batch
+
+
+class SaveAt(pl.Callback):
+    """Saves a checkpoint after so many steps."""
+
+    def __init__(self, step: int, path: Path) -> None:
+        self.step, self.path = step, path
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
+        if trainer.global_step == self.step:
+            trainer.save_checkpoint(self.path)
+
+
+def test_a_run_of_two_processes_goes_on_from_a_checkpoint_as_if_never_interrupted(tmp_path: Path) -> None:
+    whole = forked(MLP, tmp_path, steps=9, more=[SaveAt(5, tmp_path / "at 5.ckpt")])
+    resumed = forked(MLP, tmp_path, steps=9, checkpoint=tmp_path / "at 5.ckpt")
+    assert resumed["failure"] is None
+    assert resumed["losses"] == whole["losses"]
 
 
 def test_schedules_validation_and_three_processes(tmp_path: Path) -> None:

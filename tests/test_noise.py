@@ -196,3 +196,12 @@ def test_arrays_and_tensors_are_copied_whatever_they_lie_in() -> None:
     back = to_numpy(tensors)
     tensors["a"][0] += 1
     assert (nested["a"][0].tolist(), back["a"][0].tolist()) == ([0, 1, 2], [1, 2, 3])  # type: ignore[index]
+
+
+def test_a_stream_that_is_asked_for_late_begins_at_the_micro_batch_that_has_begun() -> None:
+    """As the other processes' streams are, in the first step of a resumed run."""
+    early, late = SharedNoise(1, rank=1), SharedNoise(1, rank=1)
+    early.stream("dropout")
+    for noise in (early, late):
+        noise.begin(31)
+    assert np.array_equal(early.stream("dropout").random(4), late.stream("dropout").random(4))
