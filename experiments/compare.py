@@ -199,8 +199,8 @@ class Judge:
         for name, values in torch.items():
             for value in values:
                 self._count(f"metric {name}", value)
-        found = {"metric": self._metric_errors(hand, torch)}
-        spread = {"metric": self._metric_errors(shadow, hand)} if shadow is not None else {}
+        found = {"metric": self.metric_errors(hand, torch)}
+        spread = {"metric": self.metric_errors(shadow, hand)} if shadow is not None else {}
         return self._judgement(Words(when, {"metric": hand}, {"metric": torch}), found, spread)
 
     def rollout(self, when: str, hand: Tensors, torch: Tensors, shadow: Tensors | None = None) -> Judgement:
@@ -336,7 +336,7 @@ class Judge:
             found[f"{name}.{key}"] = error(a[name], b[name], max(of_key, own)) if math.isfinite(alone) else alone
         return found
 
-    def _metric_errors(self, a: Metrics, b: Metrics) -> dict[str, float]:
+    def metric_errors(self, a: Metrics, b: Metrics) -> dict[str, float]:
         """The worst error of what was logged under each name; ∞ where one side logged it more often, or not at all."""
         found = {}
         for name in [*b, *(name for name in a if name not in b)]:

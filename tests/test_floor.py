@@ -133,3 +133,17 @@ def test_where_there_is_no_wider_format_torch_is_compared_with_itself(monkeypatc
     monkeypatch.setitem(floor.WIDER, "float64", np.float64)
     monkeypatch.setattr(floor, "from_the_truth", lambda *_: 1 / 0)
     assert rounding_of_step(twin, theirs, batch, noise, 0) < ONE_STEP["float64"]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_validation_that_ought_to_be_0_is_nothing_but_rounding(dtype: str) -> None:
+    """The inverse of a matrix is found to the last digit: what is left of the loss differs in every digit."""
+    options: Any = Namespace(seed=0, dtype=dtype, device="cpu", steps=300)
+    judge, _ = trajectory(experiments.twin("matrices"), None, options)
+    assert judge.failure is None
+
+    def worse(model: Any) -> None:
+        right = model.log
+        model.log = lambda name, value, batch_size=None: right(name, value + (1e-3 if name.endswith("/val") else 0), batch_size)
+
+    assert "loss/val" in (trajectory(broken(experiments.twin("matrices"), worse), None, options)[0].failure or "")

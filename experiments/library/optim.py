@@ -65,6 +65,41 @@ class ScheduleCase:
         return self.label
 
 
+def judge_hooks(seed: int) -> dict[str, float]:
+    """What hooks are told of a step, and what they can change of it, beside torch's: with a closure, without, and when taken away."""
+    rng = np.random.default_rng(seed)
+    start, slope = rng.normal(size=3), rng.normal(size=3)
+    p, q = Parameter(start), torch.nn.Parameter(torch.from_numpy(start.copy()))
+    told: list[list[float]] = []
+    for optimizer, parameter, g in ((manual.optim.SGD([p], 0.3), p, slope), (torch.optim.SGD([q], 0.3), q, torch.from_numpy(slope))):
+        told.append(steps_with_hooks(optimizer, parameter, g))
+    return {f"told {i}": abs(a - b) for i, (a, b) in enumerate(zip(*told, strict=True))}
+
+
+def steps_with_hooks(optimizer: Any, parameter: Any, g: Any) -> list[float]:
+    """The numbers that three steps of either side's optimizer bring about."""
+    told: list[float] = []
+
+    def closure(factor: float) -> Callable[[], float]:
+        def gradient() -> float:
+            parameter.grad = factor * g
+            return factor
+
+        return gradient
+
+    def note(kind: float) -> Callable[..., None]:
+        return lambda o, args, kwargs: told.extend([kind, len(args), len(kwargs), float(o is args[0]), float(parameter.sum())])
+
+    optimizer.register_step_pre_hook(note(1.0))
+    instead = optimizer.register_step_pre_hook(lambda o, args, kwargs: ((o, closure(5.0)), {}) if len(args) > 1 else None)
+    after = optimizer.register_step_post_hook(note(2.0))
+    told.append(optimizer.step(closure(1.0)))
+    optimizer.step()  # with the gradient that is there
+    instead.remove(), after.remove()
+    told.append(optimizer.step(closure(2.0)))
+    return [*told, float(parameter.sum())]
+
+
 OPTIMIZER_CASES: list[OptimizerCase] = []
 SCHEDULE_CASES: list[ScheduleCase] = []
 
@@ -755,3 +790,6 @@ def reduce_lr_on_plateau_min_abs(s: Any, o: Any) -> Any:
 @schedule("ReduceLROnPlateau", metric=True, closed=False, resume=False)
 def reduce_lr_on_plateau_max_rel(s: Any, o: Any) -> Any:
     return s.ReduceLROnPlateau(o, mode="max", factor=0.8, patience=1, threshold=0.5, min_lr=0.01)
+
+
+CHECKS["SGD"].append(judge_hooks)

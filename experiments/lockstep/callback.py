@@ -282,7 +282,7 @@ class LockStep(Judging, pl.Callback):
         with np.errstate(all="ignore"), raising(when, self.twin.name):
             (self.metrics, ours), *shadow = [run.validate(held_out) for run in self.runs]
         judgement = self.judge.metrics(when, ours, theirs, shadow[0][1] if shadow else None)
-        if judgement.beyond is not None and not Again(self, trainer, pl_module).explains_validation(judgement, held_out, theirs):
+        if judgement.beyond is not None and not Again(self, trainer, pl_module).explains_validation(held_out, theirs):
             rows = rows_of(judgement, {"metric": ours}, {"metric": theirs})
             self.lines = self.lines or explain(rows, self.dtype, judgement.tolerances["metric"])
             self.judge.convict(judgement)

@@ -84,14 +84,14 @@ class Judging:
 
     # ---- the two runs ------------------------------------------------------------------------------
 
-    def hand_run(self, trainer: pl.Trainer, pl_module: Any, shadow: bool) -> HandRun:
-        """The hand-written twin of the module at its weights, ready to train; or a shadow of it."""
+    def hand_run(self, trainer: pl.Trainer, pl_module: Any, shadow: bool, dtype: Any = None) -> HandRun:
+        """The hand-written twin of the module at its weights, ready to train; or a shadow of it; in the run's dtype unless given."""
         settings = {
             "accumulate_grad_batches": trainer.accumulate_grad_batches,
             "gradient_clip_val": trainer.gradient_clip_val,
             "gradient_clip_algorithm": str(getattr(trainer.gradient_clip_algorithm, "value", trainer.gradient_clip_algorithm) or "norm"),
         }
-        model = self.twin.by_hand(pl_module, self.dtype)
+        model = self.twin.by_hand(pl_module, dtype or self.dtype)
         if self.plain_sgd is not None:
             sgd = manual.optim.SGD(model.parameters(), lr=self.plain_sgd)
             model.configure_optimizers = lambda: sgd  # type: ignore[method-assign]

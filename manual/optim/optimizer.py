@@ -12,7 +12,7 @@ import numpy as np
 from manual.module import Parameter
 
 Hook = Callable[["Optimizer", tuple[Any, ...], dict[str, Any]], Any]
-"""hook(optimizer, args, kwargs), with the arguments that `step` was called with."""
+"""hook(optimizer, args, kwargs), with the arguments that `step` was called with, the optimizer itself first."""
 
 State = dict[str, Any]
 """What an optimizer remembers of one parameter, under torch's keys."""
@@ -102,13 +102,15 @@ class Optimizer:
         Returns:
             What closure returned, the first time.
         """
+        args: tuple[Any, ...] = (self,) if closure is None else (self, closure)
+        kwargs: dict[str, Any] = {}
         for hook in list(self._pre_hooks.values()):
-            changed = hook(self, (closure,), {})
+            changed = hook(self, args, kwargs)
             if changed is not None:
-                (closure,), _ = changed
-        loss = self.take_step(closure)
+                args, kwargs = changed
+        loss = self.take_step(*args[1:], **kwargs)
         for hook in list(self._post_hooks.values()):
-            hook(self, (closure,), {})
+            hook(self, args, kwargs)
         return loss
 
     def take_step(self, closure: Callable[[], Any] | None = None) -> Any:
