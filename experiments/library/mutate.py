@@ -125,7 +125,7 @@ def judge_trajectory(name: str, seed: int) -> dict[str, float]:
     from experiments.quiet import quiet
 
     quiet()
-    twin, options = experiments.twin(name), argparse.Namespace(seed=seed, dtype="float64", device="cpu", steps=6)
+    twin, options = experiments.twin(name), argparse.Namespace(seed=seed, dtype="float64", device="cpu", steps=4)
     judges = {variant: trajectory(twin, variant, options)[0] for variant in (None, *twin.variants)}
     steps = {v: {kind: of for kind, of in j.worst.items() if kind != "metric"} for v, j in judges.items()}  # whose tolerance is another
     return {f"{kind} {n}, {v or 'as declared'}": e for v, of in steps.items() for kind, found in of.items() for n, e in found.items()}
