@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from rich.console import Console
 
@@ -30,13 +29,9 @@ from experiments.nonfinite import NotFinite
 from experiments.pair import Twin
 from experiments.quiet import quiet
 from experiments.raised import HandRaised, raising
+from experiments.silent import for_steps
 from experiments.status import AGREE, BAD_INPUT, DISAGREE
 from experiments.vary import varied
-
-LENGTH = ("max_epochs", "max_steps", "check_val_every_n_epoch", "val_check_interval")
-"""How long a twin trains and how often it validates, which a check decides itself."""
-
-PRECISION = {"float64": "64-true", "float32": "32-true"}
 
 
 def check(names: Sequence[str], options: argparse.Namespace) -> int:
@@ -271,7 +266,7 @@ def trajectory(twin: Twin, variant: str | None, options: argparse.Namespace, sgd
     _, theirs = twin.build(options.seed, options.dtype, variant, data)
     lockstep = LockStep(twin, seed=options.seed, plain_sgd=sgd)
     try:
-        lightning(twin, lockstep, options, options.steps).fit(theirs, data)
+        for_steps(twin, lockstep, options, options.steps).fit(theirs, data)
     except NotFinite as error:
         lockstep.judge.convict(str(error))
         lockstep.judge.worst["loss"]["loss"] = math.inf
@@ -279,23 +274,3 @@ def trajectory(twin: Twin, variant: str | None, options: argparse.Namespace, sgd
         lockstep.judge.convict(str(error))
         lockstep.judge.worst["gradient"]["an exception"] = math.inf
     return lockstep.judge, stand_in
-
-
-def lightning(twin: Twin, lockstep: LockStep, options: argparse.Namespace, steps: int) -> pl.Trainer:
-    """A Trainer for so many steps that leaves nothing behind: the twin's own, but for how long it trains and when it validates."""
-    device = torch.device(options.device)
-    settings: dict[str, Any] = {key: value for key, value in twin.trainer.items() if key not in LENGTH}
-    return pl.Trainer(
-        **{**settings, "precision": PRECISION[options.dtype]},
-        max_steps=steps,
-        accelerator="gpu" if device.type == "cuda" else "cpu",
-        devices=[device.index or 0] if device.type == "cuda" else 1,
-        callbacks=[lockstep],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        check_val_every_n_epoch=None,
-        val_check_interval=max(1, steps // 2),  # batches: a validation must come before so many steps are over
-    )

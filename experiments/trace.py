@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import experiments
-from experiments.check import data_for, lightning, unusable
+from experiments.check import data_for, unusable
 from experiments.compare import norm
 from experiments.explain import Line, explain, first_wrong
 from experiments.lockstep import LockStep
@@ -22,6 +22,7 @@ from experiments.look import Row
 from experiments.nonfinite import NotFinite
 from experiments.quiet import quiet
 from experiments.raised import HandRaised
+from experiments.silent import for_steps
 from experiments.status import AGREE, BAD_INPUT, DISAGREE
 
 
@@ -53,7 +54,7 @@ def rows_at(twin: Any, lockstep: LockStep, options: argparse.Namespace) -> tuple
     """What the look finds, and what a right tensor may differ by: after many steps, what rounding has been amplified to."""
     data, _ = data_for(twin, options.seed)
     _, theirs = twin.build(options.seed, options.dtype, data=data)
-    lightning(twin, lockstep, options, steps=options.step + 1).fit(theirs, data)
+    for_steps(twin, lockstep, options, options.step + 1).fit(theirs, data)
     judge = lockstep.judge
     return lockstep.rows, max(judge.tolerated(kind) for kind in ("loss", "gradient", "parameter"))
 

@@ -7,9 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import pytorch_lightning as pl
-import torch
-
 from experiments.compare import ONE_STEP, Judge, errors
 from experiments.convert import to_numpy
 from experiments.data import ArrayData, Split
@@ -19,9 +16,9 @@ from experiments.pair import Twin
 from experiments.raised import HandRaised
 from experiments.rollout import RolloutData
 from experiments.second import Alternative, NoSecondValue, alternatives, data_alternatives
+from experiments.silent import silent_trainer
 
 STEPS = 3
-PRECISION = {"float64": "64-true", "float32": "32-true"}
 
 
 class Seen(NamedTuple):
@@ -86,24 +83,8 @@ def train(twin: Twin, options: argparse.Namespace) -> Seen:
     data = few(twin.make_data(seed=options.seed))
     _, theirs = twin.build(options.seed, options.dtype, data=data)
     lockstep = LockStep(twin, seed=options.seed)
-    device = torch.device(options.device)
-    ours = ("max_epochs", "max_steps", "check_val_every_n_epoch", "val_check_interval")
-    settings: dict[str, Any] = {key: value for key, value in twin.trainer.items() if key not in ours}
-    settings["precision"] = PRECISION[options.dtype]
-    trainer = pl.Trainer(
-        **settings,
-        max_epochs=STEPS,
-        limit_train_batches=1,
-        check_val_every_n_epoch=STEPS,
-        accelerator="gpu" if device.type == "cuda" else "cpu",
-        devices=[device.index or 0] if device.type == "cuda" else 1,
-        callbacks=[lockstep],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-    )
+    length = {"max_epochs": STEPS, "limit_train_batches": 1, "check_val_every_n_epoch": STEPS}
+    trainer = silent_trainer(twin, lockstep, options, **length)
     try:
         trainer.fit(theirs, data)
     except (NotFinite, HandRaised) as error:

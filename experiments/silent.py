@@ -1,0 +1,47 @@
+"""A Lightning Trainer that leaves nothing behind and says nothing, for what only compares."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from experiments.lockstep import LockStep
+from experiments.pair import Twin
+
+PRECISION = {"float64": "64-true", "float32": "32-true"}
+
+LENGTH = ("max_epochs", "max_steps", "check_val_every_n_epoch", "val_check_interval")
+"""How long a twin trains and how often it validates, which a comparison decides itself."""
+
+
+def silent_trainer(twin: Twin, lockstep: LockStep, options: argparse.Namespace, **length: Any) -> pl.Trainer:
+    """The twin's own Trainer, but for how long it trains and when it validates.
+
+    Args:
+        twin: whose arguments of the Trainer are taken.
+        lockstep: the callback.
+        options: have a dtype and a device.
+        length: what stands in the place of the twin's own.
+    """
+    device = torch.device(options.device)
+    settings: dict[str, Any] = {key: value for key, value in twin.trainer.items() if key not in LENGTH}
+    return pl.Trainer(
+        **{**settings, "precision": PRECISION[options.dtype], **length},
+        accelerator="gpu" if device.type == "cuda" else "cpu",
+        devices=[device.index or 0] if device.type == "cuda" else 1,
+        callbacks=[lockstep],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+    )
+
+
+def for_steps(twin: Twin, lockstep: LockStep, options: argparse.Namespace, steps: int) -> pl.Trainer:
+    """One for so many steps, with a validation before they are over."""
+    half = max(1, steps // 2)  # batches
+    return silent_trainer(twin, lockstep, options, max_steps=steps, check_val_every_n_epoch=None, val_check_interval=half)
