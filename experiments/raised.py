@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import linecache
 import re
 import traceback
 from collections.abc import Iterator
@@ -73,9 +74,8 @@ def innermost(step: TracebackType | None) -> tuple[FrameType | None, TracebackTy
 def failing_expression(step: TracebackType) -> ast.expr | None:
     """The expression that was being computed, if it stands on one line: Python knows its columns."""
     first, last, start, end = list(step.tb_frame.f_code.co_positions())[step.tb_lasti // 2]
-    line = traceback.extract_tb(step)[0].line
-    source = open_line(step.tb_frame.f_code.co_filename, first or 0)
-    if first != last or start is None or end is None or line is None or source is None:
+    source = linecache.getline(step.tb_frame.f_code.co_filename, first or 0)
+    if first != last or start is None or end is None or not source:
         return None
     try:
         statement = ast.parse(source.encode()[start:end].decode().strip()).body[0]
@@ -84,13 +84,6 @@ def failing_expression(step: TracebackType) -> ast.expr | None:
     if isinstance(statement, ast.AugAssign):  # what it adds to, and what it adds
         return ast.Tuple([statement.target, statement.value], ast.Load())
     return statement.value if isinstance(statement, ast.Expr) else None
-
-
-def open_line(path: str, number: int) -> str | None:
-    """A line of a file, with its blanks."""
-    import linecache
-
-    return linecache.getline(path, number) or None
 
 
 def shapes_in(expression: ast.expr, frame: FrameType) -> dict[str, tuple[int, ...]]:

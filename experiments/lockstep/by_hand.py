@@ -159,7 +159,7 @@ class HandRun:
 
     def options(self) -> list[list[dict[str, Any]]]:
         """Each optimizer's options, of each group of parameters, for the step to come."""
-        return [optimizer.state_dict()["param_groups"] for optimizer in self.trainer.optimizers]
+        return [optimizer.pack_groups() for optimizer in self.trainer.optimizers]
 
     def state_dict(self) -> dict[str, Any]:
         """Weights, optimizers and schedules."""

@@ -209,9 +209,12 @@ class Optimizer:
         Returns:
             {"state": {0: {"exp_avg": ..., ...}, 1: ...}, "param_groups": [{"lr": ..., ..., "params": [0, 1]}]}
         """
+        return {"state": copy.deepcopy(self.state), "param_groups": self.pack_groups()}
+
+    def pack_groups(self) -> list[dict[str, Any]]:
+        """The "param_groups" of `state_dict`: copies of all options, and numbers in the place of the parameters."""
         numbers = iter(range(len(self.parameters())))
-        groups = [{**copy.deepcopy(without_params(g)), "params": [next(numbers) for _ in g["params"]]} for g in self.param_groups]
-        return {"state": copy.deepcopy(self.state), "param_groups": groups}
+        return [{**copy.deepcopy(without_params(g)), "params": [next(numbers) for _ in g["params"]]} for g in self.param_groups]
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Copy state and options in: from `state_dict()`, or from torch's with its tensors made arrays.
