@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from experiments.status import AGREE, BAD_INPUT, INTERRUPTED
+from experiments.commands.status import AGREE, BAD_INPUT, INTERRUPTED
 
 EPILOG = """\
 examples:
@@ -52,14 +52,14 @@ def dispatch(arguments: list[str]) -> int:
         print(f"error: {unknown}", file=sys.stderr)
         return BAD_INPUT
     if options.command == "run":
-        from experiments.cli import run
+        from experiments.commands.run import run
 
         return run(names[0], rest)
     if options.command == "trace":
-        from experiments.trace import trace
+        from experiments.commands.trace import trace
 
         return trace(names[0], options)
-    from experiments.check import check
+    from experiments.commands.check import check
 
     return check(names, options)
 
@@ -73,11 +73,15 @@ class Parser(argparse.ArgumentParser):
         sys.exit(BAD_INPUT)
 
 
+LIBRARY = {"mutate": "experiments.mutation.mutate", "bench": "experiments.commands.bench"}
+"""Where the commands are that declare their own options."""
+
+
 def library_command(command: str, arguments: list[str]) -> int:
     """`mutate` and `bench`, whose options are declared beside what they do."""
     from importlib import import_module
 
-    module = import_module(f"experiments.library.{command}")
+    module = import_module(LIBRARY[command])
     parser = Parser(prog=f"python -m experiments {command}", description=module.__doc__, allow_abbrev=False)
     module.add_arguments(parser)
     return module.main(parser.parse_args(arguments))

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from experiments import curriculum
-from experiments.convert import to_numpy
+from experiments.commands.second import changed
 from experiments.curriculum import entry
-from experiments.data import ArrayData, Split
-from experiments.second import changed
+from experiments.data.arrays import ArrayData, Split
+from experiments.judge.convert import to_numpy
 from manual.concept import Concept as ManualConcept
 from torch_impl.module import Concept as TorchConcept
 
@@ -41,10 +41,10 @@ class Twin:
         variants: other hyperparameters to check, by name.
         objectives: where training_step takes its steps itself, the losses that it goes back from: names of methods of a batch, each with
             its way back `NAME_backward(dL_dloss=1.0)` by hand.
-        options: a second value of each hyperparameter whose type does not tell one, or not a legal one (experiments/second.py).
+        options: a second value of each hyperparameter whose type does not tell one, or not a legal one (experiments/commands/second.py).
         idle: hyperparameters that change nothing that is compared, each with the reason.
         zero_gradient: parameters whose gradient is exactly zero by mathematics; judged by their gradient alone.
-        foretold: False where two right runs part faster than a perturbed copy does: see experiments.compare.Judge.
+        foretold: False where two right runs part faster than a perturbed copy does: see experiments.judge.compare.Judge.
         links: arguments of the model that the data decide: {"data.vocabulary": "model.vocabulary"}. On the left is an attribute of the
             data module, whether it was given to it as an argument or found in the data.
         sgd_lr: the step size of the trajectory that is checked under plain gradient descent.

@@ -12,8 +12,8 @@ import experiments
 import manual.optim
 import manual.sampling
 import torch_impl.sampling
-from experiments.data import Batch
-from experiments.rollout import Rollout, RolloutData, advantages
+from experiments.data.arrays import Batch
+from experiments.data.rollout import Rollout, RolloutData, advantages
 from manual import nn
 from manual.concept import Concept as ByHand
 from torch_impl.module import Concept as InTorch

@@ -21,9 +21,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import experiments
 import manual.optim
 from experiments import curriculum
-from experiments.compare import as_array, error
-from experiments.convert import to_torch
-from experiments.data import ArrayData, Split
+from experiments.data.arrays import ArrayData, Split
+from experiments.judge.compare import as_array, error
+from experiments.judge.convert import to_torch
 from experiments.lockstep import LockStep
 from experiments.pair import Twin
 from manual.module import no_grad

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import manual.optim
-from experiments.data import ArrayData, Split
+from experiments.data.arrays import ArrayData, Split
 from experiments.pair import Twin
 from manual import nn
 from manual.concept import Batch

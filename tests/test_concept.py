@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import torch_impl.module
-from experiments.compare import as_array
-from experiments.convert import to_torch
+from experiments.judge.compare import as_array
+from experiments.judge.convert import to_torch
 from manual import optim
 from manual.concept import Concept
 from manual.module import Parameter

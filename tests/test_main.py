@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from experiments import __main__ as door
-from experiments.status import AGREE, BAD_INPUT, DISAGREE, INTERRUPTED
+from experiments.commands.status import AGREE, BAD_INPUT, DISAGREE, INTERRUPTED
 from tests.helpers import command
 
 
@@ -31,7 +32,7 @@ def test_the_tools_have_a_help_of_their_own_and_refuse_what_they_do_not_know(nam
     status, out, _ = command(name, "--help")
     assert status == 0
     assert f"usage: python -m experiments {name}" in out
-    doc = __import__(f"experiments.library.{name}", fromlist=[name]).__doc__.split("\n")[0]
+    doc = import_module(door.LIBRARY[name]).__doc__.split("\n")[0]
     assert " ".join(doc.split())[:40] in " ".join(out.split())
     status, out, err = command(name, "--frobnicate")
     assert (status, out) == (BAD_INPUT, "")
@@ -40,7 +41,8 @@ def test_the_tools_have_a_help_of_their_own_and_refuse_what_they_do_not_know(nam
 
 @pytest.mark.parametrize("status", [AGREE, DISAGREE, BAD_INPUT])
 def test_the_status_of_a_command_is_that_of_the_door(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    from experiments import check, cli
+    from experiments.commands import check
+    from experiments.commands import run as cli
 
     asked: list[Any] = []
     monkeypatch.setattr(cli, "run", lambda name, rest: asked.append((name, rest)) or status)
@@ -82,7 +84,7 @@ def test_an_unknown_concept_is_bad_input(arguments: tuple[str, ...]) -> None:
 
 
 def test_one_thread_unless_said_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    from experiments import check
+    from experiments.commands import check
 
     monkeypatch.setattr(check, "check", lambda names, options: AGREE)
     for given, found in ((None, "1"), ("3", "3")):

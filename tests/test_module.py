@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from experiments.convert import to_numpy, to_torch
+from experiments.judge.convert import to_numpy, to_torch
 from manual.module import Module, Parameter, no_grad
 
 # ---- Parameter -------------------------------------------------------------------------------------

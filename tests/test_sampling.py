@@ -10,7 +10,7 @@ import torch
 
 import manual.sampling
 import torch_impl.sampling
-from experiments.convert import to_numpy
+from experiments.judge.convert import to_numpy
 from tests.helpers import where_there_is_cuda
 
 DEVICES = ["cpu", *where_there_is_cuda(["cuda"])]

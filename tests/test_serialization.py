@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import torch
 
 import experiments
-from experiments.convert import read_checkpoint, write_checkpoint
+from experiments.judge.convert import read_checkpoint, write_checkpoint
 from manual import serialization
 from manual.trainer import Trainer
 

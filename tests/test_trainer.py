@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import DataLoader
 
 import experiments
-from experiments.compare import error, errors
+from experiments.judge.compare import error, errors
 from experiments.pair import Twin
 from manual.trainer import Trainer
 from tests.helpers import SILENT, configured, scheduled

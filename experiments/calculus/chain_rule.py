@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from experiments import run
-from experiments.convert import to_numpy, to_torch
-from experiments.data import ArrayData, Split, split_at_random, standardise
-from experiments.figure import TWO_CLASSES, figure
+from experiments.data.arrays import ArrayData, Split, split_at_random, standardise
+from experiments.drawing.figure import TWO_CLASSES, figure
+from experiments.judge.convert import to_numpy, to_torch
 from experiments.pair import Twin
 from manual.calculus.chain_rule import ChainRule as Manual
 from manual.calculus.chain_rule import backward, forward, loss, one_sample

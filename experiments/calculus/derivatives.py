@@ -14,9 +14,9 @@ import torch
 from matplotlib.figure import Figure
 
 from experiments import run
-from experiments.convert import to_numpy, to_torch
-from experiments.data import ArrayData, Split
-from experiments.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.data.arrays import ArrayData, Split
+from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.judge.convert import to_numpy, to_torch
 from experiments.pair import Twin
 from manual.calculus import derivatives as by_hand
 from manual.calculus.derivatives import Cubic as Manual

@@ -16,12 +16,12 @@ from matplotlib.figure import Figure
 
 from experiments import run
 from experiments.calculus.optimizers import Steps
-from experiments.convert import to_torch
-from experiments.data import ArrayData
-from experiments.figure import BY_HAND, TORCH, figure
+from experiments.data.arrays import ArrayData
+from experiments.drawing.figure import BY_HAND, TORCH, figure
+from experiments.drawing.surfaces import WINDOWS, draw_surface
+from experiments.drawing.walk import walk
+from experiments.judge.convert import to_torch
 from experiments.pair import Twin
-from experiments.surfaces import WINDOWS, draw_surface
-from experiments.walk import walk
 from manual.calculus import gradients as by_hand
 from manual.calculus.gradients import SURFACES
 from manual.calculus.gradients import Descent as Manual

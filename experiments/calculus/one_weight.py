@@ -13,9 +13,9 @@ import torch
 from matplotlib.figure import Figure
 
 from experiments import run
-from experiments.convert import to_torch
-from experiments.data import ArrayData, Split
-from experiments.figure import BY_HAND, TORCH, figure
+from experiments.data.arrays import ArrayData, Split
+from experiments.drawing.figure import BY_HAND, TORCH, figure
+from experiments.judge.convert import to_torch
 from experiments.pair import Twin
 from manual.calculus import one_weight as by_hand
 from manual.calculus.one_weight import OneWeight as Manual

@@ -16,12 +16,12 @@ from matplotlib.figure import Figure
 
 import manual.optim
 from experiments import run
-from experiments.data import ArrayData, InputError, Split
-from experiments.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.commands.second import Second
+from experiments.data.arrays import ArrayData, InputError, Split
+from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.surfaces import WINDOWS, Make, draw_surface, roll_freely
+from experiments.drawing.walk import walk
 from experiments.pair import Twin
-from experiments.second import Second
-from experiments.surfaces import WINDOWS, Make, draw_surface, roll_freely
-from experiments.walk import walk
 from manual.calculus.gradients import HESSIANS
 from manual.calculus.optimizers import OPTIMIZERS, SCHEDULES, SURFACES, heavy_ball_rate, jensen_gap
 from manual.calculus.optimizers import Optimizers as Manual

@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
 from experiments import run
-from experiments.convert import to_numpy
-from experiments.data import Digits, Split
-from experiments.figure import BY_HAND, TORCH, figure
+from experiments.data.arrays import Digits, Split
+from experiments.drawing.figure import BY_HAND, TORCH, figure
+from experiments.drawing.walk import walk
+from experiments.judge.convert import to_numpy
 from experiments.pair import Twin
-from experiments.walk import walk
 from manual.linear_algebra.eigen import Eigen as Manual
 from manual.linear_algebra.eigen import covariance, eig, eigh, power_iteration, rayleigh
 from manual.linear_algebra.vectors import direction

@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
 from experiments import run
-from experiments.convert import to_numpy
-from experiments.data import ArrayData, InputError, Split
-from experiments.figure import BY_HAND, TORCH, figure
+from experiments.data.arrays import ArrayData, InputError, Split
+from experiments.drawing.figure import BY_HAND, TORCH, figure
+from experiments.drawing.walk import walk
+from experiments.judge.convert import to_numpy
 from experiments.pair import Twin
-from experiments.walk import walk
 from manual.linear_algebra.matrices import Matrices as Manual
 from manual.linear_algebra.matrices import determinant, inverse, product, rank
 from torch_impl.linear_algebra.matrices import Matrices as Torch

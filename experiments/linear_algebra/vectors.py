@@ -12,9 +12,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments import run
-from experiments.convert import to_numpy
-from experiments.data import Digits, InputError, Split
-from experiments.figure import BY_HAND, TORCH, figure
+from experiments.data.arrays import Digits, InputError, Split
+from experiments.drawing.figure import BY_HAND, TORCH, figure
+from experiments.judge.convert import to_numpy
 from experiments.pair import Twin
 from manual.linear_algebra.vectors import Vectors as Manual
 from manual.linear_algebra.vectors import closed_form, cosine_similarity, direction, l2_norm, linf_norm_backward, projection

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments.compare import CEILING, ONE_STEP, Judgement, Metrics, Round, errors, order_of
-from experiments.convert import to_numpy, to_torch
+from experiments.judge.compare import CEILING, ONE_STEP, Judgement, Metrics, Round, errors, order_of
+from experiments.judge.convert import to_numpy, to_torch
+from experiments.judge.look import Row, look, objectives
+from experiments.judge.noise import SharedNoise, share_hand
+from experiments.judge.raised import HandRaised
 from experiments.lockstep.floor import WIDER, in_double, in_format, rounding_of_step
-from experiments.look import Row, look, objectives
-from experiments.noise import SharedNoise, share_hand
-from experiments.raised import HandRaised
 
 if TYPE_CHECKING:
     from experiments.lockstep.judging import Judging

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from experiments.compare import Round, Step
-from experiments.convert import to_numpy
+from experiments.judge.compare import Round, Step
+from experiments.judge.convert import to_numpy
+from experiments.judge.noise import SharedNoise, share_hand
+from experiments.judge.nonfinite import NotFinite
 from experiments.lockstep.state import lrs, mean, state_by_key
-from experiments.noise import SharedNoise, share_hand
-from experiments.nonfinite import NotFinite
 from manual.concept import Batch
 from manual.concept import Concept as ManualConcept
 from manual.trainer import Trainer

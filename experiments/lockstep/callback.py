@@ -14,20 +14,20 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 
-from experiments.compare import Judge, Round
-from experiments.convert import to_numpy, to_torch
-from experiments.data import InputError
-from experiments.explain import explain, rows_of
+from experiments.data.arrays import InputError
+from experiments.judge.compare import Judge, Round
+from experiments.judge.convert import to_numpy, to_torch
+from experiments.judge.explain import explain, rows_of
+from experiments.judge.noise import SharedNoise, put, share_torch
+from experiments.judge.nonfinite import NotFinite, first_in_forward
+from experiments.judge.raised import raising
 from experiments.lockstep import ranks
 from experiments.lockstep.again import Again
 from experiments.lockstep.by_hand import of_torch
 from experiments.lockstep.in_torch import TorchRun
 from experiments.lockstep.judging import Judging, Mode, Record
 from experiments.lockstep.rollouts import judge_rollout
-from experiments.noise import SharedNoise, put, share_torch
-from experiments.nonfinite import NotFinite, first_in_forward
 from experiments.pair import Twin
-from experiments.raised import raising
 from manual.concept import Batch
 from manual.module import no_grad
 

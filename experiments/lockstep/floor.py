@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from experiments.compare import error, errors
-from experiments.convert import to_numpy
-from experiments.look import by_autograd, by_hand, objectives
-from experiments.noise import SharedNoise, share_hand, share_torch
+from experiments.judge.compare import error, errors
+from experiments.judge.convert import to_numpy
+from experiments.judge.look import by_autograd, by_hand, objectives
+from experiments.judge.noise import SharedNoise, share_hand, share_torch
 
 LIMIT = {"float64": 1e-10, "float32": 1e-4}
 """More than that is not rounding, but a mistake or a decision that has flipped; or the order of the rows matters to what is computed."""

@@ -8,9 +8,9 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from experiments.compare import Round, Step
+from experiments.judge.compare import Round, Step
+from experiments.judge.nonfinite import NotFinite, first_in
 from experiments.lockstep.state import lrs, mean, state_by_key
-from experiments.nonfinite import NotFinite, first_in
 
 
 class TorchRun:

@@ -9,17 +9,17 @@ import numpy as np
 import pytorch_lightning as pl
 
 import manual.optim
-from experiments.compare import Judge, Judgement, Round, Step, order_of, tensors_of
-from experiments.convert import to_numpy
-from experiments.explain import Line, explain, rows_of
+from experiments.judge.compare import Judge, Judgement, Round, Step, order_of, tensors_of
+from experiments.judge.convert import to_numpy
+from experiments.judge.explain import Line, explain, rows_of
+from experiments.judge.look import Row, intermediates, look, objectives
+from experiments.judge.noise import SharedNoise, share_hand
+from experiments.judge.raised import raising
 from experiments.lockstep import ranks
 from experiments.lockstep.again import Again
 from experiments.lockstep.by_hand import HandRun, of_torch
 from experiments.lockstep.in_torch import TorchRun
-from experiments.look import Row, intermediates, look, objectives
-from experiments.noise import SharedNoise, share_hand
 from experiments.pair import Twin
-from experiments.raised import raising
 
 Mode = Literal["free", "spot", "off"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from experiments.compare import Metrics, Round, Step
+from experiments.judge.compare import Metrics, Round, Step
 
 
 def gather(trainer: Any, mine: Any) -> list[Any]:

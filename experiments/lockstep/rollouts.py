@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from experiments.compare import Judge, Tensors, as_array, error
-from experiments.convert import to_numpy
-from experiments.explain import explain, rows_of
-from experiments.look import Row
-from experiments.raised import raising
-from experiments.rollout import Rollout, RolloutData
+from experiments.data.rollout import Rollout, RolloutData
+from experiments.judge.compare import Judge, Tensors, as_array, error
+from experiments.judge.convert import to_numpy
+from experiments.judge.explain import explain, rows_of
+from experiments.judge.look import Row
+from experiments.judge.raised import raising
 from manual.module import no_grad
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.compare import as_array
+from experiments.judge.compare import as_array
 
 
 def lrs(optimizer: Any) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from experiments import run
-from experiments.convert import in_dtype_of
-from experiments.data import ArrayData, DigitImages
-from experiments.figure import figure
+from experiments.data.arrays import ArrayData, DigitImages
+from experiments.drawing.figure import figure
+from experiments.judge.convert import in_dtype_of
 from experiments.pair import Twin
 from manual.networks.digits_cnn import DigitsCNN as Manual
 from torch_impl.networks.digits_cnn import DigitsCNN as Torch

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from experiments import run
-from experiments.convert import in_dtype_of
-from experiments.data import ArrayData, Digits
-from experiments.figure import figure
+from experiments.data.arrays import ArrayData, Digits
+from experiments.drawing.figure import figure
+from experiments.judge.convert import in_dtype_of
 from experiments.pair import Twin
 from manual.module import no_grad
 from manual.networks.digits_mlp import DigitsMLP as Manual

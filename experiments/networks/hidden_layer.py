@@ -14,8 +14,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from experiments import run
-from experiments.data import ArrayData, Split
-from experiments.figure import TWO_CLASSES, figure
+from experiments.data.arrays import ArrayData, Split
+from experiments.drawing.figure import TWO_CLASSES, figure
 from experiments.pair import Twin
 from manual.networks.hidden_layer import HiddenLayer as Manual
 from manual.networks.hidden_layer import forward

@@ -16,11 +16,11 @@ import numpy as np
 import torch
 
 from experiments import run
-from experiments.compare import errors
-from experiments.data import ArrayData, ShuffledOrder, Split
-from experiments.figure import figure
+from experiments.data.arrays import ArrayData, ShuffledOrder, Split
+from experiments.data.wine import WineQuality
+from experiments.drawing.figure import figure
+from experiments.judge.compare import errors
 from experiments.pair import Twin
-from experiments.wine import WineQuality
 from manual.networks.wine_quality import ArticleWineQuality as ManualArticle
 from manual.networks.wine_quality import WineQuality as Manual
 from manual.networks.wine_quality import article_backward, loss
@@ -297,7 +297,7 @@ TWIN = Twin(
     data=WineQuality,
     needs=("chain_rule", "hidden_layer", "linear_regression"),
     trainer={"max_epochs": 200},
-    idle={"data.csv": "a path to a file that is not here; tests/test_wine_data.py gives it one"},
+    idle={"data.csv": "a path to a file that is not here; tests/data/test_wine.py gives it one"},
     sgd_lr=0.005,
     figures=figures,
     text={"how good is it": HOW_GOOD.strip(), "the article's backward": ARTICLE.strip()},

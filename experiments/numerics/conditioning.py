@@ -13,12 +13,12 @@ import torch
 from matplotlib.figure import Figure
 
 from experiments import run
-from experiments.convert import to_numpy, to_torch
-from experiments.data import ArrayData, InputError, Split, split_at_random, standardise
-from experiments.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.data.arrays import ArrayData, InputError, Split, split_at_random, standardise
+from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.walk import walk
+from experiments.judge.convert import to_numpy, to_torch
 from experiments.pair import Twin
 from experiments.regression.linear_regression import as_row, diabetes
-from experiments.walk import walk
 from manual.linear_algebra.eigen import covariance, eigh
 from manual.linear_algebra.svd import cond
 from manual.module import Parameter

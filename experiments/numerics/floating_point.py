@@ -16,11 +16,11 @@ import torch
 from matplotlib.figure import Figure
 
 from experiments import run
-from experiments.convert import to_numpy, to_torch
-from experiments.data import Digits, Split
-from experiments.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.commands.second import Second
+from experiments.data.arrays import Digits, Split
+from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.judge.convert import to_numpy, to_torch
 from experiments.pair import Twin
-from experiments.second import Second
 from manual.concept import Batch
 from manual.numerics.floating_point import (
     FORMATS,

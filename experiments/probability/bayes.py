@@ -14,12 +14,12 @@ from matplotlib.patches import Rectangle
 from scipy.stats import beta as beta_distribution
 
 from experiments import run
-from experiments.convert import to_numpy, to_torch
-from experiments.data import Digits, Split
-from experiments.figure import TORCH, draw_both, figure
+from experiments.commands.second import Second, first_columns
+from experiments.data.arrays import Digits, Split
+from experiments.drawing.figure import TORCH, draw_both, figure
+from experiments.judge.convert import to_numpy, to_torch
 from experiments.pair import Twin
 from experiments.regression.linear_regression import FEATURES, Diabetes
-from experiments.second import Second, first_columns
 from manual.probability import bayes as by_hand
 from manual.probability.bayes import Bayes as Manual
 from manual.probability.distributions import bernoulli_sample, normal_log_prob, normal_sample

@@ -13,11 +13,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments import run
-from experiments.convert import to_numpy, to_torch
-from experiments.data import ArrayData, InputError, Split
-from experiments.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.data.arrays import ArrayData, InputError, Split
+from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.walk import Path, walk
+from experiments.judge.convert import to_numpy, to_torch
 from experiments.pair import Twin
-from experiments.walk import Path, walk
 from manual.nn.functional import sigmoid
 from manual.probability import distributions as by_hand
 from manual.probability.distributions import Distributions as Manual

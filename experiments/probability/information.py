@@ -14,11 +14,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments import run
-from experiments.convert import to_numpy
-from experiments.data import ArrayData, InputError, Split
-from experiments.figure import BY_HAND, TORCH, figure
+from experiments.data.arrays import ArrayData, InputError, Split
+from experiments.drawing.figure import BY_HAND, TORCH, figure
+from experiments.drawing.walk import walk
+from experiments.judge.convert import to_numpy
 from experiments.pair import Twin
-from experiments.walk import walk
 from manual.nn.functional import logsumexp
 from manual.probability.distributions import normal_log_prob
 from manual.probability.expectation import expectation

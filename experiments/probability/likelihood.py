@@ -12,9 +12,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments import run
-from experiments.convert import to_numpy
-from experiments.data import ArrayData, InputError, Split
-from experiments.figure import BY_HAND, TORCH, figure
+from experiments.data.arrays import ArrayData, InputError, Split
+from experiments.drawing.figure import BY_HAND, TORCH, figure
+from experiments.judge.convert import to_numpy
 from experiments.pair import Twin
 from manual.nn.functional import sigmoid
 from manual.probability.likelihood import Likelihood as Manual

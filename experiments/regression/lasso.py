@@ -11,14 +11,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments import run
-from experiments.convert import to_torch
-from experiments.data import ArrayData
-from experiments.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.commands.second import Second, first_columns
+from experiments.data.arrays import ArrayData
+from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.weights import draw_weights, three_times
+from experiments.judge.convert import to_torch
 from experiments.pair import Twin
 from experiments.regression.linear_regression import FEATURES, Diabetes
 from experiments.regression.ridge import COLOURS
-from experiments.second import Second, first_columns
-from experiments.weights import draw_weights, three_times
 from manual.regression import lasso as by_hand
 from manual.regression.lasso import Lasso as Manual
 from torch_impl.regression import lasso as in_torch

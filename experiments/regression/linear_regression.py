@@ -15,11 +15,11 @@ from matplotlib.patches import Rectangle
 from torch import nn
 
 from experiments import run
-from experiments.convert import to_numpy
-from experiments.data import ArrayData, Split, split_at_random, standardise
-from experiments.figure import BY_HAND, TORCH, figure
+from experiments.data.arrays import ArrayData, Split, split_at_random, standardise
+from experiments.drawing.figure import BY_HAND, TORCH, figure
+from experiments.drawing.walk import walk
+from experiments.judge.convert import to_numpy
 from experiments.pair import Twin
-from experiments.walk import walk
 from manual.linear_algebra.svd import pinv
 from manual.module import Parameter
 from manual.regression.linear_regression import LinearRegression as Manual

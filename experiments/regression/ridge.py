@@ -12,13 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Polygon
 
 from experiments import run
-from experiments.convert import to_torch
-from experiments.data import ArrayData
-from experiments.figure import draw_both, figure
+from experiments.commands.second import Second, first_columns
+from experiments.data.arrays import ArrayData
+from experiments.drawing.figure import draw_both, figure
+from experiments.drawing.weights import draw_weights, three_times
+from experiments.judge.convert import to_torch
 from experiments.pair import Twin
 from experiments.regression.linear_regression import FEATURES, Diabetes, as_row
-from experiments.second import Second, first_columns
-from experiments.weights import draw_weights, three_times
 from manual.regression.linear_regression import normal_equation
 from manual.regression.ridge import Ridge as Manual
 from manual.regression.ridge import effective_degrees_of_freedom, loss, shrinkage, solution

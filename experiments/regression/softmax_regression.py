@@ -14,12 +14,12 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from experiments import run
-from experiments.convert import to_numpy
-from experiments.data import ArrayData, Digits, InputError, Split, split_at_random, standardise
-from experiments.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.commands.second import Second, first_columns
+from experiments.data.arrays import ArrayData, Digits, InputError, Split, split_at_random, standardise
+from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.walk import walk
+from experiments.judge.convert import to_numpy
 from experiments.pair import Twin
-from experiments.second import Second, first_columns
-from experiments.walk import walk
 from manual.module import Parameter, no_grad
 from manual.nn.functional import softmax
 from manual.regression.softmax_regression import SoftmaxRegression as Manual

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from experiments import run
-from experiments.data import ArrayData, Split
-from experiments.figure import figure
+from experiments.data.arrays import ArrayData, Split
+from experiments.drawing.figure import figure
 from experiments.pair import Twin
 from manual.module import no_grad
 from manual.nn.softmax import softmax

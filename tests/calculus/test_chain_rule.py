@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from experiments.calculus.chain_rule import TWIN, Petals, before, figures, number, torch_gradients
-from experiments.compare import ONE_STEP, error, errors
-from experiments.convert import to_numpy, to_torch
+from experiments.judge.compare import ONE_STEP, error, errors
+from experiments.judge.convert import to_numpy, to_torch
 from manual.calculus.chain_rule import (
     ChainRule,
     backward,

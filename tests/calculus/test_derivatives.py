@@ -10,10 +10,10 @@ import torch
 
 from experiments.calculus import derivatives as script
 from experiments.calculus.derivatives import TWIN, NoisyCubic, step_errors
-from experiments.compare import error
-from experiments.convert import to_numpy, to_torch
-from experiments.library.calculus_derivatives import judge_cubic
-from experiments.library.case import CASES, central_differences, draw_sizes, failures, judge
+from experiments.cases.calculus.derivatives import judge_cubic
+from experiments.judge.case import CASES, central_differences, draw_sizes, failures, judge
+from experiments.judge.compare import error
+from experiments.judge.convert import to_numpy, to_torch
 from manual.calculus import derivatives as by_hand
 from tests.helpers import whole_run
 from torch_impl.calculus import derivatives as in_torch

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-import experiments.library.calculus_gradients  # noqa: F401  registers its cases
+import experiments.cases.calculus.gradients  # noqa: F401  registers its cases
 from experiments.calculus import gradients as script
 from experiments.calculus.gradients import CRITICAL, SURFACES, TWIN, by_jacobian, descend, layer, steepness, ways
-from experiments.compare import as_array, error
-from experiments.convert import to_torch
-from experiments.library.case import CASES, central_differences, draw_sizes, failures, judge
+from experiments.judge.case import CASES, central_differences, draw_sizes, failures, judge
+from experiments.judge.compare import as_array, error
+from experiments.judge.convert import to_torch
 from manual.calculus import gradients as by_hand
 from manual.module import Parameter
 from tests.helpers import whole_run

@@ -8,9 +8,9 @@ import torch
 
 from experiments.calculus import one_weight as script
 from experiments.calculus.one_weight import EUROS, KILOGRAMS, TWIN, descend, loss_of, slope_of
-from experiments.compare import error
-from experiments.convert import to_torch
-from experiments.library.calculus_one_weight import judge_slope
+from experiments.cases.calculus.one_weight import judge_slope
+from experiments.judge.compare import error
+from experiments.judge.convert import to_torch
 from manual.calculus import one_weight as by_hand
 from manual.trainer import Trainer
 from tests.helpers import whole_run

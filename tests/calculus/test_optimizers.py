@@ -11,13 +11,13 @@ import torch
 import manual.optim
 from experiments.calculus import optimizers as script
 from experiments.calculus.optimizers import STEPS, TWIN, Steps, roll
-from experiments.compare import Judge, Step, as_array, error
-from experiments.convert import to_torch
-from experiments.data import InputError
+from experiments.data.arrays import InputError
+from experiments.drawing.walk import walk, walk_by_hand
+from experiments.judge.compare import Judge, Step, as_array, error
+from experiments.judge.convert import to_torch
+from experiments.judge.noise import SharedNoise
 from experiments.lockstep import HandRun
 from experiments.lockstep.state import lrs, state_by_key
-from experiments.noise import SharedNoise
-from experiments.walk import walk, walk_by_hand
 from manual.calculus import optimizers as by_hand
 from manual.module import Parameter
 from tests.helpers import whole_run

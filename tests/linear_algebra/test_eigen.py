@@ -10,8 +10,8 @@ import pytorch_lightning as pl
 import torch
 from sklearn.decomposition import PCA
 
-from experiments.compare import error
-from experiments.convert import to_numpy, to_torch
+from experiments.judge.compare import error
+from experiments.judge.convert import to_numpy, to_torch
 from experiments.linear_algebra import eigen as script
 from experiments.linear_algebra.eigen import TWIN
 from experiments.lockstep import LockStep

@@ -9,9 +9,9 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from experiments.compare import error
-from experiments.convert import to_numpy, to_torch
-from experiments.data import InputError
+from experiments.data.arrays import InputError
+from experiments.judge.compare import error
+from experiments.judge.convert import to_numpy, to_torch
 from experiments.linear_algebra import matrices as script
 from experiments.linear_algebra.matrices import TWIN, RowsOfAMatrix
 from experiments.lockstep import LockStep

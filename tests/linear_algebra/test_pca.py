@@ -14,12 +14,12 @@ import torch
 from scipy.linalg import subspace_angles
 from sklearn.decomposition import PCA
 
-from experiments.compare import error
-from experiments.convert import to_numpy, to_torch
+from experiments.drawing.walk import walk_by_hand
+from experiments.judge.compare import error
+from experiments.judge.convert import to_numpy, to_torch
 from experiments.linear_algebra import pca as script
 from experiments.linear_algebra.pca import TWIN, Iris
 from experiments.lockstep import LockStep
-from experiments.walk import walk_by_hand
 from manual.linear_algebra import pca as by_hand
 from tests.helpers import assert_gradients, whole_run
 from torch_impl.linear_algebra import pca as in_torch

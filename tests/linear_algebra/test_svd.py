@@ -12,12 +12,12 @@ import pytorch_lightning as pl
 import scipy.linalg
 import torch
 
-from experiments.compare import error
-from experiments.convert import to_numpy
+from experiments.drawing.walk import walk_by_hand
+from experiments.judge.compare import error
+from experiments.judge.convert import to_numpy
 from experiments.linear_algebra import svd as script
 from experiments.linear_algebra.svd import TWIN
 from experiments.lockstep import LockStep
-from experiments.walk import walk_by_hand
 from manual.linear_algebra import svd as by_hand
 from manual.linear_algebra.matrices import rank, solve
 from tests.helpers import assert_gradients, whole_run

@@ -11,9 +11,9 @@ import torch
 from scipy.spatial import distance
 from torch.nn import functional as F
 
-from experiments.compare import error
-from experiments.convert import to_numpy, to_torch
-from experiments.data import InputError
+from experiments.data.arrays import InputError
+from experiments.judge.compare import error
+from experiments.judge.convert import to_numpy, to_torch
 from experiments.linear_algebra import vectors as script
 from experiments.linear_algebra.vectors import TWIN, OneDigit
 from experiments.lockstep import LockStep

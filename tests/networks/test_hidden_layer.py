@@ -10,8 +10,8 @@ import torch
 from scipy.optimize import linprog
 from sklearn.linear_model import LogisticRegression
 
-from experiments.compare import ONE_STEP, error, errors
-from experiments.convert import to_numpy, to_torch
+from experiments.judge.compare import ONE_STEP, error, errors
+from experiments.judge.convert import to_numpy, to_torch
 from experiments.networks.hidden_layer import TWIN, TWO_UNITS, Corners, before, collapsed, figures, without_relu
 from manual.networks.hidden_layer import HiddenLayer, backward, forward, loss
 from manual.trainer import Trainer

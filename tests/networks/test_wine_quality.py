@@ -13,8 +13,10 @@ import pytorch_lightning as pl
 import torch
 from sklearn.linear_model import LinearRegression
 
-from experiments.compare import ONE_STEP, errors
-from experiments.data import Split, split_at_random, standardise
+from experiments.data.arrays import Split, split_at_random, standardise
+from experiments.data.wine import WineQuality as Wines
+from experiments.data.wine import parse
+from experiments.judge.compare import ONE_STEP, errors
 from experiments.lockstep import LockStep
 from experiments.networks import wine_quality as script
 from experiments.networks.wine_quality import (
@@ -28,8 +30,6 @@ from experiments.networks.wine_quality import (
     least_squares,
     train_article,
 )
-from experiments.wine import WineQuality as Wines
-from experiments.wine import parse
 from manual.networks.wine_quality import ArticleWineQuality, WineQuality, article_backward, article_forward, backward, forward, loss
 from manual.trainer import Trainer
 from torch_impl.networks import wine_quality as theirs

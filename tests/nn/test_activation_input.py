@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.compare import ONE_STEP, error
+from experiments.judge.compare import ONE_STEP, error
 from manual import nn
 from manual.nn.functional import log_softmax, logsumexp, sigmoid, softmax, softplus
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.noise import SHARED, Stream
+from experiments.judge.noise import SHARED, Stream
 from manual import nn
 
 NAMES = ["Dropout", "Dropout1d", "Dropout2d", "AlphaDropout"]

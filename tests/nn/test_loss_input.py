@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.compare import error
+from experiments.judge.compare import error
 from manual import nn
 from manual.nn.cross_entropy import classes
 from manual.nn.functional import softmax

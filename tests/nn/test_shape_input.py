@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.compare import error
+from experiments.judge.compare import error
 from manual import nn
 
 

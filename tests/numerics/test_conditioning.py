@@ -14,11 +14,11 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import StandardScaler
 
-from experiments.compare import error
-from experiments.convert import to_numpy, to_torch
-from experiments.data import InputError, Split, standardise
+from experiments.data.arrays import InputError, Split, standardise
+from experiments.judge.compare import error
+from experiments.judge.convert import to_numpy, to_torch
+from experiments.judge.nonfinite import NotFinite
 from experiments.lockstep import LockStep
-from experiments.nonfinite import NotFinite
 from experiments.numerics import conditioning as script
 from experiments.numerics.conditioning import FEATURES, TWIN, Scaled
 from experiments.regression.linear_regression import as_row, by_sklearn, diabetes

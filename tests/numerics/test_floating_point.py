@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.check import trajectory
-from experiments.compare import error
-from experiments.convert import to_numpy, to_torch
-from experiments.library.numerics_floating_point import judge_overflow, judge_scaled_step, judge_scaler
+from experiments.cases.numerics.floating_point import judge_overflow, judge_scaled_step, judge_scaler
+from experiments.commands.check import trajectory
+from experiments.judge.compare import error
+from experiments.judge.convert import to_numpy, to_torch
 from experiments.lockstep import LockStep
 from experiments.numerics import floating_point as script
 from experiments.numerics.floating_point import TWIN

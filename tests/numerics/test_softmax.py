@@ -11,14 +11,14 @@ import scipy.special
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from experiments.compare import error
-from experiments.convert import to_numpy, to_torch
-from experiments.data import InputError
+from experiments.data.arrays import InputError
+from experiments.drawing.walk import walk
+from experiments.judge.compare import error
+from experiments.judge.convert import to_numpy, to_torch
+from experiments.judge.nonfinite import NotFinite
 from experiments.lockstep import LockStep
-from experiments.nonfinite import NotFinite
 from experiments.numerics import softmax as script
 from experiments.numerics.softmax import TWIN, FarPoint
-from experiments.walk import walk
 from manual.numerics import softmax as by_hand
 from manual.numerics.softmax import Classifier
 from tests.helpers import command, fit, whole_run

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.compare import error
+from experiments.judge.compare import error
 from manual.module import Parameter
 from manual.nn.utils import clip_grad_norm_, clip_grad_value_
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import manual.optim
-from experiments.library.optim import SCHEDULE_CASES, Scheduled, judge_schedule
+from experiments.cases.optim.optimizer import SCHEDULE_CASES, Scheduled, judge_schedule
 from manual.module import Parameter
 from manual.optim import SGD, Adagrad, lr_scheduler
 

@@ -13,8 +13,8 @@ from scipy import integrate, stats
 from sklearn.linear_model import Ridge as SklearnRidge
 from sklearn.naive_bayes import BernoulliNB
 
-from experiments.compare import error
-from experiments.convert import to_numpy, to_torch
+from experiments.judge.compare import error
+from experiments.judge.convert import to_numpy, to_torch
 from experiments.lockstep import LockStep
 from experiments.probability import bayes as script
 from experiments.probability.bayes import ILL, TEST, TWIN, LitPixels, Progression

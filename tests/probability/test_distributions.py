@@ -11,13 +11,13 @@ import torch
 from scipy import stats
 from torch import distributions as torchs
 
-from experiments.compare import error
-from experiments.convert import to_numpy, to_torch
-from experiments.data import InputError
+from experiments.data.arrays import InputError
+from experiments.drawing.walk import walk_by_hand
+from experiments.judge.compare import error
+from experiments.judge.convert import to_numpy, to_torch
 from experiments.lockstep import LockStep
 from experiments.probability import distributions as script
 from experiments.probability.distributions import MEANING, TRUE, TWIN, Columns, arguments, sample
-from experiments.walk import walk_by_hand
 from manual.probability import distributions as by_hand
 from tests.helpers import whole_run
 from torch_impl.probability import distributions as in_torch

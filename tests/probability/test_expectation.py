@@ -10,11 +10,11 @@ import pytest
 import torch
 from scipy import stats
 
-from experiments.compare import error
-from experiments.convert import to_numpy, to_torch
-from experiments.data import InputError
+from experiments.data.arrays import InputError
+from experiments.judge.compare import error
+from experiments.judge.convert import to_numpy, to_torch
+from experiments.judge.noise import SharedNoise, share_hand, share_torch
 from experiments.lockstep import LockStep
-from experiments.noise import SharedNoise, share_hand, share_torch
 from experiments.probability import expectation as script
 from experiments.probability.expectation import DICE, FIRST, SECOND, TWIN, Targets
 from manual.probability import expectation as by_hand

@@ -13,9 +13,9 @@ from scipy.spatial.distance import jensenshannon
 from sklearn.metrics import mutual_info_score
 from torch.nn.functional import kl_div
 
-from experiments.compare import error
-from experiments.convert import to_numpy, to_torch
-from experiments.data import InputError
+from experiments.data.arrays import InputError
+from experiments.judge.compare import error
+from experiments.judge.convert import to_numpy, to_torch
 from experiments.lockstep import LockStep
 from experiments.probability import information as script
 from experiments.probability.information import TWIN, Humps

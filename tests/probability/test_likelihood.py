@@ -11,9 +11,9 @@ import pytorch_lightning as pl
 import torch
 from scipy import stats
 
-from experiments.compare import error
-from experiments.convert import to_numpy, to_torch
-from experiments.data import InputError
+from experiments.data.arrays import InputError
+from experiments.judge.compare import error
+from experiments.judge.convert import to_numpy, to_torch
 from experiments.lockstep import LockStep
 from experiments.probability import likelihood as script
 from experiments.probability.likelihood import TWIN, Throws

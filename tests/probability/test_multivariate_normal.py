@@ -11,9 +11,9 @@ import torch
 from scipy import stats
 from torch import distributions as torchs
 
-from experiments.compare import error
-from experiments.convert import to_numpy, to_torch
-from experiments.library.probability_multivariate_normal import a_covariance, a_root
+from experiments.cases.probability.multivariate_normal import a_covariance, a_root
+from experiments.judge.compare import error
+from experiments.judge.convert import to_numpy, to_torch
 from experiments.lockstep import LockStep
 from experiments.probability import multivariate_normal as script
 from experiments.probability.multivariate_normal import TWIN

@@ -9,8 +9,8 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from experiments.compare import error
-from experiments.convert import to_numpy, to_torch
+from experiments.judge.compare import error
+from experiments.judge.convert import to_numpy, to_torch
 from experiments.lockstep import LockStep
 from experiments.regression import lasso as script
 from experiments.regression.lasso import TWIN, at, by_sklearn

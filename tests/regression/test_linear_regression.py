@@ -14,9 +14,9 @@ from scipy import stats
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
 
-from experiments.compare import error
-from experiments.convert import to_numpy, to_torch
 from experiments.curriculum import FURTHER_READING
+from experiments.judge.compare import error
+from experiments.judge.convert import to_numpy, to_torch
 from experiments.lockstep import LockStep
 from experiments.regression import linear_regression as script
 from experiments.regression.linear_regression import TWIN, as_row, by_sklearn, descend, diabetes, standardised

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 
-from experiments.compare import error
-from experiments.convert import to_numpy, to_torch
+from experiments.judge.compare import error
+from experiments.judge.convert import to_numpy, to_torch
 from experiments.lockstep import LockStep
 from experiments.regression import logistic_regression as script
 from experiments.regression.linear_regression import as_row

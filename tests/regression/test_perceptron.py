@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 
-from experiments.compare import error
-from experiments.convert import to_numpy, to_torch
-from experiments.data import InputError
+from experiments.data.arrays import InputError
+from experiments.judge.compare import error
+from experiments.judge.convert import to_numpy, to_torch
 from experiments.lockstep import LockStep
 from experiments.regression import perceptron as script
 from experiments.regression.linear_regression import as_row
@@ -134,7 +134,7 @@ def test_training_is_the_rule_itself_on_both_sides_whatever_the_step_size(lr: fl
 
 def passes(n: int, epochs: int) -> list[list[int]]:
     """The orders in which the loader gives out n rows."""
-    from experiments.data import ShuffledOrder
+    from experiments.data.arrays import ShuffledOrder
 
     order, found = ShuffledOrder(n, 0), []
     for order.epoch in range(epochs):

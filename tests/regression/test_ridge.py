@@ -7,8 +7,8 @@ import pytest
 import pytorch_lightning as pl
 from matplotlib.patches import Polygon
 
-from experiments.compare import error
-from experiments.convert import to_numpy, to_torch
+from experiments.judge.compare import error
+from experiments.judge.convert import to_numpy, to_torch
 from experiments.lockstep import LockStep
 from experiments.regression import ridge as script
 from experiments.regression.linear_regression import as_row

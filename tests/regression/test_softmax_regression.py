@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 
-from experiments.compare import error
-from experiments.convert import to_numpy, to_torch
-from experiments.data import InputError
+from experiments.data.arrays import InputError
+from experiments.judge.compare import error
+from experiments.judge.convert import to_numpy, to_torch
 from experiments.lockstep import LockStep
 from experiments.regression import softmax_regression as script
 from experiments.regression.softmax_regression import TWIN, as_matrix, by_sklearn, descend

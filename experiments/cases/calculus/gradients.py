@@ -1,0 +1,71 @@
+"""Cases: the functions of several variables of calculus.gradients, and its dense layer."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from experiments.judge.derivative_case import along, derivative_case, jacobian
+from experiments.judge.function_case import function_case
+from manual.calculus.gradients import SURFACES, dense, dense_backward, sphere
+
+PATH = "calculus.gradients"
+
+
+@function_case(PATH, "sphere", empty=True)
+def places_on_the_globe(rng: np.random.Generator, N: int) -> Any:
+    return [rng.normal(size=(2, N))]
+
+
+@function_case(PATH, "dense")
+def one_example(rng: np.random.Generator, I: int, O: int) -> Any:
+    return [rng.normal(size=I), rng.normal(0, 0.5, (I, O)), rng.normal(0, 0.5, O)]
+
+
+# ---- Jacobians, Hessians and their products ------------------------------------------------------------
+
+
+def hessian_of(surface: str) -> None:
+    """The case of one surface's Hessian."""
+
+    def anywhere(rng: np.random.Generator) -> list[Any]:
+        return [rng.normal(size=2)]
+
+    slope = partial(SURFACES[surface].backward, 1.0)
+    derivative_case(PATH, f"{surface}_hessian", by_differences=lambda p: jacobian(slope, p))(anywhere)
+
+
+for _surface in SURFACES:
+    hessian_of(_surface)
+
+
+@derivative_case(PATH, "sphere_jacobian", by_differences=lambda p: jacobian(sphere, p))
+def one_place(rng: np.random.Generator) -> list[Any]:
+    return [rng.normal(size=2)]
+
+
+@derivative_case(PATH, "sphere_jvp", by_differences=lambda p, dp: along(sphere, (p,), (dp,)))
+def one_place_and_direction(rng: np.random.Generator) -> list[Any]:
+    return [rng.normal(size=2), rng.normal(size=2)]
+
+
+def jacobians_of_dense(*inputs: np.ndarray) -> Any:
+    """Of y with respect to x, W and b, by central differences."""
+    return tuple(jacobian(lambda p, i=i: dense(*inputs[:i], p, *inputs[i + 1 :]), inputs[i]) for i in range(3))
+
+
+@derivative_case(PATH, "dense_jacobian", by_differences=jacobians_of_dense)
+def a_layer(rng: np.random.Generator) -> list[Any]:
+    return one_example(rng, 3, 5)
+
+
+@derivative_case(PATH, "dense_jvp", by_differences=lambda *six: along(dense, six[:3], six[3:]))
+def a_layer_and_directions(rng: np.random.Generator) -> list[Any]:
+    return [*one_example(rng, 3, 5), *one_example(rng, 3, 5)]
+
+
+@derivative_case(PATH, "dense_hvp", by_differences=lambda dL_dy, *six: along(partial(dense_backward, dL_dy), six[:3], six[3:]))
+def an_upstream_a_layer_and_directions(rng: np.random.Generator) -> list[Any]:
+    return [rng.normal(size=5), *one_example(rng, 3, 5), *one_example(rng, 3, 5)]

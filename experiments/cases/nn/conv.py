@@ -1,0 +1,111 @@
+"""Cases for the convolutions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from experiments.judge.case import Built, case
+
+
+@case("Conv2d", empty=True)
+def plain(rng: np.random.Generator, N: int, C: int, O: int, K: int, L: int, H: int, W: int) -> Built:
+    return Built({"in_channels": C, "out_channels": O, "kernel_size": (K, L)}, [rng.normal(size=(N, C, K + H, L + W))])
+
+
+@case("Conv2d", empty=True)
+def every_argument(rng: np.random.Generator, N: int, C: int, O: int, K: int, L: int, H: int, W: int) -> Built:
+    """Stride, padding and dilation differ by axis; the last windows leave a rest of x unseen."""
+    arguments = {"in_channels": 2 * C, "out_channels": 2 * O, "kernel_size": (K, L), "groups": 2}
+    arguments |= {"stride": (3, 2), "padding": (1, 4), "dilation": (2, 3), "bias": False}
+    return Built(arguments, [rng.normal(size=(N, 2 * C, 2 * K + H, 3 * L + W))])
+
+
+@case("Conv2d")
+def same(rng: np.random.Generator, N: int, C: int, O: int, K: int, L: int, H: int, W: int) -> Built:
+    """Padding 'same' with kernels and dilations that pad one more at the end than at the start."""
+    arguments = {"in_channels": C, "out_channels": O, "kernel_size": (K, L), "padding": "same", "dilation": (3, 1)}
+    return Built(arguments, [rng.normal(size=(N, C, H, W))])
+
+
+@case("Conv2d")
+def valid_depthwise(rng: np.random.Generator, N: int, C: int, M: int, K: int, L: int, H: int, W: int) -> Built:
+    arguments = {"in_channels": C, "out_channels": C * M, "kernel_size": (K, L), "padding": "valid", "groups": C, "stride": 2}
+    return Built(arguments, [rng.normal(size=(N, C, K + H, L + W))])
+
+
+@case("Conv2d")
+def unbatched(rng: np.random.Generator, C: int, O: int, K: int, H: int, W: int) -> Built:
+    return Built({"in_channels": C, "out_channels": O, "kernel_size": K, "padding": 1}, [rng.normal(size=(C, K + H, K + W))])
+
+
+@case("Conv2d")
+def windows_of_padding(rng: np.random.Generator, N: int, C: int, O: int, H: int, W: int) -> Built:
+    """So much padding that some taps never, and some windows nowhere, meet x."""
+    arguments = {"in_channels": C, "out_channels": O, "kernel_size": (2, 3), "padding": (7, 9), "dilation": (11, 2), "stride": (1, 5)}
+    return Built(arguments, [rng.normal(size=(N, C, H, W))])
+
+
+@case("Conv1d", empty=True)
+def plain_1d(rng: np.random.Generator, N: int, C: int, O: int, K: int, T: int) -> Built:
+    return Built({"in_channels": C, "out_channels": O, "kernel_size": K}, [rng.normal(size=(N, C, K + T))])
+
+
+@case("Conv1d")
+def every_argument_1d(rng: np.random.Generator, N: int, C: int, O: int, K: int, T: int) -> Built:
+    arguments = {"in_channels": 3 * C, "out_channels": 3 * O, "kernel_size": K, "groups": 3}
+    arguments |= {"stride": 3, "padding": 2, "dilation": 2, "bias": False}
+    return Built(arguments, [rng.normal(size=(N, 3 * C, 2 * K + T))])
+
+
+@case("Conv1d")
+def same_unbatched_1d(rng: np.random.Generator, C: int, O: int, K: int, T: int) -> Built:
+    return Built({"in_channels": C, "out_channels": O, "kernel_size": K, "padding": "same"}, [rng.normal(size=(C, K + T))])
+
+
+@case("ConvTranspose2d", empty=True)
+def plain_transposed(rng: np.random.Generator, N: int, C: int, O: int, K: int, L: int, H: int, W: int) -> Built:
+    return Built({"in_channels": C, "out_channels": O, "kernel_size": (K, L)}, [rng.normal(size=(N, C, H, W))])
+
+
+@case("ConvTranspose2d", empty=True)
+def every_argument_transposed(rng: np.random.Generator, N: int, C: int, O: int, H: int, W: int) -> Built:
+    arguments = {"in_channels": 2 * C, "out_channels": 2 * O, "kernel_size": (3, 4), "groups": 2, "bias": False}
+    arguments |= {"stride": (3, 2), "padding": (2, 1), "output_padding": (2, 1), "dilation": (2, 3)}
+    return Built(arguments, [rng.normal(size=(N, 2 * C, H, W))])
+
+
+@case("ConvTranspose2d")
+def more_output_padding_than_stride(rng: np.random.Generator, N: int, C: int, O: int, H: int, W: int) -> Built:
+    """Then more windows fit on y than x has entries."""
+    arguments = {"in_channels": C, "out_channels": O, "kernel_size": (2, 3), "stride": (1, 2), "dilation": (4, 3), "output_padding": (3, 2)}
+    return Built(arguments, [rng.normal(size=(N, C, H, W))])
+
+
+@case("ConvTranspose2d")
+def unbatched_of_a_size(rng: np.random.Generator, C: int, O: int, H: int, W: int) -> Built:
+    arguments = {"in_channels": C, "out_channels": O, "kernel_size": 3, "stride": (2, 3), "padding": 1}
+    return Built(arguments, [rng.normal(size=(C, H, W))], call={"output_size": (2 * H, 3 * W)})
+
+
+@case("Unfold", empty=True)
+def unfold(rng: np.random.Generator, N: int, C: int, K: int, L: int, H: int, W: int) -> Built:
+    arguments = {"kernel_size": (K, L), "dilation": (2, 1), "padding": (1, 2), "stride": (3, 2)}
+    return Built(arguments, [rng.normal(size=(N, C, 2 * K + H, L + W))])
+
+
+@case("Unfold")
+def unfold_unbatched(rng: np.random.Generator, C: int, H: int, W: int) -> Built:
+    return Built({"kernel_size": 2}, [rng.normal(size=(C, H, W))])
+
+
+@case("Fold", empty=True)
+def fold(rng: np.random.Generator, N: int, C: int, I: int, J: int) -> Built:
+    """I · J windows, and a row and two columns that none covers."""
+    arguments = {"kernel_size": (2, 3), "dilation": (3, 2), "padding": (1, 2), "stride": (2, 3)}
+    arguments["output_size"] = (2 * (I - 1) + 4 - 2 + 1, 3 * (J - 1) + 5 - 4 + 2)
+    return Built(arguments, [rng.normal(size=(N, C * 6, I * J))])
+
+
+@case("Fold")
+def fold_unbatched(rng: np.random.Generator, C: int, I: int, J: int) -> Built:
+    return Built({"output_size": (I + 1, J + 1), "kernel_size": 2}, [rng.normal(size=(C * 4, I * J))])

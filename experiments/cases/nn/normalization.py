@@ -1,0 +1,192 @@
+"""Cases for the normalisations: over the batch, over each example, over groups of channels.
+
+A batch whose rows are all equal (the layout "repeated") has variance 0 where only the batch is averaged over; eps is then all that
+is left of the divisor, and torch's own float32 rounds at eps^-1/2 times its input: those cases say eps = 0.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from experiments.judge.case import Built, case
+
+
+def less_bias(cls: type[nn.Module]) -> Callable[..., nn.Module]:
+    """A factory of torch's class without its bias: the argument `bias` is younger than torch 2.11."""
+
+    def make(bias: bool, **arguments: Any) -> nn.Module:
+        assert not bias
+        norm = cls(**arguments)
+        norm.bias = None
+        return norm
+
+    return make
+
+
+# ---- over the batch ------------------------------------------------------------------------------
+
+
+@case("BatchNorm1d", least={"B": 4})
+def rows(rng: np.random.Generator, B: int, C: int) -> Built:
+    return Built({"num_features": C, "eps": 0.1, "momentum": 0.3}, [rng.normal(2, 3, size=(B, C))])
+
+
+@case("BatchNorm1d", empty=True, least={"L": 4})
+def sequence(rng: np.random.Generator, N: int, C: int, L: int) -> Built:
+    return Built({"num_features": C}, [rng.normal(2, 3, size=(N, C, L))])
+
+
+@case("BatchNorm1d", least={"L": 4})
+def cumulative_average(rng: np.random.Generator, N: int, C: int, L: int) -> Built:
+    return Built({"num_features": C, "momentum": None}, [rng.normal(2, 3, size=(N, C, L))])
+
+
+@case("BatchNorm1d", training=False)
+def eval_rows(rng: np.random.Generator, N: int, C: int) -> Built:
+    return Built({"num_features": C}, [rng.normal(size=(N, C))])
+
+
+@case("BatchNorm2d", empty=True)
+def images(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> Built:
+    return Built({"num_features": C, "momentum": 0.3}, [rng.normal(2, 3, size=(N, C, H, W))])
+
+
+@case("BatchNorm2d")
+def not_affine(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> Built:
+    return Built({"num_features": C, "affine": False, "eps": 0.02}, [rng.normal(2, 3, size=(N, C, H, W))])
+
+
+@case("BatchNorm2d", reference=less_bias(nn.BatchNorm2d))
+def no_bias(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> Built:
+    return Built({"num_features": C, "bias": False}, [rng.normal(2, 3, size=(N, C, H, W))])
+
+
+@case("BatchNorm2d")
+def untracked(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> Built:
+    return Built({"num_features": C, "track_running_stats": False}, [rng.normal(2, 3, size=(N, C, H, W))])
+
+
+@case("BatchNorm2d", training=False)
+def eval_untracked(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> Built:
+    return Built({"num_features": C, "track_running_stats": False}, [rng.normal(2, 3, size=(N, C, H, W))])
+
+
+@case("BatchNorm2d", training=False)
+def eval_tracked(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> Built:
+    return Built({"num_features": C, "affine": False}, [rng.normal(2, 3, size=(N, C, H, W))])
+
+
+# ---- over each example ---------------------------------------------------------------------------
+
+
+@case("LayerNorm", empty=True, least={"D": 4})
+def last_axis(rng: np.random.Generator, N: int, T: int, D: int) -> Built:
+    return Built({"normalized_shape": D}, [rng.normal(2, 3, size=(N, T, D))])
+
+
+@case("LayerNorm")
+def last_axes(rng: np.random.Generator, N: int, T: int, D: int, E: int) -> Built:
+    return Built({"normalized_shape": (D, E), "eps": 0.02}, [rng.normal(2, 3, size=(N, T, D, E))])
+
+
+@case("LayerNorm", least={"D": 4})
+def without_bias(rng: np.random.Generator, N: int, D: int) -> Built:
+    return Built({"normalized_shape": [D], "bias": False}, [rng.normal(2, 3, size=(N, D))])
+
+
+@case("LayerNorm", least={"D": 4})
+def without_parameters(rng: np.random.Generator, N: int, D: int) -> Built:
+    return Built({"normalized_shape": D, "elementwise_affine": False}, [rng.normal(2, 3, size=(N, D))])
+
+
+@case("RMSNorm", empty=True)
+def rms_last_axis(rng: np.random.Generator, N: int, T: int, D: int) -> Built:
+    return Built({"normalized_shape": D}, [rng.normal(2, 3, size=(N, T, D))])
+
+
+@case("RMSNorm")
+def rms_last_axes(rng: np.random.Generator, N: int, D: int, E: int) -> Built:
+    return Built({"normalized_shape": (D, E), "eps": 0.1}, [rng.normal(2, 3, size=(N, D, E))])
+
+
+@case("RMSNorm")
+def rms_without_parameters(rng: np.random.Generator, N: int, D: int) -> Built:
+    return Built({"normalized_shape": D, "elementwise_affine": False}, [rng.normal(2, 3, size=(N, D))])
+
+
+# ---- over groups of channels of each example -----------------------------------------------------
+
+
+@case("GroupNorm", empty=True)
+def group_images(rng: np.random.Generator, N: int, G: int, K: int, H: int, W: int) -> Built:
+    return Built({"num_groups": G, "num_channels": G * K}, [rng.normal(2, 3, size=(N, G * K, H, W))])
+
+
+@case("GroupNorm", least={"K": 4})
+def group_rows(rng: np.random.Generator, N: int, G: int, K: int) -> Built:
+    return Built({"num_groups": G, "num_channels": G * K, "eps": 0.02}, [rng.normal(2, 3, size=(N, G * K))])
+
+
+@case("GroupNorm", least={"L": 4}, reference=less_bias(nn.GroupNorm))
+def group_without_bias(rng: np.random.Generator, N: int, C: int, L: int) -> Built:
+    return Built({"num_groups": C, "num_channels": C, "bias": False}, [rng.normal(2, 3, size=(N, C, L))])
+
+
+@case("GroupNorm")
+def group_without_parameters(rng: np.random.Generator, N: int, C: int, L: int) -> Built:
+    return Built({"num_groups": 1, "num_channels": C, "affine": False}, [rng.normal(2, 3, size=(N, C, L))])
+
+
+@case("InstanceNorm1d", empty=True, least={"L": 4})
+def instances(rng: np.random.Generator, N: int, C: int, L: int) -> Built:
+    return Built({"num_features": C}, [rng.normal(2, 3, size=(N, C, L))])
+
+
+@case("InstanceNorm1d", least={"L": 4})
+def one_instance(rng: np.random.Generator, C: int, L: int) -> Built:
+    return Built({"num_features": C, "affine": True, "track_running_stats": True}, [rng.normal(2, 3, size=(C, L))])
+
+
+@case("InstanceNorm1d", least={"L": 4})
+def running_statistics_stand_still(rng: np.random.Generator, N: int, C: int, L: int) -> Built:
+    return Built({"num_features": C, "momentum": None, "track_running_stats": True, "eps": 0.02}, [rng.normal(2, 3, size=(N, C, L))])
+
+
+@case("InstanceNorm1d", training=False)
+def one_instance_in_eval(rng: np.random.Generator, C: int, L: int) -> Built:
+    return Built({"num_features": C, "affine": True, "track_running_stats": True}, [rng.normal(2, 3, size=(C, L))])
+
+
+@case("InstanceNorm2d")
+def affine_tracked(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> Built:
+    arguments = {"num_features": C, "affine": True, "track_running_stats": True, "momentum": 0.3}
+    return Built(arguments, [rng.normal(2, 3, size=(N, C, H, W))])
+
+
+@case("InstanceNorm2d", reference=less_bias(nn.InstanceNorm2d))
+def affine_without_bias(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> Built:
+    return Built({"num_features": C, "affine": True, "bias": False}, [rng.normal(2, 3, size=(N, C, H, W))])
+
+
+@case("InstanceNorm2d")
+def one_image(rng: np.random.Generator, C: int, H: int, W: int) -> Built:
+    return Built({"num_features": C, "affine": True}, [rng.normal(2, 3, size=(C, H, W))])
+
+
+@case("InstanceNorm2d", training=False)
+def images_in_eval(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> Built:
+    return Built({"num_features": C, "affine": True, "track_running_stats": True}, [rng.normal(2, 3, size=(N, C, H, W))])
+
+
+@case("InstanceNorm2d", training=False)
+def images_in_eval_untracked(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> Built:
+    return Built({"num_features": C}, [rng.normal(2, 3, size=(N, C, H, W))])
+
+
+@case("InstanceNorm2d", training=False)
+def images_in_eval_not_affine(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> Built:
+    return Built({"num_features": C, "track_running_stats": True, "eps": 0.1}, [rng.normal(2, 3, size=(N, C, H, W))])

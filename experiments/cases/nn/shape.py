@@ -1,0 +1,85 @@
+"""Cases for layers that only move numbers, or interpolate between them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from experiments.judge.case import Built, case
+
+
+@case("Flatten", empty=True)
+def plain(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> Built:
+    return Built({}, [rng.normal(size=(N, C, H, W))])
+
+
+@case("Flatten")
+def inner_axes(rng: np.random.Generator, N: int, C: int, H: int, W: int, D: int) -> Built:
+    return Built({"start_dim": -4, "end_dim": 2}, [rng.normal(size=(N, C, H, W, D))])
+
+
+@case("Unflatten", empty=True)
+def several(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> Built:
+    return Built({"dim": 1, "unflattened_size": (C, H, W)}, [rng.normal(size=(N, C * H * W))])
+
+
+@case("Unflatten")
+def with_a_rest(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> Built:
+    return Built({"dim": -2, "unflattened_size": (H, -1)}, [rng.normal(size=(N, C * H, W))])
+
+
+@case("ZeroPad2d", empty=True)
+def pad(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> Built:
+    return Built({"padding": (1, 3, 2, 4)}, [rng.normal(size=(N, C, H, W))])
+
+
+@case("ZeroPad2d")
+def pad_and_cut(rng: np.random.Generator, C: int, H: int, W: int) -> Built:
+    return Built({"padding": (-1, 2, 3, -2)}, [rng.normal(size=(C, 2 + H, 1 + W))])
+
+
+@case("Upsample", empty=True)
+def nearest_by_factor(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> Built:
+    return Built({"scale_factor": (2, 3)}, [rng.normal(size=(N, C, H, W))])
+
+
+@case("Upsample")
+def nearest_to_size(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> Built:
+    """One axis shrinks, so that some entries of x go nowhere."""
+    return Built({"size": (7, 3)}, [rng.normal(size=(N, C, H, 3 + W))])
+
+
+@case("Upsample")
+def nearest_1d(rng: np.random.Generator, N: int, C: int, T: int) -> Built:
+    return Built({"scale_factor": 2.6}, [rng.normal(size=(N, C, T))])
+
+
+@case("Upsample")
+def nearest_3d_recomputed(rng: np.random.Generator, N: int, C: int, D: int, H: int, W: int) -> Built:
+    return Built({"scale_factor": (2.6, 0.7, 1.9), "recompute_scale_factor": True}, [rng.normal(size=(N, C, D, H, W))])
+
+
+@case("Upsample", empty=True)
+def bilinear_by_factor(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> Built:
+    return Built({"scale_factor": (2.6, 0.7), "mode": "bilinear"}, [rng.normal(size=(N, C, H, W))])
+
+
+@case("Upsample")
+def bilinear_recomputed(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> Built:
+    arguments = {"scale_factor": (1.7, 2.6), "mode": "bilinear", "recompute_scale_factor": True}
+    return Built(arguments, [rng.normal(size=(N, C, H, W))])
+
+
+@case("Upsample")
+def bilinear_same_size(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> Built:
+    """A factor too small to change the size changes nothing."""
+    return Built({"scale_factor": (1.05, 2), "mode": "bilinear"}, [rng.normal(size=(N, C, H, W))])
+
+
+@case("Upsample")
+def bilinear_corners(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> Built:
+    return Built({"size": (7, 1), "mode": "bilinear", "align_corners": True}, [rng.normal(size=(N, C, H, W))])
+
+
+@case("Upsample")
+def bilinear_corners_by_factor(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> Built:
+    return Built({"scale_factor": 2, "mode": "bilinear", "align_corners": True}, [rng.normal(size=(N, C, H, W))])

@@ -1,0 +1,192 @@
+"""Cases for the functions of manual/numerics/floating_point.py."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+import manual.optim
+from experiments.judge.case import Built
+from experiments.judge.compare import error
+from experiments.judge.convert import to_numpy, to_torch
+from experiments.judge.function_case import function_case
+from experiments.mutation.mutate import CHECKS, judge_concept, judge_trajectory
+from manual.amp import GradScaler
+from manual.module import Parameter
+from manual.numerics import floating_point
+from manual.numerics.floating_point import FORMATS
+from torch_impl.numerics import floating_point as in_torch
+
+PATH = "numerics.floating_point"
+OF_TWO_BYTES = ("float16", "bfloat16")
+
+
+def in_format(format: str) -> None:
+    """Cases of what rounds to this format."""
+
+    def at_any_size(rng: np.random.Generator, N: int, D: int) -> Built:
+        """Numbers from 2⁻⁴⁰ to 2⁴⁰: too small, subnormal, normal and too large for the narrow formats."""
+        return Built({}, [rng.normal(size=(N, D)) * 2.0 ** rng.integers(-40, 41, size=(N, D))], call={"format": format})
+
+    def not_finite(rng: np.random.Generator) -> Built:
+        return Built({}, [np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 3e38, -1e-45])], call={"format": format})
+
+    def affine(rng: np.random.Generator, N: int, I: int, O: int) -> Built:
+        return Built({}, [rng.normal(size=(N, I)), rng.normal(size=(O, I)), rng.normal(size=O)], call={"format": format})
+
+    def bent(rng: np.random.Generator, N: int, D: int) -> Built:
+        return Built({}, [rng.normal(size=(N, D))], call={"format": format})
+
+    for name, build, empty in (("round_to", at_any_size, True), ("rounded_linear", affine, True), ("rounded_tanh", bent, True)):
+        build.__name__ = f"{build.__name__}_{format}"
+        function_case(PATH, name, smooth=False, empty=empty, nonfinite="match")(build)
+    not_finite.__name__ = f"not_finite_{format}"
+    function_case(PATH, "round_to", smooth=False, repeat=False, nonfinite="match")(not_finite)
+
+
+def in_order(name: str, format: str) -> None:
+    """Cases of a sum in this format."""
+
+    def of_rows(rng: np.random.Generator, N: int, D: int) -> Built:
+        return Built({}, [rng.normal(size=(N, D)) * 2.0 ** rng.integers(-6, 7, size=(N, D))], call={"format": format})
+
+    def of_numbers(rng: np.random.Generator, N: int) -> Built:
+        return Built({}, [rng.uniform(0, 1, size=N)], call={"format": format})
+
+    for build in (of_rows, of_numbers):
+        build.__name__ = f"{build.__name__}_{format}"
+        function_case(PATH, name, smooth=False, least={"N": 7})(build)
+
+
+for _format in FORMATS:
+    in_format(_format)
+for _name in ("sum_naive", "sum_pairwise", "sum_kahan"):
+    for _format in OF_TWO_BYTES:
+        in_order(_name, _format)
+
+
+@function_case(PATH, "variance", repeat=False)
+def numbers(rng: np.random.Generator, N: int) -> list[Any]:
+    return [rng.normal(0.4, 1, size=N)]
+
+
+@function_case(PATH, "variance_cancelling", repeat=False)
+def numbers_near_0(rng: np.random.Generator, N: int) -> list[Any]:
+    return [rng.normal(0.4, 1, size=N)]
+
+
+def coefficients(rng: np.random.Generator, N: int) -> list[Any]:
+    return [rng.uniform(3, 4, size=N), rng.uniform(-1, 1, size=N)]
+
+
+for _name in ("smaller_root", "smaller_root_cancelling"):
+    function_case(PATH, _name, empty=True)(coefficients)
+
+
+def judge_scaler(seed: int) -> dict[str, float]:
+    """How far GradScaler is from torch.amp's in 30 steps, some of which overflow: gradients, parameters, scale and counter after each."""
+    rng = np.random.default_rng(seed)
+    settings: dict[str, Any] = {"init_scale": 2.0**9, "growth_factor": 3.0, "backoff_factor": 0.25, "growth_interval": 3}
+    ours, theirs = GradScaler(**settings), torch.amp.GradScaler("cpu", **settings)
+    start = rng.normal(size=(2, 5)).astype(np.float32)
+    ps, qs = [Parameter(p) for p in start], [torch.nn.Parameter(torch.from_numpy(p.copy())) for p in start]
+    options = {"lr": 0.125, "momentum": 0.5}  # powers of two: exact in any order
+    optimizers = manual.optim.SGD(ps, **options), torch.optim.SGD(qs, **options)
+    found: dict[str, float] = {}
+    for step in range(30):
+        slope = rng.normal(size=(2, 5)).astype(np.float32)
+        slope[rng.integers(2), rng.integers(5)] *= rng.choice(np.array([1, 1, 1, 1, np.inf, np.nan], np.float32))
+        for p, dL_dp in zip(ps, slope, strict=True):
+            p.grad = ours.scale(dL_dp)
+        optimizers[1].zero_grad()
+        theirs.scale((torch.stack(qs) * torch.from_numpy(slope)).sum()).backward()
+        for scaler, optimizer in ((ours, optimizers[0]), (theirs, optimizers[1])):
+            if step % 2:  # else step does it
+                scaler.unscale_(optimizer)
+                found[f"unscaled twice {step}"] = unless_refused(scaler.unscale_, optimizer)
+            scaler.step(optimizer)
+            found[f"stepped twice {step}"] = unless_refused(scaler.step, optimizer)
+            scaler.update()
+        for i, (p, q) in enumerate(zip(ps, qs, strict=True)):
+            found[f"gradient {i}, {step}"] = error(p.grad, q.grad, nonfinite="match")
+            found[f"parameter {i}, {step}"] = error(p.data, q)
+        state = theirs.state_dict()
+        found[f"scale {step}"] = abs(ours.get_scale() - state["scale"])
+        found[f"counter {step}"] = abs(float(ours._growth_tracker) - state["_growth_tracker"])
+    return found
+
+
+def judge_disabled(seed: int) -> dict[str, float]:
+    """A scaler that is not enabled lets even an infinite gradient through: the parameter after a step, against torch.amp's."""
+    start, slope = np.random.default_rng(seed).normal(size=3), np.array([0.3, np.inf, -0.7])
+    p, q = Parameter(start), torch.nn.Parameter(torch.from_numpy(start.copy()))
+    ours, theirs = GradScaler(enabled=False), torch.amp.GradScaler("cpu", enabled=False)
+    p.grad, q.grad = ours.scale(slope), theirs.scale(torch.from_numpy(slope))
+    ours.step(manual.optim.SGD([p], lr=0.5))
+    theirs.step(torch.optim.SGD([q], lr=0.5))
+    ours.update()
+    theirs.update()
+    return {"parameter": error(p.data, q, nonfinite="match"), "scale": abs(ours.get_scale() - theirs.get_scale())}
+
+
+def unless_refused(method: Any, optimizer: Any) -> float:
+    """0 if it raises RuntimeError, as it should."""
+    try:
+        method(optimizer)
+    except RuntimeError:
+        return 0.0
+    return np.inf
+
+
+def judge_scaled_step(seed: int) -> dict[str, float]:
+    """Steps of ScaledSGD with a closure, the second of which is skipped: what it returns, the parameter and the scale."""
+    start = np.random.default_rng(seed).normal(size=3)
+    p, q = Parameter(start), torch.nn.Parameter(torch.from_numpy(start.copy()))
+    settings: dict[str, Any] = {"growth_interval": 1}
+    ours = floating_point.ScaledSGD([p], GradScaler(**settings), lr=0.3, momentum=0.9)
+    theirs = in_torch.ScaledSGD([q], in_torch.GradScaler(**settings), lr=0.3, momentum=0.9)
+    found: dict[str, float] = {}
+    for step in range(4):
+        up = np.array([1.0, np.inf if step == 1 else -2.0, 0.5])
+
+        def by_hand(up: np.ndarray = up) -> float:
+            p.grad = ours.scaler.unscale(up)
+            return 0.7
+
+        def by_torch(up: np.ndarray = up) -> float:
+            q.grad = theirs.scaler.unscale(torch.from_numpy(up))
+            return 0.7
+
+        found[f"returned {step}"] = abs(ours.step(by_hand) - theirs.step(by_torch))
+        found[f"parameter {step}"] = error(p.data, q)
+        found[f"scale {step}"] = error(ours.scaler._scale, theirs.scaler._scale)
+    ours.step()  # without a closure: the gradient that is there
+    theirs.step()
+    return {**found, "without a closure": error(p.data, q)}
+
+
+def judge_overflow(seed: int) -> dict[str, float]:
+    """Gradients that overflow: 0 with loss scaling, because the step will be skipped; without it they are what they are, as in torch."""
+    rng = np.random.default_rng(seed)
+    batch = rng.uniform(0, 1, size=(9, 64)), rng.integers(0, 10, size=9)
+    found: dict[str, float] = {}
+    for scaling, factor in ((False, 2.0**19), (True, 1.0)):
+        theirs = in_torch.FloatingPoint(scaling=scaling, micro_batches=1, init_scale=2.0**19).double()
+        ours = floating_point.FloatingPoint(scaling=scaling, micro_batches=1, init_scale=2.0**19)
+        ours.load_state_dict(to_numpy(dict(theirs.state_dict())))
+        ours.training_step(batch, 0)
+        ours.backward(factor)
+        loss: Any = theirs.training_step(to_torch(batch), 0)
+        (loss * factor).backward()
+        for name, p in theirs.named_parameters():
+            found[f"{name}, {scaling}"] = error(getattr(ours, name).grad, p.grad, nonfinite="match")
+        found[f"found_inf, {scaling}"] = error(ours.scaler.found_inf, theirs.scaler.found_inf)
+    return found
+
+
+CHECKS["floating_point.FloatingPoint"] = [partial(judge_concept, "floating_point"), judge_overflow]
+CHECKS["GradScaler"] = [judge_scaler, judge_disabled]
+CHECKS["floating_point.ScaledSGD"] = [partial(judge_trajectory, "floating_point"), judge_scaled_step]

@@ -1,0 +1,392 @@
+"""`bench`: how long forward + backward (+ update) take by hand, against torch eager, in one process, turn by turn.
+
+A ratio of 1 is torch's own speed. Both sides run on one thread in float32, from equal weights, on the same input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import os
+import statistics
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+import manual.nn
+import manual.optim
+from experiments.judge.convert import to_torch
+from manual.module import Module
+
+Step = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Work:
+    """Something to be timed, at several sizes.
+
+    Args:
+        build: given sizes by name, the step by hand and the step of torch.
+        own: sizes as in this project's experiments.
+        larger: one size up.
+        grows: the sizes whose doubling is measured.
+    """
+
+    build: Callable[..., tuple[Step, Step]]
+    own: Mapping[str, int]
+    larger: Mapping[str, int]
+    grows: tuple[str, ...]
+
+
+def pair(hand: Module, theirs: torch.nn.Module, x: np.ndarray, update: bool = False, **call: Any) -> tuple[Step, Step]:
+    """Forward and backward of a module and its twin from equal weights; with Adam's update if asked for."""
+    hand.load_state_dict({key: value.numpy() for key, value in theirs.state_dict().items()})
+    tensor = to_torch(x)
+    if tensor.is_floating_point():
+        tensor.requires_grad_()
+    upstream = np.random.default_rng(1).normal(size=first(theirs(tensor)).shape).astype(np.float32)
+    up = to_torch(upstream)
+    ours = manual.optim.Adam(hand.parameters()) if update else None
+    optimizer = torch.optim.Adam(theirs.parameters()) if update else None
+    hand.zero_grad()
+
+    def by_hand() -> None:
+        hand.zero_grad()
+        y = hand(x)
+        hand.backward(upstream if not isinstance(y, tuple) else (upstream, None))
+        if ours:
+            ours.step()
+
+    def by_torch() -> None:
+        theirs.zero_grad()
+        tensor.grad = None
+        first(theirs(tensor)).backward(up)
+        if optimizer:
+            optimizer.step()
+
+    return by_hand, by_torch
+
+
+def first(y: Any) -> torch.Tensor:
+    """The output itself, where a module returns states beside it."""
+    return y[0] if isinstance(y, tuple) else y
+
+
+def twins(name: str, x: np.ndarray, *arguments: Any, **options: Any) -> tuple[Step, Step]:
+    """A class of manual.nn and torch.nn of that name."""
+    make = getattr(manual.nn, name)
+    extra = {"dtype": np.float32} if "dtype" in make.__init__.__annotations__ else {}
+    return pair(make(*arguments, **options, **extra), getattr(torch.nn, name)(*arguments, **options), x)
+
+
+def normal(*shape: int) -> np.ndarray:
+    """Random input."""
+    return np.random.default_rng(0).normal(size=shape).astype(np.float32)
+
+
+def mlp(N: int, I: int, H: int, O: int) -> tuple[Step, Step]:
+    """A whole Adam step of I-H-H-O with ReLU."""
+    f32 = {"dtype": np.float32}
+    nn = manual.nn
+    hand = nn.Sequential(nn.Linear(I, H, **f32), nn.ReLU(), nn.Linear(H, H, **f32), nn.ReLU(), nn.Linear(H, O, **f32))
+    nnt = torch.nn
+    theirs = nnt.Sequential(nnt.Linear(I, H), nnt.ReLU(), nnt.Linear(H, H), nnt.ReLU(), nnt.Linear(H, O))
+    return pair(hand, theirs, normal(N, I), update=True)
+
+
+def cross_entropy(N: int, C: int) -> tuple[Step, Step]:
+    """Softmax cross-entropy of N rows of C scores."""
+    x, y = normal(N, C), np.random.default_rng(1).integers(0, C, N)
+    hand, theirs = manual.nn.CrossEntropyLoss(), torch.nn.CrossEntropyLoss()
+    tx, ty = to_torch(x).requires_grad_(), to_torch(y)
+
+    def by_hand() -> None:
+        hand(x, y)
+        hand.backward()
+
+    def by_torch() -> None:
+        tx.grad = None
+        theirs(tx, ty).backward()
+
+    return by_hand, by_torch
+
+
+def attention(N: int, T: int, D: int) -> tuple[Step, Step]:
+    """Causal scaled dot-product attention."""
+    q, k, v, up = (np.random.default_rng(i).normal(size=(N, T, D)).astype(np.float32) for i in range(4))
+    hand, tensors = manual.nn.ScaledDotProductAttention(), [to_torch(t).requires_grad_() for t in (q, k, v)]
+
+    def by_hand() -> None:
+        hand(q, k, v, is_causal=True)
+        hand.backward(up)
+
+    def by_torch() -> None:
+        for t in tensors:
+            t.grad = None
+        torch.nn.functional.scaled_dot_product_attention(*tensors, is_causal=True).backward(to_torch(up))
+
+    return by_hand, by_torch
+
+
+def adam(P: int) -> tuple[Step, Step]:
+    """One Adam update of P numbers."""
+    value, gradient = normal(P), normal(P)
+    p, t = manual.module.Parameter(value), torch.nn.Parameter(to_torch(value))
+    p.grad, t.grad = gradient, to_torch(gradient)
+    return manual.optim.Adam([p]).step, torch.optim.Adam([t]).step
+
+
+def embedding(N: int, V: int, D: int) -> tuple[Step, Step]:
+    """Look up N of V embeddings of D numbers, and scatter their gradients back."""
+    return twins("Embedding", np.random.default_rng(0).integers(0, V, N), V, D)
+
+
+def transformer(N: int, T: int, D: int) -> tuple[Step, Step]:
+    """A whole Adam step of two encoder layers of width D."""
+    options: dict[str, Any] = {"nhead": 4, "dim_feedforward": 4 * D, "dropout": 0.0, "batch_first": True}
+    hand = manual.nn.TransformerEncoder(manual.nn.TransformerEncoderLayer(D, **options, dtype=np.float32), 2)
+    theirs = torch.nn.TransformerEncoder(torch.nn.TransformerEncoderLayer(D, **options), 2)
+    return pair(hand, theirs, normal(N, T, D), update=True)
+
+
+def digits_cnn(N: int, C: int) -> tuple[Step, Step]:
+    """A whole step of the concept digits_cnn with C channels, its own optimizer included."""
+    import experiments
+
+    twin = experiments.twin("digits_cnn")
+    theirs = twin.torch(channels=C)
+    hand = twin.by_hand(theirs, "float32")
+    batch = normal(N, 1, 8, 8), np.random.default_rng(0).integers(0, 10, N)
+    ours, optimizer, tensors = hand.configure_optimizers()["optimizer"], theirs.configure_optimizers()["optimizer"], to_torch(batch)
+
+    def by_hand() -> None:
+        hand.zero_grad()
+        hand.training_step(batch, 0)
+        hand.backward()
+        ours.step()
+
+    def by_torch() -> None:
+        theirs.zero_grad()
+        theirs.training_step(tensors, 0).backward()
+        optimizer.step()
+
+    return by_hand, by_torch
+
+
+WORKS: dict[str, Work] = {
+    "mlp": Work(mlp, {"N": 32, "I": 64, "H": 128, "O": 10}, {"N": 256, "I": 784, "H": 1024, "O": 10}, ("N", "H")),
+    "cross_entropy": Work(cross_entropy, {"N": 32, "C": 10}, {"N": 256, "C": 10000}, ("N", "C")),
+    "conv2d": Work(
+        lambda N, I, O, H: twins("Conv2d", normal(N, I, H, H), I, O, 3, padding=1),
+        {"N": 32, "I": 1, "O": 8, "H": 8},
+        {"N": 32, "I": 16, "O": 32, "H": 28},
+        ("N", "I", "H"),
+    ),
+    "max_pool2d": Work(
+        lambda N, C, H: twins("MaxPool2d", normal(N, C, H, H), 2), {"N": 32, "C": 8, "H": 8}, {"N": 32, "C": 16, "H": 28}, ("N", "H")
+    ),
+    "batch_norm2d": Work(
+        lambda N, C, H: twins("BatchNorm2d", normal(N, C, H, H), C), {"N": 32, "C": 8, "H": 8}, {"N": 32, "C": 16, "H": 28}, ("N", "H")
+    ),
+    "layer_norm": Work(lambda N, D: twins("LayerNorm", normal(N, D), D), {"N": 128, "D": 32}, {"N": 2048, "D": 256}, ("N", "D")),
+    "lstm": Work(
+        lambda T, N, H: twins("LSTM", normal(T, N, H), H, H), {"T": 16, "N": 16, "H": 32}, {"T": 32, "N": 16, "H": 64}, ("T", "N", "H")
+    ),
+    "attention": Work(attention, {"N": 64, "T": 16, "D": 16}, {"N": 16, "T": 32, "D": 64}, ("N", "T", "D")),
+    "embedding": Work(embedding, {"N": 512, "V": 64, "D": 24}, {"N": 4096, "V": 10000, "D": 64}, ("N", "D")),
+    "adam": Work(adam, {"P": 10000}, {"P": 1000000}, ("P",)),
+    "digits_cnn": Work(digits_cnn, {"N": 32, "C": 8}, {"N": 256, "C": 16}, ("N", "C")),
+    "transformer": Work(transformer, {"N": 8, "T": 16, "D": 32}, {"N": 8, "T": 64, "D": 128}, ("N", "T", "D")),
+}
+
+
+def timed(by_hand: Step, by_torch: Step, rounds: int = 15, seconds: float = 0.02) -> tuple[list[float], list[float]]:
+    """Seconds for one step of each side, turn by turn, each turn long enough to be measured."""
+    repeats = []
+    for step in (by_hand, by_torch):
+        step()
+        began = time.perf_counter()
+        step()
+        repeats.append(max(1, int(seconds / (time.perf_counter() - began))))
+    found: tuple[list[float], list[float]] = ([], [])
+    for _ in range(rounds):
+        for step, repeat, times in zip((by_hand, by_torch), repeats, found, strict=True):
+            began = time.perf_counter()
+            for _ in range(repeat):
+                step()
+            times.append((time.perf_counter() - began) / repeat)
+    return found
+
+
+def peak_by_hand(step: Step) -> int:
+    """The most bytes that one step holds beyond what was there before."""
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    step()
+    peak = tracemalloc.get_traced_memory()[1] - before
+    tracemalloc.stop()
+    return peak
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Keep the profiler's own announcements, written by C++ code, off standard error."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def peak_by_torch(step: Step) -> int:
+    """The same of torch, from its profiler's record of allocations."""
+    with silent(), torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        step()
+    held = most = 0
+    for event in sorted(profile.profiler.kineto_results.events(), key=lambda e: e.start_ns()):
+        if event.name() == "[memory]":
+            held += event.nbytes()
+            most = max(most, held)
+    return most
+
+
+def measure(name: str) -> Iterator[dict[str, Any]]:
+    """One row for each of the two sizes of a work."""
+    work = WORKS[name]
+    for label, sizes in (("own", work.own), ("larger", work.larger)):
+        hand, theirs = timed(*work.build(**sizes))
+        ratios = sorted(a / b for a, b in zip(hand, theirs, strict=True))
+        steps = work.build(**sizes)
+        for step in steps:
+            step()
+        yield {
+            "name": name,
+            "size": label,
+            "sizes": dict(sizes),
+            "ratio": statistics.median(ratios),
+            "low": ratios[len(ratios) // 10],
+            "high": ratios[-1 - len(ratios) // 10],
+            "ms": 1000 * statistics.median(hand),
+            "peak_bytes": peak_by_hand(steps[0]),
+            "peak_bytes_torch": peak_by_torch(steps[1]),
+            "growth": growth(work, sizes) if label == "own" else {},
+        }
+
+
+def growth(work: Work, sizes: Mapping[str, int]) -> dict[str, float]:
+    """How many times as long a step by hand takes when one size doubles."""
+    found = {}
+    for name in work.grows:
+        one, two = (work.build(**{**sizes, name: sizes[name] * factor})[0] for factor in (1, 2))
+        found[name] = statistics.median(b / a for a, b in zip(*timed(one, two, rounds=7), strict=True))
+    return found
+
+
+def lockstep(name: str, rounds: int = 5, steps: int = 150) -> dict[str, Any]:
+    """Milliseconds for one training step of a concept, turn by turn: by hand alone, Lightning alone, in lock-step, spot checks."""
+    import pytorch_lightning as pl
+
+    import experiments
+    from experiments.commands.quiet import quiet
+    from experiments.lockstep import LockStep
+    from manual.trainer import Trainer
+
+    quiet()
+    twin = experiments.twin(name)
+    data = twin.make_data()
+    x, y = data.split.train
+    batches = [(x[i : i + data.batch_size], y[i : i + data.batch_size]) for i in range(0, len(x), data.batch_size)]
+    off: dict[str, Any] = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
+    times: dict[str, list[float]] = {"by hand": [], "lightning": [], "lockstep": [], "spot": []}
+    for _ in range(rounds):
+        for kind, found in times.items():
+            ours, theirs = twin.build()
+            trainer, hand = None, Trainer()
+            if kind != "by hand":
+                callbacks = {"lockstep": [LockStep(twin)], "spot": [LockStep(twin, "spot", 50)]}.get(kind, [])
+                trainer = pl.Trainer(
+                    max_steps=steps, precision="64-true", accelerator="cpu", limit_val_batches=0, callbacks=list(callbacks), **off
+                )
+            began = time.perf_counter()
+            if trainer:
+                trainer.fit(theirs, data)
+            else:
+                hand.fit(ours, (batches * -(-steps // len(batches)))[:steps])
+            found.append((time.perf_counter() - began) / steps * 1000)
+    return {"name": name, **{kind: statistics.median(found) for kind, found in times.items()}}
+
+
+def show_lockstep(rows: list[dict[str, Any]]) -> None:
+    """Times of a step, and as multiples of Lightning alone."""
+    for row in rows:
+        parts = (f"{kind} {row[kind]:.2f} ms ({row[kind] / row['lightning']:.2f})" for kind in ("by hand", "lightning", "lockstep", "spot"))
+        print(f"a training step of {row['name']}, float64 (Lightning alone = 1): {', '.join(parts)}")
+
+
+LOCKSTEP = ("digits_mlp", "digits_cnn")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `bench`."""
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"all if none is named: {', '.join([*WORKS, 'lockstep'])}")
+    parser.add_argument("--json", action="store_true", help="one JSON object per row and line")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Measure and print. Returns 0, or 2 for an unknown name."""
+    for name in options.names:
+        if name not in (*WORKS, "lockstep"):
+            near = difflib.get_close_matches(name, [*WORKS, "lockstep"], n=3) or [*WORKS, "lockstep"]
+            print(f"error: unknown work {name!r}: did you mean {' or '.join(near)}?", file=sys.stderr)
+            return 2
+    torch.set_num_threads(1)
+    console, rows = Console(), []
+    with console.status("") as status:
+        for name in options.names or WORKS:
+            if name == "lockstep":
+                continue
+            status.update(name)
+            for row in measure(name):
+                rows.append(row)
+                if options.json:
+                    print(json.dumps(row), flush=True)
+        steps = [lockstep(name) for name in LOCKSTEP] if not options.names or "lockstep" in options.names else []
+    if options.json:
+        print("".join(json.dumps(row) + "\n" for row in steps), end="")
+    elif rows:
+        show(console, rows)
+    if not options.json:
+        show_lockstep(steps)
+    return 0
+
+
+def show(console: Console, rows: list[dict[str, Any]]) -> None:
+    """The table."""
+    console.print(
+        "Time by hand / time of torch (1 = as fast as torch), float32, one thread; the spread leaves out the outer tenths", soft_wrap=True
+    )
+    table = Table(box=SIMPLE_HEAD)
+    for heading in ("work", "ratio", "spread", "ms", "peak kB", "torch's", "sizes", "× when doubled"):
+        table.add_column(heading, justify="left" if heading in ("work", "sizes", "× when doubled") else "right", no_wrap=True)
+    for row in rows:
+        sizes = " ".join(f"{key}{value}" for key, value in row["sizes"].items())
+        grown = " ".join(f"{key} {value:.1f}" for key, value in row["growth"].items())
+        spread = f"{row['low']:.2f}-{row['high']:.2f}"
+        memory = [f"{row[key] / 1000:.0f}" for key in ("peak_bytes", "peak_bytes_torch")]
+        table.add_row(row["name"], f"{row['ratio']:.2f}", spread, f"{row['ms']:.3f}", *memory, sizes, grown)
+    Console(width=max(console.width, 110)).print(table)

@@ -1,0 +1,187 @@
+"""What a run shows in TensorBoard: three event files, `manual`, `torch` and `compare`, side by side.
+
+`manual` and `torch` carry the same tags at the same steps, so that one card shows both curves in two colours.
+`compare` carries digits of agreement (identical curves hide each other, and tiny errors are displayed as 0), the
+figures of the concept and the derivation.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import warnings
+from collections.abc import Mapping
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch.utils.tensorboard import SummaryWriter
+
+from experiments.drawing.figure import BY_HAND, TORCH, figure
+from experiments.judge.compare import as_array, digits
+from experiments.lockstep import LockStep
+from experiments.pair import Twin
+
+HISTOGRAMS = 20
+"""How many times in a run weights and gradients are drawn as histograms."""
+
+
+class Board(pl.Callback):
+    """Writes what LockStep found. It stands after LockStep in the list of callbacks.
+
+    Args:
+        twin: the pair.
+        lockstep: what it reports on.
+        folder: of this run.
+        purge_step: on resume, the step from which older events are dropped.
+    """
+
+    def __init__(self, twin: Twin, lockstep: LockStep, folder: Path, purge_step: int | None = None) -> None:
+        self.twin, self.lockstep, self.folder, self.purge_step = twin, lockstep, folder, purge_step
+        self.writers: dict[str, SummaryWriter] = {}
+
+    def writer(self, side: str) -> SummaryWriter:
+        """The event file of "manual" or "compare"; Lightning's own logger writes that of "torch"."""
+        if side not in self.writers:
+            self.writers[side] = SummaryWriter(str(self.folder / side), purge_step=self.purge_step)
+        return self.writers[side]
+
+    def on_fit_start(self, trainer: Any, pl_module: pl.LightningModule) -> None:
+        """The graph, the derivation, and the figures of the untrained pair."""
+        self.torch_writer: SummaryWriter = trainer.logger.experiment
+        if self.purge_step is None and trainer.is_global_zero:
+            self._graph(trainer, pl_module)
+            self._text()
+            if self.twin.before and self.lockstep.comparing:
+                self._figures(self.twin.before, trainer, pl_module, 0)
+
+    def _graph(self, trainer: Any, pl_module: pl.LightningModule) -> None:
+        """The graph of the torch module, if its forward takes one input."""
+        if len(inspect.signature(pl_module.forward).parameters) != 1:
+            return
+        example = torch.from_numpy(trainer.datamodule.example(pl_module, 2)[0]).to(pl_module.device)
+        if example.is_floating_point():
+            example = example.to(pl_module.dtype)
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # tracing warns of every Python branch that it takes
+            training = pl_module.training
+            self.torch_writer.add_graph(pl_module.eval(), example)
+            pl_module.train(training)
+
+    def _text(self) -> None:
+        """The derivation, and the hand-written file itself."""
+        module = sys.modules[self.twin.manual.__module__]
+        source = inspect.getsource(module)
+        texts = {"derivation": fenced(inspect.getdoc(module) or ""), "the file by hand": fenced(source, "python"), **self.twin.text}
+        for tag, text in texts.items():
+            self.writer("compare").add_text(tag, text, 0)
+
+    def on_train_batch_end(self, trainer: Any, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """The scalars of a step, whenever Lightning writes its own."""
+        if not (self.lockstep.between_steps and self.lockstep.comparing):
+            return
+        step = self.lockstep.rounds - 1  # Lightning counts batches in which steps were made, not steps
+        if self.lockstep.rounds % trainer.log_every_n_steps == 0 and self.lockstep.watching:
+            self._scalars(self.lockstep.hand.model.logged, "manual", step)
+            self.writer("manual").add_scalar("epoch", trainer.current_epoch, step)
+            self._agreement(step)
+        total = trainer.estimated_stepping_batches
+        if step == 0 or self.lockstep.rounds % max(1, int(total) // HISTOGRAMS) == 0:
+            self._histograms(pl_module, step)
+
+    def _scalars(self, logged: Mapping[str, Any], side: str, step: int) -> None:
+        for tag, value in logged.items():
+            self.writer(side).add_scalar(tag, value[0] if isinstance(value, tuple) else value, step)
+
+    def _agreement(self, step: int) -> None:
+        judge, first = self.lockstep.judge, self.lockstep.first_step
+        of_round = list(takewhile(lambda r: r.step >= first, reversed(self.lockstep.records)))  # a batch may bring several steps
+        for kind, name in (("loss", "error"), ("gradient", "gradient_error"), ("parameter", "parameter_error")):
+            e = max((getattr(r, name) for r in of_round), default=0.0)
+            self.writer("compare").add_scalar(f"digits of agreement/{kind}", digits(e, judge.dtype), step)
+            self.writer("compare").add_scalar(f"digits required/{kind}", digits(judge.tolerated(kind), judge.dtype), step)
+
+    def _histograms(self, pl_module: pl.LightningModule, step: int) -> None:
+        """Weights of both sides, and the gradients of the step just taken."""
+        hand, in_torch = self.lockstep.hand, self.lockstep.in_torch
+        assert in_torch is not None
+        for writer, parameters, gradients in (
+            (self.writer("manual"), hand.model.named_parameters(), hand.gradient),
+            (self.torch_writer, pl_module.named_parameters(), in_torch.gradient),
+        ):
+            for name, p in parameters:
+                self._histogram(writer, f"weights/{name}", p, step)
+                if name in gradients:
+                    self._histogram(writer, f"gradients/{name}", gradients[name], step)
+
+    @staticmethod
+    def _histogram(writer: SummaryWriter, tag: str, values: Any, step: int) -> None:
+        array = as_array(values)
+        if array.size and np.abs(array).max() < 1e19:  # not NaN, and within the histogram's bins, which end at 1e20
+            writer.add_histogram(tag, array, step)
+
+    def on_validation_end(self, trainer: Any, pl_module: pl.LightningModule) -> None:
+        """The twin's validation, at the step of Lightning's."""
+        if self.lockstep.comparing:
+            self._scalars(self.lockstep.metrics, "manual", max(self.lockstep.rounds - 1, 0))
+
+    def on_train_end(self, trainer: Any, pl_module: pl.LightningModule) -> None:
+        """The overlaid curves, and the figures of the trained pair."""
+        if not self.lockstep.comparing:
+            return
+        if self.lockstep.records:
+            self.writer("compare").add_figure("both loss curves", curves(self.lockstep), trainer.global_step)
+        if self.twin.figures:
+            self._figures(self.twin.figures, trainer, pl_module, trainer.global_step)
+
+    def _figures(self, draw: Any, trainer: Any, pl_module: pl.LightningModule, step: int) -> None:
+        modes = pl_module.training, self.lockstep.hand.model.training
+        pl_module.eval(), self.lockstep.hand.model.eval()
+        try:
+            for name, fig in draw(self.lockstep.hand.model, pl_module, trainer.datamodule).items():
+                self.writer("compare").add_figure(name, fig, step)
+        except Exception as error:  # weights that grew beyond all bounds, for instance: no reason to lose the run and its verdict
+            print(f"warning: the figures of step {step} cannot be drawn ({type(error).__name__}: {error})", file=sys.stderr)
+        pl_module.train(modes[0]), self.lockstep.hand.model.train(modes[1])
+
+    def teardown(self, trainer: Any, pl_module: pl.LightningModule, stage: str) -> None:
+        """Close the event files, so that nothing that was logged is lost."""
+        for writer in self.writers.values():
+            writer.close()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """The same where training ends early: Lightning calls no teardown then."""
+        self.teardown(trainer, pl_module, "fit")
+
+
+def curves(lockstep: LockStep) -> Any:
+    """Both loss curves in one picture: torch's broad, the hand-written one dashed on top of it."""
+    fig, axes = figure(
+        "The loss at every step. The broad band is torch, the dashes on it are the hand-written side: "
+        "where only one line is to be seen, the two are the same.",
+        size=(7, 3.6),
+    )
+    steps = [r.step for r in lockstep.records]
+    axes[0, 0].plot(steps, [r.loss_torch for r in lockstep.records], label="torch", **TORCH)
+    axes[0, 0].plot(steps, [r.loss_manual for r in lockstep.records], label="by hand", **BY_HAND)
+    axes[0, 0].set(xlabel="step", ylabel="loss")
+    if min(r.loss_torch for r in lockstep.records) > 0:
+        axes[0, 0].set_yscale("log")
+    axes[0, 0].legend()
+    return fig
+
+
+def fenced(text: str, language: str = "") -> str:
+    """Text as a Markdown block that keeps its lines."""
+    return f"```{language}\n{text.strip()}\n```"
+
+
+def link(folder: Path, port: int = 6006) -> str:
+    """The address that opens this run in TensorBoard with the loss of both sides pinned, unsmoothed, coloured by side."""
+    pinned = quote('[{"plugin":"scalars","tag":"loss/train"},{"plugin":"scalars","tag":"digits of agreement/gradient"}]')
+    colour = quote("regex:(manual|torch|compare)")
+    return f"http://localhost:{port}/?smoothing=0&runColorGroup={colour}&pinnedCards={pinned}#timeseries"

@@ -1,0 +1,175 @@
+"""What a comparison found, for people (a table) and for programs (JSON, CSV)."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from experiments.judge.compare import KINDS, Judge, digits
+from experiments.judge.explain import Line, first_wrong
+from experiments.lockstep import LockStep, Record
+from experiments.pair import Twin
+
+PACKAGES = ("torch", "numpy", "pandas", "pytorch-lightning", "tensorboard", "scikit-learn", "scipy", "matplotlib")
+
+WHAT_DIGITS_MEAN = (
+    "Digits of agreement: 15 digits means that the two numbers are the same in their first 15 decimal digits, "
+    "which is about all that a 64-bit number holds (a 32-bit number holds 7)."
+)
+
+
+def summary(twin: Twin, judges: Iterable[Judge], device: str, seconds: float) -> dict[str, Any]:
+    """What `check --json` prints of a concept, and report.json begins with.
+
+    `error` is the worst of each kind over all tensors and steps; `tolerance` the widest that was granted at any
+    step; `digits` belongs to the worst of all that was compared, buffers and optimizer state included.
+    """
+    judges = list(judges)
+    return {
+        "name": twin.name,
+        "chapter": twin.chapter,
+        "dtype": judges[0].dtype,
+        "device": device,
+        "steps": sum(j.steps for j in judges),
+        "error": {kind: max(j.error(kind) for j in judges) for kind in KINDS},
+        "digits": min(j.digits for j in judges),
+        "tolerance": max(j.tolerance for j in judges),
+        "passed": all(j.passed for j in judges),
+        "seconds": round(seconds, 3),
+    }
+
+
+def versions() -> dict[str, str]:
+    """The version of everything that the numbers depend on; torch's own says for which CUDA it was built."""
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}, "torch": torch.__version__}
+
+
+def write_report(folder: Path, found: Mapping[str, Any], judge: Judge) -> None:
+    """report.json: the summary, what else is known of the judgement, and all versions."""
+    more: dict[str, Any] = {"windows": judge.windows, "failure": judge.failure, "worst": judge.worst, "versions": versions()}
+    if judge.actions:
+        more["actions"] = {"judged": judge.actions, "undecidable": judge.undecidable}
+    text = json.dumps({**found, **more}, indent=2, default=str)
+    (folder / "report.json").write_text(text + "\n", encoding="utf-8")
+
+
+def write_curves(folder: Path, records: list[Record]) -> None:
+    """curves.csv: one row for each judged step."""
+    pd.DataFrame(records, columns=list(Record._fields)).to_csv(folder / "curves.csv", index=False)
+
+
+def show_verdict(console: Console, twin: Twin, lockstep: LockStep) -> None:
+    """The table that ends a run: the worst digits of agreement of the loss, each gradient and each parameter."""
+    judge = lockstep.judge
+    console.print(f"Digits of agreement, at the worst of {judge.steps} steps", soft_wrap=True, highlight=False)
+    table = Table()
+    for heading in ("", "gradient", "value"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    table.add_row("loss", "", f"{digits(judge.error('loss'), judge.dtype):.1f}")
+    for name, e in judge.worst["gradient"].items():
+        after = judge.worst["parameter"].get(name)
+        table.add_row(name, f"{digits(e, judge.dtype):.1f}", "gradient is 0" if after is None else f"{digits(after, judge.dtype):.1f}")
+    for kind, label in OTHER_KINDS.items():
+        if judge.worst[kind]:
+            table.add_row(label, "", f"{digits(judge.error(kind), judge.dtype):.1f}")
+    console.print(table)
+    console.print(WHAT_DIGITS_MEAN, style="dim", highlight=False, soft_wrap=True)
+    if judge.failure:
+        show_lines(console, lockstep.lines)
+    if failed := training_failed(lockstep.records):
+        console.print(failed, style="bold yellow", highlight=False, soft_wrap=True)
+    console.print(verdict(judge), style="bold green" if judge.passed else "bold red", highlight=False, soft_wrap=True)
+
+
+def show_lines(console: Console, lines: Sequence[Line]) -> None:
+    """Tensor by tensor, in the order of computation and then of the way back: which are right, and what the wrong ones are."""
+    if not lines:
+        return
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in ("tensor", "shape", "digits", ""):
+        table.add_column(heading, justify="right" if heading == "digits" else "left")
+    for line in lines:
+        mark = "[green]right[/green]" if line.right else f"[bold red]wrong[/bold red]{': ' + escape(line.what) if line.what else ''}"
+        name = f"[bold]{escape(line.name)}[/bold]" if line.first else escape(line.name)
+        table.add_row(name, " × ".join(map(str, line.shape)) or "a number", f"{line.digits:.1f}", mark)
+    console.print(table)
+    if sentence := first_wrong(lines):
+        console.print(sentence, highlight=False, soft_wrap=True, markup=False)
+
+
+OTHER_KINDS = {
+    "buffer": "buffers",
+    "state": "optimizer state",
+    "metric": "what was logged",
+    "intermediate": "values and gradients between, at the first step",
+}
+"""What stands below the parameters in the table that ends a run, each kind in one line."""
+
+
+def training_failed(records: Sequence[Record]) -> str | None:
+    """A sentence if the loss exploded or ended above its start, which says nothing about whether the two sides agree; else None.
+
+    Of several optimizers each has a loss of its own, and one's gain may be another's loss: nothing is said of them.
+    """
+    losses = [r.loss_torch for r in records]
+    if len(losses) < 2 or len({r.optimizer for r in records}) > 1:
+        return None
+    part = max(1, len(losses) // 10)  # a mean over some batches: each is easier or harder than others
+    began, ended = losses[0], sum(losses[-part:]) / part
+    exploded = abs(ended) > 10 * max(abs(began), 1e-300) and ended > began
+    if exploded or (len(losses) >= 20 and ended > began + 1e-9 * abs(began)):
+        return f"Training failed: the loss began at {began:.4g} and ended at {ended:.4g}. Smaller steps may help (--model.lr)."
+    return None
+
+
+def verdict(judge: Judge) -> str:
+    """One line: whether the two sides are the same computation."""
+    if not judge.steps:
+        return "Nothing was compared: no step was taken."
+    if judge.failure:
+        return f"They disagree. First at {judge.failure}."
+    windows = "" if judge.windows == 1 else f", in {judge.windows} windows (weights copied over when rounding had been amplified too far)"
+    worst = max(map(judge.error, KINDS))
+    return f"They agree: {judge.steps} steps judged{windows}; the largest relative difference is {worst:.0e}, and rounding explains it."
+
+
+def show_metrics(console: Console, by_hand: Mapping[str, float], torch: Mapping[str, float]) -> None:
+    """The numbers of the last validation, of both sides."""
+    names = [name for name in torch if name.endswith("/val")]
+    if names:
+        table = Table()
+        for heading in ("validation", "by hand", "torch"):
+            table.add_column(heading, justify="left" if heading == "validation" else "right")
+        for name in names:
+            hand = f"{by_hand[name]:.6g}" if name in by_hand else "-"
+            table.add_row(name.removesuffix("/val"), hand, f"{torch[name]:.6g}")
+        console.print(table)
+
+
+def show_check(console: Console, rows: Iterable[tuple[Mapping[str, Any], str]]) -> None:
+    """The table of `check`: one line for each concept; remarks stand below it."""
+    rows = list(rows)
+    console.print("Digits of agreement: the worst of all steps and tensors, and what is required of each", soft_wrap=True, highlight=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in ("concept", "steps", "loss", "gradient", "parameter", "required", "s", ""):
+        table.add_column(heading, justify="left" if heading in ("concept", "") else "right", no_wrap=True)
+    for row, remark in rows:
+        kinds = [f"{digits(row['error'][kind], row['dtype']):.1f}" for kind in ("loss", "gradient", "parameter")]
+        verdict = "[green]agree[/green]" if row["passed"] else "[bold red]DISAGREE[/bold red]"
+        required = f"{digits(row['tolerance'], row['dtype']):.1f}"
+        name = row["name"] + (" *" if remark else "")
+        table.add_row(name, str(row["steps"]), *kinds, required, f"{row['seconds']:.1f}", verdict)
+    console.print(table)
+    for remark in sorted({remark for _, remark in rows if remark}):
+        console.print(f"* {remark}", soft_wrap=True, highlight=False)

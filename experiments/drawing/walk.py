@@ -1,0 +1,71 @@
+"""The way of the parameters: both sides trained on one batch, without Lightning, and where they were at every step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from experiments.judge.convert import to_numpy, to_torch
+from manual.concept import Batch
+from manual.concept import Concept as ManualConcept
+from manual.trainer import Trainer
+from torch_impl.module import Concept as TorchConcept
+
+Path = dict[str, np.ndarray]
+"""Of each parameter, by name, where it was before the first step and after every step: (steps + 1, ...)."""
+
+
+def walk(ours: ManualConcept, theirs: TorchConcept, batch: Batch, steps: int) -> tuple[Path, Path]:
+    """Train both sides on this one batch, again and again, and take down where they are.
+
+    Args:
+        ours: by hand.
+        theirs: in torch; it starts from ours' parameters, in their dtype.
+        batch: of arrays.
+        steps: to take.
+
+    Returns:
+        The paths by hand and in torch.
+    """
+    theirs = theirs.double()
+    theirs.load_state_dict(to_torch(ours.state_dict()))
+    return walk_by_hand(ours, batch, steps), walk_in_torch(theirs, to_torch(batch), steps)
+
+
+def walk_by_hand(model: ManualConcept, batch: Batch, steps: int) -> Path:
+    """The path of the hand-written Trainer."""
+    trainer = Trainer()
+    trainer.attach(model)
+    places = [model.state_dict()]
+    for _ in range(steps):
+        trainer.train_batch(batch, 0, is_last=True)
+        trainer.move_schedules("step", 0)
+        trainer.move_schedules("epoch", 0)  # an epoch is this one batch
+        places.append(model.state_dict())
+    return stacked(places)
+
+
+@torch.enable_grad()
+def walk_in_torch(model: TorchConcept, batch: tuple[torch.Tensor, ...], steps: int) -> Path:
+    """The path of a bare torch loop."""
+    configured: Any = model.configure_optimizers()
+    optimizer, schedule = (
+        (configured["optimizer"], configured["lr_scheduler"]["scheduler"]) if isinstance(configured, dict) else (configured, None)
+    )
+    places = [to_numpy(dict(model.state_dict()))]
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss: Any = model.training_step(batch, 0)
+        loss.backward()
+        optimizer.step()
+        if schedule is not None:
+            schedule.step()
+        places.append(to_numpy(dict(model.state_dict())))
+    return stacked(places)
+
+
+def stacked(places: list[dict[str, np.ndarray]]) -> Path:
+    """The places as one array for each parameter."""
+    return {name: np.array([place[name] for place in places]) for name in places[0]}

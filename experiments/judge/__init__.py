@@ -1,0 +1,1 @@
+"""What "equal" means: tensors compared, faults found and explained, and the cases that are judged. It knows no Lightning."""

@@ -1,0 +1,110 @@
+"""What a wrong gradient is, if it can be said: minus torch's, a factor of it, its transpose, a sum or a mask missing, another's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from experiments.judge.compare import as_array, error
+
+LIKE = {"float64": 1e-8, "float32": 1e-4}
+"""Two tensors this near are taken for the same thing: far above rounding, far below any mistake."""
+
+
+def diagnose(a: Any, b: Any, others: Mapping[str, Any] | None = None, sizes: Mapping[str, int] | None = None) -> str | None:
+    """Half a sentence about a: "−1 times torch's". None if nothing fits.
+
+    Args:
+        a: by hand.
+        b: torch's.
+        others: torch's other gradients by name: one of them may stand in b's place.
+        sizes: names of sizes that may have become a factor: {"N": 32}.
+    """
+    if a is None or b is None:
+        return "missing by hand" if a is None else "unknown to torch"
+    a, b = as_array(a), as_array(b)
+    if not np.isfinite(a).all():
+        return "not finite"
+    if a.shape != b.shape:
+        return other_shape(a, b)
+    for kind in (zero, factor, transposed, masked, partly):
+        if found := kind(a, b, sizes or {}):
+            return found
+    return next((f"{name}'s gradient" for name, other in (others or {}).items() if like(a, other)), None)
+
+
+def like(a: Any, b: Any) -> bool:
+    """Whether they are the same but for rounding."""
+    a, b = as_array(a), as_array(b)
+    return a.shape == b.shape and error(a, b) < LIKE.get(b.dtype.name, 1e-4)
+
+
+def other_shape(a: np.ndarray, b: np.ndarray) -> str:
+    """What a is, whose shape is not b's."""
+    if a.shape == b.shape[::-1] and like(a.T, b):
+        return "transposed"
+    for axis in range(a.ndim):
+        if like(a.sum(axis=axis), b) or like(a.sum(axis=axis, keepdims=True), b):
+            return f"not summed over axis {axis}"
+        if like(a.mean(axis=axis), b):
+            return f"not averaged over axis {axis}"
+    for axis in range(b.ndim):
+        if like(a, b.sum(axis=axis)):
+            return f"summed over axis {axis}, which torch's still has"
+    if a.size == b.size and like(a.reshape(b.shape), b):
+        return f"right but for its shape, {a.shape} in place of {b.shape}"
+    return f"of shape {a.shape} in place of {b.shape}"
+
+
+def zero(a: np.ndarray, b: np.ndarray, sizes: Mapping[str, int]) -> str | None:
+    """Nothing at all."""
+    return "0 everywhere" if not a.any() and b.any() else None
+
+
+def factor(a: np.ndarray, b: np.ndarray, sizes: Mapping[str, int]) -> str | None:
+    """A number times torch's, named if it has a name."""
+    square = float(np.vdot(b, b))
+    c = float(np.vdot(b, a)) / square if square > 0 and math.isfinite(square) else 0.0
+    if c == 0 or not like(a, c * b):
+        return None
+    known = next((name for name, value in names_of_factors(b.shape, sizes) if math.isclose(c, value, rel_tol=1e-6)), f"{c:.6g}")
+    return f"{known} times torch's"
+
+
+def names_of_factors(shape: tuple[int, ...], sizes: Mapping[str, int]) -> Iterator[tuple[str, float]]:
+    """Factors that a mistake brings, with their names; the plain ones first."""
+    plain = [("−1", -1.0), ("2", 2.0), ("1/2", 0.5), ("−2", -2.0), ("−1/2", -0.5), ("4", 4.0), ("1/4", 0.25)]
+    yield from plain
+    named = {**sizes, **{f"{n}, the length of its axis {axis},": n for axis, n in enumerate(shape)}}
+    for name, n in named.items():
+        label = f"{name} = {n}" if name in sizes else str(name)
+        for form, value in ((f"({label})", n), (f"1/({label})", 1 / n), (f"√({label})", n**0.5), (f"1/√({label})", n**-0.5)):
+            yield form, value
+            yield f"−{form}", -value
+
+
+def transposed(a: np.ndarray, b: np.ndarray, sizes: Mapping[str, int]) -> str | None:
+    """Square, and its transpose."""
+    return "transposed" if a.ndim > 1 and a.shape == a.T.shape and like(a.T, b) else None
+
+
+def masked(a: np.ndarray, b: np.ndarray, sizes: Mapping[str, int]) -> str | None:
+    """Right, but for entries that are 0 on one side alone."""
+    for nonzero, words in ((b != 0, "not masked: right wherever torch's is not 0"), (a != 0, "0 in places where torch's is not")):
+        if nonzero.any() and not nonzero.all() and like(a[nonzero], b[nonzero]):
+            return words
+    return None
+
+
+def partly(a: np.ndarray, b: np.ndarray, sizes: Mapping[str, int]) -> str | None:
+    """Right in some rows or columns, wrong in the others."""
+    for axis, word in ((0, "row"), (1, "column")):
+        if a.ndim <= axis or a.shape[axis] < 2:
+            continue
+        right = [like(x, y) for x, y in zip(np.moveaxis(a, axis, 0), np.moveaxis(b, axis, 0), strict=True)]
+        if any(right) and not all(right):
+            return f"right in {sum(right)} of {len(right)} {word}s"
+    return None

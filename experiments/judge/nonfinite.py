@@ -1,0 +1,83 @@
+"""Where a NaN or an infinity came from: the first tensor, in the order of computation, that is not finite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from experiments.judge.compare import as_array
+
+
+class NotFinite(Exception):
+    """A loss or a gradient turned NaN or infinite; the message says at which step, on which side, in which tensor."""
+
+
+def is_finite(tensor: Any) -> bool:
+    """Whether every number in it is finite; integers always are."""
+    array = as_array(tensor)
+    return not np.issubdtype(array.dtype, np.floating) or bool(np.isfinite(array).all())
+
+
+def kind_of(tensor: Any) -> str:
+    """ "NaN" or "Inf": what a tensor that is not finite holds."""
+    return "NaN" if np.isnan(as_array(tensor)).any() else "Inf"
+
+
+def first_in(tensors: Mapping[str, Any]) -> str | None:
+    """The first that is not finite, with what it holds."""
+    return next((f"{name} ({kind_of(t)})" for name, t in tensors.items() if not is_finite(t)), None)
+
+
+def first_in_forward(model: Any, batch: tuple[Any, ...], by_hand: bool) -> str:
+    """Run training_step again, and name the first tensor in it that is not finite.
+
+    The order is that of the computation: the batch, the parameters, every value on the way, the loss.
+
+    Args:
+        model: a Concept of either side, with the weights and the noise that it had.
+        batch: what it was given.
+        by_hand: which side it is.
+    """
+    found = first_in({f"entry {i} of the batch": t for i, t in enumerate(batch)})
+    found = found or first_in({f"parameter {name}": p for name, p in model.named_parameters()})
+    if found is None and hasattr(model, "values"):
+        found = first_in(model.values(batch[0]))
+    if found is None:
+        seen: list[str] = []
+        with watched(model, lambda name, y: None if is_finite(y) else seen.append(f"the output of {name} ({kind_of(y)})")):
+            loss = model.training_step(batch, 0)
+        if by_hand:
+            model.forget()
+        found = seen[0] if seen else f"the loss ({kind_of(loss)})"
+    return found
+
+
+@contextmanager
+def watched(model: Any, look: Callable[[str, Any], Any]) -> Iterator[None]:
+    """Call look(name, output) after every forward of every submodule, in the order of computation."""
+    modules = [(name, m) for name, m in model.named_modules() if name]
+    originals = [(m, m.__dict__.get("forward")) for _, m in modules]
+    for name, m in modules:
+        m.forward = _watch(m.forward, name, look)
+    try:
+        yield
+    finally:
+        for m, original in originals:
+            if original is None:
+                del m.forward
+            else:
+                m.forward = original
+
+
+def _watch(forward: Callable[..., Any], name: str, look: Callable[[str, Any], Any]) -> Callable[..., Any]:
+    def watching(*inputs: Any, **kwargs: Any) -> Any:
+        output = forward(*inputs, **kwargs)
+        for y in output if isinstance(output, tuple) else (output,):
+            if y is not None:
+                look(name, y)
+        return output
+
+    return watching

@@ -1,0 +1,43 @@
+"""Mistakes outside of the backwards that nobody can tell from the original, or that change nothing anyone relies on: each with the reason.
+
+`python -m experiments mutate --program` prints the id of every mutant that lives. An entry that matches none is stale and fails.
+"""
+
+from __future__ import annotations
+
+BY_REASON: dict[str, tuple[str, ...]] = {
+    "every place has the same keys: they are the names of the parameters": (
+        "experiments/drawing/walk.py::stacked:first: for name in places[0] =>  for name in places[-1]:0",
+    ),
+    "every array of a batch counts the same examples": (
+        "experiments/data/arrays.py::split_at_random:first:len(arrays[0]) => len(arrays[-1]):0",
+    ),
+    "no concept asks for the number of its batch": (
+        "experiments/drawing/walk.py::walk_in_torch:constant:model.training_step(batch, 0) => model.training_step(batch, 1):0",
+    ),
+    "how much is rounding is a matter of judgement: a few times eps more or less calls nothing else 0": (
+        "manual/calculus/gradients.py::kind_of_critical_point:count:"
+        "len(H) * np.finfo(H.dtype).eps => (len(H) + 1) * np.finfo(H.dtype).eps:0",
+    ),
+    "what settles does so within a dozen steps, and what does not never does: 99 are as good as 100": (
+        "manual/linear_algebra/eigen.py::qr_iteration:count:range(1, 101) => range(1, 100):0",
+    ),
+    "what is drawn from a Normal distribution is as likely as its negative": (
+        "experiments/commands/check.py::at_random:sign:p + rng.normal(0, 0.3, p.shape).astype(options.dtype)"
+        " => p - rng.normal(0, 0.3, p.shape).astype(options.dtype):0",
+    ),
+    "both sides are always in the same mode, in training or not": (
+        "experiments/commands/board.py::Board._figures:first:pl_module.train(modes[0]) => pl_module.train(modes[-1]):0",
+    ),
+    "how much is lost is a square: it is the same on the other side of the best": (
+        "experiments/numerics/conditioning.py::foretold:sign:-as_row(*best) => as_row(*best):0",
+    ),
+    "a batch has as many targets as inputs": (
+        "manual/sequences/attention.py::Attention.validation_step:saved:batch_size=len(x) => batch_size=len(target):1",
+    ),
+    "astype copies where it need not: the numbers are the same": (
+        "manual/nn/loss.py::numbers:ignored:target.astype(x.dtype, copy=False) => target.astype(x.dtype):0",
+    ),
+}
+
+EQUIVALENT: dict[str, str] = {mutant: reason for reason, mutants in BY_REASON.items() for mutant in mutants}

@@ -1,0 +1,168 @@
+"""What a run shows in TensorBoard, read back by TensorBoard's own reader and over its own server."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.parse import parse_qs, quote, urlparse
+from urllib.request import ProxyHandler, build_opener
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util.tensor_util import make_ndarray
+
+import experiments
+from experiments.commands.board import HISTOGRAMS
+from tests.helpers import Finished, command, finished, python, scalars, undrawn
+
+SIDES = ("manual", "torch", "compare")
+PARAMETERS = ("fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias")
+
+
+def events(folder: Path) -> EventAccumulator:
+    """Everything in a folder of event files."""
+    found = EventAccumulator(str(folder), size_guidance={"scalars": 0, "images": 0, "histograms": 0, "tensors": 0})
+    found.Reload()
+    return found
+
+
+# ---- read back -------------------------------------------------------------------------------------
+
+
+def test_both_sides_have_the_same_tags_at_the_same_steps_and_the_same_values(tiny_run: Finished) -> None:
+    by_hand, in_torch = (scalars(tiny_run.folder / side) for side in ("manual", "torch"))
+    assert set(by_hand) == set(in_torch) == {"loss/train", "loss/val", "accuracy/val", "epoch"}
+    for tag, curve in by_hand.items():
+        theirs = dict(in_torch[tag])  # Lightning writes the epoch twice where it validates
+        assert [step for step, _ in curve] == list(theirs), tag
+        assert [v for _, v in curve] == pytest.approx(list(theirs.values()), rel=1e-7), tag  # a float32 on disk
+    assert [step for step, _ in by_hand["loss/train"]] == list(range(10))
+    assert [step for step, _ in by_hand["loss/val"]] == [4, 9]  # at the last step of each epoch
+
+
+def test_the_curves_are_those_of_the_run(tiny_run: Finished) -> None:
+    rows = [line.split(",") for line in (tiny_run.folder / "curves.csv").read_text().splitlines()[1:]]
+    assert [v for _, v in scalars(tiny_run.folder / "manual")["loss/train"]] == pytest.approx([float(row[1]) for row in rows], rel=1e-7)
+    assert [v for _, v in scalars(tiny_run.folder / "torch")["loss/train"]] == pytest.approx([float(row[2]) for row in rows], rel=1e-7)
+
+
+def test_digits_of_agreement_lie_between_those_required_and_those_there_are(tiny_run: Finished) -> None:
+    found = scalars(tiny_run.folder / "compare")
+    kinds = ("loss", "gradient", "parameter")
+    assert set(found) == {f"digits {what}/{kind}" for kind in kinds for what in ("of agreement", "required")}
+    for kind in kinds:
+        reached, required = found[f"digits of agreement/{kind}"], found[f"digits required/{kind}"]
+        assert [step for step, _ in reached] == [step for step, _ in required] == list(range(10))
+        assert all(11 < least <= digits < 15.7 for (_, digits), (_, least) in zip(reached, required, strict=True))
+
+
+def test_the_figures_of_the_concept_before_and_after(tiny_run: Finished) -> None:
+    images = events(tiny_run.folder / "compare")
+    assert set(images.Tags()["images"]) == {"p minus y", "misread digits", "both loss curves"}
+    assert [image.step for image in images.Images("p minus y")] == [0, 10]
+    assert [image.step for image in images.Images("both loss curves")] == [10]
+    for tag in images.Tags()["images"]:
+        for image in images.Images(tag):
+            assert image.encoded_image_string.startswith(b"\x89PNG")
+            assert min(image.width, image.height) > 200
+
+
+def test_the_derivation_as_text(tiny_run: Finished) -> None:
+    compare = events(tiny_run.folder / "compare")
+    texts = {tag: make_ndarray(compare.Tensors(tag)[0].tensor_proto).item().decode() for tag in compare.Tags()["tensors"]}
+    assert set(texts) == {"derivation/text_summary", "the file by hand/text_summary"}
+    assert "(p − y)/N" in texts["derivation/text_summary"]
+    assert "dL_dz1 = self.relu.backward(dL_dh)" in texts["the file by hand/text_summary"]
+
+
+def test_histograms_of_weights_and_gradients_on_both_sides(tiny_run: Finished) -> None:
+    by_hand, in_torch = (events(tiny_run.folder / side) for side in ("manual", "torch"))
+    tags = {f"{what}/{name}" for what in ("weights", "gradients") for name in PARAMETERS}
+    assert set(by_hand.Tags()["histograms"]) == set(in_torch.Tags()["histograms"]) == tags
+    for tag in tags:
+        ours, theirs = by_hand.Histograms(tag), in_torch.Histograms(tag)
+        assert [h.step for h in ours] == [h.step for h in theirs]
+        assert 1 < len(ours) <= HISTOGRAMS + 1
+        for a, b in zip(ours, theirs, strict=True):
+            assert a.histogram_value.num == b.histogram_value.num > 0
+            assert (a.histogram_value.sum, a.histogram_value.sum_squares) == pytest.approx(
+                (b.histogram_value.sum, b.histogram_value.sum_squares), rel=1e-9, abs=1e-12
+            )
+            assert a.histogram_value.sum_squares > 0
+
+
+def test_the_graph_is_torchs(tiny_run: Finished) -> None:
+    graph = events(tiny_run.folder / "torch").Graph()
+    assert {part for node in graph.node for part in node.name.split("/")} >= {"Linear[fc1]", "ReLU[relu]", "Linear[fc2]"}
+    assert not events(tiny_run.folder / "manual").Tags()["graph"]
+
+
+def test_scalars_are_written_as_often_as_lightning_writes_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    twin = undrawn(experiments.twin("digits_mlp"))
+    monkeypatch.setattr(experiments, "twin", lambda name: twin)
+    options = ["--trainer.log_every_n_steps", "3", "--trainer.max_steps", "8", "--trainer.accumulate_grad_batches", "2"]
+    assert command("run", "digits_mlp", *options, "--trainer.default_root_dir", str(tmp_path))[0] == 0
+    steps = {side: [s for s, _ in scalars(tmp_path / "digits_mlp" / "version_0" / side)["loss/train"]] for side in ("manual", "torch")}
+    assert steps == {"manual": [2, 5], "torch": [2, 5]}
+
+
+# ---- over the server -------------------------------------------------------------------------------
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def test_the_server_shows_both_loss_curves(tiny_run: Finished) -> None:
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    opener = build_opener(ProxyHandler({}))  # whatever proxy the environment names
+
+    def ask(path: str) -> Any:
+        with opener.open(address + path, timeout=10) as answer:
+            return json.load(answer)
+
+    options = [
+        "--logdir",
+        str(tiny_run.folder),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--load_fast",
+        "false",
+        "--reload_interval",
+        "1",
+    ]
+    server = python("-m", "tensorboard.main", *options, folder=tiny_run.folder)
+    try:
+        runs: list[str] = []
+        deadline = time.monotonic() + 120
+        while set(runs) != set(SIDES) and server.poll() is None and time.monotonic() < deadline:
+            try:
+                runs = ask("/data/runs")
+            except (URLError, ConnectionError, TimeoutError):
+                time.sleep(0.2)
+        assert set(runs) == set(SIDES)
+
+        link = next(line for line in tiny_run.out.splitlines() if "localhost" in line)
+        pinned = json.loads(parse_qs(urlparse(link.strip()).query)["pinnedCards"][0])
+        tags = ask("/data/plugin/scalars/tags")
+        assert {card["plugin"] for card in pinned} == {"scalars"}
+        assert {card["tag"] for card in pinned} <= {tag for of_run in tags.values() for tag in of_run}
+        assert pinned[0]["tag"] == "loss/train"
+        assert set(tags["manual"]) == set(tags["torch"])
+
+        curves = {side: ask(f"/data/plugin/scalars/scalars?run={side}&tag={quote('loss/train', safe='')}") for side in ("manual", "torch")}
+        for side, curve in curves.items():
+            assert [(step, value) for _, step, value in curve] == scalars(tiny_run.folder / side)["loss/train"]
+        assert [value for _, _, value in curves["manual"]] == pytest.approx([value for _, _, value in curves["torch"]], rel=1e-7)
+    finally:
+        server.terminate()
+        finished(server, 30)

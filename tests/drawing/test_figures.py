@@ -1,0 +1,95 @@
+"""Every concept draws all its figures, of the untrained and of the trained pair, in both precisions."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+import experiments
+from experiments import curriculum
+from experiments.commands.check import data_for
+from experiments.data.arrays import ArrayData
+from experiments.judge.convert import to_torch
+from experiments.pair import Twin
+from manual.trainer import Trainer
+
+NAMES = [e.name for e in curriculum.entries()]
+
+
+def barely_trained(twin: Twin, data: ArrayData, dtype: str, steps: int = 3) -> tuple[Any, Any]:
+    """Both sides after a few steps, as a run hands them to the figures: in its precision, in eval mode."""
+    ours, theirs = twin.build(dtype=dtype)
+    batch = tuple(a.astype(dtype) if a.dtype.kind == "f" else a for a in data.two_batches(theirs)[0])
+    Trainer(max_epochs=steps).fit(ours, [batch])
+    theirs.load_state_dict(to_torch(ours.state_dict()))
+    return ours.eval(), theirs.eval()
+
+
+def once(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+    """The same figure again for the same arguments."""
+    made: dict[Any, tuple[Any, Figure]] = {}
+
+    @functools.wraps(draw)
+    def drawn(*arguments: Any, **settings: Any) -> Figure:
+        key = tuple(a if isinstance(a, str | float | int) else id(a) for a in [*arguments, *settings.values()])
+        if key not in made:
+            made[key] = (arguments, settings), draw(*arguments, **settings)  # kept, so that no other object gets their id
+        return made[key][1]
+
+    return drawn
+
+
+def draw_once_what_sees_no_model(script: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A figure of the data alone is the same in both precisions, and may take seconds."""
+    for name, function in inspect.getmembers(script, inspect.isfunction):
+        signature = inspect.signature(function)
+        if signature.return_annotation == "Figure" and not {"manual", "torch_module"} & set(signature.parameters):
+            monkeypatch.setattr(script, name, once(function))
+
+
+def draw(figures: Mapping[str, Figure], laid_out: bool) -> None:
+    """Into pixels, few of them, as TensorBoard's writer does; a warning is an error here.
+
+    Args:
+        figures: by name.
+        laid_out: whether room is made for every label first, which takes longer than the drawing.
+    """
+    for figure in figures.values():
+        if not laid_out:
+            figure.set_layout_engine("none")
+        figure.set_dpi(20)
+        FigureCanvasAgg(figure).draw()
+
+
+def all_figures(twin: Twin, ours: Any, theirs: Any, data: ArrayData) -> dict[str, Figure]:
+    """Those of the untrained pair and those of the trained one."""
+    assert twin.figures is not None
+    return {**(twin.before(ours, theirs, data) if twin.before else {}), **twin.figures(ours, theirs, data)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_concept_draws_in_both_precisions(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    twin = experiments.twin(name)
+    draw_once_what_sees_no_model(importlib.import_module(f"experiments.{twin.chapter}.{name}"), monkeypatch)
+    data, _ = data_for(twin, 0)
+    names, seen = [], set[Figure]()
+    for dtype in ("float64", "float32"):
+        ours, theirs = barely_trained(twin, data, dtype)
+        figures = all_figures(twin, ours, theirs, data)
+        draw({n: f for n, f in figures.items() if f not in seen}, laid_out=dtype == "float64")
+        seen |= set(figures.values())
+        names.append(list(figures))
+        assert {p.dtype.name for p in ours.parameters()} == {dtype}
+        assert {p.dtype for p in theirs.parameters()} == {getattr(torch, dtype)}
+        assert all(np.isfinite(p).all() for p in ours.parameters())
+    assert names[0] == names[1]
+    assert names[0]

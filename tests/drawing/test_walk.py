@@ -1,0 +1,71 @@
+"""The way of the parameters on both sides: from where, how many steps, whose it is, and with which schedule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import experiments
+from experiments.drawing.walk import stacked, walk
+from experiments.judge.convert import to_torch
+from experiments.pair import Twin
+from tests.helpers import configured, scheduled
+
+
+def batch(n: int = 6) -> tuple[np.ndarray, ...]:
+    rng = np.random.default_rng(3)
+    return rng.normal(size=(n, 10)), rng.normal(size=(n, 1))
+
+
+def with_lr(by_hand: float, in_torch: float, halved: bool = False) -> Twin:
+    """Ridge, with another step size on each side; halved after every epoch."""
+
+    def configure(optim: Any, parameters: Any) -> Any:
+        optimizer = optim.SGD(parameters, lr=in_torch if optim is torch.optim else by_hand)
+        if not halved:
+            return optimizer
+        return scheduled(optimizer, optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.5), "epoch")
+
+    return configured(experiments.twin("ridge"), configure)
+
+
+def descent(W: np.ndarray, b: np.ndarray, lr: float, steps: int, halved: bool, alpha: float) -> list[np.ndarray]:
+    """Where W is, by the formula."""
+    x, y = batch()
+    places = [W]
+    for k in range(steps):
+        residual = x @ W + b - y
+        step = lr * 0.5 ** (k if halved else 0)
+        W, b = W - step * (2 / len(x) * x.T @ residual + 2 * alpha * W), b - step * 2 * residual.mean(axis=0)
+        places.append(W)
+    return places
+
+
+@pytest.mark.parametrize("halved", [False, True])
+def test_each_path_is_that_sides_own_from_the_common_start(halved: bool) -> None:
+    ours, theirs = with_lr(0.05, 0.02, halved).build(1)
+    theirs.load_state_dict({**theirs.state_dict(), "W": torch.ones(10, 1)})  # it starts from the parameters of the other side
+    start = ours.state_dict()
+    found = walk(ours, theirs, batch(), 4)
+    for path, lr in zip(found, (0.05, 0.02), strict=True):
+        assert list(path) == ["W", "b"]
+        assert path["W"].shape == (5, 10, 1)
+        assert path["W"] == pytest.approx(np.array(descent(start["W"], start["b"], lr, 4, halved, ours.alpha)), rel=1e-12)
+        assert path["W"].dtype == np.float64
+
+
+def test_gradients_are_computed_whatever_the_caller_has_switched_off() -> None:
+    ours, theirs = with_lr(0.05, 0.05).build(1)
+    with torch.no_grad():
+        by_hand, in_torch = walk(ours, theirs, batch(), 3)
+    assert np.abs(in_torch["W"][-1] - in_torch["W"][0]).max() > 1e-3
+    assert in_torch["W"] == pytest.approx(by_hand["W"], rel=1e-12)
+
+
+def test_places_are_stacked_by_name() -> None:
+    path = stacked([{"a": np.zeros(2), "b": np.ones(1)}, {"a": np.ones(2), "b": np.zeros(1)}])
+    assert {name: p.tolist() for name, p in path.items()} == {"a": [[0, 0], [1, 1]], "b": [[1], [0]]}
+    assert to_torch(path)["a"].shape == (2, 2)
