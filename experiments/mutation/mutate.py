@@ -352,7 +352,8 @@ def has(full: str, name: str) -> bool:
 
 def print_report(report: Report, console: Console) -> None:
     """The table, and below it everything that is not as it should be."""
-    table = Table(Column("written in", overflow="fold"), *(Column(c, justify="right") for c in ("mutants", *VERDICTS)), box=SIMPLE_HEAD)
+    columns = Column("written in", overflow="fold"), *(Column(c, justify="right") for c in ("mutants", *VERDICTS))
+    table = Table(*columns, box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for name in dict.fromkeys(r.subject for r in report.results):
         table.add_row(name, *counts(r for r in report.results if r.subject == name))
     table.add_section()
