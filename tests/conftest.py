@@ -1,4 +1,4 @@
-"""Every test runs with one thread, and a warning that experiments/commands/quiet.py does not know fails it."""
+"""Every test runs with one thread, and a warning that experiments/lockstep/quiet.py does not know fails it."""
 # ruff: noqa: E402  what follows must come before the first import of numpy or torch
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 import pytorch_lightning as pl  # noqa: F401  before quiet(), which sets the level that its import sets
 import torch
 
-from experiments.commands.quiet import KNOWN, quiet
+from experiments.lockstep.quiet import KNOWN, quiet
 from tests.helpers import Finished, command
 
 torch.set_num_threads(1)

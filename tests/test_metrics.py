@@ -10,10 +10,10 @@ import pytest
 import torch
 
 import experiments
-from experiments.commands.check import data_for
 from experiments.judge.compare import as_array
 from experiments.judge.convert import to_torch
 from experiments.judge.noise import SharedNoise, share_hand, share_torch
+from experiments.lockstep.checks import data_for
 from manual.module import no_grad
 from tests.helpers import variants
 

@@ -12,11 +12,11 @@ import pytest
 
 import experiments
 from experiments import curriculum
-from experiments.commands.check import data_for, one_step, trajectory
 from experiments.judge.compare import ONE_STEP, errors, norm
 from experiments.judge.convert import to_numpy
 from experiments.judge.look import loss_of, objectives
 from experiments.judge.noise import SharedNoise, share_hand
+from experiments.lockstep.checks import data_for, one_step, trajectory
 from manual.concept import Concept
 from tests.helpers import variants, where_there_is_cuda
 from tests.pairs import PLAYERS

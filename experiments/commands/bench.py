@@ -302,8 +302,8 @@ def lockstep(name: str, rounds: int = 5, steps: int = 150) -> dict[str, Any]:
     import pytorch_lightning as pl
 
     import experiments
-    from experiments.commands.quiet import quiet
     from experiments.lockstep import LockStep
+    from experiments.lockstep.quiet import quiet
     from manual.trainer import Trainer
 
     quiet()

@@ -28,7 +28,6 @@ import experiments
 from experiments.commands import links, report
 from experiments.commands.board import Board, link
 from experiments.commands.optimizer_options import following
-from experiments.commands.quiet import quiet
 from experiments.commands.status import AGREE, BAD_INPUT, DISAGREE, INTERRUPTED
 from experiments.data.arrays import ArrayData, InputError
 from experiments.judge.convert import to_numpy
@@ -36,6 +35,7 @@ from experiments.judge.look import loss_of, objectives
 from experiments.judge.nonfinite import NotFinite
 from experiments.judge.raised import HandRaised
 from experiments.lockstep import DTYPES, LockStep, Mode
+from experiments.lockstep.quiet import quiet
 from experiments.pair import Twin
 
 CHECKPOINT = "last.ckpt"

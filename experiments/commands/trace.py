@@ -14,8 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import experiments
-from experiments.commands.check import data_for, unusable
-from experiments.commands.quiet import quiet
+from experiments.commands.check import unusable
 from experiments.commands.status import AGREE, BAD_INPUT, DISAGREE
 from experiments.judge.compare import norm
 from experiments.judge.explain import Line, explain, first_wrong
@@ -23,6 +22,8 @@ from experiments.judge.look import Row
 from experiments.judge.nonfinite import NotFinite
 from experiments.judge.raised import HandRaised
 from experiments.lockstep import LockStep
+from experiments.lockstep.checks import data_for
+from experiments.lockstep.quiet import quiet
 from experiments.lockstep.silent import for_steps
 
 

@@ -15,6 +15,7 @@ from experiments.judge.convert import to_numpy
 from experiments.judge.nonfinite import NotFinite
 from experiments.judge.raised import HandRaised
 from experiments.lockstep import LockStep
+from experiments.lockstep.checks import one_step
 from experiments.lockstep.silent import silent_trainer
 from experiments.pair import Twin
 
@@ -31,8 +32,6 @@ class Seen(NamedTuple):
 
 def varied(twin: Twin, options: argparse.Namespace) -> Iterator[tuple[str, Judge, bool]]:
     """(what, its judge, whether on random data) for every option of a twin. An option that a side ignores fails like any other fault."""
-    from experiments.commands.check import one_step  # which calls this
-
     twin = replace(twin, variants={})
     seen: dict[str, Seen] = {}  # what an option is compared with is mostly the same
     try:

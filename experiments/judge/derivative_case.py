@@ -20,7 +20,7 @@ import numpy as np
 
 from experiments.judge.case import cast, flat, to_torch
 from experiments.judge.compare import error
-from experiments.mutation.mutate import CHECKS
+from experiments.judge.registry import judged_by
 
 Inputs = list[Any]
 
@@ -48,7 +48,7 @@ def derivative_case(path: str, name: str, by_differences: Callable[..., Any]) ->
     def register(build: Callable[..., Inputs]) -> Callable[..., Inputs]:
         case = DerivativeCase(path, name, build.__name__, build, by_differences)
         DERIVATIVE_CASES.append(case)
-        CHECKS.setdefault(f"{path.rpartition('.')[2]}.{name}", []).append(partial(judge_derivative, case))
+        judged_by(f"{path.rpartition('.')[2]}.{name}", partial(judge_derivative, case))
         return build
 
     return register

@@ -1,8 +1,8 @@
-"""The tests are tested: the mistakes of `mutation_operators` are made in every hand-written backward and step, and must be noticed.
+"""The tests are tested: the mistakes of `operators` are made in every hand-written backward and step, and must be noticed.
 
 A mutant is one mistake in one function. Its code stands in for the function's own while the cases of its class are judged; nothing
 is written to disk. It is killed if a case fails or does not end, and a mistake that raises is noticed without any case. If neither
-happens it lived: the cases have a gap, unless `equivalent_mutants` says why it computes the same.
+happens it lived: the cases have a gap, unless EQUIVALENT of a file of cases says why it computes the same.
 
 With `--program` mistakes are made in everything else (program.py), and the tests that run the changed function must notice.
 """
@@ -19,7 +19,7 @@ import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from types import CodeType, FunctionType
 
 import numpy as np
@@ -29,10 +29,11 @@ from rich.table import Column, Table
 from rich.text import Text
 
 import experiments.cases
+from experiments.cases.concept import judge_concept
 from experiments.curriculum import entries
 from experiments.judge.case import Case, cases_of, draw_sizes, failures, judge
 from experiments.judge.compare import ONE_STEP
-from experiments.mutation.equivalent_mutants import EQUIVALENT
+from experiments.judge.registry import CHECKS
 from experiments.mutation.operators import Mutant, mutants
 from experiments.source.handwriting import Subject, Written, import_all, subjects
 
@@ -81,10 +82,6 @@ class Exam:
     thorough: list[Check] = field(default_factory=list)
 
 
-CHECKS: dict[str, list[Callable[[int], Mapping[str, float]]]] = {}
-"""For what is not in the table of cases (an optimizer, a plain function): from its name to functions of a seed that return errors."""
-
-
 def exam_of(names: Iterable[str], seeds: int) -> Exam:
     """The checks of these classes and functions: each once, then with other seeds; cases in other layouts, batch sizes and float32 too.
 
@@ -109,38 +106,18 @@ def exam_of(names: Iterable[str], seeds: int) -> Exam:
     return exam
 
 
-def judge_concept(name: str, seed: int) -> dict[str, float]:
-    """The errors of a concept's loss and gradients at random parameters, of every variant."""
-    from experiments.commands.check import one_step  # brings Lightning with it
-
-    twin, options = experiments.twin(name), argparse.Namespace(seed=seed, dtype="float64", device="cpu")
-    judges = {variant: one_step(twin, variant, options)[0] for variant in (None, *twin.variants)}
-    if seed == 1:  # a first layer of zeros puts every unit on its kink
-        judges["at the kink"] = one_step(twin, None, argparse.Namespace(**vars(options), zero=("W1", "b1")))[0]
-    return {f"{kind} {n}, {v or 'as declared'}": e for v, j in judges.items() for kind, found in j.worst.items() for n, e in found.items()}
-
-
-def judge_trajectory(name: str, seed: int) -> dict[str, float]:
-    """The errors of a few steps of a concept that brings an optimizer of its own."""
-    from experiments.commands.check import trajectory
-    from experiments.commands.quiet import quiet
-
-    quiet()
-    twin, options = experiments.twin(name), argparse.Namespace(seed=seed, dtype="float64", device="cpu", steps=4)
-    judges = {variant: trajectory(twin, variant, options)[0] for variant in (None, *twin.variants)}
-    steps = {v: {kind: of for kind, of in j.worst.items() if kind != "metric"} for v, j in judges.items()}  # whose tolerance is another
-    return {f"{kind} {n}, {v or 'as declared'}": e for v, of in steps.items() for kind, found in of.items() for n, e in found.items()}
-
-
-CHECKS["gradients.Newton"] = [partial(judge_trajectory, "gradients")]
-CHECKS["lasso.ProximalSGD"] = [partial(judge_trajectory, "lasso")]
-
-
 def check_of(case: Case, seed: int, batch: int | None = None, dtype: str = "float64", layout: str = "plain") -> Check:
     """A case, with the sizes that this seed draws."""
     sizes = draw_sizes(case, np.random.default_rng(seed), batch)
     label = f"{case}, seed {seed}, {layout}, {dtype}" + ("" if batch is None else f", N = {batch}")
     return Check(label, lambda: judge(case, sizes, seed, dtype, layout=layout), ONE_STEP[dtype])
+
+
+@cache
+def equivalent() -> dict[str, str]:
+    """The mutants that no case can notice because they compute the same, with the reason: EQUIVALENT of every file of cases."""
+    tables = (getattr(module, "EQUIVALENT", {}) for module in import_all(experiments.cases))
+    return {mutant: reason for table in tables for reason, mutants in table.items() for mutant in mutants}
 
 
 # ---- one mutant ----------------------------------------------------------------------------------
@@ -213,7 +190,8 @@ def in_place_of(function: FunctionType, code: CodeType) -> Iterator[None]:
 def examine(written: Written, mutant: Mutant, exam: Exam) -> tuple[str, str]:
     """Verdict and reason for one mutant."""
     verdict, why = fate(written, mutated(mutant, written), exam)
-    return ("equivalent", EQUIVALENT[mutant.id]) if verdict == "lived" and mutant.id in EQUIVALENT else (verdict, why)
+    known = equivalent()
+    return ("equivalent", known[mutant.id]) if verdict == "lived" and mutant.id in known else (verdict, why)
 
 
 def fate(written: Written, code: CodeType, exam: Exam) -> tuple[str, str]:
@@ -263,7 +241,7 @@ class Report:
     results: list[Result] = field(default_factory=list)
     without_case: list[str] = field(default_factory=list)  # nothing judges these
     broken: list[str] = field(default_factory=list)  # checks that fail with no mistake made: they prove nothing
-    stale: list[str] = field(default_factory=list)  # entries of equivalent_mutants that match no mutant that lives
+    stale: list[str] = field(default_factory=list)  # entries of EQUIVALENT that match no mutant that lives
 
     @property
     def passed(self) -> bool:
@@ -330,7 +308,7 @@ def stale(results: Iterable[Result], examined: Iterable[Subject]) -> list[str]:
     """The entries of the list for these subjects, or for functions that there are not, that match no mutant that lives."""
     lived = {r.mutant.id for r in results if r.verdict == "equivalent"}
     elsewhere = {w.name for s in subjects() for w in s.functions} - {w.name for s in examined for w in s.functions}
-    return [name for name in EQUIVALENT if name not in lived and name.split(":")[0] not in elsewhere]
+    return [name for name in equivalent() if name not in lived and name.split(":")[0] not in elsewhere]
 
 
 def select(everything: list[Subject], names: Collection[str]) -> list[Subject]:

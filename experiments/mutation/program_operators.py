@@ -1,6 +1,6 @@
 """The mistakes that people make outside of a backward: the other side, the worst for the best, an option ignored, an end too early.
 
-Each is a generator, as in `mutation_operators`, whose own mistakes are made here too.
+Each is a generator, as in `operators`, whose own mistakes are made here too.
 """
 
 from __future__ import annotations

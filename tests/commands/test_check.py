@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import experiments
-from experiments.commands.check import one_step
 from experiments.commands.status import AGREE, DISAGREE
 from experiments.judge.compare import error
+from experiments.lockstep.checks import one_step
 from experiments.pair import Twin
 from tests.helpers import broken, command
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import experiments
-from experiments.commands.check import one_step, trajectory
 from experiments.commands.report import summary
 from experiments.judge.compare import Judge
+from experiments.lockstep.checks import one_step, trajectory
 from tests.helpers import broken, command, undrawn
 
 

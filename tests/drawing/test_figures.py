@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 
 import experiments
 from experiments import curriculum
-from experiments.commands.check import data_for
 from experiments.data.arrays import ArrayData
 from experiments.judge.convert import to_torch
+from experiments.lockstep.checks import data_for
 from experiments.pair import Twin
 from manual.trainer import Trainer
 

@@ -12,7 +12,6 @@ import pytest
 
 import experiments
 from experiments import curriculum
-from experiments.commands.check import at_random
 from experiments.commands.report import training_failed
 from experiments.commands.status import AGREE, BAD_INPUT, DISAGREE
 from experiments.judge.compare import ONE_STEP
@@ -21,6 +20,7 @@ from experiments.judge.diagnose import diagnose
 from experiments.judge.explain import explain, first_wrong
 from experiments.judge.look import Row, intermediates, look, objectives
 from experiments.judge.raised import HandRaised, raising
+from experiments.lockstep.checks import at_random
 from experiments.pair import Twin
 from manual.concept import StraightLine
 from tests.helpers import broken, command, fit, same, small_data, undrawn, use

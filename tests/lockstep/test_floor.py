@@ -13,13 +13,13 @@ import pytest
 import torch
 
 import experiments
-from experiments.commands.check import one_step, trajectory
 from experiments.commands.second import alternatives
 from experiments.commands.vary import train
 from experiments.judge.compare import ONE_STEP
 from experiments.judge.convert import to_torch
 from experiments.judge.noise import SharedNoise, share_torch
 from experiments.lockstep import floor
+from experiments.lockstep.checks import one_step, trajectory
 from experiments.lockstep.floor import from_the_truth, rounding_of_step, rounding_of_sums
 from experiments.pair import Twin
 from tests.helpers import broken, fit, small_data

@@ -21,7 +21,7 @@ import experiments
 import experiments.data.rollout
 from experiments.__main__ import AGREE, INTERRUPTED, main
 from experiments.commands import run as cli
-from experiments.commands.check import check_one, one_step, trajectory
+from experiments.commands.check import check_one
 from experiments.commands.vary import ignored_by_the_data
 from experiments.data.arrays import InputError
 from experiments.data.rollout import Player, Rollout, advantages, in_torch, play
@@ -30,6 +30,7 @@ from experiments.judge.noise import Stream
 from experiments.judge.nonfinite import NotFinite
 from experiments.judge.raised import HandRaised
 from experiments.lockstep import LockStep
+from experiments.lockstep.checks import one_step, trajectory
 from experiments.lockstep.rollouts import Hearing
 from experiments.pair import Twin
 from manual import nn

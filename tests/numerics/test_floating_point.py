@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from experiments.cases.numerics.floating_point import judge_overflow, judge_scaled_step, judge_scaler
-from experiments.commands.check import trajectory
 from experiments.judge.compare import error
 from experiments.judge.convert import to_numpy, to_torch
 from experiments.lockstep import LockStep
+from experiments.lockstep.checks import trajectory
 from experiments.numerics import floating_point as script
 from experiments.numerics.floating_point import TWIN
 from manual import optim

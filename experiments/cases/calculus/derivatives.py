@@ -10,7 +10,7 @@ import torch
 from experiments.judge.case import Built
 from experiments.judge.compare import error
 from experiments.judge.function_case import function_case
-from experiments.mutation.mutate import CHECKS
+from experiments.judge.registry import judged_by
 from manual.calculus import derivatives as by_hand
 from torch_impl.calculus import derivatives as in_torch
 
@@ -95,4 +95,4 @@ def judge_cubic(seed: int) -> dict[str, float]:
     return {"loss": error(by_hand.loss(values["y_hat"], y), loss)} | {name: error(gradient[name], g) for name, g in wanted.items()}
 
 
-CHECKS.setdefault("derivatives.backward", []).append(judge_cubic)
+judged_by("derivatives.backward", judge_cubic)

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from experiments.cases.concept import judge_trajectory
 from experiments.judge.derivative_case import along, derivative_case, jacobian
 from experiments.judge.function_case import function_case
+from experiments.judge.registry import judged_by
 from manual.calculus.gradients import SURFACES, dense, dense_backward, sphere
 
 PATH = "calculus.gradients"
@@ -69,3 +71,25 @@ def a_layer_and_directions(rng: np.random.Generator) -> list[Any]:
 @derivative_case(PATH, "dense_hvp", by_differences=lambda dL_dy, *six: along(partial(dense_backward, dL_dy), six[:3], six[3:]))
 def an_upstream_a_layer_and_directions(rng: np.random.Generator) -> list[Any]:
     return [rng.normal(size=5), *one_example(rng, 3, 5), *one_example(rng, 3, 5)]
+
+
+judged_by("gradients.Newton", partial(judge_trajectory, "gradients"))
+
+
+# ---- mistakes that compute the same ----------------------------------------------------------------
+
+
+EQUIVALENT = {
+    "a vector has no transpose, and a dot product is the same both ways": (
+        "gradients.dense_backward:transpose:dL_dx = dL_dz @ W.T => dL_dx = dL_dz.T @ W.T:0",
+        "gradients.dense_jvp:transpose:dx @ W + x @ dW => dx.T @ W + x @ dW:0",
+        "gradients.dense_jvp:transpose:dx @ W + x @ dW => dx @ W + x.T @ dW:0",
+        "gradients.dense_hvp:transpose:dL_dz @ dW.T => dL_dz.T @ dW.T:0",
+        "gradients.dense_hvp:transpose:d_dL_dz @ W.T => d_dL_dz.T @ W.T:0",
+    ),
+    "only the square of y is used": ("gradients.dense_jvp:sign:dense(x, W, b) => -dense(x, W, b):0",),
+    "the batch is not read: two forwards before one backward save the same point": (
+        "gradients.Descent.backward:stale:self.restore() => self._saved.pop(0):0",
+    ),
+}
+"""Mutants that no case can notice, by the reason: found by thinking, not by trying."""

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from experiments.judge.compare import error
-from experiments.mutation.mutate import CHECKS
+from experiments.judge.registry import judged_by
 from manual.calculus import one_weight as by_hand
 from torch_impl.calculus import one_weight as in_torch
 
@@ -25,4 +25,4 @@ def judge_slope(seed: int) -> dict[str, float]:
     return {"loss": error(by_hand.loss(values["y_hat"], y), loss), **gradients}
 
 
-CHECKS.setdefault("one_weight.backward", []).append(judge_slope)
+judged_by("one_weight.backward", judge_slope)

@@ -23,3 +23,14 @@ def one_point(rng: np.random.Generator) -> list[Any]:
 for _surface in SURFACES:
     function_case(PATH, _surface, empty=True, repeat=False)(points)
     function_case(PATH, _surface, repeat=False)(one_point)
+
+
+# ---- mistakes that compute the same ----------------------------------------------------------------
+
+
+EQUIVALENT = {
+    "the batch is not read: two forwards before one backward save the same point": (
+        "optimizers.Optimizers.backward:stale:self.restore() => self._saved.pop(0):0",
+    ),
+}
+"""Mutants that no case can notice, by the reason: found by thinking, not by trying."""

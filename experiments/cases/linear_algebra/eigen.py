@@ -44,3 +44,21 @@ def real(rng: np.random.Generator, K: int) -> list[Any]:
 @function_case(PATH, "eig", repeat=False)
 def triangular(rng: np.random.Generator, K: int) -> list[Any]:
     return [np.triu(rng.normal(size=(K, K)), 1) + np.diag(apart(rng, K))]
+
+
+# ---- mistakes that compute the same ----------------------------------------------------------------
+
+
+EQUIVALENT = {
+    "a vector is its own transpose": (
+        "eigen.rayleigh_backward:transpose:A @ v + v @ A => A @ v.T + v @ A:0",
+        "eigen.rayleigh_backward:transpose:A @ v + v @ A => A @ v + v.T @ A:0",
+    ),
+    "only the symmetric part of dL_dS is returned, and it is that of its transpose too": (
+        "eigen.eigh_backward:transpose:V @ dL_dM @ V.T => V @ dL_dM.T @ V.T:0",
+    ),
+    "that a gap is exactly as wide as the rounding does not happen": (
+        "eigen.along_eigenvectors:edge:np.abs(gap) > rounding_of(λ) => np.abs(gap) >= rounding_of(λ):0",
+    ),
+}
+"""Mutants that no case can notice, by the reason: found by thinking, not by trying."""

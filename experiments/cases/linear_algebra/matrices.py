@@ -106,3 +106,18 @@ def one_question(rng: np.random.Generator, K: int) -> list[Any]:
 @function_case(PATH, "solve", repeat=False)
 def several_questions(rng: np.random.Generator, N: int, K: int) -> list[Any]:
     return [invertible(rng, K), rng.normal(size=(K, N))]
+
+
+# ---- mistakes that compute the same ----------------------------------------------------------------
+
+
+EQUIVALENT = {
+    "Y comes twice in the product": ("matrices.inverse_backward:sign:Y = inverse(A) => Y = -inverse(A):0",),
+    "i + j and i − j are both odd, or both even": ("matrices.cofactors:sign:(-1) ** (i + j) => (-1) ** (i - j):0",),
+    "only the gradient with respect to the second factor is used, and it does not depend on that factor": (
+        "matrices.Matrices.backward:sign:product_backward(dL_dP, A, self.X.data) => product_backward(dL_dP, A, -self.X.data):0",
+        "matrices.Matrices.backward:scale:product_backward(dL_dP, A, self.X.data) => product_backward(dL_dP, A, 2 * self.X.data):0",
+        "matrices.Matrices.backward:scale:product_backward(dL_dP, A, self.X.data) => product_backward(dL_dP, A, 0.5 * self.X.data):0",
+    ),
+}
+"""Mutants that no case can notice, by the reason: found by thinking, not by trying."""

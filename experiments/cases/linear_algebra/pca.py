@@ -51,3 +51,30 @@ def tall(rng: np.random.Generator, M: int, K: int) -> list[Any]:
 @function_case(PATH, "explained_variance_ratio", repeat=False)
 def wide(rng: np.random.Generator, M: int, K: int) -> list[Any]:
     return [data(rng, 4, M + K)]
+
+
+# ---- mistakes that compute the same ----------------------------------------------------------------
+
+
+EQUIVALENT = {
+    "singular vectors do not know how long A is": (
+        "pca.explained_variance_ratio_backward:scale:svdvals_backward(2 * S * dL_dsquares, X)"
+        " => svdvals_backward(2 * S * dL_dsquares, 2 * X):0",
+        "pca.explained_variance_ratio_backward:scale:svdvals_backward(2 * S * dL_dsquares, X)"
+        " => svdvals_backward(2 * S * dL_dsquares, 0.5 * X):0",
+    ),
+    "rank_k of c A is c times that of A, so that its derivative is the same": (
+        "pca.reconstruction_backward:sign:rank_k_backward(dL_dy, centred(x), k) => rank_k_backward(dL_dy, -centred(x), k):0",
+        "pca.reconstruction_backward:scale:rank_k_backward(dL_dy, centred(x), k) => rank_k_backward(dL_dy, 2 * centred(x), k):0",
+        "pca.reconstruction_backward:scale:rank_k_backward(dL_dy, centred(x), k) => rank_k_backward(dL_dy, 0.5 * centred(x), k):0",
+    ),
+    "the gradient of eigh is symmetric": ("pca.pca_by_covariance_backward:transpose:X @ dL_dC * 2 => X @ dL_dC.T * 2:0",),
+    "(1, D) is added to every row, as (D,) is": (
+        "pca.reconstruction_backward:axis:dL_dy.mean(axis=0) => dL_dy.mean(axis=0, keepdims=True):0",
+    ),
+    "the two have one length, one shape and one dtype": (
+        "pca.LinearAutoencoder.backward:saved:dL_dloss * 2 * (x_hat - x) / len(x) => dL_dloss * 2 * (x_hat - x) / len(z):0",
+        "pca.LinearAutoencoder.backward:saved:dL_dloss * 2 * (x_hat - x) / len(x) => dL_dloss * 2 * (x_hat - x) / len(x_hat):0",
+    ),
+}
+"""Mutants that no case can notice, by the reason: found by thinking, not by trying."""

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 import experiments
+from experiments.cases.concept import judge_concept
 from experiments.judge.case import Built
 from experiments.judge.compare import error
 from experiments.judge.convert import to_torch
 from experiments.judge.function_case import function_case
-from experiments.mutation.mutate import CHECKS, judge_concept
+from experiments.judge.registry import judged_by
 
 PATH = "linear_algebra.svd"
 
@@ -135,4 +136,45 @@ def judge_repeated_rows(seed: int) -> dict[str, float]:
     return {name: error(getattr(ours, name).grad, p.grad) for name, p in theirs.named_parameters()}
 
 
-CHECKS["svd.LowRank"] = [partial(judge_concept, "svd"), judge_repeated_rows]
+judged_by("svd.LowRank", partial(judge_concept, "svd"), judge_repeated_rows)
+
+
+# ---- mistakes that compute the same ----------------------------------------------------------------
+
+
+EQUIVALENT = {
+    "singular vectors do not know how long A is": (
+        "svd.cond_backward:scale:svdvals_backward(dL_dS, A) => svdvals_backward(dL_dS, 2 * A):0",
+        "svd.cond_backward:scale:svdvals_backward(dL_dS, A) => svdvals_backward(dL_dS, 0.5 * A):0",
+        "svd.frobenius_error_backward:scale:svdvals_backward(dL_dS, A) => svdvals_backward(dL_dS, 2 * A):0",
+        "svd.frobenius_error_backward:scale:svdvals_backward(dL_dS, A) => svdvals_backward(dL_dS, 0.5 * A):0",
+        "svd.spectral_error_backward:scale:svdvals_backward(dL_dS, A) => svdvals_backward(dL_dS, 2 * A):0",
+        "svd.spectral_error_backward:scale:svdvals_backward(dL_dS, A) => svdvals_backward(dL_dS, 0.5 * A):0",
+    ),
+    "the gradient of a length is a direction, which does not know how long it was": (
+        "svd.frobenius_error_backward:scale:S = svdvals(A) => S = 2 * svdvals(A):0",
+        "svd.frobenius_error_backward:scale:S = svdvals(A) => S = 0.5 * svdvals(A):0",
+        "svd.frobenius_error_backward:scale:l2_norm_backward(dL_de, S[k:]) => l2_norm_backward(dL_de, 2 * S[k:]):0",
+        "svd.frobenius_error_backward:scale:l2_norm_backward(dL_de, S[k:]) => l2_norm_backward(dL_de, 0.5 * S[k:]):0",
+    ),
+    "U Uᵀ, YᵀY and the projection A Y are symmetric": (
+        "svd.rank_k_backward:transpose:U[:, :k] @ U[:, :k].T @ (dL_dY - dL_dY @ Vh.T @ Vh)"
+        " => (U[:, :k] @ U[:, :k].T).T @ (dL_dY - dL_dY @ Vh.T @ Vh):0",
+        "svd.pinv_backward:transpose:D - A @ Y @ D => D - (A @ Y).T @ D:0",
+        "svd.pinv_backward:transpose:Y.T @ Y @ (D - D @ Y @ A) => (Y.T @ Y).T @ (D - D @ Y @ A):0",
+    ),
+    "what is not between is multiplied by 0": (
+        "svd.rank_k_backward:constant:np.where(between, (larger - smaller) * (larger + smaller), 1)"
+        " => np.where(between, (larger - smaller) * (larger + smaller), 2):0",
+    ),
+    "every row of U has the same, as S has": ("svd.svd_backward:saved:np.zeros_like(S) => np.zeros_like(U):0",),
+    "S is as long as Vh": ("svd.rank_k_backward:saved:np.arange(len(S)) => np.arange(len(Vh)):0",),
+    "nothing is exactly as large as the rounding, but in the zero matrix, at which tests/linear_algebra/test_svd.py looks": (
+        "svd.svd_backward:edge:np.abs(S - S[:, None]) > rounding_of(A) => np.abs(S - S[:, None]) >= rounding_of(A):0",
+        "svd.svd_backward:edge:rounding_of(A) < S => rounding_of(A) <= S:0",
+    ),
+    "the two have one length, one shape and one dtype": (
+        "svd.LowRank.backward:saved:dL_dloss * 2 * (P - row) / row.size => dL_dloss * 2 * (P - row) / P.size:0",
+    ),
+}
+"""Mutants that no case can notice, by the reason: found by thinking, not by trying."""

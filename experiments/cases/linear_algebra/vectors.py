@@ -72,3 +72,28 @@ def below_eps(rng: np.random.Generator, N: int, D: int) -> Built:
     a[-1] *= 0.1 / np.linalg.norm(a[-1]) if N > 1 else 1
     b[-1] *= 0.2 / np.linalg.norm(b[-1])
     return Built({}, [a, b], {"eps": 0.5})
+
+
+# ---- mistakes that compute the same ----------------------------------------------------------------
+
+
+EQUIVALENT = {
+    "a vector has no transpose, and a dot product is the same both ways": (
+        "vectors.projection_backward:transpose:dot(a, b) / dot(b, b) => dot(b, a) / dot(b, b):0",
+        "vectors.projection_backward:transpose:dot(dL_dy, b) => dot(b, dL_dy):0",
+    ),
+    "it is 0 for a NaN only, and then 0/0 is NaN as 0 · NaN is": (
+        "vectors.linf_norm_backward:delete:ties = np.maximum(ties, 1) => pass:0",
+        "vectors.linf_norm_backward:extremum:np.maximum(ties, 1) => ties:0",
+    ),
+    "only the gradient with respect to w is used; a cosine does not know how long x is, and is odd in w": (
+        "vectors.Vectors.backward:scale:cosine_similarity_backward(dL_dy, x, w) => cosine_similarity_backward(dL_dy, 2 * x, w):0",
+        "vectors.Vectors.backward:scale:cosine_similarity_backward(dL_dy, x, w) => cosine_similarity_backward(dL_dy, 0.5 * x, w):0",
+        "vectors.Vectors.backward:sign:cosine_similarity_backward(dL_dy, x, w) => cosine_similarity_backward(dL_dy, x, -w):0",
+    ),
+    "the two have one length, one shape and one dtype": (
+        "vectors.Vectors.backward:saved:np.full(len(x), -dL_dloss / len(x), x.dtype) => np.full(len(w), -dL_dloss / len(x), x.dtype):0",
+        "vectors.Vectors.backward:saved:-dL_dloss / len(x) => -dL_dloss / len(w):0",
+    ),
+}
+"""Mutants that no case can notice, by the reason: found by thinking, not by trying."""

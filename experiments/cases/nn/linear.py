@@ -62,3 +62,15 @@ def embedding_first_is_padding(rng: np.random.Generator, N: int, V: int, E: int)
 @case("Embedding")
 def embedding_of_one_number(rng: np.random.Generator, V: int, E: int) -> Built:
     return Built({"num_embeddings": V, "embedding_dim": E}, [np.asarray(rng.integers(0, V))])
+
+
+# ---- mistakes that compute the same ----------------------------------------------------------------
+
+
+EQUIVALENT = {
+    "no index is None: without a padding_idx all rows are kept, whichever way": (
+        "Embedding.backward:saved:self.padding_idx => self.embedding_dim:0",
+        "Embedding.backward:saved:self.padding_idx => self.weight:0",
+    ),
+}
+"""Mutants that no case can notice, by the reason: found by thinking, not by trying."""

@@ -604,3 +604,20 @@ class TorchLogSoftmaxCTC(torch.nn.CTCLoss):
 def ctc_through_log_softmax(rng: np.random.Generator, N: int, C: int, T: int) -> Built:
     arguments = {"reduction": "none"}
     return loss(arguments, rng.normal(size=(T, N, C)), rng.integers(1, C, (N, S)), lengths(rng, 2 * S - 1, T, N), lengths(rng, 0, S, N))
+
+
+# ---- mistakes that compute the same ----------------------------------------------------------------
+
+
+EQUIVALENT = {
+    "NaN times anything is NaN": (
+        "CTCLoss.backward:sign:gamma[:, np.isneginf(log_P)] = np.nan => gamma[:, np.isneginf(log_P)] = -np.nan:0",
+        "CTCLoss.backward:scale:gamma[:, np.isneginf(log_P)] = np.nan => gamma[:, np.isneginf(log_P)] = 2 * np.nan:0",
+        "CTCLoss.backward:scale:gamma[:, np.isneginf(log_P)] = np.nan => gamma[:, np.isneginf(log_P)] = 0.5 * np.nan:0",
+    ),
+    "−∞ times a positive number is −∞": (
+        "CTCLoss.log_beta:scale:np.full((T + 1, N, E), -np.inf, log_p_e.dtype) => 2 * np.full((T + 1, N, E), -np.inf, log_p_e.dtype):0",
+        "CTCLoss.log_beta:scale:np.full((T + 1, N, E), -np.inf, log_p_e.dtype) => 0.5 * np.full((T + 1, N, E), -np.inf, log_p_e.dtype):0",
+    ),
+}
+"""Mutants that no case can notice, by the reason: found by thinking, not by trying."""

@@ -190,3 +190,17 @@ def images_in_eval_untracked(rng: np.random.Generator, N: int, C: int, H: int, W
 @case("InstanceNorm2d", training=False)
 def images_in_eval_not_affine(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> Built:
     return Built({"num_features": C, "track_running_stats": True, "eps": 0.1}, [rng.normal(2, 3, size=(N, C, H, W))])
+
+
+# ---- mistakes that compute the same ----------------------------------------------------------------
+
+
+EQUIVALENT = {
+    "x_hat comes twice: (−x_hat) · mean(dL_dx_hat · (−x_hat)) = x_hat · mean(dL_dx_hat · x_hat)": (
+        "_InstanceNorm.backward:sign:x_hat.reshape(rows) => -x_hat.reshape(rows):0",
+        "GroupNorm.backward:sign:standardize_backward(d.reshape(x_hat.shape), x_hat, inv_std)"
+        " => standardize_backward(d.reshape(x_hat.shape), -x_hat, inv_std):0",
+        "LayerNorm.backward:sign:standardize_backward(dL_dx_hat, x_hat, inv_std) => standardize_backward(dL_dx_hat, -x_hat, inv_std):0",
+    ),
+}
+"""Mutants that no case can notice, by the reason: found by thinking, not by trying."""

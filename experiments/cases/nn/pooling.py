@@ -111,3 +111,15 @@ def largest_adaptive_one_axis(rng: np.random.Generator, C: int, I: int, H: int, 
 @case("AdaptiveMaxPool2d", smooth=False)
 def largest_adaptive_ties(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> Built:
     return Built({"output_size": 2}, [rng.integers(0, 3, (N, C, 3 + H, 3 + W)).astype(float)])
+
+
+# ---- mistakes that compute the same ----------------------------------------------------------------
+
+
+EQUIVALENT = {
+    "taps is a list: twice over, its second half has numbers that no winner has": (
+        "_MaxPool.backward:scale:self.windows.taps(shape[-self.axes:], dL_dy.shape[-self.axes:])"
+        " => 2 * self.windows.taps(shape[-self.axes:], dL_dy.shape[-self.axes:]):0",
+    ),
+}
+"""Mutants that no case can notice, by the reason: found by thinking, not by trying."""

@@ -83,3 +83,14 @@ def bilinear_corners(rng: np.random.Generator, N: int, C: int, H: int, W: int) -
 @case("Upsample")
 def bilinear_corners_by_factor(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> Built:
     return Built({"scale_factor": 2, "mode": "bilinear", "align_corners": True}, [rng.normal(size=(N, C, H, W))])
+
+
+# ---- mistakes that compute the same ----------------------------------------------------------------
+
+
+EQUIVALENT = {
+    "each step works on an axis of its own, so that their order makes no difference": (
+        "Upsample.backward:stale:reversed(self._axes(shape)) => list(self._axes(shape)):0",
+    ),
+}
+"""Mutants that no case can notice, by the reason: found by thinking, not by trying."""

@@ -82,3 +82,20 @@ def four_tanh_layers(rng: np.random.Generator) -> list[Any]:
 @derivative_case(PATH, "chain_jacobians", by_differences=at_every_depth)
 def four_linear_layers(rng: np.random.Generator) -> list[Any]:
     return [rng.normal(size=3), rng.normal(size=(4, 3, 3)), "linear"]
+
+
+# ---- mistakes that compute the same ----------------------------------------------------------------
+
+
+EQUIVALENT = {
+    "x_hat comes twice: (−x_hat) · mean(dL_dx_hat · (−x_hat)) = x_hat · mean(dL_dx_hat · x_hat)": (
+        "conditioning.standardise_backward:sign:standardise(x).T => -standardise(x).T:0",
+        "conditioning.standardise_backward:sign:standardize_backward(dL_dx_hat.T, x_hat, inv_std)"
+        " => standardize_backward(dL_dx_hat.T, -x_hat, inv_std):0",
+    ),
+    "the slope of tanh, 1 − h², is the same at −h, and that of no tanh is 1": (
+        "conditioning.chain_gradients:sign:states(h, W, activation) => -states(h, W, activation):0",
+        "conditioning.chain_jacobians:sign:states(h[None], W, activation)[:, 0] => -states(h[None], W, activation)[:, 0]:0",
+    ),
+}
+"""Mutants that no case can notice, by the reason: found by thinking, not by trying."""

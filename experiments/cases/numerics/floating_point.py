@@ -9,11 +9,12 @@ import numpy as np
 import torch
 
 import manual.optim
+from experiments.cases.concept import judge_concept, judge_trajectory
 from experiments.judge.case import Built
 from experiments.judge.compare import error
 from experiments.judge.convert import to_numpy, to_torch
 from experiments.judge.function_case import function_case
-from experiments.mutation.mutate import CHECKS, judge_concept, judge_trajectory
+from experiments.judge.registry import judged_by
 from manual.amp import GradScaler
 from manual.module import Parameter
 from manual.numerics import floating_point
@@ -187,6 +188,19 @@ def judge_overflow(seed: int) -> dict[str, float]:
     return found
 
 
-CHECKS["floating_point.FloatingPoint"] = [partial(judge_concept, "floating_point"), judge_overflow]
-CHECKS["GradScaler"] = [judge_scaler, judge_disabled]
-CHECKS["floating_point.ScaledSGD"] = [partial(judge_trajectory, "floating_point"), judge_scaled_step]
+judged_by("floating_point.FloatingPoint", partial(judge_concept, "floating_point"), judge_overflow)
+judged_by("GradScaler", judge_scaler, judge_disabled)
+judged_by("floating_point.ScaledSGD", partial(judge_trajectory, "floating_point"), judge_scaled_step)
+
+
+# ---- mistakes that compute the same ----------------------------------------------------------------
+
+
+EQUIVALENT = {
+    "tanh is odd, and only its square is used": (
+        "floating_point.rounded_tanh_backward:sign:np.tanh(low(x, format)) => -np.tanh(low(x, format)):0",
+        "floating_point.FloatingPoint.backward:sign:rounded_tanh_backward(dL_dh, z1, self.format)"
+        " => rounded_tanh_backward(dL_dh, -z1, self.format):0",
+    ),
+}
+"""Mutants that no case can notice, by the reason: found by thinking, not by trying."""

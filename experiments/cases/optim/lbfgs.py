@@ -16,7 +16,7 @@ import manual.optim
 from experiments.cases.optim.optimizer import start_equal, state_errors
 from experiments.judge.compare import error
 from experiments.judge.convert import to_numpy, to_torch
-from experiments.mutation.mutate import CHECKS
+from experiments.judge.registry import judged_by
 from manual.module import Parameter
 from manual.optim.lbfgs import Point, strong_wolfe
 
@@ -148,4 +148,41 @@ def judge_stopping(seed: int) -> dict[str, float]:
     return found
 
 
-CHECKS.setdefault("LBFGS", []).extend([judge_line_search, judge_stopping])
+judged_by("LBFGS", judge_line_search, judge_stopping)
+
+
+# ---- mistakes that compute the same ----------------------------------------------------------------
+
+
+EQUIVALENT = {
+    "the arrays are vectors: a vector is its own transpose, and its product with another is the same both ways": (
+        "LBFGS.take_step:transpose:g @ state['d'] => state['d'] @ g:0",
+        "LBFGS.take_step:transpose:g @ state['d'] => g.T @ state['d']:0",
+        "LBFGS.take_step:transpose:g @ state['d'] => g @ state['d'].T:0",
+        "LBFGS.direction:transpose:al[i] = s @ q * ro => al[i] = q @ s * ro:0",
+        "LBFGS.direction:transpose:al[i] = s @ q * ro => al[i] = s.T @ q * ro:0",
+        "LBFGS.direction:transpose:al[i] = s @ q * ro => al[i] = s @ q.T * ro:0",
+        "LBFGS.direction:transpose:al[i] - y @ d * ro => al[i] - d @ y * ro:0",
+        "LBFGS.direction:transpose:al[i] - y @ d * ro => al[i] - y.T @ d * ro:0",
+        "LBFGS.direction:transpose:al[i] - y @ d * ro => al[i] - y @ d.T * ro:0",
+        "LBFGS.evaluate:transpose:Point(t, loss, g, g @ d) => Point(t, loss, g, d @ g):0",
+        "LBFGS.evaluate:transpose:Point(t, loss, g, g @ d) => Point(t, loss, g, g.T @ d):0",
+        "LBFGS.evaluate:transpose:Point(t, loss, g, g @ d) => Point(t, loss, g, g @ d.T):0",
+        "LBFGS.remember:transpose:ys = y @ s => ys = s @ y:0",
+        "LBFGS.remember:transpose:ys = y @ s => ys = y.T @ s:0",
+        "LBFGS.remember:transpose:ys = y @ s => ys = y @ s.T:0",
+        "LBFGS.remember:transpose:ys / (y @ y) => ys / (y.T @ y):0",
+        "LBFGS.remember:transpose:ys / (y @ y) => ys / (y @ y.T):0",
+    ),
+    "a point of slope 0 is flat, which was asked before": ("lbfgs.strong_wolfe:edge:point.slope >= 0 => point.slope > 0:0",),
+    "the product is 0 where the slope is (then flat came before) or the bracket has no width (then the loop has ended)": (
+        "lbfgs.strong_wolfe:edge:point.slope * (bracket[1 - low].t - bracket[low].t) >= 0"
+        " => point.slope * (bracket[1 - low].t - bracket[low].t) > 0:0",
+    ),
+    "the middle of the bracket is further than the margin from both ends, so that this line is not reached": (
+        "lbfgs.strong_wolfe:edge:abs(t - right) < abs(t - left) => abs(t - right) <= abs(t - left):0",
+    ),
+    "cubic_minimum never returns less than left": ("lbfgs.strong_wolfe:call:abs(t - left) => t - left:0",),
+    "two points at one t are one point": ("lbfgs.cubic_minimum:edge:if a.t > b.t: => if a.t >= b.t::0",),
+}
+"""Mutants that no case can notice, by the reason: found by thinking, not by trying."""

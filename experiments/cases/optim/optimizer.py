@@ -26,7 +26,7 @@ import torch
 import manual.optim
 from experiments.judge.compare import as_array, error, errors, norm
 from experiments.judge.convert import to_numpy, to_torch
-from experiments.mutation.mutate import CHECKS
+from experiments.judge.registry import judged_by
 from manual.module import Parameter
 
 SHAPES = ((3, 5), (7,), (4, 3, 2), (), (2, 6))
@@ -117,9 +117,9 @@ def optimizer(
     def register(build: Callable[..., Any]) -> Callable[..., Any]:
         case = OptimizerCase(name, build.__name__, build, shapes, steps, closure, dtypes)
         OPTIMIZER_CASES.append(case)
-        CHECKS.setdefault(name, []).append(partial(judge_optimizer, case))
+        judged_by(name, partial(judge_optimizer, case))
         if not closure:
-            CHECKS[name].append(partial(judge_nonfinite, case))
+            judged_by(name, partial(judge_nonfinite, case))
         return build
 
     return register
@@ -133,7 +133,7 @@ def schedule(
     def register(build: Callable[..., Any]) -> Callable[..., Any]:
         case = ScheduleCase(name, build.__name__, build, optimizer, metric, closed, resume)
         SCHEDULE_CASES.append(case)
-        CHECKS.setdefault(name, []).append(partial(judge_schedule, case))
+        judged_by(name, partial(judge_schedule, case))
         return build
 
     return register
@@ -334,7 +334,7 @@ def judge_bfloat16(seed: int) -> dict[str, float]:
     return found
 
 
-CHECKS.setdefault("Muon", []).append(judge_bfloat16)
+judged_by("Muon", judge_bfloat16)
 
 
 def decays(p: list[Any]) -> list[dict[str, Any]]:
@@ -792,4 +792,45 @@ def reduce_lr_on_plateau_max_rel(s: Any, o: Any) -> Any:
     return s.ReduceLROnPlateau(o, mode="max", factor=0.8, patience=1, threshold=0.5, min_lr=0.01)
 
 
-CHECKS["SGD"].append(judge_hooks)
+judged_by("SGD", judge_hooks)
+
+
+# ---- mistakes that compute the same ----------------------------------------------------------------
+
+
+EQUIVALENT = {
+    "the matrix is symmetric: X Xᵀ, and every polynomial of it": (
+        "muon.orthogonalize:transpose:c * (XXt @ XXt) => c * (XXt.T @ XXt):0",
+        "muon.orthogonalize:transpose:c * (XXt @ XXt) => c * (XXt @ XXt.T):0",
+        "muon.orthogonalize:transpose:polynomial @ X => polynomial.T @ X:0",
+    ),
+    "of a square matrix either side will do: p(X Xᵀ) X = X p(Xᵀ X) for every polynomial p": (
+        "muon.orthogonalize:edge:u.shape[0] > u.shape[1] => u.shape[0] >= u.shape[1]:0",
+    ),
+    "options is a dict made for this group in this step, and advance sets the same keys for each of its parameters": (
+        "Optimizer._move:inplace:options = options | self.advance(p, state, **options) => options |= self.advance(p, state, **options):0",
+    ),
+    "an elementwise update computes the same in blocks and at once; blocks are for speed": (
+        "Optimizer._move:condition:self.elementwise and p.size > BLOCK and p.flags.c_contiguous"
+        " => self.elementwise and p.flags.c_contiguous:0",
+        "Optimizer._move:edge:p.size > BLOCK => p.size >= BLOCK:0",
+        "Optimizer._move:direction:p.size > BLOCK => p.size < BLOCK:0",
+    ),
+    "only the sign of agreement is used": (
+        "Rprop.update:scale:agreement = prev * g => agreement = 2 * (prev * g):0",
+        "Rprop.update:scale:agreement = prev * g => agreement = 0.5 * (prev * g):0",
+    ),
+    "is_first is only asked whether it is true, and −True, 2 · True and True / 2 are": (
+        "SGD.advance:sign:{'is_first': is_first} => {'is_first': -is_first}:0",
+        "SGD.advance:scale:{'is_first': is_first} => {'is_first': 2 * is_first}:0",
+        "SGD.advance:scale:{'is_first': is_first} => {'is_first': 0.5 * is_first}:0",
+    ),
+    "the cosine is even, and n modulo −2 T is 0 just where n modulo 2 T is": (
+        "CosineAnnealingLR.get_lr:sign:(self.last_epoch, self.T_max, self.eta_min) => (self.last_epoch, -self.T_max, self.eta_min):0",
+    ),
+    "the two differ by 2 T, modulo which they are taken": ("CosineAnnealingLR.get_lr:sign:t - 1 - T_max => t - 1 + T_max:0",),
+    "last_epoch is below 0 only in the constructor, which steps without an epoch": (
+        "CosineAnnealingWarmRestarts.step:condition:epoch is None and self.last_epoch < 0 => self.last_epoch < 0:0",
+    ),
+}
+"""Mutants that no case can notice, by the reason: found by thinking, not by trying."""

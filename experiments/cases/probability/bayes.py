@@ -91,3 +91,20 @@ def impossible_pictures(rng: np.random.Generator, N: int, C: int, D: int) -> Bui
     x, log_prior, probs = pictures(rng, N, C, D).inputs
     x[0, 0], x[1:, 0], probs[0, 0], probs[1, 1], log_prior[-1] = 0, 1, 0, 1, -np.inf
     return Built({}, [x, log_prior, probs], differentiated=(1, 2))
+
+
+# ---- mistakes that compute the same ----------------------------------------------------------------
+
+
+EQUIVALENT = {
+    "only the gradients with respect to the means are used, and a scale stands in them squared": (
+        "bayes.negative_log_posterior_backward:sign:normal_nll_backward(dL_dloss, x @ W + b, scale, y)"
+        " => normal_nll_backward(dL_dloss, x @ W + b, -scale, y):0",
+        "bayes.negative_log_posterior_backward:sign:normal_log_prob_backward(dL_dprior, W, np.zeros_like(prior_scale), prior_scale)"
+        " => normal_log_prob_backward(dL_dprior, W, np.zeros_like(prior_scale), -prior_scale):0",
+        "bayes.Bayes.backward:sign:negative_log_posterior_backward(dL_dloss, x, y, W, b, self.scale, self.prior_scale, self.rows)"
+        " => negative_log_posterior_backward(dL_dloss, x, y, W, b, -self.scale, self.prior_scale, self.rows):0",
+        "bayes.Bayes.backward:sign:self.prior_scale => -self.prior_scale:0",
+    ),
+}
+"""Mutants that no case can notice, by the reason: found by thinking, not by trying."""

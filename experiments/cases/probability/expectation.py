@@ -121,3 +121,23 @@ def one_for_each(rng: np.random.Generator, N: int, D: int) -> list[Any]:
 def drawn_elsewhere(rng: np.random.Generator, N: int) -> list[Any]:
     """q is not p, so that no weight is 1."""
     return [rng.normal(-1.0, 0.5, size=N), rng.normal(-1.0, 0.5, size=N), rng.uniform(1, 3, size=N), rng.normal(size=N)]
+
+
+# ---- mistakes that compute the same ----------------------------------------------------------------
+
+
+EQUIVALENT = {
+    "a matrix plus its transpose is its own transpose": (
+        "expectation.covariance_backward:transpose:x_centred @ (dL_dC + dL_dC.T) => x_centred @ (dL_dC + dL_dC.T).T:0",
+        "expectation.correlation_backward:transpose:(dL_dR + dL_dR.T) @ x_hat => (dL_dR + dL_dR.T).T @ x_hat:0",
+    ),
+    "x_hat comes twice: (−x_hat) · mean(dL_dx_hat · (−x_hat)) = x_hat · mean(dL_dx_hat · x_hat)": (
+        "expectation.correlation_backward:sign:standardize_backward(dL_dx_hat, x_hat, inv_std)"
+        " => standardize_backward(dL_dx_hat, -x_hat, inv_std):0",
+    ),
+    "the score of the mean, (x − mean)/std², has std squared": (
+        "expectation.Expectation.by_score_backward:sign:normal_log_prob_backward(dL_dlog_p, x, self.mean.data, self.std)"
+        " => normal_log_prob_backward(dL_dlog_p, x, self.mean.data, -self.std):0",
+    ),
+}
+"""Mutants that no case can notice, by the reason: found by thinking, not by trying."""

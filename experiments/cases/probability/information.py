@@ -81,3 +81,14 @@ def a_zero_and_a_column_of_zeros(rng: np.random.Generator, I: int) -> list[Any]:
 @function_case(PATH, "kl_integral", empty=True)
 def densities(rng: np.random.Generator, N: int) -> Built:
     return Built({}, [rng.normal(-2, 1, size=N), rng.normal(-2, 1, size=N), rng.uniform(0.1, 0.3, size=N)])
+
+
+# ---- mistakes that compute the same ----------------------------------------------------------------
+
+
+EQUIVALENT = {
+    "(x − mean)/std² and (z² − 1)/std · std are the same for −std": (
+        "information.Information.backward:sign:np.exp(self.log_std.data) => -np.exp(self.log_std.data):0",
+    ),
+}
+"""Mutants that no case can notice, by the reason: found by thinking, not by trying."""

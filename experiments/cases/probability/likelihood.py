@@ -81,3 +81,16 @@ def classes(rng: np.random.Generator, N: int, C: int) -> Built:
 @function_case(PATH, "normal_nll", repeat=False)
 def predictions(rng: np.random.Generator, N: int, D: int) -> list[Any]:
     return [rng.normal(size=(N, D)), rng.uniform(0.5, 0.8, size=()), rng.normal(size=(N, D))]
+
+
+# ---- mistakes that compute the same ----------------------------------------------------------------
+
+
+EQUIVALENT = {
+    "the two have one length, one shape and one dtype": (
+        "likelihood.Likelihood.backward:saved:np.full_like(p, -dL_dloss / len(heads)) => np.full_like(mean, -dL_dloss / len(heads)):0",
+        "likelihood.Likelihood.backward:saved:np.full_like(p, -dL_dloss / len(heads)) => np.full_like(std, -dL_dloss / len(heads)):0",
+        "likelihood.Likelihood.backward:saved:-dL_dloss / len(heads) => -dL_dloss / len(rolled):0",
+    ),
+}
+"""Mutants that no case can notice, by the reason: found by thinking, not by trying."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from experiments.cases.concept import judge_trajectory
 from experiments.judge.case import Built
 from experiments.judge.function_case import function_case
+from experiments.judge.registry import judged_by
 
 PATH = "regression.lasso"
 
@@ -43,3 +46,6 @@ def problem(rng: np.random.Generator, N: int, D: int, **call: Any) -> Built:
     """Random data and parameters."""
     x, y = rng.normal(0.4, 1, (N, D)), rng.normal(2, 1, (N, 1))
     return Built({}, [x, y, rng.normal(size=(D, 1)), rng.normal(size=1)], call=call, differentiated=(2, 3))
+
+
+judged_by("lasso.ProximalSGD", partial(judge_trajectory, "lasso"))

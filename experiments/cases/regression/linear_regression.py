@@ -27,3 +27,12 @@ def hessian_by_differences(x: np.ndarray) -> np.ndarray:
 @derivative_case(PATH, "hessian", by_differences=hessian_by_differences)
 def rows(rng: np.random.Generator) -> list[Any]:
     return [rng.normal(0.5, 1.3, (7, 3))]
+
+
+# ---- mistakes that compute the same ----------------------------------------------------------------
+
+
+EQUIVALENT = {
+    "A comes twice in the product": ("linear_regression.hessian:sign:with_ones(x) => -with_ones(x):0",),
+}
+"""Mutants that no case can notice, by the reason: found by thinking, not by trying."""

@@ -54,3 +54,12 @@ def hessian_by_differences(x: np.ndarray, W: np.ndarray, b: np.ndarray, alpha: f
 @derivative_case(PATH, "hessian", by_differences=hessian_by_differences)
 def penalised_rows(rng: np.random.Generator) -> list[Any]:
     return [rng.normal(0.5, 1.3, (7, 3)), rng.normal(size=(3, 1)), rng.normal(size=1), 0.3]
+
+
+# ---- mistakes that compute the same ----------------------------------------------------------------
+
+
+EQUIVALENT = {
+    "A comes twice in the product": ("logistic_regression.hessian:sign:with_ones(x) => -with_ones(x):0",),
+}
+"""Mutants that no case can notice, by the reason: found by thinking, not by trying."""

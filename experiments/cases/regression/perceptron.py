@@ -20,3 +20,18 @@ def no_line_at_all(rng: np.random.Generator, N: int) -> Built:
     z = rng.normal(0, 2, (N, 1))
     z[0] = 0
     return Built({}, [z, rng.choice([-1.0, 1.0], (N, 1))], differentiated=(0,))
+
+
+# ---- mistakes that compute the same ----------------------------------------------------------------
+
+
+EQUIVALENT = {
+    "only the sign of z is used": (
+        "perceptron.Perceptron.backward:scale:perceptron_loss_backward(dL_dloss, z, y) => perceptron_loss_backward(dL_dloss, 2 * z, y):0",
+        "perceptron.Perceptron.backward:scale:perceptron_loss_backward(dL_dloss, z, y) => perceptron_loss_backward(dL_dloss, 0.5 * z, y):0",
+    ),
+    "there is one column, and the sum over all is added to the one entry of b": (
+        "perceptron.Perceptron.backward:axis:dL_dz.sum(axis=0) => dL_dz.sum(axis=None):0",
+    ),
+}
+"""Mutants that no case can notice, by the reason: found by thinking, not by trying."""

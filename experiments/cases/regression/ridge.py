@@ -54,3 +54,18 @@ def hessian_by_differences(x: np.ndarray, alpha: float) -> np.ndarray:
 @derivative_case(PATH, "hessian", by_differences=hessian_by_differences)
 def penalised_rows(rng: np.random.Generator) -> list[Any]:
     return [rng.normal(0.5, 1.3, (7, 3)), 0.3]
+
+
+# ---- mistakes that compute the same ----------------------------------------------------------------
+
+
+EQUIVALENT = {
+    "the matrix is symmetric, and the trace of a product the same both ways": (
+        "ridge.solution_backward:transpose:X @ (dL_dM + dL_dM.T) => X @ (dL_dM + dL_dM.T).T:0",
+        "ridge.effective_degrees_of_freedom_backward:transpose:dL_df * 2 * N * alpha * X @ M_2 => dL_df * 2 * N * alpha * X @ M_2.T:0",
+        "ridge.effective_degrees_of_freedom_backward:transpose:X.T @ X @ M_2 => M_2 @ (X.T @ X):0",
+        "ridge.effective_degrees_of_freedom_backward:transpose:X.T @ X @ M_2 => (X.T @ X).T @ M_2:0",
+        "ridge.effective_degrees_of_freedom_backward:transpose:X.T @ X @ M_2 => X.T @ X @ M_2.T:0",
+    ),
+}
+"""Mutants that no case can notice, by the reason: found by thinking, not by trying."""

@@ -62,3 +62,18 @@ def hessian_by_differences(x: np.ndarray, W: np.ndarray, b: np.ndarray, alpha: f
 @derivative_case(PATH, "hessian", by_differences=hessian_by_differences)
 def penalised_rows(rng: np.random.Generator) -> list[Any]:
     return [rng.normal(0.5, 1.3, (7, 2)), rng.normal(size=(2, 4)), rng.normal(size=4), 0.3]
+
+
+# ---- mistakes that compute the same ----------------------------------------------------------------
+
+
+EQUIVALENT = {
+    "A comes twice in the product": ("softmax_regression.hessian:sign:with_ones(x) => -with_ones(x):0",),
+    "the Jacobian of a row's softmax is square and symmetric": (
+        "softmax_regression.hessian:constant:A.shape[1] * J.shape[1] => A.shape[1] * J.shape[2]:0",
+        "softmax_regression.hessian:transpose:np.einsum('ni,nj,nkl->ikjl', A, A, J, optimize=True)"
+        " => np.einsum('ni,nj,nlk->ikjl', A, A, J, optimize=True):0",
+    ),
+    "it only says in which order the sums are worked out": ("softmax_regression.hessian:constant:optimize=True => optimize=False:0",),
+}
+"""Mutants that no case can notice, by the reason: found by thinking, not by trying."""
