@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from experiments import curriculum
-from experiments.commands.second import changed
 from experiments.curriculum import entry
 from experiments.data.arrays import ArrayData, Split
+from experiments.data.changes import changed
 from experiments.judge.convert import to_numpy
 from manual.concept import Concept as ManualConcept
 from torch_impl.module import Concept as TorchConcept
@@ -23,6 +23,23 @@ if TYPE_CHECKING:
 
 Figures = Callable[[Any, Any, Any], "Mapping[str, Figure]"]
 """figures(manual, torch_module, data) draws; the arguments are of the twin's own classes."""
+
+
+@dataclass(frozen=True)
+class Second:
+    """A second value, where it needs company: it stands in a Twin's `options` in place of a plain value.
+
+    Args:
+        value: of the option.
+        given: other hyperparameters, with which the option is looked at: a horizon does nothing to a constant step size.
+        data_args: arguments of the data module, likewise.
+        data: what becomes of the arrays with the second value: a layer for one feature less needs data of one feature less.
+    """
+
+    value: Any
+    given: Mapping[str, Any] = field(default_factory=dict)
+    data_args: Mapping[str, Any] = field(default_factory=dict)
+    data: Callable[[Split], Split] | None = None
 
 
 @dataclass(frozen=True)

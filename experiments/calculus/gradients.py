@@ -15,10 +15,9 @@ import torch
 from matplotlib.figure import Figure
 
 from experiments import run
-from experiments.calculus.optimizers import Steps
-from experiments.data.arrays import ArrayData
+from experiments.data.arrays import ArrayData, InputError, Split
 from experiments.drawing.figure import BY_HAND, TORCH, figure
-from experiments.drawing.surfaces import WINDOWS, draw_surface
+from experiments.drawing.surfaces import Window, draw_surface
 from experiments.drawing.walk import walk
 from experiments.judge.convert import to_torch
 from experiments.pair import Twin
@@ -27,6 +26,34 @@ from manual.calculus.gradients import SURFACES
 from manual.calculus.gradients import Descent as Manual
 from torch_impl.calculus import gradients as in_torch
 from torch_impl.calculus.gradients import Descent as Torch
+
+WINDOWS: dict[str, Window] = {
+    "bowl": ((-2.3, 1.1), (-1.3, 1.5)),
+    "valley": ((-1.8, 1.6), (-0.8, 2.0)),
+    "saddle": ((-1.9, 1.5), (-1.3, 1.5)),
+}
+"""What is shown of each surface: the limits of x and of y, all of one shape."""
+
+STEPS = 300
+
+
+class Steps(ArrayData):
+    """No data: a batch is the number of a step, and nobody reads it.
+
+    Args:
+        steps: in an epoch.
+        seed: what every data module takes.
+    """
+
+    def __init__(self, steps: int = STEPS, seed: int = 0) -> None:
+        super().__init__(batch_size=1, seed=seed)
+        if steps < 1:
+            raise InputError(f"--data.steps must be at least 1, got {steps}")
+        self.steps = steps
+
+    def load(self) -> Split:
+        return Split((np.arange(self.steps),), (np.arange(1),))
+
 
 NEWTON, PLAIN = "#d1495b", "#222222"
 """The colours of the two methods."""
@@ -78,7 +105,7 @@ def arrows() -> Figure:
         size=(4.3, 3.5),
     )
     for ax, surface in zip(axes.flat, SURFACES, strict=False):
-        draw_surface(ax, surface)
+        draw_surface(ax, surface, SURFACES[surface], WINDOWS[surface])
         (x0, x1), (y0, y1) = WINDOWS[surface]
         points = np.stack([a.ravel() for a in np.meshgrid(np.linspace(x0, x1, 9)[1:-1], np.linspace(y0, y1, 9)[1:-1])])
         ours, theirs = SURFACES[surface].backward(1.0, points), gradient_in_torch(surface, points)
@@ -170,7 +197,8 @@ def newton(steps: int = 60) -> Figure:
     )
     last = axes[1, 1]
     for ax, (surface, dashes) in zip(axes.flat, {"bowl": (5, 1), "valley": (3, 2), "saddle": (1, 1.5)}.items(), strict=False):
-        draw_surface(ax, surface, (-4.0, 2.6) if surface == "valley" else None)
+        xs, ys = WINDOWS[surface]
+        draw_surface(ax, surface, SURFACES[surface], (xs, (-4.0, 2.6) if surface == "valley" else ys))
         for method, colour, name in (("gradient_descent", PLAIN, "gradient descent"), ("newton", NEWTON, "Newton")):
             ours, theirs = descend(surface, method, steps)
             ax.plot(*theirs.T, **{**TORCH, "color": colour, "alpha": 0.3})

@@ -16,40 +16,19 @@ from matplotlib.figure import Figure
 
 import manual.optim
 from experiments import run
-from experiments.commands.second import Second
-from experiments.data.arrays import ArrayData, InputError, Split
+from experiments.calculus.gradients import STEPS, WINDOWS, Steps
+from experiments.data.arrays import ArrayData
 from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
-from experiments.drawing.surfaces import WINDOWS, Make, draw_surface, roll_freely
+from experiments.drawing.surfaces import Make, draw_surface, roll_freely
 from experiments.drawing.walk import walk
-from experiments.pair import Twin
-from manual.calculus.gradients import HESSIANS
-from manual.calculus.optimizers import OPTIMIZERS, SCHEDULES, SURFACES, heavy_ball_rate, jensen_gap
+from experiments.pair import Second, Twin
+from manual.calculus.gradients import HESSIANS, SURFACES
+from manual.calculus.optimizers import OPTIMIZERS, SCHEDULES, heavy_ball_rate, jensen_gap
 from manual.calculus.optimizers import Optimizers as Manual
 from manual.module import Parameter
 from manual.nn.functional import sigmoid
 from torch_impl.calculus import optimizers as in_torch
 from torch_impl.calculus.optimizers import Optimizers as Torch
-
-STEPS = 300
-
-
-class Steps(ArrayData):
-    """No data: a batch is the number of a step, and nobody reads it.
-
-    Args:
-        steps: in an epoch.
-        seed: what every data module takes.
-    """
-
-    def __init__(self, steps: int = STEPS, seed: int = 0) -> None:
-        super().__init__(batch_size=1, seed=seed)
-        if steps < 1:
-            raise InputError(f"--data.steps must be at least 1, got {steps}")
-        self.steps = steps
-
-    def load(self) -> Split:
-        return Split((np.arange(self.steps),), (np.arange(1),))
-
 
 # ---- walks on both sides, for the figures --------------------------------------------------------------
 
@@ -59,6 +38,11 @@ def roll(surface: str, optimizer: str, lr: float | None = None, steps: int = STE
     sides = Manual(surface, optimizer, lr, **settings), Torch(surface, optimizer, lr, **settings)
     ours, theirs = walk(*sides, (np.arange(1),), steps)
     return ours["point"], theirs["point"]
+
+
+def freely(surface: str, make: Make, steps: int, **settings: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The same with an optimizer that the Concept does not have, or noisy gradients: see `roll_freely`."""
+    return roll_freely((SURFACES[surface], in_torch.SURFACES[surface]), make, steps, **settings)
 
 
 FREE: dict[str, tuple[Make, tuple[int, ...]]] = {
@@ -116,7 +100,7 @@ def roll_all() -> Rolled:
     """Every optimizer on every surface; once, for no figure sees the trained pair."""
     rolled = {surface: {name: roll(surface, name) for name in OPTIMIZERS} for surface in SURFACES}
     for surface, of in rolled.items():
-        of.update({name: roll_freely(surface, make, 60 if name == "lbfgs" else STEPS, shape=shape) for name, (make, shape) in FREE.items()})
+        of.update({name: freely(surface, make, 60 if name == "lbfgs" else STEPS, shape=shape) for name, (make, shape) in FREE.items()})
     return rolled
 
 
@@ -134,7 +118,7 @@ def paths(rolled: Rolled) -> Figure:
         size=(4.9, 4.2),
     )
     for ax, (surface, of) in zip(axes[0], rolled.items(), strict=True):
-        draw_surface(ax, surface)
+        draw_surface(ax, surface, SURFACES[surface], WINDOWS[surface])
         ax.set_aspect("equal")
         for name in CLASSICS:
             draw_roll(ax, surface, name, of[name])
@@ -188,7 +172,7 @@ def path(name: str, rolled: Rolled) -> Figure:
         size=(3.1, 2.8),
     )
     for ax, (surface, of) in zip(axes[0], rolled.items(), strict=True):
-        draw_surface(ax, surface)
+        draw_surface(ax, surface, SURFACES[surface], WINDOWS[surface])
         ax.set_aspect("equal")
         draw_roll(ax, surface, name, of[name])
     return fig
@@ -288,7 +272,7 @@ def heavy_ball(lr: float = 0.02, steps: int = 120) -> Figure:
 
 def swing(lr: float, momentum: float, steps: int) -> tuple[np.ndarray, np.ndarray]:
     """x at every step, by hand and in torch, of momentum on the bowl."""
-    ours, theirs = roll_freely("bowl", lambda library, p: library.SGD(p, lr=lr, momentum=momentum), steps)
+    ours, theirs = freely("bowl", lambda library, p: library.SGD(p, lr=lr, momentum=momentum), steps)
     return ours[:, 0], theirs[:, 0]
 
 
@@ -336,7 +320,8 @@ def noisy(schedule: str, walks: int = 10, lr: float = 0.1) -> tuple[np.ndarray, 
     heights = []
     for seed in range(walks):
         noise = np.random.default_rng(seed).normal(0, 1, (STEPS, 2))
-        both = roll_freely("bowl", lambda library, p: library.SGD(p, lr=lr), STEPS, noise=noise, schedule=schedule)
+        schedules = SCHEDULES[schedule], in_torch.SCHEDULES[schedule]
+        both = freely("bowl", lambda library, p: library.SGD(p, lr=lr), STEPS, noise=noise, schedules=schedules)
         heights.append([SURFACES["bowl"].height(points.T) for points in both])
     ours, theirs = np.mean(heights, axis=0)
     return ours, theirs
@@ -418,7 +403,7 @@ def convexity() -> Figure:
         size=(3.7, 3.1),
     )
     for ax, surface in zip(axes[0], SURFACES, strict=True):
-        draw_surface(ax, surface)
+        draw_surface(ax, surface, SURFACES[surface], WINDOWS[surface])
         ax.set_aspect("equal")
         grid = np.stack(np.meshgrid(*(np.linspace(*limits, 80) for limits in WINDOWS[surface])))
         bend = smallest_curvature(surface, grid)

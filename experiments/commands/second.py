@@ -4,35 +4,14 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple
 
-from experiments.data.arrays import ArrayData, Split
-
-if TYPE_CHECKING:
-    from experiments.pair import Twin
+from experiments.pair import Second, Twin
 
 
 class NoSecondValue(LookupError):
     """No type tells a second value of this option, and its Twin declares none."""
-
-
-@dataclass(frozen=True)
-class Second:
-    """A second value, where it needs company: it stands in a Twin's `options` in place of a plain value.
-
-    Args:
-        value: of the option.
-        given: other hyperparameters, with which the option is looked at: a horizon does nothing to a constant step size.
-        data_args: arguments of the data module, likewise.
-        data: what becomes of the arrays with the second value: a layer for one feature less needs data of one feature less.
-    """
-
-    value: Any
-    given: Mapping[str, Any] = field(default_factory=dict)
-    data_args: Mapping[str, Any] = field(default_factory=dict)
-    data: Callable[[Split], Split] | None = None
 
 
 class Alternative(NamedTuple):
@@ -89,28 +68,6 @@ def generic(concept: str, option: str, kind: Any, first: Any) -> Any:
     if isinstance(first, float) and first != 0:
         return first / 2
     raise NoSecondValue(f"{concept}: no second value is known of {option}={first!r}: declare one in its Twin, options={{{option!r}: ...}}")
-
-
-def changed(data: type[ArrayData], change: Callable[[Split], Split]) -> type[ArrayData]:
-    """The same data module, whose arrays are changed."""
-
-    class Changed(data):  # type: ignore[misc, valid-type]
-        def load(self) -> Split:
-            return change(super().load())
-
-        def stand_in(self) -> Split:
-            return change(super().stand_in())
-
-    return Changed
-
-
-def first_columns(n: int, array: int = 0) -> Callable[[Split], Split]:
-    """A change of data: only the first n columns of one of the arrays are kept."""
-
-    def narrow(arrays: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(a[:, :n] if i == array else a for i, a in enumerate(arrays))
-
-    return lambda split: Split(narrow(split.train), narrow(split.val))
 
 
 def defaults(constructor: Any) -> dict[str, Any]:

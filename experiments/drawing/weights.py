@@ -8,7 +8,11 @@ import numpy as np
 
 from experiments.drawing.figure import BY_HAND, TORCH
 from experiments.judge.convert import to_numpy
-from experiments.regression.linear_regression import as_row
+
+
+def as_row(W: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """p = [W; b], (D+1,)."""
+    return np.concatenate([W.ravel(), b])
 
 
 def three_times(manual: Any, torch_module: Any, sklearn: np.ndarray) -> str:

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
 from experiments import run
-from experiments.data.arrays import Digits, Split
+from experiments.data.arrays import Split
+from experiments.data.digits import Digits
 from experiments.drawing.figure import BY_HAND, TORCH, figure
 from experiments.drawing.walk import walk
 from experiments.judge.convert import to_numpy

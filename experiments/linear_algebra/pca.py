@@ -13,12 +13,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments import run
-from experiments.commands.second import Second, first_columns
 from experiments.data.arrays import ArrayData, Split
+from experiments.data.changes import first_columns
 from experiments.drawing.figure import draw_both, figure
 from experiments.drawing.walk import walk
 from experiments.judge.convert import to_numpy
-from experiments.pair import Twin
+from experiments.pair import Second, Twin
 from manual.linear_algebra.pca import LinearAutoencoder as Manual
 from manual.linear_algebra.pca import explained_variance_ratio, lowest_loss, pca_by_covariance, pca_by_svd, principal_angles
 from torch_impl.linear_algebra.pca import LinearAutoencoder as Torch

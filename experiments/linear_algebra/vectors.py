@@ -12,7 +12,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments import run
-from experiments.data.arrays import Digits, InputError, Split
+from experiments.data.arrays import InputError, Split
+from experiments.data.digits import Digits
 from experiments.drawing.figure import BY_HAND, TORCH, figure
 from experiments.judge.convert import to_numpy
 from experiments.pair import Twin

@@ -23,7 +23,7 @@ BY_REASON: dict[str, tuple[str, ...]] = {
         "manual/linear_algebra/eigen.py::qr_iteration:count:range(1, 101) => range(1, 100):0",
     ),
     "what is drawn from a Normal distribution is as likely as its negative": (
-        "experiments/commands/check.py::at_random:sign:p + rng.normal(0, 0.3, p.shape).astype(options.dtype)"
+        "experiments/lockstep/checks.py::at_random:sign:p + rng.normal(0, 0.3, p.shape).astype(options.dtype)"
         " => p - rng.normal(0, 0.3, p.shape).astype(options.dtype):0",
     ),
     "both sides are always in the same mode, in training or not": (

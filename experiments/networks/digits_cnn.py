@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from experiments import run
-from experiments.data.arrays import ArrayData, DigitImages
+from experiments.data.arrays import ArrayData
+from experiments.data.digits import DigitImages
 from experiments.drawing.figure import figure
 from experiments.judge.convert import in_dtype_of
 from experiments.pair import Twin

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from experiments import run
-from experiments.data.arrays import ArrayData, Digits
+from experiments.data.arrays import ArrayData
+from experiments.data.digits import Digits
 from experiments.drawing.figure import figure
 from experiments.judge.convert import in_dtype_of
 from experiments.pair import Twin

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 
 from experiments import run
-from experiments.data.arrays import ArrayData, ShuffledOrder, Split
+from experiments.data.arrays import ArrayData, Split
+from experiments.data.loaders import ShuffledOrder
 from experiments.data.wine import WineQuality
 from experiments.drawing.figure import figure
 from experiments.judge.compare import errors

@@ -14,11 +14,12 @@ from matplotlib.figure import Figure
 
 from experiments import run
 from experiments.data.arrays import ArrayData, InputError, Split, split_at_random, standardise
+from experiments.data.diabetes import diabetes
 from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
 from experiments.drawing.walk import walk
+from experiments.drawing.weights import as_row
 from experiments.judge.convert import to_numpy, to_torch
 from experiments.pair import Twin
-from experiments.regression.linear_regression import as_row, diabetes
 from manual.linear_algebra.eigen import covariance, eigh
 from manual.linear_algebra.svd import cond
 from manual.module import Parameter

@@ -16,11 +16,11 @@ import torch
 from matplotlib.figure import Figure
 
 from experiments import run
-from experiments.commands.second import Second
-from experiments.data.arrays import Digits, Split
+from experiments.data.arrays import Split
+from experiments.data.digits import Digits
 from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
 from experiments.judge.convert import to_numpy, to_torch
-from experiments.pair import Twin
+from experiments.pair import Second, Twin
 from manual.concept import Batch
 from manual.numerics.floating_point import (
     FORMATS,

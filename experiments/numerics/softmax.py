@@ -12,12 +12,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments import run
-from experiments.commands.second import Second, first_columns
 from experiments.data.arrays import ArrayData, InputError, Split
+from experiments.data.changes import first_columns
 from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
 from experiments.drawing.walk import Path, walk
 from experiments.judge.convert import to_numpy
-from experiments.pair import Twin
+from experiments.pair import Second, Twin
 from manual.nn.functional import log_softmax, softmax, softplus
 from manual.numerics.softmax import Classifier as Manual
 from manual.numerics.softmax import naive_cross_entropy, naive_log_softmax, naive_softmax, tempered_softmax

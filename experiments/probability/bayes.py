@@ -14,12 +14,13 @@ from matplotlib.patches import Rectangle
 from scipy.stats import beta as beta_distribution
 
 from experiments import run
-from experiments.commands.second import Second, first_columns
-from experiments.data.arrays import Digits, Split
+from experiments.data.arrays import Split
+from experiments.data.changes import first_columns
+from experiments.data.diabetes import FEATURES, Diabetes
+from experiments.data.digits import Digits
 from experiments.drawing.figure import TORCH, draw_both, figure
 from experiments.judge.convert import to_numpy, to_torch
-from experiments.pair import Twin
-from experiments.regression.linear_regression import FEATURES, Diabetes
+from experiments.pair import Second, Twin
 from manual.probability import bayes as by_hand
 from manual.probability.bayes import Bayes as Manual
 from manual.probability.distributions import bernoulli_sample, normal_log_prob, normal_sample

@@ -13,12 +13,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments import run
-from experiments.commands.second import Second
 from experiments.data.arrays import ArrayData, InputError, Split
 from experiments.drawing.figure import TORCH, figure
 from experiments.drawing.walk import walk_by_hand
 from experiments.judge.convert import to_numpy
-from experiments.pair import Twin
+from experiments.pair import Second, Twin
 from manual.probability.expectation import Expectation as Manual
 from manual.probability.expectation import (
     batch_variance,

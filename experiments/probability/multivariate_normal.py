@@ -13,12 +13,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments import run
-from experiments.commands.second import Second, first_columns
 from experiments.data.arrays import ArrayData, Split, split_at_random, standardise
+from experiments.data.changes import first_columns
 from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
 from experiments.drawing.walk import Path, walk
 from experiments.judge.convert import to_numpy
-from experiments.pair import Twin
+from experiments.pair import Second, Twin
 from manual.linear_algebra.matrices import substitute
 from manual.probability import multivariate_normal as by_hand
 from manual.probability.distributions import standard_normal

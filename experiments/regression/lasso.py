@@ -11,13 +11,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments import run
-from experiments.commands.second import Second, first_columns
 from experiments.data.arrays import ArrayData
+from experiments.data.changes import first_columns
+from experiments.data.diabetes import FEATURES, Diabetes
 from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
 from experiments.drawing.weights import draw_weights, three_times
 from experiments.judge.convert import to_torch
-from experiments.pair import Twin
-from experiments.regression.linear_regression import FEATURES, Diabetes
+from experiments.pair import Second, Twin
 from experiments.regression.ridge import COLOURS
 from manual.regression import lasso as by_hand
 from manual.regression.lasso import Lasso as Manual

@@ -15,9 +15,11 @@ from matplotlib.patches import Rectangle
 from torch import nn
 
 from experiments import run
-from experiments.data.arrays import ArrayData, Split, split_at_random, standardise
+from experiments.data.arrays import ArrayData
+from experiments.data.diabetes import FEATURES, Diabetes, diabetes
 from experiments.drawing.figure import BY_HAND, TORCH, figure
 from experiments.drawing.walk import walk
+from experiments.drawing.weights import as_row
 from experiments.judge.convert import to_numpy
 from experiments.pair import Twin
 from manual.linear_algebra.svd import pinv
@@ -35,32 +37,6 @@ from manual.regression.linear_regression import (
     with_ones,
 )
 from torch_impl.regression.linear_regression import LinearRegression as Torch
-
-FEATURES = ("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6")
-"""Body mass index, blood pressure, and six of blood serum: cholesterol, LDL, HDL, cholesterol/HDL, log of triglycerides, sugar."""
-
-
-def diabetes() -> tuple[np.ndarray, np.ndarray]:
-    """x (442, 10) in its own units, and y (442, 1), the disease's progression, 25 to 346."""
-    from sklearn.datasets import load_diabetes
-
-    x, y = load_diabetes(return_X_y=True, scaled=False)
-    return x, y[:, None]
-
-
-class Diabetes(ArrayData):
-    """The diabetes data, standardised; a fifth is held out. All of the rest is one batch, so that every step sees the same bowl.
-
-    Args:
-        batch_size: rows in a batch; 0 puts all of them into one.
-        seed: of the split and of the order of the rows.
-    """
-
-    def __init__(self, batch_size: int = 0, seed: int = 0) -> None:
-        super().__init__(batch_size, seed)
-
-    def load(self) -> Split:
-        return standardise(split_at_random(diabetes(), 0.2, self.seed))
 
 
 def descend(x: np.ndarray, y: np.ndarray, start: np.ndarray, steps: int, **settings: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -81,11 +57,6 @@ def descend(x: np.ndarray, y: np.ndarray, start: np.ndarray, steps: int, **setti
     theirs.W = nn.Parameter(torch.zeros(ours.W.shape))
     by_hand, in_torch = (np.hstack([path["W"][:, :, 0], path["b"]]) for path in walk(ours, theirs, (x, y), steps))
     return by_hand, in_torch
-
-
-def as_row(W: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """p = [W; b], (D+1,)."""
-    return np.concatenate([W.ravel(), b])
 
 
 def by_sklearn(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -15,14 +15,13 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from experiments import run
-from experiments.commands.second import Second, first_columns
 from experiments.data.arrays import ArrayData, Split, split_at_random, standardise
+from experiments.data.changes import first_columns
 from experiments.drawing.figure import BY_HAND, TORCH, TWO_CLASSES, draw_both, figure
 from experiments.drawing.walk import walk
-from experiments.drawing.weights import draw_weights, three_times
+from experiments.drawing.weights import as_row, draw_weights, three_times
 from experiments.judge.convert import to_torch
-from experiments.pair import Twin
-from experiments.regression.linear_regression import as_row
+from experiments.pair import Second, Twin
 from manual.module import Parameter
 from manual.regression.logistic_regression import LogisticRegression as Manual
 from manual.regression.logistic_regression import newton, sigmoid

@@ -13,12 +13,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments import run
-from experiments.commands.second import Second, first_columns
 from experiments.data.arrays import ArrayData, InputError, Split, split_at_random, standardise
+from experiments.data.changes import first_columns
+from experiments.data.iris import iris
 from experiments.drawing.figure import BY_HAND, TORCH, TWO_CLASSES, figure
 from experiments.judge.convert import to_torch
-from experiments.pair import Twin
-from experiments.regression.softmax_regression import iris
+from experiments.pair import Second, Twin
 from manual.regression.perceptron import Perceptron as Manual
 from manual.regression.perceptron import mistake_bound, rosenblatt
 from torch_impl.regression.perceptron import Perceptron as Torch

@@ -12,13 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Polygon
 
 from experiments import run
-from experiments.commands.second import Second, first_columns
 from experiments.data.arrays import ArrayData
+from experiments.data.changes import first_columns
+from experiments.data.diabetes import FEATURES, Diabetes
 from experiments.drawing.figure import draw_both, figure
-from experiments.drawing.weights import draw_weights, three_times
+from experiments.drawing.weights import as_row, draw_weights, three_times
 from experiments.judge.convert import to_torch
-from experiments.pair import Twin
-from experiments.regression.linear_regression import FEATURES, Diabetes, as_row
+from experiments.pair import Second, Twin
 from manual.regression.linear_regression import normal_equation
 from manual.regression.ridge import Ridge as Manual
 from manual.regression.ridge import effective_degrees_of_freedom, loss, shrinkage, solution

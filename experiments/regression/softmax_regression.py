@@ -14,12 +14,14 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from experiments import run
-from experiments.commands.second import Second, first_columns
-from experiments.data.arrays import ArrayData, Digits, InputError, Split, split_at_random, standardise
+from experiments.data.arrays import ArrayData, InputError, Split, split_at_random, standardise
+from experiments.data.changes import first_columns
+from experiments.data.digits import Digits
+from experiments.data.iris import iris
 from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
 from experiments.drawing.walk import walk
 from experiments.judge.convert import to_numpy
-from experiments.pair import Twin
+from experiments.pair import Second, Twin
 from manual.module import Parameter, no_grad
 from manual.nn.functional import softmax
 from manual.regression.softmax_regression import SoftmaxRegression as Manual
@@ -53,16 +55,6 @@ class ManyClasses(ArrayData):
         split = Digits(seed=self.seed).split
         mean = split.train[0].mean(axis=0)
         return Split((split.train[0] - mean, split.train[1]), (split.val[0] - mean, split.val[1]))
-
-
-def iris() -> tuple[np.ndarray, np.ndarray]:
-    """x (150, 4): length and width of sepal and petal, in cm; c (150,): 0 setosa, 1 versicolor, 2 virginica (Anderson 1936, Fisher
-    1936).
-    """
-    from sklearn.datasets import load_iris
-
-    x, c = load_iris(return_X_y=True)
-    return x, c.astype(np.int64)
 
 
 def descend(x: np.ndarray, c: np.ndarray, start: np.ndarray, steps: int, **settings: Any) -> tuple[np.ndarray, np.ndarray]:

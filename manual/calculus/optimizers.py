@@ -65,73 +65,16 @@ Sources: Polyak 1964 (heavy ball); Nesterov 1983; Jensen 1906; each optimizer's 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from manual import optim
+from manual.calculus.gradients import SURFACES
 from manual.concept import Batch, Concept
 from manual.module import Parameter
 from manual.nn.validate import expect_choice
 from manual.optim import lr_scheduler as schedules
-
-
-def bowl(point: np.ndarray) -> Any:
-    """f = x² + 4 y². Shapes: point (2, ...), f (...)."""
-    x, y = point
-    return x**2 + 4 * y**2
-
-
-def bowl_backward(dL_df: Any, point: np.ndarray) -> np.ndarray:
-    """∂L/∂point of the bowl."""
-    x, y = point
-    df_dx = 2 * x
-    df_dy = 8 * y
-    return dL_df * np.stack([df_dx, df_dy])  # one number times (2,)
-
-
-def valley(point: np.ndarray) -> Any:
-    """f = (1 − x)² + 100 (y − x²)². Shapes: point (2, ...), f (...). Source: Rosenbrock 1960."""
-    x, y = point
-    return (1 - x) ** 2 + 100 * (y - x**2) ** 2
-
-
-def valley_backward(dL_df: Any, point: np.ndarray) -> np.ndarray:
-    """∂L/∂point of the valley: x stands in both squares, once as −x and once as −x², whose derivative is −2 x."""
-    x, y = point
-    df_dx = -2 * (1 - x) + 200 * (y - x**2) * (-2 * x)
-    df_dy = 200 * (y - x**2)
-    return dL_df * np.stack([df_dx, df_dy])  # one number times (2,)
-
-
-def saddle(point: np.ndarray) -> Any:
-    """f = x² + (y² − 1)²/4, which is x² − y²/2 + 1/4 near (0, 0) and not below 0 anywhere. Shapes: point (2, ...), f (...)."""
-    x, y = point
-    return x**2 + (y**2 - 1) ** 2 / 4
-
-
-def saddle_backward(dL_df: Any, point: np.ndarray) -> np.ndarray:
-    """∂L/∂point of the saddle."""
-    x, y = point
-    df_dx = 2 * x
-    df_dy = (y**2 - 1) * y  # 2/4 · (y² − 1) · 2 y
-    return dL_df * np.stack([df_dx, df_dy])  # one number times (2,)
-
-
-class Surface(NamedTuple):
-    """A surface, its gradient, where a point starts (numbers that float32 holds exactly) and where it could come to rest."""
-
-    height: Callable[[np.ndarray], Any]
-    backward: Callable[[Any, np.ndarray], np.ndarray]
-    start: tuple[float, float]
-    minima: tuple[tuple[float, float], ...]
-
-
-SURFACES = {
-    "bowl": Surface(bowl, bowl_backward, (-2.0, 1.0), ((0.0, 0.0),)),
-    "valley": Surface(valley, valley_backward, (-1.25, 1.0), ((1.0, 1.0),)),
-    "saddle": Surface(saddle, saddle_backward, (-1.5, 1 / 64), ((0.0, 1.0), (0.0, -1.0))),
-}
 
 OPTIMIZERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "gradient_descent": (optim.SGD, {}),

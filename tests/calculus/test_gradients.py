@@ -52,7 +52,7 @@ def test_backward_is_that_of_autograd_and_of_central_differences(case) -> None:
 
 def test_every_backward_has_a_case() -> None:
     names = {name.removesuffix("_backward") for name in vars(by_hand) if name.endswith("_backward")}
-    assert names == {c.name.removeprefix("gradients.") for c in CASES_HERE} == {"sphere", "dense"}
+    assert names == {c.name.removeprefix("gradients.") for c in CASES_HERE} == {"sphere", "dense", *SURFACES}
 
 
 @pytest.mark.parametrize("seed", range(3))

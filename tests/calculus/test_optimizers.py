@@ -114,9 +114,8 @@ def test_all_get_down_the_bowl_along_the_valley_and_off_the_saddle(optimizer: st
         bowl, valley, saddle = (points[-1] for points in ends)
         on_the_bowl, at_the_saddle = NEAR.get(optimizer, (1e-6, 1e-6))
         assert np.linalg.norm(bowl) < on_the_bowl
-        assert by_hand.valley(valley) < (0.5 if optimizer == "radam" else 0.4 if optimizer == "adadelta" else 0.33) * by_hand.valley(
-            ends[1][0]
-        )
+        height, left = by_hand.SURFACES["valley"].height, {"radam": 0.5, "adadelta": 0.4}.get(optimizer, 0.33)
+        assert height(valley) < left * height(ends[1][0])
         assert np.linalg.norm(saddle - [0, 1]) < at_the_saddle
         assert np.isfinite(np.concatenate(ends)).all()
 
@@ -299,10 +298,10 @@ def test_losses_of_a_line_and_of_logits_are_convex_that_of_two_hidden_units_is_n
 def test_bad_weights_are_named() -> None:
     points = np.zeros((3, 2))
     with pytest.raises(ValueError, match=r"jensen_gap: weights must be one for each of 3 points, got shape \(2,\)"):
-        by_hand.jensen_gap(by_hand.bowl, points, np.array([0.5, 0.5]))
+        by_hand.jensen_gap(by_hand.SURFACES["bowl"].height, points, np.array([0.5, 0.5]))
     for weights in ([0.5, 0.7, -0.2], [0.2, 0.2, 0.2]):
         with pytest.raises(ValueError, match=r"jensen_gap: weights must not be below 0 and must sum to 1, got \["):
-            by_hand.jensen_gap(by_hand.bowl, points, np.array(weights))
+            by_hand.jensen_gap(by_hand.SURFACES["bowl"].height, points, np.array(weights))
 
 
 # ---- training ------------------------------------------------------------------------------------
@@ -343,7 +342,7 @@ def vars_of_schedules() -> set[str]:
 
 def test_lbfgs_arrives_as_soon_as_its_caption_says() -> None:
     for surface, steps in (("bowl", 5), ("valley", 34), ("saddle", 6)):
-        for points in script.roll_freely(surface, script.FREE["lbfgs"][0], 40):
+        for points in script.freely(surface, script.FREE["lbfgs"][0], 40):
             near = [script.away(surface, points[: k + 1]) < 1e-3 for k in range(41)]
             assert near.index(True) == steps
     assert all(f"{n} " in script.PATHS["lbfgs"] for n in (5, 34, 6))

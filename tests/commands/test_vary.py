@@ -18,9 +18,9 @@ import experiments
 import manual
 from experiments import curriculum
 from experiments.commands.check import check_one
-from experiments.commands.second import NoSecondValue, Second, alternatives, defaults, generic
+from experiments.commands.second import NoSecondValue, alternatives, defaults, generic
 from experiments.commands.vary import ignored_by_the_data, varied
-from experiments.pair import Twin
+from experiments.pair import Second, Twin
 from tests.helpers import configured
 
 NAMES = [e.name for e in curriculum.entries()]

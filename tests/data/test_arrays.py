@@ -13,17 +13,9 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import TensorDataset
 
-from experiments.data.arrays import (
-    ArrayData,
-    DigitImages,
-    Digits,
-    InputError,
-    ResumableLoader,
-    ShuffledOrder,
-    Split,
-    split_at_random,
-    standardise,
-)
+from experiments.data.arrays import ArrayData, InputError, Split, split_at_random, standardise
+from experiments.data.digits import DigitImages, Digits
+from experiments.data.loaders import ResumableLoader, ShuffledOrder
 from tests.helpers import SILENT
 
 

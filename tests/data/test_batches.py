@@ -19,7 +19,8 @@ from experiments.__main__ import AGREE, BAD_INPUT, INTERRUPTED, main
 from experiments.commands import run as cli
 from experiments.commands.check import check_one
 from experiments.commands.vary import ignored_by_the_data
-from experiments.data.arrays import ArrayData, Batch, BatchLoader, Split
+from experiments.data.arrays import ArrayData, Batch, Split
+from experiments.data.loaders import BatchLoader
 from experiments.lockstep.checks import one_step, trajectory
 from experiments.pair import Twin
 from manual import nn

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.drawing.surfaces import WINDOWS, roll_freely
-from manual.calculus.optimizers import SCHEDULES, SURFACES
+from experiments.calculus.gradients import WINDOWS
+from experiments.calculus.optimizers import freely
+from manual.calculus.gradients import SURFACES
+from manual.calculus.optimizers import SCHEDULES
+from torch_impl.calculus import optimizers as in_torch
 
 
 def slope(surface: str, point: np.ndarray, h: float = 1e-6) -> np.ndarray:
@@ -34,7 +37,7 @@ def test_the_first_path_is_by_hand_and_the_second_torchs(surface: str, shape: tu
 
     noise = np.random.default_rng(0).normal(size=(5, 2))
     for given, off in ((noise, noise), (None, np.zeros((5, 2)))):
-        paths = roll_freely(surface, make, 5, shape=shape, noise=given)
+        paths = freely(surface, make, 5, shape=shape, noise=given)
         for path, lr in zip(paths, (0.002, 0.001), strict=True):
             assert path.shape == (6, 2)
             assert path == pytest.approx(np.array(rolled(surface, lr, 5, off)), abs=1e-7)
@@ -44,12 +47,11 @@ def test_a_schedule_is_followed_on_both_sides_and_none_is_constant() -> None:
     def make(library: Any, parameters: list[Any]) -> Any:
         return library.SGD(parameters, lr=0.05)
 
-    constant = roll_freely("bowl", make, 8)
-    moved = roll_freely("bowl", make, 8, schedule="cosine")
-    assert np.array_equal(constant[0], roll_freely("bowl", make, 8, schedule="constant")[0])
+    constant = freely("bowl", make, 8)
+    moved = freely("bowl", make, 8, schedules=(SCHEDULES["cosine"], in_torch.SCHEDULES["cosine"]))
+    assert np.array_equal(constant[0], freely("bowl", make, 8, schedules=(SCHEDULES["constant"], in_torch.SCHEDULES["constant"]))[0])
     assert moved[0] == pytest.approx(moved[1], abs=1e-14)
     assert np.abs(moved[0] - constant[0]).max() > 1e-3
-    assert "cosine" in SCHEDULES
 
 
 def test_every_surface_has_a_window_around_its_minima_and_its_start_all_of_one_shape() -> None:

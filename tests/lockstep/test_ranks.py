@@ -13,7 +13,8 @@ import pytorch_lightning as pl
 import torch
 
 from experiments.commands.status import AGREE, BAD_INPUT
-from experiments.data.arrays import InputError, ShuffledOrder
+from experiments.data.arrays import InputError
+from experiments.data.loaders import ShuffledOrder
 from experiments.lockstep import LockStep
 from experiments.pair import Twin
 from tests.helpers import SILENT, broken, command, configured, finished, python, small_data

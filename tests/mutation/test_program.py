@@ -293,8 +293,8 @@ def test_a_sample_of_the_mistakes_in_the_program_is_noticed_and_what_no_test_run
     measured = {test.id: test for test in program_tests.tests_in("tests/data/test_arrays.py")}
     assert all(test.seconds > 0 for test in measured.values())
     touched = {function for test in measured.values() for function in test.touches}
-    assert "experiments/data/arrays.py::Digits.load" in measured["tests/data/test_arrays.py::test_the_digits"].touches
-    assert "experiments/data/arrays.py::Digits.load" not in measured["tests/data/test_arrays.py::test_a_loader_says_how_far_it_is"].touches
+    assert "experiments/data/digits.py::Digits.load" in measured["tests/data/test_arrays.py::test_the_digits"].touches
+    assert "experiments/data/digits.py::Digits.load" not in measured["tests/data/test_arrays.py::test_a_loader_says_how_far_it_is"].touches
 
     sample = list(draw([p for p in program.select(["experiments/data/arrays.py"]) if p.id in touched], 12, 0))
     found = {mistake.mutant.id: program.fate(mistake) for mistake in sample}

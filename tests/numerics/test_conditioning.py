@@ -15,13 +15,15 @@ from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import StandardScaler
 
 from experiments.data.arrays import InputError, Split, standardise
+from experiments.data.diabetes import diabetes
+from experiments.drawing.weights import as_row
 from experiments.judge.compare import error
 from experiments.judge.convert import to_numpy, to_torch
 from experiments.judge.nonfinite import NotFinite
 from experiments.lockstep import LockStep
 from experiments.numerics import conditioning as script
 from experiments.numerics.conditioning import FEATURES, TWIN, Scaled
-from experiments.regression.linear_regression import as_row, by_sklearn, diabetes
+from experiments.regression.linear_regression import by_sklearn
 from manual.linear_algebra.svd import cond
 from manual.module import Parameter
 from manual.nn.utils import clip_grad_norm_, clip_grad_value_

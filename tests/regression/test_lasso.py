@@ -9,12 +9,12 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
+from experiments.drawing.weights import as_row
 from experiments.judge.compare import error
 from experiments.judge.convert import to_numpy, to_torch
 from experiments.lockstep import LockStep
 from experiments.regression import lasso as script
 from experiments.regression.lasso import TWIN, at, by_sklearn
-from experiments.regression.linear_regression import as_row
 from manual.regression import lasso as by_hand
 from tests.helpers import whole_run
 from torch_impl.regression import lasso as in_torch

@@ -15,11 +15,13 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
 
 from experiments.curriculum import FURTHER_READING
+from experiments.data.diabetes import diabetes
+from experiments.drawing.weights import as_row
 from experiments.judge.compare import error
 from experiments.judge.convert import to_numpy, to_torch
 from experiments.lockstep import LockStep
 from experiments.regression import linear_regression as script
-from experiments.regression.linear_regression import TWIN, as_row, by_sklearn, descend, diabetes, standardised
+from experiments.regression.linear_regression import TWIN, by_sklearn, descend, standardised
 from manual.regression import linear_regression as by_hand
 from tests.helpers import whole_run
 from torch_impl.regression import linear_regression as in_torch

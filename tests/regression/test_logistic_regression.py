@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 
+from experiments.drawing.weights import as_row
 from experiments.judge.compare import error
 from experiments.judge.convert import to_numpy, to_torch
 from experiments.lockstep import LockStep
 from experiments.regression import logistic_regression as script
-from experiments.regression.linear_regression import as_row
 from experiments.regression.logistic_regression import TWIN, by_sklearn, descend
 from manual.regression import logistic_regression as by_hand
 from manual.regression.linear_regression import with_ones

@@ -7,11 +7,11 @@ import pytest
 import pytorch_lightning as pl
 
 from experiments.data.arrays import InputError
+from experiments.drawing.weights import as_row
 from experiments.judge.compare import error
 from experiments.judge.convert import to_numpy, to_torch
 from experiments.lockstep import LockStep
 from experiments.regression import perceptron as script
-from experiments.regression.linear_regression import as_row
 from experiments.regression.perceptron import TWIN, XOR, TwoKinds, widest
 from manual.regression import perceptron as by_hand
 from tests.helpers import SILENT
@@ -134,7 +134,7 @@ def test_training_is_the_rule_itself_on_both_sides_whatever_the_step_size(lr: fl
 
 def passes(n: int, epochs: int) -> list[list[int]]:
     """The orders in which the loader gives out n rows."""
-    from experiments.data.arrays import ShuffledOrder
+    from experiments.data.loaders import ShuffledOrder
 
     order, found = ShuffledOrder(n, 0), []
     for order.epoch in range(epochs):

@@ -7,11 +7,11 @@ import pytest
 import pytorch_lightning as pl
 from matplotlib.patches import Polygon
 
+from experiments.drawing.weights import as_row
 from experiments.judge.compare import error
 from experiments.judge.convert import to_numpy, to_torch
 from experiments.lockstep import LockStep
 from experiments.regression import ridge as script
-from experiments.regression.linear_regression import as_row
 from experiments.regression.ridge import TWIN, by_sklearn
 from manual.regression import linear_regression
 from manual.regression import ridge as by_hand

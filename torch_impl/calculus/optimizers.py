@@ -3,47 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn, optim
 from torch.optim import lr_scheduler as schedules
 from torch.optim.lr_scheduler import LRScheduler
 
+from torch_impl.calculus.gradients import SURFACES
 from torch_impl.module import Concept
-
-
-def bowl(point: Tensor) -> Tensor:
-    """f = x² + 4 y². Shapes: point (2, ...), f (...)."""
-    x, y = point
-    return x**2 + 4 * y**2
-
-
-def valley(point: Tensor) -> Tensor:
-    """f = (1 − x)² + 100 (y − x²)². Shapes: point (2, ...), f (...). Source: Rosenbrock 1960."""
-    x, y = point
-    return (1 - x) ** 2 + 100 * (y - x**2) ** 2
-
-
-def saddle(point: Tensor) -> Tensor:
-    """f = x² + (y² − 1)²/4, which is x² − y²/2 + 1/4 near (0, 0) and not below 0 anywhere. Shapes: point (2, ...), f (...)."""
-    x, y = point
-    return x**2 + (y**2 - 1) ** 2 / 4
-
-
-class Surface(NamedTuple):
-    """A surface, where a point starts (numbers that float32 holds exactly) and where it could come to rest."""
-
-    height: Callable[[Tensor], Tensor]
-    start: tuple[float, float]
-    minima: tuple[tuple[float, float], ...]
-
-
-SURFACES = {
-    "bowl": Surface(bowl, (-2.0, 1.0), ((0.0, 0.0),)),
-    "valley": Surface(valley, (-1.25, 1.0), ((1.0, 1.0),)),
-    "saddle": Surface(saddle, (-1.5, 1 / 64), ((0.0, 1.0), (0.0, -1.0))),
-}
 
 OPTIMIZERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "gradient_descent": (optim.SGD, {}),

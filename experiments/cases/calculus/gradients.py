@@ -16,6 +16,19 @@ from manual.calculus.gradients import SURFACES, dense, dense_backward, sphere
 PATH = "calculus.gradients"
 
 
+def points(rng: np.random.Generator, N: int) -> list[Any]:
+    return [rng.normal(size=(2, N))]
+
+
+def one_point(rng: np.random.Generator) -> list[Any]:
+    return [rng.normal(size=2)]
+
+
+for _surface in SURFACES:
+    function_case(PATH, _surface, empty=True, repeat=False)(points)
+    function_case(PATH, _surface, repeat=False)(one_point)
+
+
 @function_case(PATH, "sphere", empty=True)
 def places_on_the_globe(rng: np.random.Generator, N: int) -> Any:
     return [rng.normal(size=(2, N))]
