@@ -274,7 +274,9 @@ def test_jensens_gap_is_never_below_0_on_the_bowl_and_often_elsewhere() -> None:
     assert least["bowl"] > 0
     assert max(least["valley"], least["saddle"]) < -0.01
     a, b = points[:2]  # of the bowl the gap of two points is known: t (1 − t) times the height of their difference
-    assert by_hand.jensen_gap(by_hand.bowl, points[:2], np.array([0.3, 0.7])) == pytest.approx(0.21 * by_hand.bowl(a - b))
+    assert by_hand.jensen_gap(by_hand.SURFACES["bowl"].height, points[:2], np.array([0.3, 0.7])) == pytest.approx(
+        0.21 * by_hand.SURFACES["bowl"].height(a - b)
+    )
 
 
 def test_surfaces_bend_down_just_where_the_text_says() -> None:
