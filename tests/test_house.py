@@ -83,6 +83,95 @@ def test_importing_everything_by_hand_imports_no_torch(tmp_path: Path) -> None:
     assert (status, out.strip()) == (0, "[]"), err
 
 
+# ---- which way the arrows run --------------------------------------------------------------------------
+
+FLOORS = (
+    ("curriculum", "judge"),
+    ("data", "drawing"),
+    ("pair",),
+    ("lockstep",),
+    ("commands", *curriculum.CHAPTERS),
+    ("cases",),
+    ("source",),
+    ("mutation",),
+    ("__main__",),
+)
+"""The folders of experiments, and the files at its root, from the ground up: each imports only what lies below it."""
+
+DOORS = {"experiments", "experiments.commands.status"}
+"""Light, and imported by all: the package finds a Twin by its name when it is asked to; and what an exit status means."""
+
+
+def floor_of(module: str) -> int:
+    """On which floor a module of experiments lies."""
+    part = module.split(".")[1]
+    return next(i for i, floor in enumerate(FLOORS) if part in floor)
+
+
+def targets(path: Path) -> set[str]:
+    """The project's modules that a file imports, as dotted names; of a name taken from a package, the submodule if it is one."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            inner = [f"{node.module}.{alias.name}" for alias in node.names]
+            found |= {n if module_file(n) else node.module for n in inner}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return {n for n in found if n.partition(".")[0] in ("manual", "torch_impl", "experiments")}
+
+
+def module_file(name: str) -> Path | None:
+    """The file of a module of the project."""
+    path = ROOT.joinpath(*name.split("."))
+    return next((p for p in (path.with_suffix(".py"), path / "__init__.py") if p.is_file()), None)
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def is_concept(module: str) -> bool:
+    """Whether it is a file of a concept, on any side."""
+    parts = module.split(".")
+    return len(parts) == 3 and parts[1] in curriculum.CHAPTERS
+
+
+def test_arrows_between_the_folders_of_experiments_run_down() -> None:
+    up = {}
+    for path in files("experiments"):
+        me = name_of(path)
+        if me != "experiments":
+            there = {n for n in targets(path) if n.startswith("experiments") and n not in DOORS}
+            up[me] = {
+                n for n in there if floor_of(n) > floor_of(me) or (floor_of(n) == floor_of(me) and n.split(".")[1] != me.split(".")[1])
+            }
+    assert len(up) > 100
+    assert {me: n for me, n in up.items() if n and not (is_concept(me) and all(map(is_concept, n)))} == {}
+
+
+def test_every_folder_is_on_a_floor() -> None:
+    for path in files("experiments"):
+        assert name_of(path) == "experiments" or floor_of(name_of(path)) >= 0
+
+
+def test_the_spine_imports_no_concept() -> None:
+    spine = ("judge", "data", "drawing", "lockstep", "commands", "source", "mutation")
+    looked_at = [p for p in files("experiments") if p.relative_to(ROOT).parts[1] in (*spine, "pair.py", "curriculum.py", "__main__.py")]
+    assert len(looked_at) > 50
+    assert {str(p): found for p in looked_at if (found := {n for n in targets(p) if is_concept(n)})} == {}
+
+
+@every_concept
+def test_a_concept_builds_on_what_is_read_before_it(entry: curriculum.Entry) -> None:
+    """What a file needs for further reading it imports inside of a function."""
+    for side in ("manual", "torch_impl", "experiments"):
+        tree = ast.parse((ROOT / side / entry.path).read_text(encoding="utf-8"))
+        at_the_top = {n.module for n in tree.body if isinstance(n, ast.ImportFrom) and n.module and is_concept(n.module)}
+        names = {a.name for n in tree.body if isinstance(n, ast.ImportFrom) and len((n.module or "").split(".")) == 2 for a in n.names}
+        names &= {e.name for e in ENTRIES}
+        assert {n.rpartition(".")[2] for n in at_the_top} | names <= set(curriculum.path(entry.name)), side
+
+
 # ---- three files for each concept ------------------------------------------------------------------
 
 

@@ -286,7 +286,7 @@ TWIN = Twin(
     manual=Manual,
     torch=Torch,
     data=FarPoint,
-    needs=("likelihood",),
+    needs=("likelihood", "softmax_regression"),
     trainer={"max_epochs": 1200, "check_val_every_n_epoch": 50},
     options={"features": Second(1, data=first_columns(1)), "form": Second("naive", data_args={"far": 5.0})},
     idle={"form": "on paper the two forms are one thing; they part only where a power of e overflows"},

@@ -22,7 +22,6 @@ from experiments.drawing.walk import walk
 from experiments.drawing.weights import as_row
 from experiments.judge.convert import to_numpy
 from experiments.pair import Twin
-from manual.linear_algebra.svd import pinv
 from manual.module import Parameter
 from manual.regression.linear_regression import LinearRegression as Manual
 from manual.regression.linear_regression import (
@@ -266,7 +265,7 @@ def chance(x: np.ndarray, y: np.ndarray, times: int) -> np.ndarray:
     y_hat = forward(x, W, b)["y_hat"]
     s = np.sqrt(((y - y_hat) ** 2).sum() / (len(x) - x.shape[1] - 1))
     drawn = y_hat + s * np.random.default_rng(0).normal(size=(len(x), times))  # a column for each time
-    return (pinv(with_ones(x)) @ drawn)[:-1].T  # (D+1, N) @ (N, times), without b
+    return (np.linalg.pinv(with_ones(x)) @ drawn)[:-1].T  # (D+1, N) @ (N, times), without b
 
 
 def how_sure(x: np.ndarray, y: np.ndarray) -> Figure:

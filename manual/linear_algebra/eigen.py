@@ -299,15 +299,6 @@ def expect_finite(function: str, A: Array) -> None:
 # ---- what is trained -----------------------------------------------------------------------------
 
 
-def centred(x: Array) -> Array:
-    """X[n, i] = x[n, i] − x̄[i], every column less its mean. Shapes: both (N, D).
-
-    It is its own backward: x[n, i] acts as it stands, and through x̄[i], of which it is 1/N, on every row. So ∂L/∂x is ∂L/∂X, every column
-    less its mean.
-    """
-    return x - x.mean(axis=0)
-
-
 def covariance(x: Array) -> Array:
     """C[i, j] = mean over n of x[n, i] x[n, j], for data whose mean is 0: how much i and j vary together. Shapes: (N, D) to (D, D)."""
     return x.T @ x / len(x)  # (D, N) @ (N, D)

@@ -36,8 +36,9 @@ import numpy as np
 from manual import optim
 from manual.concept import Batch, Concept
 from manual.module import Parameter
+from manual.nn.functional import sum_to
 from manual.nn.init import normal
-from manual.nn.validate import expect_array, expect_ndim
+from manual.nn.validate import expect_array, expect_matrix, expect_ndim
 
 Array = np.ndarray
 
@@ -116,20 +117,6 @@ def broadcast_multiply_backward(dL_dy: Array, a: Array, b: Array) -> tuple[Array
     dL_da = sum_to(dL_dy * b, a.shape)  # shape of y to shape of a
     dL_db = sum_to(dL_dy * a, b.shape)  # shape of y to shape of b
     return dL_da, dL_db
-
-
-def sum_to(dL_dy: Array, shape: tuple[int, ...]) -> Array:
-    """The gradient of broadcasting: the sum over every axis along which one number was used again and again.
-
-    The bias of a layer is the example: b (out,) is added to N rows, and its gradient is the sum of the gradients of the rows.
-
-    Args:
-        dL_dy: of the shape that was broadcast to.
-        shape: that was broadcast from.
-    """
-    missing = dL_dy.ndim - len(shape)  # axes that are missing in front
-    repeated = [missing + i for i, size in enumerate(shape) if size == 1]
-    return dL_dy.sum(axis=(*range(missing), *repeated)).reshape(shape)
 
 
 # ---- inverse and solve: Gauss-Jordan elimination -------------------------------------------------
@@ -339,12 +326,6 @@ def rounding_of(A: Array) -> Any:
 
 
 # ---- what fits -----------------------------------------------------------------------------------
-
-
-def expect_matrix(function: str, name: str, A: Array) -> None:
-    """Raise TypeError or ValueError unless A is an array of floats with two axes."""
-    expect_array(function, name, A)
-    expect_ndim(function, name, A, 2)
 
 
 def expect_square(function: str, A: Array) -> None:

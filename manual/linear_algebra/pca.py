@@ -39,12 +39,13 @@ import numpy as np
 
 from manual import optim
 from manual.concept import Batch, Concept
-from manual.linear_algebra.eigen import centred, covariance, eigh, eigh_backward
-from manual.linear_algebra.matrices import expect_matrix, rounding_of
+from manual.linear_algebra.eigen import covariance, eigh, eigh_backward
+from manual.linear_algebra.matrices import rounding_of
 from manual.linear_algebra.svd import frobenius_error, rank_k, rank_k_backward, svd, svd_backward, svdvals, svdvals_backward
 from manual.module import Parameter
+from manual.nn.functional import centred
 from manual.nn.init import normal
-from manual.nn.validate import expect_array
+from manual.nn.validate import expect_array, expect_matrix
 
 Array = np.ndarray
 

@@ -53,10 +53,11 @@ import numpy as np
 from manual import optim
 from manual.concept import Batch, Concept
 from manual.linear_algebra.eigen import eigh, expect_finite, qr, signs, with_sign
-from manual.linear_algebra.matrices import expect_matrix, rounding_of
+from manual.linear_algebra.matrices import rounding_of
 from manual.linear_algebra.vectors import l2_norm, l2_norm_backward
 from manual.module import Parameter
 from manual.nn.init import normal
+from manual.nn.validate import expect_matrix
 
 Array = np.ndarray
 

@@ -50,3 +50,26 @@ def log_softmax(x: np.ndarray, axis: int = -1) -> np.ndarray:
         shifted = x - x.max(axis=axis, keepdims=True, initial=-np.inf)
         shifted -= np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
     return shifted
+
+
+def sum_to(dL_dy: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The gradient of broadcasting: the sum over every axis along which one number was used again and again.
+
+    The bias of a layer is the example: b (out,) is added to N rows, and its gradient is the sum of the gradients of the rows.
+
+    Args:
+        dL_dy: of the shape that was broadcast to.
+        shape: that was broadcast from.
+    """
+    missing = dL_dy.ndim - len(shape)  # axes that are missing in front
+    repeated = [missing + i for i, size in enumerate(shape) if size == 1]
+    return dL_dy.sum(axis=(*range(missing), *repeated)).reshape(shape)
+
+
+def centred(x: np.ndarray) -> np.ndarray:
+    """X[n, i] = x[n, i] − x̄[i], every column less its mean. Shapes: both (N, D).
+
+    It is its own backward: x[n, i] acts as it stands, and through x̄[i], of which it is 1/N, on every row. So ∂L/∂x is ∂L/∂X, every column
+    less its mean.
+    """
+    return x - x.mean(axis=0)

@@ -49,3 +49,9 @@ def expect_choice(layer: str, name: str, value: Any, choices: tuple[Any, ...]) -
     """Raise ValueError unless value is one of the choices."""
     if value not in choices:
         raise ValueError(f"{layer}: {name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+
+
+def expect_matrix(function: str, name: str, A: np.ndarray) -> None:
+    """Raise TypeError or ValueError unless A is an array of floats with two axes."""
+    expect_array(function, name, A)
+    expect_ndim(function, name, A, 2)

@@ -44,9 +44,8 @@ from scipy.special import entr, gammaln, xlogy
 
 from manual import optim
 from manual.concept import Batch, Concept
-from manual.linear_algebra.matrices import sum_to
 from manual.module import Parameter
-from manual.nn.functional import sigmoid
+from manual.nn.functional import sigmoid, sum_to
 from manual.nn.init import normal as draw_normal
 from manual.nn.validate import expect_array
 from manual.probability.likelihood import bernoulli_closed_form, normal_closed_form

@@ -66,11 +66,11 @@ from scipy.special import erf
 
 from manual import optim
 from manual.concept import Batch, Concept
-from manual.linear_algebra.matrices import expect_matrix, sum_to
 from manual.module import Parameter
+from manual.nn.functional import sum_to
 from manual.nn.init import normal
 from manual.nn.normalization import standardize, standardize_backward
-from manual.nn.validate import expect_array, expect_choice, expect_same_shape
+from manual.nn.validate import expect_array, expect_choice, expect_matrix, expect_same_shape
 from manual.noise import Noise
 from manual.probability.distributions import normal_log_prob, normal_log_prob_backward
 

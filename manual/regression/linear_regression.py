@@ -51,9 +51,6 @@ import numpy as np
 
 from manual import optim
 from manual.concept import StraightLine
-from manual.linear_algebra.eigen import qr
-from manual.linear_algebra.matrices import substitute
-from manual.linear_algebra.svd import matrix_rank, pinv
 from manual.module import Parameter
 from manual.nn.validate import expect_same_shape
 
@@ -184,6 +181,9 @@ def qr_solution(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         ValueError: as `normal_equation`.
     """
+    from manual.linear_algebra.eigen import qr
+    from manual.linear_algebra.matrices import substitute
+
     Q, R = qr(independent("qr_solution", x, y))
     p = substitute(R, Q.T @ y, upper=True)  # (D+1, D+1), (D+1, N) @ (N, 1)
     return p[:-1], p[-1]
@@ -205,6 +205,8 @@ def svd_solution(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         ValueError: if y is not one number for each row of x, in a column, or x is not finite.
     """
+    from manual.linear_algebra.svd import pinv
+
     expect_column("svd_solution", x, y)
     p = pinv(with_ones(x)) @ y  # (D+1, N) @ (N, 1)
     return p[:-1], p[-1]
@@ -230,6 +232,9 @@ def standard_errors(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarra
     Raises:
         ValueError: as `normal_equation`; or if N is not above D + 1: the line goes through all points, and nothing is left to tell s from.
     """
+    from manual.linear_algebra.eigen import qr
+    from manual.linear_algebra.matrices import substitute
+
     A = independent("standard_errors", x, y)
     N, parameters = A.shape
     if parameters == N:
@@ -266,6 +271,8 @@ def expect_column(function: str, x: np.ndarray, y: np.ndarray) -> None:
 
 def independent(function: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """A = [x 1], (N, D+1); ValueError if a column of it is a mixture of the others, there are too few rows, or y does not fit."""
+    from manual.linear_algebra.svd import matrix_rank
+
     expect_column(function, x, y)
     A = with_ones(x)
     rank = matrix_rank(A)

@@ -40,8 +40,8 @@ import numpy as np
 
 from manual import optim
 from manual.concept import Batch, Concept
-from manual.linear_algebra.eigen import centred
 from manual.module import Parameter
+from manual.nn.functional import centred
 from manual.nn.validate import expect_same_shape
 from manual.regression import linear_regression
 
@@ -148,8 +148,9 @@ def solution_by_svd(x: np.ndarray, y: np.ndarray, alpha: float) -> tuple[np.ndar
         ValueError: as `solution`.
     """
     expect_single("solution_by_svd", x, alpha)
-    U, s, Vt = np.linalg.svd(centred(x), full_matrices=False)  # (N, R), (R,), (R, D)
-    along = U.T @ centred(y) * (s / (s**2 + len(x) * alpha))[:, None]  # (R, N) @ (N, 1)
+    X, Y = centred(x), centred(y)
+    U, s, Vt = np.linalg.svd(X, full_matrices=False)  # (N, R), (R,), (R, D)
+    along = U.T @ Y * (s / (s**2 + len(x) * alpha))[:, None]  # (R, N) @ (N, 1)
     W = Vt.T @ along  # (D, R) @ (R, 1)
     return W, y.mean(axis=0) - x.mean(axis=0) @ W
 
