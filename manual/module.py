@@ -26,6 +26,32 @@ def no_grad() -> Iterator[None]:
         _saving[0] = before
 
 
+class NoGradient(np.ndarray):
+    """What stands for the gradient of a parameter that no backward has reached: zeros, to be read and added to, but not written into.
+
+    Written into they would be lost: the parameter does not hold them. torch has None in their place, which refuses the same.
+    """
+
+    @classmethod
+    def of(cls, data: np.ndarray) -> NoGradient:
+        """Zeros of this shape and dtype."""
+        zeros = np.zeros_like(data).view(cls)
+        zeros.flags.writeable = False
+        return zeros
+
+    def __iadd__(self, dL_dp: Any) -> np.ndarray:  # type: ignore[misc]
+        total = np.array(self)
+        total += dL_dp
+        return total
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise TypeError("no backward has reached this parameter: there is no gradient to write into, assign one: p.grad = dL_dp")
+
+    def __array_wrap__(self, array: np.ndarray, context: Any = None, return_scalar: bool = False) -> Any:
+        plain = np.asarray(array)
+        return plain[()] if return_scalar else plain
+
+
 class Parameter(NDArrayOperatorsMixin):
     """An array that is learned, with the gradient of the loss with respect to it beside it.
 
@@ -49,8 +75,8 @@ class Parameter(NDArrayOperatorsMixin):
 
     @property
     def grad(self) -> np.ndarray:
-        """∂L/∂p, summed over every backward since `zero_grad`; zeros, of p's shape, before the first."""
-        return np.zeros_like(self.data) if self._grad is None else self._grad
+        """∂L/∂p, summed over every backward since `zero_grad`; before the first zeros of p's shape, into which nothing can be written."""
+        return NoGradient.of(self.data) if self._grad is None else self._grad
 
     @grad.setter
     def grad(self, dL_dp: np.ndarray | None) -> None:

@@ -119,6 +119,43 @@ def test_a_gradient_of_another_shape_is_refused_even_if_it_would_broadcast(p: Pa
     assert not p.has_grad
 
 
+def test_before_the_first_backward_there_is_no_gradient_to_write_into(p: Parameter) -> None:
+    """Written into zeros that the parameter does not hold, it would be lost without a word."""
+    with pytest.raises(TypeError, match="no backward has reached this parameter"):
+        p.grad[...] = np.ones((2, 3))
+    with pytest.raises(TypeError, match="no backward has reached this parameter"):
+        p.grad[0] += 1
+    for write in (lambda: np.add.at(p.grad, [0, 1], 1.0), lambda: np.multiply(p.grad, 2, out=p.grad), lambda: p.grad.fill(1)):
+        with pytest.raises(ValueError, match="read-only"):
+            write()
+    with pytest.raises(ValueError, match="read-only"):
+        p.grad *= 2
+    assert not p.has_grad
+    with pytest.raises(ValueError, match="non-broadcastable output operand"):
+        p.grad += np.ones((5, 2, 3))
+    p.grad += np.ones((2, 3))
+    p.grad[0, 1] = 5
+    assert p.grad.tolist() == [[1, 5, 1], [1, 1, 1]]
+    assert type(p.grad) is np.ndarray
+
+
+@pytest.mark.parametrize("shape", [(), (2,), (2, 3)])
+def test_zeros_for_no_gradient_are_read_like_any_array(shape: tuple[int, ...]) -> None:
+    p = Parameter(np.ones(shape, np.float32))
+    for result in (
+        p.grad + 1,
+        2 * p.grad,
+        p.grad @ p.grad.T if p.grad.ndim else -p.grad,
+        p.grad.sum(),
+        np.array(p.grad),
+        p.grad.copy() + 0,
+    ):
+        assert type(result) in (np.ndarray, np.float32, np.float64)
+        assert result.dtype == np.float32
+    p.grad += np.ones(shape)
+    assert (type(p.grad), p.grad.dtype) == (np.ndarray, np.float32)
+
+
 def test_a_parameter_that_is_kept_fixed_drops_its_gradient(p: Parameter) -> None:
     p.requires_grad = False
     p.grad += np.ones((2, 3))
