@@ -23,6 +23,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from experiments.drawing.figure import BY_HAND, TORCH, figure
 from experiments.judge.compare import as_array, digits
+from experiments.judge.raised import where_and_what
 from experiments.lockstep import LockStep
 from experiments.pair import Twin
 
@@ -38,11 +39,15 @@ class Board(pl.Callback):
         lockstep: what it reports on.
         folder: of this run.
         purge_step: on resume, the step from which older events are dropped.
+
+    Attributes:
+        undrawn: what became of each call for figures that ended in an exception.
     """
 
     def __init__(self, twin: Twin, lockstep: LockStep, folder: Path, purge_step: int | None = None) -> None:
         self.twin, self.lockstep, self.folder, self.purge_step = twin, lockstep, folder, purge_step
         self.writers: dict[str, SummaryWriter] = {}
+        self.undrawn: list[str] = []
 
     def writer(self, side: str) -> SummaryWriter:
         """The event file of "manual" or "compare"; Lightning's own logger writes that of "torch"."""
@@ -144,8 +149,9 @@ class Board(pl.Callback):
         try:
             for name, fig in draw(self.lockstep.hand.model, pl_module, trainer.datamodule).items():
                 self.writer("compare").add_figure(name, fig, step)
-        except Exception as error:  # weights that grew beyond all bounds, for instance: no reason to lose the run and its verdict
-            print(f"warning: the figures of step {step} cannot be drawn ({type(error).__name__}: {error})", file=sys.stderr)
+        except Exception as error:  # told at once, and by the exit status; no reason to lose the run and its verdict
+            self.undrawn.append(f"a figure of step {step} cannot be drawn: {where_and_what(error)}")
+            print(f"error: {self.undrawn[-1]}", file=sys.stderr)
         pl_module.train(modes[0]), self.lockstep.hand.model.train(modes[1])
 
     def teardown(self, trainer: Any, pl_module: pl.LightningModule, stage: str) -> None:

@@ -173,11 +173,12 @@ class RunCLI(LightningCLI):
         """The Trainer, with the lock-step callback, the board, checkpoints and a clean stop."""
         compare, step = self.config.compare, self.resumed["global_step"] if self.resumed else None
         self.lockstep = LockStep(self.twin, compare.mode, compare.every_n_steps, int(self.config.seed_everything or 0))
+        self.board = Board(self.twin, self.lockstep, self.folder, step)
         every = max(1, (self.config.trainer.max_epochs or 10) // 10)
         callbacks = [
             TQDMProgressBar(refresh_rate=20 if sys.stderr.isatty() else 0),
             self.lockstep,
-            Board(self.twin, self.lockstep, self.folder, step),
+            self.board,
             Signature(self.twin.name),
             StopCleanly(self.folder / "checkpoints" / CHECKPOINT, self.lockstep),
             ModelCheckpoint(
@@ -381,9 +382,8 @@ def train(cli: RunCLI, console: Console) -> int:
             soft_wrap=True,
         )
     show(f"Look at it:\n  tensorboard --logdir {cli.folder}\n  {link(cli.folder)}", highlight=False, soft_wrap=True)
-    if status == AGREE and cli.lockstep.mode != "off" and not cli.lockstep.judge.passed:
-        return DISAGREE
-    return status
+    disagree = cli.lockstep.mode != "off" and not cli.lockstep.judge.passed
+    return DISAGREE if status == AGREE and (disagree or cli.board.undrawn) else status
 
 
 def finish(cli: RunCLI, console: Console, seconds: float, quiet_verdict: bool) -> None:

@@ -484,13 +484,18 @@ def test_a_loss_that_is_not_finite_by_hand_alone_is_that_sides(here: Path, monke
     ), err
 
 
-def test_a_figure_that_cannot_be_drawn_does_not_cost_the_verdict(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_figure_that_cannot_be_drawn_is_an_error_with_its_name_but_does_not_cost_the_verdict(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def draw(*args: Any) -> Any:
         raise ZeroDivisionError("a pen without ink")
 
     use(monkeypatch, replace(undrawn(experiments.twin("digits_mlp")), figures=draw, before=draw))
     status, out, err = command("run", "digits_mlp", *SHORT)
-    assert status == AGREE
+    assert status == DISAGREE
     assert "They agree: 2 steps judged" in out
-    assert "a pen without ink" in err
+    place = r"test_a_figure.*<locals>\.draw, test_run\.py:\d+: ZeroDivisionError: a pen without ink"
+    assert re.fullmatch(
+        rf"error: a figure of step 0 cannot be drawn: {place}\nerror: a figure of step 2 cannot be drawn: {place}\n", err
+    ), err
     assert "Traceback" not in err
