@@ -68,8 +68,8 @@ class ScaledDotProductAttention(Module):
     ) -> np.ndarray:
         check_attention(query, key, value, attn_mask, dropout_p, is_causal, enable_gqa)
         scale = 1 / math.sqrt(query.shape[-1]) if scale is None else float(scale)
-        z = query * scale @ key.swapaxes(-1, -2)  # (..., L, E) @ (..., E, S)
-        mask_(z, np.tri(*z.shape[-2:], dtype=bool) if is_causal else attn_mask)
+        z = scale * (query @ key.swapaxes(-1, -2))  # (..., L, E) @ (..., E, S)
+        z = masked(z, np.tri(*z.shape[-2:], dtype=bool) if is_causal else attn_mask)
         a = safe_softmax(z)
         self.save(query, key, value, a, scale)
         self.weights = a
@@ -80,8 +80,8 @@ class ScaledDotProductAttention(Module):
         dL_dvalue = a.swapaxes(-1, -2) @ dL_dy  # (..., S, L) @ (..., L, Ev)
         dL_da = dL_dy @ value.swapaxes(-1, -2)  # (..., L, Ev) @ (..., Ev, S)
         dL_dz = softmax_backward(dL_da, a)
-        dL_dquery = dL_dz @ key * scale  # (..., L, S) @ (..., S, E)
-        dL_dkey = dL_dz.swapaxes(-1, -2) @ query * scale  # (..., S, L) @ (..., L, E)
+        dL_dquery = scale * (dL_dz @ key)  # (..., L, S) @ (..., S, E)
+        dL_dkey = scale * (dL_dz.swapaxes(-1, -2) @ query)  # (..., S, L) @ (..., L, E)
         return dL_dquery, dL_dkey, dL_dvalue
 
 
@@ -195,10 +195,11 @@ class MultiheadAttention(Module):
         self.check(query, key, value, key_padding_mask, attn_mask, is_causal)
         ndim = query.ndim
         inputs = [self.examples_first(x) for x in (query, key, value)]
-        q, k, v = (self.heads(rows_product(x, W, b)) for x, (W, b) in zip(inputs, self.in_projections(), strict=True))
-        q *= 1 / math.sqrt(self.head_dim)  # the scores' scale, on the smallest of the arrays it could be put on
-        z = q @ k.swapaxes(2, 3)  # (N, H, L, D) @ (N, H, D, S)
-        self.add_masks(z, attn_mask, key_padding_mask)
+        q, k, v = (
+            self.heads(x @ W.T + b) for x, (W, b) in zip(inputs, self.in_projections(), strict=True)
+        )  # (N, length, size) @ (size, E)
+        z = q @ k.swapaxes(2, 3) / math.sqrt(self.head_dim)  # (N, H, L, D) @ (N, H, D, S)
+        z = self.both_masks(z, attn_mask, key_padding_mask)
         if need_weights:
             with np.errstate(invalid="ignore"):  # a row of −∞ alone is meant to become NaN
                 a = softmax(z)
@@ -223,19 +224,19 @@ class MultiheadAttention(Module):
             d = dL_dweights[None] if ndim == 2 else dL_dweights
             dL_ddropped += d[:, None] / self.num_heads if averaged else d  # every head had its share of the average
         dL_dz = softmax_backward(self.weight_dropout.backward(dL_ddropped), a)
-        dL_dq = dL_dz @ k * (1 / math.sqrt(self.head_dim))  # (N, H, L, S) @ (N, H, S, D)
-        dL_dk = dL_dz.swapaxes(2, 3) @ q  # (N, H, S, L) @ (N, H, L, D); q has the scale in it
+        dL_dq = dL_dz @ k / math.sqrt(self.head_dim)  # (N, H, L, S) @ (N, H, S, D)
+        dL_dk = dL_dz.swapaxes(2, 3) @ q / math.sqrt(self.head_dim)  # (N, H, S, L) @ (N, H, L, D)
         return self.in_projections_backward([self.side_by_side(d) for d in (dL_dq, dL_dk, dL_dv)], inputs, ndim)
 
-    def in_projections(self) -> list[tuple[np.ndarray, np.ndarray | None]]:
-        """W (E, size) and b (E,) of queries, keys and values."""
+    def in_projections(self) -> list[tuple[np.ndarray, Any]]:
+        """W (E, size) and b (E,), or 0 where there is no bias, of queries, keys and values."""
         E = self.embed_dim
         parts = [slice(0, E), slice(E, 2 * E), slice(2 * E, 3 * E)]
         if self.in_proj_weight is not None:
             Ws = [self.in_proj_weight[p] for p in parts]
         else:
             Ws = [self.q_proj_weight[:], self.k_proj_weight[:], self.v_proj_weight[:]]
-        return [(W, None if self.in_proj_bias is None else self.in_proj_bias[p]) for W, p in zip(Ws, parts, strict=True)]
+        return [(W, 0 if self.in_proj_bias is None else self.in_proj_bias[p]) for W, p in zip(Ws, parts, strict=True)]
 
     def in_projections_backward(self, dL_dmapped: list[np.ndarray], inputs: list[np.ndarray], ndim: int) -> tuple[np.ndarray, ...]:
         """Add the gradients of the three maps, given dL_dq, dL_dk, dL_dv (N, length, E); return those of their inputs."""
@@ -267,13 +268,14 @@ class MultiheadAttention(Module):
         """The axes of the input, which had so many, from (N, length, size)."""
         return x[0] if ndim == 2 else x if self.batch_first else x.swapaxes(0, 1)
 
-    def add_masks(self, z: np.ndarray, attn_mask: np.ndarray | None, key_padding_mask: np.ndarray | None) -> None:
-        """Change z (N, H, L, S) in place by both masks."""
+    def both_masks(self, z: np.ndarray, attn_mask: np.ndarray | None, key_padding_mask: np.ndarray | None) -> np.ndarray:
+        """z (N, H, L, S) as both masks leave it."""
         N, H, L, S = z.shape
         if attn_mask is not None:
-            mask_(z, keeps(attn_mask if attn_mask.ndim == 2 else attn_mask.reshape(N, H, L, S)))
+            z = masked(z, keeps(attn_mask if attn_mask.ndim == 2 else attn_mask.reshape(N, H, L, S)))
         if key_padding_mask is not None:
-            mask_(z, keeps(key_padding_mask.reshape(N, 1, 1, S)))
+            z = masked(z, keeps(key_padding_mask.reshape(N, 1, 1, S)))
+        return z
 
     def check(
         self,
@@ -313,35 +315,24 @@ def xavier(shape: tuple[int, int], rng: np.random.Generator | None, dtype: Any) 
     return Parameter(uniform(shape, -bound, bound, rng=rng, dtype=dtype))
 
 
-def rows_product(x: np.ndarray, W: np.ndarray, b: np.ndarray | None) -> np.ndarray:
-    """x Wᵀ + b with all leading axes as one: one large product instead of one for each example."""
-    y = x.reshape(-1, x.shape[-1]) @ W.T  # (N·length, in) @ (in, out)
-    if b is not None:
-        y += b
-    return y.reshape(*x.shape[:-1], len(W))
-
-
 def keeps(mask: np.ndarray) -> np.ndarray:
     """A mask of MultiheadAttention as one of ScaledDotProductAttention: a boolean one means the opposite."""
     return ~mask if mask.dtype == bool else mask
 
 
-def mask_(z: np.ndarray, mask: np.ndarray | None) -> None:
-    """Change z in place: −∞ where a boolean mask is False, or plus the numbers of the mask."""
-    if mask is not None and mask.dtype == bool:
-        np.copyto(z, -np.inf, where=~mask)
-    elif mask is not None:
-        z += mask
+def masked(z: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+    """z with −∞ where a boolean mask is False, or plus the numbers of the mask."""
+    if mask is None:
+        return z
+    return np.where(mask, z, -np.inf) if mask.dtype == bool else z + mask
 
 
 def safe_softmax(z: np.ndarray) -> np.ndarray:
     """exp(z) / Σ exp(z) along the last axis, 0 in a row where every z is −∞ (torch's _safe_softmax)."""
     peak = z.max(axis=-1, keepdims=True, initial=-np.inf)
-    e = z - np.where(peak == -np.inf, 0, peak)  # at most 0, so that exp does not overflow
-    np.exp(e, out=e)
+    e = np.exp(z - np.where(peak == -np.inf, 0, peak))  # of at most 0, so that it does not overflow
     total = e.sum(axis=-1, keepdims=True)
-    e /= np.where(total == 0, 1, total)
-    return e
+    return e / np.where(total == 0, 1, total)
 
 
 def softmax_backward(dL_da: np.ndarray, a: np.ndarray) -> np.ndarray:
@@ -349,9 +340,7 @@ def softmax_backward(dL_da: np.ndarray, a: np.ndarray) -> np.ndarray:
 
     Because ∂a[t, s]/∂z[t, r] = a[t, s] ([s = r] − a[t, r]).
     """
-    dL_dz = dL_da - np.vecdot(dL_da, a)[..., None]  # (..., L, S) − (..., L, 1)
-    dL_dz *= a
-    return dL_dz
+    return a * (dL_da - (a * dL_da).sum(axis=-1, keepdims=True))  # (..., L, S) * ((..., L, S) − (..., L, 1))
 
 
 def check_attention(

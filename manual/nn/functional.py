@@ -38,18 +38,15 @@ def softmax(x: np.ndarray, axis: int = -1) -> np.ndarray:
     torch.
     """
     with np.errstate(invalid="ignore"):  # ∞ − ∞ = NaN is what is meant
-        p = x - x.max(axis=axis, keepdims=True, initial=-np.inf)
-    np.exp(p, out=p)
-    p /= p.sum(axis=axis, keepdims=True)
-    return p
+        e = np.exp(x - x.max(axis=axis, keepdims=True, initial=-np.inf))
+    return e / e.sum(axis=axis, keepdims=True)
 
 
 def log_softmax(x: np.ndarray, axis: int = -1) -> np.ndarray:
     """log pᵢ = xᵢ − log Σⱼ exp(xⱼ) along an axis (torch.log_softmax), exact also where pᵢ itself would round to 0."""
     with np.errstate(invalid="ignore", divide="ignore"):  # ∞ − ∞ = NaN is what is meant, as in softmax; and log 0 of no entries
         shifted = x - x.max(axis=axis, keepdims=True, initial=-np.inf)
-        shifted -= np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
-    return shifted
+        return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
 
 
 def sum_to(dL_dy: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -54,15 +54,12 @@ class Linear(Module):
         expect_array("Linear", "x", x, self.weight.dtype)
         expect_size("Linear", "x", x, -1, self.weight.shape[1], "in_features")
         self.save(x)
-        rows = x.reshape(-1, x.shape[-1])  # all leading axes are examples: one large product is faster than many small ones
-        y = rows @ self.weight.T  # (N, in) @ (in, out)
-        if self.bias is not None:
-            y += self.bias
-        return y.reshape(*x.shape[:-1], len(self.weight))
+        y = x @ self.weight.T  # (..., in) @ (in, out)
+        return y if self.bias is None else y + self.bias  # (..., out) + (out,)
 
     def backward(self, dL_dy: np.ndarray) -> np.ndarray:
         x = self.restore()
-        rows, d_rows = x.reshape(-1, x.shape[-1]), dL_dy.reshape(-1, dL_dy.shape[-1])
+        rows, d_rows = x.reshape(-1, x.shape[-1]), dL_dy.reshape(-1, dL_dy.shape[-1])  # all leading axes are examples: (N, in), (N, out)
         self.weight.grad += d_rows.T @ rows  # (out, N) @ (N, in): each row of x, weighted by the error it led to
         if self.bias is not None:
             self.bias.grad += d_rows.sum(axis=0)  # b was used by every row, so its gradient is the sum over rows
