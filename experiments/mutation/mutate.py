@@ -36,6 +36,7 @@ from experiments.judge.compare import ONE_STEP
 from experiments.judge.registry import CHECKS
 from experiments.mutation.operators import Mutant, mutants
 from experiments.source.handwriting import Subject, Written, import_all, subjects
+from manual.nn.faster import plain_forms
 
 PATIENCE = (2.0, 20.0)
 """A check hangs when it takes longer than so many seconds, and so many times as long as with the function unchanged."""
@@ -73,6 +74,10 @@ class Check:
         """Whether it fails, though no mistake was made: then it proves nothing."""
         return bool(failures(self.unchanged[0], self.tolerance))
 
+    def of_plain_forms(self) -> Check:
+        """The same, with the plain form of everything run in place of the faster one."""
+        return Check(f"{self.label}, plain forms", plain_forms()(self.errors), self.tolerance)
+
 
 @dataclass
 class Exam:
@@ -80,6 +85,10 @@ class Exam:
 
     quick: list[Check] = field(default_factory=list)
     thorough: list[Check] = field(default_factory=list)
+
+    def of_plain_forms(self) -> Exam:
+        """The same checks, for functions that only plain forms call, and for plain forms."""
+        return Exam(*([check.of_plain_forms() for check in of] for of in (self.quick, self.thorough)))
 
 
 def exam_of(names: Iterable[str], seeds: int) -> Exam:
@@ -272,24 +281,25 @@ def mutate(
     import_all(experiments.cases)
     chosen = select(subjects(), names)
     exams = {judges: exam_of(judges, seeds) for s in chosen for judges in s.functions.values()}
+    plain_exams = {judges: exam.of_plain_forms() for judges, exam in exams.items()}
     pairs = [(s, w, m) for s in chosen for w, judges in s.functions.items() if exams[judges].quick for m in mutants(w.name, w.tree)]
     if sample is not None:
         drawn = random.Random(seed).sample(range(len(pairs)), min(sample, len(pairs)))
         pairs = [pairs[i] for i in sorted(drawn)]
-    report, reached = Report(), dict[Written, bool]()
+    report, reached = Report(), dict[Written, Exam | None]()
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for done, (subject, written, mutant) in enumerate(pairs):
             progress(f"{subject.name}: {done} of {len(pairs)}")
-            exam = exams[subject.functions[written]]
             if written not in reached:
-                reached[written] = is_reached(written, exam)
-            if reached[written]:
+                of = [known[subject.functions[written]] for known in (exams, plain_exams)]
+                reached[written] = next((exam for exam in of if is_reached(written, exam)), None)
+            if exam := reached[written]:
                 report.results.append(Result(subject.name, mutant, *examine(written, mutant, exam)))
-        report.broken = broken(exams.values())
+        report.broken = broken([*exams.values(), *plain_exams.values()])
     judges = {name for s in chosen for name in s.judges if not names or any(has(name, n) or has(s.name, n) for n in names)}
     report.without_case = sorted(name for name in judges if not exam_of([name], 1).quick)
-    report.without_case += [written.name for written, is_run in reached.items() if not is_run]
+    report.without_case += [written.name for written, exam in reached.items() if not exam]
     if sample is None:
         report.stale = stale(report.results, chosen)
     return report

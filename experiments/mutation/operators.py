@@ -149,7 +149,9 @@ def is_text(node: ast.AST) -> bool:
 
 
 def name_of(call: ast.Call) -> str:
-    """The last name of what is called: `sum` of x.sum(...) and of np.sum(...)."""
+    """The last name of what is called: `sum` of x.sum(...) and of np.sum(...), `f_backward` of fastest(f_backward)(...)."""
+    if isinstance(call.func, ast.Call) and name_of(call.func) == "fastest":
+        return call.func.args[0].id
     return getattr(call.func, "attr", getattr(call.func, "id", ""))
 
 

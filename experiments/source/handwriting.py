@@ -16,9 +16,11 @@ import manual
 import manual.amp
 import manual.module
 import manual.nn
+import manual.nn.faster
 import manual.optim
 import manual.optim.lr_scheduler
 from experiments.curriculum import CHAPTERS
+from manual.nn.faster import FASTER
 
 BASES = ("Optimizer", "LRScheduler")
 """Public classes that are nothing on their own: the cases of their subclasses judge them."""
@@ -157,11 +159,12 @@ class Handwriting:
                         yield found
 
     def _held_by(self, value: Any) -> Iterator[Call]:
-        """The functions that a global is, or holds."""
+        """The functions that a global is, or holds, and their faster forms, which may be run in their place."""
         for v in value.values() if isinstance(value, dict) else value if isinstance(value, tuple | list) else [value]:
-            written = self.functions.get(plain_function(v))
-            if written:
-                yield written, None
+            function = plain_function(v)
+            for form in (function, FASTER.get(function)):
+                if form in self.functions:
+                    yield self.functions[form], None
 
     def reached_from(self, written: Written, cls: type | None) -> dict[Written, None]:
         """Everything that runs, directly or not, when this method of `cls` runs, itself included."""
@@ -231,7 +234,7 @@ def public_classes() -> dict[str, type]:
 def subjects() -> list[Subject]:
     """Everything of the package `manual` that is mutated, one entry for each class or module that it is written in."""
     found: dict[str, Subject] = {}
-    handwriting = Handwriting(m for m in import_all(manual) if m is not manual.module)
+    handwriting = Handwriting(m for m in import_all(manual) if m not in (manual.module, manual.nn.faster))
     for written, judges in handwriting.judges().items():
         name = written.name.rpartition(".")[0]
         found.setdefault(name, Subject(name, {})).functions[written] = judges

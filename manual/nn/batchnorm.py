@@ -8,36 +8,103 @@ from typing import Any
 import numpy as np
 
 from manual.module import Module, Parameter
+from manual.nn.faster import faster_than, fastest
 from manual.nn.validate import expect_array, expect_ndim, expect_size
+
+# ---- channels of mean 0 and variance 1, scaled and shifted ---------------------------------------
+
+
+def batch_norm(x: np.ndarray, weight: Any, bias: Any, eps: float) -> tuple[np.ndarray, ...]:
+    """y of a batch x (N, C, ...), and x_centred, std, mean and var; all but y and x_centred are (1, C, 1, ...), as weight and bias."""
+    over, n = all_but_channels(x)
+    mean = x.sum(axis=over, keepdims=True) / n  # (N, C, ...) to (1, C, 1, ...), as every sum here
+    x_centred = x - mean
+    var = (x_centred**2).sum(axis=over, keepdims=True) / n
+    std = np.sqrt(var + eps)
+    x_hat = x_centred / std
+    y = weight * x_hat + bias
+    return y, x_centred, std, mean, var
+
+
+def batch_norm_backward(dL_dy: np.ndarray, x_centred: np.ndarray, std: np.ndarray, weight: Any) -> tuple[np.ndarray, ...]:
+    """dL_dx (N, C, ...), dL_dweight and dL_dbias (C,): the lines of `batch_norm` from the bottom up."""
+    over, n = all_but_channels(dL_dy)
+    x_hat = x_centred / std  # made again: to have kept it would take as much memory as x
+    dL_dbias = dL_dy.sum(axis=over)  # (N, C, ...) to (C,): used by all examples, at all positions
+    dL_dweight = (dL_dy * x_hat).sum(axis=over)
+    dL_dx_hat = dL_dy * weight
+    dL_dstd = -(dL_dx_hat * x_centred).sum(axis=over, keepdims=True) / std**2  # std divided all n values of its channel
+    dL_dvar = dL_dstd / (2 * std)
+    dL_dx_centred = dL_dx_hat / std + dL_dvar * 2 * x_centred / n  # x_centred is used twice: in x_hat, and in var
+    dL_dmean = -dL_dx_centred.sum(axis=over, keepdims=True)  # the mean was taken from all n values
+    dL_dx = dL_dx_centred + dL_dmean / n  # and each x went into x_centred, and 1/n of it into the mean
+    return dL_dx, dL_dweight, dL_dbias
+
+
+def all_but_channels(x: np.ndarray) -> tuple[tuple[int, ...], int]:
+    """The axes of x (N, C, ...) but the second; and n, how many values each channel has (1 for an empty batch, whose sums are 0)."""
+    return (0, *range(2, x.ndim)), max(x.shape[0] * math.prod(x.shape[2:]), 1)
+
+
+# ---- the same, faster ----------------------------------------------------------------------------
+
+
+@faster_than(batch_norm)
+def batch_norm_fast(x: np.ndarray, weight: Any, bias: Any, eps: float) -> tuple[np.ndarray, ...]:
+    """Sums by BLAS, no array of squares, and 1/std and weight as one factor."""
+    _, n = all_but_channels(x)
+    mean = channel_sum(x) / n
+    x_centred = x - mean
+    var = channel_dot(x_centred, x_centred) / n
+    std = np.sqrt(var + eps)
+    y = x_centred * (weight / std)
+    y += bias
+    return y, x_centred, std, mean, var
+
+
+@faster_than(batch_norm_backward)
+def batch_norm_backward_fast(dL_dy: np.ndarray, x_centred: np.ndarray, std: np.ndarray, weight: Any) -> tuple[np.ndarray, ...]:
+    """The lines of `batch_norm_backward`, put into one another, and Σ x_centred = 0, are
+
+        dL_dx = weight/std · (dL_dy − mean(dL_dy) − x_hat mean(dL_dy x_hat))
+
+    whose two means are those of dL_dbias and dL_dweight. It has no part along a constant or along x_hat: to shift or to stretch a
+    channel of x does not change y (but for eps).
+    """
+    _, n = all_but_channels(dL_dy)
+    dL_dbias = channel_sum(dL_dy)
+    dL_dweight = channel_dot(dL_dy, x_centred) / std
+    dL_dx = x_centred * (dL_dweight / (-n * std))  # − x_hat mean(dL_dy x_hat), of x's shape
+    dL_dx += dL_dy  # in place: a new array for each term would cost as much again
+    dL_dx -= dL_dbias / n  # mean(dL_dy)
+    dL_dx *= weight / std
+    return dL_dx, dL_dweight.ravel(), dL_dbias.ravel()
+
+
+def channel_sum(x: np.ndarray) -> np.ndarray:
+    """Σ over all but axis 1, (N, C, ...) to (1, C, 1, ...). Positions are summed by a product with ones: BLAS is faster than sum."""
+    flat = x.reshape(*x.shape[:2], math.prod(x.shape[2:]))  # (N, C, L)
+    return along_channels((flat @ np.ones(flat.shape[2], x.dtype)).sum(axis=0), x)
+
+
+def channel_dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Σ a b over all but axis 1, (N, C, ...) to (1, C, 1, ...), without the array of products in between."""
+    shape = (*a.shape[:2], math.prod(a.shape[2:]))  # (N, C, L)
+    return along_channels(np.vecdot(a.reshape(shape), b.reshape(shape)).sum(axis=0), a)
+
+
+def along_channels(values: Any, x: np.ndarray) -> np.ndarray:
+    """(C,) in the shape that broadcasts along axis 1 of x: (1, C, 1, ...)."""
+    return values.reshape(1, -1, *[1] * (x.ndim - 2))
+
+
+# ---- the layers ----------------------------------------------------------------------------------
 
 
 class _BatchNorm(Module):
     """Give each channel mean 0 and variance 1 over the batch, then a mean and a scale that are learned.
 
-    All sums and means below run over everything but the channels: n values for each of the C channels. Step by step, for
-    x (n, C) (a test runs these lines):
-
-        mean = x.mean(axis=0)
-        x_centred = x - mean
-        var = (x_centred**2).mean(axis=0)
-        std = np.sqrt(var + eps)
-        x_hat = x_centred / std
-        y = weight * x_hat + bias
-
-        dL_dbias = dL_dy.sum(axis=0)
-        dL_dweight = (dL_dy * x_hat).sum(axis=0)
-        dL_dx_hat = dL_dy * weight
-        dL_dstd = -(dL_dx_hat * x_centred).sum(axis=0) / std**2
-        dL_dvar = dL_dstd / (2 * std)
-        dL_dx_centred = dL_dx_hat / std + dL_dvar * 2 * x_centred / n
-        dL_dmean = -dL_dx_centred.sum(axis=0)
-        dL_dx = dL_dx_centred + dL_dmean / n
-
-    Put into one another (and Σ x_centred = 0), the last five lines become the one that `backward` computes:
-
-        dL_dx = weight/std · (dL_dy − mean(dL_dy) − x_hat mean(dL_dy x_hat))
-
-    dL_dx therefore has no part along a constant or along x_hat: to shift or to stretch a channel of x does not change y (but for eps).
+    All sums run over everything but the channels: n values for each of the C channels. `batch_norm` above is the derivation, line by line.
 
     With batch statistics (in training, and always where no running statistics are tracked) mean and var are those of the batch.
     In evaluation they are the running ones, which are constants: dL_dx = weight/std · dL_dy.
@@ -86,42 +153,38 @@ class _BatchNorm(Module):
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         self.check(x)
-        x_flat = flat_positions(x)
-        if self.training or self.running_mean is None:
-            n = max(per_channel(x_flat), 1)  # an empty batch has sums of 0, and no influence
-            mean = channel_sum(x_flat) / n
-            x_centred = x_flat - along_channels(mean, x_flat)
-            var = channel_dot(x_centred, x_centred) / n
-            self.track(mean, var, per_channel(x_flat))
-        else:
-            n = None  # mean and var are constants
-            mean, var = self.running_mean, self.running_var
-            x_centred = x_flat - along_channels(mean, x_flat)
-        inv_std = 1 / np.sqrt(var + self.eps)
-        self.save(x_centred, inv_std, n)
-        scale = inv_std if self.weight is None else self.weight * inv_std
-        y = x_centred * along_channels(scale, x_flat)
-        if self.bias is not None:
-            y += along_channels(self.bias, x_flat)
-        return y.reshape(x.shape)
+        weight, bias = self.scale_and_shift(x)
+        batch_statistics = self.training or self.running_mean is None
+        if batch_statistics:
+            y, x_centred, std, mean, var = fastest(batch_norm)(x, weight, bias, self.eps)
+            self.track(mean.ravel(), var.ravel(), x.shape[0] * math.prod(x.shape[2:]))
+        else:  # mean and var are constants
+            std = along_channels(np.sqrt(self.running_var + self.eps), x)
+            x_centred = x - along_channels(self.running_mean, x)
+            y = weight * (x_centred / std) + bias  # (1, C, 1, ...) * (N, C, ...) + (1, C, 1, ...)
+        self.save(x_centred, std, batch_statistics)
+        return y
 
     def backward(self, dL_dy: np.ndarray) -> np.ndarray:
-        x_centred, inv_std, n = self.restore()
-        d = flat_positions(dL_dy)
-        dL_dbias = channel_sum(d)  # (C,): Σ dL_dy, which dL_dx needs too, with or without a bias
-        dL_dweight = channel_dot(d, x_centred) * inv_std  # (C,): Σ dL_dy x_hat
+        x_centred, std, batch_statistics = self.restore()
+        weight, _ = self.scale_and_shift(dL_dy)
+        if batch_statistics:
+            dL_dx, dL_dweight, dL_dbias = fastest(batch_norm_backward)(dL_dy, x_centred, std, weight)
+        else:
+            over, _ = all_but_channels(dL_dy)
+            dL_dbias = dL_dy.sum(axis=over)  # (N, C, ...) to (C,)
+            dL_dweight = (dL_dy * (x_centred / std)).sum(axis=over)
+            dL_dx = dL_dy * weight / std
         if self.bias is not None:
             self.bias.grad += dL_dbias
         if self.weight is not None:
             self.weight.grad += dL_dweight
-        scale = inv_std if self.weight is None else self.weight * inv_std  # (C,): weight/std
-        if n is None:
-            return (d * along_channels(scale, d)).reshape(dL_dy.shape)
-        dL_dx = x_centred * along_channels(inv_std * dL_dweight / -n, d)  # − x_hat mean(dL_dy x_hat), of d's shape
-        dL_dx += d  # in place: a new array for each term would cost as much again
-        dL_dx -= along_channels(dL_dbias / n, d)  # mean(dL_dy)
-        dL_dx *= along_channels(scale, d)
-        return dL_dx.reshape(dL_dy.shape)
+        return dL_dx
+
+    def scale_and_shift(self, x: np.ndarray) -> tuple[Any, Any]:
+        """weight and bias in the shape that broadcasts along the channels of x; 1 and 0 where there are none."""
+        weight = 1.0 if self.weight is None else along_channels(self.weight.data, x)
+        return weight, 0.0 if self.bias is None else along_channels(self.bias.data, x)
 
     def track(self, mean: np.ndarray, var: np.ndarray, n: int) -> None:
         """Move the running statistics towards those of a batch of n values per channel, in training."""
@@ -154,28 +217,3 @@ class BatchNorm2d(_BatchNorm):
     """Batch normalisation of x (N, C, H, W), n = N·H·W: see _BatchNorm (torch.nn.BatchNorm2d)."""
 
     ndims = (4,)
-
-
-def flat_positions(x: np.ndarray) -> np.ndarray:
-    """(N, C, H, W) as (N, C, H·W); (N, C) and (N, C, L) as they are."""
-    return x if x.ndim < 4 else x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
-
-
-def per_channel(x: np.ndarray) -> int:
-    """n: how many values each channel of x has."""
-    return x.shape[0] * math.prod(x.shape[2:])
-
-
-def along_channels(values: Any, x: np.ndarray) -> np.ndarray:
-    """(C,) in the shape that broadcasts along axis 1 of x (N, C) or (N, C, L)."""
-    return values[:] if x.ndim == 2 else values[:, None]
-
-
-def channel_sum(x: np.ndarray) -> np.ndarray:
-    """Σ over all but axis 1: (N, C) or (N, C, L) to (C,). Positions are summed by a product with ones: BLAS is faster than sum."""
-    return x.sum(axis=0) if x.ndim == 2 else (x @ np.ones(x.shape[2], x.dtype)).sum(axis=0)
-
-
-def channel_dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Σ a b over all but axis 1, without the array of products in between."""
-    return np.einsum("nc,nc->c", a, b) if a.ndim == 2 else np.vecdot(a, b).sum(axis=0)

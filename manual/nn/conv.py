@@ -9,57 +9,76 @@ from typing import Any
 import numpy as np
 
 from manual.module import Module, Parameter
+from manual.nn.faster import faster_than, fastest
 from manual.nn.fold import Windows, expect_image, per_axis
 from manual.nn.init import uniform
 from manual.nn.validate import expect_array, expect_choice, expect_size
 
-# ---- the definition, and three maps that compute it fast -------------------------------------------------
+# ---- the definition: one output at a time, slow, and nothing left to the imagination -------------
+#
+# A filter is multiplied by a window and summed. Each of the two factors gets as its gradient that of the output, times the other factor.
 
 
-def by_definition(
-    x: np.ndarray,
-    W: np.ndarray,
-    dL_dy: np.ndarray,
-    stride: tuple[int, int] = (1, 1),
-    padding: tuple[int, int] = (0, 0),
-    dilation: tuple[int, int] = (1, 1),
-    groups: int = 1,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A convolution without bias and its backward, one output at a time: slow, and nothing left to the imagination.
-
-    The forward line multiplies a filter by a window and sums; each backward line gives one of the two factors the upstream gradient times
-    the other. The fast form below must agree with it.
+def correlate(x: np.ndarray, W: np.ndarray, windows: Windows, count: Sequence[int], groups: int) -> np.ndarray:
+    """y = W ★ x, every filter times every window.
 
     Args:
-        x: (N, C, H, W).
-        W: (O, C / groups, K, L).
-        dL_dy: (N, O, I, J), with I · J windows.
+        x: (N, C, *size).
+        W: (O, C / groups, *kernel_size).
+        windows: where they stand on x.
+        count: how many there are along each axis.
+        groups: filters are cut into so many groups, each of which sees the channels of its own.
 
     Returns:
-        y of dL_dy's shape, dL_dx of x's, dL_dW of W's.
+        y (N, O, *count).
     """
-    (s, t), (p, q), (d, e), (K, L) = stride, padding, dilation, W.shape[2:]
-    x = np.pad(x, ((0, 0), (0, 0), (p, p), (q, q)))
-    y, dL_dx, dL_dW = np.zeros_like(dL_dy), np.zeros_like(x), np.zeros_like(W)
-    for n, o, i, j in np.ndindex(dL_dy.shape):
-        first = o * groups // len(W) * W.shape[1]  # of the channels that this output's group sees
-        channels = slice(first, first + W.shape[1])
-        window = (n, channels, slice(i * s, i * s + K * d, d), slice(j * t, j * t + L * e, e))
-        y[n, o, i, j] = np.sum(W[o] * x[window])
-        dL_dW[o] += dL_dy[n, o, i, j] * x[window]
-        dL_dx[window] += dL_dy[n, o, i, j] * W[o]
-    return y, dL_dx[:, :, p : x.shape[2] - p, q : x.shape[3] - q], dL_dW
+    x = padded(x, windows)
+    y = np.zeros((len(x), len(W), *count), x.dtype)
+    for n, o, *place in np.ndindex(y.shape):
+        y[n, o, *place] = np.sum(W[o] * x[window_of(n, o, place, W.shape, windows, groups)])
+    return y
+
+
+def correlate_weight(x: np.ndarray, dL_dy: np.ndarray, windows: Windows, groups: int) -> np.ndarray:
+    """∂L/∂W of `correlate`, (O, C / groups, *kernel_size): all windows of x, each times the gradient of the output that it led to."""
+    dL_dW = np.zeros((dL_dy.shape[1], x.shape[1] // groups, *windows.kernel_size), x.dtype)
+    x = padded(x, windows)
+    for n, o, *place in np.ndindex(dL_dy.shape):
+        dL_dW[o] += dL_dy[n, o, *place] * x[window_of(n, o, place, dL_dW.shape, windows, groups)]
+    return dL_dW
+
+
+def correlate_transposed(dL_dy: np.ndarray, W: np.ndarray, windows: Windows, size: Sequence[int], groups: int) -> np.ndarray:
+    """∂L/∂x of `correlate`, (N, C, *size): in every window the filter times the gradient of its output; where they overlap these add up."""
+    dL_dx = padded(np.zeros((len(dL_dy), W.shape[1] * groups, *size), dL_dy.dtype), windows)
+    for n, o, *place in np.ndindex(dL_dy.shape):
+        dL_dx[window_of(n, o, place, W.shape, windows, groups)] += dL_dy[n, o, *place] * W[o]
+    return dL_dx[:, :, *(slice(before, before + n) for before, n in zip(windows.before, size, strict=True))]
+
+
+def padded(x: np.ndarray, windows: Windows) -> np.ndarray:
+    """x (N, C, *size) with its padding of zeros around."""
+    return np.pad(x, [(0, 0), (0, 0), *zip(windows.before, windows.after, strict=True)])
+
+
+def window_of(n: int, o: int, place: Sequence[int], W_shape: Sequence[int], windows: Windows, groups: int) -> tuple[Any, ...]:
+    """What filter o sees of the padded image n from this place: the channels of its group, and along each axis every dilation-th entry."""
+    O, channels = W_shape[:2]
+    first = o * groups // O * channels
+    axes = zip(place, windows.stride, windows.kernel_size, windows.dilation, strict=True)
+    return n, slice(first, first + channels), *(slice(i * s, i * s + k * d, d) for i, s, k, d in axes)
+
+
+# ---- the same, faster ----------------------------------------------------------------------------
 
 
 BLOCK = 2**20
 """Bytes of windows that are made at a time: few enough to be still in the processor's cache when they are used."""
 
 
-def correlate(x: np.ndarray, W: np.ndarray, windows: Windows, count: Sequence[int], groups: int) -> np.ndarray:
-    """y = W ★ x, every filter times every window: (N, C, *size) to (N, O, *count).
-
-    With the P windows of an image as the columns of a matrix this is one matrix product, y = W columns.
-    """
+@faster_than(correlate)
+def correlate_fast(x: np.ndarray, W: np.ndarray, windows: Windows, count: Sequence[int], groups: int) -> np.ndarray:
+    """With the P windows of an image as the columns of a matrix this is one matrix product, y = W columns."""
     N, O, P = len(x), len(W), math.prod(count)
     W_rows = _rows(W, groups)
     y = np.empty((N, groups, O // groups, P), dtype=x.dtype)
@@ -68,11 +87,9 @@ def correlate(x: np.ndarray, W: np.ndarray, windows: Windows, count: Sequence[in
     return y.reshape(N, O, *count)
 
 
-def correlate_weight(x: np.ndarray, dL_dy: np.ndarray, windows: Windows, groups: int) -> np.ndarray:
-    """∂L/∂W of `correlate`: the windows of x, each weighted by the gradient of the output that it led to; (O, C / groups, *kernel_size).
-
-    y = W columns for every image, so dL_dW = dL_dy columnsᵀ, summed over images; the code finds its transpose, which BLAS does faster.
-    """
+@faster_than(correlate_weight)
+def correlate_weight_fast(x: np.ndarray, dL_dy: np.ndarray, windows: Windows, groups: int) -> np.ndarray:
+    """y = W columns for every image, so dL_dW = dL_dy columnsᵀ, summed over images; its transpose is found, which BLAS does faster."""
     N, O, *count = dL_dy.shape
     C, P = x.shape[1] // groups, math.prod(count)
     dL_drows = dL_dy.reshape(N, groups, O // groups, P)
@@ -82,8 +99,9 @@ def correlate_weight(x: np.ndarray, dL_dy: np.ndarray, windows: Windows, groups:
     return dL_dWT.swapaxes(1, 2).reshape(O, C, *windows.kernel_size)
 
 
-def correlate_transposed(dL_dy: np.ndarray, W: np.ndarray, windows: Windows, size: Sequence[int], groups: int) -> np.ndarray:
-    """∂L/∂x of `correlate`, (N, O, *count) to (N, C, *size): every window receives Wᵀ dL_dy, and where windows overlap these add up."""
+@faster_than(correlate_transposed)
+def correlate_transposed_fast(dL_dy: np.ndarray, W: np.ndarray, windows: Windows, size: Sequence[int], groups: int) -> np.ndarray:
+    """The columns receive Wᵀ dL_dy, and where windows overlap these add up."""
     N, O, *count = dL_dy.shape
     C, K, P = W.shape[1] * groups, math.prod(windows.kernel_size), math.prod(count)
     dL_drows = dL_dy.reshape(N, groups, O // groups, P)
@@ -177,16 +195,13 @@ class _Convolution(Module):
         return x if x.ndim == self.axes + 2 else x[None]
 
     def _add_bias(self, y: np.ndarray) -> np.ndarray:
-        """y + b, one entry of b for each channel of y (which is ours, so that it may be changed)."""
-        if self.bias is not None:
-            y += self.bias.reshape(-1, *[1] * self.axes)
-        return y
+        """y + b, one entry of b for each channel of y."""
+        return y if self.bias is None else y + self.bias.reshape(-1, *[1] * self.axes)  # (N, O, *count) + (O, 1, ...)
 
     def _add_bias_backward(self, dL_dy: np.ndarray) -> None:
         """∂L/∂b: b[o] was used at every position of every image."""
         if self.bias is not None:
-            positions = dL_dy.reshape(*dL_dy.shape[:2], math.prod(dL_dy.shape[2:]))
-            self.bias.grad += positions.sum(axis=2).sum(axis=0)  # (N, O, P) to (O,)
+            self.bias.grad += dL_dy.sum(axis=(0, *range(2, dL_dy.ndim)))  # (N, O, *count) to (O,)
 
 
 class _Conv(_Convolution):
@@ -228,7 +243,7 @@ class _Conv(_Convolution):
         self._expect(x)
         count = self.windows.count(type(self).__name__, x.shape[-self.axes :])
         self.save(x)
-        y = correlate(self._batch(x), self.weight.data, self.windows, count, self.groups)
+        y = fastest(correlate)(self._batch(x), self.weight.data, self.windows, count, self.groups)
         y = self._add_bias(y)
         return y.reshape(*x.shape[: -1 - self.axes], *y.shape[1:])
 
@@ -236,8 +251,8 @@ class _Conv(_Convolution):
         x = self.restore()
         size, dL_dy = x.shape[-self.axes :], self._batch(dL_dy)
         self._add_bias_backward(dL_dy)
-        self.weight.grad += correlate_weight(self._batch(x), dL_dy, self.windows, self.groups)
-        dL_dx = correlate_transposed(dL_dy, self.weight.data, self.windows, size, self.groups)
+        self.weight.grad += fastest(correlate_weight)(self._batch(x), dL_dy, self.windows, self.groups)
+        dL_dx = fastest(correlate_transposed)(dL_dy, self.weight.data, self.windows, size, self.groups)
         return dL_dx.reshape(x.shape)
 
 
@@ -265,8 +280,8 @@ class Conv2d(_Conv):
         ∂L/∂b[o]          = Σ ∂L/∂y[n, o, i, j]
         ∂L/∂x[n, c, u, v] = Σ ∂L/∂y[n, o, i, j] W[o, c, k, l], over all o, and all k, l, i, j with i·s + k·d − p = u, j·s + l·d − p = v
 
-    `by_definition` is just that. The fast form lays the windows of an image side by side as the columns of a matrix (C·K, P), so that with
-    W as (O, C·K) it is a linear map:
+    `correlate`, `correlate_weight` and `correlate_transposed` are just that. Their faster forms lay the windows of an image side by side as
+    the columns of a matrix (C·K, P), so that with W as (O, C·K) it is a linear map:
 
         y = W columns,   dL_dW = dL_dy columnsᵀ,   dL_dcolumns = Wᵀ dL_dy,
 
@@ -380,7 +395,7 @@ class ConvTranspose2d(_Convolution):
         self._expect(x)
         size = self._size(x, output_size)
         self.save(x)
-        y = correlate_transposed(self._batch(x), self.weight.data, self.windows, size, self.groups)
+        y = fastest(correlate_transposed)(self._batch(x), self.weight.data, self.windows, size, self.groups)
         y = self._add_bias(y)
         return y.reshape(*x.shape[:-3], *y.shape[1:])
 
@@ -388,6 +403,6 @@ class ConvTranspose2d(_Convolution):
         x = self.restore()
         count, dL_dy = x.shape[-2:], self._batch(dL_dy)
         self._add_bias_backward(dL_dy)
-        self.weight.grad += correlate_weight(dL_dy, self._batch(x), self.windows, self.groups)  # x and y have changed places
-        dL_dx = correlate(dL_dy, self.weight.data, self.windows, count, self.groups)
+        self.weight.grad += fastest(correlate_weight)(dL_dy, self._batch(x), self.windows, self.groups)  # x and y have changed places
+        dL_dx = fastest(correlate)(dL_dy, self.weight.data, self.windows, count, self.groups)
         return dL_dx.reshape(x.shape)

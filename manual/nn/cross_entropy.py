@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.special import xlogy
 
+from manual.nn.faster import faster_than, fastest
 from manual.nn.functional import log_softmax, sigmoid, softplus
 from manual.nn.loss import EPSILON, Loss
 from manual.nn.validate import expect_array, expect_indices
@@ -124,6 +125,53 @@ class BCEWithLogitsLoss(Loss):
 # ---- many classes --------------------------------------------------------------------------------
 
 
+def class_losses(z: np.ndarray, at_t: Index, w_t: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """l = −w[t] log p[t] for each example, where its class t is in z given by `at_t`; and p = softmax(z)."""
+    log_p = log_softmax(z, axis)
+    return -w_t * log_p[at_t], np.exp(log_p)
+
+
+def class_losses_backward(dL_dl: np.ndarray, p: np.ndarray, at_t: Index, w_t: np.ndarray, axis: int) -> np.ndarray:
+    """dL_dz = dL_dl w[t] (p − y)."""
+    y = np.zeros_like(p)
+    y[at_t] = 1
+    return np.expand_dims(dL_dl * w_t, axis) * (p - y)  # (N, 1, ...) * (N, C, ...)
+
+
+def losses_to(q: np.ndarray, z: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """l = −Σ q log p for each example, q any numbers of z's shape; and p = softmax(z)."""
+    log_p = log_softmax(z, axis)
+    return -(q * log_p).sum(axis), np.exp(log_p)
+
+
+def losses_to_backward(dL_dl: np.ndarray, p: np.ndarray, q: np.ndarray, axis: int) -> np.ndarray:
+    """dL_dz = dL_dl (p Σ q − q)."""
+    return np.expand_dims(dL_dl, axis) * (p * q.sum(axis, keepdims=True) - q)  # (N, 1, ...) * (N, C, ...)
+
+
+# ---- the same, faster ----------------------------------------------------------------------------
+
+
+@faster_than(class_losses)
+def class_losses_fast(z: np.ndarray, at_t: Index, w_t: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """With one power in place of two, in place, and log p of the classes alone: log p[t] = z[t] − max z − log Σₖ exp(z[k] − max z)."""
+    p = z - z.max(axis, keepdims=True)
+    shifted_t = p[at_t]
+    np.exp(p, out=p)
+    total = p.sum(axis, keepdims=True)
+    p /= total
+    return w_t * (np.log(total).reshape(w_t.shape) - shifted_t), p
+
+
+@faster_than(class_losses_backward)
+def class_losses_backward_fast(dL_dl: np.ndarray, p: np.ndarray, at_t: Index, w_t: np.ndarray, axis: int) -> np.ndarray:
+    """Without the array y, which is 1 at one class and 0 at all others."""
+    dL_dl_w = dL_dl * w_t
+    dL_dz = np.expand_dims(dL_dl_w, axis) * p
+    dL_dz[at_t] -= dL_dl_w
+    return dL_dz
+
+
 class CrossEntropyLoss(Loss):
     """Cross-entropy of the logits z and the target, a class or a probability for each class (torch.nn.CrossEntropyLoss).
 
@@ -144,9 +192,7 @@ class CrossEntropyLoss(Loss):
     The mean over classes divides by Σₙ w[target[n]], which is N without weights, and leaves ignored examples out; the mean
     over probabilities divides by the number of examples, whatever the weights.
 
-    `forward_clear` and `backward_clear` are these formulas. Classes without smoothing, the usual case, go a faster way to the
-    same numbers: q has one entry in each row, so neither q nor log p is written out, and p − y is made in place. A test holds
-    the two equal.
+    `class_losses` and `losses_to` above are these formulas, for classes and for any q, with their backwards.
 
     Args:
         weight: w, one for each class.
@@ -185,55 +231,34 @@ class CrossEntropyLoss(Loss):
         z, target = input, np.asarray(target)
         axis = class_axis("CrossEntropyLoss", z, self.weight)
         if target.shape == z.shape:
-            return self.forward_probabilities(z, target, axis)
-        at_t, kept, w_t = classes("CrossEntropyLoss", z, target, axis, self.ignore_index, self.weight)
-        if self.label_smoothing == 0:
-            return self.forward_classes(z, at_t, kept, w_t, axis)
-        y = np.zeros_like(z)
-        y[at_t] = 1
-        return self.forward_clear(z, y, kept, w_t.sum(), axis)
+            y, kept, count = self.probabilities(z, target, axis)
+        else:
+            at_t, kept, w_t = classes("CrossEntropyLoss", z, target, axis, self.ignore_index, self.weight)
+            count = w_t.sum()
+            if self.label_smoothing == 0:
+                losses, p = fastest(class_losses)(z, at_t, w_t, axis)
+                self.save(True, kept, (p, at_t, w_t, axis))
+                return self.reduce(np.where(kept, losses, 0), count)
+            y = np.zeros_like(z)
+            y[at_t] = 1
+        q = (1 - self.label_smoothing) * y + self.label_smoothing / z.shape[axis]
+        q = q if self.weight is None else q * along(self.weight, z, axis)
+        losses, p = losses_to(q, z, axis)
+        self.save(False, kept, (p, q, axis))
+        return self.reduce(np.where(kept, losses, 0), count)
 
     def backward(self, dL_dy: Any = 1.0) -> np.ndarray:
-        backward_of_this_way, saved = self.restore()
-        return backward_of_this_way(dL_dy, *saved)
+        of_classes, kept, saved = self.restore()
+        dL_dl = np.where(kept, self.reduce.backward(dL_dy), 0)  # (N, ...): one for each example, none for those left out
+        return fastest(class_losses_backward)(dL_dl, *saved) if of_classes else losses_to_backward(dL_dl, *saved)
 
-    def forward_probabilities(self, z: np.ndarray, y: np.ndarray, axis: int) -> Any:
-        """The loss where the target has the shape of z: a probability for each class."""
+    def probabilities(self, z: np.ndarray, y: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray, int]:
+        """y where the target has the shape of z, a probability for each class; which examples are kept, and how many there are: all."""
         expect_array("CrossEntropyLoss", "target, which has the shape of input and so holds probabilities,", y, z.dtype)
         if self.ignore_index >= 0:
             raise ValueError(f"CrossEntropyLoss: ignore_index = {self.ignore_index} has no meaning where target holds probabilities")
         kept = np.full(z.shape[:axis] + z.shape[axis + 1 :], True)
-        return self.forward_clear(z, y, kept, kept.size, axis)
-
-    def forward_clear(self, z: np.ndarray, y: np.ndarray, kept: np.ndarray, count: Any, axis: int) -> Any:
-        """l = −Σ q log p, for any distribution y."""
-        q = (1 - self.label_smoothing) * y + self.label_smoothing / z.shape[axis]
-        if self.weight is not None:
-            q *= along(self.weight, z, axis)
-        log_p = log_softmax(z, axis)
-        self.save(self.backward_clear, (q, log_p, kept, axis))
-        return self.reduce(np.where(kept, -(q * log_p).sum(axis), 0), count)
-
-    def backward_clear(self, dL_dy: Any, q: np.ndarray, log_p: np.ndarray, kept: np.ndarray, axis: int) -> np.ndarray:
-        """dL_dz = dL_dl (p Σ q − q)."""
-        dL_dl = np.where(kept, self.reduce.backward(dL_dy), 0)  # (N, ...): one for each example
-        return np.expand_dims(dL_dl, axis) * (np.exp(log_p) * q.sum(axis, keepdims=True) - q)  # (N, 1, ...) * (N, C, ...)
-
-    def forward_classes(self, z: np.ndarray, at_t: Index, kept: np.ndarray, w_t: np.ndarray, axis: int) -> Any:
-        """l = −w[t] log p[t], with log p[t] = z[t] − max z − log Σₖ exp(z[k] − max z)."""
-        e = z - z.max(axis, keepdims=True)
-        shifted_t = e[at_t]
-        np.exp(e, out=e)
-        total = e.sum(axis, keepdims=True)
-        self.save(self.backward_classes, (e, total, at_t, w_t, kept))
-        return self.reduce(np.where(kept, w_t * (np.log(total).reshape(w_t.shape) - shifted_t), 0), w_t.sum())
-
-    def backward_classes(self, dL_dy: Any, e: np.ndarray, total: np.ndarray, at_t: Index, w_t: np.ndarray, kept: np.ndarray) -> np.ndarray:
-        """dL_dz = dL_dl w[t] (p − y), in the place of the powers e, which nobody else holds."""
-        dL_dl = np.where(kept, w_t * self.reduce.backward(dL_dy), 0)  # (N, ...): one for each example
-        dL_dz = np.multiply(e, dL_dl.reshape(total.shape) / total, out=e)  # dL_dl p, p = e / total; (N, C, ...) * (N, 1, ...)
-        dL_dz[at_t] -= dL_dl  # dL_dl y: y is 1 at the class alone
-        return dL_dz
+        return y, kept, kept.size
 
 
 class NLLLoss(Loss):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from manual.module import Module, Parameter
+from manual.nn.faster import fastest
 from manual.nn.normalization import standardize, standardize_backward
 from manual.nn.validate import expect_array, expect_ndim, expect_size
 
@@ -72,31 +73,31 @@ class _InstanceNorm(Module):
         by_instance = self.training or self.running_mean is None
         if by_instance:
             self.track(x_flat)
-            x_hat, inv_std = standardize(x_flat.reshape(len(x_flat) * self.num_features, x_flat.shape[2]), self.eps)  # (N·C, L)
+            rows = x_flat.reshape(len(x_flat) * self.num_features, x_flat.shape[2])  # (N·C, L)
+            x_hat, std = fastest(standardize)(rows, self.eps)
             x_hat = x_hat.reshape(x_flat.shape)
         else:
-            inv_std = 1 / np.sqrt(self.running_var + self.eps)[:, None]
-            x_hat = (x_flat - self.running_mean[:, None]) * inv_std  # (N, C, L) * (C, 1)
-        self.save(x_hat, inv_std, by_instance)
+            std = np.sqrt(self.running_var + self.eps)[:, None]
+            x_hat = (x_flat - self.running_mean[:, None]) / std  # (N, C, L) / (C, 1)
+        self.save(x_hat, std, by_instance)
         y = x_hat if self.weight is None else x_hat * self.weight[:, None]  # (N, C, L) * (C, 1)
-        if self.bias is not None:
-            y += self.bias[:, None]
+        y = y if self.bias is None else y + self.bias[:, None]
         return y.reshape(x.shape)
 
     def backward(self, dL_dy: np.ndarray) -> np.ndarray:
-        x_hat, inv_std, by_instance = self.restore()
-        d = dL_dy.reshape(x_hat.shape)
+        x_hat, std, by_instance = self.restore()
+        dL_dchannels = dL_dy.reshape(x_hat.shape)  # (N, C, L)
         if self.bias is not None:
-            self.bias.grad += d.sum(axis=2).sum(axis=0)  # over positions, then examples
+            self.bias.grad += dL_dchannels.sum(axis=(0, 2))  # (N, C, L) to (C,): used by all examples, at all positions
         if self.weight is not None:
-            self.weight.grad += np.vecdot(d, x_hat).sum(axis=0)
-            d = d * self.weight[:, None]  # (N, C, L) * (C, 1)
+            self.weight.grad += (dL_dchannels * x_hat).sum(axis=(0, 2))
+        dL_dx_hat = dL_dchannels if self.weight is None else dL_dchannels * self.weight[:, None]  # (N, C, L) * (C, 1)
         if by_instance:
-            rows = len(inv_std), x_hat.shape[2]  # (N·C, L)
-            d = standardize_backward(d.reshape(rows), x_hat.reshape(rows), inv_std)
+            rows = len(std), x_hat.shape[2]  # (N·C, L)
+            dL_dx = fastest(standardize_backward)(dL_dx_hat.reshape(rows), x_hat.reshape(rows), std)
         else:
-            d = d * inv_std  # (N, C, L) * (C, 1)
-        return d.reshape(dL_dy.shape)
+            dL_dx = dL_dx_hat / std  # (N, C, L) / (C, 1): the running statistics are constants
+        return dL_dx.reshape(dL_dy.shape)
 
     def track(self, x: np.ndarray) -> None:
         """Move the running statistics towards those of these instances, (N, C, L)."""

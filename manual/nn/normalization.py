@@ -9,7 +9,59 @@ from typing import Any
 import numpy as np
 
 from manual.module import Module, Parameter
+from manual.nn.batchnorm import all_but_channels, along_channels
+from manual.nn.faster import faster_than, fastest
 from manual.nn.validate import expect_array, expect_size
+
+# ---- rows of mean 0 and variance 1 ---------------------------------------------------------------
+
+
+def standardize(x: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray]:
+    """x_hat: each row of x (R, D) with mean 0 and variance 1; and the standard deviation it was divided by, (R, 1)."""
+    mean = x.mean(axis=1, keepdims=True)  # (R, D) to (R, 1), as every mean and sum here
+    x_centred = x - mean
+    var = (x_centred**2).mean(axis=1, keepdims=True)
+    std = np.sqrt(var + eps)
+    x_hat = x_centred / std  # (R, D) / (R, 1)
+    return x_hat, std
+
+
+def standardize_backward(dL_dx_hat: np.ndarray, x_hat: np.ndarray, std: np.ndarray) -> np.ndarray:
+    """∂L/∂x (R, D): the lines of `standardize` from the bottom up."""
+    D = x_hat.shape[1]
+    x_centred = x_hat * std  # made again: to have kept it would take as much memory as x
+    dL_dstd = -(dL_dx_hat * x_centred).sum(axis=1, keepdims=True) / std**2  # std divided all D entries of its row
+    dL_dvar = dL_dstd / (2 * std)
+    dL_dx_centred = dL_dx_hat / std + dL_dvar * 2 * x_centred / D  # x_centred is used twice: in x_hat, and in var
+    dL_dmean = -dL_dx_centred.sum(axis=1, keepdims=True)  # the mean was taken from all D entries
+    return dL_dx_centred + dL_dmean / D  # and each x went into x_centred, and 1/D of it into the mean
+
+
+# ---- the same, faster ----------------------------------------------------------------------------
+
+
+@faster_than(standardize)
+def standardize_fast(x: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray]:
+    """In place, since a new array costs as much as what is done with it; and without the array of squares."""
+    x_hat = x - row_mean(x)
+    std = np.sqrt(row_dot(x_hat, x_hat) / x.shape[1] + eps)
+    x_hat /= std
+    return x_hat, std
+
+
+@faster_than(standardize_backward)
+def standardize_backward_fast(dL_dx_hat: np.ndarray, x_hat: np.ndarray, std: np.ndarray) -> np.ndarray:
+    """The lines of `standardize_backward`, put into one another, and Σ x_centred = 0, are
+
+        dL_dx = (dL_dx_hat − mean(dL_dx_hat) − x_hat mean(dL_dx_hat x_hat)) / std
+
+    which has no part along a constant or along x_hat: to shift or to stretch a row of x does not change x_hat (but for eps).
+    """
+    dL_dx = x_hat * (row_dot(dL_dx_hat, x_hat) / -x_hat.shape[1])  # − x_hat mean(dL_dx_hat x_hat), of x's shape
+    dL_dx -= row_mean(dL_dx_hat)
+    dL_dx += dL_dx_hat
+    dL_dx /= std
+    return dL_dx
 
 
 def row_mean(rows: np.ndarray) -> np.ndarray:
@@ -22,43 +74,43 @@ def row_dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.vecdot(a, b)[:, None]
 
 
-def standardize(x: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray]:
-    """x_hat: each row of x (R, D) with mean 0 and variance 1; and the 1/std that it was multiplied with, (R, 1).
-
-    Step by step, with every mean along the row (a test runs these lines, and those of the backward):
-
-        mean = x.mean(axis=1, keepdims=True)
-        x_centred = x - mean
-        var = (x_centred**2).mean(axis=1, keepdims=True)
-        std = np.sqrt(var + eps)
-        x_hat = x_centred / std
-    """
-    x_hat = x - row_mean(x)
-    inv_std = 1 / np.sqrt(row_dot(x_hat, x_hat) / x.shape[1] + eps)
-    x_hat *= inv_std  # in place: a new array would cost as much again
-    return x_hat, inv_std
+# ---- rows whose squares have the mean 1 ----------------------------------------------------------
 
 
-def standardize_backward(dL_dx_hat: np.ndarray, x_hat: np.ndarray, inv_std: np.ndarray) -> np.ndarray:
-    """∂L/∂x from ∂L/∂x_hat, all (R, D).
+def divide_by_rms(x: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray]:
+    """x_hat: each row of x (R, D) divided by the root of the mean of its squares; and that root, (R, 1)."""
+    rms = np.sqrt((x**2).mean(axis=1, keepdims=True) + eps)  # (R, D) to (R, 1)
+    return x / rms, rms
 
-        dL_dstd = -(dL_dx_hat * x_centred).sum(axis=1, keepdims=True) / std**2
-        dL_dvar = dL_dstd / (2 * std)
-        dL_dx_centred = dL_dx_hat / std + dL_dvar * 2 * x_centred / D
-        dL_dmean = -dL_dx_centred.sum(axis=1, keepdims=True)
-        dL_dx = dL_dx_centred + dL_dmean / D
 
-    Put into one another (and Σ x_centred = 0) these are
+def divide_by_rms_backward(dL_dx_hat: np.ndarray, x_hat: np.ndarray, rms: np.ndarray) -> np.ndarray:
+    """∂L/∂x (R, D)."""
+    x, D = x_hat * rms, x_hat.shape[1]
+    dL_drms = -(dL_dx_hat * x).sum(axis=1, keepdims=True) / rms**2  # rms divided all D entries of its row
+    drms_dx = x / (D * rms)  # half of 1/rms, times the 2 x / D of the mean of squares
+    return dL_dx_hat / rms + dL_drms * drms_dx  # x is used twice: in x_hat, and in rms
 
-        dL_dx = 1/std · (dL_dx_hat − mean(dL_dx_hat) − x_hat mean(dL_dx_hat x_hat))
 
-    which has no part along a constant or along x_hat: to shift or to stretch a row of x does not change x_hat (but for eps).
-    """
+# ---- the same, faster ----------------------------------------------------------------------------
+
+
+@faster_than(divide_by_rms)
+def divide_by_rms_fast(x: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray]:
+    """Without the array of squares."""
+    rms = np.sqrt(row_dot(x, x) / x.shape[1] + eps)
+    return x / rms, rms
+
+
+@faster_than(divide_by_rms_backward)
+def divide_by_rms_backward_fast(dL_dx_hat: np.ndarray, x_hat: np.ndarray, rms: np.ndarray) -> np.ndarray:
+    """The lines put into one another: dL_dx = (dL_dx_hat − x_hat mean(dL_dx_hat x_hat)) / rms."""
     dL_dx = x_hat * (row_dot(dL_dx_hat, x_hat) / -x_hat.shape[1])  # − x_hat mean(dL_dx_hat x_hat), of x's shape
-    dL_dx -= row_mean(dL_dx_hat)
     dL_dx += dL_dx_hat
-    dL_dx *= inv_std
+    dL_dx /= rms
     return dL_dx
+
+
+# ---- the layers ----------------------------------------------------------------------------------
 
 
 class LayerNorm(Module):
@@ -105,22 +157,21 @@ class LayerNorm(Module):
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         expect_last_axes("LayerNorm", x, self.normalized_shape, self.weight)
-        x_hat, inv_std = standardize(as_rows(x, self.normalized_shape), self.eps)
-        self.save(x_hat, inv_std)
+        x_hat, std = fastest(standardize)(as_rows(x, self.normalized_shape), self.eps)
+        self.save(x_hat, std)
         y = x_hat if self.weight is None else x_hat * self.weight.ravel()  # (R, D) * (D,)
-        if self.bias is not None:
-            y += self.bias.ravel()
+        y = y if self.bias is None else y + self.bias.ravel()
         return y.reshape(x.shape)
 
     def backward(self, dL_dy: np.ndarray) -> np.ndarray:
-        x_hat, inv_std = self.restore()
-        d_rows = as_rows(dL_dy, self.normalized_shape)
+        x_hat, std = self.restore()
+        dL_drows = as_rows(dL_dy, self.normalized_shape)
         if self.bias is not None:
-            self.bias.grad += d_rows.sum(axis=0).reshape(self.normalized_shape)  # sum over the R examples
+            self.bias.grad += dL_drows.sum(axis=0).reshape(self.normalized_shape)  # (R, D) to (D,): all R examples used it
         if self.weight is not None:
-            self.weight.grad += np.einsum("rd,rd->d", d_rows, x_hat).reshape(self.normalized_shape)
-        dL_dx_hat = d_rows if self.weight is None else d_rows * self.weight.ravel()  # (R, D) * (D,)
-        return standardize_backward(dL_dx_hat, x_hat, inv_std).reshape(dL_dy.shape)
+            self.weight.grad += (dL_drows * x_hat).sum(axis=0).reshape(self.normalized_shape)
+        dL_dx_hat = dL_drows if self.weight is None else dL_drows * self.weight.ravel()  # (R, D) * (D,)
+        return fastest(standardize_backward)(dL_dx_hat, x_hat, std).reshape(dL_dy.shape)
 
 
 class GroupNorm(Module):
@@ -170,27 +221,22 @@ class GroupNorm(Module):
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         self.check(x)
-        positions = math.prod(x.shape[2:])
-        groups = x.reshape(len(x) * self.num_groups, self.num_channels // self.num_groups * positions)  # one group to a row
-        x_hat, inv_std = standardize(groups, self.eps)
-        self.save(x_hat, inv_std)
-        y = x_hat.reshape(len(x), self.num_channels, positions)
-        if self.weight is not None:
-            y = y * self.weight[:, None]  # (N, C, L) * (C, 1)
-        if self.bias is not None:
-            y += self.bias[:, None]
-        return y.reshape(x.shape)
+        groups = x.reshape(len(x) * self.num_groups, math.prod(x.shape[1:]) // self.num_groups)  # one group to a row
+        x_hat, std = fastest(standardize)(groups, self.eps)
+        self.save(x_hat, std)
+        y = x_hat.reshape(x.shape)
+        y = y if self.weight is None else y * along_channels(self.weight, x)  # (N, C, ...) * (1, C, 1, ...)
+        return y if self.bias is None else y + along_channels(self.bias, x)
 
     def backward(self, dL_dy: np.ndarray) -> np.ndarray:
-        x_hat, inv_std = self.restore()
-        by_channel = len(dL_dy), self.num_channels, math.prod(dL_dy.shape[2:])  # (N, C, L)
-        d = dL_dy.reshape(by_channel)
+        x_hat, std = self.restore()
+        over, _ = all_but_channels(dL_dy)
         if self.bias is not None:
-            self.bias.grad += d.sum(axis=2).sum(axis=0)  # over positions, then examples
+            self.bias.grad += dL_dy.sum(axis=over)  # (N, C, ...) to (C,): used by all examples, at all positions
         if self.weight is not None:
-            self.weight.grad += np.vecdot(d, x_hat.reshape(by_channel)).sum(axis=0)
-            d = d * self.weight[:, None]  # (N, C, L) * (C, 1)
-        return standardize_backward(d.reshape(x_hat.shape), x_hat, inv_std).reshape(dL_dy.shape)
+            self.weight.grad += (dL_dy * x_hat.reshape(dL_dy.shape)).sum(axis=over)
+        dL_dx_hat = dL_dy if self.weight is None else dL_dy * along_channels(self.weight, dL_dy)  # (N, C, ...) * (1, C, 1, ...)
+        return fastest(standardize_backward)(dL_dx_hat.reshape(x_hat.shape), x_hat, std).reshape(dL_dy.shape)
 
     def check(self, x: np.ndarray) -> None:
         """Raise unless x fits."""
@@ -207,17 +253,11 @@ class GroupNorm(Module):
 class RMSNorm(Module):
     """Divide each example by the root of the mean of its squares, then scale each entry (torch.nn.RMSNorm).
 
-    With all examples as the rows of x (R, D), and means along the row,
+    With all examples as the rows of x (R, D), and the lines of `divide_by_rms`, which has the derivation,
 
-        rms = √(mean(x²) + eps)              (R, 1)
-        x_hat = x / rms
-        y = weight · x_hat
-
-        dL_dweight = Σ over rows of dL_dy x_hat
-        dL_dx_hat = dL_dy weight
-        dL_drms = −Σ dL_dx_hat x / rms²      along the row: rms divided every x[d] of it
-        drms_dx = x / (D rms) = x_hat / D
-        dL_dx = dL_dx_hat / rms + dL_drms x_hat / D = 1/rms · (dL_dx_hat − x_hat mean(dL_dx_hat x_hat))
+        y[r, d] = weight[d] x_hat[r, d]
+        ∂L/∂weight[d] = Σᵣ ∂L/∂y[r, d] x_hat[r, d]
+        ∂L/∂x_hat[r, d] = ∂L/∂y[r, d] weight[d]
 
     LayerNorm without the mean: to stretch a row of x does not change y (but for eps), to shift it does.
 
@@ -247,21 +287,18 @@ class RMSNorm(Module):
         expect_last_axes("RMSNorm", x, self.normalized_shape, self.weight)
         rows = as_rows(x, self.normalized_shape)
         eps = float(np.finfo(x.dtype).eps) if self.eps is None else self.eps
-        inv_rms = 1 / np.sqrt(row_dot(rows, rows) / rows.shape[1] + eps)  # (R, 1)
-        x_hat = rows * inv_rms
-        self.save(x_hat, inv_rms)
-        return (x_hat if self.weight is None else x_hat * self.weight.ravel()).reshape(x.shape)
+        x_hat, rms = fastest(divide_by_rms)(rows, eps)
+        self.save(x_hat, rms)
+        y = x_hat if self.weight is None else x_hat * self.weight.ravel()  # (R, D) * (D,)
+        return y.reshape(x.shape)
 
     def backward(self, dL_dy: np.ndarray) -> np.ndarray:
-        x_hat, inv_rms = self.restore()
-        dL_dx_hat = as_rows(dL_dy, self.normalized_shape)
+        x_hat, rms = self.restore()
+        dL_drows = as_rows(dL_dy, self.normalized_shape)
         if self.weight is not None:
-            self.weight.grad += np.einsum("rd,rd->d", dL_dx_hat, x_hat).reshape(self.normalized_shape)  # sum over the R examples
-            dL_dx_hat = dL_dx_hat * self.weight.ravel()  # (R, D) * (D,)
-        dL_dx = x_hat * (row_dot(dL_dx_hat, x_hat) / -x_hat.shape[1])  # − x_hat mean(dL_dx_hat x_hat), of x's shape
-        dL_dx += dL_dx_hat
-        dL_dx *= inv_rms
-        return dL_dx.reshape(dL_dy.shape)
+            self.weight.grad += (dL_drows * x_hat).sum(axis=0).reshape(self.normalized_shape)  # (R, D) to (D,): all R examples used it
+        dL_dx_hat = dL_drows if self.weight is None else dL_drows * self.weight.ravel()  # (R, D) * (D,)
+        return fastest(divide_by_rms_backward)(dL_dx_hat, x_hat, rms).reshape(dL_dy.shape)
 
 
 def as_shape(layer: str, normalized_shape: int | Sequence[int]) -> tuple[int, ...]:

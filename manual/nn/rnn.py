@@ -1,10 +1,7 @@
 """Recurrent layers and backpropagation through time: the twins of torch.nn.RNN, LSTM, GRU and their cells.
 
-`unroll` runs one layer in one direction over all T steps, `unroll_backward` walks it back. All three kinds share what is
-around the recurrence: the weights, several layers, two directions, and the order of the axes.
-
-The product of the input with its weights does not depend on the step before, so it is one product for all steps, outside the loop.
-The same holds on the way back: in the loop are only the gradients that one step hands to the one before it.
+recurrence.py runs one layer in one direction and walks it back. All three kinds share what is around that, which is here: the weights,
+several layers, two directions, and the order of the axes.
 
 Shapes: T steps, N examples, I inputs, H hidden units, G gates (1 in RNN, 4 in LSTM, 3 in GRU).
 """
@@ -13,231 +10,62 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from manual.module import Module, Parameter
 from manual.nn.container import ModuleList
 from manual.nn.dropout import Dropout
-from manual.nn.functional import sigmoid
+from manual.nn.faster import fastest
 from manual.nn.init import uniform
+from manual.nn.recurrence import State, Weights, gru, gru_backward, lstm, lstm_backward, rnn, rnn_backward
 from manual.nn.validate import expect_array, expect_choice, expect_ndim, expect_size
 
-State = tuple[np.ndarray, ...]
-"""What one step hands to the next: (h,), in an LSTM (h, c); each (N, H)."""
-
-
-class Weights(NamedTuple):
-    """The parameters of one layer in one direction, and their gradients."""
-
-    ih: Parameter  # (G·H, I)
-    hh: Parameter  # (G·H, H)
-    b_ih: Parameter | None  # (G·H,)
-    b_hh: Parameter | None  # (G·H,)
-
-    def input_product(self, x: np.ndarray, both_biases: bool = False) -> np.ndarray:
-        """z_x[t] = x[t] W_ihᵀ + b_ih (+ b_hh) of all steps at once, (T, N, G·H)."""
-        T, N, I = x.shape
-        z_x = x.reshape(T * N, I) @ self.ih.T  # (T·N, I) @ (I, G·H)
-        if self.b_ih is not None:
-            z_x += self.b_ih + self.b_hh if both_biases else self.b_ih
-        return z_x.reshape(T, N, len(self.ih))
-
-    def input_product_backward(self, dL_dz_x: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Add the gradients of W_ih and b_ih, which every step used; return dL_dx, (T, N, I)."""
-        d_rows = dL_dz_x.reshape(-1, dL_dz_x.shape[2])  # (T·N, G·H)
-        self.ih.grad += d_rows.T @ x.reshape(-1, x.shape[2])  # (G·H, T·N) @ (T·N, I)
-        if self.b_ih is not None:
-            self.b_ih.grad += d_rows.sum(axis=0)  # sum over steps and examples
-        return (d_rows @ self.ih).reshape(x.shape)  # (T·N, G·H) @ (G·H, I)
-
-    def add_state_gradients(self, dL_dz_h: np.ndarray, h_before: np.ndarray) -> None:
-        """Add the gradients of W_hh and b_hh, where z_h[t] = h[t−1] W_hhᵀ + b_hh."""
-        d_rows = dL_dz_h.reshape(-1, dL_dz_h.shape[2])
-        self.hh.grad += d_rows.T @ h_before.reshape(-1, h_before.shape[2])  # (G·H, T·N) @ (T·N, H): Σₜ dL_dz_h[t]ᵀ h[t−1]
-        if self.b_hh is not None:
-            self.b_hh.grad += d_rows.sum(axis=0)  # sum over steps and examples
-
-
-# ---- one layer in one direction ------------------------------------------------------------------
+# ---- what the layers and the cells call ----------------------------------------------------------
 
 
 class _RNNSteps:
-    """The simplest recurrence:
-
-        z[t] = x[t] W_ihᵀ + b_ih + h[t−1] W_hhᵀ + b_hh
-        h[t] = tanh(z[t]), or relu(z[t])
-
-    h[t] reaches the loss as an output and through every later step, so its gradient is handed back from the last step to the first:
-
-        ∂L/∂h[t] = ∂L/∂h[t] as output + ∂L/∂z[t+1] W_hh
-        ∂L/∂z[t] = ∂L/∂h[t] (1 − h[t]²)           the derivative of tanh, by its value; of relu: [h[t] > 0], 0 at the kink
-        ∂L/∂x[t] = ∂L/∂z[t] W_ih
-        ∂L/∂W_ih = Σₜ ∂L/∂z[t]ᵀ x[t],  ∂L/∂W_hh = Σₜ ∂L/∂z[t]ᵀ h[t−1],  ∂L/∂b_ih = ∂L/∂b_hh = Σₜ Σₙ ∂L/∂z[t, n]
-    """
+    """`rnn` and its backward, for the layer and for the cell."""
 
     gates, states = 1, 1
     nonlinearity = "tanh"
 
     def unroll(self, x: np.ndarray, state: State, w: Weights) -> tuple[np.ndarray, State, Any]:
         """h of all steps (T, N, H), the last state, and what `unroll_backward` needs."""
-        z_x, W_hh_T = w.input_product(x, both_biases=True), contiguous_transpose(w.hh)
-        hs = np.empty((len(x) + 1, *state[0].shape), x.dtype)  # hs[t] is what step t starts from, hs[t + 1] what it makes
-        hs[0] = state[0]
-        for t in range(len(x)):
-            z = hs[t] @ W_hh_T  # (N, H) @ (H, H)
-            z += z_x[t]
-            hs[t + 1] = np.tanh(z) if self.nonlinearity == "tanh" else np.maximum(z, 0)
-        return hs[1:], (hs[-1],), (x, hs)
+        return fastest(rnn)(x, state, w, self.nonlinearity)
 
     def unroll_backward(self, dL_dhs: np.ndarray, dL_dstate: State, tape: Any, w: Weights) -> tuple[np.ndarray, State]:
         """dL_dx (T, N, I) and the gradient of the initial state; gradients of the weights are added."""
-        (x, hs), W_hh = tape, w.hh[:]
-        dh_dz = 1 - hs[1:] ** 2 if self.nonlinearity == "tanh" else ~(hs[1:] <= 0)
-        dL_dz = np.empty_like(dL_dhs, order="C")
-        (dL_dh,) = dL_dstate
-        for t in reversed(range(len(x))):
-            dL_dh = dL_dhs[t] + dL_dh
-            dL_dz[t] = dL_dh * dh_dz[t]
-            dL_dh = dL_dz[t] @ W_hh  # (N, H) @ (H, H)
-        w.add_state_gradients(dL_dz, hs[:-1])
-        return w.input_product_backward(dL_dz, x), (dL_dh,)
+        return fastest(rnn_backward)(dL_dhs, dL_dstate, tape, w, self.nonlinearity)
 
 
 class _LSTMSteps:
-    """A memory c that is kept, forgotten and shown by gates between 0 and 1:
-
-        z[t] = x[t] W_ihᵀ + b_ih + h[t−1] W_hhᵀ + b_hh, in four parts: z_i, z_f, z_g, z_o
-        i = σ(z_i), f = σ(z_f), g = tanh(z_g), o = σ(z_o)      take in, forget, what to take in, show
-        c[t] = f c[t−1] + i g
-        h[t] = o tanh(c[t])
-
-    With every gradient at step t, and σ' = σ (1 − σ), tanh' = 1 − tanh²,
-
-        ∂L/∂h[t] = ∂L/∂h[t] as output + ∂L/∂z[t+1] W_hh
-        ∂L/∂c[t] = ∂L/∂c[t+1] f[t+1] + ∂L/∂h[t] o (1 − tanh²(c[t]))
-        ∂L/∂z_i = ∂L/∂c[t] g i (1 − i)
-        ∂L/∂z_f = ∂L/∂c[t] c[t−1] f (1 − f)
-        ∂L/∂z_g = ∂L/∂c[t] i (1 − g²)
-        ∂L/∂z_o = ∂L/∂h[t] tanh(c[t]) o (1 − o)
-
-    and from ∂L/∂z on as in RNN. Along c the gradient is only multiplied by f, which may stay near 1: it need not vanish over many steps.
-
-    Source: Hochreiter and Schmidhuber, "Long Short-Term Memory" (1997); the forget gate: Gers, Schmidhuber and Cummins (2000).
-    """
+    """`lstm` and its backward."""
 
     gates, states = 4, 2
 
     def unroll(self, x: np.ndarray, state: State, w: Weights) -> tuple[np.ndarray, State, Any]:
         """h of all steps (T, N, H), the last state, and what `unroll_backward` needs."""
-        z_x, W_hh_T = w.input_product(x, both_biases=True), contiguous_transpose(w.hh)
-        T, N, H = len(x), *state[0].shape
-        gates = np.empty((T, 4, N, H), x.dtype)
-        hs, cs = np.empty((2, T + 1, N, H), x.dtype)  # [t] is what step t starts from, [t + 1] what it makes
-        hs[0], cs[0] = state
-        for t in range(T):
-            z = hs[t] @ W_hh_T  # (N, H) @ (H, 4·H)
-            z += z_x[t]
-            gates[t] = sigmoid(z).reshape(N, 4, H).swapaxes(0, 1)  # of all four parts at once: faster than of three,
-            gates[t, 2] = np.tanh(z[:, 2 * H : 3 * H])  # and the third put right
-            i, f, g, o = gates[t]
-            cs[t + 1] = f * cs[t] + i * g
-            hs[t + 1] = o * np.tanh(cs[t + 1])
-        return hs[1:], (hs[-1], cs[-1]), (x, gates, hs, cs)
+        return fastest(lstm)(x, state, w)
 
     def unroll_backward(self, dL_dhs: np.ndarray, dL_dstate: State, tape: Any, w: Weights) -> tuple[np.ndarray, State]:
         """dL_dx (T, N, I) and the gradient of the initial state; gradients of the weights are added."""
-        (x, gates, hs, cs), W_hh = tape, w.hh[:]
-        T, N, H = dL_dhs.shape
-        i, f, g, o = gates.swapaxes(0, 1)  # (T, N, H) each: the derivatives within a step, for all steps at once
-        tanh_c = np.tanh(cs[1:])
-        dh_dc = o * (1 - tanh_c * tanh_c)
-        dL_dz = np.empty((T, N, 4, H), x.dtype)  # at first ∂c/∂z_i, ∂c/∂z_f, ∂c/∂z_g, ∂h/∂z_o
-        dL_dz[:, :, 0] = g * i * (1 - i)
-        dL_dz[:, :, 1] = cs[:-1] * f * (1 - f)
-        dL_dz[:, :, 2] = i * (1 - g * g)
-        dL_dz[:, :, 3] = tanh_c * o * (1 - o)
-        dL_dh, dL_dc = dL_dstate
-        for t in reversed(range(T)):
-            dL_dh = dL_dhs[t] + dL_dh
-            dL_dc = dL_dc + dL_dh * dh_dc[t]
-            dL_dz[t, :, :3] *= dL_dc[:, None]  # z_i, z_f and z_g move c
-            dL_dz[t, :, 3] *= dL_dh  # z_o moves h
-            dL_dc *= f[t]
-            dL_dh = dL_dz[t].reshape(N, 4 * H) @ W_hh  # (N, 4·H) @ (4·H, H)
-        dL_dz = dL_dz.reshape(T, N, 4 * H)
-        w.add_state_gradients(dL_dz, hs[:-1])
-        return w.input_product_backward(dL_dz, x), (dL_dh, dL_dc)
+        return fastest(lstm_backward)(dL_dhs, dL_dstate, tape, w)
 
 
 class _GRUSteps:
-    """A state that each step replaces in part, z of it being kept:
-
-        r = σ(x[t] W_irᵀ + b_ir + h[t−1] W_hrᵀ + b_hr)               reset
-        u = σ(x[t] W_iuᵀ + b_iu + h[t−1] W_huᵀ + b_hu)               update (z in torch's documentation)
-        q = h[t−1] W_hnᵀ + b_hn
-        n = tanh(x[t] W_inᵀ + b_in + r q)                            new: r acts after the product with W_hn (Cho et al.: before it)
-        h[t] = (1 − u) n + u h[t−1]
-
-    With every gradient at step t, and z_r, z_u, z_n what σ, σ and tanh are applied to,
-
-        ∂L/∂h[t] = ∂L/∂h[t] as output + what step t + 1 hands back
-        ∂L/∂z_n = ∂L/∂h[t] (1 − u) (1 − n²)
-        ∂L/∂z_u = ∂L/∂h[t] (h[t−1] − n) u (1 − u)
-        ∂L/∂z_r = ∂L/∂z_n q r (1 − r)
-        ∂L/∂q = ∂L/∂z_n r
-        handed back: ∂L/∂h[t] u + [∂L/∂z_r, ∂L/∂z_u, ∂L/∂q] W_hh
-
-    The three parts side by side are ∂L/∂z_x = [∂L/∂z_r, ∂L/∂z_u, ∂L/∂z_n] on the side of x and ∂L/∂z_h = [∂L/∂z_r, ∂L/∂z_u, ∂L/∂q]
-    on the side of h; from there on as in RNN.
-
-    Source: Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder" (2014), section 2.3.
-    """
+    """`gru` and its backward."""
 
     gates, states = 3, 1
 
     def unroll(self, x: np.ndarray, state: State, w: Weights) -> tuple[np.ndarray, State, Any]:
         """h of all steps (T, N, H), the last state, and what `unroll_backward` needs."""
-        z_x, W_hh_T = w.input_product(x), contiguous_transpose(w.hh)
-        T, N, H = len(x), *state[0].shape
-        gates = np.empty((T, 4, N, H), x.dtype)  # r, u, n and q
-        hs = np.empty((T + 1, N, H), x.dtype)  # hs[t] is what step t starts from, hs[t + 1] what it makes
-        hs[0] = state[0]
-        for t in range(T):
-            z_h = hs[t] @ W_hh_T  # (N, H) @ (H, 3·H)
-            if w.b_hh is not None:
-                z_h += w.b_hh
-            r, u = sigmoid(z_x[t, :, : 2 * H] + z_h[:, : 2 * H]).reshape(N, 2, H).swapaxes(0, 1)
-            q = z_h[:, 2 * H :]
-            n = np.tanh(z_x[t, :, 2 * H :] + r * q)
-            hs[t + 1] = n + u * (hs[t] - n)
-            gates[t] = r, u, n, q
-        return hs[1:], (hs[-1],), (x, gates, hs)
+        return fastest(gru)(x, state, w)
 
     def unroll_backward(self, dL_dhs: np.ndarray, dL_dstate: State, tape: Any, w: Weights) -> tuple[np.ndarray, State]:
         """dL_dx (T, N, I) and the gradient of the initial state; gradients of the weights are added."""
-        (x, gates, hs), W_hh = tape, w.hh[:]
-        r, u, n, q = gates.swapaxes(0, 1)  # (T, N, H) each: the derivatives within a step, for all steps at once
-        dh_dz_n, dh_dz_u, dz_n_dz_r = (1 - u) * (1 - n * n), (hs[:-1] - n) * u * (1 - u), q * r * (1 - r)
-        T, N, H = dL_dhs.shape
-        dL_dz_x, dL_dz_h = np.empty((2, T, N, 3, H), x.dtype)
-        (dL_dh,) = dL_dstate
-        for t in reversed(range(T)):
-            dL_dh = dL_dhs[t] + dL_dh
-            dL_dz_n = dL_dh * dh_dz_n[t]
-            dL_dz_x[t, :, 0] = dL_dz_h[t, :, 0] = dL_dz_n * dz_n_dz_r[t]
-            dL_dz_x[t, :, 1] = dL_dz_h[t, :, 1] = dL_dh * dh_dz_u[t]
-            dL_dz_x[t, :, 2] = dL_dz_n
-            dL_dz_h[t, :, 2] = dL_dz_n * r[t]
-            dL_dh = dL_dh * u[t] + dL_dz_h[t].reshape(N, 3 * H) @ W_hh  # (N, 3·H) @ (3·H, H)
-        w.add_state_gradients(dL_dz_h.reshape(T, N, 3 * H), hs[:-1])
-        return w.input_product_backward(dL_dz_x.reshape(T, N, 3 * H), x), (dL_dh,)
-
-
-def contiguous_transpose(W: Parameter) -> np.ndarray:
-    """Wᵀ, copied once for all steps: BLAS needs half the time for small products with it than with the view W.T."""
-    return np.ascontiguousarray(W.T)
+        return fastest(gru_backward)(dL_dhs, dL_dstate, tape, w)
 
 
 # ---- several layers, two directions --------------------------------------------------------------
@@ -394,7 +222,7 @@ class _Layers(Module):
 class RNN(_RNNSteps, _Layers):
     """h[t] = tanh(x[t] W_ihᵀ + b_ih + h[t−1] W_hhᵀ + b_hh), or relu of it (torch.nn.RNN).
 
-    The derivation is in _RNNSteps, arguments and shapes in _Layers; and
+    `rnn` of recurrence.py has the derivation, arguments and shapes in _Layers; and
 
     Args:
         nonlinearity: "tanh" or "relu".
@@ -420,7 +248,7 @@ class RNN(_RNNSteps, _Layers):
 
 
 class LSTM(_LSTMSteps, _Layers):
-    """Long short-term memory (torch.nn.LSTM): the derivation is in _LSTMSteps, arguments and shapes in _Layers."""
+    """Long short-term memory (torch.nn.LSTM): `lstm` of recurrence.py has the derivation, arguments and shapes in _Layers."""
 
     def __init__(
         self,
@@ -442,7 +270,7 @@ class LSTM(_LSTMSteps, _Layers):
 
 
 class GRU(_GRUSteps, _Layers):
-    """Gated recurrent unit (torch.nn.GRU): the derivation is in _GRUSteps, arguments and shapes in _Layers."""
+    """Gated recurrent unit (torch.nn.GRU): `gru` of recurrence.py has the derivation, arguments and shapes in _Layers."""
 
     def __init__(
         self,
@@ -535,7 +363,7 @@ class _Cell(Module):
 class RNNCell(_RNNSteps, _Cell):
     """h' = tanh(x W_ihᵀ + b_ih + h W_hhᵀ + b_hh), or relu of it (torch.nn.RNNCell).
 
-    The derivation is in _RNNSteps, arguments and shapes in _Cell; and
+    `rnn` of recurrence.py has the derivation, arguments and shapes in _Cell; and
 
     Args:
         nonlinearity: "tanh" or "relu".
@@ -557,11 +385,11 @@ class RNNCell(_RNNSteps, _Cell):
 
 
 class LSTMCell(_LSTMSteps, _Cell):
-    """One step of an LSTM (torch.nn.LSTMCell): the derivation is in _LSTMSteps, arguments and shapes in _Cell."""
+    """One step of an LSTM (torch.nn.LSTMCell): `lstm` of recurrence.py has the derivation, arguments and shapes in _Cell."""
 
 
 class GRUCell(_GRUSteps, _Cell):
-    """One step of a GRU (torch.nn.GRUCell): the derivation is in _GRUSteps, arguments and shapes in _Cell."""
+    """One step of a GRU (torch.nn.GRUCell): `gru` of recurrence.py has the derivation, arguments and shapes in _Cell."""
 
 
 # ---- weights and what fits -----------------------------------------------------------------------
@@ -579,8 +407,10 @@ def add_weights(
 
 
 def weights_of(module: Module, suffix: str = "") -> Weights:
-    """The parameters whose names end so."""
-    return Weights(*(getattr(module, name + suffix) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")))
+    """The parameters whose names end so; a bias that is not there is one of 0 that does not learn."""
+    ih, hh, b_ih, b_hh = (getattr(module, name + suffix) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+    zeros = Parameter(np.zeros(len(ih), ih.dtype), requires_grad=False) if b_ih is None else None
+    return Weights(ih, hh, b_ih if zeros is None else zeros, b_hh if zeros is None else zeros)
 
 
 def as_tuple(state: Any) -> State:

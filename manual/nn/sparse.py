@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from manual.module import Module, Parameter
+from manual.nn.faster import faster_than, fastest
 from manual.nn.fold import per_axis
 from manual.nn.validate import expect_indices
 
@@ -76,9 +77,23 @@ class Embedding(Module):
         if self.padding_idx is not None:
             real = rows != self.padding_idx
             rows, dL_drows = rows[real], dL_drows[real]
-        # Every place of y adds its gradient to one row of the table's. On flat indices np.add.at is several times as fast as on rows, and
-        # adding to the gradient itself spares two walks through a table of which most rows were not used.
-        dL_dW = np.ascontiguousarray(self.weight.grad)
-        places = rows[:, None] * E + np.arange(E)  # (n, 1) and (E,): where W[v, e] lies in the flat table
-        np.add.at(dL_dW.reshape(-1), places.reshape(-1), dL_drows.reshape(-1))
-        self.weight.grad = dL_dW
+        self.weight.grad = fastest(add_to_rows)(self.weight.grad, rows, dL_drows)
+
+
+def add_to_rows(dL_dW: np.ndarray, rows: np.ndarray, dL_drows: np.ndarray) -> np.ndarray:
+    """dL_dW (V, E), and each of dL_drows (n, E) added to the row of it that it came from: a row that was looked up twice gets both."""
+    np.add.at(dL_dW, rows, dL_drows)
+    return dL_dW
+
+
+# ---- the same, faster ----------------------------------------------------------------------------
+
+
+@faster_than(add_to_rows)
+def add_to_rows_fast(dL_dW: np.ndarray, rows: np.ndarray, dL_drows: np.ndarray) -> np.ndarray:
+    """On flat indices: np.add.at is several times as fast on numbers as on rows."""
+    E = dL_dW.shape[1]
+    dL_dW = np.ascontiguousarray(dL_dW)
+    places = rows[:, None] * E + np.arange(E)  # (n, 1) and (E,): where W[v, e] lies in the flat table
+    np.add.at(dL_dW.reshape(-1), places.reshape(-1), dL_drows.reshape(-1))
+    return dL_dW

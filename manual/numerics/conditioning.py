@@ -141,8 +141,8 @@ def standardise(x: Array) -> Array:
 
 def standardise_backward(dL_dx_hat: Array, x: Array) -> Array:
     """∂L/∂x = (g − mean(g) − x_hat · mean(g x_hat)) / std, with g = ∂L/∂x_hat. Of a constant column x_hat is 0, and std 1."""
-    x_hat, inv_std = standardise(x).T, 1 / spread(x)[:, None]  # (D, N), (D, 1): of a layer norm's rows, these are the columns
-    return standardize_backward(dL_dx_hat.T, x_hat, inv_std).T
+    x_hat, std = standardise(x).T, spread(x)[:, None]  # (D, N), (D, 1): of a layer norm's rows, these are the columns
+    return standardize_backward(dL_dx_hat.T, x_hat, std).T
 
 
 def spread(x: Array) -> Array:

@@ -220,13 +220,13 @@ def correlation(x: Array) -> Array:
 def correlation_backward(dL_dR: Array, x: Array) -> Array:
     """Through the product, ∂L/∂x_hat = (∂L/∂R + ∂L/∂Rᵀ) x_hat/N, then through the standardisation, as in layer norm."""
     with np.errstate(divide="ignore", invalid="ignore"):  # NaN is meant
-        x_hat, inv_std = standardised_rows(x)
+        x_hat, std = standardised_rows(x)
         dL_dx_hat = (dL_dR + dL_dR.T) @ x_hat / len(x)  # (D, D) @ (D, N)
-        return standardize_backward(dL_dx_hat, x_hat, inv_std).T  # (D, N) to (N, D)
+        return standardize_backward(dL_dx_hat, x_hat, std).T  # (D, N) to (N, D)
 
 
 def standardised_rows(x: Array) -> tuple[Array, Array]:
-    """x_hat (D, N), one row for each column of x, and 1/std (D, 1).
+    """x_hat (D, N), one row for each column of x, and its std (D, 1).
 
     Less its first entry a constant is 0 exactly; less its mean it need not be, for the mean is rounded.
     """

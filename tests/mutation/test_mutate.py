@@ -43,6 +43,7 @@ def mistakes(*lines: str, parameters: str = "self, dL_dy") -> list[tuple[str, st
         ("a += b", "scale", "a += 2 * b"),
         ("return a", "scale", "return 0.5 * a"),
         ("a = self.f.backward(b)", "scale", "a = self.f.backward(2 * b)"),
+        ("a = fastest(f_backward)(b)", "scale", "a = fastest(f_backward)(2 * b)"),
         ("np.add.at(a, i, b)", "scale", "np.add.at(a, i, 2 * b)"),
         ("a = b.sum(axis=0)", "scale", "a = b.mean(axis=0)"),
         ("a = np.mean(b)", "scale", "a = np.sum(b)"),
@@ -261,6 +262,15 @@ def test_the_cases_of_linear_notice_every_mistake() -> None:
     assert manual.nn.Linear.backward.__code__ is original
 
 
+def test_both_forms_of_a_pair_are_mutated_and_judged() -> None:
+    report = mutate.mutate(["normalization"], seeds=2)
+    for form, is_plain in (("standardize_backward", True), ("standardize_backward_fast", False)):
+        killed = [r for r in report.results if r.mutant.id.startswith(f"normalization.{form}:") and r.verdict == "killed"]
+        assert len(killed) > 10
+        assert {"plain forms" in r.why for r in killed} == {is_plain}
+    assert report.passed
+
+
 def test_a_sample_of_all_mistakes_is_noticed() -> None:
     report = mutate.mutate(sample=100)
     assert len(report.results) == 100
@@ -292,7 +302,7 @@ def test_a_case_that_fails_with_no_mistake_made_is_reported(monkeypatch: pytest.
 
 
 def test_a_mutant_that_leaves_something_changed_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    errors = iter([0.0, 0.0, 1.0, 1.0])  # unchanged, the mutant, and after it
+    errors = iter([0.0, 0.0, 0.0, 0.0, 1.0, 1.0])  # unchanged, the mutant, both with plain forms, and after it
     monkeypatch.setattr(mutate, "cases_of", lambda names: [])
     monkeypatch.setattr(mutate, "CHECKS", {"Linear": [lambda seed: {"output": next(errors)}]})
     assert "left something changed" in mutate.mutate(["Linear"], sample=1, seeds=1).broken[0]

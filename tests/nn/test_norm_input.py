@@ -1,8 +1,7 @@
-"""Normalisations: the step-by-step form of the docstrings, running statistics, NaN, ±∞ and huge values, and bad input."""
+"""Normalisations: running statistics, NaN, ±∞ and huge values, and bad input."""
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import numpy as np
@@ -11,15 +10,8 @@ import torch
 
 from experiments.judge.compare import error
 from manual import nn
-from manual.nn import batchnorm, normalization
 
 RNG = np.random.default_rng(0)
-
-
-def lines_of(documented: Any) -> str:
-    """The lines of code in a docstring: indented, assignments, and in ASCII (the mathematics is not)."""
-    lines = inspect.cleandoc(documented.__doc__).splitlines()
-    return "\n".join(line.strip() for line in lines if line.startswith("    ") and " = " in line and line.isascii())
 
 
 def pair(name: str, *args: Any, train: bool = True, **kwargs: Any) -> tuple[Any, torch.nn.Module]:
@@ -45,33 +37,6 @@ def agree(hand: Any, twin: torch.nn.Module, x: np.ndarray, tolerance: float = 1e
     pairs += [(buffers[name], b) for name, b in twin.named_buffers()]
     for a, b in pairs:
         assert error(a, b, nonfinite="match") <= tolerance, (a, b)
-
-
-# ---- the clear form and the fast one -------------------------------------------------------------
-
-
-def test_the_lines_in_the_docstring_of_batch_norm_are_what_it_computes() -> None:
-    layer, _ = pair("BatchNorm1d", 3, eps=0.01)
-    x, dL_dy = RNG.normal(2, 3, size=(7, 3)), RNG.normal(size=(7, 3))
-    names = {"np": np, "x": x, "dL_dy": dL_dy, "n": 7, "eps": 0.01, "weight": layer.weight[:], "bias": layer.bias[:]}
-    code = lines_of(batchnorm._BatchNorm)
-    assert len(code.splitlines()) == 14
-    exec(code, names)
-    assert error(layer(x), names["y"]) < 1e-14
-    assert error(layer.backward(dL_dy), names["dL_dx"]) < 1e-14
-    assert error(layer.weight.grad, names["dL_dweight"]) < 1e-14
-    assert error(layer.bias.grad, names["dL_dbias"]) < 1e-14
-
-
-def test_the_lines_in_the_docstrings_of_layer_norm_are_what_it_computes() -> None:
-    x, dL_dx_hat = RNG.normal(2, 3, size=(4, 7)), RNG.normal(size=(4, 7))
-    names = {"np": np, "x": x, "dL_dx_hat": dL_dx_hat, "D": 7, "eps": 0.01}
-    code = lines_of(normalization.standardize) + "\n" + lines_of(normalization.standardize_backward)
-    assert len(code.splitlines()) == 10
-    exec(code, names)
-    x_hat, inv_std = normalization.standardize(x, 0.01)
-    assert error(x_hat, names["x_hat"]) < 1e-14
-    assert error(normalization.standardize_backward(dL_dx_hat, x_hat, inv_std), names["dL_dx"]) < 1e-14
 
 
 # ---- state ---------------------------------------------------------------------------------------

@@ -99,8 +99,8 @@ def without_bias(rng: np.random.Generator, N: int, D: int) -> Built:
 
 
 @case("LayerNorm", least={"D": 4})
-def without_parameters(rng: np.random.Generator, N: int, D: int) -> Built:
-    return Built({"normalized_shape": D, "elementwise_affine": False}, [rng.normal(2, 3, size=(N, D))])
+def without_parameters(rng: np.random.Generator, N: int, T: int, D: int) -> Built:
+    return Built({"normalized_shape": D, "elementwise_affine": False}, [rng.normal(2, 3, size=(N, T, D))])
 
 
 @case("RMSNorm", empty=True)
@@ -114,8 +114,8 @@ def rms_last_axes(rng: np.random.Generator, N: int, D: int, E: int) -> Built:
 
 
 @case("RMSNorm")
-def rms_without_parameters(rng: np.random.Generator, N: int, D: int) -> Built:
-    return Built({"normalized_shape": D, "elementwise_affine": False}, [rng.normal(2, 3, size=(N, D))])
+def rms_without_parameters(rng: np.random.Generator, N: int, T: int, D: int) -> Built:
+    return Built({"normalized_shape": D, "elementwise_affine": False}, [rng.normal(2, 3, size=(N, T, D))])
 
 
 # ---- over groups of channels of each example -----------------------------------------------------
@@ -198,9 +198,18 @@ def images_in_eval_not_affine(rng: np.random.Generator, N: int, C: int, H: int, 
 EQUIVALENT = {
     "x_hat comes twice: (−x_hat) · mean(dL_dx_hat · (−x_hat)) = x_hat · mean(dL_dx_hat · x_hat)": (
         "_InstanceNorm.backward:sign:x_hat.reshape(rows) => -x_hat.reshape(rows):0",
-        "GroupNorm.backward:sign:standardize_backward(d.reshape(x_hat.shape), x_hat, inv_std)"
-        " => standardize_backward(d.reshape(x_hat.shape), -x_hat, inv_std):0",
-        "LayerNorm.backward:sign:standardize_backward(dL_dx_hat, x_hat, inv_std) => standardize_backward(dL_dx_hat, -x_hat, inv_std):0",
+        "GroupNorm.backward:sign:fastest(standardize_backward)(dL_dx_hat.reshape(x_hat.shape), x_hat, std)"
+        " => fastest(standardize_backward)(dL_dx_hat.reshape(x_hat.shape), -x_hat, std):0",
+        "LayerNorm.backward:sign:fastest(standardize_backward)(dL_dx_hat, x_hat, std)"
+        " => fastest(standardize_backward)(dL_dx_hat, -x_hat, std):0",
+        "RMSNorm.backward:sign:fastest(divide_by_rms_backward)(dL_dx_hat, x_hat, rms)"
+        " => fastest(divide_by_rms_backward)(dL_dx_hat, -x_hat, rms):0",
+        "normalization.standardize_backward:sign:x_centred = x_hat * std => x_centred = -(x_hat * std):0",
+        "normalization.divide_by_rms_backward:sign:(x_hat * rms, x_hat.shape[1]) => (-(x_hat * rms), x_hat.shape[1]):0",
+    ),
+    "the two have one shape": (
+        "GroupNorm.backward:stale:fastest(standardize_backward)(dL_dx_hat.reshape(x_hat.shape), x_hat, std).reshape(dL_dy.shape)"
+        " => fastest(standardize_backward)(dL_dx_hat.reshape(x_hat.shape), x_hat, std).reshape(dL_dx_hat.shape):0",
     ),
 }
 """Mutants that no case can notice, by the reason: found by thinking, not by trying."""

@@ -90,8 +90,8 @@ def four_linear_layers(rng: np.random.Generator) -> list[Any]:
 EQUIVALENT = {
     "x_hat comes twice: (−x_hat) · mean(dL_dx_hat · (−x_hat)) = x_hat · mean(dL_dx_hat · x_hat)": (
         "conditioning.standardise_backward:sign:standardise(x).T => -standardise(x).T:0",
-        "conditioning.standardise_backward:sign:standardize_backward(dL_dx_hat.T, x_hat, inv_std)"
-        " => standardize_backward(dL_dx_hat.T, -x_hat, inv_std):0",
+        "conditioning.standardise_backward:sign:standardize_backward(dL_dx_hat.T, x_hat, std)"
+        " => standardize_backward(dL_dx_hat.T, -x_hat, std):0",
     ),
     "the slope of tanh, 1 − h², is the same at −h, and that of no tanh is 1": (
         "conditioning.chain_gradients:sign:states(h, W, activation) => -states(h, W, activation):0",

@@ -132,8 +132,8 @@ EQUIVALENT = {
         "expectation.correlation_backward:transpose:(dL_dR + dL_dR.T) @ x_hat => (dL_dR + dL_dR.T).T @ x_hat:0",
     ),
     "x_hat comes twice: (−x_hat) · mean(dL_dx_hat · (−x_hat)) = x_hat · mean(dL_dx_hat · x_hat)": (
-        "expectation.correlation_backward:sign:standardize_backward(dL_dx_hat, x_hat, inv_std)"
-        " => standardize_backward(dL_dx_hat, -x_hat, inv_std):0",
+        "expectation.correlation_backward:sign:standardize_backward(dL_dx_hat, x_hat, std)"
+        " => standardize_backward(dL_dx_hat, -x_hat, std):0",
     ),
     "the score of the mean, (x − mean)/std², has std squared": (
         "expectation.Expectation.by_score_backward:sign:normal_log_prob_backward(dL_dlog_p, x, self.mean.data, self.std)"
