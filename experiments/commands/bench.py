@@ -211,21 +211,23 @@ WORKS: dict[str, Work] = {
 }
 
 
-def timed(by_hand: Step, by_torch: Step, rounds: int = 15, seconds: float = 0.02) -> tuple[list[float], list[float]]:
+def timed(
+    by_hand: Step, by_torch: Step, rounds: int = 15, seconds: float = 0.02, clock: Callable[[], float] = time.perf_counter
+) -> tuple[list[float], list[float]]:
     """Seconds for one step of each side, turn by turn, each turn long enough to be measured."""
     repeats = []
     for step in (by_hand, by_torch):
         step()
-        began = time.perf_counter()
+        began = clock()
         step()
-        repeats.append(max(1, int(seconds / (time.perf_counter() - began))))
+        repeats.append(max(1, int(seconds / max(clock() - began, 1e-9))))
     found: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
         for step, repeat, times in zip((by_hand, by_torch), repeats, found, strict=True):
-            began = time.perf_counter()
+            began = clock()
             for _ in range(repeat):
                 step()
-            times.append((time.perf_counter() - began) / repeat)
+            times.append((clock() - began) / repeat)
     return found
 
 
@@ -344,32 +346,37 @@ LOCKSTEP = ("digits_mlp", "digits_cnn")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `bench`."""
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"all if none is named: {', '.join([*WORKS, 'lockstep'])}")
+    parser.add_argument("--plain", action="store_true", help="in place of torch: how much faster than the plain forms the faster ones are")
     parser.add_argument("--json", action="store_true", help="one JSON object per row and line")
 
 
 def main(options: argparse.Namespace) -> int:
     """Measure and print. Returns 0, or 2 for an unknown name."""
+    from experiments.commands.bench_forms import FORMS, measure_forms, show_forms  # which measures works of this file
+
+    works = list(FORMS) if options.plain else list(WORKS)
+    known = works if options.plain else [*works, "lockstep"]
     for name in options.names:
-        if name not in (*WORKS, "lockstep"):
-            near = difflib.get_close_matches(name, [*WORKS, "lockstep"], n=3) or [*WORKS, "lockstep"]
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3) or known
             print(f"error: unknown work {name!r}: did you mean {' or '.join(near)}?", file=sys.stderr)
             return 2
     torch.set_num_threads(1)
     console, rows = Console(), []
     with console.status("") as status:
-        for name in options.names or WORKS:
+        for name in options.names or works:
             if name == "lockstep":
                 continue
             status.update(name)
-            for row in measure(name):
+            for row in measure_forms(name) if options.plain else measure(name):
                 rows.append(row)
                 if options.json:
                     print(json.dumps(row), flush=True)
-        steps = [lockstep(name) for name in LOCKSTEP] if not options.names or "lockstep" in options.names else []
+        steps = [lockstep(name) for name in LOCKSTEP] if "lockstep" in (options.names or known) else []
     if options.json:
         print("".join(json.dumps(row) + "\n" for row in steps), end="")
     elif rows:
-        show(console, rows)
+        (show_forms if options.plain else show)(console, rows)
     if not options.json:
         show_lockstep(steps)
     return 0
