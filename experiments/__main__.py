@@ -15,7 +15,7 @@ examples:
   python -m experiments check                  are all pairs equal?
   python -m experiments run digits_mlp         train both sides, see them agree
   python -m experiments run digits_mlp --trainer.max_epochs 5
-                                               all options: run digits_mlp --help
+                                               options: run digits_mlp --help
 
 exit status: 0 agree, 1 disagree (or a loss that is not finite, or a figure that
 cannot be drawn), 2 bad usage or input, 130 interrupted
