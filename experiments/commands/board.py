@@ -21,7 +21,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from experiments.drawing.figure import BY_HAND, TORCH, figure
+from experiments.drawing.figure import BY_HAND, TORCH, figure, with_caption
 from experiments.judge.compare import as_array, digits
 from experiments.judge.raised import where_and_what
 from experiments.lockstep import LockStep
@@ -139,7 +139,7 @@ class Board(pl.Callback):
         if not self.lockstep.comparing:
             return
         if self.lockstep.records:
-            self.writer("compare").add_figure("both loss curves", curves(self.lockstep), trainer.global_step)
+            self.writer("compare").add_figure("both loss curves", with_caption(curves(self.lockstep)), trainer.global_step)
         if self.twin.figures:
             self._figures(self.twin.figures, trainer, pl_module, trainer.global_step)
 
@@ -148,7 +148,7 @@ class Board(pl.Callback):
         pl_module.eval(), self.lockstep.hand.model.eval()
         try:
             for name, fig in draw(self.lockstep.hand.model, pl_module, trainer.datamodule).items():
-                self.writer("compare").add_figure(name, fig, step)
+                self.writer("compare").add_figure(name, with_caption(fig), step)
         except Exception as error:  # told at once, and by the exit status; no reason to lose the run and its verdict
             self.undrawn.append(f"a figure of step {step} cannot be drawn: {where_and_what(error)}")
             print(f"error: {self.undrawn[-1]}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""How figures are drawn: one look for all of them, and a caption in each."""
+"""How figures are drawn: one look for all of them, and a caption with each."""
 
 from __future__ import annotations
 
@@ -19,25 +19,43 @@ TWO_CLASSES = ("#e07a5f", "#3d5a80")
 """Colours of two classes, distinguishable also by those who do not tell red from green."""
 
 
+class Captioned(Figure):
+    """A figure and, apart from its pixels, what is to be seen in it.
+
+    Attributes:
+        caption: in words for somebody who reads nothing else; not drawn.
+    """
+
+    caption: str
+
+
 def figure(
     caption: str, rows: int = 1, columns: int = 1, size: tuple[float, float] = (4.0, 3.6), **subplots: Any
-) -> tuple[Figure, np.ndarray]:
-    """A figure of rows x columns panels with its caption below; the panels come as an array of that shape.
+) -> tuple[Captioned, np.ndarray]:
+    """A figure of rows x columns panels, which come as an array of that shape.
 
     Args:
-        caption: what is to be seen, in words for somebody who reads nothing else.
+        caption: what is to be seen. It stands beside the figure as text, or below it (`with_caption`).
         rows: of panels.
         columns: of panels.
         size: of one panel, in inches.
         subplots: for matplotlib's Figure.subplots.
     """
-    width = max(size[0] * columns, 5.0)
-    lines = textwrap.wrap(caption, int(width * 14))
-    height = size[1] * rows + 0.19 * len(lines) + 0.2
-    below = (0.19 * len(lines) + 0.15) / height
-    fig = Figure(figsize=(width, height), dpi=110, layout=ConstrainedLayoutEngine(rect=(0, below, 1, 0.98 - below)))
-    fig.text(0.5, 0.02, "\n".join(lines), ha="center", va="bottom", fontsize=9)
+    fig = Captioned(figsize=(max(size[0] * columns, 5.0), size[1] * rows), dpi=110, layout=ConstrainedLayoutEngine(rect=(0, 0, 1, 0.98)))
+    fig.caption = caption
     return fig, fig.subplots(rows, columns, squeeze=False, **subplots)
+
+
+def with_caption(fig: Captioned) -> Captioned:
+    """The same figure, grown by its caption, which is drawn below it: for where a picture stands alone, as in TensorBoard."""
+    width, height = fig.get_size_inches()
+    lines = textwrap.wrap(fig.caption, int(width * 14))
+    taller = height + 0.19 * len(lines) + 0.2
+    below = (0.19 * len(lines) + 0.15) / taller
+    fig.set_size_inches(width, taller)
+    fig.set_layout_engine(ConstrainedLayoutEngine(rect=(0, below, 1, 0.98 - below)))
+    fig.text(0.5, 0.02, "\n".join(lines), ha="center", va="bottom", fontsize=9)
+    return fig
 
 
 def draw_both(ax: Any, ours: Any, theirs: Any, label: str, colour: str) -> None:

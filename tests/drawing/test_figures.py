@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 import experiments
 from experiments import curriculum
 from experiments.data.arrays import ArrayData
+from experiments.drawing.figure import Captioned, with_caption
 from experiments.judge.convert import to_torch
 from experiments.lockstep.checks import data_for
 from experiments.pair import Twin
@@ -56,21 +57,24 @@ def draw_once_what_sees_no_model(script: Any, monkeypatch: pytest.MonkeyPatch) -
             monkeypatch.setattr(script, name, once(function))
 
 
-def draw(figures: Mapping[str, Figure], laid_out: bool) -> None:
+def draw(figures: Mapping[str, Captioned], laid_out: bool) -> None:
     """Into pixels, few of them, as TensorBoard's writer does; a warning is an error here.
 
     Args:
         figures: by name.
         laid_out: whether room is made for every label first, which takes longer than the drawing.
     """
-    for figure in figures.values():
-        if not laid_out:
+    for name, figure in figures.items():
+        assert len(figure.caption) > 60, name
+        if laid_out:
+            with_caption(figure)
+        else:
             figure.set_layout_engine("none")
         figure.set_dpi(20)
         FigureCanvasAgg(figure).draw()
 
 
-def all_figures(twin: Twin, ours: Any, theirs: Any, data: ArrayData) -> dict[str, Figure]:
+def all_figures(twin: Twin, ours: Any, theirs: Any, data: ArrayData) -> dict[str, Captioned]:
     """Those of the untrained pair and those of the trained one."""
     assert twin.figures is not None
     return {**(twin.before(ours, theirs, data) if twin.before else {}), **twin.figures(ours, theirs, data)}

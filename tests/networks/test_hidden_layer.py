@@ -224,7 +224,7 @@ def test_figures_are_drawn_before_and_after() -> None:
     manual, module = TWIN.build()
     drawn = before(manual, module, Corners())
     assert list(drawn) == ["folding the plane", "decision regions", "the folded sheet"]
-    assert "untrained" in drawn["decision regions"].texts[0].get_text()
+    assert "untrained" in drawn["decision regions"].caption
     assert list(figures(manual, module, Corners())) == ["decision regions", "the folded sheet"]
     for fig in drawn.values():
         fig.draw_without_rendering()

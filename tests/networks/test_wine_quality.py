@@ -293,7 +293,7 @@ def test_the_figures_are_drawn_and_captioned(monkeypatch: pytest.MonkeyPatch) ->
     figures = script.figures(ours, torchs, data)
     assert list(figures) == ["predicted against true score", "beside others", "the article/error of its gradients", "the article/its loss"]
     assert [len(f.axes) for f in figures.values()] == [2, 2, 4, 1]
-    assert all(len(f.texts[0].get_text()) > 200 for f in figures.values())
+    assert all(len(f.caption) > 200 for f in figures.values())
     found, _ = first_steps(data, 10)
     panel = figures["the article/error of its gradients"].axes[0]
     np.testing.assert_array_equal(panel.lines[1].get_ydata(), [step["as published"]["W1"] for step in found])

@@ -394,7 +394,7 @@ def test_figures_show_what_their_captions_say(trained: tuple[LockStep, Any]) -> 
     drawn = script.figures(lockstep.hand.model, theirs, TWIN.make_data())
     assert list(drawn) == ["steps to the same loss", "curvatures", "a deep chain", "a cliff"]
 
-    caption = drawn["steps to the same loss"].texts[0].get_text().replace("\n", " ")
+    caption = drawn["steps to the same loss"].caption
     assert "raw 56,828 steps, centred 5,438 steps, standardised 8 steps, whitened 1 step." in caption
     lines = drawn["steps to the same loss"].axes[0].lines
     for i in range(3):  # whitened is done at once
@@ -424,7 +424,7 @@ def test_figures_show_what_their_captions_say(trained: tuple[LockStep, Any]) -> 
     assert random[-1] > 1e16
     assert turned == pytest.approx(np.ones(6), rel=1e-10)
 
-    caption = drawn["a cliff"].texts[0].get_text().replace("\n", " ")
+    caption = drawn["a cliff"].caption
     assert "leads from the wall to w = -18.9" in caption
     assert "no step is longer than 0.001." in caption
     assert "ends at w = 1.0000." in caption

@@ -675,7 +675,7 @@ def drawn(trained: tuple[LockStep, Any]) -> dict[str, Any]:
 
 
 def caption(fig: Any) -> str:
-    return " ".join(fig.texts[0].get_text().split())
+    return fig.caption
 
 
 def test_figure_of_the_spacing(drawn: dict[str, Any]) -> None:

@@ -375,7 +375,7 @@ def test_figures_show_what_their_captions_say(trained: tuple[LockStep, Any]) -> 
     assert np.isfinite(stable).all()
 
     left, right = drawn["one training in two forms"].axes
-    assert "At step 68 the far point's score has passed 709.78" in drawn["one training in two forms"].texts[0].get_text().replace("\n", " ")
+    assert "At step 68 the far point's score has passed 709.78" in drawn["one training in two forms"].caption
     for line in left.lines[2:4]:  # the naive form, torch and by hand
         assert line.get_xdata()[-1] == DIES
         assert line.get_ydata()[-1] > 709.78 > line.get_ydata()[-2]

@@ -376,7 +376,7 @@ def test_figures_of_the_further_reading(trained: tuple[LockStep, pl.LightningMod
     size, largest = abs(W[:, 0]).argsort(), errors[:, 0].argsort()
     assert size[-1] == script.FEATURES.index("s1")  # "the largest of all"
     assert set(largest[-2:]) == {script.FEATURES.index("s1"), script.FEATURES.index("s2")}  # "the least sure"
-    caption = drawn["how sure the weights are"].texts[0].get_text().replace("\n", " ")
+    caption = drawn["how sure the weights are"].caption
     assert f"R² is {r2_score(y, LinearRegression().fit(x, y).predict(x)):.3f} on these rows" in caption
     density = scatter.lines[0].get_xydata()
     assert density[density[:, 1].argmax(), 0] == pytest.approx(W[2, 0], rel=1e-9)
