@@ -15,6 +15,7 @@ from experiments.curriculum import entry
 from experiments.data.arrays import ArrayData, Split
 from experiments.data.changes import changed
 from experiments.judge.convert import to_numpy
+from experiments.lesson import Exercise, Mistake, Question
 from manual.concept import Concept as ManualConcept
 from torch_impl.module import Concept as TorchConcept
 
@@ -68,6 +69,9 @@ class Twin:
         before: draws figures of the untrained pair, by name.
         figures: draws figures of the trained pair, by name.
         text: more to read in TensorBoard, beside the derivation.
+        questions: what a learner predicts before a run.
+        exercises: what a learner writes himself.
+        mistake: a common one, shown by a run.
     """
 
     name: str
@@ -89,6 +93,9 @@ class Twin:
     before: Figures | None = None
     figures: Figures | None = None
     text: Mapping[str, str] = field(default_factory=dict)
+    questions: tuple[Question, ...] = ()
+    exercises: tuple[Exercise, ...] = ()
+    mistake: Mistake | None = None
 
     @property
     def chapter(self) -> str:

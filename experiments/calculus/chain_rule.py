@@ -6,6 +6,7 @@ The four equations of backpropagation on real flowers: is an iris versicolor or 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from experiments import run
 from experiments.data.arrays import ArrayData, Split, split_at_random, standardise
 from experiments.drawing.figure import TWO_CLASSES, figure
 from experiments.judge.convert import to_numpy, to_torch
+from experiments.lesson import Exercise, Mistake, Question, Trained
 from experiments.pair import Twin
 from manual.calculus.chain_rule import ChainRule as Manual
 from manual.calculus.chain_rule import backward, forward, loss, one_sample
@@ -258,6 +260,75 @@ gradient*. It is why deep networks use ReLU, whose slope is 1 or 0, and why a σ
 which cancels its slope: there ∂L/∂z2 = a2 − y, as in `hidden_layer`.
 """
 
+# ---- to do ---------------------------------------------------------------------------------------
+
+
+def where_errors_are_larger(run: Trained) -> str:
+    """The mean size of ∂L/∂z at either layer, on the training flowers."""
+    x, y = run.data.split.train
+    gradients = backward(x, y, **run.manual.values(x), **run.manual.arrays())
+    z1, z2 = (np.abs(gradients[name]).mean() for name in ("z1", "z2"))
+    return "at z2, the output" if z2 > 1.2 * z1 else "at z1, one layer back" if z1 > 1.2 * z2 else "much the same"
+
+
+def how_many_right(run: Trained) -> str:
+    """Of the held-out flowers."""
+    right = run.metrics["accuracy/val"]
+    return "9 of 10 or more" if right >= 0.9 else "about half, as by guessing" if right <= 0.6 else "something in between"
+
+
+RIGHT = ("about half, as by guessing", "something in between", "9 of 10 or more")
+
+QUESTIONS = (
+    Question(
+        "In the trained network, where are the errors ∂L/∂z larger on average: at the output, or one layer back?",
+        ("at z2, the output", "much the same", "at z1, one layer back"),
+        where_errors_are_larger,
+        "On its way from a1 to z1 an error is multiplied by σ′(z1), which is at most ¼; W2 does not make up for it.",
+    ),
+    Question(
+        "hidden = 1: one hidden unit only. How many of the held-out flowers does it tell right?",
+        RIGHT,
+        how_many_right,
+        "The two species lie side by side, and one straight cut all but parts them: one unit is a straight cut.",
+        {"hidden": 1},
+    ),
+    Question(
+        "lr = 0.003, a thousandth of what it was, and as many steps. How many does it tell right?",
+        RIGHT,
+        how_many_right,
+        "Each step is a thousandth as long: the weights have hardly moved, and the network answers as it did untrained.",
+        {"lr": 0.003},
+    ),
+)
+
+
+def without_the_slope(x: Array, y: Array, z1: Array, a1: Array, z2: Array, a2: Array, W1: Array, b1: Array, W2: Array, b2: Array) -> Any:
+    """A backward whose BP2 forgets σ′(z1)."""
+    found = backward(x, y, z1, a1, z2, a2, W1, b1, W2, b2)
+    dL_dz1 = found["z2"] @ W2.T  # (N, out) @ (out, hidden): and not times a1 (1 − a1)
+    return {**found, "z1": dL_dz1, "b1": dL_dz1.sum(axis=0), "W1": x.T @ dL_dz1}
+
+
+class WithoutTheSlope(Manual):
+    """The network with the wrong backward."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.functions = forward, loss, without_the_slope
+
+
+MISTAKE = Mistake(
+    "The loss goes down, so the backward is right.",
+    lambda run: (
+        f"With a backward that forgets σ′(z1) the loss goes from {run.losses[0]:.3f} down to {run.losses[-1]:.3f}, and "
+        f"{run.metrics['accuracy/val']:.0%} of the held-out flowers are told right. Its gradient of W1 is not torch's."
+    ),
+    lambda run: not run.agree and run.losses[-1] < 0.5 * run.losses[0],
+    "σ′ is never below 0: without it the gradient of each flower still points downhill, only not straight down. So gradients are compared.",
+    manual=WithoutTheSlope,
+)
+
 TWIN = Twin(
     name="chain_rule",
     manual=Manual,
@@ -269,6 +340,14 @@ TWIN = Twin(
     before=before,
     figures=figures,
     text={"the four equations": FOUR_EQUATIONS, "why errors fade": FADING},
+    questions=QUESTIONS,
+    exercises=(
+        Exercise("gradient_of_bias"),
+        Exercise("gradient_of_weight", ("The result has a row for each input and a column for each output, like W.",)),
+        Exercise("error_one_layer_back", ("Two rates: through W_next, and through σ.",)),
+        Exercise("one_sample"),
+    ),
+    mistake=MISTAKE,
 )
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from experiments import run
 from experiments.data.arrays import ArrayData, Split
 from experiments.drawing.figure import BY_HAND, TORCH, figure
 from experiments.judge.convert import to_torch
+from experiments.lesson import Exercise, Mistake, Question, Trained
 from experiments.pair import Twin
 from manual.calculus import one_weight as by_hand
 from manual.calculus.one_weight import OneWeight as Manual
@@ -246,6 +247,54 @@ Things to try:
 - `--data.batch_size 1`: every step sees one purchase, and a curve of its own; w wanders about the lowest point.
 """
 
+# ---- to do ---------------------------------------------------------------------------------------------
+
+
+def what_the_loss_did(run: Trained) -> str:
+    """From the first step to the last."""
+    first, last = run.losses[0], run.losses[-1]
+    return "it grows" if last > 1.01 * first else "it falls" if last < 0.99 * first else "it stays as it is"
+
+
+def steps_to_the_bottom(run: Trained) -> str:
+    """How many were taken until the loss was within a hundredth of the lowest there is."""
+    steps = next(i for i, loss in enumerate(run.losses) if loss < 1.01 * LOWEST)
+    return "1 or 2" if steps <= 2 else "about 10" if steps < 25 else "all 40"
+
+
+QUESTIONS = (
+    Question(
+        "lr = 0.66 is a little above 2/c = 0.649. What will the loss do in 40 steps?",
+        ("it falls", "it stays as it is", "it grows"),
+        what_the_loss_did,
+        "Each step leaves 1 − lr · c = −1.03 of the distance to the lowest point: w lands on the other side, and a little farther away.",
+        {"lr": 0.66},
+    ),
+    Question(
+        "lr = 0.325 is nearly 1/c. After how many steps is the loss within a hundredth of the lowest there is?",
+        ("1 or 2", "about 10", "all 40"),
+        steps_to_the_bottom,
+        "A step leaves 1 − lr · c of the distance, and lr · c is nearly 1: nearly nothing is left.",
+        {"lr": 0.325},
+    ),
+    Question(
+        "With a good lr, and as many steps as you like: will the loss reach 0?",
+        ("yes", "no"),
+        lambda run: "yes" if run.losses[-1] < 1e-6 else "no",
+        "One price cannot explain ten purchases that were not all made at the same price: some of each guess stays wrong.",
+    ),
+)
+
+MISTAKE = Mistake(
+    "A larger learning rate arrives sooner.",
+    lambda run: (
+        f"With lr = 0.7 the loss is {run.losses[0]:.3g} at the first of {len(run.losses)} steps and {run.losses[-1]:.3g} at the last."
+    ),
+    lambda run: run.losses[-1] > 10 * run.losses[0],
+    "Only up to lr = 1/c. From there on each step overshoots, and above 2/c it lands farther away than it was.",
+    {"lr": 0.7},
+)
+
 TWIN = Twin(
     name="one_weight",
     manual=Manual,
@@ -257,6 +306,9 @@ TWIN = Twin(
     sgd_lr=0.1,
     figures=figures,
     text={"the first steps": TEXT},
+    questions=QUESTIONS,
+    exercises=(Exercise("backward", ("Begin with the guess: how fast does (ŷ − y)² grow with ŷ? The mean divides it by N.",)),),
+    mistake=MISTAKE,
 )
 
 if __name__ == "__main__":

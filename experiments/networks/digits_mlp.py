@@ -7,16 +7,19 @@ README's first command.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from experiments import run
 from experiments.data.arrays import ArrayData
 from experiments.data.digits import Digits
 from experiments.drawing.figure import figure
 from experiments.judge.convert import in_dtype_of
+from experiments.lesson import Exercise, Mistake, Question, Trained
 from experiments.pair import Twin
+from manual import nn
 from manual.module import no_grad
 from manual.networks.digits_mlp import DigitsMLP as Manual
 from manual.nn.softmax import softmax
@@ -78,6 +81,94 @@ def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str
     return {"p minus y": what_minus_what(manual, data), "misread digits": misread(manual, data)}
 
 
+# ---- to do -----------------------------------------------------------------------------------------
+
+
+def training_or_held_out(run: Trained) -> str:
+    """Which loss is lower: the mean over the steps of the last epoch, or that of the last validation."""
+    last_epoch = -(-len(run.data.split.train[0]) // run.data.batch_size)
+    training, held_out = np.mean(run.losses[-last_epoch:]), run.metrics["loss/val"]
+    return (
+        "the training loss" if training < 0.8 * held_out else "the held-out loss" if held_out < 0.8 * training else "they are much the same"
+    )
+
+
+def part_right(run: Trained) -> str:
+    """Of the held-out digits."""
+    right = run.metrics["accuracy/val"]
+    return "over 90 %" if right > 0.9 else "about 10 %, as by guessing" if right < 0.2 else "something in between"
+
+
+PART = ("about 10 %, as by guessing", "something in between", "over 90 %")
+
+QUESTIONS = (
+    Question(
+        "hidden = 2: each image has to pass through two numbers. What part of the held-out digits is read right?",
+        PART,
+        part_right,
+        "Ten kinds of digits have to lie apart in a plane, seen from ten directions: some do, others lie on top of each other.",
+        {"hidden": 2},
+    ),
+    Question(
+        "lr = 1e-5, a hundredth of what it was. What part is read right after the same 20 epochs?",
+        PART,
+        part_right,
+        "Adam's step is about lr long, whatever the gradient: 900 of them move a weight by about 0.009 at most, beside first weights of up "
+        "to 0.125. That is enough for a beginning.",
+        {"lr": 1e-5},
+    ),
+    Question(
+        "Without dropout, at the end: which loss is lower, that of the digits it was trained on or that of the held-out ones?",
+        ("the training loss", "they are much the same", "the held-out loss"),
+        training_or_held_out,
+        "The network has seen the first ones twenty times, and has begun to know them by heart.",
+        {"dropout": 0.0},
+    ),
+)
+
+
+class SoftmaxTwice(Manual):
+    """The network with a softmax before the loss, which takes one itself."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.softmax = nn.Softmax(dim=1)
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return self.softmax(super().forward(x))
+
+    def backward(self, dL_dloss: float = 1.0) -> None:
+        dL_dp = self.loss.backward(dL_dloss)
+        dL_dz2 = self.softmax.backward(dL_dp)
+        dL_dd = self.fc2.backward(dL_dz2)
+        dL_dh = self.dropout.backward(dL_dd)
+        dL_dz1 = self.relu.backward(dL_dh)
+        self.fc1.backward(dL_dz1)
+
+
+class SoftmaxTwiceInTorch(Torch):
+    """The same in torch."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x).softmax(dim=1)
+
+
+LOWEST = float(np.log(np.e + 9) - 1)
+"""What the loss cannot go below after two softmaxes: where the first gives 1 to the right digit, and 0 to the nine others."""
+
+MISTAKE = Mistake(
+    "The network should return probabilities, so it ends in a softmax. (And its loss is CrossEntropyLoss.)",
+    lambda run: (
+        f"The loss ends at {run.losses[-1]:.2f}, and can never go below {LOWEST:.2f}; {run.metrics['accuracy/val']:.0%} of the held-out "
+        "digits are read right, so that nobody notices."
+    ),
+    lambda run: run.agree and min(run.losses) > LOWEST and run.metrics["accuracy/val"] > 0.8,
+    "CrossEntropyLoss takes scores and makes probabilities of them itself. After a softmax it gets numbers between 0 and 1 for scores, "
+    "whose softmax is nearly even, and its gradients are small.",
+    manual=SoftmaxTwice,
+    torch=SoftmaxTwiceInTorch,
+)
+
 TWIN = Twin(
     name="digits_mlp",
     manual=Manual,
@@ -87,6 +178,9 @@ TWIN = Twin(
     trainer={"max_epochs": 20},
     before=figures,
     figures=figures,
+    questions=QUESTIONS,
+    exercises=(Exercise("DigitsMLP.backward", ("Every line of forward has one line here, in the opposite order.",)),),
+    mistake=MISTAKE,
 )
 
 if __name__ == "__main__":

@@ -31,6 +31,27 @@ the rate of what a unit receives, is called its error (δ in the literature).
 
 (In BP4 for W1, what went in is x.) With more layers BP2 is repeated, and nothing is new.
 
+**On paper.** One flower, x = (1, 2), y = 1, and two hidden units, with weights for which every sum z is 0 and every σ(z) is ½, so that
+every σ′(z) is ½ · ½ = ¼:
+
+    W1 = [ 2  −2]   b1 = (0, 0)    z1 = (1·2 + 2·(−1), 1·(−2) + 2·1) = (0, 0)    a1 = (½, ½)
+         [−1   1]
+    W2 = (8, −4)    b2 = −2        z2 = ½·8 + ½·(−4) − 2 = 0                     a2 = ½       L = ½ (½ − 1)² = ⅛
+
+    ∂L/∂a2 = ½ − 1 = −½            ∂L/∂z2 = −½ · ¼ = −⅛                          BP1
+    ∂L/∂W2 = (½ · −⅛, ½ · −⅛) = (−1/16, −1/16)                                   BP4
+    ∂L/∂a1 = (8 · −⅛, −4 · −⅛) = (−1, ½)     ∂L/∂z1 = (−1 · ¼, ½ · ¼) = (−¼, ⅛)  BP2
+    ∂L/∂W1 = [1 · −¼   1 · ⅛]  =  [−¼   ⅛]                                       BP4
+             [2 · −¼   2 · ⅛]     [−½   ¼]
+
+    >>> x, y = np.array([1.0, 2.0]), np.array([1.0])
+    >>> p = {"W1": np.array([[2.0, -2.0], [-1.0, 1.0]]), "b1": np.zeros(2), "W2": np.array([[8.0], [-4.0]]), "b2": np.array([-2.0])}
+    >>> gradients = one_sample(x, y, **forward(x, **p), **p)
+    >>> gradients["z2"].tolist(), gradients["z1"].tolist()
+    ([-0.125], [-0.25, 0.125])
+    >>> gradients["W1"].tolist()
+    [[-0.25, 0.125], [-0.5, 0.25]]
+
 `one_sample` writes this out for one sample, every gradient by its name. `backward` is the same for N samples at once, one in each row:
 a parameter is used by all of them, so its paths from all of them add up, and the sum over n is a sum over rows in BP3 and a matrix
 product in BP4. `backward_one_by_one` holds the two together.

@@ -1,12 +1,12 @@
 """Derivatives: how fast one number changes when another one does, by hand.
 
-If you failed pre-calculus: you know derivatives from driving. The clock x goes on, the road y grows, and the speedometer says how fast
-y grows for each unit of x. That is all a derivative is: a speed, written ∂y/∂x, of anything with respect to anything. A neural network
-learns by knowing one such speed for each of its weights: how fast does the loss grow when this weight grows? Weights whose speed is above
-0 are made smaller, the others larger. To get at a speed without a speedometer, take two looks: how far has y come, divided by how long
-it took. In the figure "the secant becomes the tangent", look at the lines through two points of a curve: the nearer the second point is
-to the first, the less they still turn. What they turn to is the derivative. Very near is not better, because a computer has 16 digits
-only: that is the figure "how small a step".
+If you failed pre-calculus: you know derivatives from driving. The clock x goes on, the road y grows, and the speedometer says how fast y
+grows for each unit of x. That is all a derivative is: a speed, written ∂y/∂x, of anything with respect to anything. A neural network
+learns by knowing one such speed for each of its weights, the numbers that it is made of: how fast does the loss, one number that says how
+wrong it is, grow when this weight grows? Weights whose speed is above 0 are made smaller, the others larger. To get at a speed without a
+speedometer, take two looks: how far has y come, divided by how long it took. In the figure "the secant becomes the tangent", look at the
+lines through two points of a curve: the nearer the second point is to the first, the less they still turn. What they turn to is the
+derivative. Very near is not better, because a computer has 16 digits only: that is the figure "how small a step".
 
     ∂y/∂x = (f(x + h) − f(x)) / h,  for h as near to 0 as you please
 
@@ -24,8 +24,8 @@ With dL_dy = 1 that is the derivative itself. Everything is done entry by entry;
 
 Where a rule divides by 0 or leaves the numbers, the result is ±∞ or NaN, as in torch; NumPy adds a RuntimeWarning.
 
-What is trained, `Cubic` at the end, is the curve ŷ = a + b x + c x² + d x³ through noisy points: its loss is made of sums, products and
-powers, so the five rules are enough to train it.
+What is trained, `Cubic` at the end, is the curve ŷ = a + b x + c x² + d x³ through noisy points. ŷ (say y hat) is what the curve says
+where y is what was measured; the loss is made of sums, products and powers, so the five rules are enough to train it.
 """
 
 from __future__ import annotations

@@ -24,6 +24,24 @@ over N purchases, and its slope is the mean of theirs:
     ∂L/∂ŷ[n] = 2 (ŷ[n] − y[n]) / N
     ∂L/∂w    = Σₙ ∂L/∂ŷ[n] x[n]                    w was used for every purchase, so all of them have a say
 
+**On paper.** Two purchases, 1 kilogram for 3 euros and 2 kilograms for 4, and w = 1 for a first guess:
+
+    x   y   ŷ = w x   ŷ − y   (ŷ − y)²   ∂L/∂ŷ = 2 (ŷ − y)/2   ∂L/∂ŷ · x
+    1   3      1       −2        4               −2                −2
+    2   4      2       −2        4               −2                −4
+                             L = 8/2 = 4                      ∂L/∂w = −6
+
+With lr = 0.1 the step is w ← 1 − 0.1 · (−6) = 1.6. There ŷ − y is −1.4 and −0.8, and L = (1.96 + 0.64)/2 = 1.3: lower than 4. In Python:
+
+    >>> x, y = np.array([1.0, 2.0]), np.array([3.0, 4.0])
+    >>> values = forward(x, w=1.0)
+    >>> float(loss(**values, y=y))
+    4.0
+    >>> float(backward(x, y, **values, w=1.0)["w"])
+    -6.0
+    >>> train(x, y, w=1.0, lr=0.1, steps=1).tolist()
+    [1.0, 1.6]
+
 **Why minus.** A slope above 0 says that L grows with w: so w must shrink. A slope below 0 says that L shrinks when w grows: so w must grow.
 Either way it is minus the slope. Near the lowest point the slope is nearly 0 and the steps become short by themselves.
 

@@ -9,6 +9,27 @@
 
 Backward is the same list read from the bottom up. Its first line is the most pleasant formula of the field: the gradient of
 L with respect to the scores is (p − y)/N, where y is 1 at the right digit and 0 elsewhere. What was predicted, minus what is.
+
+**On paper.** Three digits in place of ten, one image, N = 1, the right one is the first. Softmax raises e to each score and divides by
+the sum: scores of log 1, log 2 and log 1 become 1, 2 and 1, and p = (¼, ½, ¼).
+
+    L = −log ¼ = 1.386...          ∂L/∂z2 = p − y = (¼ − 1, ½ − 0, ¼ − 0) = (−¾, ½, ¼)
+
+Of two hidden units let the first have passed z1 = 2 on, and the second, with z1 = −1, nothing: h = (2, 0). A weight of W2 learns what
+came in times the error that came out, and the second unit's, into which 0 came, learn nothing:
+
+    ∂L/∂W2 = [−¾ · 2   −¾ · 0]     [−1.5   0]
+             [ ½ · 2    ½ · 0]  =  [ 1     0]
+             [ ¼ · 2    ¼ · 0]     [ 0.5   0]
+
+    >>> loss, fc2 = nn.CrossEntropyLoss(), nn.Linear(2, 3)
+    >>> fc2.weight[...], fc2.bias[...] = 0, np.log([1, 2, 1])
+    >>> z2 = fc2(np.array([[2.0, 0.0]]))
+    >>> float(loss(z2, np.array([0])).round(3))
+    1.386
+    >>> dL_dh = fc2.backward(loss.backward())
+    >>> fc2.weight.grad.round(15).tolist()
+    [[-1.5, 0.0], [1.0, 0.0], [0.5, 0.0]]
 """
 
 from __future__ import annotations

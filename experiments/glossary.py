@@ -1,0 +1,66 @@
+"""Every symbol and term of the lessons: how it is said, what it is in NumPy, what it means, and which concept introduces it.
+
+A term may be used by the concept that introduces it and by those that are read after it; a test reads the lessons and sees to that.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class Term(NamedTuple):
+    """One entry.
+
+    Args:
+        term: as the lessons write it.
+        said: how it is read aloud.
+        numpy: in code; empty where it is no expression.
+        meaning: in one sentence.
+        concept: that introduces it.
+        pattern: a regular expression that finds it in a text; the term itself, as a whole word, unless given.
+    """
+
+    term: str
+    said: str
+    numpy: str
+    meaning: str
+    concept: str
+    pattern: str = ""
+
+    def is_in(self, text: str) -> bool:
+        """Whether a text uses it."""
+        return re.search(self.pattern or rf"(?<!\w){re.escape(self.term)}(?!\w)", text) is not None
+
+
+TERMS = (
+    # ---- derivatives ----
+    Term("∂y/∂x", "d y d x", "dy_dx", "how fast y grows when x grows and nothing else changes", "derivatives"),
+    Term("loss", "loss", "loss", "one number that says how wrong a network is; training makes it small", "derivatives"),
+    Term("ŷ", "y hat", "y_hat", "what is predicted, where y is what was measured", "derivatives"),
+    # ---- one weight ----
+    Term("forward", "forward", "forward(x, ...)", "the way from the input to the prediction", "one_weight", r"`forward`|forward:"),
+    Term("backward", "backward", "backward(...)", "the way back: how fast the loss grows with each number", "one_weight", "backward:"),
+    Term("slope", "slope", "dL_dw", "how steep the curve of the loss is where we stand", "one_weight", r"[Tt]he slope"),
+    Term("lr", "learning rate", "lr", "what turns a slope into the length of a step", "one_weight"),
+    Term("Σₙ", "the sum over n", ".sum()", "the sum over all n examples", "one_weight"),
+    # ---- the chain rule ----
+    Term("σ", "sigma", "sigmoid(z)", "the sigmoid 1 / (1 + e⁻ᶻ), which squeezes any number between 0 and 1", "chain_rule"),
+    Term("σ′", "sigma prime", "a * (1 - a)", "the slope of the sigmoid: a (1 − a) where a = σ(z)", "chain_rule"),
+    Term("hidden unit", "hidden unit", "a1[:, j]", "a number between input and output that a network makes", "chain_rule", "hidden units?"),
+    Term("z1", "z one", "x @ W1 + b1", "what the units of the first layer receive", "chain_rule"),
+    Term("error", "error", "dL_dz", "∂L/∂z: how much the loss moves with what a unit receives", "chain_rule", "error at the output"),
+    Term("backpropagation", "backpropagation", "", "the chain rule, from the loss back to every number, each path once", "chain_rule"),
+    # ---- a hidden layer ----
+    Term("ReLU", "rel you", "np.maximum(z, 0)", "what is below 0 becomes 0", "hidden_layer"),
+    Term("p − y", "p minus y", "p - y", "what was predicted minus what is: the gradient at the scores", "hidden_layer"),
+    # ---- reading digits ----
+    Term("dropout", "dropout", "nn.Dropout(p)", "in training a part of the units is set to 0, at random", "digits_mlp"),
+    Term("softmax", "softmax", "softmax(z, axis=1)", "e to each score, divided by their sum: probabilities", "digits_mlp", "[Ss]oftmax"),
+)
+"""In the order in which they are met."""
+
+
+def introduced_by(concept: str) -> tuple[Term, ...]:
+    """The terms that a concept introduces."""
+    return tuple(t for t in TERMS if t.concept == concept)

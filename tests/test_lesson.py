@@ -1,0 +1,138 @@
+"""What a lesson holds: examples that can be followed on paper, questions whose answers runs compute, exercises, mistakes, and its words."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+from functools import cache
+
+import pytest
+
+import experiments
+from experiments import curriculum
+from experiments.curriculum import FURTHER_READING
+from experiments.glossary import TERMS, Term
+from experiments.lesson import Exercise, Mistake, Question, Trained
+from experiments.lockstep.trained import trained, twin_of
+from tests.helpers import ROOT
+
+WHOLE = ("one_weight", "chain_rule", "digits_mlp")
+"""The concepts that have all of it; the others follow."""
+
+ENTRIES = curriculum.entries()
+ASKED = [(name, q) for name in WHOLE for q in experiments.twin(name).questions]
+
+
+@cache
+def text(name: str) -> str:
+    """The hand-written file of a concept, without its further reading."""
+    return (ROOT / "manual" / curriculum.entry(name).path).read_text(encoding="utf-8").partition(FURTHER_READING)[0]
+
+
+def words(name: str) -> str:
+    """What a learner reads first of it: the lesson above the code."""
+    return ast.get_docstring(ast.parse(text(name))) or ""
+
+
+# ---- on paper ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=[e.name for e in ENTRIES])
+def test_what_a_lesson_types_into_python_gives_what_it_says(entry: curriculum.Entry) -> None:
+    found = doctest.testmod(importlib.import_module(f"manual.{entry.chapter}.{entry.name}"))
+    assert found.failed == 0
+    assert found.attempted > 2 or entry.name not in WHOLE
+
+
+# ---- questions -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "question"), ASKED, ids=[f"{name}-{i}" for i, (name, _) in enumerate(ASKED)])
+def test_a_run_answers_each_question_with_one_of_its_choices(name: str, question: Question) -> None:
+    twin = experiments.twin(name)
+    run = trained(twin_of(twin, question))
+    assert run.agree
+    assert not run.manual.training
+    assert not run.torch.training
+    assert question.answered(run) in question.choices
+    assert len(set(question.choices)) == len(question.choices) > 1
+    assert set(question.model) <= set(twin.hyperparameters())
+    assert question.text.endswith("?")
+    assert question.why.endswith(".")
+
+
+def test_a_concept_asks_two_or_three_questions() -> None:
+    for name in WHOLE:
+        assert 2 <= len(experiments.twin(name).questions) <= 3
+
+
+def test_an_answer_that_is_no_choice_is_refused() -> None:
+    nobody = Trained(None, None, None, (1.0, 0.5), {}, True)
+    question = Question("What then?", ("yes", "no"), lambda run: "yes" if run.losses[-1] < 1 else "perhaps", "Because.")
+    assert question.answered(nobody) == "yes"
+    with pytest.raises(ValueError, match="'What then\\?': the run's answer 'perhaps' is none of the choices 'yes', 'no'"):
+        question.answered(Trained(None, None, None, (1.0, 2.0), {}, True))
+
+
+# ---- a mistake -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_run_shows_the_mistake_and_the_concepts_own_run_does_not(name: str) -> None:
+    twin = experiments.twin(name)
+    mistake = twin.mistake
+    assert isinstance(mistake, Mistake)
+    run = trained(twin_of(twin, mistake))
+    assert mistake.shown(run)
+    assert len(mistake.seen(run)) > 60
+    assert not mistake.shown(trained(twin))
+
+
+def test_a_wrong_backward_can_lower_the_loss_and_is_not_taken_for_right() -> None:
+    twin = experiments.twin("chain_rule")
+    run = trained(twin_of(twin, twin.mistake))
+    assert run.losses[-1] < run.losses[0]
+    assert not run.agree
+
+
+# ---- exercises -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_an_exercise_names_a_function_of_the_hand_written_file(name: str) -> None:
+    exercises = experiments.twin(name).exercises
+    assert exercises
+    found = set()
+    for node in ast.parse(text(name)).body:
+        if isinstance(node, ast.FunctionDef):
+            found.add(node.name)
+        elif isinstance(node, ast.ClassDef):
+            found |= {f"{node.name}.{f.name}" for f in node.body if isinstance(f, ast.FunctionDef)}
+    assert {e.function for e in exercises} <= found
+    assert all(isinstance(e, Exercise) and all(h.endswith(".") for h in e.hints) for e in exercises)
+
+
+# ---- words ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("term", TERMS, ids=[t.term for t in TERMS])
+def test_a_term_is_introduced_where_the_glossary_says_and_not_used_before(term: Term) -> None:
+    assert term.is_in(words(term.concept)), "it is not in the lesson that introduces it"
+    path = [name for whole in WHOLE for name in curriculum.path(whole)]
+    too_early = [name for name in dict.fromkeys(path) if term.concept not in curriculum.path(name) and term.is_in(words(name))]
+    assert too_early == []
+
+
+def test_each_term_is_explained_once() -> None:
+    terms = [t.term for t in TERMS]
+    assert len(set(terms)) == len(terms)
+    assert {t.concept for t in TERMS} >= set(WHOLE)
+    assert all(t.said and len(t.meaning) > 10 for t in TERMS)
+
+
+def test_a_term_is_found_as_a_whole_word() -> None:
+    lr = next(t for t in TERMS if t.term == "lr")
+    assert lr.is_in("w ← w − lr · slope")
+    assert not lr.is_in("already")
+    assert Term("c", "c", "", "a curvature", "one_weight", "c = ").is_in("by c = 2")
