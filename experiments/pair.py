@@ -14,7 +14,8 @@ from experiments import curriculum
 from experiments.curriculum import entry
 from experiments.data.arrays import ArrayData, Split
 from experiments.data.changes import changed
-from experiments.judge.convert import to_numpy
+from experiments.judge.convert import weights_by_hand
+from experiments.judge.naming import Naming
 from experiments.lesson import Exercise, Mistake, Question
 from manual.concept import Concept as ManualConcept
 from torch_impl.module import Concept as TorchConcept
@@ -52,6 +53,8 @@ class Twin:
         manual: the class by hand.
         torch: its Lightning twin, with the same constructor arguments.
         data: the data module's class.
+        names: which tensor of torch each one by hand is, where it is called otherwise there: {"W1": "hidden.weight.T", "z1": "hidden"}. A
+            parameter may be the transpose, .T, of torch's; a value on the way is the output of a module. See experiments.judge.naming.
         needs: names of the concepts to read before.
         model: hyperparameters of the model that differ from the constructors'.
         data_args: arguments of the data module that differ from its constructor's.
@@ -78,6 +81,7 @@ class Twin:
     manual: type[ManualConcept]
     torch: type[TorchConcept]
     data: type[ArrayData]
+    names: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     model: Mapping[str, Any] = field(default_factory=dict)
     data_args: Mapping[str, Any] = field(default_factory=dict)
@@ -111,6 +115,12 @@ class Twin:
         for source, target in self.links.items():
             if not (source.startswith("data.") and target.startswith("model.")):
                 raise ValueError(f"a link goes from data.x to model.y, got {source} to {target}")
+        Naming(self.names)  # raises if they contradict each other
+
+    @property
+    def naming(self) -> Naming:
+        """`names`, ready to be applied."""
+        return Naming(self.names)
 
     def linked(self, data: ArrayData | None = None) -> dict[str, Any]:
         """The model's arguments that the data decide.
@@ -153,14 +163,19 @@ class Twin:
         return self.by_hand(theirs, dtype), theirs
 
     def by_hand(self, theirs: TorchConcept, dtype: str = "float64") -> ManualConcept:
-        """The hand-written twin of a torch module: the same hyperparameters, the same weights."""
+        """The hand-written twin of a torch module: the same hyperparameters, the same weights.
+
+        Raises:
+            ValueError: if `names` has one that a side does not have, or shapes do not fit.
+        """
         chosen = self.chosen(theirs)
         make: Callable[..., ManualConcept] = self.manual
         ours = make(**chosen, rng=np.random.default_rng(0), dtype=dtype)
-        ours.load_state_dict(to_numpy(dict(theirs.state_dict())))
-        learned = dict(theirs.named_parameters())
+        self.naming.check(ours, theirs)
+        ours.load_state_dict(weights_by_hand(self.naming, theirs))
+        learned = {self.naming.called(name): p.requires_grad for name, p in theirs.named_parameters()}
         for parameter, p in ours.named_parameters():
-            p.requires_grad = learned[parameter].requires_grad
+            p.requires_grad = learned[parameter]
         ours.train(theirs.training)
         return ours
 

@@ -132,6 +132,7 @@ WALK = replace(
     model={},
     trainer={},
     variants={"no baseline": {"baseline": False}},
+    names={},
     zero_gradient=(),
     foretold=True,
     figures=None,

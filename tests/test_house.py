@@ -264,14 +264,16 @@ def test_a_twin_holds_only_what_differs_from_the_defaults(entry: curriculum.Entr
         assert set(given) <= set(defaults)
     assert {k: v for k, v in twin.model.items() if v == inspect.signature(twin.torch).parameters[k].default} == {}
     assert {k: v for k, v in twin.data_args.items() if v == inspect.signature(twin.data).parameters[k].default} == {}
-    assert set(twin.zero_gradient) <= {n for n, _ in twin.build()[1].named_parameters()}
+    assert set(twin.zero_gradient) <= {n for n, _ in twin.build()[0].named_parameters()}
 
 
 @every_concept
 def test_names_and_shapes_of_parameters_are_equal(entry: curriculum.Entry) -> None:
-    ours, theirs = experiments.twin(entry.name).build()
-    assert [(n, p.shape) for n, p in ours.named_parameters()] == [(n, tuple(p.shape)) for n, p in theirs.named_parameters()]
-    assert list(ours.state_dict()) == list(theirs.state_dict())
+    twin = experiments.twin(entry.name)
+    ours, theirs = twin.build()
+    in_torch = twin.naming.by_hand(dict(theirs.named_parameters()))
+    assert [(n, p.shape) for n, p in ours.named_parameters()] == [(n, tuple(p.shape)) for n, p in in_torch.items()]
+    assert list(ours.state_dict()) == list(twin.naming.by_hand(theirs.state_dict()))
 
 
 def functions(body: list[ast.stmt]) -> list[str]:

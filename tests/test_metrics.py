@@ -11,7 +11,7 @@ import torch
 
 import experiments
 from experiments.judge.compare import as_array
-from experiments.judge.convert import to_torch
+from experiments.judge.convert import load_in_torch, to_torch
 from experiments.judge.noise import SharedNoise, share_hand, share_torch
 from experiments.lockstep.checks import data_for
 from manual.module import no_grad
@@ -28,7 +28,7 @@ def both(name: str, variant: str | None) -> tuple[Any, Any]:
     ours, theirs = experiments.twin(name).build(seed=1, variant=variant)
     rng = np.random.default_rng(2)
     ours.load_state_dict({**ours.state_dict(), **{n: p + rng.normal(0, 0.3, p.shape) for n, p in ours.named_parameters()}})
-    theirs.load_state_dict(to_torch(ours.state_dict()))
+    load_in_torch(experiments.twin(name).naming, theirs, ours.state_dict())
     share_hand(ours, SharedNoise(3))
     share_torch(theirs, SharedNoise(3))
     return ours, theirs

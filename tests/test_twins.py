@@ -13,7 +13,7 @@ import pytest
 import experiments
 from experiments import curriculum
 from experiments.judge.compare import ONE_STEP, errors, norm
-from experiments.judge.convert import to_numpy
+from experiments.judge.convert import weights_by_hand
 from experiments.judge.look import loss_of, objectives
 from experiments.judge.noise import SharedNoise, share_hand
 from experiments.lockstep.checks import data_for, one_step, trajectory
@@ -84,8 +84,8 @@ def gradients(
 def test_both_sides_hold_equal_parameters_under_equal_names_in_equal_order(name: str, variant: str | None, dtype: str) -> None:
     twin = experiments.twin(name)
     ours, theirs = twin.build(seed=5, dtype=dtype, variant=variant)
-    assert [n for n, _ in ours.named_parameters()] == [n for n, _ in theirs.named_parameters()]
-    a, b = ours.state_dict(), to_numpy(dict(theirs.state_dict()))
+    assert [n for n, _ in ours.named_parameters()] == [twin.naming.called(n) for n, _ in theirs.named_parameters()]
+    a, b = ours.state_dict(), weights_by_hand(twin.naming, theirs)
     assert list(a) == list(b)
     assert set(errors(a, b).values()) <= {0.0}  # an error is infinite where shape or dtype differ
     assert {p.dtype.name for p in ours.parameters()} == {dtype}
@@ -109,7 +109,7 @@ def test_loss_gradients_and_buffers_of_one_step_at_random_parameters(name: str, 
     judge, _ = one_step(experiments.twin(name), variant, Namespace(seed=4, dtype=dtype, device="cpu"))
     assert judge.failure is None
     assert judge.passed
-    assert set(judge.worst["gradient"]) == {n for n, _ in experiments.twin(name).build(variant=variant)[1].named_parameters()}
+    assert set(judge.worst["gradient"]) == {n for n, _ in experiments.twin(name).build(variant=variant)[0].named_parameters()}
     assert max(judge.error(kind) for kind in ("loss", "gradient", "buffer")) <= ONE_STEP[dtype]
 
 

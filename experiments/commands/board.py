@@ -111,14 +111,14 @@ class Board(pl.Callback):
             self.writer("compare").add_scalar(f"digits required/{kind}", digits(judge.tolerated(kind), judge.dtype), step)
 
     def _histograms(self, pl_module: pl.LightningModule, step: int) -> None:
-        """Weights of both sides, and the gradients of the step just taken."""
+        """Weights of both sides, and the gradients of the step just taken, all as they are called by hand."""
         hand, in_torch = self.lockstep.hand, self.lockstep.in_torch
         assert in_torch is not None
         for writer, parameters, gradients in (
-            (self.writer("manual"), hand.model.named_parameters(), hand.gradient),
-            (self.torch_writer, pl_module.named_parameters(), in_torch.gradient),
+            (self.writer("manual"), dict(hand.model.named_parameters()), hand.gradient),
+            (self.torch_writer, self.twin.naming.by_hand(dict(pl_module.named_parameters())), in_torch.gradient),
         ):
-            for name, p in parameters:
+            for name, p in parameters.items():
                 self._histogram(writer, f"weights/{name}", p, step)
                 if name in gradients:
                     self._histogram(writer, f"gradients/{name}", gradients[name], step)

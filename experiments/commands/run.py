@@ -37,6 +37,7 @@ from experiments.judge.raised import HandRaised
 from experiments.lockstep import DTYPES, LockStep, Mode
 from experiments.lockstep.quiet import quiet
 from experiments.pair import Twin
+from manual.trainer import configured
 
 CHECKPOINT = "last.ckpt"
 IN_CHECKPOINT = ("state_dict", "optimizer_states", "lr_schedulers", "loops", "callbacks", "global_step", "epoch")
@@ -257,10 +258,13 @@ def prepare(twin: Twin, arguments: list[str], resumed: dict[str, Any] | None, ch
         refuse_what_does_not_fit(twin, cli.model, cli.datamodule)
         cli.model.configure_optimizers()
         if resumed:
-            twin.by_hand(cli.model).load_state_dict(to_numpy(resumed["state_dict"]))  # raises ValueError if they do not fit
+            weights = to_numpy(twin.naming.by_hand(resumed["state_dict"]))
+            twin.by_hand(cli.model).load_state_dict(weights)  # raises ValueError if they do not fit
         if cli.config.compare.mode != "off":
             refuse_what_cannot_be_compared(cli)
-            cli.twin.by_hand(cli.model).configure_optimizers()
+            ours = cli.twin.by_hand(cli.model)
+            for optimizer in configured(ours.configure_optimizers())[0]:
+                twin.naming.refuse_steps_that_depend_on_the_side(ours, optimizer)
     except InputError:
         raise
     except ArgumentError as error:
@@ -295,7 +299,8 @@ def explain(error: Exception) -> str:
 
 def refuse_what_does_not_fit(twin: Twin, model: pl.LightningModule, data: ArrayData) -> None:
     """Raise InputError for a model that is empty, or that the data do not fit: a copy of it is shown the first of them."""
-    empty = [f"{name} {tuple(p.shape)}" for name, p in model.named_parameters() if p.numel() == 0]
+    parameters = twin.naming.by_hand(dict(model.named_parameters()))
+    empty = [f"{name} {tuple(p.shape)}" for name, p in parameters.items() if p.numel() == 0]
     if empty:
         raise InputError(f"every size of the model must be at least 1: nothing would be in {', '.join(empty)}")
     try:

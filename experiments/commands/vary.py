@@ -11,7 +11,7 @@ from experiments.commands.second import Alternative, NoSecondValue, alternatives
 from experiments.data.arrays import ArrayData, Split
 from experiments.data.rollout import RolloutData
 from experiments.judge.compare import ONE_STEP, Judge, errors
-from experiments.judge.convert import to_numpy
+from experiments.judge.convert import to_numpy, weights_by_hand
 from experiments.judge.nonfinite import NotFinite
 from experiments.judge.raised import HandRaised
 from experiments.lockstep import LockStep
@@ -91,7 +91,7 @@ def train(twin: Twin, options: argparse.Namespace) -> Seen:
     return Seen(
         lockstep.judge,
         {**lockstep.hand.model.state_dict(), **lockstep.metrics, "losses": [r.loss_manual for r in lockstep.records]},
-        {**to_numpy(dict(theirs.state_dict())), **to_numpy(trainer.callback_metrics), "losses": [r.loss_torch for r in lockstep.records]},
+        {**weights_by_hand(twin.naming, theirs), **to_numpy(trainer.callback_metrics), "losses": [r.loss_torch for r in lockstep.records]},
     )
 
 

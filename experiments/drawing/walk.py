@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
-from experiments.judge.convert import to_numpy, to_torch
+from experiments.judge.convert import load_in_torch, to_torch, weights_by_hand
+from experiments.judge.naming import Naming
 from manual.concept import Batch
 from manual.concept import Concept as ManualConcept
 from manual.trainer import Trainer
@@ -17,7 +19,7 @@ Path = dict[str, np.ndarray]
 """Of each parameter, by name, where it was before the first step and after every step: (steps + 1, ...)."""
 
 
-def walk(ours: ManualConcept, theirs: TorchConcept, batch: Batch, steps: int) -> tuple[Path, Path]:
+def walk(ours: ManualConcept, theirs: TorchConcept, batch: Batch, steps: int, names: Mapping[str, str] | None = None) -> tuple[Path, Path]:
     """Train both sides on this one batch, again and again, and take down where they are.
 
     Args:
@@ -25,13 +27,14 @@ def walk(ours: ManualConcept, theirs: TorchConcept, batch: Batch, steps: int) ->
         theirs: in torch; it starts from ours' parameters, in their dtype.
         batch: of arrays.
         steps: to take.
+        names: of the pair, where a parameter has two: see `Twin`.
 
     Returns:
         The paths by hand and in torch.
     """
-    theirs = theirs.double()
-    theirs.load_state_dict(to_torch(ours.state_dict()))
-    return walk_by_hand(ours, batch, steps), walk_in_torch(theirs, to_torch(batch), steps)
+    theirs, naming = theirs.double(), Naming(names or {})
+    load_in_torch(naming, theirs, ours.state_dict())
+    return walk_by_hand(ours, batch, steps), walk_in_torch(theirs, to_torch(batch), steps, naming)
 
 
 def walk_by_hand(model: ManualConcept, batch: Batch, steps: int) -> Path:
@@ -48,13 +51,13 @@ def walk_by_hand(model: ManualConcept, batch: Batch, steps: int) -> Path:
 
 
 @torch.enable_grad()
-def walk_in_torch(model: TorchConcept, batch: tuple[torch.Tensor, ...], steps: int) -> Path:
+def walk_in_torch(model: TorchConcept, batch: tuple[torch.Tensor, ...], steps: int, naming: Naming) -> Path:
     """The path of a bare torch loop."""
     configured: Any = model.configure_optimizers()
     optimizer, schedule = (
         (configured["optimizer"], configured["lr_scheduler"]["scheduler"]) if isinstance(configured, dict) else (configured, None)
     )
-    places = [to_numpy(dict(model.state_dict()))]
+    places = [weights_by_hand(naming, model)]
     for _ in range(steps):
         optimizer.zero_grad()
         loss: Any = model.training_step(batch, 0)
@@ -62,7 +65,7 @@ def walk_in_torch(model: TorchConcept, batch: tuple[torch.Tensor, ...], steps: i
         optimizer.step()
         if schedule is not None:
             schedule.step()
-        places.append(to_numpy(dict(model.state_dict())))
+        places.append(weights_by_hand(naming, model))
     return stacked(places)
 
 

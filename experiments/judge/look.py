@@ -15,6 +15,7 @@ import torch
 
 from experiments.judge.compare import as_array, error, norm
 from experiments.judge.convert import to_numpy
+from experiments.judge.naming import Naming
 from experiments.judge.nonfinite import watched
 from manual.concept import StraightLine
 from torch_impl.module import StraightLine as StraightLineInTorch
@@ -39,17 +40,19 @@ class Side(NamedTuple):
     gradients: Named
 
 
-def look(ours: Any, theirs: Any, batch: tuple[Any, ...], objective: str = "training_step") -> list[Row]:
-    """Forward and backward of both sides on one batch, tensor by tensor.
+def look(twin: Any, ours: Any, theirs: Any, batch: tuple[Any, ...], objective: str = "training_step") -> list[Row]:
+    """Forward and backward of both sides on one batch, tensor by tensor, under the names that they have by hand.
 
     Args:
+        twin: the pair, whose `names` say which is which.
         ours: a hand-written concept, at the weights that are looked at; its gradients are forgotten.
         theirs: its torch twin, at the same weights, on any device; left as it was.
         batch: of arrays.
         objective: the method of a batch that returns the loss.
     """
     tensors = tuple(torch.from_numpy(np.ascontiguousarray(a)).to(theirs.device) for a in batch)
-    hand, in_torch = by_hand(ours, batch, objective), by_autograd(theirs, tensors, objective)
+    way_back = "dL_d" if isinstance(ours, StraightLine) else "dL_d "
+    hand, in_torch = by_hand(ours, batch, objective), by_autograd(theirs, tensors, objective, twin.naming, way_back)
     rows = [row(name, False, hand.values, in_torch.values, 0.0) for name in in_order(hand.values, in_torch.values)]
     hand.gradients.pop("dL_d loss", None)  # which is 1
     largest = 0.0
@@ -170,16 +173,24 @@ def _watch(backward: Callable[..., Any], name: str, look: Callable[[str, Any], A
 # ---- in torch --------------------------------------------------------------------------------------
 
 
-def by_autograd(model: Any, batch: tuple[torch.Tensor, ...], objective: str) -> Side:
-    """Values and gradients of a torch concept; its own gradients and its buffers stay as they were."""
+def by_autograd(model: Any, batch: tuple[torch.Tensor, ...], objective: str, naming: Naming, way_back: str = "dL_d ") -> Side:
+    """Values and gradients of a torch concept, as they are called by hand; its own gradients and its buffers stay as they were.
+
+    Args:
+        model: the concept.
+        batch: of tensors.
+        objective: the method of a batch that returns the loss.
+        naming: of the pair.
+        way_back: what stands before the name of a value in the name of its gradient.
+    """
     buffers = {name: b.clone() for name, b in model.named_buffers()}
     log, model.log = vars(model).get("log"), lambda *args, **kwargs: None
     try:
         with torch.enable_grad(), default_dtype(model):
             values, loss = (
-                straight_values(model, batch) if isinstance(model, StraightLineInTorch) else module_values(model, batch, objective)
+                straight_values(model, batch) if isinstance(model, StraightLineInTorch) else module_values(model, batch, objective, naming)
             )
-            return side_of(model, values, loss)
+            return side_of(model, values, loss, naming, way_back)
     finally:
         del model.log
         if log is not None:
@@ -195,22 +206,23 @@ def straight_values(model: Any, batch: tuple[torch.Tensor, ...]) -> tuple[Named,
     return values, model.functions[1](list(values.values())[-1], y)
 
 
-def module_values(model: Any, batch: tuple[torch.Tensor, ...], objective: str) -> tuple[Named, torch.Tensor]:
+def module_values(model: Any, batch: tuple[torch.Tensor, ...], objective: str, naming: Naming) -> tuple[Named, torch.Tensor]:
     """The output of every module, and the loss."""
     calls = Calls()
-    with watched(model, calls.add):
+    with watched(model, lambda name, output: calls.add(naming.called(name), output)):
         loss = loss_of(model, batch, objective)
     return calls.named(), loss
 
 
-def side_of(model: Any, values: Named, loss: torch.Tensor) -> Side:
+def side_of(model: Any, values: Named, loss: torch.Tensor, naming: Naming, way_back: str) -> Side:
     """The gradients of what was computed."""
     learned = {name: p for name, p in model.named_parameters() if p.requires_grad}
     on_the_way = {name: v for name, v in values.items() if isinstance(v, torch.Tensor) and v.requires_grad}
     found = torch.autograd.grad(loss, [*on_the_way.values(), *learned.values()], allow_unused=True)
-    straight = "dL_d" if isinstance(model, StraightLineInTorch) else "dL_d "
-    names = [*(f"{straight}{name}" for name in on_the_way), *(f"gradient of {name}" for name in learned)]
-    gradients = {name: to_numpy(g) for name, g in zip(names, found, strict=True) if g is not None}
+    of_values, of_parameters = found[: len(on_the_way)], dict(zip(learned, found[len(on_the_way) :], strict=True))
+    gradients = {f"{way_back}{name}": to_numpy(g) for name, g in zip(on_the_way, of_values, strict=True) if g is not None}
+    there = naming.by_hand({name: g for name, g in of_parameters.items() if g is not None})
+    gradients |= {f"gradient of {name}": to_numpy(g) for name, g in there.items()}
     return Side({**{name: to_numpy(v) for name, v in values.items()}, "loss": to_numpy(loss)}, gradients)
 
 

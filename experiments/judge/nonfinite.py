@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from experiments.judge.compare import as_array
+from experiments.judge.naming import Naming
 
 
 class NotFinite(Exception):
@@ -31,7 +32,7 @@ def first_in(tensors: Mapping[str, Any]) -> str | None:
     return next((f"{name} ({kind_of(t)})" for name, t in tensors.items() if not is_finite(t)), None)
 
 
-def first_in_forward(model: Any, batch: tuple[Any, ...], by_hand: bool) -> str:
+def first_in_forward(model: Any, batch: tuple[Any, ...], naming: Naming | None = None) -> str:
     """Run training_step again, and name the first tensor in it that is not finite.
 
     The order is that of the computation: the batch, the parameters, every value on the way, the loss.
@@ -39,17 +40,24 @@ def first_in_forward(model: Any, batch: tuple[Any, ...], by_hand: bool) -> str:
     Args:
         model: a Concept of either side, with the weights and the noise that it had.
         batch: what it was given.
-        by_hand: which side it is.
+        naming: of the pair, if the model is torch's: tensors are called as they are by hand.
     """
+    parameters = dict(model.named_parameters())
     found = first_in({f"entry {i} of the batch": t for i, t in enumerate(batch)})
-    found = found or first_in({f"parameter {name}": p for name, p in model.named_parameters()})
+    found = found or first_in({f"parameter {name}": p for name, p in (naming.by_hand(parameters) if naming else parameters).items()})
     if found is None and hasattr(model, "values"):
         found = first_in(model.values(batch[0]))
     if found is None:
         seen: list[str] = []
-        with watched(model, lambda name, y: None if is_finite(y) else seen.append(f"the output of {name} ({kind_of(y)})")):
+
+        def see(name: str, y: Any) -> None:
+            if not is_finite(y):
+                called = naming.called(name) if naming else name
+                seen.append(f"{called if called != name else f'the output of {name}'} ({kind_of(y)})")
+
+        with watched(model, see):
             loss = model.training_step(batch, 0)
-        if by_hand:
+        if naming is None:
             model.forget()
         found = seen[0] if seen else f"the loss ({kind_of(loss)})"
     return found

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from experiments.judge.compare import CEILING, ONE_STEP, Judgement, Metrics, Round, errors, order_of
-from experiments.judge.convert import to_numpy, to_torch
+from experiments.judge.convert import load_in_torch, to_numpy, to_torch
 from experiments.judge.look import Row, look, objectives
 from experiments.judge.noise import SharedNoise, share_hand
 from experiments.judge.raised import HandRaised
@@ -47,7 +47,7 @@ class Again:
     def as_before(self) -> Iterator[Any]:
         """For the time of the `with`, torch has the weights with which it began the round; gives the first batch that it saw then."""
         now = {key: t.detach().clone() for key, t in self.module.state_dict().items()}
-        self.module.load_state_dict(to_torch(self.weights, self.module.device))
+        load_in_torch(self.twin.naming, self.module, self.weights)
         try:
             yield to_torch(self.batch, self.module.device)
         finally:
@@ -117,7 +117,7 @@ class Again:
         if self.lockstep.judge.dtype != "float32" or not gradient_is_off or not alone:
             return False
         theirs, noise_torch = in_double(self.twin, self.module, self.noise)
-        theirs.load_state_dict(to_torch(self.weights, theirs.device))
+        load_in_torch(self.twin.naming, theirs, self.weights)
         ours, noises = self.twin.by_hand(theirs), (SharedNoise(self.lockstep.seed), noise_torch)
         share_hand(ours, noises[0])
         batch = in_format(to_numpy(tuple(self.batch)), np.float64)
@@ -125,7 +125,7 @@ class Again:
         for objective in objectives(self.twin, theirs):
             for noise in noises:
                 noise.begin(self.lockstep.first_micro_batch)
-            rows += look(ours, theirs, batch, objective)
+            rows += look(self.twin, ours, theirs, batch, objective)
         return bool(rows) and all(r.error <= IN_FLOAT64 for r in rows)
 
     def explains_validation(self, held_out: Any, theirs: Metrics) -> bool:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from experiments.judge.compare import Round, Step
-from experiments.judge.convert import to_numpy
+from experiments.judge.convert import by_number
+from experiments.judge.naming import layout
 from experiments.judge.noise import SharedNoise, share_hand
 from experiments.judge.nonfinite import NotFinite
 from experiments.lockstep.state import lrs, mean, state_by_key
@@ -28,6 +29,7 @@ class HandRun:
         shadow: multiply every gradient entry by 1 ± its rounding before every step, to see what rounding can do.
 
     Attributes:
+        layouts: the parameters of each optimizer.
         rounding: of a shadow, each gradient's, as it was measured at the first step of the window; eps where nothing was measured.
     """
 
@@ -37,6 +39,7 @@ class HandRun:
         self.trainer = Trainer(**settings) if len(noises) == 1 else AllRanks(noises, **settings)
         self.trainer.attach(model)
         self.names = {id(p): name for name, p in model.named_parameters()}
+        self.layouts = [layout(model, optimizer) for optimizer in self.trainer.optimizers]
         self.gradient: dict[str, np.ndarray] = {}  # of the latest step, before clipping
         self.loss = 0.0  # the latest that was gone back from
         self.rounding: dict[str, float] = {}
@@ -145,17 +148,18 @@ class HandRun:
 
     # ---- weights and state -------------------------------------------------------------------------
 
-    def load(self, weights: Mapping[str, Any], states: Sequence[Mapping[int, Any]], options: Sequence[Any] | None = None) -> None:
+    def load(self, weights: Mapping[str, Any], states: Sequence[Mapping[str, Any]], options: Sequence[Any] | None = None) -> None:
         """Take over torch's weights and its optimizers' state, but not their options: a wrong step size must stay wrong.
 
         Args:
             weights: a state_dict.
-            states: what each optimizer remembers of each parameter.
+            states: what each optimizer remembers of each parameter, by its name.
             options: of each optimizer, the options of each of its groups; those that this run has, unless given.
         """
         self.model.load_state_dict(weights)
-        for optimizer, state, groups in zip(self.trainer.optimizers, states, options or self.options(), strict=True):
-            optimizer.load_state_dict({"state": state, "param_groups": groups})
+        for i, (optimizer, state) in enumerate(zip(self.trainer.optimizers, states, strict=True)):
+            groups = (options or self.options())[i]
+            optimizer.load_state_dict({"state": by_number(state, self.layouts[i]), "param_groups": groups})
 
     def options(self) -> list[list[dict[str, Any]]]:
         """Each optimizer's options, of each group of parameters, for the step to come."""
@@ -174,8 +178,9 @@ class HandRun:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where a checkpoint left off."""
-        saved = state["optimizers"]
-        self.load(state["model"], [o["state"] for o in saved], [o["param_groups"] for o in saved])
+        self.model.load_state_dict(state["model"])
+        for optimizer, saved in zip(self.trainer.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
         for schedule, of in zip(self.trainer.schedules, state["schedules"], strict=True):
             schedule.scheduler.load_state_dict(of)
         self.trainer.callback_metrics, self.perturbed = dict(state["metrics"]), int(state["perturbed"])
@@ -232,8 +237,3 @@ def rounding_factors(rng: np.random.Generator, like: np.ndarray, rounding: float
     """1 + eps or 1 − eps for each entry, or what stands for eps where rounding was measured to be more."""
     eps = max(float(np.finfo(like.dtype).eps), rounding)
     return np.where(rng.integers(0, 2, like.shape, dtype=np.int8) == 1, 1 + eps, 1 - eps).astype(like.dtype)
-
-
-def of_torch(module: Any, optimizers: Sequence[Any]) -> tuple[dict[str, Any], list[Any]]:
-    """Copies of torch's weights and of its optimizers' state, as `HandRun.load` takes them."""
-    return to_numpy(dict(module.state_dict())), [to_numpy(optimizer.state_dict()["state"]) for optimizer in optimizers]

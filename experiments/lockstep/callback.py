@@ -16,14 +16,13 @@ import torch
 
 from experiments.data.arrays import InputError
 from experiments.judge.compare import Judge, Round
-from experiments.judge.convert import to_numpy, to_torch
+from experiments.judge.convert import to_numpy, to_torch, weights_by_hand
 from experiments.judge.explain import explain, rows_of
 from experiments.judge.noise import SharedNoise, put, share_torch
 from experiments.judge.nonfinite import NotFinite, first_in_forward
 from experiments.judge.raised import raising
 from experiments.lockstep import ranks
 from experiments.lockstep.again import Again
-from experiments.lockstep.by_hand import of_torch
 from experiments.lockstep.in_torch import TorchRun
 from experiments.lockstep.judging import Judging, Mode, Record
 from experiments.lockstep.rollouts import judge_rollout
@@ -97,10 +96,11 @@ class LockStep(Judging, pl.Callback):
         ieee_arithmetic()
         self.dtype = DTYPES[trainer.precision]
         self.judge = Judge(self.dtype, self.twin.zero_gradient, self.twin.foretold)
-        self.in_torch = TorchRun(trainer, pl_module)
         if trainer.is_global_zero:
             self.runs = [self.hand_run(trainer, pl_module, shadow) for shadow in ((False, True) if self.mode == "free" else (False,))]
-        self.frozen = to_numpy({name: p for name, p in pl_module.named_parameters() if not p.requires_grad})
+        self.in_torch = TorchRun(trainer, pl_module, self.twin.naming, self.hand.layouts if self.runs else None)
+        frozen = {name: p for name, p in pl_module.named_parameters() if not p.requires_grad}
+        self.frozen = to_numpy(self.twin.naming.by_hand(frozen))
         self.window_begins = True
         if self._resumed is not None:
             self._go_on(self._resumed)
@@ -122,7 +122,7 @@ class LockStep(Judging, pl.Callback):
         if self.comparing and self.watching and self.batches:
             self.judge_round(trainer, pl_module)
         if self.comparing and self.mode == "spot":
-            self.hand.model.load_state_dict(to_numpy(dict(pl_module.state_dict())))
+            self.hand.model.load_state_dict(weights_by_hand(self.twin.naming, pl_module))
 
     # ---- a batch ---------------------------------------------------------------------------------
 
@@ -142,9 +142,9 @@ class LockStep(Judging, pl.Callback):
 
     def _round_begins(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch_idx: int) -> None:
         self.first_micro_batch, self.first_batch_idx, self.first_step = self.micro_batches, batch_idx, trainer.global_step
-        if not self.comparing:
+        if not self.comparing or self.in_torch is None:
             return
-        self.before = of_torch(pl_module, trainer.optimizers)
+        self.before = self.in_torch.copies()
         if self.mode == "spot":
             options = None if pl_module.automatic_optimization else [to_numpy(o.state_dict()["param_groups"]) for o in trainer.optimizers]
             self.hand.load(*self.before, options)
@@ -223,7 +223,7 @@ class LockStep(Judging, pl.Callback):
             self.in_torch.release()
         pl_module.log = lambda *args, **kwargs: None  # type: ignore[method-assign]
         with torch.no_grad():
-            theirs = first_in_forward(pl_module, self.batch, by_hand=False)
+            theirs = first_in_forward(pl_module, self.batch, self.twin.naming)
         del pl_module.log
         message = f"step {trainer.global_step}: {what}; first not finite: torch: {theirs}"
         if self.watching and self.comparing:
@@ -246,7 +246,7 @@ class LockStep(Judging, pl.Callback):
             if model.automatic_optimization and np.isfinite(model.training_step(batch, 0)):
                 return "nothing"
             noise.begin(self.micro_batches)
-            return first_in_forward(model, batch, by_hand=True)
+            return first_in_forward(model, batch)
 
     # ---- validation ------------------------------------------------------------------------------
 
@@ -277,7 +277,7 @@ class LockStep(Judging, pl.Callback):
         if not self.comparing:
             return
         if self.mode == "spot":
-            self.hand.model.load_state_dict(to_numpy(dict(pl_module.state_dict())))
+            self.hand.model.load_state_dict(weights_by_hand(self.twin.naming, pl_module))
         when = f"the validation after step {trainer.global_step - 1}"
         with np.errstate(all="ignore"), raising(when, self.twin.name):
             (self.metrics, ours), *shadow = [run.validate(held_out) for run in self.runs]

@@ -12,7 +12,7 @@ import numpy as np
 
 from experiments.data.arrays import ArrayData
 from experiments.judge.compare import ONE_STEP, Judge, Step
-from experiments.judge.convert import to_numpy, to_torch
+from experiments.judge.convert import load_in_torch, to_numpy, to_torch
 from experiments.judge.look import Row, intermediates, look, loss_of, objectives
 from experiments.judge.noise import SharedNoise, share_hand, share_torch
 from experiments.judge.nonfinite import NotFinite
@@ -59,7 +59,7 @@ def at_random(twin: Twin, variant: str | None, options: argparse.Namespace) -> A
     state = {name: p + rng.normal(0, 0.3, p.shape).astype(options.dtype) for name, p in ours.named_parameters()}
     state.update({name: np.zeros_like(state[name]) for name in getattr(options, "zero", ()) if name in state})
     ours.load_state_dict({**ours.state_dict(), **state})
-    theirs.load_state_dict(to_torch(ours.state_dict()))
+    load_in_torch(twin.naming, theirs, ours.state_dict())
     theirs = theirs.to(options.device)
     batches = [tuple(a.astype(options.dtype) if a.dtype.kind == "f" else a for a in batch) for batch in data.two_batches(theirs)]
     noises = SharedNoise(options.seed), SharedNoise(options.seed)
@@ -81,7 +81,7 @@ def one_step(twin: Twin, variant: str | None, options: argparse.Namespace) -> tu
                 judge_objective(judge, pair, index, objective)
             pair.begin()
             with raising("at random weights", twin.name):
-                rows = look(pair.ours, pair.theirs, pair.batches[0], objective)
+                rows = look(pair.twin, pair.ours, pair.theirs, pair.batches[0], objective)
             if (judgement := judge.intermediates("one step", *intermediates(rows))).beyond:
                 judge.convict(judgement)
     except HandRaised as error:
@@ -98,9 +98,9 @@ def judge_objective(judge: Judge, pair: AtRandom, index: int, objective: str) ->
     """
     ours, theirs = pair.ours, pair.theirs
     loss, by_hand = two_by_hand(ours, pair.batches, objective)
-    loss_torch, gradient = two_in_torch(theirs, pair.batches, objective)
+    loss_torch, gradient = two_in_torch(pair.twin, theirs, pair.batches, objective)
     saved = theirs.state_dict()
-    buffers = {n: b for n, b in theirs.named_buffers() if n in saved}
+    buffers = pair.twin.naming.by_hand({n: b for n, b in theirs.named_buffers() if n in saved})
     step = Step(loss, by_hand, {}, dict(ours.named_buffers()), optimizer=index)
     judgement = judge.step(0, step, Step(loss_torch, gradient, {}, buffers, optimizer=index))
     if judgement.beyond and judge.raise_floor(rounding_of_two(pair, objective, (loss, by_hand), (loss_torch, gradient))):
@@ -118,13 +118,13 @@ def two_by_hand(ours: Any, batches: Sequence[Any], objective: str) -> tuple[floa
     return sum(losses), {n: p.grad.copy() for n, p in ours.named_parameters() if p.has_grad}
 
 
-def two_in_torch(theirs: Any, batches: Sequence[Any], objective: str) -> tuple[float, dict[str, np.ndarray]]:
+def two_in_torch(twin: Twin, theirs: Any, batches: Sequence[Any], objective: str) -> tuple[float, dict[str, np.ndarray]]:
     """The same by autograd."""
     losses: list[Any] = [loss_of(theirs, to_torch(batch, theirs.device), objective) for batch in batches]
     for factor, value in zip(reversed(FACTORS), reversed(losses), strict=True):
         (factor * value).backward()
     gradient = {n: p.grad for n, p in theirs.named_parameters() if p.grad is not None}
-    return sum(float(value.detach()) for value in losses), to_numpy(gradient)
+    return sum(float(value.detach()) for value in losses), to_numpy(twin.naming.by_hand(gradient))
 
 
 def rounding_of_two(pair: AtRandom, objective: str, hand: Any, in_torch: Any) -> float:
@@ -143,7 +143,7 @@ def rounding_of_two(pair: AtRandom, objective: str, hand: Any, in_torch: Any) ->
     if dtype == "float32":
         double, own = floor.in_double(pair.twin, pair.theirs, noise)
         own.begin(0)
-        truth_of_torch = two_in_torch(double, batches, objective)
+        truth_of_torch = two_in_torch(pair.twin, double, batches, objective)
     limits = floor.LIMIT_BY_HAND[dtype], floor.LIMIT[dtype]
     hand, in_torch = ((np.asarray(loss, dtype), gradients) for loss, gradients in (hand, in_torch))
     return floor.rounding(hand, truth, limits[0], in_torch, truth_of_torch, limits[1])
@@ -154,7 +154,7 @@ def rows_at_random(twin: Twin, variant: str | None, options: argparse.Namespace)
     pair, rows = at_random(twin, variant, options), list[Row]()
     for objective in objectives(twin, pair.ours):
         pair.begin()
-        rows = look(pair.ours, pair.theirs, pair.batches[0], objective)
+        rows = look(twin, pair.ours, pair.theirs, pair.batches[0], objective)
         if any(not r.error <= ONE_STEP[options.dtype] for r in rows):
             break
     return rows

@@ -44,13 +44,13 @@ def rounding_of_step(twin: Any, module: Any, batch: Any, noise: SharedNoise, mic
     dtype_name = str(dtype).removeprefix("torch.")
     if np.finfo(WIDER[dtype_name]).eps < np.finfo(dtype_name).eps:
         return max((from_the_truth(twin, module, name, batch, noise, micro_batch) for name in names), default=0.0)
-    return rounding_of_sums(module, names, batch, noise, micro_batch)
+    return rounding_of_sums(twin, module, names, batch, noise, micro_batch)
 
 
 def from_the_truth(twin: Any, module: Any, objective: str, batch: Any, noise: SharedNoise, micro_batch: int) -> float:
     """How far either side is from what the hand-written side finds in a wider format; what is no rounding does not count."""
     noise.begin(micro_batch)
-    in_torch = loss_and_gradients(module, batch, objective)
+    in_torch = loss_and_gradients(twin, module, batch, objective)
     dtype = in_torch[0].dtype.name
     try:
         hand, truth = (pass_by_hand(twin, module, objective, batch, noise, micro_batch, d) for d in (dtype, WIDER[dtype]))
@@ -60,7 +60,7 @@ def from_the_truth(twin: Any, module: Any, objective: str, batch: Any, noise: Sh
         return rounding(hand, truth, LIMIT_BY_HAND[dtype], in_torch, truth, LIMIT[dtype])
     double, own = in_double(twin, module, noise)
     own.begin(micro_batch)
-    truth_torch = loss_and_gradients(double, tuple(t.double() if t.is_floating_point() else t for t in batch), objective)
+    truth_torch = loss_and_gradients(twin, double, tuple(t.double() if t.is_floating_point() else t for t in batch), objective)
     return rounding(hand, truth, LIMIT_BY_HAND[dtype], in_torch, truth_torch, LIMIT[dtype])
 
 
@@ -110,11 +110,12 @@ ORDERS = 4
 """How many orders of the rows are tried: what one of them shows may by chance be little."""
 
 
-def rounding_of_sums(module: Any, names: Sequence[str], batch: Any, noise: SharedNoise, micro_batch: int) -> float:
+def rounding_of_sums(twin: Any, module: Any, names: Sequence[str], batch: Any, noise: SharedNoise, micro_batch: int) -> float:
     """The largest error, of a loss and of any gradient, between the rows' own order and others; 0 where the order matters otherwise.
 
     Args:
-        module: a LightningModule; left as it was.
+        twin: the pair.
+        module: its LightningModule; left as it was.
         names: of its losses: methods of a batch.
         batch: of tensors whose first axis counts the same rows.
         noise: what the module draws from; its draws go with the rows.
@@ -123,26 +124,26 @@ def rounding_of_sums(module: Any, names: Sequence[str], batch: Any, noise: Share
     n = len(batch[0]) if batch and batch[0].ndim else 0
     if n < 2 or any(t.ndim == 0 or len(t) != n for t in batch):
         return 0.0
-    return max((rounding_of_one(module, objective, batch, noise, micro_batch) for objective in names), default=0.0)
+    return max((rounding_of_one(twin, module, objective, batch, noise, micro_batch) for objective in names), default=0.0)
 
 
-def rounding_of_one(module: Any, objective: str, batch: Any, noise: SharedNoise, micro_batch: int) -> float:
+def rounding_of_one(twin: Any, module: Any, objective: str, batch: Any, noise: SharedNoise, micro_batch: int) -> float:
     """The same of one objective."""
     noise.begin(micro_batch)
-    loss, gradients = loss_and_gradients(module, batch, objective)
+    loss, gradients = loss_and_gradients(twin, module, batch, objective)
     worst = 0.0
     for i in range(ORDERS):
         order = np.random.Generator(np.random.Philox(key=2, counter=[0, 0, 0, i])).permutation(len(batch[0]))
         noise.begin(micro_batch)
         with noise.in_order(order):
             shuffled = tuple(t[torch.from_numpy(order).to(t.device)] for t in batch)
-            loss_too, gradients_too = loss_and_gradients(module, shuffled, objective)
+            loss_too, gradients_too = loss_and_gradients(twin, module, shuffled, objective)
         found = max([error(loss_too, loss), *errors(gradients_too, gradients).values()])
         worst = max(worst, found if found < LIMIT[loss.dtype.name] else 0.0)
     return worst
 
 
-def loss_and_gradients(module: Any, batch: Any, objective: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def loss_and_gradients(twin: Any, module: Any, batch: Any, objective: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Of the parameters."""
-    side = by_autograd(module, batch, objective)
+    side = by_autograd(module, batch, objective, twin.naming)
     return side.values["loss"], {name: g for name, g in side.gradients.items() if name.startswith("gradient of ")}

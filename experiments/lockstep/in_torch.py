@@ -1,7 +1,11 @@
-"""The torch side in training: Lightning trains, and every step, every loss and everything that is logged is taken down."""
+"""The torch side in training: Lightning trains, and every step, every loss and everything that is logged is taken down.
+
+Tensors are called as they are by hand.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -9,6 +13,8 @@ import pytorch_lightning as pl
 import torch
 
 from experiments.judge.compare import Round, Step
+from experiments.judge.convert import to_numpy, weights_by_hand
+from experiments.judge.naming import Layout, Naming, layout
 from experiments.judge.nonfinite import NotFinite, first_in
 from experiments.lockstep.state import lrs, mean, state_by_key
 
@@ -19,10 +25,14 @@ class TorchRun:
     Args:
         trainer: Lightning's, with its optimizers made.
         module: the LightningModule.
+        naming: of the pair.
+        by_hand: the parameters of each optimizer by hand, where there are any.
     """
 
-    def __init__(self, trainer: pl.Trainer, module: Any) -> None:
-        self.trainer, self.module = trainer, module
+    def __init__(self, trainer: pl.Trainer, module: Any, naming: Naming, by_hand: Sequence[Layout] | None = None) -> None:
+        self.trainer, self.module, self.naming = trainer, module, naming
+        self.layouts = [layout(module, optimizer) for optimizer in trainer.optimizers]
+        self.layouts_by_hand: Sequence[Layout | None] = by_hand or [None] * len(self.layouts)
         self.names: dict[Any, str] = {p: name for name, p in module.named_parameters()}
         self.saved = set(module.state_dict())
         self.gradient: dict[str, torch.Tensor] = {}  # of the latest step, before clipping
@@ -78,8 +88,18 @@ class TorchRun:
         self.gradient = {name: g.clone() for name, g in gradient.items()} if changes else gradient
         self.losses, self.taken = [mean(self.losses)], True
 
+    def copies(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Of the weights and of what each optimizer remembers, as `HandRun.load` takes them."""
+        states = [self._state(i, optimizer) for i, optimizer in enumerate(self.trainer.optimizers)]
+        return weights_by_hand(self.naming, self.module), to_numpy(states)
+
+    def _state(self, index: int, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+        state = {self.names[p]: s for p, s in optimizer.state.items()}
+        return self.naming.state_by_hand(state, self.layouts[index], self.layouts_by_hand[index])
+
     def _gradient(self, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-        return {self.names[p]: p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None}
+        found = {self.names[p]: p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None}
+        return self.naming.by_hand(found)
 
     def _enter(self, *_: Any) -> None:
         self.depth += 1
@@ -89,21 +109,20 @@ class TorchRun:
         if self.depth:
             return
         if self.module.automatic_optimization:  # then there is no other step before this one is judged
-            parameters: dict[str, Any] = dict(self.module.named_parameters())
+            parameters: dict[str, Any] = {name: p.detach() for name, p in self.module.named_parameters()}
             buffers = dict(self.module.named_buffers())
         else:
             self.gradient = {name: g.clone() for name, g in self._gradient(optimizer).items()}
             parameters = {name: p.detach().clone() for name, p in self.module.named_parameters()}
             buffers = {name: b.clone() for name, b in self.module.named_buffers()}
-        state = state_by_key({self.names[p]: s for p, s in optimizer.state.items()})
         saved = {name: b for name, b in buffers.items() if name in self.saved}
         self.steps.append(
             Step(
                 mean(self.losses[:1] if self.taken else self.losses),
                 self.gradient,
-                parameters,
-                saved,
-                {**state, "lr": lrs(optimizer)},
+                self.naming.by_hand(parameters),
+                self.naming.by_hand(saved),
+                {**state_by_key(self._state(index, optimizer)), "lr": lrs(optimizer)},
                 index,
             )
         )

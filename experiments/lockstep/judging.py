@@ -17,7 +17,7 @@ from experiments.judge.noise import SharedNoise, share_hand
 from experiments.judge.raised import raising
 from experiments.lockstep import ranks
 from experiments.lockstep.again import Again
-from experiments.lockstep.by_hand import HandRun, of_torch
+from experiments.lockstep.by_hand import HandRun
 from experiments.lockstep.in_torch import TorchRun
 from experiments.pair import Twin
 
@@ -53,7 +53,7 @@ class Judging:
     noise: SharedNoise
     dtype: str
     frozen: dict[str, np.ndarray]  # parameters that do not learn, as they were
-    before: tuple[dict[str, Any], list[Any]]  # torch's weights and optimizers' state when the round began
+    before: tuple[dict[str, Any], list[Any]]  # torch's weights and optimizers' state when the round began, as they are called by hand
     options_before: list[Any]  # of the optimizers by hand
     first_micro_batch: int  # of the round, as those below
     first_batch_idx: int
@@ -95,7 +95,10 @@ class Judging:
         if self.plain_sgd is not None:
             sgd = manual.optim.SGD(model.parameters(), lr=self.plain_sgd)
             model.configure_optimizers = lambda: sgd  # type: ignore[method-assign]
-        return HandRun(model, settings, [SharedNoise(self.seed, rank) for rank in range(trainer.world_size)], shadow)
+        run = HandRun(model, settings, [SharedNoise(self.seed, rank) for rank in range(trainer.world_size)], shadow)
+        for optimizer in run.trainer.optimizers:
+            self.twin.naming.refuse_steps_that_depend_on_the_side(model, optimizer)
+        return run
 
     def look(self, pl_module: Any, batch: Any, micro_batch: int, weights: dict[str, Any]) -> list[Row]:
         """Every value and every gradient of both sides on one batch, the hand-written side at these weights."""
@@ -107,7 +110,7 @@ class Judging:
             for side in (noise, self.noise):
                 side.begin(micro_batch)
             with np.errstate(all="ignore"), raising(f"step {self.first_step}", self.twin.name):
-                rows += look(model, pl_module, tuple(to_numpy(t) for t in batch), objective)
+                rows += look(self.twin, model, pl_module, tuple(to_numpy(t) for t in batch), objective)
         self.noise.begin(self.micro_batches)
         return rows
 
@@ -132,13 +135,13 @@ class Judging:
             self._measure_rounding(judgements)
         self.window_begins = False
         if self._is_new(beyond) and again.explains(beyond, ours, theirs):
-            self._new_window(trainer, pl_module)
+            self._new_window()
         else:
             for judgement in beyond:
                 self._convict(again, judgement, judgements.index(judgement), ours, theirs)
             self._judge_intermediates()
             if self.mode == "free" and self.judge.exhausted:
-                self._new_window(trainer, pl_module)
+                self._new_window()
         for i, (a, b, found) in enumerate(zip(ours.steps, theirs.steps, judgements, strict=False)):
             loss, gradient, parameter = (found.worst(kind) for kind in ("loss", "gradient", "parameter"))
             self.records.append(Record(self.first_step + i, a.loss, b.loss, loss, gradient, parameter, b.optimizer))
@@ -192,9 +195,10 @@ class Judging:
                 self.lines = explain(rows_of(judgement, hand, in_torch), self.dtype, max(judgement.tolerances.values()))
         self.judge.convict(judgement)
 
-    def _new_window(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def _new_window(self) -> None:
         """Copy torch's weights and optimizer state over, and begin again."""
+        assert self.in_torch is not None
         for run in self.runs:
-            run.load(*of_torch(pl_module, trainer.optimizers))
+            run.load(*self.in_torch.copies())
         self.judge.new_window()
         self.window_begins = True

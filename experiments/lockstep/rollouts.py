@@ -9,7 +9,7 @@ import numpy as np
 
 from experiments.data.rollout import Rollout, RolloutData
 from experiments.judge.compare import Judge, Tensors, as_array, error
-from experiments.judge.convert import to_numpy
+from experiments.judge.convert import weights_by_hand
 from experiments.judge.explain import explain, rows_of
 from experiments.judge.look import Row
 from experiments.judge.raised import raising
@@ -22,7 +22,7 @@ def judge_rollout(lockstep: Any, trainer: Any, pl_module: Any) -> None:
     if not (lockstep.comparing and isinstance(data, RolloutData) and data.rollout is not None):
         return
     if lockstep.mode == "spot":
-        lockstep.hand.model.load_state_dict(to_numpy(dict(pl_module.state_dict())))
+        lockstep.hand.model.load_state_dict(weights_by_hand(lockstep.twin.naming, pl_module))
     when, judge = f"the rollout before step {trainer.global_step}", lockstep.judge
     with np.errstate(all="ignore"), raising(when, lockstep.twin.name):
         heard = Hearing(when, data.rollout, judge, *(run.model for run in lockstep.runs))

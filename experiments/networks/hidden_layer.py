@@ -12,10 +12,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from experiments import run
 from experiments.data.arrays import ArrayData, Split
 from experiments.drawing.figure import TWO_CLASSES, figure
+from experiments.judge.convert import to_numpy
 from experiments.pair import Twin
 from manual.networks.hidden_layer import HiddenLayer as Manual
 from manual.networks.hidden_layer import forward
@@ -197,12 +199,60 @@ def outputs(p: Mapping[str, Array]) -> tuple[tuple[str, Callable[[Array], Array]
     return ("with ReLU", lambda q: forward(q, **p)["z2"]), ("without ReLU", lambda q: without_relu(q, **p))
 
 
+def shapes(manual: Manual, torch_module: Torch, data: ArrayData, shown: int = 16) -> Figure:
+    """x W1 as it is written by hand, and as torch stores and computes it, with one unit outlined."""
+    x, W1, weight = data.split.train[0], manual.W1.data[:, :shown], to_numpy(torch_module.hidden.weight)[:shown]
+    units, of = len(weight), torch_module.hidden.out_features
+    unit = int(np.abs(weight).min(axis=1).argmax())  # neither of its two numbers is pale
+    by_hand, in_torch = x @ W1, x @ weight.T
+    fig, axes = figure(
+        "One multiplication, stored in two ways (blue: above 0, orange: below). x holds the four corners, a row each. By hand W1 is "
+        f"(2, {of}): a column for each of the {of} units; outlined is that of unit {unit}. torch stores hidden.weight as ({of}, 2): a row "
+        "for each unit. Its transpose, hidden.weight.T, has columns where that has rows; no number has changed, and it is the same "
+        f"picture as W1. The products are the same too: they differ by {np.abs(by_hand - in_torch).max():.0g} at most. A column of a "
+        "product, outlined, is what one unit makes of the four corners before its bias is added."
+        + (f" (Only {units} units are drawn.)" if units < of else ""),
+        size=(10.0, 4.2),
+    )
+    at = {"stored": 0, "x": 8, "weight": 13, "product": 16 + max(units, 7)}
+    panels: tuple[tuple[str, Array, float, float, Callable[[int], tuple[float, ...]] | None], ...] = (
+        ("by hand:\nx (4, 2)", x, at["x"], 0, None),
+        (f"W1 (2, {of})", W1, at["weight"], 1, lambda u: (u, 0, 1, 2)),
+        (f"x @ W1 (4, {of})", by_hand, at["product"], 0, lambda u: (u, 0, 1, 4)),
+        (f"torch stores\nhidden.weight ({of}, 2)", weight, at["stored"], 0, lambda u: (0, u, 2, 1)),
+        ("in torch:\nx (4, 2)", x, at["x"], 8, None),
+        (f"hidden.weight.T (2, {of})", weight.T, at["weight"], 9, lambda u: (u, 0, 1, 2)),
+        (f"x @ hidden.weight.T (4, {of})", in_torch, at["product"], 8, lambda u: (u, 0, 1, 4)),
+    )
+    for title, matrix, left, top, place in panels:
+        draw_matrix(axes[0, 0], title, matrix, left, top, place(unit) if place else None)
+    for row in (2, 10):
+        axes[0, 0].text(at["weight"] - 1.5, row, "@", ha="center", va="center", fontsize=12)
+        axes[0, 0].text(at["product"] - 1.5, row, "=", ha="center", va="center", fontsize=12)
+    axes[0, 0].set(xlim=(-2, at["product"] + max(units, 7) + 0.5), ylim=(max(units, 12) + 0.5, -2.5), aspect="equal")
+    axes[0, 0].axis("off")
+    return fig
+
+
+def draw_matrix(ax: Axes, title: str, matrix: Array, left: float, top: float, outlined: tuple[float, ...] | None) -> None:
+    """A square for each number, from the corner at (left, top); `outlined` is a part of it: column, row, width and height."""
+    rows, columns = matrix.shape
+    most = max(float(np.abs(matrix).max()), 1e-30)
+    ax.imshow(matrix, cmap=BETWEEN, vmin=-most, vmax=most, extent=(left, left + columns, top + rows, top), interpolation="nearest")
+    ax.text(left + columns / 2, top - 0.3, title, ha="center", va="bottom")
+    ax.add_patch(Rectangle((left, top), columns, rows, fill=False, edgecolor="0.6", linewidth=0.8))
+    if outlined is not None:
+        column, row, width, height = outlined
+        ax.add_patch(Rectangle((left + column, top + row), width, height, fill=False, edgecolor="black", linewidth=2, zorder=5))
+
+
 def before(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
-    """The principle, on two units; and the untrained network."""
+    """The principle, on two units; the untrained network; and how either side stores it."""
     return {
         "folding the plane": folding(data),
         "decision regions": decision_regions(manual, data, state="untrained"),
         "the folded sheet": sheet(manual, data, state="untrained"),
+        "shapes": shapes(manual, torch_module, data),
     }
 
 
@@ -243,11 +293,18 @@ See it fail: `python -m experiments run hidden_layer --model.hidden 2` (and with
 
 TEXT = {"why no line will do": NO_LINE, "why sixteen units": HOW_MANY}
 
+NAMES = {
+    "W1": "hidden.weight.T", "b1": "hidden.bias", "W2": "output.weight.T", "b2": "output.bias",
+    "z1": "hidden", "h": "relu", "z2": "output",
+}  # fmt: skip
+"""What each parameter, and each value on the way, is called in torch."""
+
 TWIN = Twin(
     name="hidden_layer",
     manual=Manual,
     torch=Torch,
     data=Corners,
+    names=NAMES,
     needs=("chain_rule",),
     trainer={"max_epochs": 300, "check_val_every_n_epoch": 10},
     sgd_lr=0.5,

@@ -179,7 +179,9 @@ class PairsInTorch(InTorch):
 
 
 NAMED = experiments.twin("hidden_layer")  # its place in the curriculum is borrowed
-GRAPH = replace(NAMED, manual=GraphByHand, torch=GraphInTorch, data=Graph, data_args={}, model={}, variants={}, figures=None, before=None)
+GRAPH = replace(
+    NAMED, manual=GraphByHand, torch=GraphInTorch, data=Graph, data_args={}, model={}, names={}, variants={}, figures=None, before=None
+)
 LINKS = {"data.width": "model.width", "data.classes": "model.classes"}
 PAIRS = replace(
     GRAPH, manual=PairsByHand, torch=PairsInTorch, data=Pairs, links=LINKS, zero_gradient=("fc.bias",), trainer={}, sgd_lr=0.002

@@ -18,7 +18,7 @@ import experiments
 from experiments import curriculum
 from experiments.data.arrays import ArrayData
 from experiments.drawing.figure import Captioned, with_caption
-from experiments.judge.convert import to_torch
+from experiments.judge.convert import load_in_torch
 from experiments.lockstep.checks import data_for
 from experiments.pair import Twin
 from manual.trainer import Trainer
@@ -31,7 +31,7 @@ def barely_trained(twin: Twin, data: ArrayData, dtype: str, steps: int = 3) -> t
     ours, theirs = twin.build(dtype=dtype)
     batch = tuple(a.astype(dtype) if a.dtype.kind == "f" else a for a in data.two_batches(theirs)[0])
     Trainer(max_epochs=steps).fit(ours, [batch])
-    theirs.load_state_dict(to_torch(ours.state_dict()))
+    load_in_torch(twin.naming, theirs, ours.state_dict())
     return ours.eval(), theirs.eval()
 
 

@@ -34,7 +34,7 @@ ALL = [e.name for e in curriculum.entries()]
 def rows_of(twin: Twin, objective: str = "training_step") -> list[Row]:
     pair = at_random(twin, None, OPTIONS)
     pair.begin()
-    return look(pair.ours, pair.theirs, pair.batches[0], objective)
+    return look(pair.twin, pair.ours, pair.theirs, pair.batches[0], objective)
 
 
 # ---- right pairs -------------------------------------------------------------------------------------
@@ -68,7 +68,7 @@ def test_the_order_is_that_of_computation_and_then_of_the_way_back() -> None:
 def test_a_module_that_is_called_again_is_told_apart_and_a_look_leaves_nothing_behind() -> None:
     pair = at_random(PLAYERS, None, OPTIONS)
     before = {n: b.copy() for n, b in pair.ours.state_dict().items()}
-    names = [r.name for r in look(pair.ours, pair.theirs, pair.batches[0], "d_loss")]
+    names = [r.name for r in look(pair.twin, pair.ours, pair.theirs, pair.batches[0], "d_loss")]
     assert {"d.0", "d.0 (2)", "dL_d d.2", "dL_d d.2 (2)", "gradient of d.0.weight"} <= set(names)
     assert names.index("dL_d d.2 (2)") < names.index("dL_d d.2")  # last call first
     assert all(np.array_equal(before[n], b) for n, b in pair.ours.state_dict().items())
@@ -80,7 +80,7 @@ def test_a_module_that_is_called_again_is_told_apart_and_a_look_leaves_nothing_b
 def test_statistics_that_a_forward_moves_are_put_back() -> None:
     pair = at_random(CNN, None, OPTIONS)
     before = [to_numpy(dict(side.named_buffers())) for side in (pair.ours, pair.theirs)]
-    look(pair.ours, pair.theirs, pair.batches[0])
+    look(pair.twin, pair.ours, pair.theirs, pair.batches[0])
     for side, buffers in zip((pair.ours, pair.theirs), before, strict=True):
         assert same(to_numpy(dict(side.named_buffers())), buffers)
 

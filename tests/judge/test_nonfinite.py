@@ -10,6 +10,7 @@ import torch
 
 import experiments
 from experiments.judge.convert import to_torch
+from experiments.judge.naming import Naming
 from experiments.judge.nonfinite import first_in, first_in_forward, is_finite, kind_of, watched
 from manual import nn
 
@@ -31,8 +32,8 @@ def test_the_first_of_several_is_named() -> None:
     assert first_in({"a": np.ones(2), "i": np.arange(3)}) is None
 
 
-def models(spoil: str = "") -> list[tuple[Any, Any, bool]]:
-    """(model, batch, whether by hand) of both sides of digits_mlp, with one tensor spoilt."""
+def models(spoil: str = "") -> list[tuple[Any, Any, Naming | None]]:
+    """(model, batch, torch's names) of both sides of digits_mlp, with one tensor spoilt."""
     ours, _ = experiments.twin("digits_mlp").build(0)
     state, batch = ours.state_dict(), (np.random.default_rng(0).random((4, 64)), np.arange(4))
     if spoil == "batch":
@@ -42,7 +43,7 @@ def models(spoil: str = "") -> list[tuple[Any, Any, bool]]:
     ours, theirs = experiments.twin("digits_mlp").build(0)
     ours.load_state_dict(state)
     theirs.load_state_dict(to_torch(state))
-    return [(ours, batch, True), (theirs, to_torch(batch), False)]
+    return [(ours, batch, None), (theirs, to_torch(batch), Naming({}))]
 
 
 @pytest.mark.parametrize(
@@ -50,27 +51,27 @@ def models(spoil: str = "") -> list[tuple[Any, Any, bool]]:
     [("batch", "entry 0 of the batch (NaN)"), ("fc1.bias", "parameter fc1.bias (Inf)"), ("fc2.weight", "parameter fc2.weight (Inf)")],
 )
 def test_the_batch_and_the_parameters_come_first(spoil: str, found: str) -> None:
-    for model, batch, by_hand in models(spoil):
-        assert first_in_forward(model, batch, by_hand) == found
+    for model, batch, naming in models(spoil):
+        assert first_in_forward(model, batch, naming) == found
 
 
 def test_then_the_outputs_in_the_order_of_computation_and_at_last_the_loss() -> None:
-    for model, batch, by_hand in models():
+    for model, batch, naming in models():
         right = model.training_step
         model.fc1.forward, forward = lambda x, f=model.fc1.forward: f(x) * 0 + np.inf, model.fc1.forward
         with np.errstate(invalid="ignore"):
-            assert first_in_forward(model, batch, by_hand) == "the output of fc1 (Inf)"
+            assert first_in_forward(model, batch, naming) == "the output of fc1 (Inf)"
         model.fc1.forward = forward
         model.training_step = lambda *a, f=right: f(*a) * np.nan
-        assert first_in_forward(model, batch, by_hand) == "the loss (NaN)"
+        assert first_in_forward(model, batch, naming) == "the loss (NaN)"
         model.training_step = lambda *a, f=right: f(*a) * 0 + np.inf
-        assert first_in_forward(model, batch, by_hand) == "the loss (Inf)"
-        if by_hand:
+        assert first_in_forward(model, batch, naming) == "the loss (Inf)"
+        if naming is None:
             model.check_nothing_saved()
 
 
 def test_after_watching_every_forward_is_its_own_again() -> None:
-    for model, batch, by_hand in models():
+    for model, batch, naming in models():
         own = model.fc2.forward = lambda x, f=model.fc2.forward: f(x)
         seen: list[str] = []
         with watched(model, lambda name, y, s=seen: s.append(name)):
@@ -79,7 +80,7 @@ def test_after_watching_every_forward_is_its_own_again() -> None:
         assert [name for name in seen if name.startswith("fc")] == ["fc1", "fc2"]
         assert model.fc2.forward is own
         assert "forward" not in vars(model.fc1)
-        if by_hand:
+        if naming is None:
             model.forget()
         model.training_step(batch, 0)
         assert len(seen) == len(set(seen))

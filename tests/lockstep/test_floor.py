@@ -106,7 +106,7 @@ def test_torchs_rounding_is_measured_with_its_noise_and_leaves_everything_as_it_
     _, theirs, batch, noise = built(replace(twin, model={**twin.model, "dropout": 0.3}) if twin is MLP else twin, dtype)
     before = {n: t.clone() for n, t in theirs.state_dict().items()}
     eps = float(np.finfo(dtype).eps)
-    for found in (rounding_of_sums(theirs, ["training_step"], batch, noise, 3), rounding_of_step(twin, theirs, batch, noise, 3)):
+    for found in (rounding_of_sums(twin, theirs, ["training_step"], batch, noise, 3), rounding_of_step(twin, theirs, batch, noise, 3)):
         assert 0 < found < 400 * eps
     assert all(torch.equal(before[n], t) for n, t in theirs.state_dict().items())
     assert all(p.grad is None for p in theirs.parameters())
@@ -114,7 +114,8 @@ def test_torchs_rounding_is_measured_with_its_noise_and_leaves_everything_as_it_
         noise.begin(3)
         other = tuple(t.flip(0) for t in batch)
         assert (
-            floor.errors(*(floor.loss_and_gradients(theirs, b, "training_step")[1] for b in (batch, other)))["gradient of fc1.bias"] > 1e-3
+            floor.errors(*(floor.loss_and_gradients(twin, theirs, b, "training_step")[1] for b in (batch, other)))["gradient of fc1.bias"]
+            > 1e-3
         )
 
 
@@ -124,8 +125,8 @@ def test_what_is_no_rounding_raises_no_floor() -> None:
     assert from_the_truth(wrong, theirs, "training_step", batch, noise, 0) < 1e-15  # the hand's own rounding, and not its mistake
     raises = broken(twin, lambda model: setattr(model, "backward", lambda dL_dloss=1.0: 1 / 0))
     assert from_the_truth(raises, theirs, "training_step", batch, noise, 0) == 0.0
-    assert rounding_of_sums(theirs, ["training_step"], (batch[0], batch[1][:-1]), noise, 0) == 0.0  # no rows in common
-    assert rounding_of_sums(theirs, ["training_step"], (batch[0][:1], batch[1][:1]), noise, 0) == 0.0
+    assert rounding_of_sums(twin, theirs, ["training_step"], (batch[0], batch[1][:-1]), noise, 0) == 0.0  # no rows in common
+    assert rounding_of_sums(twin, theirs, ["training_step"], (batch[0][:1], batch[1][:1]), noise, 0) == 0.0
 
 
 def test_where_there_is_no_wider_format_torch_is_compared_with_itself(monkeypatch: pytest.MonkeyPatch) -> None:

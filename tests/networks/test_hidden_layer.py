@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ from scipy.optimize import linprog
 from sklearn.linear_model import LogisticRegression
 
 from experiments.judge.compare import ONE_STEP, error, errors
-from experiments.judge.convert import to_numpy, to_torch
-from experiments.networks.hidden_layer import TWIN, TWO_UNITS, Corners, before, collapsed, figures, without_relu
+from experiments.judge.convert import load_in_torch, to_numpy, to_torch, weights_by_hand
+from experiments.judge.look import Side, by_autograd
+from experiments.networks.hidden_layer import TWIN, TWO_UNITS, Corners, before, collapsed, figures, shapes, without_relu
 from manual.networks.hidden_layer import HiddenLayer, backward, forward, loss
 from manual.trainer import Trainer
 from tests.helpers import whole_run
@@ -38,6 +40,13 @@ def random_batch(rng: np.random.Generator, n: int = 7) -> tuple[np.ndarray, np.n
     return rng.normal(size=(n, 2)), rng.integers(0, 2, size=(n, 1)).astype(float)
 
 
+def in_torch(p: Arrays, x: np.ndarray, y: np.ndarray) -> Side:
+    """All values and gradients of torch's module with these weights, under the names that they have by hand."""
+    module = theirs.HiddenLayer(len(p["b1"])).to(to_torch(x).dtype)
+    load_in_torch(TWIN.naming, module, p)
+    return by_autograd(module, to_torch((x, y)), "training_step", TWIN.naming, "dL_d")
+
+
 # ---- the gradient --------------------------------------------------------------------------------
 
 
@@ -50,13 +59,14 @@ def test_values_loss_and_gradient_are_autograds(seed: int, dtype: str) -> None:
     values = forward(x, **p)
     gradient = backward(x, y, **values, **p)
 
-    p_torch = {name: value.requires_grad_() for name, value in to_torch(p).items()}
-    values_torch = theirs.forward(*to_torch((x,)), **p_torch)
-    loss_torch = theirs.loss(values_torch["z2"], *to_torch((y,)))
-    loss_torch.backward()
-    assert list(values) == list(values_torch) == ["z1", "h", "z2"]
-    found = errors(values, to_numpy(values_torch)) | errors({n: gradient[n] for n in p}, {n: value.grad for n, value in p_torch.items()})
-    found["loss"] = error(loss(values["z2"], y), loss_torch)
+    side = in_torch(p, x, y)
+    values["loss"] = np.asarray(loss(values["z2"], y))
+    assert list(values) == list(side.values) == ["z1", "h", "z2", "loss"]
+    named = {f"gradient of {n}" if n in p else f"dL_d{n}": g for n, g in gradient.items()}
+    of_loss = side.gradients.pop("dL_dloss")
+    assert float(of_loss) == 1.0
+    found = errors(values, side.values) | errors(named, side.gradients)
+    assert set(named) == set(side.gradients)
     assert max(found.values()) < ONE_STEP[dtype], found
 
 
@@ -84,9 +94,10 @@ def test_on_the_crease_the_gradient_is_0_as_in_torch() -> None:
     assert values["z1"].tolist() == [[0.0, 2.5, -1.0]]
     gradient = backward(x, y, **values, **p)
     assert gradient["b1"][0] == gradient["b1"][2] == 0 != gradient["b1"][1]
-    p_torch = {name: value.requires_grad_() for name, value in to_torch(p).items()}
-    theirs.loss(theirs.forward(*to_torch((x,)), **p_torch)["z2"], *to_torch((y,))).backward()
-    assert max(errors({n: gradient[n] for n in p}, {n: value.grad for n, value in p_torch.items()}).values()) < 1e-14
+    wanted = in_torch(p, x, y).gradients
+    lost = np.finfo(np.float64).eps / abs(gradient["b2"][0])  # torch takes y from p, which here have two digits in common
+    assert lost < 1e-13
+    assert max(errors({n: gradient[n] for n in p}, {n: wanted[f"gradient of {n}"] for n in p}).values()) < lost
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0, 800.0])
@@ -95,7 +106,7 @@ def test_loss_is_binary_cross_entropy_even_for_huge_outputs(scale: float) -> Non
     z2, y = scale * rng.normal(size=(11, 1)), rng.integers(0, 2, size=(11, 1)).astype(float)
     reference = torch.nn.functional.binary_cross_entropy_with_logits(*to_torch((z2, y)))
     assert error(loss(z2, y), reference) < 1e-14
-    assert error(theirs.loss(*to_torch((z2, y))), reference) < 1e-14
+    assert error(theirs.HiddenLayer().loss(*to_torch((z2, y))), reference) == 0
 
 
 def test_a_point_that_is_right_beyond_doubt_still_has_a_gradient() -> None:
@@ -132,11 +143,11 @@ def test_in_torch_too_and_both_sides_agree_at_every_step(seed: int) -> None:
 def test_initial_weights_have_the_same_distribution_on_both_sides() -> None:
     torch.manual_seed(0)
     ours = HiddenLayer(900, rng=np.random.default_rng(0)).state_dict()
-    in_torch = to_numpy(dict(theirs.HiddenLayer(900).state_dict()))
-    assert ours.keys() == in_torch.keys()
+    drawn = weights_by_hand(TWIN.naming, theirs.HiddenLayer(900))
+    assert ours.keys() == drawn.keys()
     for name, bound in (("W1", 2**-0.5), ("b1", 2**-0.5), ("W2", 1 / 30), ("b2", 1 / 30)):
-        assert ours[name].shape == in_torch[name].shape
-        for side in (ours[name], in_torch[name]):
+        assert ours[name].shape == drawn[name].shape
+        for side in (ours[name], drawn[name]):
             assert np.abs(side).max() <= bound
             if side.size > 1:
                 assert np.abs(side).max() > 0.98 * bound
@@ -206,7 +217,7 @@ def test_the_same_network_without_relu_learns_nothing(seed: int) -> None:
     x, y = to_torch((CORNERS, Y))
     for _ in range(1000):
         optimizer.zero_grad()
-        theirs.loss(without_relu(x, **weights), y).backward()
+        torch.nn.functional.binary_cross_entropy_with_logits(without_relu(x, **weights), y).backward()
         optimizer.step()
     z2 = without_relu(CORNERS, **to_numpy(weights))
     assert loss(z2, Y) > np.log(2) - 1e-12
@@ -223,8 +234,28 @@ def test_the_two_units_of_the_figure_do_tell_the_diagonals_apart() -> None:
 def test_figures_are_drawn_before_and_after() -> None:
     manual, module = TWIN.build()
     drawn = before(manual, module, Corners())
-    assert list(drawn) == ["folding the plane", "decision regions", "the folded sheet"]
+    assert list(drawn) == ["folding the plane", "decision regions", "the folded sheet", "shapes"]
     assert "untrained" in drawn["decision regions"].caption
     assert list(figures(manual, module, Corners())) == ["decision regions", "the folded sheet"]
     for fig in drawn.values():
         fig.draw_without_rendering()
+
+
+@pytest.mark.parametrize("hidden", [1, 2, 16, 40])
+def test_the_figure_of_the_shapes_shows_one_unit_in_both_orientations(hidden: int) -> None:
+    manual, module = TWIN.having({"hidden": hidden}).build(seed=2)
+    fig = shapes(manual, module, Corners())
+    weight = module.hidden.weight.detach().numpy()
+    assert weight.shape == (hidden, 2)
+    shown = {text.get_text().split("\n")[-1]: image.get_array() for text, image in zip(fig.axes[0].texts, fig.axes[0].images, strict=False)}
+    units, of_product = min(hidden, 16), f"(4, {hidden})"
+    assert list(shown) == ["x (4, 2)", f"W1 (2, {hidden})", f"x @ W1 {of_product}", f"hidden.weight ({hidden}, 2)",
+                           f"hidden.weight.T (2, {hidden})", f"x @ hidden.weight.T {of_product}"]  # fmt: skip
+    assert np.array_equal(shown[f"hidden.weight ({hidden}, 2)"], weight[:units])
+    assert np.array_equal(shown[f"W1 (2, {hidden})"], weight[:units].T)
+    assert np.array_equal(shown[f"W1 (2, {hidden})"], shown[f"hidden.weight.T (2, {hidden})"])
+    assert error(shown[f"x @ W1 {of_product}"], CORNERS @ weight.T[:, :units]) < 1e-15
+    outlined: list[Any] = [p for p in fig.axes[0].patches if p.get_linewidth() == 2]
+    assert ("Only 16 units are drawn" in fig.caption) == (hidden == 40)
+    assert [(p.get_width(), p.get_height()) for p in outlined] == [(1, 2), (1, 4), (2, 1), (1, 2), (1, 4)]
+    fig.draw_without_rendering()

@@ -1,33 +1,23 @@
 """A hidden layer folds the plane until one straight cut will do, in torch.
 
-Line for line the file by hand, without its backward: autograd writes that.
+The same network as practice writes it: of layers that torch brings along, and without a backward, which autograd writes.
+
+By hand x W1 takes the 2 numbers of a point to `hidden` others, so W1 is (2, hidden): a column for each unit. A torch layer stores its
+weight the other way round, a row for each unit: `nn.Linear(2, hidden).weight` is (hidden, 2), W1's transpose, and the layer
+computes x weightᵀ + bias. Transposing writes rows as columns and changes no number, so it is the same multiplication and the same
+network; the gradient of a weight is turned with it. It is only a convention, and every file of torch's weights follows it: whoever
+sets one side's weights from the other's has to turn them. The figure `shapes` draws both.
 """
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import logsigmoid as log_sigmoid
 
-from torch_impl.module import StraightLine, mean_of
-
-
-def forward(x: Tensor, W1: Tensor, b1: Tensor, W2: Tensor, b2: Tensor) -> dict[str, Tensor]:
-    """Every value on the way from the points to z2, the prediction."""
-    z1 = x @ W1 + b1  # (N, 2) @ (2, hidden) + (hidden,) = (N, hidden)
-    h = torch.relu(z1)  # (N, hidden)
-    z2 = h @ W2 + b2  # (N, hidden) @ (hidden, 1) + (1,) = (N, 1)
-    return {"z1": z1, "h": h, "z2": z2}
+from torch_impl.module import Concept, mean_of
 
 
-def loss(z2: Tensor, y: Tensor) -> Tensor:
-    """The mean of −log p where y is 1 and −log(1 − p) where y is 0: torch's binary_cross_entropy_with_logits, written out."""
-    return -torch.mean(y * log_sigmoid(z2) + (1 - y) * log_sigmoid(-z2))
-
-
-class HiddenLayer(StraightLine):
+class HiddenLayer(Concept):
     """2 → hidden → 1 with ReLU, binary cross-entropy and plain gradient descent.
 
     Args:
@@ -38,20 +28,31 @@ class HiddenLayer(StraightLine):
     """
 
     def __init__(self, hidden: int = 16, lr: float = 0.5) -> None:
-        super().__init__(forward, loss)
+        super().__init__()
         self.save_hyperparameters()
         if hidden < 1:
             raise ValueError(f"HiddenLayer: hidden must be at least 1, got {hidden}")
         self.lr = lr
-        k1, k2 = 1 / math.sqrt(2), 1 / math.sqrt(hidden)
-        self.W1 = nn.Parameter(torch.empty(2, hidden).uniform_(-k1, k1))
-        self.b1 = nn.Parameter(torch.empty(hidden).uniform_(-k1, k1))
-        self.W2 = nn.Parameter(torch.empty(hidden, 1).uniform_(-k2, k2))
-        self.b2 = nn.Parameter(torch.empty(1).uniform_(-k2, k2))
+        self.hidden = nn.Linear(2, hidden)  # begins with uniform weights and biases in ±1/√2, and
+        self.relu = nn.ReLU()
+        self.output = nn.Linear(hidden, 1)  # in ±1/√hidden: torch's default, 1 / √(inputs of the layer)
+        self.loss = nn.BCEWithLogitsLoss()  # takes z2 and not p, and so keeps its digits where p rounds to 0 or 1
 
-    def metrics(self, z2: Tensor, y: Tensor) -> dict[str, Tensor]:
-        """The fraction of points on the right side."""
-        return {"accuracy": mean_of((z2 > 0) == (y > 0.5))}
+    def forward(self, x: Tensor) -> Tensor:
+        """The prediction z2: above 0 means class 1."""
+        return self.output(self.relu(self.hidden(x)))  # (N, 2) to (N, hidden) to (N, 1)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        x, y = batch
+        loss = self.loss(self(x), y)
+        self.log("loss/train", loss)
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        x, y = batch
+        z2 = self(x)
+        self.log("loss/val", self.loss(z2, y), batch_size=len(x))
+        self.log("accuracy/val", mean_of((z2 > 0) == (y > 0.5)), batch_size=len(x))
 
     def configure_optimizers(self) -> torch.optim.SGD:
         return torch.optim.SGD(self.parameters(), lr=self.lr)
