@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,17 @@ SMALL · ONE_STEP is 4.5 eps of the whole in either dtype: with 1e-3 in float32,
 """
 
 NonFinite = Literal["refuse", "match"]
+
+
+class Usual(NamedTuple):
+    """How large things have been in a run: what is smaller now keeps the rounding of what it is the difference of."""
+
+    loss: float  # the mean so far
+    gradient: float  # the norm of all gradients together, at its largest
+
+
+NOTHING = Usual(0.0, 0.0)
+"""Of a run that has not begun."""
 
 
 def as_array(tensor: Any) -> np.ndarray:
@@ -304,6 +315,12 @@ class Judge:
             if math.isfinite(size):
                 self.largest[whole] = max(self.largest.get(whole, 0.0), size)
         self._count(f"loss {torch.optimizer}", torch.loss)
+
+    def usual(self) -> Usual:
+        """What small ones are measured against; of several optimizers' the smallest."""
+        means = [total / count for key, (total, count) in self.sums.items() if key.startswith("loss ")]
+        largest = [size for key, size in self.largest.items() if key.startswith("gradient ")]
+        return Usual(min(means, default=0.0), min(largest, default=0.0))
 
     def _count(self, key: str, value: float) -> None:
         total, count = self.sums.get(key, (0.0, 0.0))

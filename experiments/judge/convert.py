@@ -1,4 +1,4 @@
-"""Arrays to tensors and back, and checkpoints: the one conversion between the two sides. Who is called what, `experiments.judge.naming` says."""
+"""Arrays to tensors and back, and checkpoints: the one conversion between the two sides. See naming.py for who is called what."""
 
 from __future__ import annotations
 

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from experiments.judge.compare import CEILING, ONE_STEP, Judgement, Metrics, Round, errors, order_of
 from experiments.judge.convert import load_in_torch, to_numpy, to_torch
-from experiments.judge.look import Row, look, objectives
+from experiments.judge.look import Row, default_dtype, look, objectives
 from experiments.judge.noise import SharedNoise, share_hand
 from experiments.judge.raised import HandRaised
 from experiments.lockstep.floor import WIDER, in_double, in_format, rounding_of_step
@@ -65,7 +66,7 @@ class Again:
     def rounding(self) -> float:
         """What rounding does to this very step in torch."""
         with self.as_before() as batch, np.errstate(all="ignore"):
-            return rounding_of_step(self.twin, self.module, batch, self.noise, self.lockstep.first_micro_batch)
+            return rounding_of_step(self.twin, self.module, batch, self.noise, self.lockstep.first_micro_batch, self.lockstep.judge.usual())
 
     # ---- does rounding explain it? -----------------------------------------------------------------
 
@@ -131,8 +132,9 @@ class Again:
     def explains_validation(self, held_out: Any, theirs: Metrics) -> bool:
         """Whether torch's own weights, by hand, give torch's numbers: two right runs may have parted by now.
 
-        A number that ought to be 0 is nothing but rounding: what it is in a wider format says how much of it is, by hand; and in torch
-        it may be as much more as the ceiling of float64 allows.
+        A number that ought to be 0 is nothing but rounding: what it is in a wider format says how much of it is, by hand and, of a run
+        in float32, in torch, whose binary cross-entropy of a sure answer is the small difference of large numbers. In float64 torch's
+        may be as much more as the ceiling allows.
         """
         judge = self.lockstep.judge.same_measure()
         again = self._validated(held_out, judge.dtype)
@@ -142,7 +144,30 @@ class Again:
             truth = again
         own, found = judge.metric_errors(again, truth), judge.metric_errors(again, theirs)
         most = max(judge.tolerated("metric"), CEILING["float64"])
+        if judge.dtype == "float32":
+            of_torch = judge.metric_errors(theirs, self._validated_in_double(held_out))
+            own |= {name: max(own.get(name, 0.0), e) for name, e in of_torch.items() if e < CEILING["float32"]}
         return all(e <= max(most, 10 * own.get(name, 0.0)) for name, e in found.items())
+
+    def _validated_in_double(self, held_out: Any) -> Metrics:
+        """What torch would log in float64 from the same weights: under each name, each rank's values followed by their mean."""
+        module, noise = in_double(self.twin, self.module, self.noise)
+        noise.begin(self.lockstep.micro_batches)
+        found: dict[str, list[float]] = {}
+        for of_rank in held_out:
+            logged: dict[str, list[tuple[float, int]]] = {}
+            for i, batch in enumerate(of_rank):
+
+                def log(name: str, value: Any, *_: Any, batch_size: int = len(batch[0]), into: Any = logged, **__: Any) -> None:
+                    into.setdefault(name, []).append((float(value), batch_size))
+
+                module.log = log
+                with torch.no_grad(), default_dtype(module):
+                    module.eval().validation_step(to_torch(in_format(batch, np.float64), module.device), i)
+            for name, values in logged.items():
+                mean = sum(value * size for value, size in values) / sum(size for _, size in values)
+                found.setdefault(name, []).extend([*(value for value, _ in values), mean])
+        return found
 
     def _validated(self, held_out: Any, dtype: Any) -> Metrics:
         """What is logged by hand, in this format, from torch's weights."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from experiments.judge.compare import error, errors
+from experiments.judge.compare import NOTHING, SMALL, Usual, error, errors, norm
 from experiments.judge.convert import to_numpy
 from experiments.judge.look import by_autograd, by_hand, objectives
 from experiments.judge.noise import SharedNoise, share_hand, share_torch
@@ -29,7 +29,7 @@ WIDER: dict[str, Any] = {"float64": np.longdouble, "float32": np.float64}
 """The format in which the truth is found."""
 
 
-def rounding_of_step(twin: Any, module: Any, batch: Any, noise: SharedNoise, micro_batch: int) -> float:
+def rounding_of_step(twin: Any, module: Any, batch: Any, noise: SharedNoise, micro_batch: int, usual: Usual = NOTHING) -> float:
     """The largest error of a loss or of a gradient that rounding in torch explains; 0 where nothing can be told.
 
     Args:
@@ -38,16 +38,19 @@ def rounding_of_step(twin: Any, module: Any, batch: Any, noise: SharedNoise, mic
         batch: of tensors.
         noise: what the module draws from.
         micro_batch: of the noise.
+        usual: what the judge measures a small loss and small gradients against.
     """
     names = objectives(twin, module)
     dtype = next(p.dtype for p in module.parameters())
     dtype_name = str(dtype).removeprefix("torch.")
     if np.finfo(WIDER[dtype_name]).eps < np.finfo(dtype_name).eps:
-        return max((from_the_truth(twin, module, name, batch, noise, micro_batch) for name in names), default=0.0)
+        return max((from_the_truth(twin, module, name, batch, noise, micro_batch, usual) for name in names), default=0.0)
     return rounding_of_sums(twin, module, names, batch, noise, micro_batch)
 
 
-def from_the_truth(twin: Any, module: Any, objective: str, batch: Any, noise: SharedNoise, micro_batch: int) -> float:
+def from_the_truth(
+    twin: Any, module: Any, objective: str, batch: Any, noise: SharedNoise, micro_batch: int, usual: Usual = NOTHING
+) -> float:
     """How far either side is from what the hand-written side finds in a wider format; what is no rounding does not count."""
     noise.begin(micro_batch)
     in_torch = loss_and_gradients(twin, module, batch, objective)
@@ -57,11 +60,11 @@ def from_the_truth(twin: Any, module: Any, objective: str, batch: Any, noise: Sh
     except Exception:  # a function that knows no such format, or the very mistake that is about to be reported
         return 0.0
     if dtype == "float64":
-        return rounding(hand, truth, LIMIT_BY_HAND[dtype], in_torch, truth, LIMIT[dtype])
+        return rounding(hand, truth, LIMIT_BY_HAND[dtype], in_torch, truth, LIMIT[dtype], usual)
     double, own = in_double(twin, module, noise)
     own.begin(micro_batch)
     truth_torch = loss_and_gradients(twin, double, tuple(t.double() if t.is_floating_point() else t for t in batch), objective)
-    return rounding(hand, truth, LIMIT_BY_HAND[dtype], in_torch, truth_torch, LIMIT[dtype])
+    return rounding(hand, truth, LIMIT_BY_HAND[dtype], in_torch, truth_torch, LIMIT[dtype], usual)
 
 
 Found = tuple[Any, dict[str, Any]]
@@ -90,20 +93,23 @@ def in_double(twin: Any, module: Any, noise: SharedNoise) -> tuple[Any, SharedNo
     return double, own
 
 
-def rounding(hand: Found, truth: Found, limit_by_hand: float, in_torch: Found, truth_of_torch: Found, limit: float) -> float:
+def rounding(
+    hand: Found, truth: Found, limit_by_hand: float, in_torch: Found, truth_of_torch: Found, limit: float, usual: Usual = NOTHING
+) -> float:
     """The larger of the two sides' distances from their truths; a distance beyond its limit is no rounding.
 
     A side and its own truth share every mistake: none can hide there. Torch in float64 has no truth but that of the hand-written side.
     """
-    distances = distance(hand, truth), distance(in_torch, truth_of_torch)
+    distances = distance(hand, truth, usual), distance(in_torch, truth_of_torch, usual)
     return max(d if d < most else 0.0 for d, most in zip(distances, (limit_by_hand, limit), strict=True))
 
 
-def distance(found: Found, truth: Found) -> float:
-    """The largest error of a loss or a gradient."""
+def distance(found: Found, truth: Found, usual: Usual = NOTHING) -> float:
+    """The largest error of a loss or a gradient, measured as the judge does."""
     dtype = np.asarray(found[0]).dtype
     rounded = {name: np.asarray(g, dtype) for name, g in truth[1].items()}
-    return max([error(np.asarray(found[0]), np.asarray(truth[0], dtype)), *errors(found[1], rounded).values()])
+    of_loss = error(np.asarray(found[0]), np.asarray(truth[0], dtype), usual.loss / SMALL[dtype.name])
+    return max([of_loss, *errors(found[1], rounded, max(usual.gradient, norm(rounded.values()))).values()])
 
 
 ORDERS = 4

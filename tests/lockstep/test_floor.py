@@ -148,3 +148,19 @@ def test_a_validation_that_ought_to_be_0_is_nothing_but_rounding(dtype: str) -> 
         model.log = lambda name, value, batch_size=None: right(name, value + (1e-3 if name.endswith("/val") else 0), batch_size)
 
     assert "loss/val" in (trajectory(broken(experiments.twin("matrices"), worse), None, options)[0].failure or "")
+
+
+def test_the_digits_that_torch_loses_of_sure_answers_in_float32_are_no_fault_but_a_wrong_loss_is() -> None:
+    """Its binary cross-entropy takes −z y from z and a logarithm: by step 400 the loss is 3e-4, and the difference of numbers near 8."""
+    settings: dict[str, Any] = {"precision": "32-true", "limit_val_batches": 1.0, "check_val_every_n_epoch": 50}
+    settings |= {"model": {"lr": 2.0}, "data": CORNERS.make_data()}
+    lockstep, _ = fit(CORNERS, 500, **settings)
+    assert lockstep.judge.failure is None
+    assert lockstep.records[-1].loss_torch < 3e-4
+
+    def wrong(model: Any) -> None:
+        right = model.log
+        model.log = lambda name, value, batch_size=None: right(name, value * (1.01 if name == "loss/val" else 1.0), batch_size)
+
+    lockstep, _ = fit(broken(CORNERS, wrong), 500, **settings)
+    assert "the validation after step 49: metric loss/val differs by 1.0e-02" in (lockstep.judge.failure or "")
