@@ -103,6 +103,11 @@ def whole_run(twin: Twin, variant: str | None = None, seed: int = 0) -> tuple[Lo
     return lockstep, theirs
 
 
+def gradients_in_torch(twin: Twin, theirs: Any) -> dict[str, Any]:
+    """The gradient of each of a torch module's parameters, as it is called by hand."""
+    return twin.naming.by_hand({name: p.grad for name, p in theirs.named_parameters()})
+
+
 def assert_gradients(ours: Any, theirs: Any, batches: Sequence[tuple[np.ndarray, ...]]) -> None:
     """Of two batches' losses, each with a factor of its own, both forwards before both backwards: autograd's, and what a small change does.
 

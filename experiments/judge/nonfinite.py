@@ -48,18 +48,19 @@ def first_in_forward(model: Any, batch: tuple[Any, ...], naming: Naming | None =
     if found is None and hasattr(model, "values"):
         found = first_in(model.values(batch[0]))
     if found is None:
-        seen: list[str] = []
+        seen: list[tuple[str, Any]] = []
 
         def see(name: str, y: Any) -> None:
             if not is_finite(y):
                 called = naming.called(name) if naming else name
-                seen.append(f"{called if called != name else f'the output of {name}'} ({kind_of(y)})")
+                seen.append((called if called != name else f"the output of {name}", y))
 
         with watched(model, see):
             loss = model.training_step(batch, 0)
         if naming is None:
             model.forget()
-        found = seen[0] if seen else f"the loss ({kind_of(loss)})"
+        what, y = next((pair for pair in seen if pair[1] is not loss), ("the loss", loss))  # a loss may be a module, too
+        found = f"{what} ({kind_of(y)})"
     return found
 
 

@@ -21,6 +21,7 @@ from experiments.data.loaders import ShuffledOrder
 from experiments.data.wine import WineQuality
 from experiments.drawing.figure import figure
 from experiments.judge.compare import errors
+from experiments.judge.convert import load_in_torch, to_numpy
 from experiments.pair import Twin
 from manual.networks.wine_quality import ArticleWineQuality as ManualArticle
 from manual.networks.wine_quality import WineQuality as Manual
@@ -191,11 +192,12 @@ def batches(data: ArrayData) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 def autograd(article: ManualArticle, batch: tuple[np.ndarray, np.ndarray]) -> dict[str, np.ndarray]:
     """The gradient of the article's loss at these weights, from torch."""
     theirs = TorchArticle(hidden=len(article.b1)).double()
-    theirs.load_state_dict({name: torch.from_numpy(array) for name, array in article.state_dict().items()})
+    load_in_torch(TWIN.naming, theirs, article.state_dict())
     value = theirs.training_step((torch.from_numpy(batch[0]), torch.from_numpy(batch[1])), 0)
     parameters = dict(theirs.named_parameters())
     gradients = torch.autograd.grad(value, list(parameters.values()))
-    return {name: dL_dp.numpy() for name, dL_dp in zip(parameters, gradients, strict=True)}
+    found: dict[str, np.ndarray] = to_numpy(TWIN.naming.by_hand(dict(zip(parameters, gradients, strict=True))))
+    return found
 
 
 def article_errors(article: ManualArticle, batch: tuple[np.ndarray, np.ndarray]) -> dict[str, dict[str, float]]:
@@ -291,11 +293,18 @@ def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str
     }
 
 
+NAMES = {
+    "W1": "network.0.weight.T", "b1": "network.0.bias", "W2": "network.2.weight.T", "b2": "network.2.bias",
+    "z1": "network.0", "h": "network.1", "y_hat": "network.2",
+}  # fmt: skip
+"""What each parameter, and each value on the way, is called in torch."""
+
 TWIN = Twin(
     name="wine_quality",
     manual=Manual,
     torch=Torch,
     data=WineQuality,
+    names=NAMES,
     needs=("chain_rule", "hidden_layer", "linear_regression"),
     trainer={"max_epochs": 200},
     idle={"data.csv": "a path to a file that is not here; tests/data/test_wine.py gives it one"},

@@ -34,6 +34,9 @@ from torch_impl.numerics.conditioning import LeastSquares as Torch
 FEATURES = ("raw", "centred", "standardised", "whitened")
 COLOURS = dict(zip(FEATURES, ("#d1495b", "#edae49", "#00798c", "#3d5a80"), strict=True))
 
+NAMES = {"W": "linear.weight.T", "b": "linear.bias", "y_hat": "linear"}
+"""What the parameters, and the prediction, are called in torch."""
+
 
 class Scaled(ArrayData):
     """The diabetes data; a fifth is held out. All of the rest is one batch, so that every step sees the same bowl.
@@ -134,7 +137,7 @@ def steps_to_the_loss(bowls: Mapping[str, tuple[np.ndarray, ...]], steps: int = 
         lr, lowest = half_the_limit(x), loss(**forward(x, *normal_equation(x, y)), y=y)
         ax.plot(k, foretold(x, y, k), color="black", linewidth=0.6)
         curves = []
-        for path in walk(Manual(lr), Torch(lr), (x, y), steps):
+        for path in walk(Manual(lr), Torch(lr), (x, y), steps, NAMES):
             above = [loss(**forward(x, W, b), y=y) / lowest - 1 for W, b in zip(path["W"][1:], path["b"][1:], strict=True)]
             curves.append(np.stack([np.arange(1, steps + 1), np.where(np.array(above) > 1e-13, above, np.nan)]))
         draw_both(ax, *curves, f"{name}, κ = {bowl_condition(x):,.0f}", COLOURS[name])
@@ -287,6 +290,7 @@ TWIN = Twin(
     manual=Manual,
     torch=Torch,
     data=Scaled,
+    names=NAMES,
     needs=("linear_regression", "svd"),
     trainer={"max_epochs": 1200, "check_val_every_n_epoch": 100},
     options={"data.features": "raw"},

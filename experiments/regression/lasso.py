@@ -24,6 +24,9 @@ from manual.regression.lasso import Lasso as Manual
 from torch_impl.regression import lasso as in_torch
 from torch_impl.regression.lasso import Lasso as Torch
 
+NAMES = {"W": "linear.weight.T", "b": "linear.bias"}
+"""What the parameters are called in torch."""
+
 ALPHAS = np.logspace(-2, 2, 49)
 """The prices of a path."""
 
@@ -132,11 +135,11 @@ def weights(manual: Manual, torch_module: Torch, x: np.ndarray, y: np.ndarray) -
     sklearn = by_sklearn(x, y, manual.alpha)
     zeros = [name for name, w in zip(FEATURES, manual.W[:, 0], strict=True) if w == 0]
     fig, axes = figure(
-        f"The trained weights, three times the same: {three_times(manual, torch_module, sklearn)} "
+        f"The trained weights, three times the same: {three_times(manual, torch_module, sklearn, NAMES)} "
         f"Exactly 0 on all three: {', '.join(zeros) or 'none'}. Each of these would earn less than its price.",
         size=(7.5, 3.8),
     )
-    draw_weights(axes[0, 0], manual, torch_module, sklearn, FEATURES)
+    draw_weights(axes[0, 0], manual, torch_module, sklearn, FEATURES, NAMES)
     axes[0, 0].set(ylabel="weight (progression per standard deviation)")
     return fig
 
@@ -155,6 +158,7 @@ TWIN = Twin(
     manual=Manual,
     torch=Torch,
     data=Diabetes,
+    names=NAMES,
     needs=("ridge",),
     trainer={"max_epochs": 400, "check_val_every_n_epoch": 50},
     variants={"least squares": {"alpha": 0.0}, "few weights": {"alpha": 10.0}},

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import nn
@@ -19,8 +18,7 @@ from experiments.data.arrays import ArrayData
 from experiments.data.diabetes import FEATURES, Diabetes, diabetes
 from experiments.drawing.figure import BY_HAND, TORCH, figure
 from experiments.drawing.walk import walk
-from experiments.drawing.weights import as_row
-from experiments.judge.convert import to_numpy
+from experiments.drawing.weights import as_row, weights_of_both
 from experiments.pair import Twin
 from manual.module import Parameter
 from manual.regression.linear_regression import LinearRegression as Manual
@@ -36,6 +34,9 @@ from manual.regression.linear_regression import (
     with_ones,
 )
 from torch_impl.regression.linear_regression import LinearRegression as Torch
+
+NAMES = {"W": "linear.weight.T", "b": "linear.bias", "y_hat": "linear"}
+"""What the parameters, and the prediction, are called in torch."""
 
 
 def descend(x: np.ndarray, y: np.ndarray, start: np.ndarray, steps: int, **settings: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -53,8 +54,8 @@ def descend(x: np.ndarray, y: np.ndarray, start: np.ndarray, steps: int, **setti
     """
     ours, theirs = Manual(**settings), Torch(**settings)
     ours.W, ours.b = Parameter(start[:-1, None]), Parameter(start[-1:])  # as many weights as x has columns
-    theirs.W = nn.Parameter(torch.zeros(ours.W.shape))
-    by_hand, in_torch = (np.hstack([path["W"][:, :, 0], path["b"]]) for path in walk(ours, theirs, (x, y), steps))
+    theirs.linear = nn.Linear(*ours.W.shape)
+    by_hand, in_torch = (np.hstack([path["W"][:, :, 0], path["b"]]) for path in walk(ours, theirs, (x, y), steps, NAMES))
     return by_hand, in_torch
 
 
@@ -234,7 +235,7 @@ def convergence(x: np.ndarray, y: np.ndarray) -> Figure:
 
 def weights(manual: Manual, torch_module: Torch, x: np.ndarray, y: np.ndarray) -> Figure:
     """The weights of both sides beside the normal equation's and scikit-learn's."""
-    ours, theirs = (as_row(**to_numpy(dict(side.state_dict()))) for side in (manual, torch_module))
+    ours, theirs = (as_row(**weights) for weights in weights_of_both(manual, torch_module, NAMES))
     best, sklearn = as_row(*normal_equation(x, y)), by_sklearn(x, y)
     apart = {
         name: np.linalg.norm(p - best) / np.linalg.norm(best)
@@ -369,6 +370,7 @@ TWIN = Twin(
     manual=Manual,
     torch=Torch,
     data=Diabetes,
+    names=NAMES,
     needs=("one_weight",),
     trainer={"max_epochs": 600, "check_val_every_n_epoch": 50},
     variants={"plain gradient descent": {"momentum": 0.0}},

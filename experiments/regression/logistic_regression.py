@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 from torch import nn
 
@@ -32,6 +31,9 @@ MEAN_TEXTURE, WORST_RADIUS, WORST_CONCAVE_POINTS = 1, 20, 27
 """Columns of x. Ten measurements, each as the mean over the lump's nuclei (0 to 9), its error (10 to 19), and the worst three (20 to
 29).
 """
+
+NAMES = {"W": "linear.weight.T", "b": "linear.bias"}
+"""What the parameters are called in torch."""
 
 
 class BreastCancer(ArrayData):
@@ -56,8 +58,8 @@ def descend(x: np.ndarray, y: np.ndarray, start: np.ndarray, steps: int, **setti
     """Where q = [W; b] is after 0, 1, ..., `steps` steps on this one batch, by hand and in torch: two arrays (steps+1, D+1)."""
     ours, theirs = Manual(features=x.shape[1], **settings), Torch(features=x.shape[1], **settings)
     ours.W, ours.b = Parameter(start[:-1, None]), Parameter(start[-1:])
-    theirs.W = nn.Parameter(torch.zeros(ours.W.shape))
-    by_hand, in_torch = (np.hstack([path["W"][:, :, 0], path["b"]]) for path in walk(ours, theirs, (x, y), steps))
+    theirs.linear = nn.Linear(*ours.W.shape)
+    by_hand, in_torch = (np.hstack([path["W"][:, :, 0], path["b"]]) for path in walk(ours, theirs, (x, y), steps, NAMES))
     return by_hand, in_torch
 
 
@@ -212,11 +214,11 @@ def weights(manual: Manual, torch_module: Torch, x: np.ndarray, y: np.ndarray) -
 
     sklearn = by_sklearn(x, y, manual.alpha)
     fig, axes = figure(
-        "The thirty trained weights, three times the same: " + three_times(manual, torch_module, sklearn) + " Above 0: speaks for "
+        "The thirty trained weights, three times the same: " + three_times(manual, torch_module, sklearn, NAMES) + " Above 0: speaks for "
         "malignant, below 0: against it. Many of the measurements say nearly the same; the price on length shares the weight among those.",
         size=(9.0, 4.2),
     )
-    draw_weights(axes[0, 0], manual, torch_module, sklearn, load_breast_cancer().feature_names)
+    draw_weights(axes[0, 0], manual, torch_module, sklearn, load_breast_cancer().feature_names, NAMES)
     axes[0, 0].set(ylabel="weight")
     return fig
 
@@ -242,6 +244,7 @@ TWIN = Twin(
     manual=Manual,
     torch=Torch,
     data=BreastCancer,
+    names=NAMES,
     needs=("linear_regression",),
     trainer={"max_epochs": 500, "check_val_every_n_epoch": 50},
     variants={"no price on length": {"alpha": 0.0}},

@@ -24,6 +24,9 @@ from manual.regression.perceptron import mistake_bound, rosenblatt
 from torch_impl.regression.perceptron import Perceptron as Torch
 from torch_impl.regression.perceptron import rosenblatt as rosenblatt_in_torch
 
+NAMES = {"W": "linear.weight.T", "b": "linear.bias"}
+"""What the parameters are called in torch."""
+
 XOR = np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]]), np.array([[-1.0], [1.0], [1.0], [-1.0]])
 """Exclusive or: yes if exactly one of the two is."""
 
@@ -172,6 +175,7 @@ TWIN = Twin(
     manual=Manual,
     torch=Torch,
     data=TwoKinds,
+    names=NAMES,
     needs=("linear_regression",),
     trainer={"max_epochs": 5},
     options={"data.points": "xor", "features": Second(1, data=first_columns(1))},

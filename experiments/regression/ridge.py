@@ -25,6 +25,9 @@ from manual.regression.ridge import effective_degrees_of_freedom, loss, shrinkag
 from torch_impl.regression.ridge import Ridge as Torch
 from torch_impl.regression.ridge import solution as solution_in_torch
 
+NAMES = {"W": "linear.weight.T", "b": "linear.bias"}
+"""What the parameters are called in torch."""
+
 ALPHAS = np.logspace(-4, 2, 61)
 """The prices of a path."""
 
@@ -173,7 +176,7 @@ def weights(manual: Manual, torch_module: Torch, x: np.ndarray, y: np.ndarray) -
     sklearn = by_sklearn(x, y, manual.alpha)
     fig, axes = figure(
         "The trained weights, three times the same: "
-        + three_times(manual, torch_module, sklearn)
+        + three_times(manual, torch_module, sklearn, NAMES)
         + " The circles are least squares: ridge has "
         "shortened s1 and s2 most, which nearly say the same.",
         size=(7.5, 3.8),
@@ -188,7 +191,7 @@ def weights(manual: Manual, torch_module: Torch, x: np.ndarray, y: np.ndarray) -
         markersize=9,
         label="least squares",
     )
-    draw_weights(ax, manual, torch_module, sklearn, FEATURES)
+    draw_weights(ax, manual, torch_module, sklearn, FEATURES, NAMES)
     ax.set(ylabel="weight (progression per standard deviation)")
     return fig
 
@@ -211,6 +214,7 @@ TWIN = Twin(
     manual=Manual,
     torch=Torch,
     data=Diabetes,
+    names=NAMES,
     needs=("linear_regression",),
     trainer={"max_epochs": 600, "check_val_every_n_epoch": 50},
     variants={"least squares": {"alpha": 0.0}},

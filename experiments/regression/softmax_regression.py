@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 from torch import nn
 
@@ -20,13 +19,16 @@ from experiments.data.digits import Digits
 from experiments.data.iris import iris
 from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
 from experiments.drawing.walk import walk
-from experiments.judge.convert import to_numpy
+from experiments.drawing.weights import weights_of_both
 from experiments.pair import Second, Twin
 from manual.module import Parameter, no_grad
 from manual.nn.functional import softmax
 from manual.regression.softmax_regression import SoftmaxRegression as Manual
 from manual.regression.softmax_regression import loss_backward, one_hot
 from torch_impl.regression.softmax_regression import SoftmaxRegression as Torch
+
+NAMES = {"W": "linear.weight.T", "b": "linear.bias"}
+"""What the parameters are called in torch."""
 
 THREE = ("#e07a5f", "#3d5a80", "#81b29a")
 """Colours of three classes."""
@@ -62,8 +64,8 @@ def descend(x: np.ndarray, c: np.ndarray, start: np.ndarray, steps: int, **setti
     sizes = {"features": x.shape[1], "classes": start.shape[1]}
     ours, theirs = Manual(**sizes, **settings), Torch(**sizes, **settings)
     ours.W, ours.b = Parameter(start[:-1]), Parameter(start[-1])
-    theirs.W = nn.Parameter(torch.zeros(ours.W.shape))
-    by_hand, in_torch = (np.concatenate([path["W"], path["b"][:, None]], axis=1) for path in walk(ours, theirs, (x, c), steps))
+    theirs.linear = nn.Linear(*ours.W.shape)
+    by_hand, in_torch = (np.concatenate([path["W"], path["b"][:, None]], axis=1) for path in walk(ours, theirs, (x, c), steps, NAMES))
     return by_hand, in_torch
 
 
@@ -186,7 +188,8 @@ def arriving(manual: Manual, torch_module: Torch, x: np.ndarray, c: np.ndarray) 
     steps = 400
     paths = descend(x, c, np.zeros(best.shape), steps, **settings)
     away = [np.linalg.norm(path - best, axis=(1, 2)) / np.linalg.norm(best) for path in paths]
-    ends = [np.linalg.norm(as_matrix(**to_numpy(dict(side.state_dict()))) - best) / np.linalg.norm(best) for side in (manual, torch_module)]
+    trained = weights_of_both(manual, torch_module, NAMES)
+    ends = [np.linalg.norm(as_matrix(**weights) - best) / np.linalg.norm(best) for weights in trained]
     fig, axes = figure(
         f"How far the {best.size} parameters are from scikit-learn's LogisticRegression on the same rows, ‖q − q*‖ / ‖q*‖, on the way "
         "from W = 0 (band: torch, dashes: by hand). It falls by about the same factor at each step. In the run "
@@ -216,6 +219,7 @@ TWIN = Twin(
     manual=Manual,
     torch=Torch,
     data=ManyClasses,
+    names=NAMES,
     needs=("logistic_regression",),
     trainer={"max_epochs": 400, "check_val_every_n_epoch": 50},
     variants={"no price on length": {"alpha": 0.0}},

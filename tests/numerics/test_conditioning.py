@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import pytorch_lightning as pl
 import torch
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression
@@ -18,7 +19,7 @@ from experiments.data.arrays import InputError, Split, standardise
 from experiments.data.diabetes import diabetes
 from experiments.drawing.weights import as_row
 from experiments.judge.compare import error
-from experiments.judge.convert import to_numpy, to_torch
+from experiments.judge.convert import to_numpy, to_torch, weights_by_hand
 from experiments.judge.nonfinite import NotFinite
 from experiments.lockstep import LockStep
 from experiments.numerics import conditioning as script
@@ -333,7 +334,7 @@ def after(x: np.ndarray, y: np.ndarray, lr: float, steps: int) -> np.ndarray:
 
 def parameters(side: Any) -> np.ndarray:
     """p = [W; b] of one side."""
-    return as_row(**to_numpy(dict(side.state_dict())))
+    return as_row(**(weights_by_hand(TWIN.naming, side) if isinstance(side, pl.LightningModule) else side.state_dict()))
 
 
 def test_run_agrees_and_ends_where_the_closed_form_says_on_both_sides(trained: tuple[LockStep, Any]) -> None:

@@ -11,12 +11,12 @@ import torch
 
 from experiments.drawing.weights import as_row
 from experiments.judge.compare import error
-from experiments.judge.convert import to_numpy, to_torch
+from experiments.judge.convert import to_torch, weights_by_hand
 from experiments.lockstep import LockStep
 from experiments.regression import lasso as script
 from experiments.regression.lasso import TWIN, at, by_sklearn
 from manual.regression import lasso as by_hand
-from tests.helpers import whole_run
+from tests.helpers import gradients_in_torch, whole_run
 from torch_impl.regression import lasso as in_torch
 
 SOLVERS = ("ista", "fista", "coordinate_descent")
@@ -109,12 +109,14 @@ def test_columns_that_say_nothing_and_bad_input() -> None:
 def test_backward_of_the_concept_is_that_of_the_smooth_term_and_accumulates() -> None:
     ours, theirs = TWIN.build(seed=3)
     x, y = problem(0, rows=7, columns=10)
+    formula = in_torch.loss(*to_torch((x, y)), **to_torch(ours.state_dict()), alpha=ours.alpha)
+    assert error(theirs.training_step(to_torch((x, y)), 0), formula) < 1e-14
     for factor in (0.7, -1.3):
         ours.training_step((x, y), 0)
         ours.backward(factor)
         (factor * theirs.training_step(to_torch((x, y)), 0)).backward()
-    for name, p in theirs.named_parameters():
-        assert error(getattr(ours, name).grad, p.grad) < 1e-13
+    for name, dL_dp in gradients_in_torch(TWIN, theirs).items():
+        assert error(getattr(ours, name).grad, dL_dp) < 1e-13
 
 
 @pytest.fixture(scope="module")
@@ -130,8 +132,8 @@ def test_run_agrees_and_reaches_scikit_learns_lasso_and_its_zeros(trained: tuple
     best = by_sklearn(x, y, 2.0)
     assert lockstep.judge.passed, lockstep.judge.failure
     assert len(lockstep.records) == trainer.global_step == 400
-    for side in (lockstep.hand.model, theirs):
-        p = as_row(**to_numpy(dict(side.state_dict())))
+    for weights in (lockstep.hand.model.state_dict(), weights_by_hand(TWIN.naming, theirs)):
+        p = as_row(**weights)
         assert error(p, best) < 1e-11
         assert np.array_equal(p == 0, best == 0)
     assert lockstep.metrics["zeros/val"] == float(trainer.callback_metrics["zeros/val"]) == 3

@@ -18,12 +18,12 @@ from experiments.curriculum import FURTHER_READING
 from experiments.data.diabetes import diabetes
 from experiments.drawing.weights import as_row
 from experiments.judge.compare import error
-from experiments.judge.convert import to_numpy, to_torch
+from experiments.judge.convert import load_in_torch, to_numpy, to_torch, weights_by_hand
 from experiments.lockstep import LockStep
 from experiments.regression import linear_regression as script
 from experiments.regression.linear_regression import TWIN, by_sklearn, descend, standardised
 from manual.regression import linear_regression as by_hand
-from tests.helpers import whole_run
+from tests.helpers import gradients_in_torch, whole_run
 from torch_impl.regression import linear_regression as in_torch
 
 
@@ -54,15 +54,14 @@ def test_gradient_is_that_of_central_differences(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_forward_loss_and_gradient_are_torchs(seed: int) -> None:
-    x, y, W, b = problem(seed)
-    tx, ty, tW, tb = to_torch((x, y, W, b))
-    tW.requires_grad_(), tb.requires_grad_()
-    y_hat = in_torch.forward(tx, tW, tb)["y_hat"]
-    loss = in_torch.loss(y_hat, ty)
+    x, y, W, b = problem(seed, columns=10)
+    theirs = in_torch.LinearRegression().double()
+    load_in_torch(TWIN.naming, theirs, {"W": W, "b": b})
+    y_hat, loss = theirs(to_torch(x)), theirs.training_step(to_torch((x, y)), 0)
     loss.backward()
     assert error(by_hand.forward(x, W, b)["y_hat"], y_hat) < 1e-14
     assert error(by_hand.loss(by_hand.forward(x, W, b)["y_hat"], y), loss) < 1e-14
-    assert error(gradient(x, y, W, b), as_row(tW.grad.numpy(), tb.grad.numpy())) < 1e-14
+    assert error(gradient(x, y, W, b), as_row(**to_numpy(gradients_in_torch(TWIN, theirs)))) < 1e-14
 
 
 def test_backward_of_the_concept_scales_and_accumulates() -> None:
@@ -72,8 +71,8 @@ def test_backward_of_the_concept_scales_and_accumulates() -> None:
         ours.training_step((x, y), 0)
         ours.backward(factor)
         (factor * theirs.training_step(to_torch((x, y)), 0)).backward()
-    for name, p in theirs.named_parameters():
-        assert error(getattr(ours, name).grad, p.grad) < 1e-13
+    for name, dL_dp in gradients_in_torch(TWIN, theirs).items():
+        assert error(getattr(ours, name).grad, dL_dp) < 1e-13
 
 
 @pytest.mark.parametrize("features", ["own units", "standardised"])
@@ -137,8 +136,8 @@ def test_run_agrees_and_reaches_the_closed_form_on_both_sides(trained: tuple[Loc
     assert lockstep.judge.passed, lockstep.judge.failure
     assert len(lockstep.records) == trainer.global_step == 600
     for best in (as_row(*by_hand.normal_equation(x, y)), by_sklearn(x, y)):
-        for side in (lockstep.hand.model, theirs):
-            assert error(as_row(**to_numpy(dict(side.state_dict()))), best) < 1e-11
+        for weights in (lockstep.hand.model.state_dict(), weights_by_hand(TWIN.naming, theirs)):
+            assert error(as_row(**weights), best) < 1e-11
 
 
 def test_held_out_r2_is_scikit_learns_on_both_sides(trained: tuple[LockStep, pl.LightningModule, pl.Trainer]) -> None:

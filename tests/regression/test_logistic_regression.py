@@ -10,13 +10,13 @@ import pytorch_lightning as pl
 
 from experiments.drawing.weights import as_row
 from experiments.judge.compare import error
-from experiments.judge.convert import to_numpy, to_torch
+from experiments.judge.convert import to_torch, weights_by_hand
 from experiments.lockstep import LockStep
 from experiments.regression import logistic_regression as script
 from experiments.regression.logistic_regression import TWIN, by_sklearn, descend
 from manual.regression import logistic_regression as by_hand
 from manual.regression.linear_regression import with_ones
-from tests.helpers import whole_run
+from tests.helpers import gradients_in_torch, whole_run
 from torch_impl.regression import logistic_regression as in_torch
 
 
@@ -125,12 +125,14 @@ def test_bad_input_is_named() -> None:
 def test_backward_of_the_concept_scales_and_accumulates() -> None:
     ours, theirs = TWIN.build(seed=3)
     x, y, _ = problem(0, rows=17, columns=30)
+    formula = in_torch.loss(*to_torch((x, y)), **to_torch(ours.state_dict()), alpha=ours.alpha)
+    assert error(theirs.training_step(to_torch((x, y)), 0), formula) < 1e-14
     for factor in (0.7, -1.3):
         ours.training_step((x, y), 0)
         ours.backward(factor)
         (factor * theirs.training_step(to_torch((x, y)), 0)).backward()
-    for name, p in theirs.named_parameters():
-        assert error(getattr(ours, name).grad, p.grad) < 1e-13
+    for name, dL_dp in gradients_in_torch(TWIN, theirs).items():
+        assert error(getattr(ours, name).grad, dL_dp) < 1e-13
 
 
 @pytest.fixture(scope="module")
@@ -146,8 +148,8 @@ def test_run_agrees_and_reaches_newtons_and_scikit_learns_solution(trained: tupl
     assert lockstep.judge.passed, lockstep.judge.failure
     assert len(lockstep.records) == trainer.global_step == 500
     for best in (by_hand.newton(x, y, 0.01)[-1], by_sklearn(x, y, 0.01)):
-        for side in (lockstep.hand.model, theirs):
-            assert error(as_row(**to_numpy(dict(side.state_dict()))), best) < 1e-9
+        for weights in (lockstep.hand.model.state_dict(), weights_by_hand(TWIN.naming, theirs)):
+            assert error(as_row(**weights), best) < 1e-9
 
 
 def test_held_out_accuracy_is_scikit_learns_on_both_sides(trained: tuple[LockStep, pl.LightningModule, pl.Trainer]) -> None:

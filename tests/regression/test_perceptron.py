@@ -9,12 +9,12 @@ import pytorch_lightning as pl
 from experiments.data.arrays import InputError
 from experiments.drawing.weights import as_row
 from experiments.judge.compare import error
-from experiments.judge.convert import to_numpy, to_torch
+from experiments.judge.convert import load_in_torch, to_torch, weights_by_hand
 from experiments.lockstep import LockStep
 from experiments.regression import perceptron as script
 from experiments.regression.perceptron import TWIN, XOR, TwoKinds, widest
 from manual.regression import perceptron as by_hand
-from tests.helpers import SILENT
+from tests.helpers import SILENT, gradients_in_torch
 from torch_impl.regression import perceptron as in_torch
 
 
@@ -103,14 +103,14 @@ def test_backward_of_the_concept_scales_and_accumulates() -> None:
     x, y = problem(0, rows=7, columns=2)
     start = {"W": np.array([[0.4], [-0.9]]), "b": np.array([0.2])}
     ours.load_state_dict(start)
-    theirs.double().load_state_dict(to_torch(start))
+    load_in_torch(TWIN.naming, theirs, start)
     for factor in (0.7, -1.9):
         ours.training_step((x, y), 0)
         ours.backward(factor)
         (factor * theirs.training_step(to_torch((x, y)), 0)).backward()
-    for name, p in theirs.named_parameters():
-        assert p.grad.abs().sum() > 0
-        assert error(getattr(ours, name).grad, p.grad) < 1e-13
+    for name, dL_dp in gradients_in_torch(TWIN, theirs).items():
+        assert dL_dp.abs().sum() > 0
+        assert error(getattr(ours, name).grad, dL_dp) < 1e-13
 
 
 @pytest.mark.parametrize("lr", [1.0, 0.125])
@@ -126,8 +126,8 @@ def test_training_is_the_rule_itself_on_both_sides_whatever_the_step_size(lr: fl
     order = np.concatenate([list(epoch) for epoch in passes(len(x), 5)])
     path, _ = by_hand.rosenblatt(x[order], y[order], 1)  # the same rows in the order of the run
     assert by_hand.margin(x, y, path[-1]) > 0
-    for side in (lockstep.hand.model, theirs):
-        assert error(as_row(**to_numpy(dict(side.state_dict()))), lr * path[-1]) < 1e-12
+    for weights in (lockstep.hand.model.state_dict(), weights_by_hand(TWIN.naming, theirs)):
+        assert error(as_row(**weights), lr * path[-1]) < 1e-12
     assert lockstep.metrics["accuracy/val"] == float(trainer.callback_metrics["accuracy/val"]) == 1
     assert sum(record.loss_manual > 0 for record in lockstep.records) <= len(path) - 1 <= by_hand.mistake_bound(x, y, widest(x, y))
 

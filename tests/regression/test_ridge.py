@@ -9,13 +9,13 @@ from matplotlib.patches import Polygon
 
 from experiments.drawing.weights import as_row
 from experiments.judge.compare import error
-from experiments.judge.convert import to_numpy, to_torch
+from experiments.judge.convert import to_numpy, to_torch, weights_by_hand
 from experiments.lockstep import LockStep
 from experiments.regression import ridge as script
 from experiments.regression.ridge import TWIN, by_sklearn
 from manual.regression import linear_regression
 from manual.regression import ridge as by_hand
-from tests.helpers import whole_run
+from tests.helpers import gradients_in_torch, whole_run
 from torch_impl.regression import ridge as in_torch
 
 
@@ -102,12 +102,14 @@ def test_bad_input_is_named() -> None:
 def test_backward_of_the_concept_scales_and_accumulates() -> None:
     ours, theirs = TWIN.build(seed=3)
     x, y = problem(0, rows=7, columns=10)
+    formula = in_torch.loss(*to_torch((x, y)), **to_torch(ours.state_dict()), alpha=ours.alpha)
+    assert error(theirs.training_step(to_torch((x, y)), 0), formula) < 1e-14
     for factor in (0.7, -1.3):
         ours.training_step((x, y), 0)
         ours.backward(factor)
         (factor * theirs.training_step(to_torch((x, y)), 0)).backward()
-    for name, p in theirs.named_parameters():
-        assert error(getattr(ours, name).grad, p.grad) < 1e-13
+    for name, dL_dp in gradients_in_torch(TWIN, theirs).items():
+        assert error(getattr(ours, name).grad, dL_dp) < 1e-13
 
 
 def test_weight_decay_of_the_optimizer_is_twice_alpha() -> None:
@@ -135,8 +137,8 @@ def test_run_agrees_and_reaches_the_closed_form_and_scikit_learns(trained: tuple
     assert lockstep.judge.passed, lockstep.judge.failure
     assert len(lockstep.records) == trainer.global_step == 600
     for best in (as_row(*by_hand.solution(x, y, 0.05)), by_sklearn(x, y, 0.05)):
-        for side in (lockstep.hand.model, theirs):
-            assert error(as_row(**to_numpy(dict(side.state_dict()))), best) < 1e-11
+        for weights in (lockstep.hand.model.state_dict(), weights_by_hand(TWIN.naming, theirs)):
+            assert error(as_row(**weights), best) < 1e-11
 
 
 def test_held_out_r2_is_scikit_learns_on_both_sides_and_what_the_text_says(

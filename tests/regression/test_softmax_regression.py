@@ -8,14 +8,14 @@ import pytorch_lightning as pl
 
 from experiments.data.arrays import InputError
 from experiments.judge.compare import error
-from experiments.judge.convert import to_numpy, to_torch
+from experiments.judge.convert import to_torch, weights_by_hand
 from experiments.lockstep import LockStep
 from experiments.regression import softmax_regression as script
 from experiments.regression.softmax_regression import TWIN, as_matrix, by_sklearn, descend
 from manual.nn.functional import softmax
 from manual.regression import logistic_regression
 from manual.regression import softmax_regression as by_hand
-from tests.helpers import whole_run
+from tests.helpers import gradients_in_torch, whole_run
 from torch_impl.regression import softmax_regression as in_torch
 
 
@@ -115,12 +115,14 @@ def test_one_hot_is_torchs() -> None:
 def test_backward_of_the_concept_scales_and_accumulates() -> None:
     ours, theirs = TWIN.build(seed=3)
     x, c, _, _ = problem(0, rows=17, columns=64, classes=10)
+    formula = in_torch.loss(*to_torch((x, c)), **to_torch(ours.state_dict()), alpha=ours.alpha)
+    assert error(theirs.training_step(to_torch((x, c)), 0), formula) < 1e-14
     for factor in (0.7, -1.3):
         ours.training_step((x, c), 0)
         ours.backward(factor)
         (factor * theirs.training_step(to_torch((x, c)), 0)).backward()
-    for name, p in theirs.named_parameters():
-        assert error(getattr(ours, name).grad, p.grad) < 1e-12
+    for name, dL_dp in gradients_in_torch(TWIN, theirs).items():
+        assert error(getattr(ours, name).grad, dL_dp) < 1e-12
 
 
 @pytest.fixture(scope="module")
@@ -136,8 +138,8 @@ def test_run_agrees_and_reaches_scikit_learns_solution(trained: tuple[LockStep, 
     best = by_sklearn(*data.split.train, 0.003)
     assert lockstep.judge.passed, lockstep.judge.failure
     assert len(lockstep.records) == trainer.global_step == 400
-    for side in (lockstep.hand.model, theirs):
-        q = as_matrix(**to_numpy(dict(side.state_dict())))
+    for weights in (lockstep.hand.model.state_dict(), weights_by_hand(TWIN.naming, theirs)):
+        q = as_matrix(**weights)
         assert error(q, best) < 1e-8
         assert abs(q[:-1].sum(axis=1)).max() < 1e-7  # what the docstring says of W
     x, c = data.split.val

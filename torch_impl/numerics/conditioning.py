@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from torch_impl.module import StraightLine
-from torch_impl.regression.linear_regression import forward, loss, with_ones
+from torch_impl.module import Concept
+from torch_impl.regression.linear_regression import with_ones
 
 
 def bowl_condition(x: Tensor) -> Tensor:
@@ -51,22 +51,38 @@ def cliff(w: Tensor, depth: int = 50) -> Tensor:
     return (w**depth - 1) ** 2
 
 
-class LeastSquares(StraightLine):
-    """ŷ = x W + b by plain gradient descent from 0: forward and loss are those of `linear_regression`, only x differs.
+class LeastSquares(Concept):
+    """ŷ = x W + b by plain gradient descent from 0: layer and loss are those of `linear_regression`, only x differs.
 
     Args:
         lr: the step size. For each x it must be below 2/λmax; half of that is 0.127 for the standardised diabetes data, and 0.00000678
             for the same in their own units.
 
-    Shapes: x (N, 10), y (N, 1), W (10, 1), b (1,).
+    Shapes: x (N, 10), y (N, 1), linear.weight (1, 10), which is Wᵀ, linear.bias (1,).
     """
 
     def __init__(self, lr: float = 0.127) -> None:
-        super().__init__(forward, loss)
+        super().__init__()
         self.save_hyperparameters()
         self.lr = lr
-        self.W = nn.Parameter(torch.zeros(10, 1))
-        self.b = nn.Parameter(torch.zeros(1))
+        self.linear = nn.Linear(10, 1)
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+        self.loss = nn.MSELoss()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The prediction."""
+        return self.linear(x)  # (N, 10) to (N, 1)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        x, y = batch
+        loss = self.loss(self(x), y)
+        self.log("loss/train", loss)
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        x, y = batch
+        self.log("loss/val", self.loss(self(x), y), batch_size=len(x))
 
     def configure_optimizers(self) -> torch.optim.SGD:
         return torch.optim.SGD(self.parameters(), lr=self.lr)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from torch_impl.module import Concept
 
@@ -20,7 +21,7 @@ def soft_threshold(z: Tensor, t: Any) -> Tensor:
 def loss(x: Tensor, y: Tensor, W: Tensor, b: Tensor, alpha: float = 0.0) -> Tensor:
     """L = 1/2 · mean of (ŷ − y)² + alpha · Σ|W|. Shapes: x (N, D), y (N, 1), W (D, 1), b (1,)."""
     y_hat = x @ W + b  # (N, D) @ (D, 1) + (1,)
-    return ((y_hat - y) ** 2).mean() / 2 + alpha * W.abs().sum()
+    return F.mse_loss(y_hat, y) / 2 + alpha * W.abs().sum()
 
 
 def violation(x: Tensor, y: Tensor, W: Tensor, b: Tensor, alpha: float) -> Tensor:
@@ -114,7 +115,7 @@ class Lasso(Concept):
         alpha: the price, scikit-learn's alpha.
         lr: the step size; below 2/λmax of XᵀX/N, which is 0.5 on the diabetes data.
 
-    Shapes: x (N, D), y (N, 1), W (D, 1), b (1,).
+    Shapes: x (N, D), y (N, 1), linear.weight (1, D), which is Wᵀ, linear.bias (1,).
 
     Raises:
         ValueError: if alpha is negative.
@@ -126,17 +127,19 @@ class Lasso(Concept):
             raise ValueError(f"Lasso: alpha must be at least 0, got {alpha}")
         self.save_hyperparameters()
         self.alpha, self.lr = alpha, lr
-        self.W = nn.Parameter(torch.randn(features, 1))
-        self.b = nn.Parameter(torch.zeros(1))
+        self.linear = nn.Linear(features, 1)
+        nn.init.normal_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+        self.mse = nn.MSELoss()
 
     def forward(self, x: Tensor) -> Tensor:
         """The prediction."""
-        return x @ self.W + self.b  # (N, D) @ (D, 1) + (1,)
+        return self.linear(x)  # (N, D) to (N, 1)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         x, y = batch
-        price = self.alpha * self.W.detach().abs().sum()  # detached: the optimizer, not autograd, deals with the kink
-        L = loss(x, y, self.W, self.b) + price
+        price = self.alpha * self.linear.weight.detach().abs().sum()  # detached: the optimizer, not autograd, deals with the kink
+        L = self.mse(self(x), y) / 2 + price
         self.log("loss/train", L)
         return L
 
@@ -144,7 +147,8 @@ class Lasso(Concept):
         x, y = batch
         residual = self(x) - y
         self.log("r2/val", 1 - (residual**2).sum() / ((y - y.mean()) ** 2).sum(), batch_size=len(x))
-        self.log("zeros/val", (self.W == 0).sum().to(x.dtype), batch_size=len(x))
+        self.log("zeros/val", (self.linear.weight == 0).sum().to(x.dtype), batch_size=len(x))
 
     def configure_optimizers(self) -> ProximalSGD:
-        return ProximalSGD([{"params": [self.W], "alpha": self.alpha}, {"params": [self.b], "alpha": 0.0}], lr=self.lr)
+        weight, bias = self.linear.parameters()
+        return ProximalSGD([{"params": [weight], "alpha": self.alpha}, {"params": [bias], "alpha": 0.0}], lr=self.lr)

@@ -1,47 +1,51 @@
 """A straight line through data by gradient descent: ordinary least squares, in Lightning.
 
-The two functions `forward` and `loss` are those of the hand-written file; `backward` is missing, because autograd writes it.
+A linear layer and a loss, as torch has them; `backward` is missing, because autograd writes it.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from torch_impl.module import StraightLine
-
-
-def forward(x: Tensor, W: Tensor, b: Tensor) -> dict[str, Tensor]:
-    """The prediction. Shapes: x (N, D), W (D, 1), b (1,), y_hat (N, 1)."""
-    y_hat = x @ W + b  # (N, D) @ (D, 1) + (1,)
-    return {"y_hat": y_hat}
+from torch_impl.module import Concept
 
 
-def loss(y_hat: Tensor, y: Tensor) -> Tensor:
-    """The mean squared residual."""
-    return ((y_hat - y) ** 2).mean()
-
-
-class LinearRegression(StraightLine):
+class LinearRegression(Concept):
     """ŷ = x W + b, fitted by gradient descent with momentum.
 
     Args:
         lr: the step size; it must stay below `step_size_limit`, which is 0.25 (1 + momentum) on the diabetes data.
         momentum: how much of the last step is kept; 0 is plain gradient descent.
 
-    Shapes: x (N, 10), y (N, 1), W (10, 1), b (1,).
+    Shapes: x (N, 10), y (N, 1), linear.weight (1, 10), which is Wᵀ, linear.bias (1,).
     """
 
     def __init__(self, lr: float = 0.2, momentum: float = 0.9) -> None:
-        super().__init__(forward, loss)
+        super().__init__()
         self.save_hyperparameters()
         self.lr, self.momentum = lr, momentum
-        self.W = nn.Parameter(torch.randn(10, 1))
-        self.b = nn.Parameter(torch.zeros(1))
+        self.linear = nn.Linear(10, 1)
+        nn.init.normal_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+        self.loss = nn.MSELoss()
 
-    def metrics(self, prediction: Tensor, y: Tensor) -> dict[str, Tensor]:
-        """R², the part of y's variance that is explained: 1 is all, 0 is no better than always guessing the mean."""
-        return {"r2": r_squared(prediction, y)}
+    def forward(self, x: Tensor) -> Tensor:
+        """The prediction."""
+        return self.linear(x)  # (N, 10) to (N, 1)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        x, y = batch
+        loss = self.loss(self(x), y)
+        self.log("loss/train", loss)
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        x, y = batch
+        y_hat = self(x)
+        self.log("loss/val", self.loss(y_hat, y), batch_size=len(x))
+        self.log("r2/val", r_squared(y_hat, y), batch_size=len(x))
 
     def configure_optimizers(self) -> torch.optim.SGD:
         return torch.optim.SGD(self.parameters(), lr=self.lr, momentum=self.momentum)
@@ -60,7 +64,7 @@ def hessian(x: Tensor) -> Tensor:
     """The second derivatives of the loss with respect to p = [W; b], by differentiating it twice. Shapes: x (N, D), result (D+1, D+1)."""
     y = x.new_zeros(len(x), 1)  # any y: it has no part in the second derivatives
     p = x.new_zeros(x.shape[1] + 1, 1)
-    H = torch.autograd.functional.hessian(lambda p: loss(forward(x, p[:-1], p[-1])["y_hat"], y), p)
+    H = torch.autograd.functional.hessian(lambda p: F.mse_loss(with_ones(x) @ p, y), p)
     return H.reshape(len(p), len(p))  # (D+1, 1, D+1, 1) without the ones
 
 
@@ -92,13 +96,13 @@ def svd_solution(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 def standard_errors(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """The roots of the diagonal of s² (AᵀA)⁻¹, from A = Q R."""
-    A = with_ones(x)
-    s = torch.linalg.vector_norm(forward(x, *qr_solution(x, y))["y_hat"] - y) / (A.shape[0] - A.shape[1]) ** 0.5
+    A, (W, b) = with_ones(x), qr_solution(x, y)
+    s = torch.linalg.vector_norm(x @ W + b - y) / (A.shape[0] - A.shape[1]) ** 0.5
     inverse_of_R = torch.linalg.inv(torch.linalg.qr(A).R)
     errors = s * torch.linalg.vector_norm(inverse_of_R, dim=1, keepdim=True)
     return errors[:-1], errors[-1]
 
 
 def r_squared(y_hat: Tensor, y: Tensor) -> Tensor:
-    """The part of y's variance that is explained."""
+    """The part of y's variance that is explained: 1 is all, 0 is no better than always guessing the mean."""
     return 1 - ((y_hat - y) ** 2).sum() / ((y - y.mean()) ** 2).sum()

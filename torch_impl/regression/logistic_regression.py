@@ -61,7 +61,7 @@ class LogisticRegression(Concept):
         lr: the step size; it must stay below 2 (1 + momentum) / λmax of the Hessian, which is largest where all p are 0.5.
         momentum: how much of the last step is kept.
 
-    Shapes: x (N, D), the prediction z (N, 1), y (N, 1) of 0 and 1, W (D, 1), b (1,).
+    Shapes: x (N, D), the prediction z (N, 1), y (N, 1) of 0 and 1, linear.weight (1, D), which is Wᵀ, linear.bias (1,).
 
     Raises:
         ValueError: if alpha is negative.
@@ -73,23 +73,25 @@ class LogisticRegression(Concept):
             raise ValueError(f"LogisticRegression: alpha must be at least 0, got {alpha}")
         self.save_hyperparameters()
         self.alpha, self.lr, self.momentum = alpha, lr, momentum
-        self.W = nn.Parameter(torch.randn(features, 1))
-        self.b = nn.Parameter(torch.zeros(1))
+        self.linear = nn.Linear(features, 1)
+        nn.init.normal_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+        self.bce = nn.BCEWithLogitsLoss()
 
     def forward(self, x: Tensor) -> Tensor:
         """The scores z; the answer is yes where they are positive, that is where p is above 0.5."""
-        return x @ self.W + self.b  # (N, D) @ (D, 1) + (1,)
+        return self.linear(x)  # (N, D) to (N, 1)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         x, y = batch
-        L = loss(x, y, self.W, self.b, self.alpha)
+        L = self.bce(self(x), y) + self.alpha / 2 * (self.linear.weight**2).sum()
         self.log("loss/train", L)
         return L
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         x, y = batch
         z = self(x)
-        self.log("loss/val", binary_cross_entropy(z, y), batch_size=len(x))
+        self.log("loss/val", self.bce(z, y), batch_size=len(x))
         self.log("accuracy/val", mean_of((z > 0) == (y > 0.5)), batch_size=len(x))
 
     def configure_optimizers(self) -> torch.optim.SGD:

@@ -46,19 +46,20 @@ class Perceptron(Concept):
         features: D.
         lr: the step size; from W = 0 it changes nothing but the length of W.
 
-    Shapes: x (N, D), the prediction z (N, 1), y (N, 1) of +1 and −1, W (D, 1), b (1,).
+    Shapes: x (N, D), the prediction z (N, 1), y (N, 1) of +1 and −1, linear.weight (1, D), linear.bias (1,).
     """
 
     def __init__(self, features: int = 2, lr: float = 1.0) -> None:
         super().__init__()
         self.save_hyperparameters()
         self.lr = lr
-        self.W = nn.Parameter(torch.zeros(features, 1))
-        self.b = nn.Parameter(torch.zeros(1))
+        self.linear = nn.Linear(features, 1)
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """The scores; their signs are the answers."""
-        return x @ self.W + self.b  # (N, D) @ (D, 1) + (1,)
+        return self.linear(x)  # (N, D) to (N, 1)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         x, y = batch

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from torch_impl.module import Concept
 
@@ -13,7 +14,7 @@ from torch_impl.module import Concept
 def loss(x: Tensor, y: Tensor, W: Tensor, b: Tensor, alpha: float = 0.0) -> Tensor:
     """L = mean of (ŷ − y)² + alpha · ΣW². Shapes: x (N, D), y (N, 1), W (D, 1), b (1,)."""
     y_hat = x @ W + b  # (N, D) @ (D, 1) + (1,)
-    return ((y_hat - y) ** 2).mean() + alpha * (W**2).sum()
+    return F.mse_loss(y_hat, y) + alpha * (W**2).sum()
 
 
 def hessian(x: Tensor, alpha: float = 0.0) -> Tensor:
@@ -62,7 +63,7 @@ class Ridge(Concept):
         lr: the step size; below 2 (1 + momentum) / λmax of the Hessian, which is 0.25 (1 + momentum) on the diabetes data.
         momentum: how much of the last step is kept.
 
-    Shapes: x (N, D), y (N, 1), W (D, 1), b (1,).
+    Shapes: x (N, D), y (N, 1), linear.weight (1, D), which is Wᵀ, linear.bias (1,).
 
     Raises:
         ValueError: if alpha is negative.
@@ -74,24 +75,26 @@ class Ridge(Concept):
             raise ValueError(f"Ridge: alpha must be at least 0, got {alpha}")
         self.save_hyperparameters()
         self.alpha, self.lr, self.momentum = alpha, lr, momentum
-        self.W = nn.Parameter(torch.randn(features, 1))
-        self.b = nn.Parameter(torch.zeros(1))
+        self.linear = nn.Linear(features, 1)
+        nn.init.normal_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+        self.mse = nn.MSELoss()
 
     def forward(self, x: Tensor) -> Tensor:
         """The prediction."""
-        return x @ self.W + self.b  # (N, D) @ (D, 1) + (1,)
+        return self.linear(x)  # (N, D) to (N, 1)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         x, y = batch
-        L = loss(x, y, self.W, self.b, self.alpha)
+        L = self.mse(self(x), y) + self.alpha * (self.linear.weight**2).sum()
         self.log("loss/train", L)
         return L
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         x, y = batch
-        residual = self(x) - y
-        self.log("loss/val", (residual**2).mean(), batch_size=len(x))
-        self.log("r2/val", 1 - (residual**2).sum() / ((y - y.mean()) ** 2).sum(), batch_size=len(x))
+        y_hat = self(x)
+        self.log("loss/val", self.mse(y_hat, y), batch_size=len(x))
+        self.log("r2/val", 1 - ((y_hat - y) ** 2).sum() / ((y - y.mean()) ** 2).sum(), batch_size=len(x))
 
     def configure_optimizers(self) -> torch.optim.SGD:
         return torch.optim.SGD(self.parameters(), lr=self.lr, momentum=self.momentum)

@@ -48,7 +48,7 @@ class SoftmaxRegression(Concept):
         lr: the step size. The digits' pixels vary little (0 to 1, less their mean), which makes L flat: it can be large.
         momentum: how much of the last step is kept.
 
-    Shapes: x (N, D), the prediction z (N, K), c (N,) integers, W (D, K), b (K,).
+    Shapes: x (N, D), the prediction z (N, K), c (N,) integers, linear.weight (K, D), which is Wᵀ, linear.bias (K,).
 
     Raises:
         ValueError: if alpha is negative.
@@ -60,23 +60,25 @@ class SoftmaxRegression(Concept):
             raise ValueError(f"SoftmaxRegression: alpha must be at least 0, got {alpha}")
         self.save_hyperparameters()
         self.alpha, self.lr, self.momentum = alpha, lr, momentum
-        self.W = nn.Parameter(torch.randn(features, classes))
-        self.b = nn.Parameter(torch.zeros(classes))
+        self.linear = nn.Linear(features, classes)
+        nn.init.normal_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+        self.cross_entropy = nn.CrossEntropyLoss()  # takes scores, and softmax is in it
 
     def forward(self, x: Tensor) -> Tensor:
         """The scores z; the answer is the class of the largest."""
-        return x @ self.W + self.b  # (N, D) @ (D, K) + (K,)
+        return self.linear(x)  # (N, D) to (N, K)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         x, c = batch
-        L = loss(x, c, self.W, self.b, self.alpha)
+        L = self.cross_entropy(self(x), c) + self.alpha / 2 * (self.linear.weight**2).sum()
         self.log("loss/train", L)
         return L
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         x, c = batch
         z = self(x)
-        self.log("loss/val", cross_entropy(z, c), batch_size=len(x))
+        self.log("loss/val", self.cross_entropy(z, c), batch_size=len(x))
         self.log("accuracy/val", mean_of(z.argmax(dim=1) == c), batch_size=len(x))
 
     def configure_optimizers(self) -> torch.optim.SGD:
