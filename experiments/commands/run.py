@@ -264,7 +264,8 @@ def prepare(twin: Twin, arguments: list[str], resumed: dict[str, Any] | None, ch
             refuse_what_cannot_be_compared(cli)
             ours = cli.twin.by_hand(cli.model)
             for optimizer in configured(ours.configure_optimizers())[0]:
-                twin.naming.refuse_steps_that_depend_on_the_side(ours, optimizer)
+                if why := twin.naming.differing_step(ours, optimizer):
+                    raise InputError(why)
     except InputError:
         raise
     except ArgumentError as error:

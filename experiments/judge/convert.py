@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
 from experiments.judge.naming import Layout, Naming, layout
-
-if TYPE_CHECKING:
-    from experiments.pair import Twin
 
 
 def to_numpy(value: Any) -> Any:
@@ -58,7 +55,7 @@ def load_in_torch(naming: Naming, module: Any, weights: Mapping[str, Any]) -> No
 # ---- checkpoints -----------------------------------------------------------------------------------
 
 
-def read_checkpoint(path: str | Path, twin: Twin | None = None) -> dict[str, Any]:
+def read_checkpoint(path: str | Path, twin: Any = None) -> dict[str, Any]:
     """Weights and optimizer state of a Lightning checkpoint as arrays, for the hand-written twin.
 
     Args:
@@ -80,7 +77,7 @@ def read_checkpoint(path: str | Path, twin: Twin | None = None) -> dict[str, Any
 
 
 def write_checkpoint(
-    path: str | Path, like: str | Path, model: dict[str, Any], optimizer: dict[str, Any] | None = None, twin: Twin | None = None
+    path: str | Path, like: str | Path, model: dict[str, Any], optimizer: dict[str, Any] | None = None, twin: Any = None
 ) -> None:
     """A Lightning checkpoint with the weights (and the optimizer state) of a hand-written model.
 
@@ -104,7 +101,7 @@ def write_checkpoint(
     torch.save(checkpoint, path)
 
 
-def layouts(twin: Twin, checkpoint: Mapping[str, Any]) -> tuple[Layout, Layout]:
+def layouts(twin: Any, checkpoint: Mapping[str, Any]) -> tuple[Layout, Layout]:
     """The parameters of the first optimizer by hand and in torch, of a model with a checkpoint's hyperparameters."""
     theirs = twin.torch(**checkpoint["hyper_parameters"])
     ours = twin.by_hand(theirs)

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 import manual.optim
-from experiments.data.arrays import InputError
 from manual.concept import StraightLine
 
 Named = Mapping[str, Any]
@@ -100,20 +99,24 @@ class Naming:
             elif turned or name not in modules:
                 raise ValueError(f"names: {hand} is a value by hand, so {name}{'.T' * turned} must be a module of torch, which it is not")
 
-    def refuse_steps_that_depend_on_the_side(self, model: Any, optimizer: Any) -> None:
-        """Raise InputError for a step that is another one for a transposed matrix: Muon's length looks at which side is the longer.
+    def differing_step(self, model: Any, optimizer: Any) -> str | None:
+        """Why an optimizer takes other steps by hand than in torch: Muon's length looks at which side of a matrix is the longer.
 
         Args:
             model: by hand.
             optimizer: of it.
+
+        Returns:
+            A sentence for the user; None if all its steps are the same.
         """
         for group in optimizer.param_groups if isinstance(optimizer, manual.optim.Muon) else ():
             for name, (rows, columns) in layout(model, optimizer, group).items():
                 if name in self.to_torch and self.to_torch[name][1] and rows != columns and group["adjust_lr_fn"] != "match_rms_adamw":
-                    raise InputError(
+                    return (
                         f"Muon takes a step of another length for a transposed matrix, and {name} is ({rows}, {columns}) by hand and "
                         f"({columns}, {rows}) in torch: set its adjust_lr_fn to match_rms_adamw, or choose another optimizer"
                     )
+        return None
 
 
 def renamed(tensors: Named, table: Table) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytorch_lightning as pl
 
 import manual.optim
+from experiments.data.arrays import InputError
 from experiments.judge.compare import Judge, Judgement, Round, Step, order_of, tensors_of
 from experiments.judge.convert import to_numpy
 from experiments.judge.explain import Line, explain, rows_of
@@ -97,7 +98,8 @@ class Judging:
             model.configure_optimizers = lambda: sgd  # type: ignore[method-assign]
         run = HandRun(model, settings, [SharedNoise(self.seed, rank) for rank in range(trainer.world_size)], shadow)
         for optimizer in run.trainer.optimizers:
-            self.twin.naming.refuse_steps_that_depend_on_the_side(model, optimizer)
+            if why := self.twin.naming.differing_step(model, optimizer):
+                raise InputError(why)
         return run
 
     def look(self, pl_module: Any, batch: Any, micro_batch: int, weights: dict[str, Any]) -> list[Row]:
