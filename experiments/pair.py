@@ -68,6 +68,8 @@ class Twin:
         foretold: False where two right runs part faster than a perturbed copy does: see experiments.judge.compare.Judge.
         links: arguments of the model that the data decide: {"data.vocabulary": "model.vocabulary"}. On the left is an attribute of the
             data module, whether it was given to it as an argument or found in the data.
+        needs_values: variants ("as declared" is the twin itself) of which a training step, an optimizer's step or a validation must know
+            numbers, and not shapes alone, each with the reason: these make a GPU wait, and cannot run on torch's meta device.
         sgd_lr: the step size of the trajectory that is checked under plain gradient descent.
         before: draws figures of the untrained pair, by name.
         figures: draws figures of the trained pair, by name.
@@ -93,6 +95,7 @@ class Twin:
     zero_gradient: tuple[str, ...] = ()
     foretold: bool = True
     links: Mapping[str, str] = field(default_factory=dict)
+    needs_values: Mapping[str, str] = field(default_factory=dict)
     sgd_lr: float = 0.01
     before: Figures | None = None
     figures: Figures | None = None

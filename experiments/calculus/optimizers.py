@@ -475,6 +475,7 @@ TWIN = Twin(
     data=Steps,
     needs=("gradients",),
     trainer={"max_epochs": 1},
+    needs_values=dict.fromkeys([f"ASGD, {surface}" for surface in SURFACES], "torch's ASGD asks its own counter at every step"),
     variants={
         **{
             f"{LOOKS[optimizer][0]}, {surface}": {"surface": surface, "optimizer": optimizer}

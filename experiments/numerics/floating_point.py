@@ -434,6 +434,10 @@ TWIN = Twin(
         "float16 without loss scaling": {"scaling": False},
         "float16 with a scale that is too large": {"init_scale": 2.0**41, "growth_interval": 2},
     },
+    needs_values=dict.fromkeys(
+        ["as declared", "not rounded", "float16 with a scale that is too large"],
+        "whether a step is taken or skipped, the loss scaler must know whether a gradient overflowed, as torch.amp.GradScaler does",
+    ),
     options={"format": "bfloat16", "growth_interval": 2, "micro_batches": Second(1, given={"scaling": False})},
     sgd_lr=0.25,
     figures=figures,

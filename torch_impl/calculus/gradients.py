@@ -221,7 +221,7 @@ class Descent(Concept):
 
     def validation_step(self, batch: tuple[Tensor], batch_idx: int) -> None:
         self.log("loss/val", self())
-        self.log("distance/val", min((self.point - self.point.new_tensor(minimum)).norm() for minimum in self.surface.minima))
+        self.log("distance/val", (self.point - self.point.new_tensor(self.surface.minima)).norm(dim=1).min())
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         if self.method == "newton":

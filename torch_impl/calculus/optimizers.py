@@ -141,7 +141,7 @@ class Optimizers(Concept):
 
     def distance(self) -> Tensor:
         """How far the point is from the nearest minimum."""
-        return min((self.point - self.point.new_tensor(minimum)).norm() for minimum in self.surface.minima)
+        return (self.point - self.point.new_tensor(self.surface.minima)).norm(dim=1).min()
 
     def configure_optimizers(self) -> Any:
         kind, settings = OPTIMIZERS[self.optimizer]

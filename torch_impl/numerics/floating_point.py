@@ -164,15 +164,14 @@ class GradScaler(nn.Module):
 
     def update(self) -> None:
         """The scale of the next step."""
-        if self.enabled and self.found_inf:
-            self._scale *= self.backoff_factor
-            self._growth_tracker.zero_()
-        elif self.enabled:
-            self._growth_tracker += 1
-            if self._growth_tracker == self.growth_interval:
-                grown = self._scale * self.growth_factor
-                self._scale.copy_(torch.where(grown.isfinite(), grown, self._scale))
-                self._growth_tracker.zero_()
+        if not self.enabled:
+            return
+        tracker = torch.where(self.found_inf, 0, self._growth_tracker + 1)
+        grown = self._scale * self.growth_factor
+        grows = (tracker == self.growth_interval) & grown.isfinite()
+        kept = torch.where(grows, grown, self._scale)
+        self._scale.copy_(torch.where(self.found_inf, self._scale * self.backoff_factor, kept))
+        self._growth_tracker.copy_(torch.where(tracker == self.growth_interval, 0, tracker))
         self.found_inf.fill_(False)
 
 
@@ -193,7 +192,7 @@ class ScaledSGD(torch.optim.SGD):
     def step(self, closure: Any = None) -> Any:
         """SGD's step, or none."""
         loss = None if closure is None else closure()
-        if not self.scaler.found_inf:
+        if not (self.scaler.enabled and self.scaler.found_inf):  # here, and only here, a GPU is waited for, as torch's scaler does
             super().step()
         with torch.no_grad():
             self.scaler.update()
@@ -270,7 +269,7 @@ class FloatingPoint(Concept):
     def deliver(self, dL_dp: Tensor) -> Tensor:
         """A gradient that came in few bits, for its master weight: unscaled, and micro_batches times; 0 if it overflowed."""
         dL_dp = self.scaler.unscale(dL_dp) * self.micro_batches
-        return torch.zeros_like(dL_dp) if self.scaler.enabled and not dL_dp.isfinite().all() else dL_dp
+        return torch.where(dL_dp.isfinite().all(), dL_dp, 0.0) if self.scaler.enabled else dL_dp
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         x, y = batch

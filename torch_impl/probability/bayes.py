@@ -59,7 +59,9 @@ def normal_normal_log_evidence(x: Tensor, scale: Tensor, prior_loc: Tensor, prio
 
 def negative_log_posterior(x: Tensor, y: Tensor, W: Tensor, b: Tensor, scale: Any, prior_scale: Any, rows: int) -> Tensor:
     """Minus the mean log-likelihood, minus the log-prior of W over all rows."""
-    return -Normal(x @ W + b, scale).log_prob(y).mean() - Normal(torch.zeros_like(W), prior_scale).log_prob(W).sum() / rows
+    likelihood = Normal(x @ W + b, scale, validate_args=False).log_prob(y)
+    prior = Normal(torch.zeros_like(W), prior_scale, validate_args=False).log_prob(W)
+    return -likelihood.mean() - prior.sum() / rows
 
 
 def ridge_alpha(scale: Any, prior_scale: Any, rows: int) -> Any:
@@ -144,7 +146,7 @@ class Bayes(Concept):
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """The likelihood alone: how probable the held-out numbers are around the line."""
         x, y = batch
-        self.log("loss/val", -Normal(self(x), self.scale).log_prob(y).mean(), batch_size=len(x))
+        self.log("loss/val", -Normal(self(x), self.scale, validate_args=False).log_prob(y).mean(), batch_size=len(x))
 
     def configure_optimizers(self) -> torch.optim.SGD:
         return torch.optim.SGD(self.parameters(), lr=self.lr, momentum=self.momentum)

@@ -24,7 +24,7 @@ def lower_cholesky(raw: Tensor) -> Tensor:
 
 def log_prob(value: Tensor, loc: Tensor, scale_tril: Tensor) -> Tensor:
     """The log-density of each row."""
-    return Distribution(loc, scale_tril=scale_tril).log_prob(value)
+    return Distribution(loc, scale_tril=scale_tril, validate_args=False).log_prob(value)
 
 
 def entropy(scale_tril: Tensor) -> Tensor:

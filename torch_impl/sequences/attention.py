@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from torch_impl.module import Concept, mean_of
+from torch_impl.module import Concept
 
 
 class Attention(Concept):
@@ -57,7 +57,8 @@ class Attention(Concept):
         z = self(x)
         asked = target != -100
         self.log("loss/val", self.loss(z.reshape(-1, z.shape[-1]), target.reshape(-1)), batch_size=len(x))
-        self.log("recall/val", mean_of(z.argmax(dim=-1)[asked] == target[asked]), batch_size=len(x))
+        right = (z.argmax(dim=-1) == target) & asked
+        self.log("recall/val", right.sum() / asked.sum(), batch_size=len(x))
 
     def configure_optimizers(self) -> torch.optim.Adam:
         return torch.optim.Adam(self.parameters(), lr=self.lr)
