@@ -42,14 +42,14 @@ def raising(when: str, concept: str) -> Iterator[None]:
 
 def where_and_what(error: BaseException) -> str:
     """The function and line of the innermost hand-written frame, the line itself, the shapes in it, and the exception."""
-    frame, step = innermost(error.__traceback__)
-    if frame is None or step is None:
+    step = innermost(error.__traceback__)
+    if step is None:
         return f"{type(error).__name__}: {first_line(error)}"
     entry = traceback.extract_tb(step)[0]
     expression = failing_expression(step)
-    named = shapes_in(expression, frame) if expression else {}
+    named = shapes_in(expression, step.tb_frame) if expression else {}
     shapes = f" [{', '.join(f'{name} {shape}' for name, shape in named.items())}]" if named else ""
-    place = f"{frame.f_code.co_qualname}, {Path(entry.filename).name}:{entry.lineno}"
+    place = f"{step.tb_frame.f_code.co_qualname}, {Path(entry.filename).name}:{entry.lineno}"
     line = re.sub(r"\s+#.*", "", (entry.line or "").strip())
     if line.startswith("raise "):  # then the message says it all
         return f"{place}: {type(error).__name__}: {first_line(error)}"
@@ -61,12 +61,12 @@ def first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [""])[0]
 
 
-def innermost(step: TracebackType | None) -> tuple[FrameType | None, TracebackType | None]:
-    """The last frame of a traceback that is not a library's."""
-    found: tuple[FrameType | None, TracebackType | None] = None, None
+def innermost(step: TracebackType | None) -> TracebackType | None:
+    """The last step of a traceback that is not in a library."""
+    found = None
     while step is not None:
         if not any(part in step.tb_frame.f_code.co_filename for part in LIBRARIES):
-            found = step.tb_frame, step
+            found = step
         step = step.tb_next
     return found
 

@@ -19,7 +19,7 @@ from experiments.judge.convert import to_numpy
 from experiments.judge.diagnose import diagnose
 from experiments.judge.explain import explain, first_wrong
 from experiments.judge.look import Row, intermediates, look, objectives
-from experiments.judge.raised import HandRaised, raising
+from experiments.judge.raised import HandRaised, raising, where_and_what
 from experiments.lockstep.checks import at_random
 from experiments.pair import Twin
 from manual.concept import StraightLine
@@ -167,6 +167,10 @@ def added(x: np.ndarray, W: np.ndarray) -> np.ndarray:
     return x
 
 
+def inverted(x: np.ndarray) -> np.ndarray:
+    return np.linalg.inv(x)
+
+
 def look_up(table: dict[str, int], key: str) -> int:
     return table[key]
 
@@ -179,9 +183,17 @@ def test_an_exception_is_told_with_its_line_and_the_shapes() -> None:
     told = r"added, test_look\.py:\d+: x \+= W \[x \(3, 4\), W \(5, 6\)\]: ValueError: "
     with pytest.raises(HandRaised, match=told), raising("step 7", "mine"):
         added(x, W)
+    told = r"step 7: by hand, mine: inverted, test_look\.py:\d+: return np\.linalg\.inv\(x\) \[x \(3, 4\)\]: LinAlgError: "
+    with pytest.raises(HandRaised, match=told), raising("step 7", "mine"):  # raised within NumPy, told where NumPy was called
+        inverted(x)
     told = r"step 1: by hand, mine: look_up, test_look\.py:\d+: return table\[key\]: KeyError: 'no'"
     with pytest.raises(HandRaised, match=told), raising("step 1", "mine"):
         look_up({}, "no")
+
+
+def test_an_exception_without_a_line_of_ours_is_told_by_its_kind_and_the_first_line_of_its_message() -> None:
+    assert where_and_what(ValueError("no number\nsays NumPy")) == "ValueError: no number"
+    assert where_and_what(KeyError()) == "KeyError: "
 
 
 # ---- what is printed ---------------------------------------------------------------------------------
