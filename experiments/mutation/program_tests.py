@@ -13,6 +13,7 @@ import gc
 import hashlib
 import importlib
 import json
+import mmap
 import os
 import signal
 import sys
@@ -194,13 +195,18 @@ def with_notes(file: str) -> ast.Module:
 
 
 class Measuring:
-    """A plugin for pytest that takes down, for each test, how long it takes and which functions run; those of its fixtures too."""
+    """A plugin for pytest that takes down, for each test, how long it takes and which functions run; those of its fixtures too.
+
+    What runs in a process that a test forks counts as well: the marks stand in memory that it shares.
+    """
 
     options = ("--maxfail", "1000000")
 
     def __init__(self) -> None:
         self.tests: list[dict[str, Any]] = []
-        self.running: set[str] = set()
+        self.names = all_functions().split("\n")
+        self.number = {name: i for i, name in enumerate(self.names)}
+        self.marks = mmap.mmap(-1, len(self.names))  # a byte for each function: whether it has run
         self.of_fixture: dict[str, set[str]] = {}
         self.failed: set[str] = set()
         self.by_import: set[str] = set()
@@ -213,21 +219,23 @@ class Measuring:
             options = self.options
 
             def pytest_collection_finish(_) -> None:
-                self.by_import = self.running
+                self.by_import = self.take()
 
             @pytest.hookimpl(wrapper=True)
             def pytest_fixture_setup(_, fixturedef: Any, request: Any) -> Any:
-                before, self.running = self.running, set()
+                before = self.take()
                 value = yield
-                self.of_fixture.setdefault(fixturedef.argname, set()).update(self.running)
-                self.running = before
+                self.of_fixture.setdefault(fixturedef.argname, set()).update(self.take())
+                for function in before:
+                    self.note(function)
                 return value
 
             @pytest.hookimpl(wrapper=True)
             def pytest_runtest_protocol(_, item: Any, nextitem: Any) -> Any:
-                self.running, start = set(), time.perf_counter()
+                self.take()
+                start = time.perf_counter()
                 value = yield
-                touched = self.running.union(*(self.of_fixture.get(name, ()) for name in item.fixturenames))
+                touched = self.take().union(*(self.of_fixture.get(name, ()) for name in item.fixturenames))
                 seconds, passed = time.perf_counter() - start, item.nodeid not in self.failed
                 self.tests.append({"id": item.nodeid, "seconds": round(seconds, 4), "touches": sorted(touched), "passed": passed})
                 return value
@@ -240,7 +248,13 @@ class Measuring:
 
     def note(self, function: str) -> None:
         """This function runs."""
-        self.running.add(function)
+        self.marks[self.number[function]] = 1
+
+    def take(self) -> set[str]:
+        """The functions that have run since the last call."""
+        marks = self.marks[:]
+        self.marks[:] = bytes(len(marks))
+        return {name for name, mark in zip(self.names, marks, strict=True) if mark}
 
 
 def measure(file: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from experiments.mutation.program import draw, every
 from experiments.mutation.program_equivalents import EQUIVALENT
 from experiments.mutation.program_operators import program_mutants
 from experiments.mutation.program_targets import draws, files, functions_in, mirrored, places
-from experiments.mutation.program_tests import Hung, Test, in_a_child, judges_of, verdict, with_notes
+from experiments.mutation.program_tests import Hung, Measuring, Test, in_a_child, judges_of, verdict, with_notes
 from tests.helpers import ROOT, command
 
 # ---- which mistakes are made ------------------------------------------------------------------------
@@ -188,6 +189,19 @@ def test_a_function_says_that_it_runs_and_does_the_same() -> None:
     assert known["to_numpy"]({"a": [1, 2]}) == {"a": [1, 2]}
     assert set(said) == {"experiments/judge/convert.py::to_numpy", "experiments/judge/convert.py::_inside"}
     assert known["to_numpy"].__doc__.startswith("Copies of all tensors")
+
+
+def test_what_runs_in_a_process_that_a_test_forks_counts_as_well() -> None:
+    measuring = Measuring()
+    here, there = measuring.names[:2]
+    measuring.note(here)
+    child = os.fork()
+    if child == 0:
+        measuring.note(there)
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert measuring.take() == {here, there}
+    assert measuring.take() == set()
 
 
 # ---- children ------------------------------------------------------------------------------------------
