@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,11 +24,11 @@ every_variant = pytest.mark.parametrize(("name", "variant"), VARIANTS, ids=[n if
 Logged = dict[str, tuple[float, int]]
 
 
-def both(name: str, variant: str | None) -> tuple[Any, Any]:
-    """A pair at random parameters that draws the same noise."""
+def both(name: str, variant: str | None, at: float = 1.0) -> tuple[Any, Any]:
+    """A pair at random parameters, or at so many times these, that draws the same noise."""
     ours, theirs = experiments.twin(name).build(seed=1, variant=variant)
     rng = np.random.default_rng(2)
-    ours.load_state_dict({**ours.state_dict(), **{n: p + rng.normal(0, 0.3, p.shape) for n, p in ours.named_parameters()}})
+    ours.load_state_dict({**ours.state_dict(), **{n: at * (p + rng.normal(0, 0.3, p.shape)) for n, p in ours.named_parameters()}})
     load_in_torch(experiments.twin(name).naming, theirs, ours.state_dict())
     share_hand(ours, SharedNoise(3))
     share_torch(theirs, SharedNoise(3))
@@ -72,6 +73,21 @@ def test_both_sides_log_the_same_in_a_training_step(name: str, variant: str | No
     assert "loss/train" in by_hand
     assert all(key.endswith("/train") for key in by_hand)
     assert_same(by_hand, in_torch)
+
+
+COUNTING = [t.name for t in experiments.twins() if "mean_of" in inspect.getsource(t.torch.validation_step)]
+"""The concepts that log in how many of the examples something is so."""
+
+
+@pytest.mark.parametrize("name", COUNTING)
+def test_both_sides_decide_alike_where_all_scores_are_equal(name: str) -> None:
+    """All parameters are 0: whatever is the larger, or above a threshold, is so by a tie."""
+    ours, theirs = both(name, None, at=0.0)
+    ours.eval(), theirs.eval()
+    batch = held_out(name, 9)
+    with no_grad(), np.errstate(all="ignore"):
+        by_hand = logged(ours, ours.validation_step, batch)
+    assert_same(by_hand, logged(theirs, theirs.validation_step, to_torch(batch)))
 
 
 @every_variant

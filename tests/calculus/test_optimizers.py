@@ -212,6 +212,7 @@ def test_variants_are_every_pair_but_the_default_and_every_schedule() -> None:
 
 def test_steps_gives_as_many_batches_as_steps() -> None:
     assert len(list(Steps(steps=7).train_dataloader())) == 7
+    assert len(Steps(steps=7).split.val[0]) == 1  # one look at the point is a validation
     with pytest.raises(InputError, match=r"--data\.steps must be at least 1, got 0"):
         Steps(steps=0)
 

@@ -175,6 +175,8 @@ def test_tensors_are_copies_nested_as_the_arrays_are_and_floats_can_learn() -> N
     with torch.no_grad():
         a += 1
     assert x.tolist() == [1, 1]
+    (a, (b, _)) = to_torch((x, (i, 3)), "meta")
+    assert (a.device.type, b.device.type) == ("meta", "meta")
 
 
 def test_a_pair_begins_with_the_same_random_weights_but_for_those_that_its_case_gives() -> None:

@@ -141,6 +141,26 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path: Path, monkeypatch: pytest.Monke
     assert start(CNN, tmp_path, ("--model.channels", "3")) == INTERRUPTED
 
 
+def test_steps_that_were_taken_after_the_checkpoint_are_shown_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that ended without saving goes on from the end of its last epoch: what it had logged since is taken back on all sides."""
+
+    class Impatient(cli.StopCleanly):
+        def on_train_batch_start(self, trainer: Any, *args: Any) -> None:
+            if trainer.global_step == 8:
+                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cli, "StopCleanly", Impatient)
+        assert start(CNN, tmp_path, ("--model.channels", "3")) == INTERRUPTED
+    folder = tmp_path / "digits_cnn" / "version_0"
+    assert [step for step, _ in scalars(folder / "torch")["loss/train"]] == list(range(8))
+    assert last(tmp_path, CNN)["global_step"] == 5
+    assert resume(CNN, tmp_path) == AGREE
+    for side, tag in (("manual", "loss/train"), ("torch", "loss/train"), ("compare", "digits of agreement/loss")):
+        assert [step for step, _ in scalars(folder / side)[tag]] == list(range(15)), side
+
+
 def test_another_mode_is_refused_on_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     with monkeypatch.context() as patched:
         interrupt_at(patched, 2)

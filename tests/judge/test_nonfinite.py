@@ -55,6 +55,21 @@ def test_the_batch_and_the_parameters_come_first(spoil: str, found: str) -> None
         assert first_in_forward(model, batch, naming) == found
 
 
+def test_values_with_names_come_after_the_batch_and_the_parameters_and_before_the_loss() -> None:
+    twin = experiments.twin("softmax").having({"form": "naive"})
+    x, c = np.ones((3, 2)), np.array([0, 1, 2])
+    for by_hand in (True, False):
+        for spoil, found in (("x", "entry 0 of the batch (NaN)"), ("W", "parameter W (Inf)"), ("", "exp(z) (Inf)")):
+            ours, theirs = twin.build(0)
+            state, batch = ours.state_dict(), (np.where(spoil == "x", np.nan, x), c)
+            state["W"] = np.full_like(state["W"], np.inf if spoil == "W" else 1e3)
+            ours.load_state_dict(state)
+            theirs.load_state_dict(to_torch(state))
+            with np.errstate(all="ignore"):
+                told = first_in_forward(ours, batch, True) if by_hand else first_in_forward(theirs, to_torch(batch), False)
+            assert told == found
+
+
 def test_then_the_outputs_in_the_order_of_computation_and_at_last_the_loss() -> None:
     for model, batch, naming in models():
         right = model.training_step

@@ -161,6 +161,17 @@ def test_held_out_accuracy_is_scikit_learns_on_both_sides(trained: tuple[LockSte
     assert lockstep.metrics["accuracy/val"] == accuracy == float(trainer.callback_metrics["accuracy/val"])
 
 
+def test_a_score_of_0_is_a_no_on_both_sides() -> None:
+    ours, theirs = TWIN.build(seed=0)
+    x, y = np.zeros((3, 30)), np.array([[0.0], [0.0], [1.0]])  # b begins at 0, so z is 0 for a row of zeros
+    logged: dict[str, float] = {}
+    theirs.log = lambda name, value, **_: logged.__setitem__(name, value.item())
+    ours.validation_step((x, y), 0)
+    theirs.validation_step(to_torch((x, y)), 0)
+    assert ours.logged["accuracy/val"][0] == pytest.approx(2 / 3)
+    assert logged["accuracy/val"] == pytest.approx(2 / 3)
+
+
 def test_what_the_text_says_of_no_price_and_of_long_steps() -> None:
     x, y = TWIN.make_data().split.train
     with pytest.raises(ValueError, match=r"not at rest|a plane separates these"):
