@@ -19,6 +19,7 @@ from experiments.judge.compare import ONE_STEP
 from experiments.judge.convert import to_torch
 from experiments.judge.noise import SharedNoise, share_torch
 from experiments.lockstep import floor
+from experiments.lockstep.again import Again
 from experiments.lockstep.checks import one_step, trajectory
 from experiments.lockstep.floor import from_the_truth, rounding_of_step, rounding_of_sums
 from experiments.pair import Twin
@@ -164,3 +165,32 @@ def test_the_digits_that_torch_loses_of_sure_answers_in_float32_are_no_fault_but
 
     lockstep, _ = fit(broken(CORNERS, wrong), 500, **settings)
     assert "the validation after step 49: metric loss/val differs by 1.0e-02" in (lockstep.judge.failure or "")
+
+
+def wrong_between(model: Any) -> None:
+    """What dropout hands to the ReLU is a thousandth too long, and the ReLU makes up for it: the one gradient between them is wrong."""
+    right = model.dropout.backward, model.relu.backward
+    model.dropout.backward = lambda dL_dy: right[0](dL_dy) * (1 + 1e-3)
+    model.relu.backward = lambda dL_dy: right[1](dL_dy) / (1 + 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "name"),
+    [(one_gradient("fc2.weight", 1 + 1e-3), "gradient of fc2.weight"), (wrong_between, "dL_d relu")],
+    ids=["a parameter's", "between"],
+)
+def test_the_table_of_a_verdict_calls_nothing_wrong_that_rounding_explains(
+    mistake: Callable[[Any], None], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside a fault of a thousandth, one of a billionth, where so much is said to be rounding."""
+
+    def both(model: Any) -> None:
+        one_gradient("fc1.bias", 1 + 1e-9)(model)
+        mistake(model)
+
+    monkeypatch.setattr(Again, "rounding", lambda self: 1e-9)
+    lockstep, _ = fit(broken(MLP, both), 1)
+    assert lockstep.judge.failure
+    wrong = {line.name: line.digits for line in lockstep.lines if not line.right}
+    assert wrong == {name: pytest.approx(3, abs=0.1)}
+    assert next(line.digits for line in lockstep.lines if line.name == "gradient of fc1.bias") < 10

@@ -17,6 +17,7 @@ import manual.optim
 from experiments.data.arrays import InputError
 from experiments.judge.nonfinite import NotFinite, first_in_forward
 from experiments.lockstep import LockStep
+from experiments.lockstep.again import Again
 from experiments.pair import Twin
 from manual import nn
 from manual.module import Module
@@ -214,6 +215,18 @@ def test_in_float32_two_runs_that_parted_once_begin_a_new_window(twin: Twin, set
     assert len(lockstep.records) == lockstep.judge.steps == 14
     apart = [r.step for r in lockstep.records if r.gradient_error > 1e-4]
     assert apart == [4, 9]  # dropout, BatchNorm, momentum and the place in the window went on as they should
+
+
+def test_a_decision_that_falls_otherwise_in_float32_is_made_again_in_float64_with_the_noise_of_its_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As if float32's own rounding could not explain it: the two look at one step in float64, both with dropout's masks of that step."""
+    monkeypatch.setattr(Again, "_agrees_from_torchs_weights", lambda *_: False)
+    lockstep, _ = run(MLP, 6, precision="32-true", callbacks=[Nudge(at=(3,))], model={"dropout": 0.4})
+    assert lockstep.judge.failure is None
+    assert lockstep.judge.windows == 2
+    wrong, _ = run(broken(MLP, halve), 2, precision="32-true", model={"dropout": 0.4})
+    assert (wrong.judge.failure or "").startswith("step 0: gradient ")
 
 
 def test_in_float64_nothing_but_rounding_parts_two_runs() -> None:

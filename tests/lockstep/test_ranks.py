@@ -18,7 +18,7 @@ from experiments.data.loaders import ShuffledOrder
 from experiments.lockstep import LockStep
 from experiments.pair import Twin
 from tests.helpers import SILENT, broken, command, configured, finished, python, small_data
-from tests.lockstep.test_lockstep import CNN, MLP, every_step, halve
+from tests.lockstep.test_lockstep import CNN, MLP, Nudge, every_step, halve
 from tests.pairs import PLAYERS
 
 # ---- the order of the rows -----------------------------------------------------------------------------
@@ -68,7 +68,8 @@ class Told(LockStep):
         super().on_train_end(trainer, pl_module)
         if not self.comparing:
             return
-        found = {"failure": self.judge.failure, "steps": self.judge.steps, "gradient": self.judge.error("gradient"),
+        found = {"failure": self.judge.failure, "steps": self.judge.steps, "windows": self.judge.windows,
+                 "gradient": self.judge.error("gradient"),
                  "kinds": {kind: sorted(of) for kind, of in self.judge.worst.items()}, "losses": [r.loss_torch for r in self.records],
                  "sizes": [[len(part[0]) for part in batch] for batch in self.seen]}  # fmt: skip
         self.path.write_text(json.dumps(found))
@@ -93,10 +94,8 @@ def forked(
         pytest.skip("torch without torch.distributed")
     callback = Told(twin, path / "found.json", seed=4)
     _, theirs = twin.build(4, "float32")
-    settings = {**SILENT, "limit_val_batches": 0, **settings}
-    trainer = pl.Trainer(
-        max_steps=steps, precision="64-true", callbacks=[callback, *more], devices=processes, strategy="ddp_fork", **settings
-    )
+    settings = {**SILENT, "limit_val_batches": 0, "precision": "64-true", **settings}
+    trainer = pl.Trainer(max_steps=steps, callbacks=[callback, *more], devices=processes, strategy="ddp_fork", **settings)
     safe = True if checkpoint else None
     trainer.fit(theirs, small_data(twin, n, batch_size=12), ckpt_path=checkpoint, weights_only=safe)
     return json.loads((path / "found.json").read_text())
@@ -115,6 +114,12 @@ def test_the_hand_equals_the_gradient_of_two_processes_in_every_step(twin: Twin,
     assert found["steps"] == 7
     assert found["gradient"] < 1e-12
     assert [6, 5] in found["sizes"]  # an uneven last batch
+
+
+def test_in_float32_the_hand_of_two_processes_that_parted_once_begins_a_new_window(tmp_path: Path) -> None:
+    found = forked(MLP, tmp_path, precision="32-true", more=[Nudge(at=(3,))])
+    assert found["failure"] is None
+    assert found["windows"] == 2
 
 
 class SaveAt(pl.Callback):
