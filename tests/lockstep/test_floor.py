@@ -25,6 +25,7 @@ from experiments.lockstep.floor import from_the_truth, rounding_of_step, roundin
 from experiments.pair import Twin
 from tests.helpers import broken, fit, small_data
 from tests.lockstep.test_lockstep import CNN, CORNERS, MLP
+from tests.pairs import PLAYERS
 
 FULL = 1437
 HAS_LONGDOUBLE = np.finfo(np.longdouble).eps < np.finfo(np.float64).eps
@@ -118,6 +119,19 @@ def test_torchs_rounding_is_measured_with_its_noise_and_leaves_everything_as_it_
             floor.errors(*(floor.loss_and_gradients(twin, theirs, b, "training_step")[1] for b in (batch, other)))["gradient of fc1.bias"]
             > 1e-3
         )
+
+
+def test_of_several_objectives_the_rounding_that_is_largest_counts() -> None:
+    _, theirs = PLAYERS.build(2)
+    noise = SharedNoise(5)
+    share_torch(theirs, noise)
+    batch = to_torch(PLAYERS.make_data().split.train)
+    for measure in (
+        lambda twin: rounding_of_step(twin, theirs, batch, noise, 3),
+        lambda twin: rounding_of_sums(theirs, twin.objectives, batch, noise, 3),
+    ):
+        each = [measure(replace(PLAYERS, objectives=(name,))) for name in PLAYERS.objectives]
+        assert 0 < min(each) < max(each) == measure(PLAYERS)
 
 
 def test_what_is_no_rounding_raises_no_floor() -> None:
