@@ -84,7 +84,8 @@ def size(tensor: Any) -> float | None:
 
 def show(console: Console, name: str, step: int, rows: list[Row], lines: list[Line]) -> None:
     """The table."""
-    console.print(f"{name}, step {step}: forward, and from the loss back. The size of a tensor is the root of the sum of its squares.")
+    heading = f"{name}, step {step}: forward, and from the loss back. The size of a tensor is the root of the sum of its squares."
+    console.print(heading, highlight=False, soft_wrap=True)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("tensor", "shape", "by hand", "torch", "digits", ""):
         table.add_column(heading, justify="left" if heading in ("tensor", "") else "right")
@@ -95,7 +96,7 @@ def show(console: Console, name: str, step: int, rows: list[Row], lines: list[Li
             way_back = True
         sizes = ["-" if (s := size(tensor)) is None else f"{s:.4g}" for tensor in (row.hand, row.torch)]
         mark = "" if line.right else f"[bold red]{'← first wrong' if line.first else 'wrong'}[/bold red]"
-        what = f" {escape(line.what)}" if line.what else ""
+        what = f": {escape(line.what)}" if line.what else ""
         table.add_row(escape(line.name), "×".join(map(str, line.shape)) or "number", *sizes, f"{line.digits:.1f}", mark + what)
     console.print(table)
     console.print(first_wrong(lines) or f"All {len(lines)} agree.", highlight=False, soft_wrap=True, markup=False)
