@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import experiments
-from experiments.commands.report import summary
+from experiments.commands.report import PACKAGES, summary, write_report
 from experiments.judge.compare import Judge
 from experiments.lockstep.checks import one_step, trajectory
 from tests.helpers import broken, command, undrawn
@@ -44,6 +46,19 @@ def test_a_summary_has_the_worst_of_all_judges_and_the_sum_of_their_steps(wrong:
     if wrong:
         assert row["error"]["loss"] == pytest.approx(1e-3)
         assert row["digits"] == pytest.approx(3, abs=0.01)
+
+
+def test_the_report_holds_what_is_known_of_the_judgement_and_of_actions_where_there_were_any(tmp_path: Path) -> None:
+    judge = Judge("float64")
+    judge.convict("step 3: so")
+    for actions in (0, 12):
+        judge.actions, judge.undecidable = actions, actions // 6
+        write_report(tmp_path, {"name": "ridge"}, judge)
+        found = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+        assert (found["name"], found["windows"], found["failure"], found["worst"]) == ("ridge", 1, "step 3: so", judge.worst)
+        assert found.get("actions") == ({"judged": 12, "undecidable": 2} if actions else None)
+        assert found["versions"]["numpy"] == np.__version__
+        assert list(found["versions"]) == ["python", *PACKAGES]
 
 
 def test_a_run_in_float32_shows_no_more_digits_than_float32_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

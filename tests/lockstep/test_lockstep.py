@@ -229,6 +229,26 @@ def test_a_decision_that_falls_otherwise_in_float32_is_made_again_in_float64_wit
     assert (wrong.judge.failure or "").startswith("step 0: gradient ")
 
 
+class DoubleRate(pl.Callback):
+    """The twin's step size, and its shadow's, are twice too large for one step."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+    def scale(self, trainer: Any, factor: float) -> None:
+        for each in next(c for c in trainer.callbacks if isinstance(c, LockStep)).runs:
+            each.trainer.optimizer.param_groups[0]["lr"] *= factor
+
+    def on_train_batch_start(self, trainer: Any, *args: Any) -> None:
+        if trainer.global_step == self.at:
+            self.scale(trainer, 2.0)
+
+
+def test_a_wrong_step_size_is_not_excused_where_a_decision_falls_otherwise_at_the_same_step() -> None:
+    lockstep, _ = run(MLP, 6, precision="32-true", callbacks=[Nudge(at=(3,)), DoubleRate(at=3)])
+    assert (lockstep.judge.failure or "").startswith("step 3: ")
+
+
 def test_in_float64_nothing_but_rounding_parts_two_runs() -> None:
     lockstep, _ = run(MLP, 6, callbacks=[Nudge(at=(4,))])
     assert (lockstep.judge.failure or "").startswith("step 4: ")
