@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from experiments.judge.compare import CEILING, ONE_STEP, Judgement, Metrics, Round, errors, order_of
+from experiments.judge.compare import CEILING, ONE_STEP, Judgement, Metrics, Round, errors
 from experiments.judge.convert import load_in_torch, to_numpy, to_torch
 from experiments.judge.look import Row, default_dtype, look, objectives
 from experiments.judge.noise import SharedNoise, share_hand
@@ -81,7 +81,7 @@ class Again:
         It explains no more than two rounds in a row: the second began with torch's own weights. Nor does it explain a schedule.
         """
         judge = self.lockstep.judge
-        if self.lockstep.mode != "free" or self.lockstep.partings > 2 or order_of(ours.steps, theirs.steps):
+        if self.lockstep.mode != "free" or self.lockstep.partings > 2:
             return False
         if judge.dtype == "float64" and max(e for j in beyond for of in j.found.values() for e in of.values()) > CEILING["float64"]:
             return False
