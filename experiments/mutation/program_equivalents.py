@@ -27,6 +27,9 @@ BY_REASON: dict[str, tuple[str, ...]] = {
         "experiments/lockstep/checks.py::at_random:sign:p + rng.normal(0, 0.3, p.shape).astype(options.dtype)"
         " => p - rng.normal(0, 0.3, p.shape).astype(options.dtype):0",
     ),
+    "under no_grad nothing is saved, so there is nothing to forget": (
+        "experiments/lockstep/callback.py::LockStep._first_by_hand:constant:by_hand=True => by_hand=False:0",
+    ),
     "both sides are always in the same mode, in training or not": (
         "experiments/commands/board.py::Board._figures:first:pl_module.train(modes[0]) => pl_module.train(modes[-1]):0",
     ),

@@ -15,7 +15,7 @@ import pytest
 import experiments
 from experiments.commands.status import AGREE, DISAGREE
 from experiments.judge.compare import error
-from experiments.lockstep.checks import one_step
+from experiments.lockstep.checks import at_random, one_step
 from experiments.pair import Twin
 from tests.helpers import broken, command
 
@@ -123,6 +123,14 @@ def test_no_weight_is_the_one_that_training_begins_with_none_is_0_and_none_is_1(
         assert np.all(weights[key] != p.data), key
         assert np.all((weights[key] != 0) & (weights[key] != 1)), key
         assert len(set(weights[key].ravel().tolist())) == p.data.size, key
+
+
+def test_parameters_that_are_to_be_0_are_0_on_both_sides() -> None:
+    """So that a case can look at a kink, which random numbers never hit."""
+    pair = at_random(experiments.twin("hidden_layer"), None, Namespace(seed=0, dtype="float64", device="cpu", zero=("W1", "elsewhere")))
+    assert not pair.ours.W1.data.any()
+    assert not pair.theirs.W1.any()
+    assert pair.ours.W2.data.all()
 
 
 @pytest.mark.parametrize("name", ["hidden_layer", "digits_cnn", "vectors"])

@@ -216,6 +216,40 @@ def test_nothing_equals_a_number_that_is_not_finite(odd: float) -> None:
     assert math.isfinite(healed.largest["parameter"])  # or everything would be small beside it
 
 
+@pytest.mark.parametrize(
+    ("hand", "torch", "words"),
+    [
+        ({"l": [1.0], "x": [2.0]}, {"l": [1.0]}, "metric x is missing in torch"),
+        ({"l": [1.0]}, {"l": [1.0], "x": [2.0]}, "metric x is missing by hand"),
+        ({"l": [1.0, 1.0]}, {"l": [1.0]}, "metric l was logged 2 times by hand and 1 times in torch"),
+        ({"l": [1.0, 2.0]}, {"l": [1.0, 2.1]}, "metric l differs by 4.8e-02, tolerated 1.0e-12"),  # 0.1 of 2.1
+        ({"l": [1.0, NAN]}, {"l": [1.0, 2.0]}, "metric l is not finite by hand"),
+    ],
+)
+def test_what_is_logged_must_be_logged_by_both_as_often_and_be_the_same(hand: Any, torch: Any, words: str) -> None:
+    judge = Judge()
+    assert judge.metrics("step 3", hand, torch).beyond == f"step 3: {words}"
+    assert judge.metrics("step 4", torch, torch).beyond is None
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "words"),
+    [
+        (np.ones((2, 3)), np.ones((3, 2)), "has shape (2, 3) by hand and (3, 2) in torch"),
+        (np.ones(2, np.float32), np.ones(2), "is float32 by hand and float64 in torch"),
+        (np.array([1, INF]), np.ones(2), "is not finite by hand"),
+        (np.ones(2), np.array([1, NAN]), "is not finite in torch"),
+        (np.array([1, NAN]), np.array([1, INF]), "is not finite on either side"),
+        (np.asarray(3), np.asarray(4), "is 3 by hand and 4 in torch"),
+        (np.array([3.0, 4.5]), np.array([3.0, 4.0]), "differs by 1.0e-01, tolerated 1.0e-12"),
+    ],
+)
+def test_every_way_to_differ_has_its_words(a: Any, b: Any, words: str) -> None:
+    step = {"loss": 1.0, "gradient": {}, "parameter": {}}
+    found = Judge().step(7, Step(**step, buffer={"count": a}), Step(**step, buffer={"count": b}))
+    assert found.beyond == f"step 7: buffer count {words}"
+
+
 def test_near_convergence_a_gradient_is_measured_against_the_largest_that_there_was() -> None:
     def small(e: float) -> Step:
         return Step(1.0, {"W": np.full(2, 1e-8 + e)}, {})
