@@ -30,6 +30,10 @@ BY_REASON: dict[str, tuple[str, ...]] = {
     "under no_grad nothing is saved, so there is nothing to forget": (
         "experiments/lockstep/callback.py::LockStep._first_by_hand:constant:by_hand=True => by_hand=False:0",
     ),
+    "until a rollout was played no epoch is the one that it was played in": (
+        "experiments/data/rollout.py::RolloutData.batches:condition:"
+        "self.rollout is None or self.played_in != epoch => self.played_in != epoch:0",
+    ),
     "both sides are always in the same mode, in training or not": (
         "experiments/commands/board.py::Board._figures:first:pl_module.train(modes[0]) => pl_module.train(modes[-1]):0",
     ),

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.status import Status
 
 import experiments
 from experiments.commands.status import AGREE, DISAGREE
@@ -71,6 +72,13 @@ def test_every_concept_is_checked_if_none_is_named(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(curriculum, "entries", lambda: chosen)
     status, out, _ = command("check", "--steps", "1", "--json")
     assert (status, [json.loads(line)["name"] for line in out.splitlines()]) == (AGREE, list(NAMES))
+
+
+def test_while_it_works_it_says_which_concept_of_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(Status, "update", lambda self, words: said.append(words))
+    assert command("check", "one_weight", "chain_rule", "--steps", "1")[0] == AGREE
+    assert said == ["one_weight (1 of 2)", "chain_rule (2 of 2)"]
 
 
 def test_fifty_steps_in_float64_on_the_cpu_unless_said_otherwise() -> None:

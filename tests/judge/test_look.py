@@ -14,7 +14,8 @@ import experiments
 from experiments import curriculum
 from experiments.commands.report import training_failed
 from experiments.commands.status import AGREE, BAD_INPUT, DISAGREE
-from experiments.judge.compare import ONE_STEP
+from experiments.judge import explain as explanation
+from experiments.judge.compare import ONE_STEP, Judge, Step, tensors_of
 from experiments.judge.convert import to_numpy
 from experiments.judge.diagnose import diagnose
 from experiments.judge.explain import explain, first_wrong
@@ -153,6 +154,16 @@ def test_what_a_wrong_gradient_is(dtype: str) -> None:
     ]  # fmt: skip
     for a, right, expected in cases:
         assert diagnose(a, right, {"V": other}, sizes) == expected
+
+
+def test_what_an_optimizer_made_wrong_is_told_by_its_own_shape_and_not_by_a_number_of_examples() -> None:
+    b = np.random.default_rng(0).normal(size=(5, 7))
+    hand, in_torch = (Step(1.0, {}, {"W": factor * b, "V": b}) for factor in (5, 1))
+    rows = explanation.rows_of(Judge().step(0, hand, in_torch), tensors_of(hand), tensors_of(in_torch))
+    lines = {line.name: line for line in explain(rows, "float64")}
+    assert list(lines) == ["the loss", "parameter W", "parameter V"]
+    assert lines["parameter W"].what == "(5, the length of its axis 0,) times torch's"
+    assert [name for name, line in lines.items() if not line.right] == ["parameter W"]
 
 
 # ---- exceptions --------------------------------------------------------------------------------------

@@ -1,0 +1,45 @@
+"""The Trainer of what only compares: the twin's own settings, as long as it is told to, and nothing said or left behind."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from experiments.lockstep import LockStep
+from experiments.lockstep.silent import for_steps, silent_trainer
+from tests.helpers import small_data
+from tests.lockstep.test_lockstep import MLP
+
+OWN = replace(MLP, trainer={"max_epochs": 9, "check_val_every_n_epoch": 2, "gradient_clip_val": 0.3, "accumulate_grad_batches": 2})
+
+
+def options(dtype: str = "float64") -> Namespace:
+    return Namespace(dtype=dtype, device="cpu")
+
+
+@pytest.mark.parametrize(("dtype", "precision"), [("float64", "64-true"), ("float32", "32-true")])
+def test_it_is_the_twins_own_but_for_its_length(dtype: str, precision: str) -> None:
+    trainer = silent_trainer(OWN, LockStep(OWN), options(dtype), max_epochs=3)
+    assert (trainer.gradient_clip_val, trainer.accumulate_grad_batches, trainer.precision) == (0.3, 2, precision)
+    assert (trainer.max_epochs, trainer.check_val_every_n_epoch) == (3, 1)
+
+
+@pytest.mark.parametrize(("steps", "half"), [(1, 1), (7, 3)])
+def test_so_many_steps_have_a_validation_before_they_are_over(steps: int, half: int) -> None:
+    trainer = for_steps(OWN, LockStep(OWN), options(), steps)
+    assert (trainer.max_steps, trainer.val_check_batch or trainer.val_check_interval) == (steps, half)
+    assert trainer.check_val_every_n_epoch is None
+
+
+def test_it_says_nothing_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    lockstep = LockStep(OWN)
+    _, theirs = OWN.build(0)
+    for_steps(OWN, lockstep, options(), 3).fit(theirs, small_data(OWN))
+    assert lockstep.judge.steps == 3
+    assert lockstep.judge.worst["metric"].keys() >= {"loss/train", "loss/val"}
+    assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr() == ("", "")
