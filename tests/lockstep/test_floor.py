@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import pytorch_lightning as pl
 import torch
 
 import experiments
@@ -181,16 +182,20 @@ def test_the_digits_that_torch_loses_of_sure_answers_in_float32_are_no_fault_but
     assert "the validation after step 49: metric loss/val differs by 1.0e-02" in (lockstep.judge.failure or "")
 
 
-def wrong_between(model: Any) -> None:
-    """What dropout hands to the ReLU is a thousandth too long, and the ReLU makes up for it: the one gradient between them is wrong."""
-    right = model.dropout.backward, model.relu.backward
-    model.dropout.backward = lambda dL_dy: right[0](dL_dy) * (1 + 1e-3)
-    model.relu.backward = lambda dL_dy: right[1](dL_dy) / (1 + 1e-3)
+def wrong_between(factor: float) -> Callable[[Any], None]:
+    """What dropout hands to the ReLU is too long, and the ReLU makes up for it: the one gradient between them is wrong."""
+
+    def break_(model: Any) -> None:
+        right = model.dropout.backward, model.relu.backward
+        model.dropout.backward = lambda dL_dy: right[0](dL_dy) * factor
+        model.relu.backward = lambda dL_dy: right[1](dL_dy) / factor
+
+    return break_
 
 
 @pytest.mark.parametrize(
     ("mistake", "name"),
-    [(one_gradient("fc2.weight", 1 + 1e-3), "gradient of fc2.weight"), (wrong_between, "dL_d relu")],
+    [(one_gradient("fc2.weight", 1 + 1e-3), "gradient of fc2.weight"), (wrong_between(1 + 1e-3), "dL_d relu")],
     ids=["a parameter's", "between"],
 )
 def test_the_table_of_a_verdict_calls_nothing_wrong_that_rounding_explains(
@@ -208,3 +213,21 @@ def test_the_table_of_a_verdict_calls_nothing_wrong_that_rounding_explains(
     wrong = {line.name: line.digits for line in lockstep.lines if not line.right}
     assert wrong == {name: pytest.approx(3, abs=0.1)}
     assert next(line.digits for line in lockstep.lines if line.name == "gradient of fc1.bias") < 10
+
+
+class RaisedOnce(pl.Callback):
+    """As if much were rounding in the first step; with the second a window begins, where that is forgotten."""
+
+    def on_train_batch_start(self, trainer: Any, *args: Any) -> None:
+        judge = trainer.callbacks[0].judge
+        if trainer.global_step == 0:
+            judge.floor = 1e-8
+        elif trainer.global_step == 1:
+            judge.new_window()
+
+
+def test_what_was_seen_at_a_step_is_judged_once_by_what_is_tolerated_there() -> None:
+    lockstep, _ = fit(broken(MLP, wrong_between(1 + 1e-9)), 3, callbacks=[RaisedOnce()])
+    assert lockstep.judge.worst["intermediate"]["dL_d relu"] == pytest.approx(1e-9, rel=1e-3)
+    assert lockstep.judge.floor == ONE_STEP["float64"]
+    assert lockstep.judge.failure is None
