@@ -24,6 +24,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import PathFinder, SourceFileLoader
+from itertools import zip_longest
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -35,7 +36,7 @@ CACHE = ROOT / ".cache" / "touched"
 """What each test file touches, measured once; measured anew when it or the helpers have changed, or functions have come or gone."""
 
 OWN, OTHERS, FILES = 300, 40, 6
-"""So many tests of its own test file must a mutant survive, the quickest, and so many others, of so many files, that run its function."""
+"""So many tests of its own test file must a mutant survive, quick ones first, and so many others, of so many files."""
 
 HOUSE = f"{TESTS}/test_house.py"
 """What looks at the files of a concept without running them: at signatures, for one."""
@@ -318,7 +319,7 @@ def judges_of(file: str, function: str) -> Iterator[list[Test]]:
     """
     own = mirrored(file)
     elsewhere = [f for f in test_files() if f not in own]
-    touching = sorted((t for f in own for t in tests_in(f) if function in t.touches), key=lambda t: t.seconds)[:OWN]
+    touching = in_turn(sorted((t for f in own for t in tests_in(f) if function in t.touches), key=lambda t: t.seconds))[:OWN]
     yield [t for t in touching if t.seconds <= QUICK]
     others = [t for f in elsewhere for t in tests_in(f) if function in t.touches]
     if not touching and not others:
@@ -326,8 +327,16 @@ def judges_of(file: str, function: str) -> Iterator[list[Test]]:
     others.sort(key=lambda t: len(t.touches) * (t.seconds + 0.05))
     best = list(dict.fromkeys(t.file for t in others))[:FILES]
     readers = [t for t in tests_in(HOUSE) if f"[{Path(file).stem}]" in t.id] if HOUSE in test_files() else []
-    yield list(dict.fromkeys([*readers, *[t for t in others if t.file in best][:OTHERS]])) if touching or others else []
+    yield list(dict.fromkeys([*readers, *in_turn([t for t in others if t.file in best])[:OTHERS]])) if touching or others else []
     yield [t for t in touching if t.seconds > QUICK]
+
+
+def in_turn(tests: Sequence[Test]) -> list[Test]:
+    """The first case of every test function, then the second of each, and so on: a thousand cases of one test see much the same."""
+    rows: dict[str, list[Test]] = {}
+    for test in tests:
+        rows.setdefault(test.id.partition("[")[0], []).append(test)
+    return [test for row in zip_longest(*rows.values()) for test in row if test is not None]
 
 
 # ---- one mutant --------------------------------------------------------------------------------------

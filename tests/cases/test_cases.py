@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 import experiments.cases
 import manual
 import manual.nn
+from experiments.judge import case as registering
 from experiments.judge.case import CASES, Case, Pair, central_differences, draw_sizes, failures, judge, lay_out, like, to_torch
 from experiments.judge.compare import ONE_STEP
 from experiments.judge.derivative_case import DERIVATIVE_CASES, DerivativeCase, differences, judge_derivative
@@ -114,6 +116,23 @@ def test_every_class_with_a_backward_has_a_case() -> None:
 def test_every_case_has_a_label_of_its_own() -> None:
     names = [str(c) for c in CASES]
     assert sorted({n for n in names if names.count(n) > 1}) == []
+
+
+def test_a_case_keeps_what_it_is_registered_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registering, "CASES", [])
+    given = {"empty": True, "smooth": False, "training": False, "reference": torch.nn.Linear, "prepare": print, "hand": manual.nn.Linear,
+             "spread": 0.3, "repeat": False, "nonfinite": "match"}  # fmt: skip
+
+    def build(rng: np.random.Generator, N: int, D: int) -> Any:
+        raise NotImplementedError
+
+    assert registering.case("Linear", least={"D": 5}, **given)(build) is build
+    assert registering.case("ReLU")(build) is build
+    told, plain = registering.CASES
+    assert {key: getattr(told, key) for key in given} == given
+    assert (told.name, told.label, told.build, told.sizes) == ("Linear", "build", build, {"N": 2, "D": 5})
+    assert (plain.empty, plain.smooth, plain.training, plain.repeat, plain.nonfinite) == (False, True, True, True, "refuse")
+    assert (plain.reference, plain.prepare, plain.hand, plain.sizes) == (None, None, None, {"N": 2, "D": 2})
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

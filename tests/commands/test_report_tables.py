@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 from rich.console import Console
 
 from experiments.commands import report, trace
+from experiments.judge.compare import Judge
 from experiments.judge.explain import Line
 from experiments.judge.look import Row
+from experiments.lockstep import Record
 from tests.helpers import command
 
 
@@ -80,6 +84,39 @@ def test_the_table_of_a_verdict() -> None:
     ]
     assert printed(report.show_lines, LINES[:2])[-1] == " loss    a number    15.7  right"  # where all are right, no sentence
     assert printed(report.show_lines, []) == []
+
+
+@pytest.mark.parametrize(("dtype", "all_digits"), [("float64", "15.7"), ("float32", " 6.9")])
+def test_the_table_that_ends_a_run(dtype: str, all_digits: str) -> None:
+    judge = Judge(dtype)
+    judge.steps, judge.worst["loss"] = 3, {"loss": 1e-3}
+    judge.worst["gradient"], judge.worst["parameter"] = {"W": 1e-2, "b": 0.0}, {"W": 1e-4}
+    judge.worst["state"] = {"W.exp_avg": 0.0}
+    losses = [1.0, 0.5, 30.0]
+    records = [Record(i, loss, loss, 0.0, 0.0, 0.0, 0) for i, loss in enumerate(losses)]
+    lockstep: Any = SimpleNamespace(judge=judge, lines=LINES, records=records)
+    shown = printed(report.show_verdict, None, lockstep)
+    assert shown == [
+        "Digits of agreement, at the worst of 3 steps",
+        "┏━━━━━━━━━━━━━━━━━┳━━━━━━━━━━┳━━━━━━━━━━━━━━━┓",
+        "┃                 ┃ gradient ┃         value ┃",
+        "┡━━━━━━━━━━━━━━━━━╇━━━━━━━━━━╇━━━━━━━━━━━━━━━┩",
+        "│ loss            │          │           3.0 │",
+        "│ W               │      2.0 │           4.0 │",
+        f"│ b               │     {all_digits} │ gradient is 0 │",
+        f"│ optimizer state │          │          {all_digits} │",
+        "└─────────────────┴──────────┴───────────────┘",
+        report.WHAT_DIGITS_MEAN,
+        "Training failed: the loss began at 1 and ended at 30. Smaller steps may help (--model.lr).",
+        "They agree: 3 steps judged; the largest relative difference is 1e-02, and rounding explains it.",
+    ]
+    judge.failure = "step 2: so"
+    lockstep.records = records[:2]
+    assert printed(report.show_verdict, None, lockstep) == [
+        *shown[:10],
+        *printed(report.show_lines, LINES),
+        "They disagree. First at step 2: so.",
+    ]
 
 
 def test_the_table_of_trace() -> None:

@@ -13,7 +13,7 @@ from experiments.mutation.program import draw, every
 from experiments.mutation.program_equivalents import EQUIVALENT
 from experiments.mutation.program_operators import program_mutants
 from experiments.mutation.program_targets import draws, files, functions_in, mirrored, places
-from experiments.mutation.program_tests import Hung, Measuring, Test, in_a_child, judges_of, verdict, with_notes
+from experiments.mutation.program_tests import Hung, Measuring, Test, in_a_child, in_turn, judges_of, verdict, with_notes
 from tests.helpers import ROOT, command
 
 # ---- which mistakes are made ------------------------------------------------------------------------
@@ -180,6 +180,11 @@ def test_the_judges_are_the_mirrored_tests_then_the_quickest_and_most_specific_o
     monkeypatch.setattr(program_tests, "run_by_import", lambda file: {"f", "made"} if file == "tests/test_a.py" else set())
     assert [[t.id for t in tests] for tests in judges_of("experiments/data/arrays.py", "made")] == [[], ["narrow", "broad"], []]
     assert [*judges_of("experiments/data/arrays.py", "unknown")] == [[], [], []]
+
+
+def test_of_every_test_one_case_comes_before_the_second_of_any() -> None:
+    names = ["f[a]", "f[b]", "g", "f[c]", "h[a]", "h[b]"]
+    assert [t.id for t in in_turn([Test(name, 0.1, frozenset()) for name in names])] == ["f[a]", "g", "h[a]", "f[b]", "h[b]", "f[c]"]
 
 
 def test_a_function_says_that_it_runs_and_does_the_same() -> None:
