@@ -161,6 +161,12 @@ def test_the_spine_imports_no_concept() -> None:
     assert {str(p): found for p in looked_at if (found := {n for n in targets(p) if is_concept(n)})} == {}
 
 
+def test_what_equal_means_is_asked_without_lightning(tmp_path: Path) -> None:
+    names = [name_of(p) for p in files("experiments/judge")]
+    code = f"import sys, importlib\nfor n in {names}: importlib.import_module(n)\nprint('pytorch_lightning' in sys.modules)"
+    assert finished(python("-c", code, folder=tmp_path))[:2] == (0, "False\n")
+
+
 @every_concept
 def test_a_concept_builds_on_what_is_read_before_it(entry: curriculum.Entry) -> None:
     """What a file needs for further reading it imports inside of a function."""

@@ -18,7 +18,6 @@ from experiments.judge.convert import to_numpy
 from experiments.judge.naming import Naming
 from experiments.judge.nonfinite import watched
 from manual.concept import StraightLine
-from torch_impl.module import StraightLine as StraightLineInTorch
 
 Named = dict[str, Any]
 
@@ -187,9 +186,7 @@ def by_autograd(model: Any, batch: tuple[torch.Tensor, ...], objective: str, nam
     log, model.log = vars(model).get("log"), lambda *args, **kwargs: None
     try:
         with torch.enable_grad(), default_dtype(model):
-            values, loss = (
-                straight_values(model, batch) if isinstance(model, StraightLineInTorch) else module_values(model, batch, objective, naming)
-            )
+            values, loss = straight_values(model, batch) if is_straight(model) else module_values(model, batch, objective, naming)
             return side_of(model, values, loss, naming, way_back)
     finally:
         del model.log
@@ -197,6 +194,11 @@ def by_autograd(model: Any, batch: tuple[torch.Tensor, ...], objective: str, nam
             model.log = log
         for name, b in model.named_buffers():
             b.copy_(buffers[name])
+
+
+def is_straight(model: Any) -> bool:
+    """Whether a torch concept is a straight line of named values: it says them itself (torch_impl.module.StraightLine)."""
+    return hasattr(model, "values") and hasattr(model, "functions")
 
 
 def straight_values(model: Any, batch: tuple[torch.Tensor, ...]) -> tuple[Named, torch.Tensor]:

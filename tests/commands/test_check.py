@@ -137,7 +137,7 @@ def test_parameters_that_are_to_be_0_are_0_on_both_sides() -> None:
     """So that a case can look at a kink, which random numbers never hit."""
     pair = at_random(experiments.twin("hidden_layer"), None, Namespace(seed=0, dtype="float64", device="cpu", zero=("W1", "elsewhere")))
     assert not pair.ours.W1.data.any()
-    assert not pair.theirs.W1.any()
+    assert not pair.theirs.hidden.weight.any()
     assert pair.ours.W2.data.all()
 
 

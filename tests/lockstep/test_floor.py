@@ -129,7 +129,7 @@ def test_of_several_objectives_the_rounding_that_is_largest_counts() -> None:
     batch = to_torch(PLAYERS.make_data().split.train)
     for measure in (
         lambda twin: rounding_of_step(twin, theirs, batch, noise, 3),
-        lambda twin: rounding_of_sums(theirs, twin.objectives, batch, noise, 3),
+        lambda twin: rounding_of_sums(twin, theirs, twin.objectives, batch, noise, 3),
     ):
         each = [measure(replace(PLAYERS, objectives=(name,))) for name in PLAYERS.objectives]
         assert 0 < min(each) < max(each) == measure(PLAYERS)
