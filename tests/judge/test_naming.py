@@ -472,3 +472,23 @@ def test_a_step_of_muon_that_looks_at_the_longer_side_alone_is_the_same_for_both
     lockstep, _ = fit(replace(MUON, model={"rule": "match_rms_adamw"}), 2, data=PAIR.make_data())
     assert lockstep.judge.failure is None
     assert lockstep.judge.steps == 2
+
+
+@every_optimizer
+def test_without_a_hand_written_optimizer_state_keeps_torchs_order(optimizer: str) -> None:
+    """As in all processes but the first, which has no hand-written side."""
+    _, theirs = fit(having(optimizer), 3, data=PAIR.make_data())
+    (torchs,) = theirs.trainer.optimizers
+    names = {p: name for name, p in theirs.named_parameters()}
+    state = {names[p]: s for p, s in torchs.state.items()}
+    alone = PAIR.naming.state_by_hand(state, layout(theirs, torchs))
+    if optimizer == "LBFGS":
+        assert list(alone) == ["V"]
+        flat = to_numpy(state["last.weight"]["d"])
+        assert np.array_equal(
+            alone["V"]["d"], np.concatenate([flat[:8].reshape(2, 4).T.ravel(), flat[8:10], flat[10:22].reshape(4, 3).T.ravel(), flat[22:]])
+        )
+    else:
+        assert list(alone) == ["V", "d", "U", "c"]
+        assert alone["U"].keys() == state["first.0.weight"].keys()
+        assert all(np.shape(value) in ((), (3, 4)) for value in alone["U"].values() if value is not None)
