@@ -77,11 +77,12 @@ class Embedding(Module):
         if self.padding_idx is not None:
             real = rows != self.padding_idx
             rows, dL_drows = rows[real], dL_drows[real]
-        self.weight.grad = fastest(add_to_rows)(self.weight.grad, rows, dL_drows)
+        self.weight.grad += fastest(sum_by_row)(dL_drows, rows, self.num_embeddings)
 
 
-def add_to_rows(dL_dW: np.ndarray, rows: np.ndarray, dL_drows: np.ndarray) -> np.ndarray:
-    """dL_dW (V, E), and each of dL_drows (n, E) added to the row of it that it came from: a row that was looked up twice gets both."""
+def sum_by_row(dL_drows: np.ndarray, rows: np.ndarray, V: int) -> np.ndarray:
+    """dL_dW (V, E): each of dL_drows (n, E) added to the row that it came from. A row that was looked up twice gets both."""
+    dL_dW = np.zeros((V, dL_drows.shape[1]), dL_drows.dtype)
     np.add.at(dL_dW, rows, dL_drows)
     return dL_dW
 
@@ -89,11 +90,11 @@ def add_to_rows(dL_dW: np.ndarray, rows: np.ndarray, dL_drows: np.ndarray) -> np
 # ---- the same, faster ----------------------------------------------------------------------------
 
 
-@faster_than(add_to_rows)
-def add_to_rows_fast(dL_dW: np.ndarray, rows: np.ndarray, dL_drows: np.ndarray) -> np.ndarray:
+@faster_than(sum_by_row)
+def sum_by_row_fast(dL_drows: np.ndarray, rows: np.ndarray, V: int) -> np.ndarray:
     """On flat indices: np.add.at is several times as fast on numbers as on rows."""
-    E = dL_dW.shape[1]
-    dL_dW = np.ascontiguousarray(dL_dW)
+    E = dL_drows.shape[1]
+    dL_dW = np.zeros(V * E, dL_drows.dtype)
     places = rows[:, None] * E + np.arange(E)  # (n, 1) and (E,): where W[v, e] lies in the flat table
-    np.add.at(dL_dW.reshape(-1), places.reshape(-1), dL_drows.reshape(-1))
-    return dL_dW
+    np.add.at(dL_dW, places.reshape(-1), dL_drows.reshape(-1))
+    return dL_dW.reshape(V, E)
