@@ -16,7 +16,7 @@ CHAPTERS: dict[str, list[str]] = {
     "linear_algebra": ["vectors", "matrices", "eigen", "svd", "pca"],
     "calculus": ["derivatives", "one_weight", "gradients", "chain_rule", "optimizers"],
     "probability": ["likelihood", "distributions", "multivariate_normal", "expectation", "bayes", "information"],
-    "numerics": ["floating_point", "softmax", "conditioning"],
+    "numerics": ["rounding", "summation", "mixed_precision", "softmax", "conditioning"],
     "regression": ["linear_regression", "ridge", "lasso", "perceptron", "logistic_regression", "softmax_regression"],
     "networks": ["hidden_layer", "wine_quality", "digits_mlp", "digits_cnn"],
     "sequences": ["attention"],

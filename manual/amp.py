@@ -1,6 +1,6 @@
 """Loss scaling, which keeps the gradients of a training in 16 bits from rounding to 0: the twin of torch.amp.
 
-Why it is needed, and what it does, is in manual/numerics/floating_point.py.
+Why it is needed, and what it does, is in manual/numerics/mixed_precision.py.
 
 Source: Micikevicius et al. 2018, "Mixed precision training", section 3.2.
 """

@@ -33,7 +33,7 @@ OF_THE_OPTIMIZER: dict[str, Any] = {"lasso": lambda ours: ours.alpha * float(np.
 CONSTANT_DRAWS = {"expectation": "draw"}
 """The method with which a concept draws from its own parameters what its gradient takes for a constant (score function): asked once."""
 
-STAIRCASE = {"floating_point": "not rounded"}
+STAIRCASE = {"summation": "not rounded", "mixed_precision": "not rounded"}
 """Concepts that round what they compute to few digits: their loss is a staircase, on which a small change does nothing or too much, and
 the gradient of a part of the loss is not that part of the gradient. The variant named here does not round and is judged like any other; the
 others are judged by autograd, which rounds where they do."""

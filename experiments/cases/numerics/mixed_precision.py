@@ -1,4 +1,4 @@
-"""Cases for the functions of manual/numerics/floating_point.py."""
+"""Cases for manual/numerics/mixed_precision.py, and for the GradScaler that it uses."""
 
 from __future__ import annotations
 
@@ -17,23 +17,15 @@ from experiments.judge.function_case import function_case
 from experiments.judge.registry import judged_by
 from manual.amp import GradScaler
 from manual.module import Parameter
-from manual.numerics import floating_point
-from manual.numerics.floating_point import FORMATS
-from torch_impl.numerics import floating_point as in_torch
+from manual.numerics import mixed_precision
+from manual.numerics.rounding import FORMATS
+from torch_impl.numerics import mixed_precision as in_torch
 
-PATH = "numerics.floating_point"
-OF_TWO_BYTES = ("float16", "bfloat16")
+PATH = "numerics.mixed_precision"
 
 
 def in_format(format: str) -> None:
     """Cases of what rounds to this format."""
-
-    def at_any_size(rng: np.random.Generator, N: int, D: int) -> Built:
-        """Numbers from 2⁻⁴⁰ to 2⁴⁰: too small, subnormal, normal and too large for the narrow formats."""
-        return Built({}, [rng.normal(size=(N, D)) * 2.0 ** rng.integers(-40, 41, size=(N, D))], call={"format": format})
-
-    def not_finite(rng: np.random.Generator) -> Built:
-        return Built({}, [np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 3e38, -1e-45])], call={"format": format})
 
     def affine(rng: np.random.Generator, N: int, I: int, O: int) -> Built:
         return Built({}, [rng.normal(size=(N, I)), rng.normal(size=(O, I)), rng.normal(size=O)], call={"format": format})
@@ -41,50 +33,13 @@ def in_format(format: str) -> None:
     def bent(rng: np.random.Generator, N: int, D: int) -> Built:
         return Built({}, [rng.normal(size=(N, D))], call={"format": format})
 
-    for name, build, empty in (("round_to", at_any_size, True), ("rounded_linear", affine, True), ("rounded_tanh", bent, True)):
+    for name, build in (("rounded_linear", affine), ("rounded_tanh", bent)):
         build.__name__ = f"{build.__name__}_{format}"
-        function_case(PATH, name, smooth=False, empty=empty, nonfinite="match")(build)
-    not_finite.__name__ = f"not_finite_{format}"
-    function_case(PATH, "round_to", smooth=False, repeat=False, nonfinite="match")(not_finite)
-
-
-def in_order(name: str, format: str) -> None:
-    """Cases of a sum in this format."""
-
-    def of_rows(rng: np.random.Generator, N: int, D: int) -> Built:
-        return Built({}, [rng.normal(size=(N, D)) * 2.0 ** rng.integers(-6, 7, size=(N, D))], call={"format": format})
-
-    def of_numbers(rng: np.random.Generator, N: int) -> Built:
-        return Built({}, [rng.uniform(0, 1, size=N)], call={"format": format})
-
-    for build in (of_rows, of_numbers):
-        build.__name__ = f"{build.__name__}_{format}"
-        function_case(PATH, name, smooth=False, least={"N": 7})(build)
+        function_case(PATH, name, smooth=False, empty=True, nonfinite="match")(build)
 
 
 for _format in FORMATS:
     in_format(_format)
-for _name in ("sum_naive", "sum_pairwise", "sum_kahan"):
-    for _format in OF_TWO_BYTES:
-        in_order(_name, _format)
-
-
-@function_case(PATH, "variance", repeat=False)
-def numbers(rng: np.random.Generator, N: int) -> list[Any]:
-    return [rng.normal(0.4, 1, size=N)]
-
-
-@function_case(PATH, "variance_cancelling", repeat=False)
-def numbers_near_0(rng: np.random.Generator, N: int) -> list[Any]:
-    return [rng.normal(0.4, 1, size=N)]
-
-
-def coefficients(rng: np.random.Generator, N: int) -> list[Any]:
-    return [rng.uniform(3, 4, size=N), rng.uniform(-1, 1, size=N)]
-
-
-for _name in ("smaller_root", "smaller_root_cancelling"):
-    function_case(PATH, _name, empty=True)(coefficients)
 
 
 def judge_scaler(seed: int) -> dict[str, float]:
@@ -147,7 +102,7 @@ def judge_scaled_step(seed: int) -> dict[str, float]:
     start = np.random.default_rng(seed).normal(size=3)
     p, q = Parameter(start), torch.nn.Parameter(torch.from_numpy(start.copy()))
     settings: dict[str, Any] = {"growth_interval": 1}
-    ours = floating_point.ScaledSGD([p], GradScaler(**settings), lr=0.3, momentum=0.9)
+    ours = mixed_precision.ScaledSGD([p], GradScaler(**settings), lr=0.3, momentum=0.9)
     theirs = in_torch.ScaledSGD([q], in_torch.GradScaler(**settings), lr=0.3, momentum=0.9)
     found: dict[str, float] = {}
     for step in range(4):
@@ -175,8 +130,8 @@ def judge_overflow(seed: int) -> dict[str, float]:
     batch = rng.uniform(0, 1, size=(9, 64)), rng.integers(0, 10, size=9)
     found: dict[str, float] = {}
     for scaling, factor in ((False, 2.0**19), (True, 1.0)):
-        theirs = in_torch.FloatingPoint(scaling=scaling, micro_batches=1, init_scale=2.0**19).double()
-        ours = floating_point.FloatingPoint(scaling=scaling, micro_batches=1, init_scale=2.0**19)
+        theirs = in_torch.MixedPrecision(scaling=scaling, micro_batches=1, init_scale=2.0**19).double()
+        ours = mixed_precision.MixedPrecision(scaling=scaling, micro_batches=1, init_scale=2.0**19)
         ours.load_state_dict(to_numpy(dict(theirs.state_dict())))
         ours.training_step(batch, 0)
         ours.backward(factor)
@@ -188,9 +143,9 @@ def judge_overflow(seed: int) -> dict[str, float]:
     return found
 
 
-judged_by("floating_point.FloatingPoint", partial(judge_concept, "floating_point"), judge_overflow)
+judged_by("mixed_precision.MixedPrecision", partial(judge_concept, "mixed_precision"), judge_overflow)
 judged_by("GradScaler", judge_scaler, judge_disabled)
-judged_by("floating_point.ScaledSGD", partial(judge_trajectory, "floating_point"), judge_scaled_step)
+judged_by("mixed_precision.ScaledSGD", partial(judge_trajectory, "mixed_precision"), judge_scaled_step)
 
 
 # ---- mistakes that compute the same ----------------------------------------------------------------
@@ -198,8 +153,8 @@ judged_by("floating_point.ScaledSGD", partial(judge_trajectory, "floating_point"
 
 EQUIVALENT = {
     "tanh is odd, and only its square is used": (
-        "floating_point.rounded_tanh_backward:sign:np.tanh(low(x, format)) => -np.tanh(low(x, format)):0",
-        "floating_point.FloatingPoint.backward:sign:rounded_tanh_backward(dL_dh, z1, self.format)"
+        "mixed_precision.rounded_tanh_backward:sign:np.tanh(low(x, format)) => -np.tanh(low(x, format)):0",
+        "mixed_precision.MixedPrecision.backward:sign:rounded_tanh_backward(dL_dh, z1, self.format)"
         " => rounded_tanh_backward(dL_dh, -z1, self.format):0",
     ),
 }

@@ -1,14 +1,13 @@
-"""Floating point: numbers with few digits, and how to train in 16 bits
+"""Mixed precision: training in 16 bits
 
 A network that reads digits is trained in float16, whose range is too short for its gradients: without loss scaling it learns nothing,
-with it as much as in float32. The figures show how far floating point numbers are apart, what that does to sums and differences, where the
-gradients lie, and how the scale finds itself.
+with it as much as in float32. The figures show where the gradients lie, how the scale finds itself, and why the weights that are learned
+are kept in more digits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal, localcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,28 +21,13 @@ from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
 from experiments.judge.convert import to_numpy, to_torch
 from experiments.pair import Second, Twin
 from manual.concept import Batch
-from manual.numerics.floating_point import (
-    FORMATS,
-    epsilon,
-    from_parts,
-    round_to,
-    rounded_linear_backward,
-    rounded_tanh_backward,
-    smaller_root,
-    smaller_root_cancelling,
-    spacing,
-    sum_kahan,
-    sum_naive,
-    sum_pairwise,
-    variance,
-    variance_cancelling,
-)
-from manual.numerics.floating_point import FloatingPoint as Manual
+from manual.numerics.mixed_precision import MixedPrecision as Manual
+from manual.numerics.mixed_precision import rounded_linear_backward, rounded_tanh_backward
+from manual.numerics.rounding import round_to, spacing
 from manual.trainer import Trainer
-from torch_impl.numerics import floating_point as in_torch
-from torch_impl.numerics.floating_point import FloatingPoint as Torch
+from torch_impl.numerics.mixed_precision import MixedPrecision as Torch
 
-COLOURS = {"float32": "#3d348b", "bfloat16": "#00798c", "float16": "#d1495b", "float8_e5m2": "#edae49"}
+COLOURS = {"bfloat16": "#00798c", "float16": "#d1495b"}
 
 RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "float32": ("#3d348b", {"format": "float32", "scaling": False}),
@@ -126,158 +110,11 @@ def figures(manual: Manual, torch_module: Torch, data: Batches) -> Mapping[str, 
     """What is drawn of the trained pair."""
     histories = {label: train_both(in_batches(data.split.train, 128, 6), **chosen) for label, (_, chosen) in RUNS.items()}
     return {
-        "the spacing of floats": the_spacing(),
-        "sums that stop growing": sums(),
-        "cancellation": cancellation(),
         "gradients too small for float16": too_small(data),
         "the same network in four ways": four_ways(histories),
         "a scale that finds itself": dynamic_scale(histories["float16, loss scaled"]),
         "why master weights": master_weights(manual, torch_module, data),
     }
-
-
-def the_spacing() -> Figure:
-    """All numbers of an 8-bit format on a line; and the spacing of four formats."""
-    fig, axes = figure(
-        "Left: every number of the 8-bit format e5m2 between 0 and 4 (top), and between 0 and 2⁻¹² (bottom): four to each power of two, so "
-        "that they stand twice as far apart from one power to the next. Below 2⁻¹⁴ (red) the spacing shrinks no further: these are the "
-        "subnormal numbers, and without them there would be nothing between 0 and 2⁻¹⁴. Right: the distance from x to the next number "
-        "(broad: torch, dashes: by hand). bfloat16 reaches as far up as float32 and nearly as far down, but its steps are 65,536 times as "
-        "wide. float16's are 8 times narrower than bfloat16's, but it ends at 65,504, and below 2⁻¹⁴ (6e-5) it runs out of digits.",
-        columns=2,
-        size=(4.4, 3.8),
-    )
-    ax, f = axes[0, 0], FORMATS["float8_e5m2"]
-    codes = np.arange(2**7)
-    values = from_parts(codes >> 7, codes >> f.fraction_bits, codes & (2**f.fraction_bits - 1), "float8_e5m2")
-    for height, top in ((1, 4.0), (0, 2.0**-12)):
-        shown = values[values <= top]  # NaN is not
-        colours = ["#d1495b" if 0 < v < f.tiny else "#3d5a80" for v in shown]
-        ax.vlines(shown / top, height - 0.25, height + 0.25, colors=colours, linewidth=1)
-        for tick in (0, 0.25, 0.5, 1):
-            label = "0" if tick == 0 else f"{tick * top:g}" if top > 1 else f"2⁻¹{'⁴³²'[round(np.log2(tick)) + 2]}"
-            ax.text(tick, height - 0.3, label, ha="center", va="top", fontsize=8)
-    ax.set(yticks=[], xticks=[], ylim=(-0.6, 1.5), title="all numbers of e5m2")
-    ax.spines[:].set_visible(False)
-    ax = axes[0, 1]
-    x = np.logspace(-12, 9, 800)
-    for name, colour in COLOURS.items():
-        inside = x <= FORMATS[name].max
-        theirs = in_torch.spacing(torch.from_numpy(x[inside]), name).numpy()
-        draw_both(ax, np.stack([x[inside], spacing(x[inside], name)]), np.stack([x[inside], theirs]), name, colour)
-    ax.set(xscale="log", yscale="log", xlabel="x", ylabel="from x to the next number")
-    ax.legend(fontsize=8)
-    return fig
-
-
-SUMS = {"naive": (sum_naive, "#d1495b"), "in pairs": (sum_pairwise, "#00798c"), "Kahan": (sum_kahan, "#3d348b")}
-
-
-def sum_errors(sizes: np.ndarray, trials: int = 20, format: str = "bfloat16") -> dict[str, np.ndarray]:
-    """Of each method, for each number of terms, the largest relative error of so many sums of numbers between 0 and 1."""
-    found: dict[str, list[float]] = {name: [] for name in SUMS}
-    for N in sizes:
-        x = round_to(np.random.default_rng(N).uniform(0, 1, size=(N, trials)), format)
-        exact = x.sum(axis=0)  # exact in float64: 8 digits and a carry of 12
-        for name, (method, _) in SUMS.items():
-            found[name].append(float((np.abs(method(x, format) - exact) / exact).max()))
-    return {name: np.array(errors) for name, errors in found.items()}
-
-
-def bounds(sizes: np.ndarray, format: str = "bfloat16") -> dict[str, np.ndarray]:
-    """Of each method the largest relative error that there can be, to first order in u; all terms are positive."""
-    u = epsilon(format) / 2
-    return {"naive": (sizes - 1) * u, "in pairs": np.ceil(np.log2(sizes)) * u, "Kahan": np.full(len(sizes), 2 * u)}
-
-
-def sums() -> Figure:
-    """1 + 1 + 1 …, and the errors of three orders of a sum."""
-    fig, axes = figure(
-        "Left: ones added up one by one. In float16 the sum stops at 2,048 and in bfloat16 at 256: the next number is 2 further on, the "
-        "sum plus 1 lies half way, and half way goes to the even one (broad: torch, dashes: by hand; thin: the truth). Right: numbers "
-        "between 0 and 1 added up in bfloat16; the largest relative error in 20 trials (dots), and the bound of each method (dotted). Term "
-        "by term the error grows with N, until all is lost. In pairs the bound grows with log N. Kahan's sum, which takes down what "
-        "each addition lost, stays as good as one rounding.",
-        columns=2,
-        size=(4.2, 3.6),
-    )
-    ax = axes[0, 0]
-    for name, most in (("float16", 3000), ("bfloat16", 3000)):
-        ours, theirs = np.zeros(1), torch.zeros(1, dtype=in_torch.DTYPES[name])
-        lines: tuple[list[float], list[float]] = ([], [])
-        for _ in range(0, most, 50):
-            ours = sum_naive(np.concatenate([ours, np.ones(50)]), name)[None]
-            theirs = in_torch.sum_naive(torch.cat([theirs, torch.ones(50, dtype=theirs.dtype)]), name)[None]
-            lines[0].append(ours.item())
-            lines[1].append(theirs.item())
-        n = np.arange(50, most + 1, 50)
-        draw_both(ax, np.stack([n, lines[0]]), np.stack([n, lines[1]]), name, COLOURS[name])
-    ax.plot([0, 3000], [0, 3000], color="black", linewidth=0.6)
-    ax.set(xlabel="how many ones", ylabel="their sum")
-    ax.legend(fontsize=8)
-    ax, sizes = axes[0, 1], 2 ** np.arange(2, 12)
-    for name, errors in sum_errors(sizes).items():
-        ax.plot(sizes, np.maximum(errors, 1e-5), "o-", markersize=4, linewidth=0.8, color=SUMS[name][1], label=name)
-        ax.plot(sizes, bounds(sizes)[name], color=SUMS[name][1], linewidth=0.8, linestyle=":")
-    ax.set(xscale="log", yscale="log", xlabel="N, the numbers added up", ylabel="relative error", ylim=(1e-4, 10))
-    ax.legend(fontsize=8, loc="upper left")
-    return fig
-
-
-def exact_root(b: float, c: float) -> Decimal:
-    """The smaller root of r² − b r + c = 0 to 60 digits."""
-    with localcontext() as context:
-        context.prec = 60
-        B, C = Decimal(b), Decimal(c)
-        return (B - (B * B - 4 * C).sqrt()) / 2
-
-
-def root_errors(c: np.ndarray) -> dict[str, np.ndarray]:
-    """The relative errors of the smaller root of r² − r + c = 0, by both formulas."""
-    exact = [exact_root(1.0, float(value)) for value in c]
-    return {
-        name: np.array([abs(float((Decimal(float(r)) - e) / e)) for r, e in zip(root(np.ones_like(c), c), exact, strict=True)])
-        for name, root in (("(b − d)/2", smaller_root_cancelling), ("2c/(b + d)", smaller_root))
-    }
-
-
-def variances(offsets: np.ndarray) -> dict[str, np.ndarray]:
-    """The variance of 1,000 numbers of variance near 1, after these offsets were added, by both formulas."""
-    rng = np.random.default_rng(0)
-    z = rng.integers(-(2**20), 2**20, size=1000) * 2.0**-20  # few digits, so that adding an offset loses none of them
-    return {
-        "exact": np.full(len(offsets), variance(z)),
-        "mean of x² − mean²": np.array([variance_cancelling(z + offset) for offset in offsets]),
-        "mean of (x − mean)²": np.array([variance(z + offset) for offset in offsets]),
-    }
-
-
-def cancellation() -> Figure:
-    """Two differences of nearly equal numbers, and the formulas that avoid them."""
-    fig, axes = figure(
-        "Two formulas for the same number, in float64, which has 16 digits. Left: the variance of 1,000 numbers, to all of which the same "
-        "offset is added; it changes no variance. The mean of the squares less the square of the mean (red) loses two digits for each "
-        "factor of 10, and has none left from 10⁸ on; crosses: the result was negative or 0. First the mean, then the squares (green) "
-        "keeps nearly all. Right: the smaller root of r² − b r + c = 0 with b = 1 and d = √(b² − 4c). For small c the difference b − d "
-        "(red) consists of the rounding errors of d; the other formula (green) adds instead. Errors below 10⁻¹⁷ are drawn there.",
-        columns=2,
-        size=(4.2, 3.6),
-    )
-    ax, offsets = axes[0, 0], 2.0 ** np.arange(0, 33)
-    found = variances(offsets)
-    exact = found.pop("exact")
-    for (label, values), colour in zip(found.items(), ("#d1495b", "#00798c"), strict=True):
-        errors = np.maximum(np.abs(values - exact) / exact, 1e-17)
-        ax.plot(offsets, errors, "o-", markersize=3, linewidth=0.8, color=colour, label=label)
-        ax.plot(offsets[values <= 0], errors[values <= 0], "x", markersize=9, color=colour)
-    ax.set(xscale="log", yscale="log", xlabel="offset", ylabel="relative error of the variance")
-    ax.legend(fontsize=8, loc="upper left")
-    ax, c = axes[0, 1], np.logspace(-18, -1, 69)
-    for (label, errors), colour in zip(root_errors(c).items(), ("#d1495b", "#00798c"), strict=True):
-        ax.plot(c, np.maximum(errors, 1e-17), "o-", markersize=3, linewidth=0.8, color=colour, label=label)
-    ax.set(xscale="log", yscale="log", xlabel="c", ylabel="relative error of the smaller root")
-    ax.legend(fontsize=8)
-    return fig
 
 
 def travelling_gradients(data: Batches, scale: float) -> np.ndarray:
@@ -395,16 +232,6 @@ def master_weights(manual: Manual, torch_module: Torch, data: Batches) -> Figure
 
 
 TEXT = """
-| format | bits: sign, exponent, fraction | digits p | epsilon | smallest > 0 | smallest normal | largest |
-| --- | --- | --- | --- | --- | --- | --- |
-| float64 | 1 + 11 + 52 | 53 | 2⁻⁵² = 2.2e-16 | 2⁻¹⁰⁷⁴ | 2⁻¹⁰²² | 1.79e308 |
-| float32 | 1 + 8 + 23 | 24 | 2⁻²³ = 1.2e-7 | 2⁻¹⁴⁹ | 2⁻¹²⁶ | 3.4e38 |
-| float16 | 1 + 5 + 10 | 11 | 2⁻¹⁰ = 0.00098 | 2⁻²⁴ = 6.0e-8 | 2⁻¹⁴ | 65,504 |
-| bfloat16 | 1 + 8 + 7 | 8 | 2⁻⁷ = 0.0078 | 2⁻¹³³ | 2⁻¹²⁶ | 3.4e38 |
-| float8_e5m2 | 1 + 5 + 2 | 3 | 2⁻² = 0.25 | 2⁻¹⁶ | 2⁻¹⁴ | 57,344 |
-
-Digits are binary here: 3.3 of them are worth one decimal digit.
-
 The two sides agree to the last bit although both round at every turn. Products of two 16-bit numbers are exact in float64, and their sums
 nearly so; both sides therefore round the same number, whatever the order in which they added. That the step size is a power of two does the
 same for the update.
@@ -420,11 +247,11 @@ Things to try:
 """
 
 TWIN = Twin(
-    name="floating_point",
+    name="mixed_precision",
     manual=Manual,
     torch=Torch,
     data=Batches,
-    needs=("chain_rule", "optimizers", "likelihood"),
+    needs=("rounding", "chain_rule", "optimizers", "likelihood"),
     model={"growth_interval": 5},
     trainer={"max_epochs": 20},
     variants={
@@ -441,8 +268,8 @@ TWIN = Twin(
     options={"format": "bfloat16", "growth_interval": 2, "micro_batches": Second(1, given={"scaling": False})},
     sgd_lr=0.25,
     figures=figures,
-    text={"formats": TEXT},
+    text={"things to try": TEXT},
 )
 
 if __name__ == "__main__":
-    run("floating_point")
+    run("mixed_precision")

@@ -1,4 +1,4 @@
-"""Floating point: numbers with few digits, sums, differences and training in 16 bits, in torch.
+"""Mixed precision: training in 16 bits, with master weights and a scaled loss, in torch.
 
 Every rounding is a real cast, `x.to(torch.float16)`; autograd casts the gradient on its way back.
 """
@@ -14,93 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from torch_impl.module import Concept, mean_of
-
-DTYPES = {
-    "float64": torch.float64,
-    "float32": torch.float32,
-    "float16": torch.float16,
-    "bfloat16": torch.bfloat16,
-    "float8_e5m2": torch.float8_e5m2,
-}
-
-BITS = {8: torch.uint8, 16: torch.int16, 32: torch.int32, 64: torch.int64}
-
-
-def epsilon(format: str) -> float:
-    """From 1 to the next number."""
-    return torch.finfo(DTYPES[format]).eps
-
-
-def spacing(x: Tensor, format: str) -> Tensor:
-    """From |x| to the next number further out."""
-    info = torch.finfo(DTYPES[format])
-    x = round_to(x, format).abs()
-    _, e = torch.frexp(x)
-    unit = (torch.ldexp(torch.full_like(x, info.eps), e - 1) * (x > 0)).clamp(min=info.smallest_normal * info.eps)
-    return torch.where(x.isfinite(), unit, torch.nan)
-
-
-def parts(x: Tensor, format: str) -> tuple[Tensor, Tensor, Tensor]:
-    """(sign, exponent, fraction), cut out of the bits."""
-    info = torch.finfo(DTYPES[format])
-    f = round(-math.log2(info.eps))  # bits of the fraction
-    bits = x.to(DTYPES[format]).view(BITS[info.bits]).long()
-    return (bits >> (info.bits - 1)) & 1, (bits >> f) & (2 ** (info.bits - 1 - f) - 1), bits & (2**f - 1)
-
-
-def round_to(x: Tensor, format: str) -> Tensor:
-    """To the format and back."""
-    return x.to(DTYPES[format]).to(x.dtype)
-
-
-def sum_naive(x: Tensor, format: str) -> Tensor:
-    """Term by term, in arithmetic of this format."""
-    terms = x.to(DTYPES[format])
-    s = torch.zeros(terms.shape[1:], dtype=terms.dtype)
-    for term in terms:
-        s = s + term
-    return s.to(x.dtype)
-
-
-def sum_pairwise(x: Tensor, format: str) -> Tensor:
-    """In pairs, and the pairs in pairs."""
-    terms = x.to(DTYPES[format])
-    while len(terms) > 1:
-        terms = torch.cat([terms, torch.zeros_like(terms[: len(terms) % 2])])
-        terms = terms[0::2] + terms[1::2]
-    return terms.sum(dim=0).to(x.dtype)
-
-
-def sum_kahan(x: Tensor, format: str) -> Tensor:
-    """Term by term, with what was lost put into the next."""
-    terms = x.to(DTYPES[format])
-    s = c = torch.zeros(terms.shape[1:], dtype=terms.dtype)
-    for term in terms:
-        y = term - c
-        t = s + y
-        c = (t - s) - y
-        s = t
-    return s.to(x.dtype)
-
-
-def variance_cancelling(x: Tensor) -> Tensor:
-    """Mean of the squares, less the square of the mean."""
-    return (x * x).mean() - x.mean() ** 2
-
-
-def variance(x: Tensor) -> Tensor:
-    """Mean of the squared distances to the mean."""
-    return x.var(correction=0)
-
-
-def smaller_root_cancelling(b: Tensor, c: Tensor) -> Tensor:
-    """(b − √(b² − 4c))/2."""
-    return (b - torch.sqrt(b * b - 4 * c)) / 2
-
-
-def smaller_root(b: Tensor, c: Tensor) -> Tensor:
-    """2c / (b + √(b² − 4c))."""
-    return 2 * c / (b + torch.sqrt(b * b - 4 * c))
+from torch_impl.numerics.rounding import DTYPES, low, round_to
 
 
 def rounded_linear(x: Tensor, W: Tensor, b: Tensor, format: str) -> Tensor:
@@ -112,11 +26,6 @@ def rounded_linear(x: Tensor, W: Tensor, b: Tensor, format: str) -> Tensor:
 def rounded_tanh(x: Tensor, format: str) -> Tensor:
     """tanh of a rounded number, rounded."""
     return round_to(torch.tanh(low(x, format)), format).to(x.dtype)
-
-
-def low(x: Tensor, format: str) -> Tensor:
-    """Rounded to the format, in float64 for what is computed of it."""
-    return x.to(DTYPES[format]).double()
 
 
 class GradScaler(nn.Module):
@@ -207,7 +116,7 @@ def change_gradient(x: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
     return y
 
 
-class FloatingPoint(Concept):
+class MixedPrecision(Concept):
     """A network that reads digits, 64 → hidden → 10 with tanh, with everything that it stores rounded to a format.
 
     Args:
@@ -236,12 +145,12 @@ class FloatingPoint(Concept):
     ) -> None:
         super().__init__()
         if format not in DTYPES:
-            raise ValueError(f"FloatingPoint: format must be one of {', '.join(map(repr, DTYPES))}, got {format!r}")
+            raise ValueError(f"MixedPrecision: format must be one of {', '.join(map(repr, DTYPES))}, got {format!r}")
         for name, size in (("hidden", hidden), ("micro_batches", micro_batches)):
             if size < 1:
-                raise ValueError(f"FloatingPoint: {name} must be at least 1, got {size}")
+                raise ValueError(f"MixedPrecision: {name} must be at least 1, got {size}")
         if not init_scale > 0:
-            raise ValueError(f"FloatingPoint: init_scale must be above 0, got {init_scale}")
+            raise ValueError(f"MixedPrecision: init_scale must be above 0, got {init_scale}")
         self.save_hyperparameters()
         self.format, self.micro_batches, self.lr, self.momentum = format, micro_batches, lr, momentum
         self.W1 = nn.Parameter(torch.empty(hidden, 64).uniform_(-1 / 8, 1 / 8))
