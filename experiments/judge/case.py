@@ -34,6 +34,7 @@ class Built:
     call: Mapping[str, Any] = field(default_factory=dict)  # keyword arguments of forward, the same for both sides
     seeded: Mapping[str, Any] = field(default_factory=dict)  # state_dict entries to use in place of random ones
     differentiated: tuple[int, ...] | None = None  # the inputs that backward answers for (a loss: predictions, not targets); None: all
+    again: list[Any] | None = None  # the inputs of the second call; None: they are drawn as the first call's were
 
     def answered(self, inputs: list[Any]) -> list[Any]:
         """Those of the inputs for which backward returns a gradient, or None."""
@@ -51,7 +52,7 @@ class Case:
     empty: bool  # whether torch allows N = 0
     smooth: bool  # whether central differences make sense (no kink hit at random input)
     training: bool
-    reference: Callable[..., Any] | None  # a torch.nn.Module factory in place of torch.nn.<name>
+    reference: Callable[..., Any] | None  # a torch.nn.Module factory in place of torch.nn.<name>; if it makes None there is no twin
     prepare: Callable[..., None] | None  # called with (manual, torch) after weights are equal
     hand: Callable[..., Any] | None = None  # a factory in place of manual.nn.<name> (a container, a composition)
     spread: float = 0.7  # standard deviation of the random weights (less where large ones saturate what they feed)
@@ -135,7 +136,7 @@ def flat(values: Any) -> list[Any]:
 
 
 class Pair:
-    """A module by hand and its torch twin, holding the same random weights."""
+    """A module by hand and its torch twin, if it has one, holding the same random weights."""
 
     def __init__(self, case: Case, sizes: Mapping[str, int], seed: int, dtype: str = "float64", device: str = "cpu") -> None:
         self.case, self.sizes, self.dtype, self.device = case, sizes, dtype, device
@@ -148,12 +149,14 @@ class Pair:
         }
         self.hand = cls(**arguments, **extra)
         reference = case.reference or getattr(torch.nn, case.name)
-        self.torch = reference(**{key: to_torch(value) for key, value in arguments.items()}).to(device, getattr(torch, dtype))
-        state = {key: self.random_like(array) for key, array in self.hand.state_dict().items()} | dict(built.seeded)
-        self.hand.load_state_dict(state)
-        self.torch.load_state_dict({key: to_torch(np.asarray(array)) for key, array in state.items()})
+        self.torch = reference(**{key: to_torch(value) for key, value in arguments.items()})
+        self.state = {key: self.random_like(array) for key, array in self.hand.state_dict().items()} | dict(built.seeded)
+        self.hand.load_state_dict(self.state)
         self.hand.train(case.training)
-        self.torch.train(case.training)
+        if self.torch is not None:
+            self.torch.to(device, getattr(torch, dtype))
+            self.torch.load_state_dict({key: to_torch(np.asarray(array)) for key, array in self.state.items()})
+            self.torch.train(case.training)
         if case.prepare:
             case.prepare(self.hand, self.torch)
 
@@ -171,7 +174,8 @@ class Pair:
         `other_sizes` changes every size for which the module is not built, so that a shape saved by one call does not fit the next.
         """
         built = self.case.build(self.rng, **(self.sizes | larger(self.case, self.sizes) if other_sizes else self.sizes))
-        arrays = [tuple(cast(v, self.dtype) for v in x) if isinstance(x, tuple) else cast(x, self.dtype) for x in built.inputs]
+        given = built.again if other_sizes and built.again is not None else built.inputs
+        arrays = [tuple(cast(v, self.dtype) for v in x) if isinstance(x, tuple) else cast(x, self.dtype) for x in given]
         layout = layout if layout != "repeated" or self.case.repeat else "strided"
         return [lay_out(x, layout) for x in arrays], {key: cast(v, self.dtype) for key, v in built.call.items()}
 
@@ -181,11 +185,11 @@ class Pair:
             if isinstance(getattr(module, "rng", None), Stream):
                 module.rng.begin(0)
 
-    def forward(self, inputs: list[Any], call: Mapping[str, Any]) -> tuple[list[Any], list[Any], list[Any]]:
-        """Outputs by hand, outputs of torch, and torch's input leaves."""
+    def forward(self, inputs: list[Any], call: Mapping[str, Any]) -> tuple[Any, Any, list[Any]]:
+        """Outputs by hand, outputs of torch (None without a twin), and torch's input leaves."""
         answered = self.built.answered(list(range(len(inputs))))
         leaves = [to_torch(x, self.device, learn=i in answered) for i, x in enumerate(inputs)]
-        b = self.torch(*leaves, **{key: to_torch(v, self.device) for key, v in call.items()})
+        b = None if self.torch is None else self.torch(*leaves, **{key: to_torch(v, self.device) for key, v in call.items()})
         a = self.hand(*inputs, **call)
         return a, b, leaves
 
@@ -199,45 +203,78 @@ def lay_out(x: Any, layout: str) -> Any:
     return np.broadcast_to(x[:1], x.shape)
 
 
+@dataclass
+class Call:
+    """One forward of both sides, a random upstream for each output, and what the hand-written backward made of it."""
+
+    inputs: list[Any]
+    call: Mapping[str, Any]
+    a: Any  # outputs by hand
+    b: Any  # torch's
+    leaves: list[Any]  # torch's inputs
+    upstreams: list[np.ndarray]
+    answered: list[np.ndarray]  # the inputs that backward answers for
+    gradients: list[Any] = field(default_factory=list)  # its answers
+
+
+def two_calls(pair: Pair, layout: str = "plain") -> list[Call]:
+    """Two forwards of both sides, and then both hand-written backwards, the last call's first.
+
+    What the first forward saved must survive the second, and gradients must accumulate. An upstream is random: with all ones
+    the input gradient of a softmax or a norm is exactly zero. It has the size of torch's output: a wrong shape by hand must not decide it.
+
+    Raises:
+        AssertionError: if an input, an upstream or an output was changed, or backward answers for too many inputs, or too few.
+        RuntimeError: if something saved is left.
+    """
+    calls, kept = [], []
+    for call_no in (1, 2):
+        inputs, call = pair.inputs(layout, other_sizes=call_no == 2)
+        arrays = [x for x in flat(inputs) if isinstance(x, np.ndarray)]
+        kept += [("an input was changed", x, x.copy()) for x in arrays]
+        a, b, leaves = pair.forward(inputs, call)
+        outputs = flat(a if b is None else b)
+        assert len(flat(a)) == len(outputs), f"{pair.case}: {len(flat(a))} outputs, but torch has {len(outputs)}"
+        ups = [np.asarray(pair.rng.normal(size=np.shape(y)), dtype=pair.dtype) for y in outputs]
+        kept += [("backward changed its argument", u, u.copy()) for u in ups]
+        kept += [("backward changed an output", y, y.copy()) for y in flat(a) if isinstance(y, np.ndarray)]
+        answered = [x for x in flat(pair.built.answered(inputs)) if isinstance(x, np.ndarray)]
+        calls.append(Call(inputs, call, a, b, leaves, ups, answered))
+    for each in reversed(calls):
+        each.gradients = flat(pair.hand.backward(like(each.a, [u if u.ndim else u[()] for u in each.upstreams])))
+        returned, asked = len(each.gradients), len(each.answered)
+        assert returned == asked, f"{pair.case}: backward returned {returned} gradients, and is asked for {asked}"
+    pair.hand.check_nothing_saved()
+    for what, now, before in kept:
+        assert np.array_equal(now, before, equal_nan=True), f"{pair.case}: {what}"
+    return calls
+
+
 def judge(
     case: Case, sizes: Mapping[str, int], seed: int, dtype: str = "float64", device: str = "cpu", layout: str = "plain"
 ) -> dict[str, float]:
-    """Errors of every output, input gradient, parameter gradient and buffer, after two forwards and two backwards.
-
-    Both forwards come before both backwards, so that what the first saved must survive the second, and gradients
-    must accumulate.
-
-    Raises:
-        AssertionError: if a backward changes its argument or an input, or leaves something saved.
-    """
+    """Errors of every output, input gradient, parameter gradient and buffer of `two_calls`, which raises what it says there."""
     pair = Pair(case, sizes, seed, dtype, device)
-    runs, found = [], {}
-    for call_no in (1, 2):
-        inputs, call = pair.inputs(layout, other_sizes=call_no == 2)
-        before = [np.copy(x) for x in flat(inputs) if isinstance(x, np.ndarray)]
-        a, b, leaves = pair.forward(inputs, call)
-        # A random upstream: with all ones the input gradient of a softmax or a norm is exactly zero.
-        # It has the size of one output of torch: a wrong shape by hand must not decide it.
-        ups = [np.asarray(pair.rng.normal(size=tuple(y.shape)), dtype=dtype) for y in flat(b)]
-        runs.append((call_no, inputs, before, a, b, leaves, ups))
-        for i, (ya, yb) in enumerate(zip(flat(a), flat(b), strict=True)):
-            found[f"output {i} of call {call_no}"] = error(ya, yb, nonfinite=case.nonfinite)
-    for call_no, inputs, before, a, b, leaves, ups in reversed(runs):
-        torch.autograd.backward(flat(b), [to_torch(u, device) for u in ups])
-        kept = [u.copy() for u in ups]
-        gradients = flat(pair.hand.backward(like(a, [u if u.ndim else u[()] for u in ups])))
-        assert all(np.array_equal(u, k) for u, k in zip(ups, kept, strict=True)), f"{case}: backward changed its argument"
-        arrays = [x for x in flat(inputs) if isinstance(x, np.ndarray)]
-        assert all(np.array_equal(x, k, equal_nan=True) for x, k in zip(arrays, before, strict=True)), f"{case}: an input was changed"
-        tensors = [x for x in flat(pair.built.answered(leaves)) if isinstance(x, torch.Tensor)]
-        for i, (da, leaf) in enumerate(zip(list(gradients), tensors, strict=True)):
+    return against_autograd(pair, two_calls(pair, layout))
+
+
+def against_autograd(pair: Pair, calls: list[Call]) -> dict[str, float]:
+    """Errors of everything that these calls made by hand."""
+    found, nonfinite = {}, pair.case.nonfinite
+    for call_no, call in enumerate(calls, 1):
+        for i, (ya, yb) in enumerate(zip(flat(call.a), flat(call.b), strict=True)):
+            found[f"output {i} of call {call_no}"] = error(ya, yb, nonfinite=nonfinite)
+    for call_no, call in reversed(list(enumerate(calls, 1))):
+        torch.autograd.backward(flat(call.b), [to_torch(u, pair.device) for u in call.upstreams])
+        whole = norm(call.upstreams[:1])
+        tensors = [x for x in flat(pair.built.answered(call.leaves)) if isinstance(x, torch.Tensor)]
+        for i, (da, leaf) in enumerate(zip(call.gradients, tensors, strict=True)):
             key = f"gradient of input {i} of call {call_no}"
             if not leaf.requires_grad:
                 found[key] = 0.0 if da is None else np.inf
             else:
                 db = leaf.grad if leaf.grad is not None else torch.zeros_like(leaf)
-                found[key] = np.inf if da is None else error(da, db, norm([kept[0]]) if kept else None, case.nonfinite)
-    pair.hand.check_nothing_saved()
+                found[key] = np.inf if da is None else error(da, db, whole, nonfinite)
     whole = norm(p.grad.cpu().numpy() for p in pair.torch.parameters() if p.grad is not None)
     hand_parameters = dict(pair.hand.named_parameters())
     for name, p in pair.torch.named_parameters():
@@ -258,43 +295,6 @@ def like(structure: Any, leaves: list[Any]) -> Any:
         return tuple(fill(n) for n in node) if isinstance(node, tuple | list) else next(pool)
 
     return fill(structure)
-
-
-def central_differences(case: Case, sizes: Mapping[str, int], seed: int, h: float = 1e-5) -> dict[str, float]:
-    """How far each hand-written gradient is from a central difference along a random direction, relative to its size.
-
-    Independent of torch: (L(p + h d) − L(p − h d)) / 2h against ⟨∂L/∂p, d⟩, with L = Σ upstream · output, in float64.
-    """
-    pair = Pair(case, sizes, seed)
-    inputs, call = pair.inputs()
-    state = pair.hand.state_dict()
-    a = pair.hand(*inputs, **call)
-    ups = [pair.rng.normal(size=np.shape(y)) for y in flat(a)]
-    gradients = flat(pair.hand.backward(like(a, [u if u.ndim else u[()] for u in ups])))
-    pair.hand.load_state_dict(state)
-    arrays = [x for x in flat(pair.built.answered(inputs)) if isinstance(x, np.ndarray)]
-    places = [(f"input {i}", x, g) for i, (x, g) in enumerate(zip(arrays, gradients, strict=True)) if g is not None]
-    places += [(name, p.data, p.grad) for name, p in pair.hand.named_parameters() if p.has_grad]
-
-    def loss() -> float:
-        pair.hand.load_state_dict({**state, **{n: p.data for n, p in pair.hand.named_parameters()}})
-        pair.rewind()
-        value = sum(float(np.sum(u * y)) for u, y in zip(ups, flat(pair.hand(*inputs, **call)), strict=True))
-        pair.hand.forget()
-        return value
-
-    found = {}
-    for name, array, gradient in places:
-        direction, start = pair.rng.normal(size=array.shape), array.copy()
-        array[...] = start + h * direction
-        up = loss()
-        array[...] = start - h * direction
-        down = loss()
-        array[...] = start
-        slope = float(np.sum(gradient * direction))
-        size = max(norm([gradient]) * norm([direction]) / max(direction.size, 1) ** 0.5, 1e-3 * norm(ups))
-        found[name] = abs((up - down) / (2 * h) - slope) / size if size else 0.0
-    return found
 
 
 def failures(found: Mapping[str, float], tolerance: float) -> list[str]:

@@ -74,21 +74,3 @@ def differences(case: DerivativeCase, seed: int) -> dict[str, float]:
     ours = getattr(import_module(f"manual.{case.path}"), case.name)(*inputs)
     found = case.by_differences(*inputs)
     return {f"output {i}": error(a, b) for i, (a, b) in enumerate(zip(flat(ours), flat(found), strict=True))}
-
-
-STEP = float(np.finfo(np.float64).eps) ** (1 / 3)
-"""Where what a central difference cuts off, h² f‴/6, and what it rounds, eps f/h, are about equal."""
-
-
-def along(f: Callable[..., Any], inputs: tuple[Any, ...], directions: tuple[Any, ...]) -> Any:
-    """How f's outputs change when its inputs move along these directions, by a central difference."""
-    after, before = (f(*(x + side * STEP * d for x, d in zip(inputs, directions, strict=True))) for side in (1, -1))
-    if isinstance(after, tuple):
-        return tuple((a - b) / (2 * STEP) for a, b in zip(after, before, strict=True))
-    return (after - before) / (2 * STEP)
-
-
-def jacobian(f: Callable[[np.ndarray], Any], p: np.ndarray) -> np.ndarray:
-    """∂f/∂p by central differences: the axes of f(p), then those of p."""
-    columns = [along(f, (p,), (e.reshape(p.shape),)) for e in np.eye(p.size)]
-    return np.stack(columns, axis=-1).reshape(*np.shape(columns[0]), *p.shape)

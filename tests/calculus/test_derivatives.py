@@ -11,9 +11,10 @@ import torch
 from experiments.calculus import derivatives as script
 from experiments.calculus.derivatives import TWIN, NoisyCubic, step_errors
 from experiments.cases.calculus.derivatives import judge_cubic
-from experiments.judge.case import CASES, central_differences, draw_sizes, failures, judge
+from experiments.judge.case import CASES, draw_sizes, failures, judge
 from experiments.judge.compare import error
 from experiments.judge.convert import to_numpy, to_torch
+from experiments.judge.differences import BY_DIFFERENCES, central_differences
 from manual.calculus import derivatives as by_hand
 from tests.helpers import whole_run
 from torch_impl.calculus import derivatives as in_torch
@@ -29,7 +30,7 @@ def test_rule_is_that_of_autograd_and_of_central_differences(case) -> None:
         sizes = draw_sizes(case, np.random.default_rng(seed))
         assert not failures(judge(case, sizes, seed), 1e-12)
         assert not failures(judge(case, sizes, seed, "float32"), 1e-5)
-        assert not case.smooth or not failures(central_differences(case, sizes, seed), 1e-6)
+        assert not case.smooth or not failures(central_differences(case, sizes, seed), BY_DIFFERENCES)
 
 
 def test_every_rule_has_a_case() -> None:

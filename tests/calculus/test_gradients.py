@@ -9,9 +9,10 @@ import torch
 import experiments.cases.calculus.gradients  # noqa: F401  registers its cases
 from experiments.calculus import gradients as script
 from experiments.calculus.gradients import CRITICAL, SURFACES, TWIN, by_jacobian, descend, layer, steepness, ways
-from experiments.judge.case import CASES, central_differences, draw_sizes, failures, judge
+from experiments.judge.case import CASES, draw_sizes, failures, judge
 from experiments.judge.compare import as_array, error
 from experiments.judge.convert import to_torch
+from experiments.judge.differences import BY_DIFFERENCES, central_differences
 from manual.calculus import gradients as by_hand
 from manual.module import Parameter
 from tests.helpers import whole_run
@@ -47,7 +48,7 @@ def test_backward_is_that_of_autograd_and_of_central_differences(case) -> None:
         sizes = draw_sizes(case, np.random.default_rng(seed))
         assert not failures(judge(case, sizes, seed), 1e-12)
         assert not failures(judge(case, sizes, seed, "float32"), 1e-5)
-        assert not failures(central_differences(case, sizes, seed), 1e-6)
+        assert not failures(central_differences(case, sizes, seed), BY_DIFFERENCES)
 
 
 def test_every_backward_has_a_case() -> None:

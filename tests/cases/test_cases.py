@@ -16,9 +16,10 @@ import experiments.cases
 import manual
 import manual.nn
 from experiments.judge import case as registering
-from experiments.judge.case import CASES, Case, Pair, central_differences, draw_sizes, failures, judge, lay_out, like, to_torch
+from experiments.judge.case import CASES, Case, Pair, draw_sizes, failures, judge, lay_out, like, to_torch
 from experiments.judge.compare import ONE_STEP
 from experiments.judge.derivative_case import DERIVATIVE_CASES, DerivativeCase, differences, judge_derivative
+from experiments.judge.differences import BY_DIFFERENCES, central_differences
 from experiments.source.handwriting import Handwriting, import_all
 from manual.module import Module
 from tests.helpers import where_there_is_cuda
@@ -70,7 +71,7 @@ def test_a_batch_of_one_and_an_empty_batch(case: Case, n: int) -> None:
 def test_gradients_are_what_a_small_change_does(case: Case) -> None:
     for seed in (0, 1):
         sizes = draw_sizes(case, np.random.default_rng(seed))
-        assert failures(central_differences(case, sizes, seed), 1e-6) == []
+        assert failures(central_differences(case, sizes, seed), BY_DIFFERENCES) == []
 
 
 @pytest.mark.parametrize("case", where_there_is_cuda(CASES), ids=str)

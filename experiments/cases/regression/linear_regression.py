@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments.judge.derivative_case import derivative_case, jacobian
+from experiments.judge.derivative_case import derivative_case
+from experiments.judge.differences import jacobian
 from manual.regression.linear_regression import backward, forward
 
 PATH = "regression.linear_regression"
