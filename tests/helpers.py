@@ -22,11 +22,9 @@ import experiments
 import manual.optim
 from experiments import curriculum
 from experiments.data.arrays import ArrayData, Split
-from experiments.judge.compare import as_array, error
-from experiments.judge.convert import to_torch
+from experiments.judge.compare import as_array
 from experiments.lockstep import LockStep
 from experiments.pair import Twin
-from manual.module import no_grad
 
 
 def where_there_is_cuda(parameters: Iterable[Any]) -> list[Any]:
@@ -106,35 +104,6 @@ def whole_run(twin: Twin, variant: str | None = None, seed: int = 0) -> tuple[Lo
 def gradients_in_torch(twin: Twin, theirs: Any) -> dict[str, Any]:
     """The gradient of each of a torch module's parameters, as it is called by hand."""
     return twin.naming.by_hand({name: p.grad for name, p in theirs.named_parameters()})
-
-
-def assert_gradients(ours: Any, theirs: Any, batches: Sequence[tuple[np.ndarray, ...]]) -> None:
-    """Of two batches' losses, each with a factor of its own, both forwards before both backwards: autograd's, and what a small change does.
-
-    Args:
-        ours: the hand-written concept; its gradients are left as they were found.
-        theirs: its torch twin, with the same parameters.
-        batches: two of different sizes.
-    """
-    factors, h = (0.7, -1.3), 1e-5
-    for batch in batches:
-        ours.training_step(batch, 0)
-    for factor in reversed(factors):
-        ours.backward(factor)
-    ours.check_nothing_saved()
-    for factor, batch in zip(factors, batches, strict=True):
-        (factor * theirs.training_step(to_torch(batch), 0)).backward()
-    mine, rng = dict(ours.named_parameters()), np.random.default_rng(0)
-    for name, p in theirs.named_parameters():
-        assert error(mine[name].grad, p.grad) < 1e-13, name
-        start, step, losses = mine[name].data.copy(), rng.normal(size=p.shape), []
-        for side in (h, -h):
-            mine[name].data[...] = start + side * step
-            with no_grad():
-                losses.append(sum(factor * ours.training_step(batch, 0) for factor, batch in zip(factors, batches, strict=True)))
-        mine[name].data[...] = start
-        slope = (losses[0] - losses[1]) / (2 * h)
-        assert abs((mine[name].grad * step).sum() - slope) < 1e-6 * abs(slope) + 1e-9, name
 
 
 def configured(twin: Twin, configure: Callable[[Any, Any], Any], **model: Any) -> Twin:

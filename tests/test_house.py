@@ -178,6 +178,47 @@ def test_a_concept_builds_on_what_is_read_before_it(entry: curriculum.Entry) -> 
         assert {n.rpartition(".")[2] for n in at_the_top} | names <= set(curriculum.path(entry.name)), side
 
 
+# ---- one implementation of central differences -----------------------------------------------------
+
+
+def quotients(tree: ast.AST) -> list[int]:
+    """The lines on which a difference is divided by twice a step: by 2 · h, or by a small number such as 2e-5."""
+
+    def is_step(node: ast.expr) -> bool:
+        if isinstance(node, ast.Constant):
+            return isinstance(node.value, float) and 0 < node.value < 0.01
+        sides = [node.left, node.right] if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult) else []
+        return any(isinstance(n, ast.Constant) and n.value == 2 for n in sides) and any(isinstance(n, ast.Name) for n in sides)
+
+    divided = [n for n in ast.walk(tree) if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Div) and is_step(n.right)]
+    return [n.lineno for n in divided if any(isinstance(m, ast.BinOp) and isinstance(m.op, ast.Sub) for m in ast.walk(n.left))]
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("slope = (f(x + h) - f(x - h)) / (2 * h)", 1),
+        ("slope = (f(x + step) - f(x - step)) / (step * 2.0)", 1),
+        ("slope = 0.7 * (losses[0] - losses[1]) / (2 * h)", 1),
+        ("J = np.stack([f(x + h * e) - f(x - h * e) for e in np.eye(3)]) / (2 * h)", 1),
+        ("slope = (above - below) / 2e-3", 1),
+        ("share = (a - b) / 2", 0),
+        ("loss = error / (2 * n)", 0),
+        ("normal = (x - mean) / (2 * 0.7**2)", 0),
+        ("wanted = (after - before) / before", 0),
+    ],
+)
+def test_a_difference_quotient_is_seen_whatever_its_step_is_called(source: str, found: int) -> None:
+    assert len(quotients(ast.parse(source))) == found
+
+
+def test_nobody_writes_a_central_difference_of_their_own() -> None:
+    """They are experiments.judge.differences' (check_grads, slopes, along, jacobian); in manual/calculus they are the lesson."""
+    looked_at = [p for package in ("tests", "experiments") for p in files(package)]
+    found = {p.relative_to(ROOT).as_posix(): lines for p in looked_at if (lines := quotients(ast.parse(p.read_text(encoding="utf-8"))))}
+    assert set(found) == {"experiments/judge/differences.py"}
+
+
 # ---- three files for each concept ------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ import torch
 from experiments.calculus.chain_rule import TWIN, Petals, before, figures, number, torch_gradients
 from experiments.judge.compare import ONE_STEP, error, errors
 from experiments.judge.convert import to_numpy, to_torch
+from experiments.judge.differences import jacobian
 from manual.calculus.chain_rule import (
     ChainRule,
     backward,
@@ -110,15 +111,7 @@ def test_gradients_are_those_of_central_differences() -> None:
     rng = np.random.default_rng(5)
     p, (x, y) = parameters(rng), random_batch(rng)
 
-    def loss_at(name: str, index: tuple[int, ...], change: float) -> float:
-        moved = p[name].copy()
-        moved[index] += change
-        return float(loss(forward(x, **{**p, name: moved})["a2"], y))
-
-    slopes = {name: np.empty_like(value) for name, value in p.items()}
-    for name, slope in slopes.items():
-        for index in np.ndindex(slope.shape):
-            slope[index] = (loss_at(name, index, 1e-5) - loss_at(name, index, -1e-5)) / 2e-5
+    slopes = {name: jacobian(lambda value, name=name: loss(forward(x, **{**p, name: value})["a2"], y), p[name]) for name in p}
     found = backward(x, y, **forward(x, **p), **p)
     assert max(errors({name: found[name] for name in slopes}, slopes).values()) < 1e-7
 

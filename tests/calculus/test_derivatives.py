@@ -14,7 +14,7 @@ from experiments.cases.calculus.derivatives import judge_cubic
 from experiments.judge.case import CASES, draw_sizes, failures, judge
 from experiments.judge.compare import error
 from experiments.judge.convert import to_numpy, to_torch
-from experiments.judge.differences import BY_DIFFERENCES, central_differences
+from experiments.judge.differences import BY_DIFFERENCES, along, central_differences, check_grads
 from manual.calculus import derivatives as by_hand
 from tests.helpers import whole_run
 from torch_impl.calculus import derivatives as in_torch
@@ -139,25 +139,18 @@ def test_gradient_of_the_cubic_is_autograds_and_central_differences(seed: int) -
     rng = np.random.default_rng(seed)
     x, y, p = rng.normal(size=7), rng.normal(size=7), dict(zip("abcd", rng.normal(size=4), strict=True))
 
-    def loss(p: dict[str, float]) -> float:
-        return by_hand.loss(by_hand.forward(x, **p)["y_hat"], y)
+    def loss(*p: float) -> float:
+        return by_hand.loss(by_hand.forward(x, *p)["y_hat"], y)
 
     gradient = by_hand.backward(x, y, **by_hand.forward(x, **p), **p)
-    for name in "abcd":
-        slope = (loss(p | {name: p[name] + 1e-3}) - loss(p | {name: p[name] - 1e-3})) / 2e-3
-        assert gradient[name] == pytest.approx(slope, rel=1e-9)
+    for name, axis in zip("abcd", np.eye(4), strict=True):
+        assert gradient[name] == pytest.approx(along(loss, tuple(p.values()), tuple(axis), h=1e-3), rel=1e-9)  # a parabola in each
 
 
-def test_backward_of_the_concept_scales_and_accumulates() -> None:
+def test_gradient_of_the_concept_scales_accumulates_and_is_that_of_autograd_and_of_central_differences() -> None:
     ours, theirs = TWIN.build(seed=3)
     rng = np.random.default_rng(0)
-    x, y = rng.normal(size=7), rng.normal(size=7)
-    for factor in (0.7, -1.3):
-        ours.training_step((x, y), 0)
-        ours.backward(factor)
-        (factor * theirs.training_step(to_torch((x, y)), 0)).backward()
-    for name, p in theirs.named_parameters():
-        assert error(getattr(ours, name).grad, p.grad) < 1e-13
+    check_grads(ours, tuple(rng.normal(size=(2, 7))), again=tuple(rng.normal(size=(2, 4))), torch=theirs)
 
 
 def test_slope_of_the_cubic_is_autograds_and_the_complex_step() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,7 @@ from experiments.calculus.gradients import CRITICAL, SURFACES, TWIN, by_jacobian
 from experiments.judge.case import CASES, draw_sizes, failures, judge
 from experiments.judge.compare import as_array, error
 from experiments.judge.convert import to_torch
-from experiments.judge.differences import BY_DIFFERENCES, central_differences
+from experiments.judge.differences import BY_DIFFERENCES, along, central_differences, check_grads, jacobian
 from manual.calculus import gradients as by_hand
 from manual.module import Parameter
 from tests.helpers import whole_run
@@ -27,11 +29,6 @@ def dense_problem(seed: int) -> tuple[list[np.ndarray], list[np.ndarray], np.nda
     rng = np.random.default_rng(seed)
     inputs, directions = ([rng.normal(size=I), rng.normal(0, 0.5, (I, O)), rng.normal(size=O)] for _ in range(2))
     return inputs, directions, rng.normal(size=O)
-
-
-def moved(inputs: list[np.ndarray], directions: list[np.ndarray], h: float) -> list[np.ndarray]:
-    """The inputs, h along the directions."""
-    return [x + h * d for x, d in zip(inputs, directions, strict=True)]
 
 
 def gradient_of(surface: str, p: np.ndarray) -> np.ndarray:
@@ -59,12 +56,11 @@ def test_every_backward_has_a_case() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_jacobian_and_products_of_the_sphere(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    p, dp, dL_dy, h = rng.normal(size=2), rng.normal(size=2), rng.normal(size=3), 1e-5
+    p, dp, dL_dy = rng.normal(size=2), rng.normal(size=2), rng.normal(size=3)
     J = by_hand.sphere_jacobian(p)
     assert J.shape == (3, 2)
     assert error(J, in_torch.sphere_jacobian(torch.from_numpy(p))) < 1e-15 * 10
-    differences = np.stack([(by_hand.sphere(p + h * e) - by_hand.sphere(p - h * e)) / (2 * h) for e in np.eye(2)], axis=1)
-    assert error(J, differences) < 1e-9
+    assert error(J, jacobian(by_hand.sphere, p)) < 1e-9
     assert error(by_hand.sphere_jvp(p, dp), J @ dp) < 1e-14
     assert error(by_hand.sphere_jvp(p, dp), in_torch.sphere_jvp(*to_torch((p, dp)))) < 1e-14
     assert error(by_hand.sphere_backward(dL_dy, p), dL_dy @ J) < 1e-14
@@ -81,8 +77,7 @@ def test_jacobian_and_products_of_the_dense_layer(seed: int) -> None:
     jvp = by_hand.dense_jvp(*inputs, *directions)
     assert error(jvp, in_torch.dense_jvp(*to_torch(inputs), *to_torch(directions))) < 1e-14
     assert error(jvp, sum(np.tensordot(J, d, d.ndim) for J, d in zip(ours, directions, strict=True))) < 1e-14
-    h = 1e-5
-    assert error(jvp, (by_hand.dense(*moved(inputs, directions, h)) - by_hand.dense(*moved(inputs, directions, -h))) / (2 * h)) < 1e-9
+    assert error(jvp, along(by_hand.dense, tuple(inputs), tuple(directions))) < 1e-9
     for vjp, J in zip(by_hand.dense_backward(dL_dy, *inputs), ours, strict=True):
         assert error(vjp, np.tensordot(dL_dy, J, 1)) < 1e-14
 
@@ -91,22 +86,21 @@ def test_jacobian_and_products_of_the_dense_layer(seed: int) -> None:
 def test_hessian_vector_product_of_the_dense_layer(seed: int) -> None:
     inputs, directions, dL_dy = dense_problem(seed)
     ours = by_hand.dense_hvp(dL_dy, *inputs, *directions)
-    h = 1e-5
-    after, before = (by_hand.dense_backward(dL_dy, *moved(inputs, directions, step)) for step in (h, -h))
+    changes = along(partial(by_hand.dense_backward, dL_dy), tuple(inputs), tuple(directions))
     theirs = in_torch.dense_hvp(*to_torch((dL_dy, *inputs, *directions)))
-    for ours_i, theirs_i, up, down in zip(ours, theirs, after, before, strict=True):
+    for ours_i, theirs_i, change in zip(ours, theirs, changes, strict=True):
         assert error(ours_i, theirs_i) < 1e-13
-        assert error(ours_i, (up - down) / (2 * h)) < 1e-8
+        assert error(ours_i, change) < 1e-8
 
 
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("seed", range(2))
 def test_hessian_is_torchs_and_that_of_differences(surface: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    p, v, h = rng.normal(size=2), rng.normal(size=2), 1e-5
+    p, v = rng.normal(size=2), rng.normal(size=2)
     H = by_hand.HESSIANS[surface](p)
     assert error(H, in_torch.HESSIANS[surface](torch.from_numpy(p))) < 1e-14
-    assert error(H, np.stack([(gradient_of(surface, p + h * e) - gradient_of(surface, p - h * e)) / (2 * h) for e in np.eye(2)])) < 1e-8
+    assert error(H, jacobian(lambda p: gradient_of(surface, p), p)) < 1e-8
     product = by_hand.hessian_vector_product(lambda p: gradient_of(surface, p), p, v)
     assert error(product, H @ v) < 1e-14
     assert error(product, in_torch.hessian_vector_product(in_torch.SURFACES[surface].height, *to_torch((p, v)))) < 1e-13
@@ -126,10 +120,10 @@ def test_partial_derivatives_are_the_entries_of_the_gradient(surface: str) -> No
 @pytest.mark.parametrize("seed", range(3))
 def test_directional_derivative_is_that_of_differences_and_largest_along_the_gradient(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    p, d, h = rng.normal(size=2), rng.normal(0, 3, 2), 1e-6
+    p, d = rng.normal(size=2), rng.normal(0, 3, 2)
     g, height, unit = gradient_of("valley", p), SURFACES["valley"].height, d / np.linalg.norm(d)
     slope = by_hand.directional_derivative(g, d)
-    assert slope == pytest.approx((height(p + h * unit) - height(p - h * unit)) / (2 * h), rel=1e-6)
+    assert slope == pytest.approx(along(height, (p,), (unit,)), rel=1e-6)
     assert slope == pytest.approx(in_torch.directional_derivative(*to_torch((g, d))).item(), rel=1e-13)
     assert abs(slope) <= by_hand.directional_derivative(g, g) == pytest.approx(np.linalg.norm(g))
     assert abs(by_hand.directional_derivative(g, np.array([-g[1], g[0]]))) < 1e-12 * np.linalg.norm(g)
@@ -217,13 +211,9 @@ def test_tables_are_the_same_on_both_sides() -> None:
 # ---- training ----------------------------------------------------------------------------------------------
 
 
-def test_backward_of_the_concept_scales_and_accumulates() -> None:
+def test_gradient_of_the_concept_scales_accumulates_and_is_that_of_autograd_and_of_central_differences() -> None:
     ours, theirs = TWIN.build(variant="gradient descent, valley")
-    for factor in (0.7, -1.3):
-        ours.training_step((np.arange(1),), 0)
-        ours.backward(factor)
-        (factor * theirs.training_step((torch.arange(1),), 0)).backward()
-    assert error(ours.point.grad, theirs.point.grad) < 1e-14
+    check_grads(ours, (np.arange(1),), torch=theirs)
 
 
 @pytest.mark.parametrize("side", [0, 1], ids=["by hand", "torch"])

@@ -11,6 +11,7 @@ from experiments.calculus.one_weight import EUROS, KILOGRAMS, TWIN, descend, los
 from experiments.cases.calculus.one_weight import judge_slope
 from experiments.judge.compare import error
 from experiments.judge.convert import to_torch
+from experiments.judge.differences import along, check_grads
 from manual.calculus import one_weight as by_hand
 from manual.trainer import Trainer
 from tests.helpers import whole_run
@@ -34,18 +35,13 @@ def slope(x: np.ndarray, y: np.ndarray, w: float) -> float:
 def test_slope_is_that_of_autograd_and_of_central_differences(seed: int) -> None:
     assert max(judge_slope(seed).values()) < 1e-14
     x, y, w = problem(seed)
-    above, below = (by_hand.loss(by_hand.forward(x, w + h)["y_hat"], y) for h in (1e-3, -1e-3))
-    assert error(slope(x, y, w), (above - below) / 2e-3) < 1e-10  # of a parabola central differences are exact, whatever the step
+    of_loss = along(lambda w: by_hand.loss(by_hand.forward(x, w)["y_hat"], y), (w,), (1.0,), h=1e-3)
+    assert error(slope(x, y, w), of_loss) < 1e-10  # of a parabola central differences are exact, whatever the step
 
 
-def test_backward_of_the_concept_scales_and_accumulates() -> None:
+def test_gradient_of_the_concept_scales_accumulates_and_is_that_of_autograd_and_of_central_differences() -> None:
     ours, theirs = TWIN.build(seed=3)
-    x, y, _ = problem(0)
-    for factor in (0.7, -1.3):
-        ours.training_step((x, y), 0)
-        ours.backward(factor)
-        (factor * theirs.training_step(to_torch((x, y)), 0)).backward()
-    assert error(ours.w.grad, theirs.w.grad) < 1e-14
+    check_grads(ours, problem(0)[:2], again=tuple(a[:4] for a in problem(1)[:2]), torch=theirs)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -129,7 +125,7 @@ def test_the_tangents_that_are_drawn_touch_the_curve() -> None:
     for (w, after), ((x0, y0), (x1, y1)) in zip(
         np.stack([descend(0.0, 0.15, 4)[1][:-1], descend(0.0, 0.15, 4)[1][1:]], 1), tangents, strict=True
     ):
-        central = (loss_of(w + 1e-3) - loss_of(w - 1e-3)) / 2e-3
+        central = along(loss_of, (w,), (1.0,), h=1e-3)
         assert (y1 - y0) / (x1 - x0) == pytest.approx(central, rel=1e-9)
         assert y0 + central * (w - x0) == pytest.approx(loss_of(w), rel=1e-9)
         assert x1 == pytest.approx(after)

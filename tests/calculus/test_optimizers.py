@@ -15,6 +15,7 @@ from experiments.data.arrays import InputError
 from experiments.drawing.walk import walk, walk_by_hand
 from experiments.judge.compare import Judge, Step, as_array, error
 from experiments.judge.convert import to_torch
+from experiments.judge.differences import check_grads
 from experiments.judge.noise import SharedNoise
 from experiments.lockstep import HandRun
 from experiments.lockstep.state import lrs, state_by_key
@@ -45,17 +46,9 @@ OPTIMIZERS = tuple(REMEMBERED)
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("seed", range(3))
 def test_gradient_is_that_of_central_differences_and_of_autograd(surface: str, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    point, dL_df, step = rng.normal(size=2), float(rng.normal()), 1e-5
-    height, backward = by_hand.SURFACES[surface].height, by_hand.SURFACES[surface].backward
-    gradient = backward(dL_df, point)
-    slopes = [dL_df * (height(point + step * e) - height(point - step * e)) / (2 * step) for e in np.eye(2)]
-    assert error(gradient, np.array(slopes)) < 1e-7
-    theirs = torch.tensor(point, requires_grad=True)
-    loss = in_torch.SURFACES[surface].height(theirs)
-    (dL_df * loss).backward()
-    assert error(height(point), loss) < 1e-14
-    assert error(gradient, theirs.grad) < 1e-13
+    ours, theirs = by_hand.SURFACES[surface], in_torch.SURFACES[surface]
+    point, other = np.random.default_rng(seed).normal(size=(2, 2))
+    check_grads(ours.height, [point], again=[other], backward=ours.backward, torch=theirs.height, seed=seed)
 
 
 @pytest.mark.parametrize("surface", SURFACES)
@@ -69,13 +62,9 @@ def test_minima_are_flat_and_lowest(surface: str) -> None:
         assert (height(at[:, None] + around) > 0).all()
 
 
-def test_backward_of_the_concept_scales_and_accumulates() -> None:
+def test_gradient_of_the_concept_scales_accumulates_and_is_that_of_autograd_and_of_central_differences() -> None:
     ours, theirs = TWIN.build(variant="gradient descent, valley")
-    for factor in (0.7, -1.3):
-        ours.training_step((np.arange(1),), 0)
-        ours.backward(factor)
-        (factor * theirs.training_step((torch.arange(1),), 0)).backward()
-    assert error(ours.point.grad, theirs.point.grad) < 1e-14
+    check_grads(ours, (np.arange(1),), torch=theirs)
 
 
 @pytest.mark.parametrize("surface", SURFACES)

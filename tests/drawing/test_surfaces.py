@@ -10,21 +10,16 @@ import torch
 
 from experiments.calculus.gradients import WINDOWS
 from experiments.calculus.optimizers import freely
+from experiments.judge.differences import jacobian
 from manual.calculus.gradients import SURFACES
 from manual.calculus.optimizers import SCHEDULES
 from torch_impl.calculus import optimizers as in_torch
 
 
-def slope(surface: str, point: np.ndarray, h: float = 1e-6) -> np.ndarray:
-    """By central differences."""
-    steps = h * np.eye(2)
-    return np.array([(SURFACES[surface].height(point + s) - SURFACES[surface].height(point - s)) / (2 * h) for s in steps])
-
-
 def rolled(surface: str, lr: float, steps: int, noise: np.ndarray) -> list[np.ndarray]:
     places = [np.array(SURFACES[surface].start, float)]
     for k in range(steps):
-        places.append(places[-1] - lr * (slope(surface, places[-1]) + noise[k]))
+        places.append(places[-1] - lr * (jacobian(SURFACES[surface].height, places[-1]) + noise[k]))
     return places
 
 

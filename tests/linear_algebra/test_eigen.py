@@ -11,7 +11,8 @@ import torch
 from sklearn.decomposition import PCA
 
 from experiments.judge.compare import error
-from experiments.judge.convert import to_numpy, to_torch
+from experiments.judge.convert import to_numpy
+from experiments.judge.differences import along, check_grads
 from experiments.linear_algebra import eigen as script
 from experiments.linear_algebra.eigen import TWIN
 from experiments.lockstep import LockStep
@@ -140,13 +141,13 @@ def test_gradient_of_an_eigenvector_of_a_repeated_eigenvalue_does_not_exist() ->
 def test_gradients_that_exist_beside_a_repeated_eigenvalue() -> None:
     Q, _ = np.linalg.qr(np.random.default_rng(6).normal(size=(4, 4)))
     A = Q * np.array([2.0, 2.0, 2.0, 5.0]) @ Q.T
-    rng, h = np.random.default_rng(7), 1e-5
+    rng = np.random.default_rng(7)
     upstream, tilt = rng.normal(size=4), rng.normal(size=(4, 4))
     dL_dV = np.zeros((4, 4))
     dL_dV[:, 3] = upstream
     gradient = by_hand.eigh_backward(np.zeros(4), dL_dV, A)
-    up, down = (upstream @ by_hand.eigh(A + side * h * tilt)[1][:, 3] for side in (1, -1))
-    assert (gradient * tilt).sum() == pytest.approx((up - down) / (2 * h), rel=1e-7)
+    moved = along(lambda A: upstream @ by_hand.eigh(A)[1][:, 3], (A,), (tilt,))
+    assert (gradient * tilt).sum() == pytest.approx(moved, rel=1e-7)
     assert error(by_hand.eigh_backward(np.ones(4), np.zeros((4, 4)), A), np.eye(4)) < 1e-13  # the trace
 
 
@@ -208,19 +209,7 @@ def test_bad_input_is_named() -> None:
 def test_gradient_of_the_concept_accumulates_and_is_that_of_autograd_and_of_central_differences() -> None:
     ours, theirs = TWIN.build(seed=1)
     rng = np.random.default_rng(0)
-    batch, h = (rng.normal(size=(7, 64)),), 1e-5
-    for factor in (0.7, -1.3):
-        ours.training_step(batch, 0)
-        ours.backward(factor)
-        (factor * theirs.training_step(to_torch(batch), 0)).backward()
-    ours.check_nothing_saved()
-    assert error(ours.v.grad, theirs.v.grad) < 1e-13
-    start, step = ours.v.data.copy(), rng.normal(size=64)
-    losses = []
-    for side in (h, -h):
-        ours.v.data[...] = start + side * step
-        losses.append(ours.training_step(batch, 0))
-    assert ours.v.grad @ step == pytest.approx(-0.6 * (losses[0] - losses[1]) / (2 * h), rel=1e-7)
+    check_grads(ours, (rng.normal(size=(7, 64)),), again=(rng.normal(size=(4, 64)),), torch=theirs)
 
 
 @pytest.fixture(scope="module")

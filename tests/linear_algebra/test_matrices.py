@@ -12,6 +12,7 @@ import torch
 from experiments.data.arrays import InputError
 from experiments.judge.compare import error
 from experiments.judge.convert import to_numpy, to_torch
+from experiments.judge.differences import check_grads, jacobian
 from experiments.linear_algebra import matrices as script
 from experiments.linear_algebra.matrices import TWIN, RowsOfAMatrix
 from experiments.lockstep import LockStep
@@ -109,12 +110,8 @@ def test_singular_matrices(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", SINGULAR)
 def test_gradient_of_the_determinant_exists_where_there_is_no_inverse(kind: str) -> None:
-    A, h = np.array(SINGULAR[kind]), 1e-4
-    slopes = np.zeros_like(A)
-    for at in np.ndindex(A.shape):
-        step = np.zeros_like(A)
-        step[at] = h
-        slopes[at] = (np.linalg.det(A + step) - np.linalg.det(A - step)) / (2 * h)
+    A = np.array(SINGULAR[kind])
+    slopes = jacobian(np.linalg.det, A, h=1e-4)  # straight in each entry: nothing is cut off
     assert abs(by_hand.determinant_backward(1.0, A) - slopes).max() < 1e-9
     assert abs(slopes).max() > 0.5 or kind == "zeros"
 
@@ -187,19 +184,8 @@ def test_bad_input_is_named() -> None:
 def test_gradient_of_the_concept_accumulates_and_is_that_of_autograd_and_of_central_differences() -> None:
     ours, theirs = TWIN.build(seed=1)
     rng = np.random.default_rng(0)
-    batch, h = (rng.normal(size=(7, 5)), rng.normal(size=(7, 5))), 1e-5
-    for factor in (0.7, -1.3):
-        ours.training_step(batch, 0)
-        ours.backward(factor)
-        (factor * theirs.training_step(to_torch(batch), 0)).backward()
-    ours.check_nothing_saved()
-    assert error(ours.X.grad, theirs.X.grad) < 1e-14
-    start, step = ours.X.data.copy(), rng.normal(size=(5, 5))
-    losses = []
-    for side in (h, -h):
-        ours.X.data[...] = start + side * step
-        losses.append(ours.training_step(batch, 0))
-    assert (ours.X.grad * step).sum() == pytest.approx(-0.6 * (losses[0] - losses[1]) / (2 * h), rel=1e-8)
+    seven, four = ((rng.normal(size=(n, 5)), rng.normal(size=(n, 5))) for n in (7, 4))
+    check_grads(ours, seven, again=four, torch=theirs)
 
 
 @pytest.fixture(scope="module")

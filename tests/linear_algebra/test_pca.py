@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,11 +16,12 @@ from sklearn.decomposition import PCA
 from experiments.drawing.walk import walk_by_hand
 from experiments.judge.compare import error
 from experiments.judge.convert import to_numpy, to_torch
+from experiments.judge.differences import along, check_grads
 from experiments.linear_algebra import pca as script
 from experiments.linear_algebra.pca import TWIN, Iris
 from experiments.lockstep import LockStep
 from manual.linear_algebra import pca as by_hand
-from tests.helpers import assert_gradients, whole_run
+from tests.helpers import whole_run
 from torch_impl.linear_algebra import pca as in_torch
 
 WAYS = ["pca_by_covariance", "pca_by_svd"]
@@ -40,11 +40,6 @@ def spread(seed: int, N: int, *std: float) -> np.ndarray:
     U, _ = np.linalg.qr(noise - noise.mean(axis=0))
     V, _ = np.linalg.qr(rng.normal(size=(len(std), len(std))))
     return math.sqrt(N) * U * std @ V.T + rng.normal(size=len(std))
-
-
-def slope(f: Callable[[np.ndarray], Any], x: np.ndarray, dx: np.ndarray, h: float = 1e-5) -> Any:
-    """How f changes with x along dx, by central differences."""
-    return (f(x + h * dx) - f(x - h * dx)) / (2 * h)
 
 
 # ---- what they are -------------------------------------------------------------------------------
@@ -124,7 +119,7 @@ def test_jacobians_are_torchs_and_those_of_central_differences(name: str) -> Non
     forward, backward = getattr(by_hand, name), getattr(by_hand, name + "_backward")
     theirs = torch.func.jacrev(lambda x: getattr(in_torch, name)(x, 2))(torch.from_numpy(x))
     for of, J in enumerate(theirs):
-        moved = slope(lambda x, of=of: forward(x, 2)[of], x, dx)
+        moved = along(lambda x, of=of: forward(x, 2)[of], (x,), (dx,))
         for at in np.ndindex(J.shape[:-2]):
             upstream = [np.zeros((2, 3)), np.zeros(2)]
             upstream[of][at] = 1
@@ -144,13 +139,9 @@ def test_jacobian_of_the_shares_is_torchs() -> None:
 @pytest.mark.parametrize("name", WAYS)
 def test_gradient_with_fewer_rows_than_columns(name: str) -> None:
     """Three variances are 0; torch then has NaN, for it divides by their differences."""
-    x, dx, upstream = random(8, 4, 6), random(9, 4, 6), (random(10, 2, 6), random(11, 2))
-    forward, backward = getattr(by_hand, name), getattr(by_hand, name + "_backward")
-    moved = sum((u * d).sum() for u, d in zip(upstream, (slope(lambda x, of=of: forward(x, 2)[of], x, dx) for of in (0, 1)), strict=True))
-    assert (backward(*upstream, x, 2) * dx).sum() == pytest.approx(moved, rel=1e-7)
-    ratio = random(12, 4)
-    moved = slope(lambda x: (ratio * by_hand.explained_variance_ratio(x)).sum(), x, dx)
-    assert (by_hand.explained_variance_ratio_backward(ratio, x) * dx).sum() == pytest.approx(moved, rel=1e-7)
+    x = random(8, 4, 6)
+    check_grads(getattr(by_hand, name), [x, 2], backward=getattr(by_hand, name + "_backward"))
+    check_grads(by_hand.explained_variance_ratio, [x], backward=by_hand.explained_variance_ratio_backward)
 
 
 # ---- angles --------------------------------------------------------------------------------------
@@ -221,7 +212,7 @@ def test_gradient_of_the_components_of_equal_variances_does_not_exist(name: str)
         backward(random(22, 2, 3), np.zeros(2), x, 2)
     both = backward(np.zeros((2, 3)), np.ones(2), x, 2)  # but that of their sum does
     dx = random(23, 6, 3)
-    assert (both * dx).sum() == pytest.approx(slope(lambda x: getattr(by_hand, name)(x, 2)[1].sum(), x, dx), rel=1e-7)
+    assert (both * dx).sum() == pytest.approx(along(lambda x: getattr(by_hand, name)(x, 2)[1].sum(), (x,), (dx,)), rel=1e-7)
     with pytest.raises(ValueError, match="rank_k_backward: the gradient does not exist"):
         by_hand.reconstruction_backward(np.ones((6, 3)), x, 1)
 
@@ -253,7 +244,8 @@ def test_bad_input_is_named() -> None:
 
 
 def test_gradient_of_the_concept_accumulates_and_is_that_of_autograd_and_of_central_differences() -> None:
-    assert_gradients(*TWIN.build(seed=1), [(random(25, 7, 4),), (random(26, 5, 4),)])
+    ours, theirs = TWIN.build(seed=1)
+    check_grads(ours, (random(25, 7, 4),), again=(random(26, 5, 4),), torch=theirs)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,12 +14,13 @@ import torch
 from experiments.drawing.walk import walk_by_hand
 from experiments.judge.compare import error
 from experiments.judge.convert import to_numpy
+from experiments.judge.differences import along, check_grads
 from experiments.linear_algebra import svd as script
 from experiments.linear_algebra.svd import TWIN
 from experiments.lockstep import LockStep
 from manual.linear_algebra import svd as by_hand
 from manual.linear_algebra.matrices import rank, solve
-from tests.helpers import assert_gradients, whole_run
+from tests.helpers import whole_run
 from torch_impl.linear_algebra import svd as in_torch
 
 SHAPES = [(5, 3), (3, 5), (4, 4), (1, 4), (4, 1), (17, 20)]
@@ -36,11 +36,6 @@ def with_singular_values(seed: int, m: int, n: int, *S: float) -> np.ndarray:
     U, _ = np.linalg.qr(random(seed, m, len(S)))
     V, _ = np.linalg.qr(random(seed + 1, n, len(S)))
     return U * np.array(S) @ V.T
-
-
-def slope(f: Callable[[np.ndarray], Any], A: np.ndarray, dA: np.ndarray, h: float = 1e-5) -> Any:
-    """How f changes with A along dA, by central differences."""
-    return (f(A + h * dA) - f(A - h * dA)) / (2 * h)
 
 
 def expect_decomposition(A: np.ndarray) -> None:
@@ -134,7 +129,7 @@ def test_jacobian_of_the_svd_is_torchs_and_that_of_central_differences(shape: tu
     theirs = torch.func.jacrev(in_torch.svd)(torch.from_numpy(A))
     zeros = [np.zeros_like(out) for out in by_hand.svd(A)]
     for of, J in enumerate(theirs):
-        moved = slope(lambda A, of=of: by_hand.svd(A)[of], A, dA)
+        moved = along(lambda A, of=of: by_hand.svd(A)[of], (A,), (dA,))
         for at in np.ndindex(J.shape[:-2]):
             upstream = [zero.copy() for zero in zeros]
             upstream[of][at] = 1
@@ -187,9 +182,7 @@ def test_rank_k_is_the_nearest_as_eckart_and_young_say(shape: tuple[int, int]) -
 
 
 def test_gradient_of_rank_k_where_kept_singular_values_are_equal_exists() -> None:
-    A, upstream, dA = with_singular_values(12, 5, 4, 3.0, 3.0, 1.0, 1.0), random(13, 5, 4), random(14, 5, 4)
-    gradient = by_hand.rank_k_backward(upstream, A, 2)
-    assert (gradient * dA).sum() == pytest.approx(slope(lambda A: (upstream * by_hand.rank_k(A, 2)).sum(), A, dA), rel=1e-8)
+    check_grads(by_hand.rank_k, [with_singular_values(12, 5, 4, 3.0, 3.0, 1.0, 1.0), 2], backward=by_hand.rank_k_backward)
     leaf = torch.diag(torch.tensor([3.0, 3.0, 1.0], dtype=torch.float64)).requires_grad_()
     in_torch.rank_k(leaf, 2).sum().backward()
     assert leaf.grad.isnan().all()  # autograd divides by the gap of two that are both kept
@@ -245,17 +238,15 @@ def test_the_gradient_of_pinv_is_that_of_changes_that_keep_the_rank() -> None:
     left, right, upstream = random(21, 5, 2), random(22, 2, 4), random(23, 4, 5)
     d_left, d_right = random(24, 5, 2), random(25, 2, 4)
     gradient = by_hand.pinv_backward(upstream, left @ right)
-    along = (gradient * (d_left @ right + left @ d_right)).sum()
-    h = 1e-6
-    up, down = ((upstream * by_hand.pinv((left + s * d_left) @ (right + s * d_right))).sum() for s in (h, -h))
-    assert along == pytest.approx((up - down) / (2 * h), rel=1e-7)
-    raised = left @ right + h * random(26, 5, 4)
+    moved = along(lambda left, right: (upstream * by_hand.pinv(left @ right)).sum(), (left, right), (d_left, d_right))
+    assert (gradient * (d_left @ right + left @ d_right)).sum() == pytest.approx(moved, rel=1e-7)
+    raised = left @ right + 1e-6 * random(26, 5, 4)
     assert np.abs(by_hand.pinv(raised)).max() > 1e4  # any other change: a jump
 
 
 def test_where_pinv_leaves_out_what_is_not_0_the_slope_is_had_by_the_chain_rule_and_torch_has_not_got_it() -> None:
     A, upstream, dA = with_singular_values(27, 4, 3, 5.0, 4.0, 0.5), random(28, 3, 4), random(29, 4, 3)
-    moved = slope(lambda A: (upstream * by_hand.pinv(A, rtol=0.3)).sum(), A, dA)
+    moved = along(lambda A: (upstream * by_hand.pinv(A, rtol=0.3)).sum(), (A,), (dA,))
     nearest = by_hand.rank_k(A, 2)
     gradient = by_hand.rank_k_backward(by_hand.pinv_backward(upstream, nearest), A, 2)
     assert (gradient * dA).sum() == pytest.approx(moved, rel=1e-7)
@@ -337,7 +328,7 @@ def test_gradients_that_exist_beside_a_repeated_singular_value() -> None:
     for of, at in ((0, (slice(None), 0)), (2, 0)):
         upstream = [zero.copy() for zero in zeros]
         upstream[of][at] = random(34, *upstream[of][at].shape)
-        moved = slope(lambda A, of=of, upstream=upstream: (upstream[of] * by_hand.svd(A)[of]).sum(), A, dA)
+        moved = along(lambda A, of=of, upstream=upstream: (upstream[of] * by_hand.svd(A)[of]).sum(), (A,), (dA,))
         assert (by_hand.svd_backward(*upstream, A) * dA).sum() == pytest.approx(moved, rel=1e-7)
     squares = by_hand.svdvals_backward(2 * by_hand.svdvals(A), A)
     assert error(squares, 2 * A) < 1e-13  # Σσ² is the sum of the squares of all entries
@@ -390,7 +381,8 @@ def test_bad_input_is_named() -> None:
 
 def test_gradient_of_the_concept_accumulates_and_is_that_of_autograd_and_of_central_differences() -> None:
     batches = [(np.array([5, 0, 52, 5]), random(37, 4, 80)), (np.array([1, 5]), random(38, 2, 80))]  # a row may come twice
-    assert_gradients(*TWIN.build(seed=1), batches)
+    ours, theirs = TWIN.build(seed=1)
+    check_grads(ours, batches[0], again=batches[1], torch=theirs)
 
 
 @pytest.fixture(scope="module")

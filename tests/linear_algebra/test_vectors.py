@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from experiments.data.arrays import InputError
 from experiments.judge.compare import error
 from experiments.judge.convert import to_numpy, to_torch
+from experiments.judge.differences import check_grads
 from experiments.linear_algebra import vectors as script
 from experiments.linear_algebra.vectors import TWIN, OneDigit
 from experiments.lockstep import LockStep
@@ -125,29 +126,10 @@ def test_bad_input_is_named() -> None:
 # ---- training ------------------------------------------------------------------------------------
 
 
-def test_backward_of_the_concept_scales_and_accumulates() -> None:
+def test_gradient_of_the_concept_accumulates_and_is_that_of_autograd_and_of_central_differences() -> None:
     ours, theirs = TWIN.build(seed=1)
-    x = np.random.default_rng(0).normal(size=(7, 64))
-    for factor in (0.7, -1.3):
-        ours.training_step((x,), 0)
-        ours.backward(factor)
-        (factor * theirs.training_step(to_torch((x,)), 0)).backward()
-    assert error(ours.w.grad, theirs.w.grad) < 1e-13
-    ours.check_nothing_saved()
-
-
-def test_gradient_of_the_concept_is_that_of_central_differences() -> None:
-    ours, _ = TWIN.build(seed=2)
-    rng = np.random.default_rng(1)
-    batch, h = (rng.normal(size=(5, 64)),), 1e-5
-    ours.training_step(batch, 0)
-    ours.backward()
-    start, turn = ours.w.data.copy(), rng.normal(size=64)
-    losses = []
-    for side in (h, -h):
-        ours.w.data[...] = start + side * turn
-        losses.append(ours.training_step(batch, 0))
-    assert ours.w.grad @ turn == pytest.approx((losses[0] - losses[1]) / (2 * h), rel=1e-7)
+    rng = np.random.default_rng(0)
+    check_grads(ours, (rng.normal(size=(7, 64)),), again=(rng.normal(size=(5, 64)),), torch=theirs)
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from experiments.judge.compare import ONE_STEP, error, errors
 from experiments.judge.convert import load_in_torch, to_numpy, to_torch, weights_by_hand
+from experiments.judge.differences import jacobian
 from experiments.judge.look import Side, by_autograd
 from experiments.networks.hidden_layer import TWIN, TWO_UNITS, Corners, before, collapsed, figures, shapes, without_relu
 from manual.networks.hidden_layer import HiddenLayer, backward, forward, loss
@@ -76,15 +77,8 @@ def test_gradient_is_that_of_central_differences() -> None:
     p = parameters(rng)
     gradient = backward(x, y, **forward(x, **p), **p)
     for name, value in p.items():
-        slope = np.empty_like(value)
-        for i in np.ndindex(value.shape):
-            sides = []
-            for step in (1e-5, -1e-5):
-                moved = value.copy()
-                moved[i] += step
-                sides.append(loss(forward(x, **{**p, name: moved})["z2"], y))
-            slope[i] = (sides[0] - sides[1]) / 2e-5
-        assert error(gradient[name], slope) < 1e-8, name
+        slopes = jacobian(lambda moved, name=name: loss(forward(x, **{**p, name: moved})["z2"], y), value)
+        assert error(gradient[name], slopes) < 1e-8, name
 
 
 def test_on_the_crease_the_gradient_is_0_as_in_torch() -> None:

@@ -18,6 +18,7 @@ from experiments.data.wine import WineQuality as Wines
 from experiments.data.wine import parse
 from experiments.judge.compare import ONE_STEP, errors
 from experiments.judge.convert import load_in_torch, to_torch, weights_by_hand
+from experiments.judge.differences import jacobian
 from experiments.judge.look import by_autograd
 from experiments.judge.naming import Naming
 from experiments.lockstep import LockStep
@@ -111,15 +112,10 @@ def test_every_gradient_is_what_a_small_change_does_to_the_loss(which: str) -> N
     rng = np.random.default_rng(1)
     weights, (x, y) = parameters(rng), random_batch(rng)
 
-    def loss_at(name: str, index: tuple[int, ...], change: float) -> float:
-        moved = {**weights, name: weights[name].copy()}
-        moved[name][index] += change
-        return float(loss(by_hand(x, **moved)["y_hat"], y))
+    def slopes(name: str) -> np.ndarray:
+        return jacobian(lambda moved: loss(by_hand(x, **{**weights, name: moved})["y_hat"], y), weights[name])
 
-    numeric = {name: np.zeros_like(a) for name, a in weights.items()}
-    for name, a in numeric.items():
-        for index in np.ndindex(a.shape):
-            a[index] = (loss_at(name, index, 1e-6) - loss_at(name, index, -1e-6)) / 2e-6
+    numeric = {name: slopes(name) for name in weights}
     gradient = backward_by_hand(x, y, **by_hand(x, **weights), **weights)
     assert max(errors({name: gradient[name] for name in numeric}, numeric).values()) < 1e-6
 

@@ -15,6 +15,7 @@ from experiments.data.arrays import InputError
 from experiments.drawing.walk import walk
 from experiments.judge.compare import error
 from experiments.judge.convert import to_numpy, to_torch
+from experiments.judge.differences import check_grads
 from experiments.judge.nonfinite import NotFinite
 from experiments.lockstep import LockStep
 from experiments.numerics import softmax as script
@@ -228,32 +229,12 @@ def test_bad_input_is_named() -> None:
 
 
 @pytest.mark.parametrize("form", ["stable", "naive"])
-def test_backward_of_the_concept_scales_and_accumulates(form: str) -> None:
+def test_gradient_of_the_concept_scales_accumulates_and_is_that_of_autograd_and_of_central_differences(form: str) -> None:
     rng = np.random.default_rng(0)
-    ours, theirs = Classifier(form=form), in_torch.Classifier(form=form).double()
+    ours, theirs = Classifier(form=form), in_torch.Classifier(form=form)
     ours.load_state_dict({"W": rng.normal(size=(2, 3)), "b": rng.normal(size=3)})
-    theirs.load_state_dict(to_torch(ours.state_dict()))
-    batch = rng.normal(size=(7, 2)), rng.integers(0, 3, 7)
-    for factor in (0.7, -1.3):
-        ours.training_step(batch, 0)
-        ours.backward(factor)
-        (factor * theirs.training_step(to_torch(batch), 0)).backward()
-    for name, p in theirs.named_parameters():
-        assert error(getattr(ours, name).grad, p.grad) < 1e-14
-    ours.check_nothing_saved()
-    h = 1e-5
-    ours.zero_grad()
-    ours.training_step(batch, 0)
-    ours.backward()
-    for p in ours.parameters():
-        for i in np.ndindex(p.shape):
-            start, sides = p.data[i], []
-            for side in (h, -h):
-                p.data[i] = start + side
-                sides.append(ours.training_step(batch, 0))
-            p.data[i] = start
-            assert p.grad[i] == pytest.approx((sides[0] - sides[1]) / (2 * h), rel=1e-6, abs=1e-9)
-    ours.forget()
+    seven, four = ((rng.normal(size=(n, 2)), rng.integers(0, 3, n)) for n in (7, 4))
+    check_grads(ours, seven, again=four, torch=theirs)
 
 
 def test_values_on_the_way_are_the_same_on_both_sides() -> None:

@@ -15,13 +15,14 @@ from sklearn.naive_bayes import BernoulliNB
 
 from experiments.judge.compare import error
 from experiments.judge.convert import to_numpy, to_torch
+from experiments.judge.differences import check_grads
 from experiments.lockstep import LockStep
 from experiments.probability import bayes as script
 from experiments.probability.bayes import ILL, TEST, TWIN, LitPixels, Progression
 from manual.probability import bayes as by_hand
 from manual.probability.likelihood import bernoulli_closed_form, bernoulli_likelihood, normal_log_likelihood
 from manual.regression import ridge
-from tests.helpers import assert_gradients, whole_run
+from tests.helpers import whole_run
 from torch_impl.probability import bayes as in_torch
 
 SEVEN_IN_TEN = np.repeat([1.0, 0.0], [7, 3])
@@ -323,7 +324,8 @@ def test_bad_input_is_named() -> None:
 
 
 def test_backward_of_the_concept_scales_and_accumulates(line: tuple[np.ndarray, np.ndarray]) -> None:
-    assert_gradients(*TWIN.build(seed=1), [tuple(a[:7] for a in line), tuple(a[7:11] for a in line)])
+    ours, theirs = TWIN.build(seed=1)
+    check_grads(ours, tuple(a[:7] for a in line), again=tuple(a[7:11] for a in line), torch=theirs)
 
 
 def test_the_parts_of_the_prior_add_up_over_the_batches(line: tuple[np.ndarray, np.ndarray]) -> None:

@@ -15,6 +15,7 @@ from experiments.data.arrays import InputError
 from experiments.drawing.walk import walk_by_hand
 from experiments.judge.compare import error
 from experiments.judge.convert import to_numpy, to_torch
+from experiments.judge.differences import check_grads
 from experiments.lockstep import LockStep
 from experiments.probability import distributions as script
 from experiments.probability.distributions import MEANING, TRUE, TWIN, Columns, arguments, sample
@@ -353,35 +354,11 @@ def batch(seed: int) -> tuple[np.ndarray, ...]:
     return tuple(sample(name, 7, rng) for name in TRUE)
 
 
-def test_backward_of_the_concept_scales_and_accumulates() -> None:
+def test_gradient_of_the_concept_scales_accumulates_and_is_that_of_autograd_and_of_central_differences() -> None:
     ours, theirs = TWIN.build(seed=1)
     rng = np.random.default_rng(2)
     ours.load_state_dict({name: p + rng.normal(0, 0.3, p.shape) for name, p in ours.named_parameters()})
-    theirs.load_state_dict(to_torch(ours.state_dict()))
-    batches = batch(3), tuple(x[:4] for x in batch(4))
-    for factor, each in zip((0.7, -1.3), batches, strict=True):
-        ours.training_step(each, 0)
-        (factor * theirs.training_step(to_torch(each), 0)).backward()
-    for factor in (-1.3, 0.7):
-        ours.backward(factor)
-    for name, p in theirs.named_parameters():
-        assert error(getattr(ours, name).grad, p.grad) < 1e-13
-    ours.check_nothing_saved()
-
-
-def test_gradient_of_the_concept_is_that_of_central_differences() -> None:
-    ours, _ = TWIN.build(seed=2)
-    h = 1e-5
-    ours.training_step(batch(5), 0)
-    ours.backward()
-    for p in ours.parameters():
-        for i in range(len(p)):
-            start, losses = p.data.copy(), []
-            for side in (h, -h):
-                p.data[i] = start[i] + side
-                losses.append(ours.training_step(batch(5), 0))
-                p.data[...] = start
-            assert p.grad[i] == pytest.approx((losses[0] - losses[1]) / (2 * h), rel=1e-7)
+    check_grads(ours, batch(3), again=tuple(x[:4] for x in batch(4)), torch=theirs)
 
 
 @pytest.fixture(scope="module")

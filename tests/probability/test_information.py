@@ -15,7 +15,8 @@ from torch.nn.functional import kl_div
 
 from experiments.data.arrays import InputError
 from experiments.judge.compare import error
-from experiments.judge.convert import to_numpy, to_torch
+from experiments.judge.convert import to_numpy
+from experiments.judge.differences import check_grads
 from experiments.lockstep import LockStep
 from experiments.probability import information as script
 from experiments.probability.information import TWIN, Humps
@@ -202,28 +203,12 @@ def test_the_humps_are_a_density_with_the_moments_of_the_closed_form() -> None:
 
 
 @pytest.mark.parametrize("variant", [None, "reverse"])
-def test_backward_of_the_concept_scales_and_accumulates_and_is_that_of_central_differences(variant: str | None) -> None:
+def test_gradient_of_the_concept_scales_accumulates_and_is_that_of_autograd_and_of_central_differences(variant: str | None) -> None:
     ours, theirs = TWIN.build(seed=1, variant=variant)
-    for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
+    for p in ours.parameters():
         p += 0.3
-        q.data += 0.3
-    batches = [tuple(a[part] for a in DATA.split.train) for part in (slice(0, None, 3), slice(1, None, 4))]
-    for factor, batch in zip((0.7, -1.3), batches, strict=True):
-        ours.training_step(batch, 0)
-        ours.backward(factor)
-        loss: Any = theirs.training_step(to_torch(batch), 0)
-        (factor * loss).backward()
-    for name, p in theirs.named_parameters():
-        assert error(getattr(ours, name).grad, p.grad) < 1e-13
-    ours.check_nothing_saved()
-    h = 1e-5
-    for p in (ours.mean, ours.log_std):
-        start, ends = p.data.copy(), []
-        for side in (h, -h):
-            p.data[...] = start + side
-            ends.append(0.7 * ours.training_step(batches[0], 0) - 1.3 * ours.training_step(batches[1], 0))
-        p.data[...] = start
-        assert p.grad[0] == pytest.approx((ends[0] - ends[1]) / (2 * h), rel=1e-7)
+    one, other = (tuple(a[part] for a in DATA.split.train) for part in (slice(0, None, 3), slice(1, None, 4)))
+    check_grads(ours, one, again=other, torch=theirs)
 
 
 @pytest.fixture(scope="module", params=[None, "reverse"], ids=["forward", "reverse"])

@@ -13,7 +13,8 @@ from scipy import stats
 
 from experiments.data.arrays import InputError
 from experiments.judge.compare import error
-from experiments.judge.convert import to_numpy, to_torch
+from experiments.judge.convert import to_numpy
+from experiments.judge.differences import check_grads
 from experiments.lockstep import LockStep
 from experiments.probability import likelihood as script
 from experiments.probability.likelihood import TWIN, Throws
@@ -161,33 +162,11 @@ def test_bad_input_is_named() -> None:
 # ---- training ------------------------------------------------------------------------------------
 
 
-def test_backward_of_the_concept_scales_and_accumulates() -> None:
+@pytest.mark.parametrize("log_std", [-0.4, 0.3])
+def test_gradient_of_the_concept_scales_accumulates_and_is_that_of_autograd_and_of_central_differences(log_std: float) -> None:
     ours, theirs = TWIN.build(seed=1)
-    ours.log_std.data[...] = -0.4
-    theirs.log_std.data.fill_(-0.4)
-    batch = SEVEN_IN_TEN, numbers(8, 10)
-    for factor in (0.7, -1.3):
-        ours.training_step(batch, 0)
-        ours.backward(factor)
-        (factor * theirs.training_step(to_torch(batch), 0)).backward()
-    for name, p in theirs.named_parameters():
-        assert error(getattr(ours, name).grad, p.grad) < 1e-13
-    ours.check_nothing_saved()
-
-
-def test_gradient_of_the_concept_is_that_of_central_differences() -> None:
-    ours, _ = TWIN.build(seed=2)
-    ours.log_std.data[...] = 0.3
-    batch, h = (SEVEN_IN_TEN, numbers(9, 10)), 1e-5
-    ours.training_step(batch, 0)
-    ours.backward()
-    for p in (ours.logit, ours.mean, ours.log_std):
-        start, losses = p.data.copy(), []
-        for side in (h, -h):
-            p.data[...] = start + side
-            losses.append(ours.training_step(batch, 0))
-        p.data[...] = start
-        assert p.grad[0] == pytest.approx((losses[0] - losses[1]) / (2 * h), rel=1e-7)
+    ours.log_std.data[...] = log_std
+    check_grads(ours, (SEVEN_IN_TEN, numbers(8, 10)), again=(SEVEN_IN_TEN[5:], numbers(9, 5)), torch=theirs)
 
 
 @pytest.fixture(scope="module")

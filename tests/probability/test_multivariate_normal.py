@@ -14,13 +14,14 @@ from torch import distributions as torchs
 from experiments.cases.probability.multivariate_normal import a_covariance, a_root
 from experiments.judge.compare import error
 from experiments.judge.convert import to_numpy, to_torch
+from experiments.judge.differences import check_grads
 from experiments.lockstep import LockStep
 from experiments.probability import multivariate_normal as script
 from experiments.probability.multivariate_normal import TWIN
 from manual.linear_algebra.matrices import log_determinant, substitute
 from manual.probability import multivariate_normal as by_hand
 from manual.probability.distributions import normal_log_prob
-from tests.helpers import assert_gradients, whole_run
+from tests.helpers import whole_run
 from torch_impl.probability import multivariate_normal as in_torch
 
 Problem = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -145,15 +146,18 @@ def test_the_gradient_in_the_covariance_goes_through_its_root(problem: Problem) 
 def test_gradients_are_what_a_small_change_does() -> None:
     rng = np.random.default_rng(6)
     inputs = [rng.normal(size=(5, 3)), rng.normal(size=3), a_root(rng, 3)]
-    up, h = rng.normal(size=5), 1e-5
-    moves = [rng.normal(size=(5, 3)), rng.normal(size=3), np.tril(rng.normal(size=(3, 3)))]
-    gradients = by_hand.log_prob_backward(up, *inputs)
-    for i, (move, gradient) in enumerate(zip(moves, gradients, strict=True)):
-        sides = [by_hand.log_prob(*(x + side * move if j == i else x for j, x in enumerate(inputs))) @ up for side in (h, -h)]
-        assert (sides[0] - sides[1]) / (2 * h) == pytest.approx((gradient * move).sum(), rel=1e-7)
-    sides = [by_hand.entropy(inputs[2] + side * moves[2]) for side in (h, -h)]
-    slope = (by_hand.entropy_backward(1.7, inputs[2]) * moves[2]).sum()
-    assert 1.7 * (sides[0] - sides[1]) / (2 * h) == pytest.approx(slope, rel=1e-7)
+    check_grads(
+        lambda x, loc, raw: by_hand.log_prob(x, loc, np.tril(raw)),
+        inputs,
+        backward=lambda up, x, loc, raw: by_hand.log_prob_backward(up, x, loc, np.tril(raw)),  # which is 0 above the diagonal
+        torch=lambda x, loc, raw: in_torch.log_prob(x, loc, raw.tril()),
+    )
+    check_grads(
+        lambda raw: by_hand.entropy(np.tril(raw)),
+        inputs[2:],
+        backward=lambda up, raw: by_hand.entropy_backward(up, np.tril(raw)),
+        torch=lambda raw: in_torch.entropy(raw.tril()),
+    )
 
 
 def test_any_matrix_makes_a_scale_tril(problem: Problem) -> None:
@@ -234,8 +238,8 @@ def test_bad_input_is_named(problem: Problem) -> None:
 def test_backward_of_the_concept_scales_and_accumulates() -> None:
     ours, theirs = TWIN.build(seed=1)
     ours.raw.data[...] = [[0.3, 0.9], [-0.7, -0.2]]
-    theirs.load_state_dict(to_torch(ours.state_dict()))
-    assert_gradients(ours, theirs, [(numbers,) for numbers in np.split(np.random.default_rng(11).normal(size=(10, 2)), [7])])
+    seven, three = np.split(np.random.default_rng(11).normal(size=(10, 2)), [7])
+    check_grads(ours, (seven,), again=(three,), torch=theirs)
     assert ours.raw.grad[0, 1] == 0
 
 
