@@ -22,6 +22,7 @@ import torch
 
 import manual.nn
 from experiments.judge.compare import NonFinite, error, norm
+from experiments.judge.naming import Naming
 from experiments.judge.noise import Stream
 
 
@@ -58,6 +59,7 @@ class Case:
     spread: float = 0.7  # standard deviation of the random weights (less where large ones saturate what they feed)
     repeat: bool = True  # False: equal rows make a gradient exactly zero, so "repeated" input is fed as "strided"
     nonfinite: NonFinite = "refuse"  # "match": NaN and ±∞ belong in the results, in the same places
+    naming: Naming = field(default_factory=lambda: Naming({}))  # which tensor of torch each one by hand is
 
     def __str__(self) -> str:
         return f"{self.name}-{self.label}"
@@ -155,7 +157,7 @@ class Pair:
         self.hand.train(case.training)
         if self.torch is not None:
             self.torch.to(device, getattr(torch, dtype))
-            self.torch.load_state_dict({key: to_torch(np.asarray(array)) for key, array in self.state.items()})
+            self.torch.load_state_dict({key: to_torch(np.asarray(array)) for key, array in case.naming.in_torch(self.state).items()})
             self.torch.train(case.training)
         if case.prepare:
             case.prepare(self.hand, self.torch)
@@ -276,14 +278,14 @@ def against_autograd(pair: Pair, calls: list[Call]) -> dict[str, float]:
                 db = leaf.grad if leaf.grad is not None else torch.zeros_like(leaf)
                 found[key] = np.inf if da is None else error(da, db, whole, nonfinite)
     whole = norm(p.grad.cpu().numpy() for p in pair.torch.parameters() if p.grad is not None)
+    learned = {name: p.grad if p.grad is not None else torch.zeros_like(p) for name, p in pair.torch.named_parameters()}
     hand_parameters = dict(pair.hand.named_parameters())
-    for name, p in pair.torch.named_parameters():
-        dp = p.grad if p.grad is not None else torch.zeros_like(p)
+    for name, dp in pair.case.naming.by_hand(learned).items():
         found[f"gradient of {name}"] = error(hand_parameters[name].grad, dp, whole)
+    saved = pair.torch.state_dict()
     hand_buffers = dict(pair.hand.named_buffers())
-    for name, buffer in pair.torch.named_buffers():
-        if name in pair.torch.state_dict():
-            found[f"buffer {name}"] = error(hand_buffers[name], buffer)
+    for name, buffer in pair.case.naming.by_hand({n: b for n, b in pair.torch.named_buffers() if n in saved}).items():
+        found[f"buffer {name}"] = error(hand_buffers[name], buffer)
     return found
 
 

@@ -18,6 +18,7 @@ from torch import nn
 from experiments.judge.case import Built, Call, Case, Pair, against_autograd, failures, flat, two_calls
 from experiments.judge.compare import ONE_STEP, SMALL, error, norm
 from experiments.judge.function_case import ByFunctions, TorchFunction
+from experiments.judge.naming import Naming
 from manual.concept import Concept
 from manual.module import Module
 
@@ -144,6 +145,7 @@ def check_grads(
     torch: Callable[..., Any] | None = None,
     again: Sequence[Any] | None = None,
     differentiated: tuple[int, ...] | None = None,
+    names: Mapping[str, str] | None = None,
     seed: int = 0,
 ) -> None:
     """Hold every gradient of f against central differences, and against autograd where there is a twin.
@@ -157,9 +159,10 @@ def check_grads(
         inputs: of the first call. Arrays of floats get gradients; for arrays of integers the answer is to be None; anything else, such as
             a number, is handed on. At a kink there is no slope: keep away from it.
         backward: `backward(*dL_dys, *inputs)`, one upstream for each output, if f is a function.
-        torch: the same in torch: a function, a module with equal names and shapes of parameters, or a concept. It is given f's parameters.
+        torch: the same in torch: a function, a module or a concept. It is given f's parameters.
         again: the inputs of the second call; those of the first unless given. Other sizes find what a Module keeps in the wrong place.
         differentiated: which of the inputs backward answers for; all unless given.
+        names: which tensor of torch each one by hand is, as a Twin's `names`; those of equal names unless given.
         seed: of upstreams and directions.
 
     Raises:
@@ -175,7 +178,7 @@ def check_grads(
     )  # fmt: skip
     case = Case(
         getattr(f, "__name__", type(f).__name__), "given", lambda rng: built, sizes={}, empty=False, smooth=True, training=hand.training,
-        reference=lambda: twin, prepare=None, hand=lambda: hand,
+        reference=lambda: twin, prepare=None, hand=lambda: hand, naming=Naming(names or {}),
     )  # fmt: skip
     for side in (hand, twin):
         if side is not None:

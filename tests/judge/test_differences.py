@@ -283,6 +283,27 @@ def test_a_right_module_keeps_its_parameters_and_its_twin_gets_them() -> None:
     assert ours.w.grad == pytest.approx(theirs.w.grad.numpy(), rel=1e-14)
 
 
+def test_a_twin_may_call_its_parameters_otherwise_and_hold_them_transposed() -> None:
+    names = {"weight": "turned.T", "bias": "b"}
+
+    class Turned(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.turned, self.b = torch.nn.Parameter(torch.zeros(3, 2)), torch.nn.Parameter(torch.zeros(2))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x @ self.turned + self.b
+
+    class Twice(nn.Linear):
+        def backward(self, dL_dy: np.ndarray) -> np.ndarray:
+            self.weight.grad += dL_dy.T @ self._saved[-1]
+            return super().backward(dL_dy)
+
+    check_grads(nn.Linear(3, 2), [random(4, 3)], torch=Turned(), names=names)
+    with pytest.raises(AssertionError, match=r"gradient of weight: error 1.0e\+00, tolerated 1e-12, by autograd"):
+        check_grads(Twice(3, 2), [random(4, 3)], torch=Turned(), names=names)
+
+
 def test_a_parameter_that_does_not_learn_has_no_gradient() -> None:
     ours = Scaled()
     ours.requires_grad_(False)

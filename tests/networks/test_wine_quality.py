@@ -18,7 +18,7 @@ from experiments.data.wine import WineQuality as Wines
 from experiments.data.wine import parse
 from experiments.judge.compare import ONE_STEP, errors
 from experiments.judge.convert import load_in_torch, to_torch, weights_by_hand
-from experiments.judge.differences import jacobian
+from experiments.judge.differences import check_grads, jacobian
 from experiments.judge.look import by_autograd
 from experiments.judge.naming import Naming
 from experiments.lockstep import LockStep
@@ -36,7 +36,6 @@ from experiments.networks.wine_quality import (
 )
 from manual.networks.wine_quality import ArticleWineQuality, WineQuality, article_backward, article_forward, backward, forward, loss
 from manual.trainer import Trainer
-from tests.helpers import gradients_in_torch
 from torch_impl.networks import wine_quality as theirs
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "winequality-red.csv"
@@ -123,13 +122,7 @@ def test_every_gradient_is_what_a_small_change_does_to_the_loss(which: str) -> N
 def test_the_modules_gradients_add_up_over_two_batches_and_the_factor_reaches_them() -> None:
     ours, torchs = TWIN.build(seed=4)
     rng = np.random.default_rng(2)
-    for n, factor in ((5, 0.25), (3, 1.75)):
-        x, y = random_batch(rng, n)
-        ours.training_step((x, y), 0)
-        ours.backward(factor)
-        (factor * torchs.training_step((torch.from_numpy(x), torch.from_numpy(y)), 0)).backward()
-    found = errors({n: p.grad for n, p in ours.named_parameters()}, gradients_in_torch(TWIN, torchs))
-    assert max(found.values()) < 1e-12
+    check_grads(ours, random_batch(rng, 5), again=random_batch(rng, 3), torch=torchs, names=TWIN.names)
 
 
 def test_both_sides_begin_with_the_same_distribution() -> None:

@@ -19,7 +19,7 @@ from experiments.data.diabetes import diabetes
 from experiments.drawing.weights import as_row
 from experiments.judge.compare import error
 from experiments.judge.convert import load_in_torch, to_numpy, to_torch, weights_by_hand
-from experiments.judge.differences import jacobian
+from experiments.judge.differences import check_grads, jacobian
 from experiments.lockstep import LockStep
 from experiments.regression import linear_regression as script
 from experiments.regression.linear_regression import TWIN, by_sklearn, descend, standardised
@@ -63,15 +63,10 @@ def test_forward_loss_and_gradient_are_torchs(seed: int) -> None:
     assert error(gradient(x, y, W, b), as_row(**to_numpy(gradients_in_torch(TWIN, theirs)))) < 1e-14
 
 
-def test_backward_of_the_concept_scales_and_accumulates() -> None:
+def test_gradient_of_the_concept_scales_accumulates_and_is_that_of_autograd_and_of_central_differences() -> None:
     ours, theirs = TWIN.build(seed=3)
     x, y, _, _ = problem(0, rows=6, columns=10)
-    for factor in (0.7, -1.3):
-        ours.training_step((x, y), 0)
-        ours.backward(factor)
-        (factor * theirs.training_step(to_torch((x, y)), 0)).backward()
-    for name, dL_dp in gradients_in_torch(TWIN, theirs).items():
-        assert error(getattr(ours, name).grad, dL_dp) < 1e-13
+    check_grads(ours, (x, y), again=(x[:4], y[:4]), torch=theirs, names=TWIN.names)
 
 
 @pytest.mark.parametrize("features", ["own units", "standardised"])
