@@ -68,6 +68,10 @@ class Twin:
         foretold: False where two right runs part faster than a perturbed copy does: see experiments.judge.compare.Judge.
         links: arguments of the model that the data decide: {"data.vocabulary": "model.vocabulary"}. On the left is an attribute of the
             data module, whether it was given to it as an argument or found in the data.
+        smooth: the variants on whose loss central differences make sense (None is the twin itself); all unless given.
+        constant_draw: a method by hand that draws, from the pair's own parameters, what its gradient takes for a constant.
+        of_the_optimizer: the part of the loss that has a kink and is left to the optimizer, from the hand-written side: no gradient is
+            taken of it.
         needs_values: variants ("as declared" is the twin itself) of which a training step, an optimizer's step or a validation must know
             numbers, and not shapes alone, each with the reason: these make a GPU wait, and cannot run on torch's meta device.
         sgd_lr: the step size of the trajectory that is checked under plain gradient descent.
@@ -95,6 +99,9 @@ class Twin:
     zero_gradient: tuple[str, ...] = ()
     foretold: bool = True
     links: Mapping[str, str] = field(default_factory=dict)
+    smooth: tuple[str | None, ...] | None = None
+    constant_draw: str | None = None
+    of_the_optimizer: Callable[[Any], float] | None = None
     needs_values: Mapping[str, str] = field(default_factory=dict)
     sgd_lr: float = 0.01
     before: Figures | None = None

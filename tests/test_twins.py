@@ -29,18 +29,14 @@ every_dtype = pytest.mark.parametrize("dtype", ["float64", "float32"])
 
 Batch = tuple[np.ndarray, ...]
 
-OF_THE_OPTIMIZER: dict[str, Any] = {"lasso": lambda ours: ours.alpha * float(np.abs(ours.W).sum())}
-"""The part of a loss that has a kink and is dealt with by the optimizer: no gradient is taken of it."""
 
-CONSTANT_DRAWS = {"expectation": "draw"}
-"""The method with which a concept draws from its own parameters what its gradient takes for a constant (score function): asked once."""
+def is_smooth(name: str, variant: str | None) -> bool:
+    """Whether a small change changes the loss as its gradient says; the others are judged by autograd alone, which rounds too."""
+    smooth = experiments.twin(name).smooth
+    return smooth is None or variant in smooth
 
-STAIRCASE = {"summation": "not rounded", "mixed_precision": "not rounded"}
-"""Concepts that round what they compute to few digits: their loss is a staircase, on which a small change does nothing or too much, and
-the gradient of a part of the loss is not that part of the gradient. The variant named here does not round and is judged like any other; the
-others are judged by autograd, which rounds where they do."""
 
-SMOOTH = [(name, variant) for name, variant in VARIANTS if STAIRCASE.get(name, variant) == variant]
+SMOOTH = [of for of in VARIANTS if is_smooth(*of)]
 every_smooth_variant = pytest.mark.parametrize(("name", "variant"), SMOOTH, ids=[n if v is None else f"{n}: {v}" for n, v in SMOOTH])
 
 
@@ -118,10 +114,11 @@ def test_loss_gradients_and_buffers_of_one_step_at_random_parameters(name: str, 
 @every_smooth_variant
 def test_gradients_are_what_a_small_change_does_to_the_loss(name: str, variant: str | None) -> None:
     ours, noise = at_random(name, variant)
-    if draw := CONSTANT_DRAWS.get(name):
-        setattr(ours, draw, cache(getattr(ours, draw)))
-    for objective in objectives(experiments.twin(name), ours):
-        assert_slopes(ours, noise, batch(name, 6), objective, OF_THE_OPTIMIZER.get(name, lambda ours: 0.0))
+    twin = experiments.twin(name)
+    if twin.constant_draw:  # asked once
+        setattr(ours, twin.constant_draw, cache(getattr(ours, twin.constant_draw)))
+    for objective in objectives(twin, ours):
+        assert_slopes(ours, noise, batch(name, 6), objective, twin.of_the_optimizer or (lambda ours: 0.0))
 
 
 @pytest.mark.parametrize("objective", PLAYERS.objectives)

@@ -337,6 +337,7 @@ TWIN = Twin(
     variants={"score function": {"estimator": "score"}, "score function, no baseline": {"estimator": "score", "baseline": False}},
     options={"estimator": "score", "baseline": Second(False, given={"estimator": "score"})},
     idle={"data.seed": "all examples are the same number; what is drawn for them is drawn with the run's own seed"},
+    constant_draw="draw",
     sgd_lr=0.1,
     before=before,
     figures=figures,

@@ -163,6 +163,7 @@ TWIN = Twin(
     trainer={"max_epochs": 400, "check_val_every_n_epoch": 50},
     variants={"least squares": {"alpha": 0.0}, "few weights": {"alpha": 10.0}},
     options={"features": Second(9, data=first_columns(9))},
+    of_the_optimizer=lambda ours: ours.alpha * float(np.abs(ours.W).sum()),
     sgd_lr=0.4,
     figures=figures,
     text={"things to try": TEXT},
