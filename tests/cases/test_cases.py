@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -185,6 +187,36 @@ def test_layouts_hold_the_same_numbers_and_repeated_ones_the_first_row() -> None
     assert repeated.strides[0] == 0
     number = np.float64(3.0)
     assert all(lay_out(number, layout) is number and lay_out("text", layout) == "text" for layout in LAYOUTS)
+
+
+def test_a_pair_is_fed_in_the_layout_that_is_asked_for_where_equal_rows_are_allowed() -> None:
+    case = next(c for c in CASES if str(c) == "Linear-plain")
+    for repeat in (True, False):
+        pair = Pair(replace(case, repeat=repeat), draw_sizes(case, np.random.default_rng(0)), 0)
+        plain, strided, repeated = (pair.inputs(layout)[0][0] for layout in LAYOUTS)
+        assert plain.flags.c_contiguous
+        assert not strided.flags.c_contiguous
+        assert (repeated.strides[0] == 0) is repeat
+        assert not repeated.flags.c_contiguous
+
+
+def test_a_derivative_that_is_wrong_or_changes_its_input_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = next(c for c in DERIVATIVE_CASES if c.name == "softmax_jacobian")
+    module = importlib.import_module(f"manual.{case.path}")
+    right = module.softmax_jacobian
+    assert {type(e) for e in judge_derivative(case, 0).values()} == {float}
+
+    def changing(z: np.ndarray) -> np.ndarray:
+        found = right(z)
+        z += 1
+        return found
+
+    monkeypatch.setattr(module, "softmax_jacobian", lambda z: right(z) * (1 + 1e-6))
+    assert judge_derivative(case, 0) == {"output 0": pytest.approx(1e-6, rel=1e-3)}
+    assert differences(case, 0) == {"output 0": pytest.approx(1e-6, rel=1e-2)}
+    monkeypatch.setattr(module, "softmax_jacobian", changing)
+    with pytest.raises(AssertionError, match="an input was changed"):
+        judge_derivative(case, 0)
 
 
 def test_tensors_are_copies_nested_as_the_arrays_are_and_floats_can_learn() -> None:
