@@ -26,6 +26,9 @@ BY_REASON: dict[str, tuple[str, ...]] = {
     "what is drawn from a Normal distribution is as likely as its negative": (
         "experiments/lockstep/checks.py::at_random:sign:p + rng.normal(0, 0.3, p.shape).astype(options.dtype)"
         " => p - rng.normal(0, 0.3, p.shape).astype(options.dtype):0",
+        "experiments/data/wine.py::WineQuality.stand_in:sign:"
+        "5.6 + 0.2 * x.sum(axis=1, keepdims=True) + 0.5 * rng.standard_normal((len(x), 1))"
+        " => 5.6 + 0.2 * x.sum(axis=1, keepdims=True) - 0.5 * rng.standard_normal((len(x), 1)):0",
     ),
     "under no_grad nothing is saved, so there is nothing to forget": (
         "experiments/lockstep/callback.py::LockStep._first_by_hand:constant:by_hand=True => by_hand=False:0",
@@ -33,6 +36,11 @@ BY_REASON: dict[str, tuple[str, ...]] = {
     "until a rollout was played no epoch is the one that it was played in": (
         "experiments/data/rollout.py::RolloutData.batches:condition:"
         "self.rollout is None or self.played_in != epoch => self.played_in != epoch:0",
+        "experiments/data/rollout.py::RolloutData.state_dict:condition:"
+        "self.rollout is None or self.played_in is None => self.played_in is None:0",
+    ),
+    "from which number draws are counted: each still has one of its own, and both sides the same": (
+        "experiments/judge/noise.py::Stream.begin:constant:(micro_batch, 0) => (micro_batch, 1):0",
     ),
     "both sides are always in the same mode, in training or not": (
         "experiments/commands/board.py::Board._figures:first:pl_module.train(modes[0]) => pl_module.train(modes[-1]):0",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -355,3 +356,22 @@ def test_a_judge_goes_on_where_a_checkpoint_left_off() -> None:
             second.convict(found)
     assert vars(second) == vars(whole)
     assert not second.passed
+
+
+@pytest.mark.parametrize("foretold", [True, False])
+def test_one_more_look_is_measured_as_the_first_was_and_remembers_nothing_else(foretold: bool) -> None:
+    judge = Judge("float32", ["b"], foretold)
+    judge.raise_floor(1e-4)
+    step = Step(3.0, {"W": np.full(4, 2.0, np.float32), "b": np.ones(1, np.float32)}, {})
+    judge.step(0, step, step)
+    judge.metrics("step 0", {"l": [5.0]}, {"l": [5.0]})
+    judge.convict("so")
+    again = judge.same_measure()
+    assert (again.dtype, again.zero_gradient, again.foretold, again.floor) == ("float32", frozenset(["b"]), foretold, judge.floor)
+    assert again.largest == judge.largest
+    assert again.sums == judge.sums
+    assert (again.steps, again.failure, again.worst["gradient"]) == (0, None, {})
+    again.step(1, replace(step, gradient={"W": 9 * step.gradient["W"]}), replace(step, gradient={"W": 9 * step.gradient["W"]}))
+    again.metrics("step 1", {"l": [7.0]}, {"l": [7.0]})
+    assert again.largest != judge.largest  # what it sees is its own
+    assert again.sums != judge.sums

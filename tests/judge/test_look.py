@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,12 @@ from experiments import curriculum
 from experiments.commands.report import training_failed
 from experiments.commands.status import AGREE, BAD_INPUT, DISAGREE
 from experiments.judge import explain as explanation
+from experiments.judge import look as looking
 from experiments.judge.compare import ONE_STEP, Judge, Step, tensors_of
 from experiments.judge.convert import to_numpy
 from experiments.judge.diagnose import diagnose
 from experiments.judge.explain import explain, first_wrong
-from experiments.judge.look import Row, intermediates, look, objectives
+from experiments.judge.look import Row, Side, intermediates, look, objectives
 from experiments.judge.raised import HandRaised, raising, where_and_what
 from experiments.lockstep.checks import at_random
 from experiments.pair import Twin
@@ -164,6 +166,27 @@ def test_what_an_optimizer_made_wrong_is_told_by_its_own_shape_and_not_by_a_numb
     assert list(lines) == ["the loss", "parameter W", "parameter V"]
     assert lines["parameter W"].what == "(5, the length of its axis 0,) times torch's"
     assert [name for name, line in lines.items() if not line.right] == ["parameter W"]
+
+
+def test_of_what_was_logged_several_times_the_last_is_told() -> None:
+    hand, in_torch = np.array([1.0, 2.0, 3.5]), np.array([1.0, 2.0, 4.0])
+    assert explanation.numbers(Row("metric loss/val", True, hand, in_torch, 1.0)) == "3.5 by hand, 4 in torch"
+    assert explanation.numbers(Row("metric loss/val", True, hand, None, 1.0)) is None
+    assert explanation.numbers(Row("metric loss/val", True, hand[:0], in_torch, 1.0)) is None
+    assert explanation.numbers(Row("gradient of W", True, hand, in_torch, 1.0)) is None
+
+
+@pytest.mark.parametrize(("names", "small"), [(("W", "b"), 1e-9), (("b", "W"), 1.0)], ids=["after a large one", "before it"])
+def test_a_gradient_is_measured_among_the_largest_that_came_before_it(
+    names: tuple[str, str], small: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_torch = {"W": np.array([1.0]), "b": np.array([1e-12])}
+    sides = [{f"gradient of {name}": factor * in_torch[name] if name == "b" else in_torch[name] for name in names} for factor in (2, 1)]
+    hand, theirs = (Side({"loss": np.asarray(1.0)}, gradients) for gradients in sides)
+    monkeypatch.setattr(looking, "by_hand", lambda *_: hand)
+    monkeypatch.setattr(looking, "by_autograd", lambda *_: theirs)
+    rows = {r.name: r.error for r in look(None, SimpleNamespace(device="cpu"), ())}
+    assert rows == {"loss": 0.0, "gradient of W": 0.0, "gradient of b": pytest.approx(small)}
 
 
 # ---- exceptions --------------------------------------------------------------------------------------
