@@ -107,6 +107,11 @@ def test_hessian_is_torchs_and_that_of_differences(surface: str, seed: int) -> N
     assert by_hand.HESSIANS[surface](p.astype(np.float32)).dtype == np.float32
 
 
+def test_a_partial_derivative_is_a_central_difference_of_the_step_that_is_asked_for() -> None:
+    """x³y at (1, 2): the chord from x = 1/2 to 3/2 is steeper than the tangent, 6."""
+    assert by_hand.partial_derivative(lambda p: p[0] ** 3 * p[1], np.array([1.0, 2.0]), 0, h=0.5) == 6.5
+
+
 @pytest.mark.parametrize("surface", SURFACES)
 def test_partial_derivatives_are_the_entries_of_the_gradient(surface: str) -> None:
     p = np.random.default_rng(0).normal(size=2)

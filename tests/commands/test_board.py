@@ -16,6 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.util.tensor_util import make_ndarray
 
 import experiments
+from experiments.commands import board
 from experiments.commands.board import HISTOGRAMS
 from tests.helpers import Finished, command, finished, python, scalars, undrawn
 
@@ -93,6 +94,17 @@ def test_histograms_of_weights_and_gradients_on_both_sides(tiny_run: Finished) -
                 (b.histogram_value.sum, b.histogram_value.sum_squares), rel=1e-9, abs=1e-12
             )
             assert a.histogram_value.sum_squares > 0
+
+
+def test_histograms_are_drawn_so_many_times_in_a_run_and_at_its_first_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    twin = undrawn(experiments.twin("digits_mlp"))
+    monkeypatch.setattr(experiments, "twin", lambda name: twin)
+    monkeypatch.setattr(board, "HISTOGRAMS", 2)
+    options = ["--trainer.max_steps", "10", "--model.hidden", "7", "--trainer.default_root_dir", str(tmp_path)]
+    assert command("run", "digits_mlp", *options)[0] == 0
+    for side in ("manual", "torch"):
+        drawn = events(tmp_path / "digits_mlp" / "version_0" / side).Histograms("weights/fc1.bias")
+        assert [h.step for h in drawn] == [0, 4, 9]
 
 
 def test_the_graph_is_torchs(tiny_run: Finished) -> None:

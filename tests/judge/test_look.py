@@ -13,6 +13,7 @@ import pytest
 
 import experiments
 from experiments import curriculum
+from experiments.commands import trace
 from experiments.commands.report import training_failed
 from experiments.commands.status import AGREE, BAD_INPUT, DISAGREE
 from experiments.judge import explain as explanation
@@ -23,6 +24,7 @@ from experiments.judge.diagnose import diagnose
 from experiments.judge.explain import explain, first_wrong
 from experiments.judge.look import Row, Side, intermediates, look, objectives
 from experiments.judge.raised import HandRaised, raising, where_and_what
+from experiments.lockstep import LockStep
 from experiments.lockstep.checks import at_random
 from experiments.pair import Twin
 from manual.concept import StraightLine
@@ -297,6 +299,19 @@ def test_what_only_one_side_logs_and_means_with_other_weights_are_disagreements(
     words = {"by hand": "metric more is missing in torch", "in torch": "metric loss/val is missing by hand", "another mean": "metric"}
     assert words[change] in (found.judge.failure or "")
     assert fit(MLP, 6, data=data, limit_val_batches=None)[0].judge.passed
+
+
+def test_the_noise_of_a_trace_is_that_of_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[int] = []
+
+    class Noted(LockStep):
+        def on_fit_start(self, *arguments: Any) -> None:
+            super().on_fit_start(*arguments)
+            seeds.append(self.noise.seed)
+
+    monkeypatch.setattr(trace, "LockStep", Noted)
+    assert command("trace", "digits_mlp", "--seed", "7")[0] == AGREE
+    assert seeds == [7]
 
 
 def test_trace_shows_a_step_and_marks_the_first_wrong_tensor(monkeypatch: pytest.MonkeyPatch) -> None:
