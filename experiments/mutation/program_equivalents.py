@@ -30,9 +30,6 @@ BY_REASON: dict[str, tuple[str, ...]] = {
         "5.6 + 0.2 * x.sum(axis=1, keepdims=True) + 0.5 * rng.standard_normal((len(x), 1))"
         " => 5.6 + 0.2 * x.sum(axis=1, keepdims=True) - 0.5 * rng.standard_normal((len(x), 1)):0",
     ),
-    "under no_grad nothing is saved, so there is nothing to forget": (
-        "experiments/lockstep/callback.py::LockStep._first_by_hand:constant:by_hand=True => by_hand=False:0",
-    ),
     "until a rollout was played no epoch is the one that it was played in": (
         "experiments/data/rollout.py::RolloutData.batches:condition:"
         "self.rollout is None or self.played_in != epoch => self.played_in != epoch:0",
