@@ -1,4 +1,4 @@
-"""The order in which the concepts are taught, by chapter. Adding a concept is three files and one line here."""
+"""The order in which the concepts are taught, by chapter. Adding a concept is one file in each of five trees, and one line here."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Entry(NamedTuple):
 
     @property
     def path(self) -> str:
-        """The file of its three, from the folder of each side."""
+        """Its file, from the folder of each tree."""
         return f"{self.chapter}/{self.name}.py"
 
 

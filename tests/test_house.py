@@ -1,4 +1,4 @@
-"""The walls of the house: who may import whom, and that each concept has its three files, alike in every name."""
+"""The walls of the house: who may import whom, and that each concept has its file in every tree, alike in every name."""
 
 from __future__ import annotations
 
@@ -219,21 +219,39 @@ def test_nobody_writes_a_central_difference_of_their_own() -> None:
     assert set(found) == {"experiments/judge/differences.py"}
 
 
-# ---- three files for each concept ------------------------------------------------------------------
+# ---- one file of one name in every tree ------------------------------------------------------------------
 
 
 @every_concept
-def test_a_concept_has_its_three_files(entry: curriculum.Entry) -> None:
+def test_a_concept_has_its_file_in_every_tree(entry: curriculum.Entry) -> None:
+    """Cases where it has functions with a backward of their own; they are judged beside their twins."""
     for side in ("manual", "torch_impl", "experiments"):
-        assert (ROOT / side / entry.chapter / f"{entry.name}.py").is_file()
+        assert (ROOT / side / entry.path).is_file()
+    assert (ROOT / "tests" / entry.chapter / f"test_{entry.name}.py").is_file()
+    by_hand = ast.parse((ROOT / "manual" / entry.path).read_text(encoding="utf-8"))
+    functions = {n.name for n in by_hand.body if isinstance(n, ast.FunctionDef)}
+    if any(f"{name}_backward" in functions for name in functions):
+        assert (ROOT / "experiments" / "cases" / entry.path).is_file()
 
 
 @pytest.mark.parametrize("chapter", curriculum.CHAPTERS)
 def test_every_file_of_a_chapter_is_in_the_curriculum(chapter: str) -> None:
     """A file that stands in one side alone, or that nobody listed, is a mistake."""
+    known = set(curriculum.CHAPTERS[chapter])
     for side in ("manual", "torch_impl", "experiments"):
-        there = {p.stem for p in (ROOT / side / chapter).glob("*.py")} - {"__init__"}
-        assert there == set(curriculum.CHAPTERS[chapter]), side
+        assert {p.stem for p in (ROOT / side / chapter).glob("*.py")} - {"__init__"} == known, side
+    assert {p.stem for p in (ROOT / "experiments" / "cases" / chapter).glob("*.py")} - {"__init__"} <= known
+    assert {p.stem.removeprefix("test_") for p in (ROOT / "tests" / chapter).glob("test_*.py")} <= known
+
+
+def test_the_spine_names_no_concept() -> None:
+    """What is special about a concept stands in its Twin. The benchmark times some of them, and the help shows one."""
+    names, found = {e.name for e in ENTRIES} - {"optimizers", "rounding"}, {}  # which are words of the state of a run, too
+    for folder in ("judge", "data", "drawing", "lockstep", "commands", "source", "mutation"):
+        for path in files(f"experiments/{folder}"):
+            literals = {n.value for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Constant)}
+            found[path.stem] = {v for v in literals if isinstance(v, str) and v in names}
+    assert {stem: named for stem, named in found.items() if named and stem != "bench"} == {}
 
 
 def test_there_are_no_other_chapters() -> None:
