@@ -39,7 +39,7 @@ class NoGradient(np.ndarray):
         zeros.flags.writeable = False
         return zeros
 
-    def __iadd__(self, dL_dp: Any) -> np.ndarray:  # type: ignore[misc]
+    def __iadd__(self, dL_dp: Any) -> np.ndarray:  # type: ignore[misc, override]  # a plain array: this one stays 0
         total = np.array(self)
         total += dL_dp
         return total
@@ -122,6 +122,10 @@ class Parameter(NDArrayOperatorsMixin):
 
     def __repr__(self) -> str:
         return f"Parameter({self.data!r})"
+
+
+Array = np.ndarray | Parameter
+"""What stands in a formula: an array, or a Parameter in the place of its array."""
 
 
 class Module:

@@ -103,7 +103,7 @@ def saddle_backward(dL_df: Any, point: np.ndarray) -> np.ndarray:
 class Surface(NamedTuple):
     """A surface, its gradient, where a point starts (numbers that float32 holds exactly) and where it could come to rest."""
 
-    height: Callable[[np.ndarray], Any]
+    height: Callable[[Any], Any]
     backward: Callable[[Any, np.ndarray], np.ndarray]
     start: tuple[float, float]
     minima: tuple[tuple[float, float], ...]

@@ -383,7 +383,7 @@ def expect_k(function: str, k: int) -> None:
         raise ValueError(f"{function}: k must be at least 0, got {k}")
 
 
-def expect_gradients(asked: Array, S: Array, apart: Array, above_0: Array) -> None:
+def expect_gradients(asked: Any, S: Array, apart: Array, above_0: Array) -> None:
     """Raise ValueError if singular vectors whose gradient does not exist have an upstream one. Shapes: all (k,), but apart (k, k)."""
     for j in np.flatnonzero(asked):
         if apart[j].sum() < len(S) - 1:

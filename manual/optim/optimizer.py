@@ -69,25 +69,26 @@ class Optimizer:
             self.add_param_group(group)
 
     # ---- what a subclass writes ------------------------------------------------------------------
+    # each names its own options; `*_: Any, **options: Any` is how a type says that it may
 
-    def check(self, **options: Any) -> None:
+    def check(self, *_: Any, **options: Any) -> None:
         """Raise ValueError for options that make no sense; called with each group's."""
 
     def check_parameter(self, p: np.ndarray) -> None:
         """Raise ValueError for a parameter that this optimizer cannot update."""
 
-    def new_state(self, p: np.ndarray, **options: Any) -> State:
+    def new_state(self, p: np.ndarray, *_: Any, **options: Any) -> State:
         """What is remembered of a parameter before its first update."""
         return {}
 
-    def advance(self, p: np.ndarray, state: State, **options: Any) -> dict[str, Any]:
+    def advance(self, p: np.ndarray, state: State, *_: Any, **options: Any) -> dict[str, Any]:
         """Count the step of a parameter, and return the numbers that `update` needs beside the options: t, how many steps so far."""
         if "step" not in state:
             return {}
         state["step"] += 1
         return {"t": float(state["step"])}
 
-    def update(self, p: np.ndarray, g: np.ndarray, state: State, **options: Any) -> None:
+    def update(self, p: np.ndarray, g: np.ndarray, state: State, *_: Any, **options: Any) -> None:
         """Move p, or a block of it, in place, given its gradient g (negated where `maximize`), which must not be changed."""
         raise NotImplementedError(f"{type(self).__name__} has no update")
 

@@ -247,7 +247,7 @@ def uniform_entropy(low: Array, high: Array) -> Array:
     return np.log(high - low)
 
 
-def uniform_entropy_backward(dL_dy: Array, low: Array, high: Array) -> tuple[Array, Array]:
+def uniform_entropy_backward(dL_dy: Any, low: Array, high: Array) -> tuple[Array, Array]:
     """∂H/∂high = 1/(high − low), ∂H/∂low is minus that."""
     each = dL_dy / (high - low)
     return sum_to(-each, low.shape), sum_to(each, high.shape)
@@ -385,7 +385,7 @@ def expect_bounds(function: str, low: Array, high: Array) -> None:
 # ---- what is trained -----------------------------------------------------------------------------
 
 
-def closed_forms(bernoulli: Array, binomial: Array, poisson: Array, uniform: Array, normal: Array, total_count: int) -> dict[str, Any]:
+def closed_forms(bernoulli: Array, binomial: Array, poisson: Array, uniform: Array, normal: Array, *, total_count: int) -> dict[str, Any]:
     """The parameters of the largest likelihood: means, the fraction of n, the ends, and mean and biased standard deviation.
 
     Raises:

@@ -339,7 +339,7 @@ def batch_variance(d: Any, std: Any, n: int, estimator: str) -> Any:
 # ---- helpers -------------------------------------------------------------------------------------
 
 
-def expect_probabilities(function: str, name: str, p: Array, axis: int | None = None) -> None:
+def expect_probabilities(function: str, name: str, p: Array, axis: int | tuple[int, ...] | None = None) -> None:
     """Kolmogorov's first two axioms: raise ValueError if an entry is below 0, or the sum (along the axis) is not 1.
 
     A sum may be off by 1e-3: rounding is forgiven, counts that nobody has divided by their number are not.

@@ -41,7 +41,7 @@ import numpy as np
 
 from manual import optim
 from manual.concept import Batch, Concept
-from manual.module import Parameter
+from manual.module import Array, Parameter
 from manual.nn.validate import expect_same_shape
 from manual.optim.optimizer import State
 
@@ -59,7 +59,7 @@ def soft_threshold_backward(dL_ds: np.ndarray, z: np.ndarray, t: Any) -> tuple[n
     return dL_dz, dL_dt
 
 
-def loss(x: np.ndarray, y: np.ndarray, W: np.ndarray, b: np.ndarray, alpha: float = 0.0) -> Any:
+def loss(x: np.ndarray, y: np.ndarray, W: Array, b: Array, alpha: float = 0.0) -> Any:
     """L = 1/2 · mean of (ŷ − y)² + alpha · Σ|W|, as scikit-learn's Lasso. Shapes: x (N, D), y (N, 1), W (D, 1), b (1,).
 
     Raises:
@@ -70,9 +70,7 @@ def loss(x: np.ndarray, y: np.ndarray, W: np.ndarray, b: np.ndarray, alpha: floa
     return ((y_hat - y) ** 2).mean() / 2 + alpha * np.abs(W).sum()
 
 
-def loss_backward(
-    dL_dloss: Any, x: np.ndarray, y: np.ndarray, W: np.ndarray, b: np.ndarray, alpha: float = 0.0
-) -> tuple[np.ndarray, np.ndarray]:
+def loss_backward(dL_dloss: Any, x: np.ndarray, y: np.ndarray, W: Array, b: Array, alpha: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """∂L/∂W and ∂L/∂b; where a weight is 0 the slope of its |W| is taken as 0, which is sign(0) and torch's subgradient."""
     dL_dy_hat = dL_dloss * (x @ W + b - y) / len(x)  # (N, 1): the 1/2 has cancelled the 2
     dL_dW = x.T @ dL_dy_hat + dL_dloss * alpha * np.sign(W)  # (D, N) @ (N, 1)
@@ -174,7 +172,9 @@ class ProximalSGD(optim.SGD):
     def __init__(self, params: Iterable[dict[str, Any]], lr: float) -> None:
         super().__init__(params, lr=lr)
 
-    def update(self, p: np.ndarray, g: np.ndarray, state: State, lr: float, alpha: float, **options: Any) -> None:
+    def update(  # type: ignore[override]  # it has an option more than SGD
+        self, p: np.ndarray, g: np.ndarray, state: State, lr: float, alpha: float, **options: Any
+    ) -> None:
         super().update(p, g, state, lr=lr, **options)
         p[...] = soft_threshold(p, lr * alpha)
 

@@ -49,7 +49,7 @@ import numpy as np
 
 from manual import optim
 from manual.concept import Batch, Concept
-from manual.module import Parameter
+from manual.module import Array, Parameter
 from manual.nn.functional import softplus
 from manual.nn.validate import expect_same_shape
 from manual.regression.linear_regression import with_ones
@@ -91,7 +91,7 @@ def binary_cross_entropy_backward(dL_dl: Any, z: np.ndarray, y: np.ndarray) -> n
     return dL_dl * (sigmoid(z) - y) / z.size
 
 
-def loss(x: np.ndarray, y: np.ndarray, W: np.ndarray, b: np.ndarray, alpha: float = 0.0) -> Any:
+def loss(x: np.ndarray, y: np.ndarray, W: Array, b: Array, alpha: float = 0.0) -> Any:
     """L = binary cross-entropy + alpha/2 · ΣW². Shapes: x (N, D), y (N, 1), W (D, 1), b (1,).
 
     scikit-learn's LogisticRegression minimises N · L, with C = 1 / (alpha N).
@@ -100,9 +100,7 @@ def loss(x: np.ndarray, y: np.ndarray, W: np.ndarray, b: np.ndarray, alpha: floa
     return binary_cross_entropy(z, y) + alpha / 2 * (W**2).sum()
 
 
-def loss_backward(
-    dL_dloss: Any, x: np.ndarray, y: np.ndarray, W: np.ndarray, b: np.ndarray, alpha: float = 0.0
-) -> tuple[np.ndarray, np.ndarray]:
+def loss_backward(dL_dloss: Any, x: np.ndarray, y: np.ndarray, W: Array, b: Array, alpha: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """∂L/∂W and ∂L/∂b; the data x and y are given and get none."""
     dL_dz = binary_cross_entropy_backward(dL_dloss, x @ W + b, y)  # (N, 1)
     dL_dW = x.T @ dL_dz + dL_dloss * alpha * W  # (D, N) @ (N, 1): each row of x, weighted by its error; and the pull to 0

@@ -40,13 +40,13 @@ import numpy as np
 
 from manual import optim
 from manual.concept import Batch, Concept
-from manual.module import Parameter
+from manual.module import Array, Parameter
 from manual.nn.functional import centred
 from manual.nn.validate import expect_same_shape
 from manual.regression import linear_regression
 
 
-def loss(x: np.ndarray, y: np.ndarray, W: np.ndarray, b: np.ndarray, alpha: float = 0.0) -> Any:
+def loss(x: np.ndarray, y: np.ndarray, W: Array, b: Array, alpha: float = 0.0) -> Any:
     """L = mean of (ŷ − y)² + alpha · ΣW². Shapes: x (N, D), y (N, 1), W (D, 1), b (1,).
 
     scikit-learn's Ridge minimises N · L: its alpha is N times this one.
@@ -59,9 +59,7 @@ def loss(x: np.ndarray, y: np.ndarray, W: np.ndarray, b: np.ndarray, alpha: floa
     return ((y_hat - y) ** 2).mean() + alpha * (W**2).sum()
 
 
-def loss_backward(
-    dL_dloss: Any, x: np.ndarray, y: np.ndarray, W: np.ndarray, b: np.ndarray, alpha: float = 0.0
-) -> tuple[np.ndarray, np.ndarray]:
+def loss_backward(dL_dloss: Any, x: np.ndarray, y: np.ndarray, W: Array, b: Array, alpha: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """∂L/∂W and ∂L/∂b; the data x and y are given and get none."""
     dL_dy_hat = dL_dloss * 2 * (x @ W + b - y) / len(x)  # (N, 1)
     dL_dW = x.T @ dL_dy_hat + dL_dloss * 2 * alpha * W  # (D, N) @ (N, 1): as in least squares; and the pull to 0

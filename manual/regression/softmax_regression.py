@@ -43,7 +43,7 @@ import numpy as np
 
 from manual import optim
 from manual.concept import Batch, Concept
-from manual.module import Parameter
+from manual.module import Array, Parameter
 from manual.nn.functional import log_softmax, softmax
 from manual.nn.validate import expect_indices, expect_ndim
 from manual.regression.linear_regression import with_ones
@@ -89,7 +89,7 @@ def one_hot(c: np.ndarray, classes: int, dtype: Any = np.float64) -> np.ndarray:
     return np.eye(classes, dtype=dtype)[c]
 
 
-def loss(x: np.ndarray, c: np.ndarray, W: np.ndarray, b: np.ndarray, alpha: float = 0.0) -> Any:
+def loss(x: np.ndarray, c: np.ndarray, W: Array, b: Array, alpha: float = 0.0) -> Any:
     """L = cross-entropy + alpha/2 · ΣW². Shapes: x (N, D), c (N,), W (D, K), b (K,).
 
     scikit-learn's LogisticRegression minimises N · L, with C = 1 / (alpha N).
@@ -98,9 +98,7 @@ def loss(x: np.ndarray, c: np.ndarray, W: np.ndarray, b: np.ndarray, alpha: floa
     return cross_entropy(z, c) + alpha / 2 * (W**2).sum()
 
 
-def loss_backward(
-    dL_dloss: Any, x: np.ndarray, c: np.ndarray, W: np.ndarray, b: np.ndarray, alpha: float = 0.0
-) -> tuple[np.ndarray, np.ndarray]:
+def loss_backward(dL_dloss: Any, x: np.ndarray, c: np.ndarray, W: Array, b: Array, alpha: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """∂L/∂W and ∂L/∂b; the data x and c are given and get none."""
     dL_dz = cross_entropy_backward(dL_dloss, x @ W + b, c)  # (N, K)
     dL_dW = x.T @ dL_dz + dL_dloss * alpha * W  # (D, N) @ (N, K): each row of x, added to each class by its error there

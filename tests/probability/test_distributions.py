@@ -342,7 +342,7 @@ def test_no_data() -> None:
     assert by_hand.bernoulli_log_prob(none, one / 2).shape == (0,)
     assert by_hand.poisson_log_prob_backward(none, none, one) == 0
     with pytest.raises(ValueError, match="x must have at least 1 entry"):
-        by_hand.closed_forms(none, none, none, none, none, 10)
+        by_hand.closed_forms(none, none, none, none, none, total_count=10)
 
 
 # ---- training ------------------------------------------------------------------------------------
