@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 REDUCTIONS = {"sum", "mean", "prod", "max", "min", "var", "std", "any", "all"}
 REARRANGING = {"transpose", "swapaxes", "moveaxis"}
@@ -82,7 +82,7 @@ class Function:
         """The node that this one is part of."""
         return self.place[node][0]
 
-    def is_attribute(self, node: ast.AST) -> bool:
+    def is_attribute(self, node: ast.AST) -> TypeGuard[ast.Attribute]:
         """Whether this is something that self holds, no method of it."""
         own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
         return own and self.place[node][1] != "func"
@@ -143,7 +143,7 @@ def only_checks(node: ast.AST) -> bool:
     return (isinstance(node, ast.Attribute) and node.attr == "dtype") or (isinstance(node, ast.keyword) and node.arg in ("dtype", "strict"))
 
 
-def is_text(node: ast.AST) -> bool:
+def is_text(node: ast.AST) -> TypeGuard[ast.Constant]:
     """Whether this is a literal string."""
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
@@ -151,7 +151,7 @@ def is_text(node: ast.AST) -> bool:
 def name_of(call: ast.Call) -> str:
     """The last name of what is called: `sum` of x.sum(...) and of np.sum(...), `f_backward` of fastest(f_backward)(...)."""
     if isinstance(call.func, ast.Call) and name_of(call.func) == "fastest":
-        return call.func.args[0].id
+        return ast.unparse(call.func.args[0])
     return getattr(call.func, "attr", getattr(call.func, "id", ""))
 
 
@@ -182,7 +182,7 @@ def is_condition(node: ast.AST) -> bool:
 
 # ---- the operators -------------------------------------------------------------------------------
 
-Operator = Callable[[Any, Function], Iterator[ast.AST]]
+Operator = Callable[[Any, Any], Iterator[ast.AST]]  # of a node, and the Function, or a kind of it, that it stands in
 OPERATORS: list[tuple[str, Operator]] = []
 
 
@@ -295,8 +295,9 @@ def transposed(node: ast.expr) -> ast.expr:
 
 def operand_of(call: ast.Call) -> ast.expr:
     """The array that a method or a function of NumPy works on: x of x.sum(axis=0) and of np.sum(x, axis=0)."""
-    is_method = isinstance(call.func, ast.Attribute) and getattr(call.func.value, "id", "") not in ("np", "math")
-    return call.func.value if is_method else call.args[0]
+    if isinstance(call.func, ast.Attribute) and getattr(call.func.value, "id", "") not in ("np", "math"):
+        return call.func.value
+    return call.args[0]
 
 
 def swapped_letters(path: str) -> Iterator[str]:
@@ -473,7 +474,7 @@ def dropped_call(node: ast.AST, function: Function) -> Iterator[ast.AST]:
 @operator("power")
 def other_power(node: ast.AST, function: Function) -> Iterator[ast.AST]:
     match node:
-        case ast.BinOp(base, ast.Pow(), ast.Constant(exponent)):
+        case ast.BinOp(base, ast.Pow(), ast.Constant(int() | float() as exponent)):
             yield from (base, ast.BinOp(base, ast.Pow(), ast.Constant(exponent + 1)))
         case ast.BinOp(base, ast.Pow(), exponent):
             plus_one = ast.BinOp(exponent, ast.Add(), ast.Constant(1))
@@ -547,7 +548,8 @@ def mutants_of(name: str, function: Function, operators: Sequence[tuple[str, Ope
                     now = head(replacement if node is around else around)
                 seen.add((statement, after))
                 key = f"{name}:{kind}:{was} => {now}"
-                found.append(Mutant(f"{key}:{indices[key]}", kind, function, node, replacement, node.lineno, before, after))
+                line = getattr(node, "lineno", statement.lineno)
+                found.append(Mutant(f"{key}:{indices[key]}", kind, function, node, replacement, line, before, after))
                 indices[key] += 1
     return found
 

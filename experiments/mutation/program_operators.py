@@ -114,7 +114,7 @@ def other_name(node: ast.AST, function: Whole) -> Iterator[ast.AST]:
     parent, field, i = function.place[node]
     said = isinstance(parent, ast.Call) and name_of(parent) in SAID and field == "args" and i in (0, 1)
     if is_text(node) and ((isinstance(parent, ast.Dict) and field == "keys") or said):
-        yield ast.Constant(f"{node.value}_")
+        yield ast.Constant(str(node.value) + "_")
 
 
 # ---- arguments and defaults ------------------------------------------------------------------------------
@@ -176,7 +176,7 @@ def negated_condition(node: ast.AST, function: Whole) -> Iterator[ast.AST]:
         yield ast.UnaryOp(ast.Not(), node)
         if isinstance(parent, ast.If):
             yield ast.Constant(False)
-    if isinstance(parent, ast.comprehension) and field == "ifs":
+    if isinstance(node, ast.expr) and isinstance(parent, ast.comprehension) and field == "ifs":
         yield ast.UnaryOp(ast.Not(), node)
         yield ast.Constant(True)
     if isinstance(node, ast.Return) and isinstance(node.value, ast.Compare | ast.BoolOp):

@@ -22,7 +22,7 @@ import time
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.machinery import PathFinder, SourceFileLoader
 from itertools import zip_longest
 from pathlib import Path
@@ -261,8 +261,8 @@ class Measuring:
 def measure(file: str) -> dict[str, Any]:
     """Run a test file with nothing changed, and see what it touches: each of its tests, and its import."""
     measuring = Measuring()
-    builtins.__touched__ = measuring.note
-    status = run_pytest([file], measuring.hooks(), {module_of(f): lambda f=f: with_notes(f) for f in files()})
+    vars(builtins)["__touched__"] = measuring.note
+    status = run_pytest([file], measuring.hooks(), {module_of(f): partial(with_notes, f) for f in files()})
     if status > 1:
         raise RuntimeError(f"pytest ended with status {status}")
     return {"tests": measuring.tests, "import": sorted(measuring.by_import)}

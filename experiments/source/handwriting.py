@@ -91,7 +91,7 @@ def name_of(cls: type) -> str:
 
 def first_line(tree: ast.FunctionDef) -> int:
     """Where Python says that the function begins: at its first decorator."""
-    return min(node.lineno for node in (tree, *tree.decorator_list))
+    return min([tree.lineno, *(d.lineno for d in tree.decorator_list)])
 
 
 def plain_function(value: Any) -> FunctionType | None:
@@ -116,7 +116,7 @@ class Handwriting:
     """
 
     def __init__(self, modules: Iterable[ModuleType]) -> None:
-        self.functions: dict[FunctionType, Written] = {}
+        self.functions: dict[Any, Written] = {}  # by the function; asked also for what is none
         for module in modules:
             for written in written_in(module):
                 self.functions.setdefault(written.function, written)
@@ -161,10 +161,10 @@ class Handwriting:
     def _held_by(self, value: Any) -> Iterator[Call]:
         """The functions that a global is, or holds, and their faster forms, which may be run in their place."""
         for v in value.values() if isinstance(value, dict) else value if isinstance(value, tuple | list) else [value]:
-            function = plain_function(v)
-            for form in (function, FASTER.get(function)):
-                if form in self.functions:
-                    yield self.functions[form], None
+            if function := plain_function(v):
+                for form in (function, FASTER.get(function)):
+                    if form in self.functions:
+                        yield self.functions[form], None
 
     def reached_from(self, written: Written, cls: type | None) -> dict[Written, None]:
         """Everything that runs, directly or not, when this method of `cls` runs, itself included."""
