@@ -97,7 +97,7 @@ def normal(*shape: int) -> np.ndarray:
 
 def mlp(N: int, I: int, H: int, O: int) -> tuple[Step, Step]:
     """A whole Adam step of I-H-H-O with ReLU."""
-    f32 = {"dtype": np.float32}
+    f32: dict[str, Any] = {"dtype": np.float32}
     nn = manual.nn
     hand = nn.Sequential(nn.Linear(I, H, **f32), nn.ReLU(), nn.Linear(H, H, **f32), nn.ReLU(), nn.Linear(H, O, **f32))
     nnt = torch.nn
@@ -125,16 +125,16 @@ def cross_entropy(N: int, C: int) -> tuple[Step, Step]:
 def attention(N: int, T: int, D: int) -> tuple[Step, Step]:
     """Causal scaled dot-product attention."""
     q, k, v, up = (np.random.default_rng(i).normal(size=(N, T, D)).astype(np.float32) for i in range(4))
-    hand, tensors = manual.nn.ScaledDotProductAttention(), [to_torch(t).requires_grad_() for t in (q, k, v)]
+    hand = manual.nn.ScaledDotProductAttention()
+    tq, tk, tv = (to_torch(t).requires_grad_() for t in (q, k, v))
 
     def by_hand() -> None:
         hand(q, k, v, is_causal=True)
         hand.backward(up)
 
     def by_torch() -> None:
-        for t in tensors:
-            t.grad = None
-        torch.nn.functional.scaled_dot_product_attention(*tensors, is_causal=True).backward(to_torch(up))
+        tq.grad = tk.grad = tv.grad = None
+        torch.nn.functional.scaled_dot_product_attention(tq, tk, tv, is_causal=True).backward(to_torch(up))
 
     return by_hand, by_torch
 
@@ -165,7 +165,7 @@ def digits_cnn(N: int, C: int) -> tuple[Step, Step]:
     import experiments
 
     twin = experiments.twin("digits_cnn")
-    theirs = twin.torch(channels=C)
+    theirs: Any = twin.torch(channels=C)
     hand = twin.by_hand(theirs, "float32")
     batch = normal(N, 1, 8, 8), np.random.default_rng(0).integers(0, 10, N)
     ours, optimizer, tensors = hand.configure_optimizers()["optimizer"], theirs.configure_optimizers()["optimizer"], to_torch(batch)

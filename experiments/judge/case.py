@@ -175,7 +175,8 @@ class Pair:
 
         `other_sizes` changes every size for which the module is not built, so that a shape saved by one call does not fit the next.
         """
-        built = self.case.build(self.rng, **(self.sizes | larger(self.case, self.sizes) if other_sizes else self.sizes))
+        changed = larger(self.case, self.sizes) if other_sizes else {}
+        built = self.case.build(self.rng, **{**self.sizes, **changed})
         given = built.again if other_sizes and built.again is not None else built.inputs
         arrays = [tuple(cast(v, self.dtype) for v in x) if isinstance(x, tuple) else cast(x, self.dtype) for x in given]
         layout = layout if layout != "repeated" or self.case.repeat else "strided"

@@ -11,7 +11,6 @@ The hand-written pair stands in manual/linear_algebra/vectors.py, `cosine_simila
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -72,7 +71,6 @@ def function_case(path: str, name: str, **options: Any) -> Callable[[Callable[..
             found = build(*sizes, **named)
             return found if isinstance(found, Built) else Built({}, list(found))
 
-        built.__signature__ = inspect.signature(build)
         case(f"{path.rpartition('.')[2]}.{name}", hand=hand, reference=reference, **options)(built)
         return build
 
