@@ -62,7 +62,8 @@ def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, F
 
 def secants(x: float = 0.6) -> Figure:
     """Secants of sin through a point, and their slopes against h."""
-    exact = float(by_hand.sin_backward(np.array(1.0), np.array(x)))
+    at = np.array(x)
+    exact = float(by_hand.sin_backward(np.array(1.0), at))
     hs = (2.0, 1.2, 0.6, 0.2)
     fig, axes = figure(
         f"What a derivative is. Left: the curve y = sin x (grey) and straight lines through its point at x = {x} (black) and a second "
@@ -77,18 +78,18 @@ def secants(x: float = 0.6) -> Figure:
     left.plot(xs, by_hand.sin(xs), color="#999999", linewidth=1.5)
     for h, colour in zip(hs, COLOURS, strict=False):
         slope = by_hand.forward_difference(by_hand.sin, x, h)
-        left.plot(xs, by_hand.sin(x) + slope * (xs - x), color=colour, linewidth=1.2, label=f"h = {h}: slope {slope:.2f}")
-        left.plot(x + h, by_hand.sin(x + h), "o", color=colour, markersize=6)
+        left.plot(xs, by_hand.sin(at) + slope * (xs - x), color=colour, linewidth=1.2, label=f"h = {h}: slope {slope:.2f}")
+        left.plot(x + h, by_hand.sin(at + h), "o", color=colour, markersize=6)
         right.plot(h, slope, "o", color=colour, markersize=7, zorder=5)
-    left.plot(xs, by_hand.sin(x) + exact * (xs - x), "--", color="black", linewidth=1.5, label=f"tangent: {exact:.2f}")
-    left.plot(x, by_hand.sin(x), "o", color="black", markersize=7, zorder=5)
+    left.plot(xs, by_hand.sin(at) + exact * (xs - x), "--", color="black", linewidth=1.5, label=f"tangent: {exact:.2f}")
+    left.plot(x, by_hand.sin(at), "o", color="black", markersize=7, zorder=5)
     left.set(xlabel="x", ylabel="y", ylim=(-0.7, 1.5))
     left.legend(fontsize=8, loc="lower right")
-    h = np.geomspace(1e-3, 2.5, 40)
-    ours = np.array([by_hand.forward_difference(by_hand.sin, x, float(s)) for s in h])
-    theirs = np.array([in_torch.forward_difference(in_torch.sin, torch.tensor(x, dtype=torch.float64), float(s)).item() for s in h])
-    right.plot(h, theirs, label="torch", **TORCH)
-    right.plot(h, ours, label="by hand", **BY_HAND)
+    widths = np.geomspace(1e-3, 2.5, 40)
+    ours = np.array([by_hand.forward_difference(by_hand.sin, x, float(h)) for h in widths])
+    theirs = np.array([in_torch.forward_difference(in_torch.sin, torch.tensor(x, dtype=torch.float64), float(h)).item() for h in widths])
+    right.plot(widths, theirs, label="torch", **TORCH)
+    right.plot(widths, ours, label="by hand", **BY_HAND)
     right.axhline(exact, color="black", linewidth=0.8, label=f"cos {x}")
     right.set(xlabel="h, shrinking", ylabel="slope of the secant", xscale="log")
     right.invert_xaxis()

@@ -61,7 +61,7 @@ NEWTON, PLAIN = "#d1495b", "#222222"
 
 def descend(surface: str, method: str, steps: int, start: tuple[float, float] | None = None) -> tuple[np.ndarray, np.ndarray]:
     """The points after 0, 1, ..., `steps` steps, (steps+1, 2), by hand and in torch."""
-    settings = {"surface": surface, "method": method, "start": start}
+    settings: dict[str, Any] = {"surface": surface, "method": method, "start": start}
     ours, theirs = walk(Manual(**settings), Torch(**settings), (np.arange(1),), steps)
     return ours["point"], theirs["point"]
 
@@ -88,8 +88,8 @@ def gradient_in_torch(surface: str, points: np.ndarray) -> np.ndarray:
     """Autograd's gradient at each of the points, (2, N) to (2, N)."""
     at = torch.tensor(points, requires_grad=True)
     with torch.enable_grad():
-        in_torch.SURFACES[surface].height(at).sum().backward()
-    return at.grad.numpy()
+        (slope,) = torch.autograd.grad(in_torch.SURFACES[surface].height(at).sum(), at)
+    return slope.numpy()
 
 
 def arrows() -> Figure:

@@ -28,6 +28,7 @@ from manual.calculus.optimizers import Optimizers as Manual
 from manual.module import Parameter
 from manual.nn.functional import sigmoid
 from torch_impl.calculus import optimizers as in_torch
+from torch_impl.calculus.gradients import SURFACES as SURFACES_IN_TORCH
 from torch_impl.calculus.optimizers import Optimizers as Torch
 
 # ---- walks on both sides, for the figures --------------------------------------------------------------
@@ -42,7 +43,7 @@ def roll(surface: str, optimizer: str, lr: float | None = None, steps: int = STE
 
 def freely(surface: str, make: Make, steps: int, **settings: Any) -> tuple[np.ndarray, np.ndarray]:
     """The same with an optimizer that the Concept does not have, or noisy gradients: see `roll_freely`."""
-    return roll_freely((SURFACES[surface], in_torch.SURFACES[surface]), make, steps, **settings)
+    return roll_freely((SURFACES[surface], SURFACES_IN_TORCH[surface]), make, steps, **settings)
 
 
 FREE: dict[str, tuple[Make, tuple[int, ...]]] = {

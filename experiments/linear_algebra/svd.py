@@ -189,7 +189,7 @@ def exactly_known() -> tuple[np.ndarray, np.ndarray]:
 
     Hadamard's matrix of entries ±1 has columns at right angles. A quarter of it is U and V, and all products fit into 53 bits.
     """
-    H = np.ones((1, 1))
+    H: np.ndarray = np.ones((1, 1))
     for _ in range(4):
         H = np.kron([[1, 1], [1, -1]], H)
     S = 0.125 ** np.arange(16)

@@ -47,10 +47,11 @@ class OneDigit(Digits):
 
 def figures(manual: Manual, torch_module: Torch, data: OneDigit) -> Mapping[str, Figure]:
     """What is drawn of the trained pair."""
+    x, y = Digits(seed=data.seed).split.train
     return {
         "three unit balls": unit_balls(),
         "angle and shadow": shadow(),
-        "near by distance and by angle": neighbours(data.split.val[0][0], *Digits(seed=data.seed).split.train),
+        "near by distance and by angle": neighbours(data.split.val[0][0], x, y),
         "the direction of a digit": found(manual, torch_module, data),
     }
 

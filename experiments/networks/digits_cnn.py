@@ -30,7 +30,7 @@ def write_numbers(axes: Axes, values: np.ndarray, digits: int = 1, size: float =
     """Write every entry of a matrix into its cell, light on dark and dark on light."""
     image = axes.images[-1]
     for (row, column), value in np.ndenumerate(np.round(values, digits) + 0.0):  # + 0.0: no "-0.0"
-        red, green, blue, _ = image.cmap(float(image.norm(np.array(value))))
+        red, green, blue, _ = image.cmap(image.norm(np.array(value)))
         dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
         axes.text(column, row, f"{value:.{digits}f}", ha="center", va="center", fontsize=size, color="white" if dark else "black")
 

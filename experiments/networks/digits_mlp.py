@@ -22,7 +22,7 @@ from experiments.pair import Twin
 from manual import nn
 from manual.module import no_grad
 from manual.networks.digits_mlp import DigitsMLP as Manual
-from manual.nn.softmax import softmax
+from manual.nn.functional import softmax
 from torch_impl.networks.digits_mlp import DigitsMLP as Torch
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ lowest loss, standardised 8, and both sides take as many as the curvatures of th
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -140,7 +141,8 @@ def steps_to_the_loss(bowls: Mapping[str, tuple[np.ndarray, ...]], steps: int = 
         for path in walk(Manual(lr), Torch(lr), (x, y), steps, NAMES):
             above = [loss(**forward(x, W, b), y=y) / lowest - 1 for W, b in zip(path["W"][1:], path["b"][1:], strict=True)]
             curves.append(np.stack([np.arange(1, steps + 1), np.where(np.array(above) > 1e-13, above, np.nan)]))
-        draw_both(ax, *curves, f"{name}, κ = {bowl_condition(x):,.0f}", COLOURS[name])
+        ours, theirs = curves
+        draw_both(ax, ours, theirs, f"{name}, κ = {bowl_condition(x):,.0f}", COLOURS[name])
     ax.axhline(0.1, color="black", linestyle=":", linewidth=1)
     ax.set(xscale="log", yscale="log", xlabel="step", ylabel="loss above the lowest, as a fraction", ylim=(1e-9, 20), xlim=(1, 3e8))
     ax.legend(loc="lower right", fontsize=8)
@@ -198,9 +200,9 @@ def chains(n: int = 32, depth: int = 50) -> Figure:
         W, label = weights(scale, n, depth), "orthogonal" if scale is None else f"scale {scale:g}"
         for ax, activation in zip(axes[0, :2], ("linear", "tanh"), strict=True):
             ours = chain_gradients(g, h, W, activation)
-            theirs = to_numpy(in_torch.chain_gradients(*to_torch((g, h, W)), activation))
-            lengths = [np.linalg.norm(G, axis=(1, 2)) / np.linalg.norm(g) for G in (ours, theirs)]
-            draw_both(ax, *(np.stack([layers, length]) for length in lengths), label, colour)
+            theirs = to_numpy(in_torch.chain_gradients(to_torch(g), to_torch(h), to_torch(W), activation))
+            a, b = (np.stack([layers, np.linalg.norm(G, axis=(1, 2)) / np.linalg.norm(g)]) for G in (ours, theirs))
+            draw_both(ax, a, b, label, colour)
             if activation == "linear" and scale is not None:
                 ax.plot(layers, scale ** (depth - layers).astype(float), color="black", linewidth=0.6)
         if scale in (1.0, None):
@@ -216,7 +218,7 @@ def chains(n: int = 32, depth: int = 50) -> Figure:
 def along_the_cliff(lr: float, steps: int, max_norm: float | None) -> tuple[np.ndarray, np.ndarray]:
     """w after 0, 1, ..., `steps` steps from 1.08, by hand and in torch."""
     w = Parameter(np.array([1.08]))
-    v = torch.nn.Parameter(torch.tensor([1.08], dtype=torch.float64))
+    v: Any = torch.nn.Parameter(torch.tensor([1.08], dtype=torch.float64))
     ours, theirs = [w.data[0]], [v.item()]
     for _ in range(steps):
         w.grad, v.grad = cliff_backward(np.ones(1), w.data), None

@@ -137,11 +137,12 @@ def two_trainings(x: np.ndarray, c: np.ndarray, lr: float, steps: int = 200) -> 
         return np.linalg.norm(np.diff(path["W"], axis=0), axis=(1, 2))
 
     for ax, of in zip(axes[0], (score, stride), strict=True):
-        draw_both(ax, *(numbered(of(path)) for path in stable), "stable", "#00798c")
-        ends = [numbered(of(path))[:, : last + (of is score)] for path in naive]  # the step from `last` is NaN
-        draw_both(ax, *ends, "naive", "#d1495b")
+        ours, theirs = (numbered(of(path)) for path in stable)
+        draw_both(ax, ours, theirs, "stable", "#00798c")
+        ours, theirs = (numbered(of(path))[:, : last + (of is score)] for path in naive)  # the step from `last` is NaN
+        draw_both(ax, ours, theirs, "naive", "#d1495b")
         if end is not None:
-            ax.plot(*ends[0][:, -1], "x", color="#d1495b", markersize=11, markeredgewidth=2.5, zorder=4)
+            ax.plot(*ours[:, -1], "x", color="#d1495b", markersize=11, markeredgewidth=2.5, zorder=4)
     axes[0, 0].axhline(LIMITS["float64"], color="black", linestyle=":", linewidth=1)
     axes[0, 0].set(xlabel="step", ylabel="largest score", ylim=(0, None))
     axes[0, 1].set(xlabel="step", ylabel="length of the step of W", yscale="log")

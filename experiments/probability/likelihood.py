@@ -171,7 +171,7 @@ def biased_variance() -> Figure:
     )
     ax = axes[0, 0]
     n = np.arange(2, 21)
-    biased, unbiased = np.transpose([mean_variances(size, 10_000, 1.0) for size in n])
+    biased, unbiased = np.transpose([mean_variances(int(size), 10_000, 1.0) for size in n])
     ax.axhline(1, color="black", linewidth=0.6)
     ax.plot(n, (n - 1) / n, color="#8ecae6", linewidth=3, label="(n − 1)/n")
     ax.plot(n, biased, "o", color="#d1495b", markersize=4, label="divided by n (biased)")

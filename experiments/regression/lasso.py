@@ -56,8 +56,9 @@ def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str
 def path(x: np.ndarray, y: np.ndarray, trained: float) -> Figure:
     """Every weight against alpha, on both sides, and scikit-learn's."""
     highest = by_hand.alpha_max(x, y)
+    tx, ty = to_torch((x, y))
     ours = np.stack([by_hand.coordinate_descent(x, y, float(alpha), 300)[-1] for alpha in ALPHAS])
-    theirs = np.stack([in_torch.fista(*to_torch((x, y)), float(alpha), 800)[-1].numpy() for alpha in ALPHAS])
+    theirs = np.stack([in_torch.fista(tx, ty, float(alpha), 800)[-1].numpy() for alpha in ALPHAS])
     every = slice(3, None, 7)
     sklearn = np.stack([by_sklearn(x, y, float(alpha)) for alpha in ALPHAS[every]])
     fig, axes = figure(

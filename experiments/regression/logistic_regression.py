@@ -175,9 +175,9 @@ def without_a_price(x: np.ndarray, y: np.ndarray, steps: int = 1500) -> Figure:
         size=(6.4, 3.6),
     )
     for alpha, colour in prices.items():
-        ours, theirs = descend(x, y, np.zeros(x.shape[1] + 1), steps, alpha=alpha)
-        sides = (np.stack([np.arange(1, steps + 1), np.linalg.norm(q[1:, :-1], axis=1)]) for q in (ours, theirs))
-        draw_both(axes[0, 0], *sides, f"alpha = {alpha:g}", colour)
+        paths = descend(x, y, np.zeros(x.shape[1] + 1), steps, alpha=alpha)
+        ours, theirs = (np.stack([np.arange(1, steps + 1), np.linalg.norm(q[1:, :-1], axis=1)]) for q in paths)
+        draw_both(axes[0, 0], ours, theirs, f"alpha = {alpha:g}", colour)
     axes[0, 0].set(xlabel="step", ylabel="‖W‖", xscale="log")
     axes[0, 0].legend(fontsize=8)
     return fig
@@ -185,7 +185,7 @@ def without_a_price(x: np.ndarray, y: np.ndarray, steps: int = 1500) -> Figure:
 
 def race(x: np.ndarray, y: np.ndarray, alpha: float) -> Figure:
     """The distance to the lowest point, step by step."""
-    jumps = newton(x, y, alpha), newton_in_torch(*to_torch((x, y)), alpha).numpy()
+    jumps = newton(x, y, alpha), newton_in_torch(to_torch(x), to_torch(y), alpha).numpy()
     best = jumps[0][-1]
     fig, axes = figure(
         "How far the 31 parameters are from the lowest point, ‖q − q*‖ / ‖q*‖ (broad: torch, dashes: by hand). Newton's method, which "

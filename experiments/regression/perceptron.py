@@ -126,12 +126,12 @@ def mistakes(passes: int = 40) -> Figure:
         "comes to rest. (Broad: torch, dashes: by hand.)",
         size=(6.4, 3.3),
     )
-    for name, colour, points in (
+    for name, colour, (x, y) in (
         ("setosa, versicolor: separable", "#3d5a80", TwoKinds().split.train),
         ("versicolor, virginica: inseparable", "#d1495b", TwoKinds("inseparable").split.train),
         ("XOR", "#222222", XOR),
     ):
-        for side, look in ((rosenblatt_in_torch(*to_torch(points), passes), TORCH), (rosenblatt(*points, passes), BY_HAND)):
+        for side, look in ((rosenblatt_in_torch(to_torch(x), to_torch(y), passes), TORCH), (rosenblatt(x, y, passes), BY_HAND)):
             counts = [*side[1], *[0] * (passes - len(side[1]))]
             label = name if look is BY_HAND else None
             axes[0, 0].plot(range(1, passes + 1), counts, label=label, **{**look, "color": colour, "alpha": 1 if look is BY_HAND else 0.3})

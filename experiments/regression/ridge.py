@@ -67,8 +67,9 @@ def path(x: np.ndarray, y: np.ndarray, trained: float) -> Figure:
         size=(7.4, 4.2),
     )
     ax = axes[0, 0]
+    tx, ty = to_torch((x, y))
     ours = np.stack([as_row(*solution(x, y, float(alpha))) for alpha in ALPHAS])
-    theirs = np.stack([as_row(*(v.numpy() for v in solution_in_torch(*to_torch((x, y)), float(alpha)))) for alpha in ALPHAS])
+    theirs = np.stack([as_row(*(v.numpy() for v in solution_in_torch(tx, ty, float(alpha)))) for alpha in ALPHAS])
     every = slice(3, None, 9)
     sklearn = np.stack([by_sklearn(x, y, float(alpha)) for alpha in ALPHAS[every]])
     for i, (name, colour) in enumerate(zip(FEATURES, COLOURS, strict=True)):

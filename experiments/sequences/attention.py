@@ -17,7 +17,7 @@ from experiments.data.arrays import ArrayData, Split
 from experiments.drawing.figure import figure
 from experiments.pair import Twin
 from manual.module import no_grad
-from manual.nn.softmax import softmax
+from manual.nn.functional import softmax
 from manual.sequences.attention import Attention as Manual
 from torch_impl.sequences.attention import Attention as Torch
 

@@ -67,9 +67,9 @@ def one_place_and_direction(rng: np.random.Generator) -> list[Any]:
     return [rng.normal(size=2), rng.normal(size=2)]
 
 
-def jacobians_of_dense(*inputs: np.ndarray) -> Any:
+def jacobians_of_dense(x: np.ndarray, W: np.ndarray, b: np.ndarray) -> Any:
     """Of y with respect to x, W and b, by central differences."""
-    return tuple(jacobian(lambda p, i=i: dense(*inputs[:i], p, *inputs[i + 1 :]), inputs[i]) for i in range(3))
+    return jacobian(lambda x: dense(x, W, b), x), jacobian(lambda W: dense(x, W, b), W), jacobian(lambda b: dense(x, W, b), b)
 
 
 @derivative_case(PATH, "dense_jacobian", by_differences=jacobians_of_dense)

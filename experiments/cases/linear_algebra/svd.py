@@ -127,7 +127,8 @@ def of_the_identity_over_zeros(rng: np.random.Generator, K: int) -> list[Any]:
 
 def judge_repeated_rows(seed: int) -> dict[str, float]:
     """The gradients of a batch in which rows of the image come more than once."""
-    ours, theirs = experiments.twin("svd").build(seed)
+    sides: tuple[Any, Any] = experiments.twin("svd").build(seed)
+    ours, theirs = sides
     rng = np.random.default_rng(seed)
     batch = rng.integers(0, 5, 9), rng.normal(size=(9, len(ours.V)))
     ours.training_step(batch, 0)

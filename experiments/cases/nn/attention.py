@@ -68,14 +68,14 @@ class OutputByHand(manual.nn.MultiheadAttention):
     """Without need_weights the second output is None, which has no gradient: this gives the first alone."""
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
-        return super().forward(*inputs, need_weights=False, **options)[0]
+        return super().forward(*inputs, **options | {"need_weights": False})[0]
 
 
 class TorchOutput(nn.MultiheadAttention):
     """The same of torch's."""
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
-        return super().forward(*inputs, need_weights=False, **options)[0]
+        return super().forward(*inputs, **options | {"need_weights": False})[0]
 
 
 class SharedMultiheadAttention(nn.MultiheadAttention):
@@ -90,12 +90,13 @@ class SharedMultiheadAttention(nn.MultiheadAttention):
         query: torch.Tensor,
         key: torch.Tensor,
         value: torch.Tensor,
-        attn_mask: torch.Tensor | None = None,
         key_padding_mask: torch.Tensor | None = None,
         need_weights: bool = True,
+        attn_mask: torch.Tensor | None = None,
+        average_attn_weights: bool = True,
         is_causal: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        if key_padding_mask is not None:
+        if key_padding_mask is not None or not average_attn_weights:
             raise NotImplementedError("not composed here")
         parts = zip((query, key, value), self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3), strict=True)
         mapped = [nn.functional.linear(x if self.batch_first else x.transpose(0, 1), W, b) for x, W, b in parts]

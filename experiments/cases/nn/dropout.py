@@ -15,7 +15,7 @@ from experiments.judge.case import Built, case
 from experiments.judge.noise import SHARED, SharedNoise, Stream, share_hand, share_torch
 
 
-def share(hand: manual.module.Module, torch_module: nn.Module) -> None:
+def share(hand: manual.module.Module, torch_module: Any) -> None:
     """Let both sides draw from equal streams; a module that stands alone has the empty name."""
     share_hand(hand, SharedNoise(5))
     torch_module.stream = Stream(5, 0, "")

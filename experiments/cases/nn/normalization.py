@@ -21,7 +21,7 @@ def less_bias(cls: type[nn.Module]) -> Callable[..., nn.Module]:
     def make(bias: bool, **arguments: Any) -> nn.Module:
         assert not bias
         norm = cls(**arguments)
-        norm.bias = None
+        norm.register_parameter("bias", None)
         return norm
 
     return make

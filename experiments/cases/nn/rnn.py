@@ -24,7 +24,9 @@ SPREAD = 0.2  # of the random weights: with larger ones a recurrence saturates, 
 class Stacked(nn.Module):
     """A recurrent layer of torch for each layer, and shared dropout between them, under the parameter names of the whole stack."""
 
-    def __init__(self, kind: type[nn.RNNBase], input_size: int, hidden_size: int, num_layers: int, dropout: float, **options: Any) -> None:
+    def __init__(
+        self, kind: Callable[..., nn.Module], input_size: int, hidden_size: int, num_layers: int, dropout: float, **options: Any
+    ) -> None:
         super().__init__()
         self.directions = 2 if options.get("bidirectional") else 1
         layers = [kind(hidden_size * self.directions if i else input_size, hidden_size, **options) for i in range(num_layers)]

@@ -49,8 +49,9 @@ def judge_scaler(seed: int) -> dict[str, float]:
     ours, theirs = GradScaler(**settings), torch.amp.GradScaler("cpu", **settings)
     start = rng.normal(size=(2, 5)).astype(np.float32)
     ps, qs = [Parameter(p) for p in start], [torch.nn.Parameter(torch.from_numpy(p.copy())) for p in start]
-    options = {"lr": 0.125, "momentum": 0.5}  # powers of two: exact in any order
+    options: dict[str, Any] = {"lr": 0.125, "momentum": 0.5}  # powers of two: exact in any order
     optimizers = manual.optim.SGD(ps, **options), torch.optim.SGD(qs, **options)
+    sides: list[tuple[Any, Any]] = [(ours, optimizers[0]), (theirs, optimizers[1])]
     found: dict[str, float] = {}
     for step in range(30):
         slope = rng.normal(size=(2, 5)).astype(np.float32)
@@ -58,8 +59,8 @@ def judge_scaler(seed: int) -> dict[str, float]:
         for p, dL_dp in zip(ps, slope, strict=True):
             p.grad = ours.scale(dL_dp)
         optimizers[1].zero_grad()
-        theirs.scale((torch.stack(qs) * torch.from_numpy(slope)).sum()).backward()
-        for scaler, optimizer in ((ours, optimizers[0]), (theirs, optimizers[1])):
+        theirs.scale((torch.stack(tuple(qs)) * torch.from_numpy(slope)).sum()).backward()
+        for scaler, optimizer in sides:
             if step % 2:  # else step does it
                 scaler.unscale_(optimizer)
                 found[f"unscaled twice {step}"] = unless_refused(scaler.unscale_, optimizer)

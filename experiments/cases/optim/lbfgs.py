@@ -123,7 +123,7 @@ def judge_stopping(seed: int) -> dict[str, float]:
             "tolerance_grad": float(rng.choice([1e-7, 0.25, 0.5])),
             "tolerance_change": float(rng.choice([1e-12, 0.25, 0.5])),
             "history_size": int(rng.integers(1, 4)),
-            "line_search_fn": rng.choice([None, "strong_wolfe"]),
+            "line_search_fn": rng.choice(np.array([None, "strong_wolfe"])),
         }
         start = [rng.normal(size=(2, 1)), np.array(rng.normal())]
         hand_p = [Parameter(p) for p in start]

@@ -282,8 +282,8 @@ def state_errors(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, float]
     mine, theirs = ({(key, i, *path): v for i, s in x["state"].items() for key, path, v in leaves(s)} for x in (a, b))
     found = {"options of the groups": 0.0 if a["param_groups"] == b["param_groups"] else np.inf}
     for key in {k[0] for k in (*mine, *theirs)}:
-        of_key = errors(*({k: v for k, v in x.items() if k[0] == key} for x in (mine, theirs)))
-        found[f"state {key}"] = max(of_key.values())
+        ours, torchs = ({str(k): v for k, v in x.items() if k[0] == key} for x in (mine, theirs))
+        found[f"state {key}"] = max(errors(ours, torchs).values())
     return found
 
 
@@ -572,7 +572,7 @@ def judge_schedule(case: ScheduleCase, seed: int) -> dict[str, float]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's, of deprecated epochs
         pair = [Scheduled(side, case) for side in (manual.optim, torch.optim)]
-        compare_schedules(*pair, found)
+        compare_schedules(pair, found)
         for step in range(40):
             metric = rng.integers(0, 12) / 4 - step // 9  # quarters, so that some are just as good as what they are compared with
             arguments = ([metric, 2 * step] if step % 5 == 4 else [metric]) if case.metric else []
@@ -586,20 +586,20 @@ def judge_schedule(case: ScheduleCase, seed: int) -> dict[str, float]:
             if step == 30 and case.metric:
                 for side in pair:
                     side.add_group()
-            compare_schedules(*pair, found)
+            compare_schedules(pair, found)
         if case.resume:
             pair = [Scheduled(side, case, last_epoch=5) for side in (manual.optim, torch.optim)]
             for _ in range(9):
-                compare_schedules(*pair, found)
+                compare_schedules(pair, found)
                 for side in pair:
                     side.move()
         if case.closed:
             pair = [Scheduled(side, case) for side in (manual.optim, torch.optim)]
             for epoch in (3, 4, 17, 0, 2.5, 15, 25, 8, 33, 60):
-                for arguments in ((epoch,), (), ()):
+                for given in ([epoch], [], []):
                     for side in pair:
-                        side.schedule.step(*arguments)
-                    compare_schedules(*pair, found)
+                        side.schedule.step(*given)
+                    compare_schedules(pair, found)
     return found
 
 
@@ -640,8 +640,9 @@ class Scheduled:
         return [{key: v for key, v in group.items() if key not in ("params", "lr")} for group in self.optimizer.param_groups]
 
 
-def compare_schedules(hand: Scheduled, reference: Scheduled, found: dict[str, float]) -> None:
+def compare_schedules(pair: list[Scheduled], found: dict[str, float]) -> None:
     """Add the errors of this step to what was found."""
+    hand, reference = pair
     for a, b in zip(hand.optimizer.param_groups, reference.optimizer.param_groups, strict=True):
         found["lr"] = max(found["lr"], error(a["lr"], b["lr"]))
     same = hand.schedule.get_last_lr() == reference.schedule.get_last_lr()
