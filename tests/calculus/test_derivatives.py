@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ ANALYTIC = ("bell", "exp", "log", "sin", "tanh")  # those that NumPy computes fo
 
 
 @pytest.mark.parametrize("case", CASES_HERE, ids=str)
-def test_rule_is_that_of_autograd_and_of_central_differences(case) -> None:
+def test_rule_is_that_of_autograd_and_of_central_differences(case: Any) -> None:
     for seed in range(2):
         sizes = draw_sizes(case, np.random.default_rng(seed))
         assert not failures(judge(case, sizes, seed), 1e-12)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ def gradient_of(surface: str, p: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("case", CASES_HERE, ids=str)
-def test_backward_is_that_of_autograd_and_of_central_differences(case) -> None:
+def test_backward_is_that_of_autograd_and_of_central_differences(case: Any) -> None:
     for seed in range(2):
         sizes = draw_sizes(case, np.random.default_rng(seed))
         assert not failures(judge(case, sizes, seed), 1e-12)

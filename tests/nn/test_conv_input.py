@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from manual import nn
 from manual.nn import conv
 
 
-def test_a_batch_of_many_blocks_equals_its_images_one_by_one(monkeypatch):
+def test_a_batch_of_many_blocks_equals_its_images_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three images at a time, and two in the last block."""
     monkeypatch.setattr(conv, "BLOCK", 3 * 8 * 2 * 6 * (7 * 5) + 8)
     rng = np.random.default_rng(1)
@@ -29,7 +31,7 @@ def test_a_batch_of_many_blocks_equals_its_images_one_by_one(monkeypatch):
 
 
 @pytest.mark.parametrize(("layer", "shape"), [(nn.Conv2d(2, 3, 4), (5, 2, 6, 7)), (nn.ConvTranspose2d(2, 3, 4), (5, 2, 6, 7))])
-def test_nothing_but_the_input_is_kept(layer, shape):
+def test_nothing_but_the_input_is_kept(layer: Any, shape: tuple[int, ...]) -> None:
     """The windows are K times as many numbers as x; backward gathers them again."""
     x = np.ones(shape)
     layer(x)
@@ -44,7 +46,7 @@ def test_nothing_but_the_input_is_kept(layer, shape):
         (lambda rng: nn.ConvTranspose2d(60, 8, (3, 2), groups=4, rng=rng), 2 * 6),
     ],
 )
-def test_initial_weights_are_uniform_in_torchs_bounds(layer, fan_in):
+def test_initial_weights_are_uniform_in_torchs_bounds(layer: Any, fan_in: int) -> None:
     layer = layer(np.random.default_rng(2))
     twin = getattr(torch.nn, type(layer).__name__)(layer.in_channels, layer.out_channels, layer.kernel_size, groups=layer.groups)
     bound = 1 / math.sqrt(fan_in)
@@ -56,7 +58,7 @@ def test_initial_weights_are_uniform_in_torchs_bounds(layer, fan_in):
     assert abs(layer.weight.mean()) < 0.1 * bound
 
 
-def test_nan_reaches_the_windows_that_see_it_and_no_other():
+def test_nan_reaches_the_windows_that_see_it_and_no_other() -> None:
     rng = np.random.default_rng(3)
     x = rng.normal(size=(2, 3, 6, 7)).astype(np.float32)
     x[1, 2, 4, 5], x[0, 1, 0, 0] = np.nan, np.inf
@@ -68,7 +70,7 @@ def test_nan_reaches_the_windows_that_see_it_and_no_other():
     assert np.isnan(y).sum() == 4 * 6  # one pixel, in the windows of 2 · 3 taps, for each of 4 filters
 
 
-def test_a_frozen_weight_gets_no_gradient():
+def test_a_frozen_weight_gets_no_gradient() -> None:
     layer = nn.Conv2d(2, 3, 2)
     layer.weight.requires_grad = False
     dL_dx = layer.backward(np.ones(layer(np.ones((1, 2, 3, 4))).shape))
@@ -102,7 +104,7 @@ def test_a_frozen_weight_gets_no_gradient():
         (lambda: nn.Fold((4, 5, 6), 2), ValueError, "Fold: output_size must be one integer or 2"),
     ],
 )
-def test_bad_arguments_are_named(build, kind, words):
+def test_bad_arguments_are_named(build: Callable[..., Any], kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=words):
         build()
 
@@ -126,14 +128,14 @@ def test_bad_arguments_are_named(build, kind, words):
         (nn.Fold((4, 5), 2), np.ones((3, 8, 12), int), TypeError, "x must be floating point"),
     ],
 )
-def test_bad_input_is_named(layer, x, kind, words):
+def test_bad_input_is_named(layer: Any, x: Any, kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=words):
         layer(x)
     layer.check_nothing_saved()
 
 
 @pytest.mark.parametrize("size", [(8, 13), (11, 13), (9, 12), (9, 14), (7,)])
-def test_output_size_out_of_reach_is_named(size):
+def test_output_size_out_of_reach_is_named(size: tuple[int, ...]) -> None:
     """Stride (2, 1) leaves (9, 13) and (10, 13) to choose from."""
     layer = nn.ConvTranspose2d(2, 3, 3, (2, 1))
     x = np.ones((1, 2, 4, 11))
@@ -143,6 +145,6 @@ def test_output_size_out_of_reach_is_named(size):
         layer(x, output_size=size)
 
 
-def test_backward_without_forward_says_so():
+def test_backward_without_forward_says_so() -> None:
     with pytest.raises(RuntimeError, match=r"Conv2d.backward was called without a forward"):
         nn.Conv2d(2, 3, 4).backward(np.ones((5, 3, 1, 2)))

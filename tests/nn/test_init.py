@@ -1,7 +1,11 @@
 """Initial weights: the distribution, not the values, against theory and against torch."""
 
+from __future__ import annotations
+
 import inspect
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +18,7 @@ from manual.nn import init
 WEIGHT = 40, 30, 5, 3  # fan_in 450, fan_out 600
 
 
-def draw(name, shape, *args, dtype=np.float64, **kwargs):
+def draw(name: str, shape: tuple[int, ...], *args: Any, dtype: Any = np.float64, **kwargs: Any) -> np.ndarray:
     return getattr(init, name)(shape, *args, rng=np.random.default_rng(0), dtype=dtype, **kwargs)
 
 
@@ -38,7 +42,7 @@ CASES = [
 
 @pytest.mark.parametrize(("name", "args", "distribution"), CASES, ids=lambda x: x if isinstance(x, str) else None)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_distribution(name, args, distribution, dtype):
+def test_distribution(name: str, args: tuple[Any, ...], distribution: Any, dtype: Any) -> None:
     values = draw(name, WEIGHT, *args, dtype=dtype)
     assert values.shape == WEIGHT
     assert values.dtype == dtype
@@ -49,40 +53,40 @@ def test_distribution(name, args, distribution, dtype):
 
 @pytest.mark.parametrize(("name", "args", "distribution"), CASES, ids=lambda x: x if isinstance(x, str) else None)
 @pytest.mark.filterwarnings("ignore:mean is more than 2 std")
-def test_torch_draws_from_the_same_distribution(name, args, distribution):
+def test_torch_draws_from_the_same_distribution(name: str, args: tuple[Any, ...], distribution: Any) -> None:
     tensor = torch.empty(WEIGHT, dtype=torch.float64)
     getattr(torch.nn.init, name + "_")(tensor, *args, generator=torch.Generator().manual_seed(0))
     assert stats.ks_2samp(draw(name, WEIGHT, *args).ravel(), tensor.numpy().ravel()).pvalue > 0.01
 
 
 @pytest.mark.parametrize("ends", [(8.5, 12.0), (-12.0, -8.5)])
-def test_trunc_normal_is_precise_in_either_tail(ends):
+def test_trunc_normal_is_precise_in_either_tail(ends: tuple[float, float]) -> None:
     values = draw("trunc_normal", (200, 7), 0.0, 1.0, *ends).ravel()
     assert stats.kstest(values, stats.truncnorm(*ends).cdf).pvalue > 0.01
     assert len(np.unique(values)) == values.size
 
 
 @pytest.mark.parametrize("a_b", [(-2.0, 2.0), (3.0, 3.1), (-40.0, -39.0), (50.0, 60.0)])
-def test_trunc_normal_stays_within_its_bounds(a_b):
+def test_trunc_normal_stays_within_its_bounds(a_b: tuple[float, float]) -> None:
     values = draw("trunc_normal", (200, 7), 0.0, 1.0, *a_b)
     assert a_b[0] <= values.min() <= values.max() <= a_b[1]
 
 
 @pytest.mark.parametrize("shape", [(7, 4), (4, 7), (5, 3, 4), (20, 3, 2)])
-def test_orthogonal_rows_or_columns(shape):
+def test_orthogonal_rows_or_columns(shape: tuple[int, ...]) -> None:
     weight = draw("orthogonal", shape, 1.7).reshape(shape[0], -1)
     gram = weight @ weight.T if weight.shape[0] <= weight.shape[1] else weight.T @ weight
     assert gram == pytest.approx(1.7**2 * np.eye(len(gram)), abs=1e-13)
 
 
-def test_orthogonal_is_uniform():
+def test_orthogonal_is_uniform() -> None:
     # The first entry of a uniformly drawn unit vector in 3 dimensions is uniform in ±1; without the signs of R it is not.
     rng = np.random.default_rng(0)
     first = [init.orthogonal((3, 2), rng=rng)[0, 0] for _ in range(2000)]
     assert stats.kstest(first, stats.uniform(-1, 2).cdf).pvalue > 0.01
 
 
-def test_sparse_zeroes_so_many_of_each_column():
+def test_sparse_zeroes_so_many_of_each_column() -> None:
     weight = draw("sparse", (50, 40), 0.33, 0.2)
     zeros = weight == 0
     assert (zeros.sum(axis=0) == 17).all()  # ⌈0.33 · 50⌉
@@ -92,7 +96,7 @@ def test_sparse_zeroes_so_many_of_each_column():
     assert draw("sparse", (5, 3), 0.0).all()
 
 
-def test_constants():
+def test_constants() -> None:
     assert np.array_equal(init.constant((2, 3), 0.7, dtype="float32"), np.full((2, 3), 0.7, "float32"))
     assert np.array_equal(init.zeros((2, 3)), np.zeros((2, 3)))
     assert np.array_equal(init.ones((2, 3), dtype="float32"), np.ones((2, 3), "float32"))
@@ -104,16 +108,16 @@ def test_constants():
     [(n, None) for n in ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose2d", "sigmoid", "tanh", "relu", "leaky_relu", "selu")]
     + [("leaky_relu", 0.3), ("leaky_relu", 2)],
 )
-def test_gain_is_torchs(nonlinearity, param):
+def test_gain_is_torchs(nonlinearity: str, param: float | None) -> None:
     assert init.calculate_gain(nonlinearity, param) == torch.nn.init.calculate_gain(nonlinearity, param)
 
 
-def test_one_generator_gives_the_same_weights_in_either_dtype():
+def test_one_generator_gives_the_same_weights_in_either_dtype() -> None:
     for name in ("uniform", "normal", "xavier_uniform", "kaiming_normal", "orthogonal", "trunc_normal"):
         assert np.array_equal(draw(name, (4, 3)).astype("float32"), draw(name, (4, 3), dtype="float32")), name
 
 
-def test_nothing_to_draw():
+def test_nothing_to_draw() -> None:
     for name in ("xavier_normal", "kaiming_uniform", "orthogonal"):
         assert draw(name, (0, 3)).shape == (0, 3), name
     assert draw("kaiming_normal", (3, 0)).shape == (3, 0)
@@ -135,7 +139,7 @@ def test_nothing_to_draw():
         (lambda: init.trunc_normal((3,), std=0.0), "std positive"),
     ],
 )
-def test_bad_arguments_are_named(build, words):
+def test_bad_arguments_are_named(build: Callable[..., Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         build()
 
@@ -164,7 +168,7 @@ LAYERS = [
 
 
 @pytest.mark.parametrize(("name", "arguments"), LAYERS, ids=[name for name, _ in LAYERS])
-def test_layers_begin_with_weights_of_torchs_distribution(name, arguments):
+def test_layers_begin_with_weights_of_torchs_distribution(name: str, arguments: Any) -> None:
     """Of each parameter: the constant that torch has, or as far from 0 at most, and on the average, as torch's numbers."""
     ours = getattr(manual.nn, name)(*arguments, rng=np.random.default_rng(0)) if draws(name) else getattr(manual.nn, name)(*arguments)
     theirs = getattr(torch.nn, name)(*arguments, dtype=torch.float64)
@@ -180,5 +184,5 @@ def test_layers_begin_with_weights_of_torchs_distribution(name, arguments):
         assert stats.ks_2samp(a, b).pvalue > 1e-3, key
 
 
-def draws(name):
+def draws(name: str) -> bool:
     return "rng" in inspect.signature(getattr(manual.nn, name)).parameters

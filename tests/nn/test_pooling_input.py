@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +13,7 @@ from experiments.judge.compare import error
 from manual import nn
 
 
-def both(layer, twin, x, seed=0):
+def both(layer: Any, twin: Any, x: Any, seed: int = 0) -> tuple[Any, Any]:
     """(y, dL_dx) by hand and by torch, for a random upstream gradient."""
     t = torch.from_numpy(x.copy()).requires_grad_()
     b = twin(t)
@@ -19,7 +22,7 @@ def both(layer, twin, x, seed=0):
     return (layer(x), layer.backward(dL_dy)), (b, t.grad)
 
 
-def agree(ours, theirs):
+def agree(ours: Any, theirs: Any) -> bool:
     return all(error(a, b, nonfinite="match") < 1e-15 for a, b in zip(ours, theirs, strict=True))
 
 
@@ -28,7 +31,7 @@ def agree(ours, theirs):
     [{"kernel_size": (2, 3)}, {"kernel_size": 3, "stride": 2, "padding": 1}, {"kernel_size": (2, 3), "stride": 1, "dilation": (3, 2)}],
 )
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_max_pool_of_nan_and_infinities(arguments, value):
+def test_max_pool_of_nan_and_infinities(arguments: Any, value: float) -> None:
     """Sprinkled so densely that windows hold several; which of them gets the gradient is torch's choice."""
     rng = np.random.default_rng(4)
     x = np.where(rng.random((3, 2, 8, 9)) < 0.4, value, rng.normal(size=(3, 2, 8, 9)))
@@ -37,7 +40,7 @@ def test_max_pool_of_nan_and_infinities(arguments, value):
     assert not np.isnan(ours[1]).any()
 
 
-def test_windows_of_minus_infinity_send_their_gradient_to_the_first_entry_inside():
+def test_windows_of_minus_infinity_send_their_gradient_to_the_first_entry_inside() -> None:
     x = np.full((1, 2, 5, 6), -np.inf)
     arguments = {"kernel_size": (3, 2), "padding": 1, "stride": 2, "ceil_mode": True}
     ours, theirs = both(nn.MaxPool2d(**arguments), torch.nn.MaxPool2d(**arguments), x)
@@ -45,20 +48,20 @@ def test_windows_of_minus_infinity_send_their_gradient_to_the_first_entry_inside
     assert np.count_nonzero(ours[1]) == 2 * 3 * 4
 
 
-def test_equal_numbers_send_all_gradient_to_the_first():
+def test_equal_numbers_send_all_gradient_to_the_first() -> None:
     layer = nn.MaxPool2d((2, 3))
     layer(np.zeros((1, 1, 2, 6)))
     dL_dx = layer.backward(np.array([[[[5.0, 7.0]]]]))
     assert dL_dx.tolist() == [[[[5, 0, 0, 7, 0, 0], [0, 0, 0, 0, 0, 0]]]]
 
 
-def test_a_window_of_more_than_255_taps():
+def test_a_window_of_more_than_255_taps() -> None:
     """The winner's number no longer fits into one byte."""
     x = np.random.default_rng(5).permutation(2 * 3 * 17 * 19).reshape(2, 3, 17, 19) * 1.0
     assert agree(*both(nn.MaxPool2d((16, 18)), torch.nn.MaxPool2d((16, 18)), x))
 
 
-def test_ceil_mode_leaves_out_a_window_that_begins_behind_x():
+def test_ceil_mode_leaves_out_a_window_that_begins_behind_x() -> None:
     """Size 5 with kernel and stride (2, 4): a third row would begin at 4 (inside), a second column at 4; at size 4 it would not."""
     for size, windows in (((5, 5), (3, 2)), ((5, 4), (3, 1))):
         ours, theirs = both(
@@ -68,7 +71,7 @@ def test_ceil_mode_leaves_out_a_window_that_begins_behind_x():
         assert agree(ours, theirs)
 
 
-def test_huge_numbers_of_float32_in_average_pools():
+def test_huge_numbers_of_float32_in_average_pools() -> None:
     x = np.full((1, 2, 4, 6), 3e38, dtype=np.float32)
     for layer, twin in (
         (nn.AvgPool2d((2, 3)), torch.nn.AvgPool2d((2, 3))),
@@ -81,13 +84,13 @@ def test_huge_numbers_of_float32_in_average_pools():
         assert error(ours[1], theirs[1]) < 1e-6
 
 
-def test_adaptive_max_pool_of_nan():
+def test_adaptive_max_pool_of_nan() -> None:
     x = np.random.default_rng(6).normal(size=(2, 3, 5, 7))
     x[0, 1, 2, 3], x[1, 2, 4, 6] = np.nan, np.inf
     assert agree(*both(nn.AdaptiveMaxPool2d((2, 3)), torch.nn.AdaptiveMaxPool2d((2, 3)), x))
 
 
-def test_an_adaptive_pool_to_nothing():
+def test_an_adaptive_pool_to_nothing() -> None:
     for layer in (nn.AdaptiveAvgPool2d((0, 3)), nn.AdaptiveMaxPool2d((0, 3))):
         assert layer(np.ones((2, 4, 5, 6))).shape == (2, 4, 0, 3)
         assert layer.backward(np.ones((2, 4, 0, 3))).tolist() == np.zeros((2, 4, 5, 6)).tolist()
@@ -110,7 +113,7 @@ def test_an_adaptive_pool_to_nothing():
         (lambda: nn.AdaptiveAvgPool2d((3, None, 4)), ValueError, "output_size must be one integer or 2"),
     ],
 )
-def test_bad_arguments_are_named(build, kind, words):
+def test_bad_arguments_are_named(build: Callable[..., Any], kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=words):
         build()
 
@@ -132,7 +135,7 @@ def test_bad_arguments_are_named(build, kind, words):
         (nn.AvgPool2d(3), np.ones((2, 4, 5), int), TypeError, "AvgPool2d: x must be floating point, got int64"),
     ],
 )
-def test_bad_input_is_named(layer, x, kind, words):
+def test_bad_input_is_named(layer: Any, x: Any, kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=words):
         layer(x)
     layer.check_nothing_saved()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,14 +15,14 @@ from experiments.judge.compare import error
 from manual import nn
 
 
-def test_flatten_of_a_single_number():
+def test_flatten_of_a_single_number() -> None:
     layer = nn.Flatten(0)
     assert layer(np.array(3.0)).shape == torch.nn.Flatten(0)(torch.tensor(3.0)).shape == (1,)
     assert layer.backward(np.array([2.0])).shape == ()
 
 
 @pytest.mark.parametrize("padding", list(itertools.product((-4, -2, 1), repeat=4)))
-def test_zero_pad_cuts_where_torch_cuts(padding):
+def test_zero_pad_cuts_where_torch_cuts(padding: tuple[int, ...]) -> None:
     x = np.random.default_rng(0).normal(size=(2, 5, 6))
     try:
         expected = torch.nn.ZeroPad2d(padding)(torch.from_numpy(x))
@@ -32,21 +34,21 @@ def test_zero_pad_cuts_where_torch_cuts(padding):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_nearest_rounds_as_torch(dtype):
+def test_nearest_rounds_as_torch(dtype: Any) -> None:
     """6 to 94 entries: u · 6 / 94 is a whole number for u = 47, and rounding may push it below."""
     for n, o in ((6, 94), (2, 82), (24, 88), (7, 30), (9, 4)):
         x = np.arange(n, dtype=dtype)[None, None]
         assert error(nn.Upsample(o)(x), torch.nn.Upsample(o)(torch.from_numpy(x))) == 0
 
 
-def test_nearest_backward_is_the_transpose_of_forward_where_torchs_is_not():
+def test_nearest_backward_is_the_transpose_of_forward_where_torchs_is_not() -> None:
     """Factor 1.3 leaves 2 entries 2: forward takes the first twice, so its gradient is the sum of both."""
     layer, dL_dy = nn.Upsample(scale_factor=1.3), np.array([[[3.0, 5.0]]])
     assert layer(np.array([[[1.0, 2.0]]])).tolist() == [[[1, 1]]]
     assert layer.backward(dL_dy).tolist() == [[[8, 0]]]
 
 
-def test_nan_spreads_to_its_neighbours_only():
+def test_nan_spreads_to_its_neighbours_only() -> None:
     x = np.ones((1, 2, 5, 7))
     x[0, 1, 2, 3] = np.nan
     for arguments in (
@@ -59,21 +61,21 @@ def test_nan_spreads_to_its_neighbours_only():
         assert error(y, expected, nonfinite="match") < 1e-15
 
 
-def test_identity_takes_any_arguments_and_passes_everything():
+def test_identity_takes_any_arguments_and_passes_everything() -> None:
     x, dL_dy = np.arange(6.0).reshape(2, 3), np.ones((2, 3))
     layer = nn.Identity(54, anything=True)
     assert layer(x) is x
     assert layer.backward(dL_dy) is dL_dy
 
 
-def test_bilinear_initial_weights_are_uniform_in_torchs_bounds():
+def test_bilinear_initial_weights_are_uniform_in_torchs_bounds() -> None:
     layer, twin = nn.Bilinear(9, 20, 30, rng=np.random.default_rng(1)), torch.nn.Bilinear(9, 20, 30)
     for values in (layer.weight.data, layer.bias.data, twin.weight.detach().numpy(), twin.bias.detach().numpy()):
         assert 0.8 / 3 < np.abs(values).max() <= 1 / 3
     assert layer.weight.std() == pytest.approx(1 / 3 / math.sqrt(3), rel=0.05)
 
 
-def test_embedding_starts_normal_and_its_padding_at_zero():
+def test_embedding_starts_normal_and_its_padding_at_zero() -> None:
     layer = nn.Embedding(70, 90, padding_idx=-3, rng=np.random.default_rng(2))
     assert layer.padding_idx == torch.nn.Embedding(70, 90, padding_idx=-3).padding_idx == 67
     assert not layer.weight[67].any()
@@ -83,7 +85,7 @@ def test_embedding_starts_normal_and_its_padding_at_zero():
     assert (np.abs(others) > 2).mean() == pytest.approx(0.0455, abs=0.01)  # a Normal's tails
 
 
-def test_embedding_adds_to_the_gradient_that_is_there_and_keeps_its_argument():
+def test_embedding_adds_to_the_gradient_that_is_there_and_keeps_its_argument() -> None:
     layer = nn.Embedding(4, 3, dtype=np.float32)
     before = np.arange(12, dtype=np.float32).reshape(3, 4).T  # not contiguous
     layer.weight.grad = before
@@ -93,7 +95,7 @@ def test_embedding_adds_to_the_gradient_that_is_there_and_keeps_its_argument():
     assert layer.weight.grad.dtype == np.float32
 
 
-def test_a_frozen_embedding_gets_no_gradient():
+def test_a_frozen_embedding_gets_no_gradient() -> None:
     layer = nn.Embedding(4, 3)
     layer.weight.requires_grad = False
     layer(np.array([2]))
@@ -126,7 +128,7 @@ def test_a_frozen_embedding_gets_no_gradient():
         (lambda: nn.Embedding(4, 3, sparse=True), NotImplementedError, "sparse"),
     ],
 )
-def test_bad_arguments_are_named(build, kind, words):
+def test_bad_arguments_are_named(build: Callable[..., Any], kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=words):
         build()
 
@@ -154,7 +156,7 @@ def test_bad_arguments_are_named(build, kind, words):
         (nn.Embedding(4, 3), (np.array([0.0, 1.0]),), TypeError, "x must be an array of integers, got float64"),
     ],
 )
-def test_bad_input_is_named(layer, inputs, kind, words):
+def test_bad_input_is_named(layer: Any, inputs: tuple[Any, ...], kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=words):
         layer(*inputs)
     layer.check_nothing_saved()

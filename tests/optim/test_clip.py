@@ -1,6 +1,9 @@
 """Clipping of gradients, against torch.nn.utils."""
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +16,7 @@ from manual.nn.utils import clip_grad_norm_, clip_grad_value_
 SHAPES = (3, 5), (7,), (), (2, 3, 4)
 
 
-def pairs(dtype="float64", scale=1.0, seed=0, nonfinite=()):
+def pairs(dtype: Any = "float64", scale: float = 1.0, seed: int = 0, nonfinite: Any = ()) -> Any:
     """Parameters of both sides with the same gradients; the last has none."""
     rng = np.random.default_rng(seed)
     hand, reference = [], []
@@ -28,7 +31,7 @@ def pairs(dtype="float64", scale=1.0, seed=0, nonfinite=()):
     return hand, reference
 
 
-def worst(hand, reference, **how):
+def worst(hand: Any, reference: Any, **how: Any) -> float:
     assert [p.has_grad for p in hand] == [p.grad is not None for p in reference]
     return max(error(a.grad, b.grad, **how) for a, b in zip(hand, reference, strict=True) if b.grad is not None)
 
@@ -36,21 +39,21 @@ def worst(hand, reference, **how):
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-14), ("float32", 1e-6)])
 @pytest.mark.parametrize("norm_type", [1, 2, 2.0, 3.5, math.inf, "inf"])
 @pytest.mark.parametrize("scale", [10.0, 0.01])
-def test_clip_by_norm(norm_type, scale, dtype, tolerance):
+def test_clip_by_norm(norm_type: float, scale: float, dtype: Any, tolerance: float) -> None:
     hand, reference = pairs(dtype, scale)
     a, b = clip_grad_norm_(hand, 1.3, norm_type), torch.nn.utils.clip_grad_norm_(reference, 1.3, norm_type)
     assert error(a, b) < tolerance
     assert worst(hand, reference) < tolerance
 
 
-def test_a_short_gradient_stays_as_it_is():
+def test_a_short_gradient_stays_as_it_is() -> None:
     hand, _ = pairs(scale=0.01)
     before = [p.grad.copy() for p in hand]
     clip_grad_norm_(hand, 5.0)
     assert all(np.array_equal(p.grad, g) for p, g in zip(hand, before, strict=True))
 
 
-def test_a_clipped_gradient_is_just_below_the_limit_and_points_the_same_way():
+def test_a_clipped_gradient_is_just_below_the_limit_and_points_the_same_way() -> None:
     hand, _ = pairs(scale=10.0)
     before = np.concatenate([p.grad.ravel() for p in hand])
     total = clip_grad_norm_(hand, 2.0)
@@ -61,7 +64,7 @@ def test_a_clipped_gradient_is_just_below_the_limit_and_points_the_same_way():
 
 
 @pytest.mark.parametrize("nonfinite", [(np.nan,), (np.inf,), (-np.inf, np.nan)])
-def test_nan_and_infinity_do_as_in_torch(nonfinite):
+def test_nan_and_infinity_do_as_in_torch(nonfinite: Any) -> None:
     with np.errstate(invalid="ignore"):
         hand, reference = pairs(nonfinite=nonfinite)
         clip_grad_norm_(hand, 1.3)
@@ -79,7 +82,7 @@ def test_nan_and_infinity_do_as_in_torch(nonfinite):
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_clip_by_value(dtype):
+def test_clip_by_value(dtype: Any) -> None:
     hand, reference = pairs(dtype, 3.0)
     assert clip_grad_value_(hand, 1.3) is None
     torch.nn.utils.clip_grad_value_(reference, 1.3)
@@ -87,7 +90,7 @@ def test_clip_by_value(dtype):
     assert abs(hand[0].grad).max() == np.asarray(1.3, dtype)
 
 
-def test_one_parameter_a_generator_and_none():
+def test_one_parameter_a_generator_and_none() -> None:
     hand, reference = pairs(scale=10.0)
     clip_grad_norm_(hand[0], 1.3)
     torch.nn.utils.clip_grad_norm_(reference[0], 1.3)
@@ -100,7 +103,7 @@ def test_one_parameter_a_generator_and_none():
     assert not hand[-1].has_grad
 
 
-def test_an_empty_parameter_counts_nothing():
+def test_an_empty_parameter_counts_nothing() -> None:
     hand, _ = pairs(scale=10.0)
     empty = Parameter(np.zeros((0, 4)))
     empty.grad = np.zeros((0, 4))
@@ -109,7 +112,7 @@ def test_an_empty_parameter_counts_nothing():
         assert clip_grad_norm_([empty, *hand], 1e9, norm_type) == alone
 
 
-def test_foreach_is_refused():
+def test_foreach_is_refused() -> None:
     hand, _ = pairs()
     with pytest.raises(NotImplementedError, match="clip_grad_norm_: foreach must be None or False, got True"):
         clip_grad_norm_(hand, 1.0, foreach=True)

@@ -1,33 +1,37 @@
 """The schedules: lr equal to torch's to the last bit (the cases), closed forms, and what bad input gets."""
 
+from __future__ import annotations
+
 import inspect
 import json
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 import manual.optim
-from experiments.cases.optim.optimizer import SCHEDULE_CASES, Scheduled, judge_schedule
+from experiments.cases.optim.optimizer import SCHEDULE_CASES, ScheduleCase, Scheduled, judge_schedule
 from manual.module import Parameter
 from manual.optim import SGD, Adagrad, lr_scheduler
 
 NAMES = [name for name, value in vars(lr_scheduler).items() if inspect.isclass(value) and value is not lr_scheduler.LRScheduler]
 
 
-def optimizer(lr=0.1, groups=1, cls=SGD):
+def optimizer(lr: float = 0.1, groups: int = 1, cls: type = SGD) -> Any:
     return cls([{"params": [Parameter(np.ones(3))]} for _ in range(groups)], lr=lr)
 
 
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("case", SCHEDULE_CASES, ids=str)
-def test_lr_momentum_and_state_are_torchs_to_the_last_bit(case, seed):
+def test_lr_momentum_and_state_are_torchs_to_the_last_bit(case: ScheduleCase, seed: int) -> None:
     assert set(judge_schedule(case, seed).values()) == {0.0}
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_constructor_is_torchs_and_a_case_judges_it(name):
+def test_constructor_is_torchs_and_a_case_judges_it(name: str) -> None:
     hand, reference = (inspect.signature(getattr(side, name)) for side in (lr_scheduler, torch.optim.lr_scheduler))
     assert [(p.name, p.kind, p.default) for p in hand.parameters.values()] == [
         (p.name, p.kind, p.default) for p in reference.parameters.values()
@@ -36,7 +40,7 @@ def test_constructor_is_torchs_and_a_case_judges_it(name):
 
 
 @pytest.mark.parametrize("case", [c for c in SCHEDULE_CASES if c.closed], ids=str)
-def test_recursion_and_closed_form_agree(case):
+def test_recursion_and_closed_form_agree(case: ScheduleCase) -> None:
     o = optimizer(groups=2)
     schedule = case.build(lr_scheduler, o)
     for t in range(40):
@@ -48,17 +52,17 @@ def test_recursion_and_closed_form_agree(case):
 
 @pytest.mark.filterwarnings("ignore:lr_scheduler.step")  # a nested SequentialLR makes two initial steps, in torch too
 @pytest.mark.parametrize("case", [c for c in SCHEDULE_CASES if "lambda" not in c.label], ids=str)
-def test_state_is_plain(case):
+def test_state_is_plain(case: ScheduleCase) -> None:
     state = Scheduled(manual.optim, case).schedule.state_dict()
     assert isinstance(json.dumps(state), str)
 
 
-def test_a_callable_object_keeps_its_state():
+def test_a_callable_object_keeps_its_state() -> None:
     class Decay:
-        def __init__(self, rate):
+        def __init__(self, rate: float) -> None:
             self.rate = rate
 
-        def __call__(self, t):
+        def __call__(self, t: int) -> float:
             return self.rate**t
 
     saved = lr_scheduler.LambdaLR(optimizer(), Decay(0.5)).state_dict()
@@ -67,14 +71,14 @@ def test_a_callable_object_keeps_its_state():
     assert other.rate == 0.5
 
 
-def test_lr_is_pythons_number():
+def test_lr_is_pythons_number() -> None:
     o = optimizer()
     lr_scheduler.LambdaLR(o, lambda t: np.float64(0.5))
     assert type(o.param_groups[0]["lr"]) is float
 
 
-def test_stepping_before_the_optimizer_warns_as_torch_does():
-    def count(schedule, o):
+def test_stepping_before_the_optimizer_warns_as_torch_does() -> None:
+    def count(schedule: Any, o: Any) -> int:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             schedule.step()
@@ -95,7 +99,7 @@ def test_stepping_before_the_optimizer_warns_as_torch_does():
         schedule.step()
 
 
-def test_plateau_takes_a_new_group_and_nan():
+def test_plateau_takes_a_new_group_and_nan() -> None:
     o = optimizer()
     schedule = lr_scheduler.ReduceLROnPlateau(o, patience=0, factor=0.5)
     o.add_param_group({"params": [Parameter(np.ones(2))], "lr": 0.4})
@@ -143,12 +147,12 @@ S = lr_scheduler
         (lambda o: S.ReduceLROnPlateau(o, min_lr=[0.1, 0.2]), "min_lr must have one entry per group, 1, got 2"),
     ],
 )
-def test_bad_arguments_are_named(build, words):
+def test_bad_arguments_are_named(build: Callable[..., Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         build(optimizer())
 
 
-def test_too_many_steps_and_wrong_kinds_are_named():
+def test_too_many_steps_and_wrong_kinds_are_named() -> None:
     o = optimizer()
     o.step()
     schedule = lr_scheduler.OneCycleLR(o, 0.1, total_steps=4)
@@ -174,8 +178,8 @@ def test_too_many_steps_and_wrong_kinds_are_named():
 
 
 @pytest.mark.parametrize("kind", [list, tuple])
-def test_a_value_for_each_group_comes_in_a_list_or_a_tuple_and_one_value_is_for_all(kind):
-    def schedule(peaks):
+def test_a_value_for_each_group_comes_in_a_list_or_a_tuple_and_one_value_is_for_all(kind: Callable[..., Any]) -> None:
+    def schedule(peaks: Any) -> Any:
         optimizer = SGD([{"params": [Parameter(np.ones(1))]}, {"params": [Parameter(np.ones(1))]}], lr=0.1, momentum=0.9)
         made = lr_scheduler.OneCycleLR(optimizer, max_lr=peaks, total_steps=10)
         return [group["max_lr"] for group in made.optimizer.param_groups]

@@ -1,7 +1,11 @@
 """The optimizers: equal to torch's at every step (the cases), state exchanged with torch, and what bad input gets."""
 
+from __future__ import annotations
+
 import inspect
 import io
+from collections.abc import Callable
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -20,12 +24,12 @@ NAMES = [name for name, value in vars(manual.optim).items() if inspect.isclass(v
 BY_NAME = {case.name: case for case in OPTIMIZER_CASES}
 
 
-def parameters(dtype="float64", shapes=((3, 5), (7,), (4, 3, 2))):
+def parameters(dtype: Any = "float64", shapes: tuple[tuple[int, ...], ...] = ((3, 5), (7,), (4, 3, 2))) -> list[Parameter]:
     rng = np.random.default_rng(0)
     return [Parameter(rng.normal(size=shape).astype(dtype)) for shape in shapes]
 
 
-def feed(params, seed=1):
+def feed(params: list[Parameter], seed: int = 1) -> None:
     rng = np.random.default_rng(seed)
     for p in params:
         g = rng.normal(size=tuple(p.shape))
@@ -34,23 +38,23 @@ def feed(params, seed=1):
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("case", "dtype"), [(c, d) for c in OPTIMIZER_CASES for d in c.dtypes], ids=str)
-def test_parameters_and_state_equal_torchs_at_every_step(case, dtype, seed):
+def test_parameters_and_state_equal_torchs_at_every_step(case: Any, dtype: Any, seed: int) -> None:
     assert not failures(judge_optimizer(case, seed, dtype), ONE_STEP[dtype])
 
 
 @pytest.mark.parametrize("case", [c for c in OPTIMIZER_CASES if not c.closure], ids=str)
-def test_nan_and_infinity_go_where_torchs_go(case):
+def test_nan_and_infinity_go_where_torchs_go(case: Any) -> None:
     assert not failures(judge_nonfinite(case, 0), ONE_STEP["float64"])
 
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("judge", [judge_line_search, judge_stopping])
-def test_lbfgs_searches_and_stops_where_torchs_does(judge, seed):
+def test_lbfgs_searches_and_stops_where_torchs_does(judge: Callable[[int], dict[str, float]], seed: int) -> None:
     assert not failures(judge(seed), ONE_STEP["float64"])
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_constructor_is_torchs_and_a_case_judges_it(name):
+def test_constructor_is_torchs_and_a_case_judges_it(name: str) -> None:
     hand, reference = inspect.signature(getattr(manual.optim, name)), inspect.signature(getattr(torch.optim, name))
     assert [(p.name, p.kind, p.default) for p in hand.parameters.values()] == [
         (p.name, p.kind, p.default) for p in reference.parameters.values()
@@ -59,7 +63,7 @@ def test_constructor_is_torchs_and_a_case_judges_it(name):
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n not in ("LBFGS", "Muon")])
-def test_a_checkpoint_of_torch_is_continued_by_hand_and_the_other_way_round(name):
+def test_a_checkpoint_of_torch_is_continued_by_hand_and_the_other_way_round(name: str) -> None:
     hand_p = parameters()
     torch_p = [torch.nn.Parameter(torch.from_numpy(p.data.copy())) for p in hand_p]
     reference = getattr(torch.optim, name)(torch_p, lr=0.05)
@@ -89,7 +93,7 @@ def test_a_checkpoint_of_torch_is_continued_by_hand_and_the_other_way_round(name
     assert max(error(a.data, b) for a, b in zip(hand_p, torch_p, strict=True)) < 1e-13
 
 
-def test_muon_as_it_is_agrees_with_torchs_to_bfloat16():
+def test_muon_as_it_is_agrees_with_torchs_to_bfloat16() -> None:
     for seed in range(3):
         assert not failures(judge_bfloat16(seed), 0)
     shape = (48, 80)  # sums so long that rounding may fall to the other side
@@ -102,8 +106,8 @@ def test_muon_as_it_is_agrees_with_torchs_to_bfloat16():
     assert np.linalg.svd(p - a.data, compute_uv=False) == pytest.approx(1, abs=0.35)  # about orthogonal
 
 
-def test_large_parameters_are_updated_in_blocks_with_the_same_result():
-    def run(block):
+def test_large_parameters_are_updated_in_blocks_with_the_same_result() -> None:
+    def run(block: int) -> Any:
         p = Parameter(np.random.default_rng(0).normal(size=(300, 251)))
         optimizer = manual.optim.AdamW([p], lr=0.1, amsgrad=True)
         with mock.patch.object(manual.optim.optimizer, "BLOCK", block):
@@ -120,7 +124,7 @@ def test_large_parameters_are_updated_in_blocks_with_the_same_result():
 # ---- what step does, and leaves alone --------------------------------------------------------------
 
 
-def test_step_changes_the_array_itself():
+def test_step_changes_the_array_itself() -> None:
     (p,) = parameters(shapes=((3, 5),))
     array, before = p.data, p.data.copy()
     optimizer = manual.optim.SGD([p], lr=0.1)
@@ -130,7 +134,7 @@ def test_step_changes_the_array_itself():
     assert np.array_equal(array, before - 0.1 * p.grad)
 
 
-def test_a_parameter_without_gradient_is_skipped_even_by_decay():
+def test_a_parameter_without_gradient_is_skipped_even_by_decay() -> None:
     a, b, fixed = parameters()
     fixed.requires_grad = False
     before = b.data.copy(), fixed.data.copy()
@@ -142,7 +146,7 @@ def test_a_parameter_without_gradient_is_skipped_even_by_decay():
     assert list(optimizer.state) == [0]
 
 
-def test_zero_grad_forgets_or_clears():
+def test_zero_grad_forgets_or_clears() -> None:
     a, b, _ = params = parameters()
     optimizer = manual.optim.SGD(params)
     feed([a, b])
@@ -153,7 +157,7 @@ def test_zero_grad_forgets_or_clears():
     assert not any(p.has_grad for p in params)
 
 
-def test_numpy_numbers_do_not_turn_float32_into_float64():
+def test_numpy_numbers_do_not_turn_float32_into_float64() -> None:
     for name in NAMES:
         params = parameters("float32", ((3, 5), (4, 2)))
         optimizer = getattr(manual.optim, name)(params, lr=np.float64(0.1))
@@ -170,7 +174,7 @@ def test_numpy_numbers_do_not_turn_float32_into_float64():
         assert {p.dtype for p in params} == {np.dtype("float32")}, name
 
 
-def test_state_is_copied_out_and_in():
+def test_state_is_copied_out_and_in() -> None:
     params = parameters()
     optimizer = manual.optim.Adam(params)
     feed(params)
@@ -186,7 +190,7 @@ def test_state_is_copied_out_and_in():
     assert float(saved["state"][0]["step"]) == 1
 
 
-def test_adam_saved_is_adamw_when_adamw_loads_it():
+def test_adam_saved_is_adamw_when_adamw_loads_it() -> None:
     params = parameters()
     adamw = manual.optim.AdamW(params)
     adamw.load_state_dict(manual.optim.Adam(params, weight_decay=0.3).state_dict())
@@ -194,7 +198,7 @@ def test_adam_saved_is_adamw_when_adamw_loads_it():
     assert adamw.param_groups[0]["weight_decay"] == 0.3
 
 
-def test_groups_names_and_options():
+def test_groups_names_and_options() -> None:
     a, b, c = parameters()
     optimizer = manual.optim.SGD([{"params": a}, {"params": iter([b]), "lr": 0.5}], lr=0.1)
     optimizer.add_param_group({"params": [c], "momentum": 0.9})
@@ -205,7 +209,7 @@ def test_groups_names_and_options():
     assert named.state_dict()["param_groups"][0]["param_names"] == ["first", "second"]
 
 
-def test_a_state_dict_of_an_older_torch_is_understood():
+def test_a_state_dict_of_an_older_torch_is_understood() -> None:
     params = parameters()
     optimizer = manual.optim.Adam(params)
     feed(params)
@@ -220,12 +224,12 @@ def test_a_state_dict_of_an_older_torch_is_understood():
     assert optimizer.param_groups[0]["maximize"] is False
 
 
-def test_lbfgs_finds_the_minimum_of_rosenbrocks_valley():
+def test_lbfgs_finds_the_minimum_of_rosenbrocks_valley() -> None:
     for search in (None, "strong_wolfe"):
         p = Parameter([-1.2, 1.0])
         optimizer = manual.optim.LBFGS([p], lr=1 if search else 0.05, max_iter=100, max_eval=400, line_search_fn=search)
 
-        def closure(p=p):
+        def closure(p: Parameter = p) -> Any:
             x, y = p.data
             p.grad = np.array([-400 * x * (y - x * x) - 2 * (1 - x), 200 * (y - x * x)])
             return 100 * (y - x * x) ** 2 + (1 - x) ** 2
@@ -271,7 +275,7 @@ def test_lbfgs_finds_the_minimum_of_rosenbrocks_valley():
         ("Muon", {"ns_coefficients": (1.0, 2.0)}, "ns_coefficients must be three numbers"),
     ],
 )
-def test_options_out_of_range_are_named(name, options, words):
+def test_options_out_of_range_are_named(name: str, options: dict[str, Any], words: str) -> None:
     params = parameters(shapes=((3, 5),))
     with pytest.raises(ValueError, match=words):
         getattr(manual.optim, name)(params, **options)
@@ -281,12 +285,12 @@ def test_options_out_of_range_are_named(name, options, words):
 
 
 @pytest.mark.parametrize("flag", ["foreach", "fused", "capturable", "differentiable"])
-def test_what_only_torch_can_do_is_refused(flag):
+def test_what_only_torch_can_do_is_refused(flag: str) -> None:
     with pytest.raises(NotImplementedError, match=f"Adam: {flag} must be None or False, got True"):
         manual.optim.Adam(parameters(), **{flag: True})
 
 
-def test_bad_parameters_are_named():
+def test_bad_parameters_are_named() -> None:
     a, b, _ = parameters()
     SGD = manual.optim.SGD
     with pytest.raises(ValueError, match="at least one Parameter, got none"):
@@ -313,7 +317,7 @@ def test_bad_parameters_are_named():
         manual.optim.LBFGS([a]).step()
 
 
-def adam_state(change):
+def adam_state(change: Callable[..., Any]) -> Any:
     """An Adam that has made a step, and its state with something wrong in it."""
     params = parameters()
     optimizer = manual.optim.Adam(params)
@@ -336,7 +340,7 @@ def adam_state(change):
         (lambda s: s["param_groups"][0].pop("betas"), r"param_groups\[0\] of the state_dict lacks betas: saved by another optimizer"),
     ],
 )
-def test_a_state_that_does_not_fit_is_named_and_nothing_is_loaded(change, words):
+def test_a_state_that_does_not_fit_is_named_and_nothing_is_loaded(change: Callable[..., Any], words: str) -> None:
     optimizer, state = adam_state(change)
     before = optimizer.state_dict()
     with pytest.raises(ValueError, match=words):
@@ -346,13 +350,13 @@ def test_a_state_that_does_not_fit_is_named_and_nothing_is_loaded(change, words)
     assert all(np.array_equal(after["state"][i][k], v) for i, s in before["state"].items() for k, v in s.items())
 
 
-def test_tensors_in_a_state_are_refused():
+def test_tensors_in_a_state_are_refused() -> None:
     optimizer, state = adam_state(lambda s: s["state"][0].update(exp_avg=torch.zeros(3, 5)))
     with pytest.raises(TypeError, match="exp_avg in a state_dict must be an array or a number, got Tensor"):
         optimizer.load_state_dict(state)
 
 
-def test_lbfgs_refuses_a_state_of_other_size():
+def test_lbfgs_refuses_a_state_of_other_size() -> None:
     optimizer = manual.optim.LBFGS(parameters())
     state = optimizer.state_dict()
     state["state"] = {0: {"d": np.zeros(5), "n_iter": 1}}
