@@ -8,6 +8,7 @@ import importlib
 import inspect
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -217,6 +218,29 @@ def test_nobody_writes_a_central_difference_of_their_own() -> None:
     looked_at = [p for package in ("tests", "experiments") for p in files(package)]
     found = {p.relative_to(ROOT).as_posix(): lines for p in looked_at if (lines := quotients(ast.parse(p.read_text(encoding="utf-8"))))}
     assert set(found) == {"experiments/judge/differences.py"}
+
+
+# ---- the tools look at everything alike ------------------------------------------------------------
+
+
+TOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+
+
+def test_every_error_that_mypy_knows_is_on_for_every_file_of_ours() -> None:
+    """What types cannot say, a line says: with the code of its error, or mypy complains."""
+    mypy = TOOLS["mypy"]
+    assert set(mypy["packages"]) == {"manual", "torch_impl", "experiments"}
+    assert {key: value for key, value in mypy.items() if value is False or key in ("disable_error_code", "exclude", "ignore_errors")} == {}
+    assert mypy["enable_error_code"] == ["ignore-without-code"]
+    for override in mypy["overrides"]:
+        assert set(override) == {"module", "ignore_missing_imports"}  # of packages that come without types
+        assert [m for m in override["module"] if m.partition(".")[0] in {"*", "tests", *mypy["packages"]}] == []
+
+
+def test_no_tool_is_told_of_a_chapter_or_a_concept() -> None:
+    """Adding one changes no table: tools find them by pattern."""
+    known = {*curriculum.CHAPTERS, *(e.name for e in ENTRIES)}
+    assert set(re.findall(r"\w+", str(TOOLS))) & known == set()
 
 
 # ---- one file of one name in every tree ------------------------------------------------------------------
