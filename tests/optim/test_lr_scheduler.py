@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
+import experiments.cases.optim.lr_scheduler  # noqa: F401  registers its cases
 import manual.optim
-from experiments.cases.optim.optimizer import SCHEDULE_CASES, ScheduleCase, Scheduled, judge_schedule
+from experiments.judge.schedule_case import SCHEDULE_CASES, ScheduleCase, Scheduled, judge_schedule
 from manual.module import Parameter
 from manual.optim import SGD, Adagrad, lr_scheduler
 

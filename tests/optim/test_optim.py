@@ -14,10 +14,11 @@ import torch
 
 import manual.optim
 from experiments.cases.optim.lbfgs import judge_line_search, judge_stopping
-from experiments.cases.optim.optimizer import OPTIMIZER_CASES, judge_bfloat16, judge_nonfinite, judge_optimizer
+from experiments.cases.optim.optimizer import judge_bfloat16
 from experiments.judge.case import failures
 from experiments.judge.compare import ONE_STEP, error
 from experiments.judge.convert import to_numpy, to_torch
+from experiments.judge.optimizer_case import OPTIMIZER_CASES, judge_nonfinite, judge_optimizer
 from manual.module import Parameter
 
 NAMES = [name for name, value in vars(manual.optim).items() if inspect.isclass(value) and value is not manual.optim.Optimizer]

@@ -13,9 +13,9 @@ import torch
 from torch.optim.lbfgs import _strong_wolfe
 
 import manual.optim
-from experiments.cases.optim.optimizer import start_equal, state_errors
 from experiments.judge.compare import error
 from experiments.judge.convert import to_numpy, to_torch
+from experiments.judge.optimizer_case import start_equal, state_errors
 from experiments.judge.registry import judged_by
 from manual.module import Parameter
 from manual.optim.lbfgs import Point, strong_wolfe
