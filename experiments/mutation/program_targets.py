@@ -17,7 +17,7 @@ UNCHANGED = (
     "experiments/cases/",
     "experiments/mutation/",
     "experiments/source/",
-    "experiments/commands/bench.py",
+    "experiments/commands/bench",
     "experiments/drawing/figure.py",
 )
 """What is not mutated: the tables of cases, this engine, the benchmark, and the look of figures."""
