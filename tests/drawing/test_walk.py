@@ -46,10 +46,11 @@ def descent(W: np.ndarray, b: np.ndarray, lr: float, steps: int, halved: bool, a
 
 @pytest.mark.parametrize("halved", [False, True])
 def test_each_path_is_that_sides_own_from_the_common_start(halved: bool) -> None:
-    ours, theirs = with_lr(0.05, 0.02, halved).build(1)
-    theirs.load_state_dict({**theirs.state_dict(), "W": torch.ones(10, 1)})  # it starts from the parameters of the other side
+    twin = with_lr(0.05, 0.02, halved)
+    ours, theirs = twin.build(1)
+    torch.nn.init.ones_(theirs.linear.weight)  # it starts from the parameters of the other side
     start = ours.state_dict()
-    found = walk(ours, theirs, batch(), 4)
+    found = walk(ours, theirs, batch(), 4, twin.names)
     for path, lr in zip(found, (0.05, 0.02), strict=True):
         assert list(path) == ["W", "b"]
         assert path["W"].shape == (5, 10, 1)
@@ -58,9 +59,10 @@ def test_each_path_is_that_sides_own_from_the_common_start(halved: bool) -> None
 
 
 def test_gradients_are_computed_whatever_the_caller_has_switched_off() -> None:
-    ours, theirs = with_lr(0.05, 0.05).build(1)
+    twin = with_lr(0.05, 0.05)
+    ours, theirs = twin.build(1)
     with torch.no_grad():
-        by_hand, in_torch = walk(ours, theirs, batch(), 3)
+        by_hand, in_torch = walk(ours, theirs, batch(), 3, twin.names)
     assert np.abs(in_torch["W"][-1] - in_torch["W"][0]).max() > 1e-3
     assert in_torch["W"] == pytest.approx(by_hand["W"], rel=1e-12)
 

@@ -187,7 +187,7 @@ def test_a_gradient_is_measured_among_the_largest_that_came_before_it(
     hand, theirs = (Side({"loss": np.asarray(1.0)}, gradients) for gradients in sides)
     monkeypatch.setattr(looking, "by_hand", lambda *_: hand)
     monkeypatch.setattr(looking, "by_autograd", lambda *_: theirs)
-    rows = {r.name: r.error for r in look(None, SimpleNamespace(device="cpu"), ())}
+    rows = {r.name: r.error for r in look(SimpleNamespace(naming=None), None, SimpleNamespace(device="cpu"), ())}
     assert rows == {"loss": 0.0, "gradient of W": 0.0, "gradient of b": pytest.approx(small)}
 
 
