@@ -59,8 +59,3 @@ TERMS = (
     Term("softmax", "softmax", "softmax(z, axis=1)", "e to each score, divided by their sum: probabilities", "digits_mlp", "[Ss]oftmax"),
 )
 """In the order in which they are met."""
-
-
-def introduced_by(concept: str) -> tuple[Term, ...]:
-    """The terms that a concept introduces."""
-    return tuple(t for t in TERMS if t.concept == concept)

@@ -147,7 +147,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Measure and print. Returns 0, or 2 for an unknown name."""
-
     works = list(FORMS) if options.plain else list(WORKS)
     known = works if options.plain else [*works, "lockstep"]
     for name in options.names:
