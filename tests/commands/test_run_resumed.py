@@ -14,8 +14,7 @@ import torch
 
 import experiments
 from experiments.__main__ import AGREE, INTERRUPTED, main
-from experiments.commands import board
-from experiments.commands import run as cli
+from experiments.commands import board, run_options
 from experiments.pair import Twin
 from tests.helpers import configured, finished, python, same, scalars, scheduled, undrawn
 
@@ -52,12 +51,12 @@ def ctrl_c(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """Press Ctrl-C while this step is being taken."""
 
-    class Pressed(cli.StopCleanly):
+    class Pressed(run_options.StopCleanly):
         def on_train_batch_start(self, trainer: Any, *args: Any) -> None:
             if trainer.global_step + 1 == step and not self.asked:
                 signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(cli, "StopCleanly", Pressed)
+    monkeypatch.setattr(run_options, "StopCleanly", Pressed)
 
 
 def start(twin: Twin, root: Path, options: tuple[str, ...]) -> int:
@@ -130,28 +129,28 @@ def test_what_a_run_had_logged_when_it_was_interrupted_is_there(tmp_path: Path, 
 
 
 def test_a_second_ctrl_c_stops_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Impatient(cli.StopCleanly):
+    class Impatient(run_options.StopCleanly):
         def on_train_batch_start(self, trainer: Any, *args: Any) -> None:
             if trainer.global_step == 3:
                 signal.raise_signal(signal.SIGINT)
                 signal.raise_signal(signal.SIGINT)
                 raise AssertionError("goes on")
 
-    monkeypatch.setattr(cli, "StopCleanly", Impatient)
+    monkeypatch.setattr(run_options, "StopCleanly", Impatient)
     assert start(CNN, tmp_path, ("--model.channels", "3")) == INTERRUPTED
 
 
 def test_steps_that_were_taken_after_the_checkpoint_are_shown_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that ended without saving goes on from the end of its last epoch: what it had logged since is taken back on all sides."""
 
-    class Impatient(cli.StopCleanly):
+    class Impatient(run_options.StopCleanly):
         def on_train_batch_start(self, trainer: Any, *args: Any) -> None:
             if trainer.global_step == 8:
                 signal.raise_signal(signal.SIGINT)
                 signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patched:
-        patched.setattr(cli, "StopCleanly", Impatient)
+        patched.setattr(run_options, "StopCleanly", Impatient)
         assert start(CNN, tmp_path, ("--model.channels", "3")) == INTERRUPTED
     folder = tmp_path / "digits_cnn" / "version_0"
     assert [step for step, _ in scalars(folder / "torch")["loss/train"]] == list(range(8))

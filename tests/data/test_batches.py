@@ -16,7 +16,7 @@ import torch
 import experiments
 import manual.optim
 from experiments.__main__ import AGREE, BAD_INPUT, INTERRUPTED, main
-from experiments.commands import run as cli
+from experiments.commands import run_options
 from experiments.commands.check import check_one
 from experiments.commands.vary import ignored_by_the_data
 from experiments.data.arrays import ArrayData, Batch, Split
@@ -287,13 +287,13 @@ def test_a_run_goes_on_to_the_last_bit(twin: Twin, tmp_path: Path, monkeypatch: 
     more = () if twin is GRAPH else ("--data.width", "5")
     assert begin(twin, tmp_path / "whole", *more) == AGREE
 
-    class Pressed(cli.StopCleanly):
+    class Pressed(run_options.StopCleanly):
         def on_train_batch_start(self, trainer: Any, *args: Any) -> None:
             if trainer.global_step == (2 if twin is GRAPH else 4):
                 signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patched:
-        patched.setattr(cli, "StopCleanly", Pressed)
+        patched.setattr(run_options, "StopCleanly", Pressed)
         assert begin(twin, tmp_path / "parts", *more) == INTERRUPTED
     checkpoint = tmp_path / "parts" / twin.name / "version_0" / "checkpoints" / "last.ckpt"
     assert main(["run", twin.name, "--ckpt_path", str(checkpoint)]) == AGREE

@@ -20,7 +20,7 @@ import torch
 import experiments
 import experiments.data.rollout
 from experiments.__main__ import AGREE, INTERRUPTED, main
-from experiments.commands import run as cli
+from experiments.commands import run_options
 from experiments.commands.check import check_one
 from experiments.data.rollout import Rollout
 from experiments.judge.compare import CEILING, Judge, Step
@@ -388,13 +388,13 @@ def test_a_run_goes_on_to_the_last_bit(way: str, at: int, tmp_path: Path, monkey
     options = [part for key, value in sizes.items() for part in (f"--data.{key}", str(value))]
     assert begin(tmp_path / "whole", *options) == AGREE
 
-    class Pressed(cli.StopCleanly):
+    class Pressed(run_options.StopCleanly):
         def on_train_batch_start(self, trainer: Any, *args: Any) -> None:
             if trainer.global_step + 1 == at and not self.asked:
                 signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patched:
-        patched.setattr(cli, "StopCleanly", Pressed)
+        patched.setattr(run_options, "StopCleanly", Pressed)
         assert begin(tmp_path / "parts", *options) == INTERRUPTED
     assert f"Interrupted after {at} steps" in capsys.readouterr().out
     a, b = (tmp_path / root / WALK.name / "version_0" for root in ("whole", "parts"))
