@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader
 
-from experiments.data.loaders import BatchLoader, ResumableLoader
+from experiments.data.loaders import BatchLoader, ResumableLoader, Rows
 from manual.concept import Batch
 
 
@@ -114,8 +114,8 @@ class ArrayData(pl.LightningDataModule):
         tensors = [torch.from_numpy(np.ascontiguousarray(a)) for a in arrays]
         return tuple(t.to(dtype) if t.is_floating_point() else t for t in tensors)
 
-    def _dataset(self, arrays: Batch) -> TensorDataset:
-        return TensorDataset(*self._tensors(arrays))
+    def _dataset(self, arrays: Batch) -> Rows:
+        return Rows(*self._tensors(arrays))
 
     def _batches_of_tensors(self, epoch: int) -> list[tuple[torch.Tensor, ...]]:
         return [self._tensors(batch) for batch in self.batches(epoch) or ()]
@@ -151,7 +151,7 @@ class ArrayData(pl.LightningDataModule):
             tensors: Any = [self._tensors(batch) for batch in batches]
             return DataLoader(tensors, batch_size=None, collate_fn=tuple) if tensors else []
         dataset = self._dataset(self.split.val)
-        return DataLoader(dataset, batch_size=self.val_batch_size)
+        return DataLoader(dataset, batch_size=self.val_batch_size, collate_fn=list)
 
 
 def two_parts(arrays: Batch, batch_size: int) -> list[Batch]:

@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from torch.utils.data import DataLoader, DistributedSampler
+import torch
+from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
+
+
+class Rows(TensorDataset):
+    """Tensors of the same length whose rows are taken a batch at a time: one by one, they would cost more than a step of training."""
+
+    def __getitems__(self, rows: list[int]) -> list[torch.Tensor]:
+        """These rows of every tensor; a DataLoader asks for a batch by this name."""
+        return [tensor[rows] for tensor in self.tensors]
 
 
 class ShuffledOrder(DistributedSampler):
@@ -36,13 +45,14 @@ class ShuffledOrder(DistributedSampler):
         rng = np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, 0, self.epoch]))
         order, together = rng.permutation(self.n), self.batch_size * self.num_replicas
         batches = (order[i : i + together] for i in range(0, self.n, together))
-        return [row for batch in batches for row in np.resize(batch, max(len(batch), self.num_replicas))[self.rank :: self.num_replicas]]
+        ours = [np.resize(batch, max(len(batch), self.num_replicas))[self.rank :: self.num_replicas] for batch in batches]
+        return list(np.concatenate(ours).tolist())
 
     def __len__(self) -> int:
         return len(self.rows())
 
     def __iter__(self) -> Iterator[int]:
-        return map(int, self.rows()[self.start :])
+        return iter(self.rows()[self.start :])
 
 
 class Resumable:
@@ -74,9 +84,9 @@ class Resumable:
 class ResumableLoader(Resumable, DataLoader):
     """A shuffling DataLoader that knows its place, and which of several processes it serves."""
 
-    def __init__(self, dataset: Any, batch_size: int, seed: int, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(self, dataset: Rows, batch_size: int, seed: int, rank: int = 0, world_size: int = 1) -> None:
         self.order = ShuffledOrder(len(dataset), seed, batch_size, rank, world_size)
-        super().__init__(dataset, batch_size=batch_size, sampler=self.order)
+        super().__init__(dataset, batch_size=batch_size, sampler=self.order, collate_fn=list)
 
     def __len__(self) -> int:
         return DataLoader.__len__(self)

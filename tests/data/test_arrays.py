@@ -11,16 +11,15 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from torch.utils.data import TensorDataset
 
 from experiments.data.arrays import ArrayData, InputError, Split, split_at_random, standardise
 from experiments.data.digits import DigitImages, Digits
-from experiments.data.loaders import ResumableLoader, ShuffledOrder
+from experiments.data.loaders import ResumableLoader, Rows, ShuffledOrder
 from tests.helpers import SILENT
 
 
 def loader(n: int = 13, batch_size: int = 4, seed: int = 0) -> ResumableLoader:
-    return ResumableLoader(TensorDataset(torch.arange(n)), batch_size, seed)
+    return ResumableLoader(Rows(torch.arange(n)), batch_size, seed)
 
 
 def epoch(batches: ResumableLoader) -> list[list[int]]:
@@ -156,7 +155,7 @@ def test_both_parts_come_in_batches_in_their_dtypes_and_the_held_out_one_in_orde
     data.setup()
     train, val = rows(data.train_dataloader()), rows(data.val_dataloader())
     assert [len(batch) for batch in train] == [4, 4, 3]
-    assert train == [batch.tolist() for _, batch in ResumableLoader(TensorDataset(*[torch.arange(11)] * 2), 4, 3)]
+    assert train == [batch.tolist() for _, batch in ResumableLoader(Rows(*[torch.arange(11)] * 2), 4, 3)]
     assert [row for batch in val for row in batch] == list(range(11, 18))
     assert data.loaded == 1
     x, c = next(iter(data.train_dataloader()))
