@@ -6,6 +6,7 @@ import textwrap
 from typing import Any
 
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -35,7 +36,7 @@ def figure(
     """A figure of rows x columns panels, which come as an array of that shape.
 
     Args:
-        caption: what is to be seen. It stands beside the figure as text, or below it (`with_caption`).
+        caption: what is to be seen. It stands beside the figure as text, or below it (`above_its_caption`).
         rows: of panels.
         columns: of panels.
         size: of one panel, in inches.
@@ -46,16 +47,42 @@ def figure(
     return fig, fig.subplots(rows, columns, squeeze=False, **subplots)
 
 
-def with_caption(fig: Captioned) -> Captioned:
-    """The same figure, grown by its caption, which is drawn below it: for where a picture stands alone, as in TensorBoard."""
-    width, height = fig.get_size_inches()
-    lines = textwrap.wrap(fig.caption, int(width * 14))
-    taller = height + 0.19 * len(lines) + 0.2
-    below = (0.19 * len(lines) + 0.15) / taller
-    fig.set_size_inches(width, taller)
-    fig.set_layout_engine(ConstrainedLayoutEngine(rect=(0, below, 1, 0.98 - below)))
-    fig.text(0.5, 0.02, "\n".join(lines), ha="center", va="bottom", fontsize=9)
-    return fig
+def pixels(fig: Figure) -> np.ndarray:
+    """What is drawn: (height, width, 3), bytes."""
+    canvas = FigureCanvasAgg(fig)
+    canvas.draw()
+    return np.array(canvas.buffer_rgba())[..., :3]
+
+
+def above_its_caption(picture: np.ndarray, caption: str, dpi: int = 110) -> np.ndarray:
+    """A picture with its caption below it, for where a picture stands alone, as in TensorBoard.
+
+    Args:
+        picture: (height, width, 3), bytes.
+        caption: in words.
+        dpi: pixels per inch of the picture.
+
+    Returns: a picture as wide, and taller.
+    """
+    width = picture.shape[1] / dpi
+    lines = balanced(caption, int(width * 14))
+    strip = Figure(figsize=(width, 0.19 * len(lines) + 0.25), dpi=dpi)
+    strip.text(0.5, 0.5, "\n".join(lines), ha="center", va="center", fontsize=9)
+    below = pixels(strip)[:, : picture.shape[1]]
+    return np.vstack([picture, np.pad(below, [(0, 0), (0, picture.shape[1] - below.shape[1]), (0, 0)], mode="edge")])
+
+
+def balanced(text: str, most: int) -> list[str]:
+    """Text in as few lines of at most so many characters as it takes, which are then as short as they can be: no word is left alone."""
+    lines = textwrap.wrap(text, most)
+    while lines and len(shorter := textwrap.wrap(text, most - 1)) == len(lines):
+        most, lines = most - 1, shorter
+    return lines
+
+
+def unbroken(formula: str) -> str:
+    """A formula within a caption, which is not to be broken over two lines: its blanks do not break."""
+    return formula.replace(" ", "\u00a0")
 
 
 def draw_both(ax: Any, ours: Any, theirs: Any, label: str, colour: str) -> None:

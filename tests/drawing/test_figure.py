@@ -1,11 +1,11 @@
-"""One figure: its caption is text beside it, and stands below its panels only where that is asked for."""
+"""One figure: its caption is text beside it, and stands below its panels only where a picture stands alone."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from experiments.drawing.figure import figure, with_caption
+from experiments.drawing.figure import above_its_caption, balanced, figure, pixels, unbroken
 
 CAPTION = "Left: what goes in, one dot for each example. Right: what comes out; look at the one that is far from the others. " * 3
 
@@ -18,20 +18,28 @@ def test_the_caption_is_not_drawn_unless_it_is_asked_for_and_then_below_everythi
     assert axes.shape == (rows, columns)
     assert fig.caption == CAPTION
     assert fig.texts == []
-    width, height = fig.get_size_inches()
-    assert (width, height) == (max(size[0] * columns, 5.0), size[1] * rows)
+    width, height = max(size[0] * columns, 5.0), size[1] * rows
+    assert tuple(fig.get_size_inches()) == (width, height)
     for ax in axes.flat:
         ax.set(xlabel="x", ylabel="y", title="a panel")
+    picture = pixels(fig)
+    assert (picture.dtype, picture.shape) == (np.uint8, (round(height * 110), round(width * 110), 3))
+    whole = above_its_caption(picture, CAPTION)
+    assert whole.shape[1:] == picture.shape[1:]
+    assert np.array_equal(whole[: len(picture)], picture)
+    below = whole[len(picture) :]
+    assert len(below) == round(110 * (0.19 * len(balanced(CAPTION, int(width * 14))) + 0.25))
+    assert (below[[0, -1]] == 255).all(), "no line is cut off above or below"
+    assert (below[:, [0, -1]] == 255).all(), "nor to the left or the right"
+    assert below.min() < 100, "something is written there"
 
-    assert with_caption(fig) is fig
-    assert fig.get_size_inches()[0] == width
-    assert fig.get_size_inches()[1] > height
-    (text,) = fig.texts
-    assert text.get_text().split() == CAPTION.split()
-    canvas = FigureCanvasAgg(fig)
-    canvas.draw()
-    drawn = text.get_window_extent(canvas.get_renderer())
-    assert drawn.x0 >= 0
-    assert drawn.x1 <= fig.bbox.width
-    assert drawn.y0 >= 0
-    assert all(ax.get_tightbbox(canvas.get_renderer()).y0 >= drawn.y1 for ax in axes.flat)
+
+def test_lines_are_as_few_as_can_be_and_of_like_length_and_no_formula_is_broken() -> None:
+    words = "one two three four five six seven eight nine ten eleven twelve too."
+    assert balanced(words, 60) == ["one two three four five six seven", "eight nine ten eleven twelve too."]
+    assert balanced(words, 100) == [words]
+    assert balanced("", 10) == []
+    assert balanced("unbreakable", 20) == ["unbreakable"]
+    formula = unbroken("s² / (s² + N)")
+    assert balanced(f"what shrinks is {formula} of it", 20) == ["what shrinks is", f"{formula} of it"]
+    assert formula.split(" ") == [formula]

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 import experiments
 from experiments import curriculum
 from experiments.data.arrays import ArrayData
-from experiments.drawing.figure import Captioned, with_caption
+from experiments.drawing.figure import Captioned
 from experiments.judge.convert import load_in_torch
 from experiments.lockstep.checks import data_for
 from experiments.pair import Twin
@@ -66,9 +66,7 @@ def draw(figures: Mapping[str, Captioned], laid_out: bool) -> None:
     """
     for name, figure in figures.items():
         assert len(figure.caption) > 60, name
-        if laid_out:
-            with_caption(figure)
-        else:
+        if not laid_out:
             figure.set_layout_engine("none")
         figure.set_dpi(20)
         FigureCanvasAgg(figure).draw()
