@@ -1,4 +1,4 @@
-"""The command line: `python -m experiments list | run | check | trace | mutate | bench`."""
+"""The command line: `python -m experiments list | run | show | check | trace | mutate | bench`."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def dispatch(arguments: list[str]) -> int:
     if options.command == "list":
         return show_list(options)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # small models are up to 50 times slower with more; set before torch is imported
-    if options.command in ("mutate", "bench"):
+    if options.command in LIBRARY:
         return library_command(options.command, rest)
     from experiments.curriculum import UnknownConcept, entry
 
@@ -75,12 +75,12 @@ class Parser(argparse.ArgumentParser):
         sys.exit(BAD_INPUT)
 
 
-LIBRARY = {"mutate": "experiments.mutation.mutate", "bench": "experiments.commands.bench"}
+LIBRARY = {"mutate": "experiments.mutation.mutate", "bench": "experiments.commands.bench", "show": "experiments.commands.show"}
 """Where the commands are that declare their own options."""
 
 
 def library_command(command: str, arguments: list[str]) -> int:
-    """`mutate` and `bench`, whose options are declared beside what they do."""
+    """Commands whose options are declared beside what they do."""
     from importlib import import_module
 
     module = import_module(LIBRARY[command])
@@ -116,6 +116,7 @@ def command_parser() -> argparse.ArgumentParser:
         command.add_argument("--seed", type=int, default=0, help="of weights, data order and noise (default 0)")
     checking.add_argument("--json", action="store_true", help="one JSON object per concept and line")
     tracing.add_argument("--json", action="store_true", help="a JSON list with an object for each tensor")
+    commands.add_parser("show", help="look at runs in TensorBoard, in the browser", add_help=False, allow_abbrev=False)
     commands.add_parser("mutate", help="test the tests: would a wrong backward be noticed?", add_help=False, allow_abbrev=False)
     commands.add_parser("bench", help="how fast is it by hand, against torch?", add_help=False, allow_abbrev=False)
     return parser

@@ -16,7 +16,7 @@ from experiments.data.arrays import ArrayData, Split
 from experiments.data.changes import changed
 from experiments.judge.convert import weights_by_hand
 from experiments.judge.naming import Naming
-from experiments.lesson import Exercise, Mistake, Question
+from experiments.lesson import Exercise, Mistake, Question, Trained
 from manual.concept import Concept as ManualConcept
 from torch_impl.module import Concept as TorchConcept
 
@@ -77,6 +77,8 @@ class Twin:
         sgd_lr: the step size of the trajectory that is checked under plain gradient descent.
         before: draws figures of the untrained pair, by name.
         figures: draws figures of the trained pair, by name.
+        learned: what came of a run, in a sentence or two for somebody who reads nothing else, with the run's own numbers.
+        look_at: the figure to open first, by name, and what to look for in it.
         text: more to read in TensorBoard, beside the derivation.
         questions: what a learner predicts before a run.
         exercises: what a learner writes himself.
@@ -106,6 +108,8 @@ class Twin:
     sgd_lr: float = 0.01
     before: Figures | None = None
     figures: Figures | None = None
+    learned: Callable[[Trained], str] | None = None
+    look_at: tuple[str, str] | None = None
     text: Mapping[str, str] = field(default_factory=dict)
     questions: tuple[Question, ...] = ()
     exercises: tuple[Exercise, ...] = ()

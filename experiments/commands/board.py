@@ -1,8 +1,8 @@
-"""What a run shows in TensorBoard: three event files, `manual`, `torch` and `compare`, side by side.
+"""What a run shows in TensorBoard: four event files, `manual`, `torch`, `compare` and `required`, side by side.
 
 `manual` and `torch` carry the same tags at the same steps, so that one card shows both curves in two colours.
 `compare` carries digits of agreement (identical curves hide each other, and tiny errors are displayed as 0), the
-figures of the concept and the derivation.
+figures of the concept, its lesson and both files; `required` the digits that are required, on the cards of those reached.
 """
 
 from __future__ import annotations
@@ -10,18 +10,19 @@ from __future__ import annotations
 import inspect
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from experiments.drawing.figure import BY_HAND, TORCH, figure, with_caption
+from experiments.commands.album import Album
+from experiments.commands.markup import code_of, lesson_of, rendered
+from experiments.drawing.figure import BY_HAND, TORCH, Captioned, figure
 from experiments.judge.compare import as_array, digits
 from experiments.judge.raised import where_and_what
 from experiments.lockstep import LockStep
@@ -29,6 +30,13 @@ from experiments.pair import Twin
 
 HISTOGRAMS = 20
 """How many times in a run weights and gradients are drawn as histograms."""
+
+
+Tell = Callable[[str, int, str, int], None]
+
+
+def say_nothing(doing: str, done: int, found: str, total: int) -> None:
+    """To nobody."""
 
 
 class Board(pl.Callback):
@@ -39,18 +47,21 @@ class Board(pl.Callback):
         lockstep: what it reports on.
         folder: of this run.
         purge_step: on resume, the step from which older events are dropped.
+        tell: is told what is being drawn: "drawing", which figure it is, its name, and of how many.
 
     Attributes:
+        album: the figures.
         undrawn: what became of each call for figures that ended in an exception.
     """
 
-    def __init__(self, twin: Twin, lockstep: LockStep, folder: Path, purge_step: int | None = None) -> None:
-        self.twin, self.lockstep, self.folder, self.purge_step = twin, lockstep, folder, purge_step
+    def __init__(self, twin: Twin, lockstep: LockStep, folder: Path, purge_step: int | None = None, tell: Tell = say_nothing) -> None:
+        self.twin, self.lockstep, self.folder, self.purge_step, self.tell = twin, lockstep, folder, purge_step, tell
         self.writers: dict[str, SummaryWriter] = {}
         self.undrawn: list[str] = []
+        self.album = Album(folder, lambda tag, picture, step: self.writer("compare").add_image(tag, picture, step, dataformats="HWC"))
 
     def writer(self, side: str) -> SummaryWriter:
-        """The event file of "manual" or "compare"; Lightning's own logger writes that of "torch"."""
+        """The event file of "manual", "compare" or "required"; Lightning's own logger writes that of "torch"."""
         if side not in self.writers:
             self.writers[side] = SummaryWriter(str(self.folder / side), purge_step=self.purge_step)
         return self.writers[side]
@@ -62,7 +73,7 @@ class Board(pl.Callback):
             self._graph(trainer, pl_module)
             self._text()
             if self.twin.before and self.lockstep.comparing:
-                self._figures(self.twin.before, trainer, pl_module, 0)
+                self._figures(self.twin.before, trainer, pl_module, untrained=True)
 
     def _graph(self, trainer: Any, pl_module: pl.LightningModule) -> None:
         """The graph of the torch module, if its forward takes one input."""
@@ -78,12 +89,14 @@ class Board(pl.Callback):
             pl_module.train(training)
 
     def _text(self) -> None:
-        """The derivation, and the hand-written file itself."""
-        module = sys.modules[self.twin.manual.__module__]
-        source = inspect.getsource(module)
-        texts = {"derivation": fenced(inspect.getdoc(module) or ""), "the file by hand": fenced(source, "python"), **self.twin.text}
-        for tag, text in texts.items():
-            self.writer("compare").add_text(tag, text, 0)
+        """The lesson with its derivation, both files, and what else the concept has to say; in this order, which the numbers keep."""
+        files = {"by hand": self.twin.manual, "in torch": self.twin.torch}
+        texts = {
+            "the lesson": rendered(lesson_of(self.twin.manual)),
+            **{name: fenced(code_of(cls), "python") for name, cls in files.items()},
+        }
+        for number, (name, text) in enumerate({**texts, **{n: rendered(t) for n, t in self.twin.text.items()}}.items(), 1):
+            self.writer("compare").add_text(f"{number} {name}", text, 0)
 
     def on_train_batch_end(self, trainer: Any, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
         """The scalars of a step, whenever Lightning writes its own."""
@@ -108,7 +121,7 @@ class Board(pl.Callback):
         for kind, name in (("loss", "error"), ("gradient", "gradient_error"), ("parameter", "parameter_error")):
             e = max((getattr(r, name) for r in of_round), default=0.0)
             self.writer("compare").add_scalar(f"digits of agreement/{kind}", digits(e, judge.dtype), step)
-            self.writer("compare").add_scalar(f"digits required/{kind}", digits(judge.tolerated(kind), judge.dtype), step)
+            self.writer("required").add_scalar(f"digits of agreement/{kind}", digits(judge.tolerated(kind), judge.dtype), step)
 
     def _histograms(self, pl_module: pl.LightningModule, step: int) -> None:
         """Weights of both sides, and the gradients of the step just taken, all as they are called by hand."""
@@ -138,17 +151,23 @@ class Board(pl.Callback):
         """The overlaid curves, and the figures of the trained pair."""
         if not self.lockstep.comparing:
             return
-        if self.lockstep.records:
-            self.writer("compare").add_figure("both loss curves", with_caption(curves(self.lockstep)), trainer.global_step)
         if self.twin.figures:
-            self._figures(self.twin.figures, trainer, pl_module, trainer.global_step)
+            self._figures(self.twin.figures, trainer, pl_module)
+        if self.lockstep.records:
+            self.album.add("both loss curves", curves(self.lockstep), trainer.global_step)
 
-    def _figures(self, draw: Any, trainer: Any, pl_module: pl.LightningModule, step: int) -> None:
+    def _figures(self, draw: Any, trainer: Any, pl_module: pl.LightningModule, untrained: bool = False) -> None:
+        step = 0 if untrained else trainer.global_step
         modes = pl_module.training, self.lockstep.hand.model.training
         pl_module.eval(), self.lockstep.hand.model.eval()
         try:
-            for name, fig in draw(self.lockstep.hand.model, pl_module, trainer.datamodule).items():
-                self.writer("compare").add_figure(name, with_caption(fig), step)
+            if not untrained:
+                self.tell("drawing figures", 0, "", 1)
+            figures = draw(self.lockstep.hand.model, pl_module, trainer.datamodule)
+            for number, (name, fig) in enumerate(figures.items(), 1):
+                if not untrained:
+                    self.tell("drawing figures", number, name, len(figures))
+                self.album.add(name, fig, step, untrained)
         except Exception as error:  # told at once, and by the exit status; no reason to lose the run and its verdict
             self.undrawn.append(f"a figure of step {step} cannot be drawn: {where_and_what(error)}")
             print(f"error: {self.undrawn[-1]}", file=sys.stderr)
@@ -164,30 +183,34 @@ class Board(pl.Callback):
         self.teardown(trainer, pl_module, "fit")
 
 
-def curves(lockstep: LockStep) -> Any:
+def curves(lockstep: LockStep) -> Captioned:
     """Both loss curves in one picture: torch's broad, the hand-written one dashed on top of it."""
+    steps = 1 + np.array([r.step for r in lockstep.records])
+    theirs, ours = (np.array([getattr(r, name) for r in lockstep.records]) for name in ("loss_torch", "loss_manual"))
+    early = fell_early(theirs)
     fig, axes = figure(
         "The loss at every step. The broad band is torch, the dashes on it are the hand-written side: "
-        "where only one line is to be seen, the two are the same.",
+        "where only one line is to be seen, the two are the same."
+        + (" The axis of the steps counts 1, 10, 100: most of the way down is made in the first few steps." if early else ""),
         size=(7, 3.6),
     )
-    steps = [r.step for r in lockstep.records]
-    axes[0, 0].plot(steps, [r.loss_torch for r in lockstep.records], label="torch", **TORCH)
-    axes[0, 0].plot(steps, [r.loss_manual for r in lockstep.records], label="by hand", **BY_HAND)
-    axes[0, 0].set(xlabel="step", ylabel="loss")
-    if min(r.loss_torch for r in lockstep.records) > 0:
+    axes[0, 0].plot(steps, theirs, label="torch", **TORCH)
+    axes[0, 0].plot(steps, ours, label="by hand", **BY_HAND)
+    axes[0, 0].set(xlabel="step", ylabel="loss", title="loss of both sides")
+    if early:
+        axes[0, 0].set_xscale("log")
+    if theirs.min() > 0:
         axes[0, 0].set_yscale("log")
     axes[0, 0].legend()
     return fig
 
 
+def fell_early(losses: np.ndarray) -> bool:
+    """Whether nine tenths of the way from the first loss to the lowest were made within a twentieth of the steps."""
+    low = losses[0] - 0.9 * (losses[0] - losses.min())
+    return bool(len(losses) >= 40 and losses[0] > losses.min() and losses[: len(losses) // 20].min() <= low)
+
+
 def fenced(text: str, language: str = "") -> str:
     """Text as a Markdown block that keeps its lines."""
     return f"```{language}\n{text.strip()}\n```"
-
-
-def link(folder: Path, port: int = 6006) -> str:
-    """The address that opens this run in TensorBoard with the loss of both sides pinned, unsmoothed, coloured by side."""
-    pinned = quote('[{"plugin":"scalars","tag":"loss/train"},{"plugin":"scalars","tag":"digits of agreement/gradient"}]')
-    colour = quote("regex:(manual|torch|compare)")
-    return f"http://localhost:{port}/?smoothing=0&runColorGroup={colour}&pinnedCards={pinned}#timeseries"

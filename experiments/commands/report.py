@@ -18,6 +18,7 @@ from rich.table import Table
 
 from experiments.judge.compare import KINDS, Judge, digits
 from experiments.judge.explain import Line, first_wrong
+from experiments.lesson import Trained
 from experiments.lockstep import LockStep, Record
 from experiments.pair import Twin
 
@@ -69,27 +70,40 @@ def write_curves(folder: Path, records: list[Record]) -> None:
     pd.DataFrame(records, columns=list(Record._fields)).to_csv(folder / "curves.csv", index=False)
 
 
-def show_verdict(console: Console, twin: Twin, lockstep: LockStep) -> None:
+def show_verdict(console: Console, lockstep: LockStep) -> None:
     """The table that ends a run: the worst digits of agreement of the loss, each gradient and each parameter."""
     judge = lockstep.judge
-    console.print(f"Digits of agreement, at the worst of {judge.steps} steps", soft_wrap=True, highlight=False)
+    console.print(f"Digits of agreement, at the worst of {steps_of(judge.steps)}", soft_wrap=True, highlight=False)
     table = Table()
     for heading in ("", "gradient", "value"):
         table.add_column(heading, justify="left" if not heading else "right")
-    table.add_row("loss", "", f"{digits(judge.error('loss'), judge.dtype):.1f}")
-    for name, e in judge.worst["gradient"].items():
-        after = judge.worst["parameter"].get(name)
-        table.add_row(name, f"{digits(e, judge.dtype):.1f}", "gradient is 0" if after is None else f"{digits(after, judge.dtype):.1f}")
-    for kind, label in OTHER_KINDS.items():
-        if judge.worst[kind]:
-            table.add_row(label, "", f"{digits(judge.error(kind), judge.dtype):.1f}")
+    for row in digit_rows(judge):
+        table.add_row(*row)
     console.print(table)
     console.print(WHAT_DIGITS_MEAN, style="dim", highlight=False, soft_wrap=True)
     if judge.failure:
         show_lines(console, lockstep.lines)
     if failed := training_failed(lockstep.records):
         console.print(failed, style="bold yellow", highlight=False, soft_wrap=True)
-    console.print(verdict(judge), style="bold green" if judge.passed else "bold red", highlight=False, soft_wrap=True)
+    console.print(verdict(judge), style="bold green" if judge.passed else "bold red", highlight=False, soft_wrap=True, markup=False)
+
+
+def digit_rows(judge: Judge) -> list[tuple[str, str, str]]:
+    """Name, digits of the gradient, digits of the value: of the loss, of each parameter, and of every other kind that was compared."""
+
+    def of(e: float) -> str:
+        return f"{digits(e, judge.dtype):.1f}"
+
+    rows = [("loss", "", of(judge.error("loss")))]
+    for name, e in judge.worst["gradient"].items():
+        after = judge.worst["parameter"].get(name)
+        rows.append((name, of(e), "gradient is 0" if after is None else of(after)))
+    return rows + [(label, "", of(judge.error(kind))) for kind, label in OTHER_KINDS.items() if judge.worst[kind]]
+
+
+def steps_of(n: int) -> str:
+    """1 step, 2 steps."""
+    return f"{n} step" if n == 1 else f"{n} steps"
 
 
 def show_lines(console: Console, lines: Sequence[Line]) -> None:
@@ -139,21 +153,41 @@ def verdict(judge: Judge) -> str:
         return "Nothing was compared: no step was taken."
     if judge.failure:
         return f"They disagree. First at {judge.failure}."
-    windows = "" if judge.windows == 1 else f", in {judge.windows} windows (weights copied over when rounding had been amplified too far)"
+    copied = "weights copied over when rounding had been amplified too far"
+    windows = "" if judge.windows == 1 else f", in {judge.windows} windows ({copied})"
     worst = max(map(judge.error, KINDS))
-    return f"They agree: {judge.steps} steps judged{windows}; the largest relative difference is {worst:.0e}, and rounding explains it."
+    same = (
+        "all numbers are the same to the last bit"
+        if worst == 0
+        else f"the largest relative difference is {worst:.0e}, and rounding explains it"
+    )
+    return f"They agree: {steps_of(judge.steps)} judged{windows}; {same}."
+
+
+def learned(twin: Twin, lockstep: LockStep, run: Trained) -> list[str]:
+    """What came of the training, in words: the concept's own, or else how far the loss fell."""
+    losses, several = run.losses, len({r.optimizer for r in lockstep.records}) > 1
+    if twin.learned is not None:
+        return [twin.learned(run)]
+    if several or not losses:
+        return []
+    return [f"In {steps_of(len(losses))} the loss went from {losses[0]:.4g} to {losses[-1]:.4g}."]
+
+
+def metric_rows(by_hand: Mapping[str, float], torch: Mapping[str, float]) -> list[tuple[str, str, str]]:
+    """Name, by hand, in torch: the numbers of the last validation."""
+    names = [name for name in torch if name.endswith("/val")]
+    return [(n.removesuffix("/val"), f"{by_hand[n]:.6g}" if n in by_hand else "-", f"{torch[n]:.6g}") for n in names]
 
 
 def show_metrics(console: Console, by_hand: Mapping[str, float], torch: Mapping[str, float]) -> None:
     """The numbers of the last validation, of both sides."""
-    names = [name for name in torch if name.endswith("/val")]
-    if names:
+    if rows := metric_rows(by_hand, torch):
         table = Table()
         for heading in ("validation", "by hand", "torch"):
             table.add_column(heading, justify="left" if heading == "validation" else "right")
-        for name in names:
-            hand = f"{by_hand[name]:.6g}" if name in by_hand else "-"
-            table.add_row(name.removesuffix("/val"), hand, f"{torch[name]:.6g}")
+        for row in rows:
+            table.add_row(*row)
         console.print(table)
 
 

@@ -14,9 +14,8 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException  # 
 from rich.console import Console
 
 import experiments
-from experiments.commands import report
-from experiments.commands.board import link
 from experiments.commands.complaints import FOLDER, complain, explain, is_further_process
+from experiments.commands.ending import finish, show_where_to_look
 from experiments.commands.refusals import refuse_what_cannot_be_compared, refuse_what_does_not_fit
 from experiments.commands.resuming import CHECKPOINT, checkpoint_in, open_checkpoint
 from experiments.commands.run_options import RunCLI
@@ -113,23 +112,6 @@ def train(cli: RunCLI, console: Console) -> int:
             highlight=False,
             soft_wrap=True,
         )
-    show(f"Look at it:\n  tensorboard --logdir {cli.folder}\n  {link(cli.folder)}", highlight=False, soft_wrap=True)
+    show_where_to_look(cli, show)
     disagree = cli.lockstep.mode != "off" and not cli.lockstep.judge.passed
     return DISAGREE if status == AGREE and (disagree or cli.board.undrawn) else status
-
-
-def finish(cli: RunCLI, console: Console, seconds: float, quiet_verdict: bool) -> None:
-    """Write report.json and curves.csv, print the verdict; in mode off there is nothing to say."""
-    lockstep = cli.lockstep
-    if is_further_process():
-        return
-    metrics = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
-    report.show_metrics(console, lockstep.metrics, metrics)
-    if not lockstep.comparing:
-        console.print("Not compared (--compare.mode off).")
-        return
-    report.write_curves(cli.folder, lockstep.records)
-    found = report.summary(cli.twin, [lockstep.judge], str(cli.trainer.strategy.root_device), seconds)
-    report.write_report(cli.folder, {**found, "metrics": {"manual": lockstep.metrics, "torch": metrics}}, lockstep.judge)
-    if lockstep.judge.steps and not quiet_verdict:
-        report.show_verdict(console, cli.twin, lockstep)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import TensorBoardLogger
+from rich.console import Console
 
 from experiments.commands import links
 from experiments.commands.board import Board
 from experiments.commands.complaints import FOLDER, is_further_process
 from experiments.commands.optimizer_options import following
+from experiments.commands.progress import Progress
 from experiments.commands.resuming import CHECKPOINT, Signature
 from experiments.commands.stopping import StopCleanly
 from experiments.data.arrays import InputError
@@ -93,11 +94,12 @@ class RunCLI(LightningCLI):
         """The Trainer, with the lock-step callback, the board, checkpoints and a clean stop."""
         compare, step = self.config.compare, self.resumed["global_step"] if self.resumed else None
         self.lockstep = LockStep(self.twin, compare.mode, compare.every_n_steps, int(self.config.seed_everything or 0))
-        self.board = Board(self.twin, self.lockstep, self.folder, step)
+        progress = Progress(self.lockstep, Console())
+        self.board = Board(self.twin, self.lockstep, self.folder, step, progress.tell)
         every = max(1, (self.config.trainer.max_epochs or 10) // 10)
         callbacks = [
-            TQDMProgressBar(refresh_rate=20 if sys.stderr.isatty() else 0),
             self.lockstep,
+            progress,
             self.board,
             Signature(self.twin.name),
             StopCleanly(self.folder / "checkpoints" / CHECKPOINT, self.lockstep),

@@ -26,6 +26,11 @@ def trained(twin: Twin, seed: int = 0, dtype: str = "float64") -> Trained:
     lockstep = LockStep(twin, seed=seed)
     length: dict[str, Any] = {key: value for key, value in twin.trainer.items() if key in LENGTH}
     silent_trainer(twin, lockstep, argparse.Namespace(dtype=dtype, device="cpu"), **length).fit(theirs, data)
+    return left_by(lockstep, theirs, data)
+
+
+def left_by(lockstep: LockStep, theirs: Any, data: Any) -> Trained:
+    """What a run has left, both sides in eval mode."""
     ours = lockstep.hand.model
     ours.eval(), theirs.eval()
     losses = tuple(r.loss_manual for r in lockstep.records)

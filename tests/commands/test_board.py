@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import socket
+import signal
 import time
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 from urllib.parse import parse_qs, quote, urlparse
 from urllib.request import ProxyHandler, build_opener
 
@@ -20,7 +19,7 @@ from experiments.commands import board
 from experiments.commands.board import HISTOGRAMS
 from tests.helpers import Finished, command, finished, python, scalars, undrawn
 
-SIDES = ("manual", "torch", "compare")
+SIDES = ("manual", "torch", "compare", "required")
 PARAMETERS = ("fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias")
 
 
@@ -52,32 +51,35 @@ def test_the_curves_are_those_of_the_run(tiny_run: Finished) -> None:
 
 
 def test_digits_of_agreement_lie_between_those_required_and_those_there_are(tiny_run: Finished) -> None:
-    found = scalars(tiny_run.folder / "compare")
+    reached, required = (scalars(tiny_run.folder / side) for side in ("compare", "required"))
     kinds = ("loss", "gradient", "parameter")
-    assert set(found) == {f"digits {what}/{kind}" for kind in kinds for what in ("of agreement", "required")}
-    for kind in kinds:
-        reached, required = found[f"digits of agreement/{kind}"], found[f"digits required/{kind}"]
-        assert [step for step, _ in reached] == [step for step, _ in required] == list(range(10))
-        assert all(11 < least <= digits < 15.7 for (_, digits), (_, least) in zip(reached, required, strict=True))
+    assert set(reached) == set(required) == {f"digits of agreement/{kind}" for kind in kinds}, "on the same cards"
+    for tag in reached:
+        assert [step for step, _ in reached[tag]] == [step for step, _ in required[tag]] == list(range(10))
+        assert all(11 < least <= digits < 15.7 for (_, digits), (_, least) in zip(reached[tag], required[tag], strict=True))
 
 
 def test_the_figures_of_the_concept_before_and_after(tiny_run: Finished) -> None:
     images = events(tiny_run.folder / "compare")
-    assert set(images.Tags()["images"]) == {"p minus y", "misread digits", "both loss curves"}
-    assert [image.step for image in images.Images("p minus y")] == [0, 10]
-    assert [image.step for image in images.Images("both loss curves")] == [10]
+    assert images.Tags()["images"] == ["figures/1 p minus y", "figures/2 misread digits", "figures/3 both loss curves"]
+    assert [image.step for image in images.Images("figures/1 p minus y")] == [0, 10]
+    assert [image.step for image in images.Images("figures/3 both loss curves")] == [10]
     for tag in images.Tags()["images"]:
         for image in images.Images(tag):
             assert image.encoded_image_string.startswith(b"\x89PNG")
             assert min(image.width, image.height) > 200
 
 
-def test_the_derivation_as_text(tiny_run: Finished) -> None:
+def test_the_lesson_and_both_files_as_text(tiny_run: Finished) -> None:
     compare = events(tiny_run.folder / "compare")
     texts = {tag: make_ndarray(compare.Tensors(tag)[0].tensor_proto).item().decode() for tag in compare.Tags()["tensors"]}
-    assert set(texts) == {"derivation/text_summary", "the file by hand/text_summary"}
-    assert "(p − y)/N" in texts["derivation/text_summary"]
-    assert "dL_dz1 = self.relu.backward(dL_dh)" in texts["the file by hand/text_summary"]
+    lesson, by_hand, in_torch = (texts[f"{tag}/text_summary"] for tag in ("1 the lesson", "2 by hand", "3 in torch"))
+    assert "(p − y)/N" in lesson
+    assert "**" not in lesson
+    assert "<strong>" in lesson
+    assert by_hand.startswith("```python\nfrom __future__"), "the lesson is not repeated"
+    assert "dL_dz1 = self.relu.backward(dL_dh)" in by_hand
+    assert "F.cross_entropy" in in_torch or "nn.CrossEntropyLoss" in in_torch
 
 
 def test_histograms_of_weights_and_gradients_on_both_sides(tiny_run: Finished) -> None:
@@ -125,56 +127,43 @@ def test_scalars_are_written_as_often_as_lightning_writes_its_own(tmp_path: Path
 # ---- over the server -------------------------------------------------------------------------------
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-def test_the_server_shows_both_loss_curves(tiny_run: Finished) -> None:
-    port = free_port()
-    address = f"http://127.0.0.1:{port}"
+def test_the_server_that_show_starts_has_both_loss_curves_and_stops_on_ctrl_c(tiny_run: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROWSER", "true")  # a browser that does nothing
     opener = build_opener(ProxyHandler({}))  # whatever proxy the environment names
-
-    def ask(path: str) -> Any:
-        with opener.open(address + path, timeout=10) as answer:
-            return json.load(answer)
-
-    options = [
-        "--logdir",
-        str(tiny_run.folder),
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--load_fast",
-        "false",
-        "--reload_interval",
-        "1",
-    ]
-    server = python("-m", "tensorboard.main", *options, folder=tiny_run.folder)
+    server = python("-m", "experiments", "show", "digits_mlp", "--runs", str(tiny_run.folder.parent.parent), folder=tiny_run.folder)
     try:
-        runs: list[str] = []
-        deadline = time.monotonic() + 120
-        while set(runs) != set(SIDES) and server.poll() is None and time.monotonic() < deadline:
-            try:
-                runs = ask("/data/runs")
-            except (URLError, ConnectionError, TimeoutError):
-                time.sleep(0.2)
-        assert set(runs) == set(SIDES)
+        assert server.stdout is not None
+        link = urlparse(server.stdout.readline().split()[-1])
+        assert link.hostname == "127.0.0.1"
 
-        link = next(line for line in tiny_run.out.splitlines() if "localhost" in line)
-        pinned = json.loads(parse_qs(urlparse(link.strip()).query)["pinnedCards"][0])
+        def ask(path: str) -> Any:
+            with opener.open(f"http://{link.netloc}{path}", timeout=10) as answer:
+                return json.load(answer)
+
+        runs: list[str] = []
+        deadline = time.monotonic() + 60
+        while len(runs) < len(SIDES) and server.poll() is None and time.monotonic() < deadline:
+            runs = ask("/data/runs")
+            time.sleep(0.1)
+        assert set(runs) == {f"version_0/{side}" for side in SIDES}
+
+        query = parse_qs(link.query)
+        assert query["smoothing"] == ["0"]
+        assert "runColorGroup" in query
+        pinned = json.loads(query["pinnedCards"][0])
         tags = ask("/data/plugin/scalars/tags")
         assert {card["plugin"] for card in pinned} == {"scalars"}
         assert {card["tag"] for card in pinned} <= {tag for of_run in tags.values() for tag in of_run}
         assert pinned[0]["tag"] == "loss/train"
-        assert set(tags["manual"]) == set(tags["torch"])
+        assert set(tags["version_0/manual"]) == set(tags["version_0/torch"])
+        assert set(tags["version_0/compare"]) == set(tags["version_0/required"])
 
-        curves = {side: ask(f"/data/plugin/scalars/scalars?run={side}&tag={quote('loss/train', safe='')}") for side in ("manual", "torch")}
+        tag = quote("loss/train", safe="")
+        curves = {side: ask(f"/data/plugin/scalars/scalars?run=version_0/{side}&tag={tag}") for side in ("manual", "torch")}
         for side, curve in curves.items():
             assert [(step, value) for _, step, value in curve] == scalars(tiny_run.folder / side)["loss/train"]
         assert [value for _, _, value in curves["manual"]] == pytest.approx([value for _, _, value in curves["torch"]], rel=1e-7)
+        server.send_signal(signal.SIGINT)
+        assert finished(server, 30)[0] == 0
     finally:
-        server.terminate()
-        finished(server, 30)
+        server.kill()

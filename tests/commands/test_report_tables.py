@@ -95,7 +95,7 @@ def test_the_table_that_ends_a_run(dtype: str, all_digits: str) -> None:
     losses = [1.0, 0.5, 30.0]
     records = [Record(i, loss, loss, 0.0, 0.0, 0.0, 0) for i, loss in enumerate(losses)]
     lockstep: Any = SimpleNamespace(judge=judge, lines=LINES, records=records)
-    shown = printed(report.show_verdict, None, lockstep)
+    shown = printed(report.show_verdict, lockstep)
     assert shown == [
         "Digits of agreement, at the worst of 3 steps",
         "┏━━━━━━━━━━━━━━━━━┳━━━━━━━━━━┳━━━━━━━━━━━━━━━┓",
@@ -112,7 +112,7 @@ def test_the_table_that_ends_a_run(dtype: str, all_digits: str) -> None:
     ]
     judge.failure = "step 2: so"
     lockstep.records = records[:2]
-    assert printed(report.show_verdict, None, lockstep) == [
+    assert printed(report.show_verdict, lockstep) == [
         *shown[:10],
         *printed(report.show_lines, LINES),
         "They disagree. First at step 2: so.",

@@ -186,12 +186,14 @@ def test_a_run_ends_with_a_verdict_and_says_how_to_look_at_it(tiny_run: Finished
     for name in ("loss", "fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias", "optimizer state"):
         assert re.search(rf"│ {re.escape(name)} .*1\d\.\d", tiny_run.out), name
     assert f"tensorboard --logdir {tiny_run.folder}\n" in tiny_run.out
-    assert re.search(r"http://localhost:6006/\?.*pinnedCards=.*loss/train.*#timeseries", tiny_run.out)
+    assert f"python -m experiments show digits_mlp --runs {tiny_run.folder.parent.parent}\n" in tiny_run.out
+    assert f"Everything on one page: {tiny_run.folder / 'report.html'}\n" in tiny_run.out
 
 
 def test_a_run_leaves_what_the_design_says(tiny_run: Finished) -> None:
     folder = tiny_run.folder
-    assert {p.name for p in folder.iterdir()} == {"manual", "torch", "compare", "checkpoints", "config.yaml", "curves.csv", "report.json"}
+    events, files = {"manual", "torch", "compare", "required"}, {"config.yaml", "curves.csv", "report.json", "report.html"}
+    assert {p.name for p in folder.iterdir()} == events | files | {"checkpoints", "figures"}
     for side in ("manual", "torch", "compare"):
         assert len(list((folder / side).glob("events.out.tfevents.*"))) == 1
     assert torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["concept"] == "digits_mlp"

@@ -1,0 +1,80 @@
+"""The figures of a run: each a PNG in its folder with the caption as text beside it, and an image in TensorBoard."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib.image
+
+from experiments.drawing.figure import Captioned, above_its_caption, pixels
+
+FOLDER = "figures"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure that was drawn.
+
+    Attributes:
+        title: its number, in the author's order, and its name.
+        file: the PNG; the caption stands beside it, in a file that ends in .txt.
+        caption: what is to be seen.
+    """
+
+    title: str
+    file: Path
+    caption: str
+
+
+class Album:
+    """Takes the figures of a run as they are drawn, and numbers them in the author's order.
+
+    A figure of the same name that is drawn again, of the trained pair, has the same number.
+
+    Args:
+        folder: of the run.
+        show: is given the tag, the picture with its caption below it, and the step, as SummaryWriter.add_image is.
+    """
+
+    def __init__(self, folder: Path, show: Callable[..., None]) -> None:
+        self.folder, self.show = folder / FOLDER, show
+
+    def pictures(self) -> list[Picture]:
+        """All that there are, also those of a run before it was resumed, in order."""
+        found = [Picture(p.stem, p.with_suffix(".png"), p.read_text(encoding="utf-8").strip()) for p in self.folder.glob("*.txt")]
+        return sorted(found, key=lambda p: (number_of(p.title), "before training" not in p.title))
+
+    def add(self, name: str, fig: Captioned, step: int, untrained: bool = False) -> None:
+        """Draw one, write it, and show it.
+
+        Args:
+            name: what is to be seen, in few words.
+            fig: not drawn yet.
+            step: of the training.
+            untrained: whether it is drawn before training begins.
+        """
+        title = f"{self._number(name)} {as_file_name(name)}"
+        picture = pixels(fig)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = self.folder / f"{title}{', before training' if untrained else ''}.png"
+        matplotlib.image.imsave(file, picture)
+        file.with_suffix(".txt").write_text(fig.caption + "\n", encoding="utf-8")
+        self.show(f"{FOLDER}/{title}", above_its_caption(picture, fig.caption, int(fig.dpi)), step)
+
+    def _number(self, name: str) -> int:
+        titles = {p.title.removesuffix(", before training") for p in self.pictures()}
+        known = {title.partition(" ")[2]: number_of(title) for title in titles}
+        return known.get(as_file_name(name), len(known) + 1)
+
+
+def number_of(title: str) -> int:
+    """The number that a title begins with."""
+    return int(title.partition(" ")[0])
+
+
+def as_file_name(name: str) -> str:
+    """A name without what a file's name may not hold on some system."""
+    return re.sub(r'[\\/:*?"<>|\s]*[\\/:*?"<>|]\s*', ", ", name).strip(", ")
