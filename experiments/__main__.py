@@ -3,28 +3,49 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
 from typing import NoReturn
 
 from experiments.commands.status import AGREE, BAD_INPUT, INTERRUPTED
 
-EPILOG = """\
+
+def named(called: str) -> str:
+    """How to call it again, from the path by which it was called."""
+    return "gradtwin" if Path(called).stem == "gradtwin" else "python -m experiments"
+
+
+PROGRAM = named(sys.argv[0])
+
+EPILOG = f"""\
 examples:
-  python -m experiments check                  are all pairs equal?
-  python -m experiments run digits_mlp         train both sides, see them agree
-  python -m experiments run digits_mlp --trainer.max_epochs 5
-                                               options: run digits_mlp --help
+  {PROGRAM} check             are all pairs equal?
+  {PROGRAM} run digits_mlp    train both sides, see them agree
+  {PROGRAM} run digits_mlp --trainer.max_epochs 5
+  {PROGRAM} run digits_mlp --help
 
 exit status: 0 agree, 1 disagree (or a loss that is not finite, or a figure that
 cannot be drawn), 2 bad usage or input, 130 interrupted
 """
 
 
+RUN = """\
+Train both sides of a concept, in lock-step. What there is: list. What a concept
+can be asked to do differently: run CONCEPT --help.
+"""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a character shows ? in its place
+            stream.reconfigure(errors="replace")
     try:
         return dispatch(arguments)
     except KeyboardInterrupt:
@@ -38,6 +59,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def dispatch(arguments: list[str]) -> int:
     """Hand the arguments to the command that they name. Heavy packages are imported only by those that need them."""
     parser = command_parser()
+    if not arguments:
+        parser.print_help()
+        return AGREE
+    if arguments in (["run", "-h"], ["run", "--help"]):
+        print(f"usage: {PROGRAM} run CONCEPT [OPTION VALUE ...]\n\n{RUN}")
+        return AGREE
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command in ("list", "check", "trace"):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -49,21 +76,45 @@ def dispatch(arguments: list[str]) -> int:
     from experiments.curriculum import UnknownConcept, entry
 
     try:
-        names = [entry(name).name for name in (options.concepts if options.command == "check" else [options.concept])]
+        chosen = [entry(name) for name in (options.concepts if options.command == "check" else [options.concept])]
     except UnknownConcept as unknown:
         print(f"error: {unknown}", file=sys.stderr)
         return BAD_INPUT
-    if options.command == "run":
-        from experiments.commands.run import run
+    names = [found.name for found in chosen]
+    title = chosen[0].title if len(chosen) == 1 else f"{len(chosen) or 'All'} concepts"
+    if options.command == "run" and {"-h", "--help"} & set(rest):
+        with loading(title):
+            from experiments.commands.help import show_help
 
-        return run(names[0], rest)
+        show_help(names[0])
+        return AGREE
+    if options.command == "run":
+        with loading(title):
+            from experiments.commands.run import run
+
+        return run(names[0], ["--help" if argument == "--help-all" else argument for argument in rest])
     if options.command == "trace":
-        from experiments.commands.trace import trace
+        with loading(title):
+            from experiments.commands.trace import trace
 
         return trace(names[0], options)
-    from experiments.commands.check import check
+    with loading(title):
+        from experiments.commands.check import check
 
     return check(names, options)
+
+
+@contextmanager
+def loading(title: str) -> Iterator[None]:
+    """In a terminal: that something has begun, for the seconds that it takes to load torch."""
+    seen = sys.stderr.isatty()
+    if seen:
+        print(f"{title} · loading torch and Lightning …", end="", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        if seen:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 class Parser(argparse.ArgumentParser):
@@ -83,8 +134,9 @@ def library_command(command: str, arguments: list[str]) -> int:
     """Commands whose options are declared beside what they do."""
     from importlib import import_module
 
-    module = import_module(LIBRARY[command])
-    parser = Parser(prog=f"python -m experiments {command}", description=module.__doc__, allow_abbrev=False)
+    with loading(command):
+        module = import_module(LIBRARY[command])
+    parser = Parser(prog=f"{PROGRAM} {command}", description=module.__doc__, allow_abbrev=False)
     module.add_arguments(parser)
     return module.main(parser.parse_args(arguments))
 
@@ -92,18 +144,19 @@ def library_command(command: str, arguments: list[str]) -> int:
 def command_parser() -> argparse.ArgumentParser:
     """The commands and their options; those of `run` are LightningCLI's, parsed later."""
     parser = Parser(
-        prog="python -m experiments",
+        prog=PROGRAM,
         description="Every concept twice: by hand in NumPy and with torch.nn in Lightning, trained side by side.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    parser.add_argument("--version", action="version", version=f"gradtwin {version('gradtwin')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     listing = commands.add_parser("list", help="the curriculum, by chapter")
     listing.add_argument("--path", metavar="CONCEPT", help="what to read to get to this one, in order, with the minutes that it takes")
     listing.add_argument("--markdown", action="store_true", help="as the table in the README")
     running = commands.add_parser("run", help="train both sides of a concept, in lock-step", add_help=False, allow_abbrev=False)
-    running.add_argument("concept", metavar="CONCEPT")
+    running.add_argument("concept", metavar="CONCEPT", help="one of those that `list` shows; its options: run CONCEPT --help")
     checking = commands.add_parser("check", help="compare gradients and a short trajectory; writes no files", allow_abbrev=False)
     checking.add_argument("concepts", nargs="*", metavar="CONCEPT", help="all if none is named")
     checking.add_argument("--steps", type=positive, default=50, help="of each trajectory (default 50)")

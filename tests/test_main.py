@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -111,3 +113,51 @@ def test_what_is_wrong_is_said_whole_where_it_is_short_and_cut_where_it_is_not(t
         assert (" …" in err) is cut
         assert len(err) < 340
     assert list(tmp_path.iterdir()) == []
+
+
+# ---- how it is called, and where it is read ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",)])
+def test_without_arguments_and_if_asked_it_says_what_there_is(arguments: tuple[str, ...]) -> None:
+    status, out, err = command(*arguments)
+    assert (status, err) == (AGREE, "")
+    assert out.startswith("usage: python -m experiments")
+    for name in ("list", "run", "check", "trace", "show", "mutate", "bench"):
+        assert re.search(rf"^    {name} ", out, re.MULTILINE), name
+    assert command("--version")[1].startswith("gradtwin 0.")
+
+
+@pytest.mark.parametrize(("called", "program"), [("/bin/gradtwin", "gradtwin"), ("/x/__main__.py", "python -m experiments")])
+def test_it_says_its_own_name(called: str, program: str) -> None:
+    assert door.named(called) == program
+    assert door.named(sys.argv[0]) == door.PROGRAM
+    assert f"{door.PROGRAM} run digits_mlp --help" in door.EPILOG
+    assert door.command_parser().prog == door.PROGRAM
+
+
+def test_run_without_a_concept_says_how_to_name_one_if_asked() -> None:
+    for flag in ("-h", "--help"):
+        status, out, err = command("run", flag)
+        assert (status, err) == (AGREE, "")
+        assert "run CONCEPT --help" in out
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_a_terminal_that_lacks_a_character_shows_another(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for arguments in (["list"], ["list", "--markdown"], ["run", "softmax_regression", "--help"]):
+        raw = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))
+        assert door.main(arguments) == AGREE
+        sys.stdout.flush()
+        assert "softmax_regression" in raw.getvalue().decode(encoding)
+
+
+def test_a_terminal_is_told_that_torch_is_being_loaded_and_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    for terminal, found in ((True, "one weight · loading torch and Lightning …\r\x1b[K"), (False, "")):
+        text = io.StringIO()
+        text.isatty = lambda terminal=terminal: terminal  # type: ignore[method-assign]
+        monkeypatch.setattr(sys, "stderr", text)
+        with door.loading("one weight"):
+            assert text.getvalue() == found.partition("\r")[0]
+        assert text.getvalue() == found

@@ -32,23 +32,24 @@ def check(names: Sequence[str], options: argparse.Namespace) -> int:
     if (trouble := unusable(options.device)) or options.seed < 0:
         print(f"error: {trouble or f'--seed must not be negative, got {options.seed}'}", file=sys.stderr)
         return BAD_INPUT
-    console = Console()
-    rows: list[tuple[dict[str, Any], str]] = []
+    console, passed = Console(), True
     names = list(names) or [e.name for e in curriculum.entries()]
+    table = None if options.json else report.CheckTable(console, names)
     with console.status("", spinner="dots") as status:
         for i, name in enumerate(names):
             status.update(f"{name} ({i + 1} of {len(names)})")
             row, remark, failures = check_one(experiments.twin(name), options)
-            rows.append((row, remark))
-            if options.json:
+            passed &= row["passed"]
+            if table is None:
                 print(json.dumps(row), flush=True)
+            else:
+                table.add(row, remark)
             for failure in failures:
                 print(f"{name}: {failure.sentence}", file=sys.stderr)
                 report.show_lines(Console(stderr=True), failure.lines)
-    if not options.json:
-        report.show_check(console, rows)
-        console.print(report.WHAT_DIGITS_MEAN, style="dim", highlight=False, soft_wrap=True)
-    return AGREE if all(row["passed"] for row, _ in rows) else DISAGREE
+    if table is not None:
+        table.end()
+    return AGREE if passed else DISAGREE
 
 
 def unusable(device: str) -> str | None:

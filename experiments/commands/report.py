@@ -191,19 +191,42 @@ def show_metrics(console: Console, by_hand: Mapping[str, float], torch: Mapping[
         console.print(table)
 
 
-def show_check(console: Console, rows: Iterable[tuple[Mapping[str, Any], str]]) -> None:
-    """The table of `check`: one line for each concept; remarks stand below it."""
-    rows = list(rows)
-    console.print("Digits of agreement: the worst of all steps and tensors, and what is required of each", soft_wrap=True, highlight=False)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("concept", "steps", "loss", "gradient", "parameter", "required", "s", ""):
-        table.add_column(heading, justify="left" if heading in ("concept", "") else "right", no_wrap=True)
-    for row, remark in rows:
+class CheckTable:
+    """The table of `check`: a line for each concept, as soon as it is known; remarks stand below it.
+
+    Args:
+        console: where to.
+        names: of the concepts.
+    """
+
+    HEADINGS = ("steps", "loss", "gradient", "parameter", "required", "s")
+
+    def __init__(self, console: Console, names: Iterable[str]) -> None:
+        self.console, self.width, self.remarks = console, max(map(len, (*names, "concept"))) + 2, set[str]()
+        self._print("Digits of agreement: the worst of all steps and tensors, and what is required of each\n")
+        self._print(self._line("concept", self.HEADINGS))
+        self._print("─" * (len(self._line("", self.HEADINGS)) + len("  DISAGREE")))
+
+    def _print(self, text: str, **settings: Any) -> None:
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True, **settings)
+
+    def _line(self, name: str, cells: Iterable[str]) -> str:
+        return f"{name:{self.width}}" + " ".join(f"{c:>{max(len(h), 4) + 1}}" for c, h in zip(cells, self.HEADINGS, strict=True))
+
+    def add(self, row: Mapping[str, Any], remark: str) -> None:
+        """What was found of a concept: its summary, and what the reader must know beside it."""
         kinds = [f"{digits(row['error'][kind], row['dtype']):.1f}" for kind in ("loss", "gradient", "parameter")]
-        verdict = "[green]agree[/green]" if row["passed"] else "[bold red]DISAGREE[/bold red]"
         required = f"{digits(row['tolerance'], row['dtype']):.1f}"
-        name = row["name"] + (" *" if remark else "")
-        table.add_row(name, str(row["steps"]), *kinds, required, f"{row['seconds']:.1f}", verdict)
-    console.print(table)
-    for remark in sorted({remark for _, remark in rows if remark}):
-        console.print(f"* {remark}", soft_wrap=True, highlight=False)
+        cells = (str(row["steps"]), *kinds, required, f"{row['seconds']:.1f}")
+        self.console.print(
+            self._line(row["name"] + (" *" if remark else ""), cells), end="  ", highlight=False, markup=False, soft_wrap=True
+        )
+        self._print("agree" if row["passed"] else "DISAGREE", style="green" if row["passed"] else "bold red")
+        self.remarks |= {remark} - {""}
+
+    def end(self) -> None:
+        """The remarks, and what digits mean."""
+        self._print("")
+        for remark in sorted(self.remarks):
+            self._print(f"* {remark}")
+        self._print(WHAT_DIGITS_MEAN, style="dim")

@@ -243,8 +243,8 @@ class LinearAutoencoder(Concept):
         ∂L/∂W_e = xᵀ ∂L/∂z                 (D, N) @ (N, k)
 
     Args:
-        features: D.
-        components: k.
+        features: D, the numbers that are known of each example.
+        components: k, the numbers that are kept of each example.
         lr: the step size.
         momentum: how much of the last step is kept.
         rng: draws the initial weights from Normal(0, 0.3²).

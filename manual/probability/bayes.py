@@ -267,7 +267,7 @@ def naive_bayes_fit(x: Array, y: Array, classes: int, alpha: float = 1.0) -> tup
     Args:
         x: (N, D), 0 and 1.
         y: (N,), the classes.
-        classes: C.
+        classes: C, the answers that there are to choose from.
         alpha: 0 for none.
 
     Returns:
@@ -356,7 +356,7 @@ class Bayes(Concept):
     Nobody needs to walk there, `weight_posterior` has the place at once. A network's MAP is found in no other way.
 
     Args:
-        features: D.
+        features: D, the numbers that are known of each example.
         rows: N, how many rows there are in all batches together.
         scale: σ, how far y scatters around the line.
         prior_scale: τ, how large weights are expected to be.

@@ -189,7 +189,7 @@ class MultivariateNormal(Concept):
     has to be taught in this way. A step may lead anywhere; what is trained is `raw`, of which `lower_cholesky` makes a scale_tril.
 
     Args:
-        features: D.
+        features: D, the numbers that are known of each example.
         lr: the step size.
         rng: draws the initial loc from Normal(0, 1); scale_tril begins as I.
         dtype: of the parameters.

@@ -183,7 +183,7 @@ class Lasso(Concept):
     """ŷ = x W + b with a price on Σ|W|, fitted by proximal gradient descent.
 
     Args:
-        features: D.
+        features: D, the numbers that are known of each example.
         alpha: the price, scikit-learn's alpha.
         lr: the step size; below 2/λmax of XᵀX/N, which is 0.5 on the diabetes data.
         rng: draws the initial weights from the standard normal distribution.

@@ -130,7 +130,7 @@ class Perceptron(Concept):
     """The sign of x W + b, learned from mistakes: with batches of one row this is Rosenblatt's rule.
 
     Args:
-        features: D.
+        features: D, the numbers that are known of each example.
         lr: the step size; from W = 0 it changes nothing but the length of W.
         rng: what every concept takes; nothing is drawn here, W and b begin at 0 as Rosenblatt's.
         dtype: of the parameters.

@@ -31,18 +31,25 @@ def checked(name: str, passed: bool, dtype: str = "float64") -> dict[str, Any]:
     return {"name": name, "steps": 53, "error": error, "dtype": dtype, "tolerance": 1e-12, "seconds": 1.26, "passed": passed}
 
 
-def test_the_table_of_check() -> None:
+def test_the_table_of_check_grows_line_by_line() -> None:
+    text = io.StringIO()
+    table = report.CheckTable(Console(file=text, width=80), ["ridge", "pca", "svd"])
     rows = [(checked("ridge", True), ""), (checked("pca", False), "on random data"), (checked("svd", True, "float32"), "on random data")]
-    assert printed(report.show_check, rows) == [
+    for row, remark in rows:
+        table.add(row, remark)
+        assert text.getvalue().splitlines()[-1].startswith(f"{row['name']} ")
+    table.end()
+    assert [line.rstrip() for line in text.getvalue().splitlines()] == [
         "Digits of agreement: the worst of all steps and tensors, and what is required of each",
         "",
-        " concept  steps  loss  gradient  parameter  required    s",
-        " ──────────────────────────────────────────────────────────────────",
-        " ridge       53  15.0      12.7       15.7      12.0  1.3  agree",
-        " pca *       53  15.0      12.7       15.7      12.0  1.3  DISAGREE",
-        " svd *       53   6.9       6.9        6.9       6.9  1.3  agree",
+        "concept   steps  loss  gradient  parameter  required     s",
+        "────────────────────────────────────────────────────────────────────",
+        "ridge        53  15.0      12.7       15.7      12.0   1.3  agree",
+        "pca *        53  15.0      12.7       15.7      12.0   1.3  DISAGREE",
+        "svd *        53   6.9       6.9        6.9       6.9   1.3  agree",
         "",
         "* on random data",
+        report.WHAT_DIGITS_MEAN,
     ]
 
 

@@ -55,8 +55,8 @@ class LinearAutoencoder(Concept):
     """x_hat = x W_e W_d: D numbers are squeezed into k and rebuilt, and the loss is the mean squared distance of x_hat from x.
 
     Args:
-        features: D.
-        components: k.
+        features: D, the numbers that are known of each example.
+        components: k, the numbers that are kept of each example.
         lr: the step size.
         momentum: how much of the last step is kept.
 

@@ -62,7 +62,7 @@ class LowRank(Concept):
 
     Args:
         rows, columns: of the image.
-        rank: k.
+        rank: k, how many pieces U[:, j] V[:, j]ᵀ are kept.
         lr: the step size. It is large because the mean over all pixels makes every slope small.
         momentum: how much of the last step is kept.
 

@@ -86,7 +86,7 @@ class Classifier(Concept):
 
     Args:
         features: D, the numbers that are known of each example.
-        classes: K.
+        classes: K, the answers that there are to choose from.
         form: "stable" or "naive".
         lr: the step size.
 

@@ -102,7 +102,7 @@ class Bayes(Concept):
     """The MAP of a line: W and b that have the largest posterior, found by gradient descent on L = −log posterior / N.
 
     Args:
-        features: D.
+        features: D, the numbers that are known of each example.
         rows: N, how many rows there are in all batches together.
         scale: σ, how far y scatters around the line.
         prior_scale: τ, how large weights are expected to be.

@@ -52,7 +52,7 @@ class MultivariateNormal(Concept):
     """loc and scale_tril, climbing to the largest likelihood of the rows of x: L = −mean log-density.
 
     Args:
-        features: D.
+        features: D, the numbers that are known of each example.
         lr: the step size.
 
     Shapes: x (N, D), loc (D,), raw (D, D).

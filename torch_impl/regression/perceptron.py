@@ -43,7 +43,7 @@ class Perceptron(Concept):
     """The sign of x W + b, learned from mistakes: with batches of one row this is Rosenblatt's rule.
 
     Args:
-        features: D.
+        features: D, the numbers that are known of each example.
         lr: the step size; from W = 0 it changes nothing but the length of W.
 
     Shapes: x (N, D), the prediction z (N, 1), y (N, 1) of +1 and −1, linear.weight (1, D), linear.bias (1,).

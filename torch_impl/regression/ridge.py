@@ -58,7 +58,7 @@ class Ridge(Concept):
     """ŷ = x W + b with a price on the size of W, fitted by gradient descent with momentum.
 
     Args:
-        features: D.
+        features: D, the numbers that are known of each example.
         alpha: the price of size; scikit-learn's alpha is N times this one.
         lr: the step size; below 2 (1 + momentum) / λmax of the Hessian, which is 0.25 (1 + momentum) on the diabetes data.
         momentum: how much of the last step is kept.

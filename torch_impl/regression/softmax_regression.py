@@ -43,7 +43,7 @@ class SoftmaxRegression(Concept):
 
     Args:
         features: D, the numbers that are known of each example.
-        classes: K.
+        classes: K, the answers that there are to choose from.
         alpha: the price of long weights; scikit-learn's C is 1 / (alpha N).
         lr: the step size. The digits' pixels vary little (0 to 1, less their mean), which makes L flat: it can be large.
         momentum: how much of the last step is kept.
