@@ -19,10 +19,11 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
 
 from experiments.commands.album import Album
+from experiments.commands.curves import curves
 from experiments.commands.markup import code_of, lesson_of, rendered
-from experiments.drawing.figure import BY_HAND, TORCH, Captioned, figure
 from experiments.judge.compare import as_array, digits
 from experiments.judge.raised import where_and_what
 from experiments.lockstep import LockStep
@@ -149,12 +150,28 @@ class Board(pl.Callback):
 
     def on_train_end(self, trainer: Any, pl_module: pl.LightningModule) -> None:
         """The overlaid curves, and the figures of the trained pair."""
+        self._hparams(trainer, pl_module)
         if not self.lockstep.comparing:
             return
         if self.twin.figures:
             self._figures(self.twin.figures, trainer, pl_module)
         if self.lockstep.records:
             self.album.add("both loss curves", curves(self.lockstep), trainer.global_step)
+
+    def _hparams(self, trainer: Any, pl_module: pl.LightningModule) -> None:
+        """What the run was asked for, and the last value of everything it logged, of each side: TensorBoard compares runs by these."""
+        asked: dict[str, Any] = {f"model.{name}": value for name, value in self.twin.chosen(pl_module).items()}  # type: ignore[arg-type]
+        asked |= {
+            f"data.{name}": value for name in ("batch_size", "seed") if (value := getattr(trainer.datamodule, name, None)) is not None
+        }
+        asked |= {"optimizer": ", ".join(type(o).__name__ for o in trainer.optimizers), "epochs": trainer.current_epoch}
+        asked = {name: value if isinstance(value, bool | int | float) else str(value) for name, value in asked.items()}
+        found = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        sides = [self.torch_writer, self.writer("manual")] if self.lockstep.comparing else [self.torch_writer]
+        for writer in sides:
+            assert writer.file_writer is not None  # it is there since something was written
+            for summary in hparams(asked, found):
+                writer.file_writer.add_summary(summary)
 
     def _figures(self, draw: Any, trainer: Any, pl_module: pl.LightningModule, untrained: bool = False) -> None:
         step = 0 if untrained else trainer.global_step
@@ -181,34 +198,6 @@ class Board(pl.Callback):
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """The same where training ends early: Lightning calls no teardown then."""
         self.teardown(trainer, pl_module, "fit")
-
-
-def curves(lockstep: LockStep) -> Captioned:
-    """Both loss curves in one picture: torch's broad, the hand-written one dashed on top of it."""
-    steps = 1 + np.array([r.step for r in lockstep.records])
-    theirs, ours = (np.array([getattr(r, name) for r in lockstep.records]) for name in ("loss_torch", "loss_manual"))
-    early = fell_early(theirs)
-    fig, axes = figure(
-        "The loss at every step. The broad band is torch, the dashes on it are the hand-written side: "
-        "where only one line is to be seen, the two are the same."
-        + (" The axis of the steps counts 1, 10, 100: most of the way down is made in the first few steps." if early else ""),
-        size=(7, 3.6),
-    )
-    axes[0, 0].plot(steps, theirs, label="torch", **TORCH)
-    axes[0, 0].plot(steps, ours, label="by hand", **BY_HAND)
-    axes[0, 0].set(xlabel="step", ylabel="loss", title="loss of both sides")
-    if early:
-        axes[0, 0].set_xscale("log")
-    if theirs.min() > 0:
-        axes[0, 0].set_yscale("log")
-    axes[0, 0].legend()
-    return fig
-
-
-def fell_early(losses: np.ndarray) -> bool:
-    """Whether nine tenths of the way from the first loss to the lowest were made within a twentieth of the steps."""
-    low = losses[0] - 0.9 * (losses[0] - losses.min())
-    return bool(len(losses) >= 40 and losses[0] > losses.min() and losses[: len(losses) // 20].min() <= low)
 
 
 def fenced(text: str, language: str = "") -> str:

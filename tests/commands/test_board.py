@@ -12,6 +12,7 @@ from urllib.request import ProxyHandler, build_opener
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from tensorboard.util.tensor_util import make_ndarray
 
 import experiments
@@ -107,6 +108,17 @@ def test_histograms_are_drawn_so_many_times_in_a_run_and_at_its_first_step(tmp_p
     for side in ("manual", "torch"):
         drawn = events(tmp_path / "digits_mlp" / "version_0" / side).Histograms("weights/fc1.bias")
         assert [h.step for h in drawn] == [0, 4, 9]
+
+
+def test_runs_can_be_compared_by_what_they_were_asked_for(tiny_run: Finished) -> None:
+    for side in ("manual", "torch"):
+        content = events(tiny_run.folder / side).PluginTagToContent("hparams")
+        asked = HParamsPluginData.FromString(content["_hparams_/session_start_info"]).session_start_info.hparams
+        values = {name: getattr(value, value.WhichOneof("kind")) for name, value in asked.items()}
+        model = {"model.hidden": 10, "model.dropout": 0.2, "model.lr": 1e-3}
+        assert values == {**model, "data.batch_size": 289, "data.seed": 0, "optimizer": "Adam", "epochs": 2}
+        names = {m.name.tag for m in HParamsPluginData.FromString(content["_hparams_/experiment"]).experiment.metric_infos}
+        assert names == {"loss/train", "loss/val", "accuracy/val"}
 
 
 def test_the_graph_is_torchs(tiny_run: Finished) -> None:
