@@ -14,12 +14,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from experiments.mutation.operators import Mutant
 from experiments.mutation.program_equivalents import EQUIVALENT
 from experiments.mutation.program_operators import known_in, program_mutants
 from experiments.mutation.program_targets import Place, files, functions_in, places, source
 from experiments.mutation.program_tests import judges_of, verdict, warm
 from experiments.mutation.report import Report, Result, UnknownName
+from experiments.source.operators import Mutant
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import ast
 import copy
 from collections.abc import Callable, Iterator
 
-from experiments.mutation.operators import OPERATORS, Function, Mutant, Operator, is_text, mutants_of, name_of, renamed
+from experiments.source.operators import OPERATORS, Function, Mutant, Operator, is_text, mutants_of, name_of, renamed
 
 SIDES = [
     ("ours", "theirs"), ("hand", "torch"), ("manual", "torch"), ("manual", "torch_module"), ("by_hand", "by_torch"),

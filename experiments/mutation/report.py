@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from experiments.mutation.operators import Mutant
+from experiments.source.operators import Mutant
 
 VERDICTS = ("killed", "raised", "equivalent", "lived")
 

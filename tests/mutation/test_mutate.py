@@ -15,8 +15,8 @@ import manual.nn
 from experiments.judge import case
 from experiments.mutation import mutate
 from experiments.mutation.mutate import Check, Exam, examine
-from experiments.mutation.operators import mutants
 from experiments.source.handwriting import Handwriting, Written, subjects, written_in
+from experiments.source.operators import mutants
 from manual.module import Module
 
 # ---- which mistakes are made ---------------------------------------------------------------------
