@@ -1,4 +1,4 @@
-"""The command line: `python -m experiments list | run | show | check | trace | mutate | bench`."""
+"""The command line: `python -m experiments list | run | show | check | trace | doctor | mutate | bench`."""
 
 from __future__ import annotations
 
@@ -126,7 +126,12 @@ class Parser(argparse.ArgumentParser):
         sys.exit(BAD_INPUT)
 
 
-LIBRARY = {"mutate": "experiments.mutation.mutate", "bench": "experiments.commands.bench", "show": "experiments.commands.show"}
+LIBRARY = {
+    "mutate": "experiments.mutation.mutate",
+    "bench": "experiments.commands.bench",
+    "show": "experiments.commands.show",
+    "doctor": "experiments.doctor.command",
+}
 """Where the commands are that declare their own options."""
 
 
@@ -170,6 +175,7 @@ def command_parser() -> argparse.ArgumentParser:
     checking.add_argument("--json", action="store_true", help="one JSON object per concept and line")
     tracing.add_argument("--json", action="store_true", help="a JSON list with an object for each tensor")
     commands.add_parser("show", help="look at runs in TensorBoard, in the browser", add_help=False, allow_abbrev=False)
+    commands.add_parser("doctor", help="is the backward in your own file right? Where not?", add_help=False, allow_abbrev=False)
     commands.add_parser("mutate", help="test the tests: would a wrong backward be noticed?", add_help=False, allow_abbrev=False)
     commands.add_parser("bench", help="how fast is it by hand, against torch?", add_help=False, allow_abbrev=False)
     return parser

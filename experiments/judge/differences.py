@@ -16,16 +16,12 @@ import numpy as np
 from torch import nn
 
 from experiments.judge.case import Built, Call, Case, Pair, against_autograd, failures, flat, two_calls
+from experiments.judge.central import EPS, STEP, along
 from experiments.judge.compare import ONE_STEP, SMALL, error, norm
 from experiments.judge.function_case import ByFunctions, TorchFunction
 from experiments.judge.naming import Naming
 from manual.concept import Concept
 from manual.module import Module
-
-EPS = float(np.finfo(np.float64).eps)
-
-STEP = EPS ** (1 / 3)
-"""Where what a central difference cuts off, h² f‴/6, and what it rounds, eps f/h, are about equal: 4e-11 of numbers near 1."""
 
 BY_DIFFERENCES = 10 * EPS / STEP / SMALL["float64"]
 """Tolerated error of a slope, 4e-7: ten roundings of a loss that is a thousand times the slope, which is the smallest that
@@ -33,28 +29,6 @@ BY_DIFFERENCES = 10 * EPS / STEP / SMALL["float64"]
 
 
 # ---- central differences ---------------------------------------------------------------------------
-
-
-def along(f: Callable[..., Any], inputs: tuple[Any, ...], directions: tuple[Any, ...], h: float = STEP) -> Any:
-    """How f's outputs change when its inputs move along these directions, by a central difference.
-
-    Args:
-        f: returns an array, a number, or a tuple of them.
-        inputs: of f; arrays or numbers, in float64.
-        directions: one for each, of its shape.
-        h: how far to go. Nothing is cut off of a parabola: there a longer step is better, of which less is lost to rounding.
-    """
-    after, before = (f(*(x + side * h * d for x, d in zip(inputs, directions, strict=True))) for side in (1, -1))
-    if isinstance(after, tuple):
-        return tuple((a - b) / (2 * h) for a, b in zip(after, before, strict=True))
-    return (after - before) / (2 * h)
-
-
-def jacobian(f: Callable[[np.ndarray], Any], p: np.ndarray, h: float = STEP) -> np.ndarray:
-    """∂f/∂p by central differences: the axes of f(p), then those of p. Of a number f(p) it is the gradient."""
-    columns = [along(f, (p,), (e.reshape(p.shape),), h) for e in np.eye(p.size)]
-    return np.stack(columns, axis=-1).reshape(*np.shape(columns[0]), *p.shape)
-
 
 Places = Mapping[str, tuple[np.ndarray, np.ndarray]]
 """By name an array that a loss depends on, to be moved where it stands; and the gradient that is claimed for it."""

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from experiments.calculus.chain_rule import TWIN, Petals, before, figures, number, torch_gradients
+from experiments.judge.central import jacobian
 from experiments.judge.compare import ONE_STEP, error, errors
 from experiments.judge.convert import to_numpy, to_torch
-from experiments.judge.differences import jacobian
 from manual.calculus.chain_rule import (
     ChainRule,
     backward,

@@ -13,9 +13,10 @@ from experiments.calculus import derivatives as script
 from experiments.calculus.derivatives import TWIN, NoisyCubic, step_errors
 from experiments.cases.calculus.derivatives import judge_cubic
 from experiments.judge.case import CASES, draw_sizes, failures, judge
+from experiments.judge.central import along
 from experiments.judge.compare import error
 from experiments.judge.convert import to_numpy, to_torch
-from experiments.judge.differences import BY_DIFFERENCES, along, central_differences, check_grads
+from experiments.judge.differences import BY_DIFFERENCES, central_differences, check_grads
 from manual.calculus import derivatives as by_hand
 from tests.helpers import whole_run
 from torch_impl.calculus import derivatives as in_torch

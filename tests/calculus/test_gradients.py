@@ -13,9 +13,10 @@ import experiments.cases.calculus.gradients  # noqa: F401  registers its cases
 from experiments.calculus import gradients as script
 from experiments.calculus.gradients import CRITICAL, SURFACES, TWIN, by_jacobian, descend, layer, steepness, ways
 from experiments.judge.case import CASES, draw_sizes, failures, judge
+from experiments.judge.central import along, jacobian
 from experiments.judge.compare import as_array, error
 from experiments.judge.convert import to_torch
-from experiments.judge.differences import BY_DIFFERENCES, along, central_differences, check_grads, jacobian
+from experiments.judge.differences import BY_DIFFERENCES, central_differences, check_grads
 from manual.calculus import gradients as by_hand
 from manual.module import Parameter
 from tests.helpers import whole_run

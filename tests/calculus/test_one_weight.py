@@ -9,9 +9,10 @@ import torch
 from experiments.calculus import one_weight as script
 from experiments.calculus.one_weight import EUROS, KILOGRAMS, TWIN, descend, loss_of, slope_of
 from experiments.cases.calculus.one_weight import judge_slope
+from experiments.judge.central import along
 from experiments.judge.compare import error
 from experiments.judge.convert import to_torch
-from experiments.judge.differences import along, check_grads
+from experiments.judge.differences import check_grads
 from manual.calculus import one_weight as by_hand
 from manual.trainer import Trainer
 from tests.helpers import whole_run

@@ -10,7 +10,7 @@ import torch
 
 from experiments.calculus.gradients import WINDOWS
 from experiments.calculus.optimizers import freely
-from experiments.judge.differences import jacobian
+from experiments.judge.central import jacobian
 from manual.calculus.gradients import SURFACES
 from manual.calculus.optimizers import SCHEDULES
 from torch_impl.calculus import optimizers as in_torch

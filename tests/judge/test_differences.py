@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from experiments.judge.case import failures
-from experiments.judge.differences import BY_DIFFERENCES, along, check_grads, jacobian, slopes
+from experiments.judge.central import along, jacobian
+from experiments.judge.differences import BY_DIFFERENCES, check_grads, slopes
 from manual import nn
 from manual.concept import Concept
 from manual.module import Module, Parameter

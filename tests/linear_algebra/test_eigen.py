@@ -10,9 +10,10 @@ import pytorch_lightning as pl
 import torch
 from sklearn.decomposition import PCA
 
+from experiments.judge.central import along
 from experiments.judge.compare import error
 from experiments.judge.convert import to_numpy
-from experiments.judge.differences import along, check_grads
+from experiments.judge.differences import check_grads
 from experiments.linear_algebra import eigen as script
 from experiments.linear_algebra.eigen import TWIN
 from experiments.lockstep import LockStep

@@ -10,9 +10,10 @@ import pytorch_lightning as pl
 import torch
 
 from experiments.data.arrays import InputError
+from experiments.judge.central import jacobian
 from experiments.judge.compare import error
 from experiments.judge.convert import to_numpy, to_torch
-from experiments.judge.differences import check_grads, jacobian
+from experiments.judge.differences import check_grads
 from experiments.linear_algebra import matrices as script
 from experiments.linear_algebra.matrices import TWIN, RowsOfAMatrix
 from experiments.lockstep import LockStep

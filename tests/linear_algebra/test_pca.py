@@ -14,9 +14,10 @@ from scipy.linalg import subspace_angles
 from sklearn.decomposition import PCA
 
 from experiments.drawing.walk import walk_by_hand
+from experiments.judge.central import along
 from experiments.judge.compare import error
 from experiments.judge.convert import to_numpy, to_torch
-from experiments.judge.differences import along, check_grads
+from experiments.judge.differences import check_grads
 from experiments.linear_algebra import pca as script
 from experiments.linear_algebra.pca import TWIN, Iris
 from experiments.lockstep import LockStep

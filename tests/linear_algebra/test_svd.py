@@ -12,9 +12,10 @@ import scipy.linalg
 import torch
 
 from experiments.drawing.walk import walk_by_hand
+from experiments.judge.central import along
 from experiments.judge.compare import error
 from experiments.judge.convert import to_numpy
-from experiments.judge.differences import along, check_grads
+from experiments.judge.differences import check_grads
 from experiments.linear_algebra import svd as script
 from experiments.linear_algebra.svd import TWIN
 from experiments.lockstep import LockStep

@@ -11,9 +11,9 @@ import torch
 from scipy.optimize import linprog
 from sklearn.linear_model import LogisticRegression
 
+from experiments.judge.central import jacobian
 from experiments.judge.compare import ONE_STEP, error, errors
 from experiments.judge.convert import load_in_torch, to_numpy, to_torch, weights_by_hand
-from experiments.judge.differences import jacobian
 from experiments.judge.look import Side, by_autograd
 from experiments.networks.hidden_layer import TWIN, TWO_UNITS, Corners, before, collapsed, figures, shapes, without_relu
 from manual.networks.hidden_layer import HiddenLayer, backward, forward, loss

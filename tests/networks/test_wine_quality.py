@@ -16,9 +16,10 @@ from sklearn.linear_model import LinearRegression
 from experiments.data.arrays import Split, split_at_random, standardise
 from experiments.data.wine import WineQuality as Wines
 from experiments.data.wine import parse
+from experiments.judge.central import jacobian
 from experiments.judge.compare import ONE_STEP, errors
 from experiments.judge.convert import load_in_torch, to_torch, weights_by_hand
-from experiments.judge.differences import check_grads, jacobian
+from experiments.judge.differences import check_grads
 from experiments.judge.look import by_autograd
 from experiments.judge.naming import Naming
 from experiments.lockstep import LockStep

@@ -17,9 +17,10 @@ from sklearn.metrics import r2_score
 from experiments.curriculum import FURTHER_READING
 from experiments.data.diabetes import diabetes
 from experiments.drawing.weights import as_row
+from experiments.judge.central import jacobian
 from experiments.judge.compare import error
 from experiments.judge.convert import load_in_torch, to_numpy, to_torch, weights_by_hand
-from experiments.judge.differences import check_grads, jacobian
+from experiments.judge.differences import check_grads
 from experiments.lockstep import LockStep
 from experiments.regression import linear_regression as script
 from experiments.regression.linear_regression import TWIN, by_sklearn, descend, standardised

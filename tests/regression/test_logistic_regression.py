@@ -9,9 +9,10 @@ import pytest
 import pytorch_lightning as pl
 
 from experiments.drawing.weights import as_row
+from experiments.judge.central import jacobian
 from experiments.judge.compare import error
 from experiments.judge.convert import to_torch, weights_by_hand
-from experiments.judge.differences import check_grads, jacobian
+from experiments.judge.differences import check_grads
 from experiments.lockstep import LockStep
 from experiments.regression import logistic_regression as script
 from experiments.regression.logistic_regression import TWIN, by_sklearn, descend

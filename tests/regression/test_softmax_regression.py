@@ -7,9 +7,10 @@ import pytest
 import pytorch_lightning as pl
 
 from experiments.data.arrays import InputError
+from experiments.judge.central import jacobian
 from experiments.judge.compare import error
 from experiments.judge.convert import to_torch, weights_by_hand
-from experiments.judge.differences import check_grads, jacobian
+from experiments.judge.differences import check_grads
 from experiments.lockstep import LockStep
 from experiments.regression import softmax_regression as script
 from experiments.regression.softmax_regression import TWIN, as_matrix, by_sklearn, descend

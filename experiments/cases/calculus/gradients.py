@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from experiments.cases.concept import judge_trajectory
+from experiments.judge.central import along, jacobian
 from experiments.judge.derivative_case import derivative_case
-from experiments.judge.differences import along, jacobian
 from experiments.judge.function_case import function_case
 from experiments.judge.registry import judged_by
 from manual.calculus.gradients import SURFACES, dense, dense_backward, sphere

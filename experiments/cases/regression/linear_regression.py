@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from experiments.judge.central import jacobian
 from experiments.judge.derivative_case import derivative_case
-from experiments.judge.differences import jacobian
 from manual.regression.linear_regression import backward, forward
 
 PATH = "regression.linear_regression"

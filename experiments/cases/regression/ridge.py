@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from experiments.judge.case import Built
+from experiments.judge.central import jacobian
 from experiments.judge.derivative_case import derivative_case
-from experiments.judge.differences import jacobian
 from experiments.judge.function_case import function_case
 from manual.regression.ridge import loss_backward
 

@@ -1,0 +1,256 @@
+"""The mend: one small change of the line that is wrong, after which every gradient is right, on inputs of several sizes."""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+
+from experiments.doctor.calling import Subject, is_array
+from experiments.doctor.examine import Examination
+from experiments.judge.diagnose import like
+from experiments.judge.operands import local_derivatives, same
+from experiments.source.operators import OPERATORS, Function, mutants_of
+
+Named = Mapping[str, np.ndarray]
+
+MOST_TERMS = 3000
+"""So many terms are tried in pairs."""
+
+
+@dataclass(frozen=True)
+class Mend:
+    """A change of one line.
+
+    Attributes:
+        line: its number.
+        before: the statement as it stands.
+        after: as it would be right.
+    """
+
+    line: int
+    before: str
+    after: str
+
+
+def mended(examinations: list[Examination], name: str) -> Mend | None:
+    """The first small change of the line of this gradient that makes it right on every input; None if none was found."""
+    first = examinations[0]
+    line, truths = first.claims[name].line, [e.truth(name) for e in examinations]
+    found: list[Mend] = []
+    for kind, before, tree in edits(first, name, line):
+        if found and kind != "rewritten":
+            break
+        subject = replace(first.subject, pair=replace(first.subject.pair, backward=tree), compiled={})
+        if all(gives(subject, e, name, truth) for e, truth in zip(examinations, truths, strict=True)):
+            after = next(n for n in ast.walk(tree) if isinstance(n, ast.stmt) and getattr(n, "mended", False))
+            found.append(Mend(line, before, ast.unparse(after)))
+            if kind != "rewritten":
+                break
+    return min(found, key=lambda m: len(m.after), default=None)
+
+
+def gives(subject: Subject, e: Examination, name: str, truth: np.ndarray) -> bool:
+    """Whether the changed backward computes the right gradient of this value."""
+    try:
+        with np.errstate(all="ignore"):
+            ran = subject.forward(e.inputs) if subject.pair.cls else e.ran
+            claims = {c.value: c.gradient for c in subject.backward(ran, e.upstream)}
+    except Exception:  # a change may make nonsense
+        return False
+    return name in claims and like(np.asarray(claims[name], float), truth)
+
+
+def edits(e: Examination, name: str, line: int) -> Iterator[tuple[str, str, ast.FunctionDef]]:
+    """The backward with one change of that line: (kind, the statement before, the tree); the plainest changes first."""
+    tree = e.subject.pair.backward
+    statement = next((n for n in ast.walk(tree) if isinstance(n, ast.Assign | ast.AugAssign | ast.Return) and n.lineno == line), None)
+    if statement is None:
+        return
+    before, seen = ast.unparse(statement), {ast.unparse(statement)}
+    for kind, texts in (("rewritten", rewritten(tree, line)), ("grown", grown(e, name, statement))):
+        for text in texts:
+            if text not in seen:
+                seen.add(text)
+                yield kind, before, with_line(tree, line, text)
+
+
+def rewritten(tree: ast.FunctionDef, line: int) -> Iterator[str]:
+    """The statement with one of the mistakes that people make, made backwards."""
+    function = Function(copy.deepcopy(tree))
+    for mutant in mutants_of("", function, OPERATORS):
+        if function.statement(mutant.node).lineno == line:
+            yield mutant.after
+    for node in function.nodes:
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and node.lineno == line:
+            with function.replaced(node, ast.BinOp(node.right, ast.Sub(), node.left)):
+                yield ast.unparse(function.statement(node))
+
+
+def grown(e: Examination, name: str, statement: ast.stmt) -> Iterator[str]:
+    """The statement with something more: a factor, a sum, another name."""
+    if not isinstance(statement, ast.Assign | ast.AugAssign):
+        return
+    target = ast.unparse(statement.targets[0] if isinstance(statement, ast.Assign) else statement.target)
+    sign = "=" if isinstance(statement, ast.Assign) else f"{'-' if isinstance(statement.op, ast.Sub) else '+'}="
+    value = ast.unparse(statement.value)
+    of = f"({value})" if isinstance(statement.value, ast.BinOp | ast.UnaryOp | ast.IfExp | ast.Compare) else value
+    scope = names_in_scope(e, statement)
+    for axis in range(3):
+        yield f"{target} {sign} {of}.sum(axis={axis})"
+        yield f"{target} {sign} {of}.sum(axis={axis}, keepdims=True)"
+    yield f"{target} {sign} {of}.T"
+    sized = [n for n, v in known(e, scope).items() if v.ndim > 0]
+    for factor in ("2", *(f"len({n})" for n in sized), *(f"{n}.size" for n in sized)):
+        yield f"{target} {sign} {of} * {factor}"
+        yield f"{target} {sign} {of} / {factor}"
+    a, b = np.asarray(e.claims[name].gradient, float), e.truth(name)
+    terms = list(anew(e, scope, b.shape, value))
+    whole = [text for text, found in terms if same(found, b)]
+    if a.shape == b.shape:
+        whole += [f"{value} + {text}" for text, found in terms if same(found, b - a)]
+        whole += [f"{value} - {text}" for text, found in terms if same(found, a - b)]
+    yield from (f"{target} {sign} {text}" for text in sorted(whole, key=len))
+    for node in ast.walk(statement.value):
+        if isinstance(node, ast.Name) and node.id not in ("np", "self"):
+            for other in scope:
+                if other != node.id:
+                    yield f"{target} {sign} {with_name(statement.value, node, other)}"
+    for rest in fewer_factors(statement.value):
+        yield f"{target} {sign} {rest}"
+    terms = terms[:MOST_TERMS]
+    for text in two_terms(terms, b):
+        yield f"{target} {sign} {text}"
+    if a.shape == b.shape:
+        for text in two_terms(terms, b - a):
+            yield f"{target} {sign} {value} + {text}"
+
+
+def fewer_factors(value: ast.expr) -> Iterator[str]:
+    """A product without one, or two, of its factors."""
+
+    def factors(node: ast.expr) -> list[tuple[str, str]]:
+        match node:
+            case ast.BinOp(left, ast.Mult(), right):
+                return [*factors(left), ("*", f"({ast.unparse(right)})")]
+            case ast.BinOp(left, ast.Div(), right):
+                return [*factors(left), ("/", f"({ast.unparse(right)})")]
+        return [("", f"({ast.unparse(node)})")]
+
+    all_of_them = factors(value)
+    for n in (1, 2):
+        for dropped in combinations(range(1, len(all_of_them)), n):
+            yield ast.unparse(ast.parse("".join(op + text for i, (op, text) in enumerate(all_of_them) if i not in dropped)))
+
+
+def anew(e: Examination, scope: list[str], shape: tuple[int, ...], written: str) -> Iterator[tuple[str, np.ndarray]]:
+    """What such a line, or a term of it, may be: a gradient that came before, times local derivatives, its product with a value, its sum.
+
+    Args:
+        e: knows the numbers.
+        scope: the names that may be used; what is written in the line is tried first.
+        shape: of the result.
+        written: the line.
+    """
+    values = known(e, scope)
+    values |= {f"{n}[:, {t}]": v[:, t] for n, v in values.items() if v.ndim == 3 for t in range(min(v.shape[1], 5))}
+    came = {n: np.asarray(g, float) for n, g in e.locals.items() if n in scope and is_array(g) and n not in e.ran.values}
+    if isinstance(e.upstream, np.ndarray):
+        came |= {n: e.upstream for n in scope if e.subject.kind(n, e.ran) == "upstream"}
+    came = dict(sorted(came.items(), key=lambda item: item[0] not in written))
+    derivatives = list(local_derivatives(values, shape))
+    for label, g in {**came, **values}.items():
+        if g.shape == shape:
+            yield label, g
+            yield from ((f"{label} * {text}", g * φ) for text, φ in derivatives)
+        for axis in range(g.ndim):
+            if g.ndim > 1 and g.sum(axis=axis).shape == shape:
+                yield f"{label}.sum(axis={axis})", g.sum(axis=axis)
+        yield from ((f"{label}[{i}]", g[i]) for i in range(min(len(g), 4) if g.ndim > 1 else 0) if g[i].shape == shape)
+    yield from matrix_products(came, values, shape)
+    yield from softmaxes(came, values, shape)
+    for label, g in came.items():
+        if g.shape == shape:
+            for i, (one, φ) in enumerate(derivatives):
+                yield from ((f"{label} * {one} * {two}", g * φ * ψ) for two, ψ in derivatives[i:])
+
+
+def matrix_products(came: Named, values: Named, shape: tuple[int, ...]) -> Iterator[tuple[str, np.ndarray]]:
+    """A gradient times a value, summed over what they share."""
+    for label, g in came.items():
+        for n, v in values.items():
+            if v.ndim == g.ndim == 2 == len(shape):
+                if (v.shape[1], g.shape[1]) == shape and len(v) == len(g):
+                    yield f"{n}.T @ {label}", v.T @ g
+                if (len(g), len(v)) == shape and g.shape[1] == v.shape[1]:
+                    yield f"{label} @ {n}.T", g @ v.T
+            if v.shape == g.shape and v.ndim and (v * g).sum(axis=0).shape == shape:
+                yield f"({label} * {n}).sum(axis=0)", (v * g).sum(axis=0)
+
+
+def softmaxes(came: Named, values: Named, shape: tuple[int, ...]) -> Iterator[tuple[str, np.ndarray]]:
+    """Through a softmax along the last axis, and through its logarithm."""
+    for label, g in came.items():
+        for n, v in values.items():
+            if g.shape == v.shape == shape and shape:
+                rows = "axis=-1, keepdims=True"
+                yield f"{n} * ({label} - ({label} * {n}).sum({rows}))", v * (g - (g * v).sum(axis=-1, keepdims=True))
+                with np.errstate(over="ignore"):
+                    yield f"{label} - np.exp({n}) * {label}.sum({rows})", g - np.exp(v) * g.sum(axis=-1, keepdims=True)
+
+
+def two_terms(terms: list[tuple[str, np.ndarray]], wanted: np.ndarray) -> Iterator[str]:
+    """Two of these whose sum is what is wanted."""
+    entry = wanted.size // 2
+    at = np.array([term.flat[entry] for _, term in terms])
+    for i, (one, x) in enumerate(terms):
+        for j in np.flatnonzero(np.abs(at[i + 1 :] - (wanted.flat[entry] - at[i])) < 1e-6) + i + 1:
+            two, y = terms[j]
+            if same(x + y, wanted):
+                yield f"{one} + {two}"
+
+
+def known(e: Examination, scope: list[str]) -> dict[str, np.ndarray]:
+    """Values of the forward that the backward knows by these names."""
+    of = {**e.locals, **e.ran.values}
+    return {n: np.asarray(of[n], float) for n in scope if n in e.ran.values and is_array(of.get(n))}
+
+
+def names_in_scope(e: Examination, statement: ast.stmt) -> list[str]:
+    """The names that the backward knows when it comes to this statement."""
+    backward = e.subject.pair.backward
+    stored = [n.id for n in ast.walk(backward) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store) and n.lineno < statement.lineno]
+    own = [n for n in e.ran.values if n.startswith("self.")]
+    return list(dict.fromkeys([*e.subject.pair.parameters(backward), *stored, *own]))
+
+
+def with_name(expression: ast.expr, node: ast.Name, other: str) -> str:
+    """The expression with another name in the place of this one."""
+    was, node.id = node.id, other
+    try:
+        return ast.unparse(expression)
+    finally:
+        node.id = was
+
+
+def with_line(tree: ast.FunctionDef, line: int, text: str) -> ast.FunctionDef:
+    """The function with another statement at this line."""
+    new = ast.parse(text).body[0]
+
+    class Replacing(ast.NodeTransformer):
+        def visit(self, node: ast.AST) -> ast.AST:
+            if isinstance(node, ast.Assign | ast.AugAssign | ast.Return) and node.lineno == line:
+                for inner in ast.walk(new):
+                    if isinstance(inner, ast.stmt | ast.expr):
+                        inner.lineno = inner.end_lineno = line
+                new.mended = True  # type: ignore[attr-defined]  # to be found again
+                return new
+            return self.generic_visit(node)
+
+    found = Replacing().visit(copy.deepcopy(tree))
+    assert isinstance(found, ast.FunctionDef)
+    return found

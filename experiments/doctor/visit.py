@@ -1,0 +1,170 @@
+"""A visit to the doctor: every pair of a file is examined on two inputs of other sizes, and what is wrong is said, and mended."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from experiments.doctor.calling import Subject
+from experiments.doctor.examine import Examination, misshapen
+from experiments.doctor.explain import explained
+from experiments.doctor.inputs import SIZES, choose, sizes_for
+from experiments.doctor.mend import Mend, mended
+from experiments.doctor.patient import Pair, Unreadable, loss_in, pairs
+from experiments.judge.compare import digits, error
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """One gradient that the backward returns, beside the true one.
+
+    Attributes:
+        value: what it is the gradient of.
+        shape: of the value.
+        digits: in how many it agrees with the derivative of forward, at the worse of two inputs; central differences have about 9.
+        right: whether it is right.
+    """
+
+    value: str
+    shape: tuple[int, ...]
+    digits: float
+    right: bool
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A line that is wrong although what came into it was right.
+
+    Attributes:
+        line: its number in the file.
+        text: it.
+        label: what the gradient is called there.
+        what: half a sentence: what the gradient is; None if that cannot be said.
+        mend: what makes it right; None if nothing small does.
+    """
+
+    line: int
+    text: str
+    label: str
+    what: str | None
+    mend: Mend | None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is to be said of one pair.
+
+    Attributes:
+        name: of the forward, or the class.
+        backward: the name of the backward.
+        gradients: all that it returns.
+        faults: in the order of the backward.
+        trouble: why it could not be examined; then all else is empty.
+    """
+
+    name: str
+    backward: str
+    gradients: tuple[Gradient, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    trouble: str | None = None
+
+    @property
+    def right(self) -> bool:
+        """Whether every gradient is right, and every line."""
+        return not self.trouble and not self.faults and all(g.right for g in self.gradients)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For programs."""
+        return {**asdict(self), "right": self.right}
+
+
+RIGHT = 1e-6
+"""What a gradient may differ by from central differences of forward."""
+
+
+def visited(
+    source: str,
+    *,
+    forward: str | None = None,
+    backward: str | None = None,
+    loss: str | None = None,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    seed: int = 0,
+) -> Iterator[Finding]:
+    """Examine every pair of a forward and a backward in a file.
+
+    Args:
+        source: the text of the file.
+        forward, backward: their names, where they cannot be found by name.
+        loss: the function that makes one number of what forward returns.
+        shapes: of arguments, where they cannot be found by trying.
+        seed: of the numbers.
+
+    Raises:
+        Unreadable: if there is no such pair, or the file does not run.
+    """
+    tree = ast.parse(source)
+    namespace = defined(tree)
+    for pair in pairs(tree, forward, backward):
+        subject = Subject(pair, namespace, loss_in(tree, loss))
+        try:
+            yield examined(subject, shapes or {}, seed)
+        except Unreadable as trouble:
+            yield Finding(pair.name, pair.backward.name, trouble=str(trouble))
+
+
+def defined(tree: ast.Module) -> dict[str, Any]:
+    """What a file defines: its imports, functions, classes and constants; nothing that it does is done."""
+    namespace: dict[str, Any] = {"__name__": "patient"}
+    for node in tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign):
+            try:
+                exec(compile(ast.Module([node], []), "<your file>", "exec"), namespace)
+            except Exception as error:  # whatever a stranger's file may raise
+                if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                    raise Unreadable(f"line {node.lineno}: {type(error).__name__}: {error}") from error
+    return namespace
+
+
+def examined(subject: Subject, shapes: Mapping[str, tuple[int, ...]], seed: int) -> Finding:
+    """One pair, on two inputs."""
+    chosen = choose(subject, shapes, lambda inputs: misshapen(subject, inputs))
+    inputs = [chosen.draw(sizes, seed + i) for i, sizes in enumerate((sizes_for(shapes), SIZES[1]))]
+    examinations = [Examination(subject, numbers, seed + i) for i, numbers in enumerate(inputs)]
+    gradients = tuple(
+        Gradient(name, np.shape(examinations[0].ran.values[name]), *agreement(examinations, name)) for name in returned(examinations[0])
+    )
+    faults = [] if all(g.right for g in gradients) else wrong_lines(examinations)
+    return Finding(subject.pair.name, subject.pair.backward.name, gradients, tuple(fault(examinations, name) for name in faults))
+
+
+def returned(e: Examination) -> list[str]:
+    """The values whose gradient is a result of the backward; all that have one if nothing is returned by a name that is known."""
+    return [n for n, c in e.claims.items() if c.returned] or list(e.claims)
+
+
+def agreement(examinations: list[Examination], name: str) -> tuple[float, bool]:
+    """Digits, and whether it is right: of a returned gradient against the derivative of forward as a whole."""
+    found = []
+    for e in examinations:
+        claim, truth = np.asarray(e.claims[name].gradient, float), e.whole(name)
+        found.append(error(claim, truth) if claim.shape == truth.shape else np.inf)
+    return digits(max(found), "float64"), max(found) < RIGHT
+
+
+def wrong_lines(examinations: list[Examination]) -> list[str]:
+    """The values whose gradient is wrong in its own line, on every input."""
+    first, *others = (e.wrong for e in examinations)
+    return [name for name in first if all(name in other for other in others)]
+
+
+def fault(examinations: list[Examination], name: str) -> Fault:
+    """What is to be said of a line that is wrong."""
+    claim = examinations[0].claims[name]
+    backward: Pair = examinations[0].subject.pair
+    text = next((ast.unparse(n) for n in ast.walk(backward.backward) if isinstance(n, ast.stmt) and n.lineno == claim.line), "")
+    return Fault(claim.line, text, claim.label, explained(examinations, name), mended(examinations, name))

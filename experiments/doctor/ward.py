@@ -1,0 +1,88 @@
+"""Where a stranger's file is run: a process of its own that may compute, and may not write, connect, or start anything.
+
+It is no sandbox: it keeps an honest file from doing harm by mistake, and no other. `python -m experiments.doctor.ward` reads what is asked
+as JSON from its standard input and writes what was found, as JSON, to its standard output.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from typing import Any
+
+STARTS = ("subprocess.", "os.system", "os.exec", "os.spawn", "os.posix_spawn", "os.fork", "ctypes.", "webbrowser.")
+CONNECTS = ("socket.", "ftplib.", "urllib.")
+WRITES = ("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.truncate", "os.chmod", "os.link", "os.symlink", "shutil.")
+FORBIDDEN = (*STARTS, *CONNECTS, *WRITES)
+"""What Python is about to do, by the names of its audit events, and must not."""
+
+MEMORY = 4 * 2**30
+"""Bytes that the file may use."""
+
+
+class TooLong(Exception):
+    """The file did not come to an end."""
+
+
+def ask(question: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    """Let a process of its own find what `visited` finds.
+
+    Args:
+        question: the arguments of `visited`.
+        seconds: after which it is ended.
+
+    Returns: "findings", "printed" (what the file printed), and "trouble" if nothing could be examined.
+
+    Raises:
+        TooLong: if it takes longer.
+    """
+    command = [sys.executable, "-m", "experiments.doctor.ward"]
+    try:
+        done = subprocess.run(command, input=json.dumps(question), capture_output=True, text=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise TooLong(f"it did not come to an end within {seconds:g} s") from error
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no word"])[-1]
+        return {"findings": [], "printed": "", "trouble": f"the file ended the process that ran it: {last}"}
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def main() -> int:
+    """Answer one question."""
+    import resource
+
+    from experiments.doctor.patient import Unreadable
+    from experiments.doctor.visit import visited
+
+    question = json.load(sys.stdin)
+    question["shapes"] = {name: tuple(shape) for name, shape in question.get("shapes", {}).items()}
+    answer: dict[str, Any] = {"findings": [], "trouble": None}
+    printed, out = io.StringIO(), sys.stdout
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    sys.addaudithook(forbid)
+    with redirect_stdout(printed), redirect_stderr(printed):
+        try:
+            for finding in visited(**question):
+                answer["findings"].append(finding.as_dict())
+        except Unreadable as trouble:
+            answer["trouble"] = str(trouble)
+        except SyntaxError as error:
+            answer["trouble"] = f"line {error.lineno}: {error.msg}"
+    json.dump({**answer, "printed": printed.getvalue()[-10_000:]}, out)
+    return 0
+
+
+def forbid(event: str, arguments: tuple[Any, ...]) -> None:
+    """Raise PermissionError before Python does what the file may not do."""
+    writes = event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+")
+    if writes or event.startswith(FORBIDDEN):
+        raise PermissionError(f"a file under examination may compute and nothing else: {event}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
