@@ -116,6 +116,18 @@ def test_every_class_with_a_backward_has_a_case() -> None:
     assert set(public()) - {c.name for c in CASES} == set()
 
 
+def test_a_case_stands_in_the_file_of_its_class() -> None:
+    homes = {name: c.__module__ for name, c in public().items() if c.__module__.startswith("manual.nn.")}
+    assert len(homes) > 60
+    elsewhere = {str(c): c.build.__module__ for c in CASES if c.name in homes and not is_of(c, homes[c.name])}
+    assert elsewhere == {}
+
+
+def is_of(case: Case, module: str) -> bool:
+    """Whether the case is written in the file of experiments/cases that has the name of this one of manual."""
+    return case.build.__module__.removeprefix("experiments.cases.") == module.removeprefix("manual.")
+
+
 def test_every_case_has_a_label_of_its_own() -> None:
     names = [str(c) for c in CASES]
     assert sorted({n for n in names if names.count(n) > 1}) == []

@@ -127,18 +127,3 @@ def last_axis_halved(rng: np.random.Generator, N: int, A: int) -> Built:
 @case("GLU", empty=True)
 def inner_axis_halved(rng: np.random.Generator, N: int, A: int, B: int) -> Built:
     return Built({"dim": 1}, [spread(rng, N, 2 * A, B)])
-
-
-def last_axis(rng: np.random.Generator, N: int, C: int) -> Built:
-    """The axis counted from the end."""
-    return Built({"dim": -1}, [rng.normal(size=(N, C))])
-
-
-def inner_axis(rng: np.random.Generator, N: int, C: int, D: int) -> Built:
-    """The channels of a sequence."""
-    return Built({"dim": 1}, [rng.normal(size=(N, C, D))])
-
-
-for name in ("Softmax", "Softmin", "LogSoftmax"):
-    case(name, least={"C": 4}, empty=True)(last_axis)
-    case(name, least={"C": 4}, empty=True)(inner_axis)

@@ -6,13 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
+from torch import nn
 
 import manual.module
-import manual.noise
-import torch_impl.noise
 from experiments.judge.case import Built, case
-from experiments.judge.noise import SHARED, SharedNoise, Stream, share_hand, share_torch
+from experiments.judge.noise import SHARED, SharedNoise, Stream, share_hand
 
 
 def share(hand: manual.module.Module, torch_module: Any) -> None:
@@ -99,54 +97,3 @@ def alpha_all_dropped(rng: np.random.Generator, N: int, C: int) -> Built:
 @case("AlphaDropout", training=False)
 def alpha_dropout_in_eval(rng: np.random.Generator, N: int, C: int) -> Built:
     return Built({"p": 0.3}, [rng.normal(size=(N, C))])
-
-
-# ---- numbers that depend on nothing: what is multiplied by them -------------------------------------
-
-
-class ByHand(manual.module.Module):
-    """x times fresh numbers of its shape."""
-
-    def __init__(self, kind: str, dtype: Any) -> None:
-        super().__init__()
-        self.noise = getattr(manual.noise, kind)(dtype=dtype)
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        drawn = self.noise(x.shape)
-        self.save(drawn)
-        return x * drawn
-
-    def backward(self, dL_dy: np.ndarray) -> np.ndarray:
-        return dL_dy * self.restore()
-
-
-class InTorch(nn.Module):
-    """The same."""
-
-    def __init__(self, kind: str) -> None:
-        super().__init__()
-        self.noise = getattr(torch_impl.noise, kind)()
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * self.noise(tuple(x.shape))
-
-
-def hand(kind: str) -> Callable[..., ByHand]:
-    """A factory of x times numbers of this kind."""
-    return lambda dtype: ByHand(kind, dtype)
-
-
-def share_both(hand: manual.module.Module, torch_module: nn.Module) -> None:
-    """Let both sides draw from equal streams."""
-    share_hand(hand, SharedNoise(5))
-    share_torch(torch_module, SharedNoise(5))
-
-
-@case("Noise", empty=True, prepare=share_both, hand=hand("Noise"), reference=lambda: InTorch("Noise"))
-def normal_numbers(rng: np.random.Generator, N: int, C: int) -> Built:
-    return Built({}, [rng.normal(size=(N, C))])
-
-
-@case("Uniform", empty=True, prepare=share_both, hand=hand("Uniform"), reference=lambda: InTorch("Uniform"))
-def uniform_numbers(rng: np.random.Generator, N: int, C: int) -> Built:
-    return Built({}, [rng.normal(size=(N, C))])
