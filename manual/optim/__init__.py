@@ -2,6 +2,7 @@
 
 from manual.optim import lr_scheduler as lr_scheduler
 from manual.optim.adadelta import Adadelta as Adadelta
+from manual.optim.adafactor import Adafactor as Adafactor
 from manual.optim.adagrad import Adagrad as Adagrad
 from manual.optim.adam import Adam as Adam
 from manual.optim.adam import AdamW as AdamW

@@ -72,6 +72,38 @@ def test_a_callable_object_keeps_its_state() -> None:
     assert other.rate == 0.5
 
 
+def test_a_scale_of_your_own_keeps_its_state() -> None:
+    class Falling:
+        def __init__(self, rate: float) -> None:
+            self.rate = rate
+
+        def __call__(self, cycle: float) -> float:
+            return self.rate**cycle
+
+    saved = lr_scheduler.CyclicLR(optimizer(), 0.1, 0.5, scale_fn=Falling(0.5)).state_dict()
+    other = Falling(0.9)
+    lr_scheduler.CyclicLR(optimizer(), 0.1, 0.5, scale_fn=other).load_state_dict(saved)
+    assert (saved["_scale_fn_custom"], other.rate) == ({"rate": 0.5}, 0.5)
+
+
+def test_a_chain_is_of_its_first_schedules_optimizer_and_needs_no_number_of_steps() -> None:
+    o = optimizer()
+    chain = S.ChainedScheduler((S.ConstantLR(o, 0.5, 3), S.ExponentialLR(o, 0.5)))
+    assert chain.optimizer is o
+    assert chain.get_last_lr() == [0.05]
+    o.step()
+    chain.step()
+    assert chain.get_last_lr() == [g["lr"] for g in o.param_groups] == [0.025]
+
+
+def test_a_lr_of_0_cannot_be_undone() -> None:
+    o = optimizer()
+    schedule = S.ConstantLR(o, factor=0, total_iters=1)
+    o.step()
+    with pytest.raises(ZeroDivisionError, match="ConstantLR: factor = 0 made every lr 0"):
+        schedule.step()
+
+
 def test_lr_is_pythons_number() -> None:
     o = optimizer()
     lr_scheduler.LambdaLR(o, lambda t: np.float64(0.5))
@@ -121,6 +153,19 @@ S = lr_scheduler
     ("build", "words"),
     [
         (lambda o: S.LambdaLR(o, [abs, abs]), "LambdaLR: lr_lambda must have one entry per group, 1, got 2"),
+        (lambda o: S.MultiplicativeLR(o, [abs, abs]), "MultiplicativeLR: lr_lambda must have one entry per group, 1, got 2"),
+        (lambda o: S.ConstantLR(o, factor=1.5), r"ConstantLR: factor must be in \[0, 1\], got 1.5"),
+        (lambda o: S.ConstantLR(o, factor=-0.5), r"factor must be in \[0, 1\], got -0.5"),
+        (lambda o: S.CyclicLR(o, [0.1, 0.2], 0.5), "CyclicLR: base_lr must have one entry per group, 1, got 2"),
+        (lambda o: S.CyclicLR(o, 0.1, [0.4, 0.5]), "CyclicLR: max_lr must have one entry per group, 1, got 2"),
+        (lambda o: S.CyclicLR(o, 0.1, 0.5, step_size_up=0), "step_size_up must be positive .* got 0 and None"),
+        (lambda o: S.CyclicLR(o, 0.1, 0.5, 2, -1), "step_size_down at least 0, got 2 and -1"),
+        (lambda o: S.CyclicLR(o, 0.1, 0.5, mode="square"), "mode must be one of 'triangular', .* or scale_fn be given, got 'square'"),
+        (lambda o: S.CyclicLR(optimizer(cls=Adagrad), 0.1, 0.5), "CyclicLR: cycle_momentum needs an optimizer with momentum or betas"),
+        (lambda o: S.ChainedScheduler([]), "ChainedScheduler: schedulers must hold at least one schedule"),
+        (lambda o: S.ChainedScheduler([S.StepLR(o, 2), S.StepLR(optimizer(), 2)]), r"schedulers\[1\] must belong to the same optimizer"),
+        (lambda o: S.ChainedScheduler([S.StepLR(o, 2)], optimizer()), r"schedulers\[0\] must belong to the same optimizer"),
+        (lambda o: S.ChainedScheduler([S.ReduceLROnPlateau(o)]), r"ChainedScheduler: schedulers\[0\] is a ReduceLROnPlateau"),
         (lambda o: S.StepLR(o, 0), "StepLR: step_size must be an integer of at least 1, got 0"),
         (lambda o: S.LinearLR(o, start_factor=0), r"start_factor must be in \(0, 1\], got 0"),
         (lambda o: S.LinearLR(o, start_factor=1.5), r"start_factor must be in \(0, 1\], got 1.5"),
@@ -164,6 +209,9 @@ def test_too_many_steps_and_wrong_kinds_are_named() -> None:
     for name, arguments in {
         "StepLR": [1],
         "LambdaLR": [abs],
+        "MultiplicativeLR": [abs],
+        "ConstantLR": [],
+        "CyclicLR": [0.1, 0.5],
         "OneCycleLR": [0.1],
         "SequentialLR": [[], []],
         "ReduceLROnPlateau": [],
@@ -172,6 +220,10 @@ def test_too_many_steps_and_wrong_kinds_are_named() -> None:
             getattr(lr_scheduler, name)("sgd", *arguments)
     with pytest.raises(TypeError, match=r"schedulers\[0\] must be an LRScheduler, got int"):
         lr_scheduler.SequentialLR(o, [3], [])
+    with pytest.raises(TypeError, match=r"ChainedScheduler: schedulers\[1\] must be an LRScheduler, got str"):
+        lr_scheduler.ChainedScheduler([lr_scheduler.StepLR(o, 2), "step"])
+    with pytest.raises(TypeError, match="MultiplicativeLR: lr_lambda must be a function, got float"):
+        lr_scheduler.MultiplicativeLR(o, 0.5)
     with pytest.raises(NotImplementedError, match="epoch must be None, got 3"):
         lr_scheduler.SequentialLR(o, [lr_scheduler.StepLR(o, 2)], []).step(3)
     with pytest.raises(KeyError, match="needs 'initial_lr' in param_groups"):

@@ -14,7 +14,7 @@ import torch
 
 import manual.optim
 from experiments.cases.optim.lbfgs import judge_line_search, judge_stopping
-from experiments.cases.optim.optimizer import judge_bfloat16
+from experiments.cases.optim.optimizer import judge_adafactor_far_out, judge_bfloat16
 from experiments.judge.case import failures
 from experiments.judge.compare import ONE_STEP, error
 from experiments.judge.convert import to_numpy, to_torch
@@ -46,6 +46,11 @@ def test_parameters_and_state_equal_torchs_at_every_step(case: Any, dtype: Any, 
 @pytest.mark.parametrize("case", [c for c in OPTIMIZER_CASES if not c.closure], ids=str)
 def test_nan_and_infinity_go_where_torchs_go(case: Any) -> None:
     assert not failures(judge_nonfinite(case, 0), ONE_STEP["float64"])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_adafactor_bears_what_is_too_small_or_infinite_as_torch_does(seed: int) -> None:
+    assert not failures(judge_adafactor_far_out(seed), ONE_STEP["float64"])
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -265,6 +270,11 @@ def test_lbfgs_finds_the_minimum_of_rosenbrocks_valley() -> None:
         ("SGD", {"nesterov": True}, "nesterov needs momentum > 0 and dampening = 0, got momentum=0"),
         ("SGD", {"nesterov": True, "momentum": 0.9, "dampening": 0.1}, "dampening=0.1"),
         ("RMSprop", {"alpha": -1}, "alpha must be at least 0"),
+        ("Adafactor", {"eps": (-1.0, 1e-3)}, r"eps\[0\] must be at least 0, got -1.0"),
+        ("Adafactor", {"eps": (None, -1e-3)}, r"eps\[1\] must be at least 0, got -0.001"),
+        ("Adafactor", {"beta2_decay": 0.1}, "beta2_decay must be at most 0, got 0.1"),
+        ("Adafactor", {"d": 0.9}, "d must be at least 1, got 0.9"),
+        ("Adafactor", {"weight_decay": -1}, "weight_decay must be at least 0"),
         ("Adagrad", {"lr_decay": -1}, "lr_decay must be at least 0"),
         ("Adagrad", {"initial_accumulator_value": -1}, "initial_accumulator_value must be at least 0"),
         ("Adadelta", {"rho": 1.5}, r"rho must be in \[0, 1\], got 1.5"),

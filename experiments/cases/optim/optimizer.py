@@ -10,7 +10,7 @@ import torch
 
 import manual.optim
 from experiments.judge.compare import error
-from experiments.judge.convert import to_torch
+from experiments.judge.convert import to_numpy, to_torch
 from experiments.judge.optimizer_case import optimizer
 from experiments.judge.registry import judged_by
 from manual.module import Parameter
@@ -76,6 +76,37 @@ def judge_bfloat16(seed: int) -> dict[str, float]:
 
 
 judged_by("Muon", judge_bfloat16)
+
+
+def judge_adafactor_far_out(seed: int) -> dict[str, float]:
+    """Adafactor with gradients so small that eps₁ counts, and with an infinite one in some step; the state is compared right after it."""
+    rng = np.random.default_rng(seed)
+    found = {}
+    for kind, beta2_decay, scale, infinite_at in (
+        ("below the variance that is borne", -0.8, 1e-17, None),
+        ("below the mean that is borne", -0.8, 1e-9, None),
+        ("infinite, the newest counting more", -0.8, 1.0, 2),
+        ("infinite, the newest counting less", -0.8, 1.0, 3),
+        ("infinite, both counting alike", -1.0, 1.0, 2),
+    ):
+        for shape in ((3, 4), (5,)):
+            start = rng.normal(size=shape)
+            a, b = Parameter(start), torch.nn.Parameter(to_torch(start))
+            hand, reference = manual.optim.Adafactor([a], beta2_decay=beta2_decay), torch.optim.Adafactor([b], beta2_decay=beta2_decay)
+            for t in range(1, (infinite_at or 2) + 1):
+                g = scale * rng.normal(size=shape)
+                g.flat[2] = np.inf if t == infinite_at else g.flat[2]
+                a.grad, b.grad = g, to_torch(g)
+                with np.errstate(invalid="ignore"):
+                    hand.step()
+                reference.step()
+            kept, expected = hand.state_dict()["state"][0], to_numpy(reference.state_dict())["state"][0]
+            found |= {f"{key}, {kind}, {shape}": error(kept[key], value, nonfinite="match") for key, value in expected.items()}
+            found[f"parameter, {kind}, {shape}"] = error(a.data, b, nonfinite="match")
+    return found
+
+
+judged_by("Adafactor", judge_adafactor_far_out)
 
 
 def decays(p: list[Any]) -> list[dict[str, Any]]:
@@ -297,6 +328,22 @@ def muon_match_rms_adamw(optim: Any, p: list[Any]) -> Any:
 @optimizer("Muon", shapes=MATRICES)
 def muon_other_iteration(optim: Any, p: list[Any]) -> Any:
     return optim.Muon(p, lr=0.1, ns_coefficients=(2.0, -1.5, 0.5), eps=3.0, ns_steps=3, adjust_lr_fn="original")
+
+
+@optimizer("Adafactor")
+def adafactor_decay(optim: Any, p: list[Any]) -> Any:
+    return optim.Adafactor(decays(p))
+
+
+@optimizer("Adafactor")
+def adafactor_clipped_maximize(optim: Any, p: list[Any]) -> Any:
+    """lr above 1 / √t from the start, and eps₁ so large that some variances are below it."""
+    return optim.Adafactor(p, lr=3.0, beta2_decay=-0.2, eps=(0.3, 0.7), d=1.25, maximize=True)
+
+
+@optimizer("Adafactor")
+def adafactor_fast_forgetting(optim: Any, p: list[Any]) -> Any:
+    return optim.Adafactor(p, lr=0.3, beta2_decay=-0.1, eps=(None, 2.0), d=1e3)
 
 
 # ---- mistakes that compute the same ----------------------------------------------------------------

@@ -6,14 +6,18 @@ lr, "initial_lr". Most compute lr from the lr before, so that a change made by h
 optimizer, lasts; `closed_form_lr` gives the same from t alone, but for rounding.
 """
 
+from manual.optim.lr_scheduler.combined import ChainedScheduler as ChainedScheduler
 from manual.optim.lr_scheduler.combined import ReduceLROnPlateau as ReduceLROnPlateau
 from manual.optim.lr_scheduler.combined import SequentialLR as SequentialLR
 from manual.optim.lr_scheduler.cosine import CosineAnnealingLR as CosineAnnealingLR
 from manual.optim.lr_scheduler.cosine import CosineAnnealingWarmRestarts as CosineAnnealingWarmRestarts
 from manual.optim.lr_scheduler.cosine import OneCycleLR as OneCycleLR
+from manual.optim.lr_scheduler.cyclic import CyclicLR as CyclicLR
+from manual.optim.lr_scheduler.decay import ConstantLR as ConstantLR
 from manual.optim.lr_scheduler.decay import ExponentialLR as ExponentialLR
 from manual.optim.lr_scheduler.decay import LambdaLR as LambdaLR
 from manual.optim.lr_scheduler.decay import LinearLR as LinearLR
+from manual.optim.lr_scheduler.decay import MultiplicativeLR as MultiplicativeLR
 from manual.optim.lr_scheduler.decay import MultiStepLR as MultiStepLR
 from manual.optim.lr_scheduler.decay import PolynomialLR as PolynomialLR
 from manual.optim.lr_scheduler.decay import StepLR as StepLR

@@ -1,17 +1,54 @@
-"""Schedules that follow one another, and one that follows a metric: SequentialLR, ReduceLROnPlateau."""
+"""Schedules that follow one another, or work together, and one that follows a metric: SequentialLR, ChainedScheduler, ReduceLROnPlateau."""
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from manual.optim.lr_scheduler.scheduler import LRScheduler
 from manual.optim.optimizer import Optimizer
 
 
-class SequentialLR(LRScheduler):
+class _Schedules(LRScheduler):
+    """What SequentialLR and ChainedScheduler share: the schedules in them."""
+
+    _schedulers: Sequence[LRScheduler]
+
+    def expect_schedules(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None) -> Optimizer:
+        """The optimizer, that of the first unless given; raise unless all are schedules of it that step without a metric."""
+        name = type(self).__name__
+        if not schedulers:
+            raise ValueError(f"{name}: schedulers must hold at least one schedule, got none")
+        for i, schedule in enumerate(schedulers):
+            if not isinstance(schedule, LRScheduler):
+                raise TypeError(f"{name}: schedulers[{i}] must be an LRScheduler, got {type(schedule).__name__}")
+            if isinstance(schedule, ReduceLROnPlateau):
+                raise ValueError(f"{name}: schedulers[{i}] is a ReduceLROnPlateau, whose step needs a metric")
+            if schedule.optimizer is not (optimizer or schedulers[0].optimizer):
+                raise ValueError(f"{name}: schedulers[{i}] must belong to the same optimizer, got another's")
+        return optimizer or schedulers[0].optimizer
+
+    def _undo(self) -> None:
+        """Take the initial step of every schedule back."""
+        for schedule in self._schedulers:
+            if isinstance(schedule, _Schedules):
+                schedule._undo()
+            else:
+                schedule.last_epoch -= 1
+
+    def state_dict(self) -> dict[str, Any]:
+        own = {key: value for key, value in vars(self).items() if key not in ("optimizer", "_schedulers")}
+        return {**own, "_schedulers": [schedule.state_dict() for schedule in self._schedulers]}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        super().load_state_dict({key: value for key, value in state_dict.items() if key != "_schedulers"})
+        for schedule, state in zip(self._schedulers, state_dict["_schedulers"], strict=True):
+            schedule.load_state_dict(state)
+
+
+class SequentialLR(_Schedules):
     """One schedule after the other, each beginning at its own 0 (torch.optim.lr_scheduler.SequentialLR).
 
     A warm-up and then a cosine: SequentialLR(optimizer, [LinearLR(...), CosineAnnealingLR(...)], milestones=[5]).
@@ -29,15 +66,7 @@ class SequentialLR(LRScheduler):
 
     def __init__(self, optimizer: Optimizer, schedulers: list[LRScheduler], milestones: list[int], last_epoch: int = -1) -> None:
         self.optimizer = self.expect_optimizer(optimizer)
-        if not schedulers:
-            raise ValueError("SequentialLR: schedulers must hold at least one schedule, got none")
-        for i, schedule in enumerate(schedulers):
-            if not isinstance(schedule, LRScheduler):
-                raise TypeError(f"SequentialLR: schedulers[{i}] must be an LRScheduler, got {type(schedule).__name__}")
-            if isinstance(schedule, ReduceLROnPlateau):
-                raise ValueError(f"SequentialLR: schedulers[{i}] is a ReduceLROnPlateau, whose step needs a metric")
-            if schedule.optimizer is not optimizer:
-                raise ValueError(f"SequentialLR: schedulers[{i}] must belong to the same optimizer, got another's")
+        self.expect_schedules(schedulers, optimizer)
         if len(milestones) != len(schedulers) - 1:
             raise ValueError(f"SequentialLR: milestones must be one fewer than the {len(schedulers)} schedulers, got {len(milestones)}")
         self._schedulers, self._milestones = schedulers, milestones
@@ -49,13 +78,6 @@ class SequentialLR(LRScheduler):
         first = schedulers[bisect_right(milestones, 0)]
         first._initial_step()
         self._last_lr = first.get_last_lr()
-
-    def _undo(self) -> None:
-        for schedule in self._schedulers:
-            if isinstance(schedule, SequentialLR):
-                schedule._undo()
-            else:
-                schedule.last_epoch -= 1
 
     def step(self, epoch: int | None = None) -> None:
         """Set the next lr."""
@@ -69,14 +91,33 @@ class SequentialLR(LRScheduler):
             current.step()
         self._last_lr = current.get_last_lr()
 
-    def state_dict(self) -> dict[str, Any]:
-        own = {key: value for key, value in vars(self).items() if key not in ("optimizer", "_schedulers")}
-        return {**own, "_schedulers": [schedule.state_dict() for schedule in self._schedulers]}
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        super().load_state_dict({key: value for key, value in state_dict.items() if key != "_schedulers"})
-        for schedule, state in zip(self._schedulers, state_dict["_schedulers"], strict=True):
-            schedule.load_state_dict(state)
+class ChainedScheduler(_Schedules):
+    """All schedules at once, each changing what the one before it left (torch.optim.lr_scheduler.ChainedScheduler).
+
+    Where each multiplies lr by something, the factors multiply: a ConstantLR chained with an ExponentialLR gives
+    lr(t) = η₀ · factor · gammaᵗ, and η₀ · gammaᵗ from total_iters on. A schedule that sets lr from t alone (LambdaLR, OneCycleLR)
+    overwrites what came before it.
+
+    Args:
+        schedulers: in order.
+        optimizer: of all of them; the first one's unless given.
+
+    Raises:
+        ValueError: if there is no schedule, or one is of another optimizer or a ReduceLROnPlateau.
+        TypeError: if one is no schedule.
+    """
+
+    def __init__(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None) -> None:
+        self.optimizer = self.expect_schedules(schedulers, optimizer)
+        self._schedulers = schedulers
+        self._last_lr = self._lrs()
+
+    def step(self) -> None:  # type: ignore[override]  # as torch's
+        """Let every schedule make a step."""
+        for schedule in self._schedulers:
+            schedule.step()
+        self._last_lr = self._lrs()
 
 
 class ReduceLROnPlateau(LRScheduler):

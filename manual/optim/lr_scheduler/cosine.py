@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from manual.optim.lr_scheduler.momentum import MomentumScheduler
 from manual.optim.lr_scheduler.scheduler import LRScheduler
 from manual.optim.optimizer import Optimizer
 
@@ -116,7 +117,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
             self.T_i = T_0 * T_mult**n
 
 
-class OneCycleLR(LRScheduler):
+class OneCycleLR(MomentumScheduler):
     """Up from a small lr to max_lr and down to almost nothing, momentum the other way round (torch.optim.lr_scheduler.OneCycleLR).
 
     | phase | ends at step | lr | momentum |
@@ -186,22 +187,6 @@ class OneCycleLR(LRScheduler):
         if cycle_momentum:
             self._begin_momentum(base_momentum, max_momentum, last_epoch)
         super().__init__(optimizer, last_epoch)
-
-    def _begin_momentum(self, base_momentum: Any, max_momentum: Any, last_epoch: int) -> None:
-        if not {"momentum", "betas"} & self.optimizer.defaults.keys():
-            raise ValueError("OneCycleLR: cycle_momentum needs an optimizer with momentum or betas")
-        self.use_beta1 = "betas" in self.optimizer.defaults
-        lowest, highest = self.per_group("base_momentum", base_momentum), self.per_group("max_momentum", max_momentum)
-        if last_epoch == -1:
-            for group, low, high in zip(self.optimizer.param_groups, lowest, highest, strict=True):
-                self._set_momentum(group, high)
-                group |= {"max_momentum": high, "base_momentum": low}
-
-    def _set_momentum(self, group: dict[str, Any], momentum: float) -> None:
-        if self.use_beta1:
-            group["betas"] = (momentum, *group["betas"][1:])
-        else:
-            group["momentum"] = momentum
 
     def get_lr(self) -> list[float]:
         t = self.last_epoch

@@ -1,4 +1,4 @@
-"""Schedules that multiply the learning rate by something: StepLR, MultiStepLR, ExponentialLR, LinearLR, PolynomialLR, LambdaLR."""
+"""Schedules that multiply the learning rate by something: a constant, a number at every step or at some, or a function of your own."""
 
 from __future__ import annotations
 
@@ -43,6 +43,70 @@ class LambdaLR(LRScheduler):
         for f, attributes in zip(self.lr_lambdas, state_dict["lr_lambdas"], strict=True):
             if attributes is not None:
                 vars(f).update(attributes)
+
+
+class MultiplicativeLR(LambdaLR):
+    """At every step, lr ← lr · λ(t), for a function λ of your own (torch.optim.lr_scheduler.MultiplicativeLR).
+
+        lr(t) = η₀ · λ(1) · λ(2) ⋯ λ(t)
+
+    Args:
+        optimizer, last_epoch: see LRScheduler.
+        lr_lambda: λ, or a list of one per group; see LambdaLR.
+
+    Raises:
+        ValueError: if there are not as many functions as groups.
+        TypeError: if one cannot be called.
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, lr_lambda: Callable[[int], float] | list[Callable[[int], float]], last_epoch: int = -1
+    ) -> None:
+        for f in lr_lambda if isinstance(lr_lambda, list | tuple) else [lr_lambda]:
+            if not callable(f):
+                raise TypeError(f"MultiplicativeLR: lr_lambda must be a function, got {type(f).__name__}")
+        super().__init__(optimizer, lr_lambda, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        if self._is_initial:
+            return self._lrs()
+        return [lr * f(self.last_epoch) for lr, f in zip(self._lrs(), self.lr_lambdas, strict=True)]
+
+
+class ConstantLR(LRScheduler):
+    """factor · η₀ for the first total_iters steps, η₀ from then on (torch.optim.lr_scheduler.ConstantLR).
+
+        lr(t) = η₀ · (factor + [t ≥ total_iters] · (1 − factor))
+
+    Computed from the lr before: multiplied by factor at t = 0, by 1 / factor at t = total_iters.
+
+    Args:
+        optimizer, last_epoch: see LRScheduler.
+        factor: in [0, 1]; a lr of 0 cannot be undone, which the step to total_iters says.
+        total_iters: how many steps are made with the lower lr.
+
+    Raises:
+        ValueError: if factor is out of its range.
+    """
+
+    def __init__(self, optimizer: Optimizer, factor: float = 1.0 / 3, total_iters: int = 5, last_epoch: int = -1) -> None:
+        if not 0 <= factor <= 1:
+            raise ValueError(f"ConstantLR: factor must be in [0, 1], got {factor}")
+        self.factor, self.total_iters = factor, total_iters
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        if self.last_epoch == 0:
+            return [lr * self.factor for lr in self._lrs()]
+        if self.last_epoch != self.total_iters:
+            return self._lrs()
+        if self.factor == 0:
+            raise ZeroDivisionError("ConstantLR: factor = 0 made every lr 0, from which 1 / factor leads nowhere")
+        return [lr * (1 / self.factor) for lr in self._lrs()]
+
+    def closed_form_lr(self) -> list[float]:
+        over = self.last_epoch >= self.total_iters
+        return [base_lr * (self.factor + over * (1 - self.factor)) for base_lr in self.base_lrs]
 
 
 class StepLR(LRScheduler):
