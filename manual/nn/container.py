@@ -1,9 +1,9 @@
-"""Modules made of modules: the twins of torch.nn.Sequential and torch.nn.ModuleList."""
+"""Modules made of modules: the twins of torch.nn.Sequential, ModuleList and ModuleDict."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from manual.module import Module
@@ -105,3 +105,93 @@ class ModuleList(_Numbered):
         if isinstance(index, slice):  # the same modules, numbered anew (as torch)
             return ModuleList(list(self)[index])
         return super().__getitem__(index)
+
+
+class _Named(Module):
+    """ModuleDict and ParameterDict: a dict whose entries are attributes, under their keys."""
+
+    def __init__(self, entries: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None) -> None:
+        super().__init__()
+        self._keys: dict[str, None] = {}
+        self.update(entries or {})
+
+    def _as_entry(self, value: Any) -> Any:
+        """What is kept of a value; TypeError if nothing can be."""
+        raise NotImplementedError
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self._keys:
+            raise KeyError(key)
+        return getattr(self, key)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        name, entry = type(self).__name__, self._as_entry(value)
+        if not isinstance(key, str):
+            raise TypeError(f"{name}: a key must be a string, got {type(key).__name__}")
+        if key == "" or "." in key or (hasattr(self, key) and key not in self._keys):
+            raise KeyError(f"{name}: a key must not be empty, nor hold a dot, nor be the name of an attribute, got {key!r}")
+        self._keys[key] = None
+        setattr(self, key, entry)
+
+    def __delitem__(self, key: str) -> None:
+        if key not in self._keys:
+            raise KeyError(key)
+        del self._keys[key]
+        delattr(self, key)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._keys))
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._keys
+
+    def keys(self) -> list[str]:
+        """The names, in the order in which they came."""
+        return list(self._keys)
+
+    def values(self) -> list[Any]:
+        """What stands under them."""
+        return [self[key] for key in self._keys]
+
+    def items(self) -> list[tuple[str, Any]]:
+        """Both."""
+        return [(key, self[key]) for key in self._keys]
+
+    def pop(self, key: str) -> Any:
+        """Take an entry out."""
+        value = self[key]
+        del self[key]
+        return value
+
+    def clear(self) -> None:
+        """Take all entries out."""
+        for key in self:
+            del self[key]
+
+    def update(self, entries: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
+        """Set these entries, in their order; one that was there keeps its place."""
+        pairs = entries.items() if isinstance(entries, Mapping | _Named) else entries
+        for key, value in pairs:
+            self[key] = value
+
+
+class ModuleDict(_Named):
+    """A dict of modules whose parameters are found, and that has no forward of its own (torch.nn.ModuleDict).
+
+    Args:
+        modules: what it holds at first: a dict, or (key, module) pairs.
+
+    Raises:
+        TypeError: if one of them is not a Module, or a key not a string.
+        KeyError: if a key is empty, holds a dot, or is the name of an attribute that a Module has.
+    """
+
+    def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
+        super().__init__(modules)
+
+    def _as_entry(self, value: Any) -> Module:
+        expect_module("ModuleDict", value)
+        return value  # type: ignore[no-any-return]

@@ -6,12 +6,12 @@ kink, z = 0; MultiMarginLoss alone has 0 there.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from manual.nn.cross_entropy import class_axis, classes
+from manual.nn.distance import distance_gradient
 from manual.nn.functional import sigmoid, softplus
 from manual.nn.loss import EPSILON, Loss, numbers
 from manual.nn.validate import expect_array, expect_ndim, expect_same_shape
@@ -303,24 +303,6 @@ class TripletMarginLoss(Loss):
         dL_dd = [g[..., np.newaxis] * distance_gradient(d_uv, r_uv, self.p) for g, d_uv, r_uv in zip(dL_dr, d, r, strict=True)]  # (N, D)
         dL_da, dL_dp, dL_dn = dL_dd[0] + dL_dd[1], -dL_dd[0], -dL_dd[1]  # d = a − p + ε, a − n + ε,
         return (dL_da, dL_dp + dL_dd[2], dL_dn - dL_dd[2]) if self.swap else (dL_da, dL_dp, dL_dn)  # p − n + ε
-
-
-def distance_gradient(d: np.ndarray, r: np.ndarray, p: float) -> np.ndarray:
-    """∂r/∂d of r = ‖d‖ₚ = (Σᵢ |dᵢ|ᵖ)^(1/p) over the last axis.
-
-        ∂r/∂dᵢ = 1/p (Σⱼ |dⱼ|ᵖ)^(1/p − 1) p |dᵢ|ᵖ⁻¹ sign dᵢ = sign dᵢ (|dᵢ| / r)ᵖ⁻¹
-
-    and for p = ∞, r = maxᵢ |dᵢ|, sign dᵢ at the largest entry; equal ones share it evenly. At the kinks, dᵢ = 0 for p = 1 and
-    d = 0 for every p, it is 0.
-
-    Shapes: d (..., D), r (...), the gradient (..., D).
-    """
-    r = r[..., np.newaxis]
-    if p == math.inf:
-        largest = np.abs(d) == r
-        return np.sign(d) * largest / largest.sum(-1, keepdims=True, dtype=d.dtype)
-    part = np.divide(np.abs(d), r, out=np.zeros_like(d), where=r > 0)
-    return np.sign(d) * part ** (p - 1)
 
 
 def expect_inputs(loss: str, **inputs: np.ndarray) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from itertools import product
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from manual.module import Module
 from manual.nn.faster import faster_than, fastest
-from manual.nn.fold import Index, Tap, Windows, expect_image, per_axis
+from manual.nn.fold import Tap, Windows, expect_image, per_axis
 
 
 class _Pool(Module):
@@ -62,6 +61,15 @@ def largest(x: np.ndarray, taps: tuple[Tap, ...], shape: tuple[int, ...]) -> tup
     return y, winner
 
 
+def places_of(winner: np.ndarray, taps: tuple[Tap, ...], size: Sequence[int]) -> np.ndarray:
+    """Where the winners stand in x, counted through its last axes, row by row; 0 for windows of nothing but padding."""
+    place_in_x = np.arange(math.prod(size)).reshape(size)
+    places = np.zeros(winner.shape, dtype=np.int64)
+    for number, (_, in_windows, in_x) in enumerate(taps, start=1):
+        places[..., *in_windows] += place_in_x[*in_x] * (winner[..., *in_windows] == number)
+    return places
+
+
 # ---- the same, faster ----------------------------------------------------------------------------
 
 
@@ -94,17 +102,17 @@ class _MaxPool(_Pool):
         ceil_mode: bool = False,
     ) -> None:
         super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
-        if return_indices:
-            raise NotImplementedError(f"{type(self).__name__}: return_indices is not written by hand")
+        self.return_indices = return_indices
 
-    def forward(self, x: np.ndarray) -> np.ndarray:
+    def forward(self, x: np.ndarray) -> Any:
         count = self._count(x)
         taps = self.windows.taps(x.shape[-self.axes :], count)
         y, winner = fastest(largest)(x, taps, (*x.shape[: -self.axes], *count))
         self.save(winner, x.shape)
-        return y
+        return (y, places_of(winner, taps, x.shape[-self.axes :])) if self.return_indices else y
 
-    def backward(self, dL_dy: np.ndarray) -> np.ndarray:
+    def backward(self, dL_dy: Any) -> np.ndarray:
+        dL_dy = dL_dy[0] if self.return_indices else dL_dy  # places have no gradient
         winner, shape = self.restore()
         dL_dx = np.zeros(shape, dtype=dL_dy.dtype)
         taps = self.windows.taps(shape[-self.axes :], dL_dy.shape[-self.axes :])
@@ -138,17 +146,17 @@ class MaxPool2d(_MaxPool):
         stride: steps from one window to the next; kernel_size unless given.
         padding: of −∞ around x, at most half of kernel_size.
         dilation: steps from one tap to the next.
-        return_indices: only False.
+        return_indices: whether the winners' places come too, integers that count through x[n, c] row by row: what MaxUnpool2d takes.
+            backward then takes a pair, of which only ∂L/∂y counts.
         ceil_mode: whether a last window may hang over the end of x.
 
-    Shapes: x (N, C, H, W) or (C, H, W), y (N, C, I, J) or (C, I, J) with I = ⌊(H + 2 p − d (K − 1) − 1) / s⌋ + 1 and J likewise (⌈ ⌉ with
-    ceil_mode, less a last window that would begin behind x).
+    Shapes: x (N, C, H, W) or (C, H, W), y and the places (N, C, I, J) or (C, I, J) with I = ⌊(H + 2 p − d (K − 1) − 1) / s⌋ + 1 and J
+    likewise (⌈ ⌉ with ceil_mode, less a last window that would begin behind x).
 
     Raises:
         ValueError: if x has another number of axes or is empty but for the batch, or a window spans more than x with its padding; at
             construction if there is too much padding or a number is too small.
         TypeError: if x is not a floating point array.
-        NotImplementedError: for return_indices.
     """
 
     axes = 2
@@ -247,110 +255,3 @@ class AvgPool2d(_AvgPool):
         if divisor_override == 0:
             raise ValueError("AvgPool2d: divisor_override must not be 0")
         self.count_include_pad, self.divisor_override = count_include_pad, divisor_override
-
-
-class _AdaptivePool2d(Module):
-    """What the adaptive poolings share: as many windows as y has entries, as equal as possible."""
-
-    def __init__(self, output_size: int | Sequence[int | None] | None) -> None:
-        super().__init__()
-        sizes = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size,) * 2
-        per_axis(type(self).__name__, "output_size", tuple(0 if n is None else n for n in sizes), 2, 0)
-        self.output_size = sizes
-
-    def _count(self, x_shape: Sequence[int]) -> tuple[int, ...]:
-        """The size of y: an axis for which None was asked keeps its size."""
-        return tuple(n if o is None else int(o) for n, o in zip(x_shape[-2:], self.output_size, strict=True))
-
-    def _bins(self, x_shape: Sequence[int]) -> Iterator[tuple[Index, Index]]:
-        """For each entry of y its place, and its window: from ⌊i n / o⌋ up to ⌈(i + 1) n / o⌉ − 1 on an axis of n entries, o in y."""
-        axes = []
-        for n, o in zip(x_shape[-2:], self._count(x_shape), strict=True):
-            axes.append([(i, slice(i * n // o, -(-(i + 1) * n // o))) for i in range(o)])
-        for place in product(*axes):
-            yield tuple(zip(*place, strict=True))
-
-
-class AdaptiveAvgPool2d(_AdaptivePool2d):
-    """The mean of each of output_size windows that cover x, whatever its size (torch.nn.AdaptiveAvgPool2d).
-
-    Window i of o on an axis of n entries goes from ⌊i n / o⌋ up to ⌈(i + 1) n / o⌉ − 1; windows overlap where o does not divide n.
-
-        y[n, c, i, j] = mean of x[n, c] over window (i, j)
-        ∂L/∂x[n, c, u, v] = Σ ∂L/∂y[n, c, i, j] / (entries of the window) over the windows (i, j) that cover (u, v)
-
-    Args:
-        output_size: one integer for both axes, or one for each; None keeps the axis as it is.
-
-    Shapes: x (N, C, H, W) or (C, H, W), y (N, C, *output_size) or (C, *output_size).
-
-    Raises:
-        ValueError: if x has another number of axes or is empty but for the batch.
-        TypeError: if x is not a floating point array.
-    """
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        expect_image("AdaptiveAvgPool2d", x, 2)
-        self.save(x.shape)
-        y = np.empty((*x.shape[:-2], *self._count(x.shape)), dtype=x.dtype)
-        for place, window in self._bins(x.shape):
-            y[..., *place] = x[..., *window].mean(axis=(-2, -1))
-        return y
-
-    def backward(self, dL_dy: np.ndarray) -> np.ndarray:
-        shape = self.restore()
-        dL_dx = np.zeros(shape, dtype=dL_dy.dtype)
-        for place, window in self._bins(shape):
-            dL_dwindow = dL_dx[..., *window]
-            entries = dL_dwindow.shape[-2] * dL_dwindow.shape[-1]
-            dL_dwindow += dL_dy[..., *place][..., None, None] / entries  # (N, C, 1, 1), the same for all
-        return dL_dx
-
-
-class AdaptiveMaxPool2d(_AdaptivePool2d):
-    """The largest number of each of output_size windows that cover x, whatever its size (torch.nn.AdaptiveMaxPool2d).
-
-    The windows are those of AdaptiveAvgPool2d. The gradient of each goes to its winner, as in MaxPool2d: the first, row by row, where
-    several are largest. A NaN wins over every number (the first of several).
-
-        y[n, c, i, j]     = max of x[n, c] over window (i, j)
-        ∂L/∂x[n, c, u, v] = Σ ∂L/∂y[n, c, i, j] over the windows (i, j) whose winner is (u, v)
-
-    Args:
-        output_size: one integer for both axes, or one for each; None keeps the axis as it is.
-        return_indices: only False.
-
-    Shapes: x (N, C, H, W) or (C, H, W), y (N, C, *output_size) or (C, *output_size).
-
-    Raises:
-        ValueError: if x has another number of axes or is empty but for the batch.
-        TypeError: if x is not a floating point array.
-        NotImplementedError: for return_indices.
-    """
-
-    def __init__(self, output_size: int | Sequence[int | None] | None, return_indices: bool = False) -> None:
-        super().__init__(output_size)
-        if return_indices:
-            raise NotImplementedError("AdaptiveMaxPool2d: return_indices is not written by hand")
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        expect_image("AdaptiveMaxPool2d", x, 2)
-        y = np.empty((*x.shape[:-2], *self._count(x.shape)), dtype=x.dtype)
-        winner = np.empty(y.shape, dtype=np.intp)  # its place in the window, counted row by row
-        for place, window in self._bins(x.shape):
-            entries = x[..., *window]
-            entries = entries.reshape(*x.shape[:-2], math.prod(entries.shape[-2:]))
-            winner[..., *place] = entries.argmax(axis=-1)
-            y[..., *place] = entries.max(axis=-1)
-        self.save(winner, x.shape)
-        return y
-
-    def backward(self, dL_dy: np.ndarray) -> np.ndarray:
-        winner, shape = self.restore()
-        dL_dx = np.zeros(shape, dtype=dL_dy.dtype)
-        for place, window in self._bins(shape):
-            dL_dwindow = dL_dx[..., *window]
-            number = np.arange(math.prod(dL_dwindow.shape[-2:])).reshape(dL_dwindow.shape[-2:])
-            won = winner[..., *place][..., None, None] == number  # (N, C, 1, 1) with (H, W) of the window
-            dL_dwindow += dL_dy[..., *place][..., None, None] * won
-        return dL_dx

@@ -9,7 +9,7 @@ import numpy as np
 
 from manual.module import Module
 from manual.nn.functional import log_softmax, softmax
-from manual.nn.validate import expect_array
+from manual.nn.validate import expect_array, expect_ndim
 
 
 class Softmax(Module):
@@ -44,6 +44,24 @@ class Softmax(Module):
         p = self.restore()
         average = (dL_dp * p).sum(axis=self.dim, keepdims=True)  # (..., 1, ...): one for each row along dim
         return p * (dL_dp - average)
+
+
+class Softmax2d(Softmax):
+    """At every place of an image the softmax of its channels (torch.nn.Softmax2d): Softmax along the axis of channels.
+
+    Shapes: x and p (N, C, H, W) or (C, H, W).
+
+    Raises:
+        ValueError: if x has another number of axes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(dim=-3)
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        expect_array("Softmax2d", "x", x)
+        expect_ndim("Softmax2d", "x", x, 3, 4)
+        return super().forward(x)
 
 
 class Softmin(Module):

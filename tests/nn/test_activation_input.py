@@ -26,6 +26,10 @@ KINKS: list[tuple[str, dict[str, Any], list[float]]] = [
     ("CELU", {"alpha": 2.0}, [0.0]),
     ("Softplus", {"beta": 2.0, "threshold": 3.0}, [1.5]),
     ("Softsign", {}, [0.0]),
+    ("Hardshrink", {}, [-0.5, 0.5]),
+    ("Softshrink", {"lambd": 0.25}, [-0.25, 0.25]),
+    ("Softshrink", {"lambd": 0.0}, [0.0]),
+    ("Threshold", {"threshold": -0.5, "value": 1.5}, [-0.5]),
 ]
 SMOOTH: list[tuple[str, dict[str, Any]]] = [
     ("Sigmoid", {}),
@@ -91,8 +95,11 @@ def test_nan_passes_and_stays_alone(name: str, arguments: dict[str, Any]) -> Non
     assert np.array_equal(np.isnan(y), np.isnan(x))
 
 
-def test_relu_lets_the_gradient_through_where_x_is_nan() -> None:
-    (_, hand), (_, twin) = both("ReLU", {}, np.array([[np.nan, 1.0, -1.0]]))
+@pytest.mark.parametrize(
+    ("name", "arguments"), [("ReLU", {}), ("Hardshrink", {}), ("Softshrink", {}), ("Threshold", {"threshold": 0.2, "value": 7.0})]
+)
+def test_the_gradient_passes_where_x_is_nan(name: str, arguments: dict[str, Any]) -> None:
+    (_, hand), (_, twin) = both(name, arguments, np.array([[np.nan, 1.0, -1.0]]))
     assert hand[0, 0] != 0
     assert np.array_equal(hand, twin)
 
@@ -138,12 +145,13 @@ def test_the_axis_must_be_named_and_there(name: str) -> None:
         getattr(nn, name)(dim=2)(np.zeros((3, 4)))
 
 
-@pytest.mark.parametrize("name", sorted({name for name, _ in ELEMENTWISE} | {"GLU"}))
-def test_only_floating_point_arrays_have_a_gradient(name: str) -> None:
+@pytest.mark.parametrize(("name", "arguments"), [*ELEMENTWISE, ("GLU", {})])
+def test_only_floating_point_arrays_have_a_gradient(name: str, arguments: dict[str, Any]) -> None:
+    layer = getattr(nn, name)(**arguments)
     with pytest.raises(TypeError, match=f"{name}: x must"):
-        getattr(nn, name)()(np.arange(6).reshape(3, 2))
+        layer(np.arange(6).reshape(3, 2))
     with pytest.raises(TypeError, match=f"{name}: x must be a NumPy array, got list"):
-        getattr(nn, name)()([[1.0, 2.0]])
+        layer([[1.0, 2.0]])
 
 
 def test_glu_needs_two_halves() -> None:
@@ -171,3 +179,15 @@ def test_prelu_needs_its_channels_on_axis_1(shape: tuple[int, ...]) -> None:
 def test_bad_arguments_are_named(build: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build()
+
+
+def test_shrinking_by_less_than_nothing() -> None:
+    x = np.array([-0.7, 0.0, 0.2])
+    assert nn.Hardshrink(-0.5)(x).tolist() == torch.nn.Hardshrink(-0.5)(torch.from_numpy(x)).tolist() == x.tolist()
+    with pytest.raises(ValueError, match=r"Softshrink: lambd must be at least 0, got -0\.5"):
+        nn.Softshrink(-0.5)
+
+
+def test_softmax_of_channels_is_of_images() -> None:
+    with pytest.raises(ValueError, match=r"Softmax2d: x must have 3 or 4 axes, got shape \(3, 4\)"):
+        nn.Softmax2d()(np.zeros((3, 4)))

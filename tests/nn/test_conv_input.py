@@ -44,6 +44,7 @@ def test_nothing_but_the_input_is_kept(layer: Any, shape: tuple[int, ...]) -> No
         (lambda rng: nn.Conv1d(8, 60, 5, groups=2, rng=rng), 4 * 5),
         (lambda rng: nn.Conv2d(8, 60, (3, 2), groups=4, rng=rng), 2 * 6),
         (lambda rng: nn.ConvTranspose2d(60, 8, (3, 2), groups=4, rng=rng), 2 * 6),
+        (lambda rng: nn.ConvTranspose1d(60, 8, 5, groups=2, rng=rng), 4 * 5),
     ],
 )
 def test_initial_weights_are_uniform_in_torchs_bounds(layer: Any, fan_in: int) -> None:
@@ -100,6 +101,12 @@ def test_a_frozen_weight_gets_no_gradient() -> None:
         (lambda: nn.Conv2d(4, 6, 3, padding_mode="reflect"), NotImplementedError, "padding_mode 'reflect'"),
         (lambda: nn.ConvTranspose2d(4, 6, 3, padding="same"), TypeError, "padding must be one integer or 2, got 'same'"),
         (lambda: nn.ConvTranspose2d(4, 6, 3, 2, output_padding=2), ValueError, "output_padding must be less than stride"),
+        (lambda: nn.ConvTranspose1d(4, 6, (3, 2)), ValueError, "ConvTranspose1d: kernel_size must be one integer or 1"),
+        (
+            lambda: nn.ConvTranspose1d(4, 6, 3, output_padding=1),
+            ValueError,
+            r"ConvTranspose1d: output_padding must be less than stride \(1,\)",
+        ),
         (lambda: nn.Unfold(0), ValueError, "Unfold: kernel_size must be at least 1"),
         (lambda: nn.Fold((4, 5, 6), 2), ValueError, "Fold: output_size must be one integer or 2"),
     ],
@@ -122,6 +129,8 @@ def test_bad_arguments_are_named(build: Callable[..., Any], kind: type[Exception
         (nn.Conv2d(2, 3, 4), [[1.0]], TypeError, "x must be a NumPy array, got list"),
         (nn.ConvTranspose2d(2, 3, 4), np.ones((5, 3, 6, 7)), ValueError, "axis -3 of x must be in_channels = 2"),
         (nn.ConvTranspose2d(2, 3, 3, padding=4), np.ones((2, 3, 4)), ValueError, r"y would have size \(-3, -2\)"),
+        (nn.ConvTranspose1d(2, 3, 4), np.ones((5, 3, 6)), ValueError, "ConvTranspose1d: axis -2 of x must be in_channels = 2"),
+        (nn.ConvTranspose1d(2, 3, 3, padding=4), np.ones((2, 3)), ValueError, r"ConvTranspose1d: y would have size \(-3,\)"),
         (nn.Unfold(3), np.ones((2, 6, 2)), ValueError, r"Unfold: a window spans \(3, 3\)"),
         (nn.Fold((4, 5), 2), np.ones((3, 6, 12)), ValueError, "axis -2 of x must be a multiple of the 4 taps of a window"),
         (nn.Fold((4, 5), 2), np.ones((3, 8, 11)), ValueError, "axis -1 of x must be the number of windows, 3 · 4"),

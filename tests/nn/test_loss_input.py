@@ -19,7 +19,19 @@ PAIRS = ["MSELoss", "L1Loss", "HuberLoss", "SmoothL1Loss", "BCELoss", "BCEWithLo
 """Losses of an input and a target of the same kind."""
 SIGNS = ["SoftMarginLoss", "HingeEmbeddingLoss", "PoissonNLLLoss"]
 """Losses of an input and a target that may also hold integers."""
-LOSSES = [*PAIRS, *SIGNS, "CrossEntropyLoss", "NLLLoss", "MultiMarginLoss", "MarginRankingLoss", "CosineEmbeddingLoss", "TripletMarginLoss"]
+LABELS = ["MultiLabelSoftMarginLoss", "MultiLabelMarginLoss"]
+"""Losses of several true classes."""
+LOSSES = [
+    *PAIRS,
+    *SIGNS,
+    *LABELS,
+    "CrossEntropyLoss",
+    "NLLLoss",
+    "MultiMarginLoss",
+    "MarginRankingLoss",
+    "CosineEmbeddingLoss",
+    "TripletMarginLoss",
+]
 """All that have the arguments size_average and reduce."""
 
 
@@ -409,6 +421,53 @@ def test_margin_losses_check_their_inputs() -> None:
         nn.CosineEmbeddingLoss()(np.zeros((2, 3, 4)), np.zeros((2, 3, 4)), np.ones((2, 3), int))
     with pytest.raises(ValueError, match="MarginRankingLoss: input1 and target must have one shape"):
         nn.MarginRankingLoss()(x, x, np.ones((2, 1)))
+
+
+# ---- several classes -----------------------------------------------------------------------------
+
+
+def test_a_class_that_is_named_twice_counts_twice_and_behind_minus_1_nothing_does() -> None:
+    x = np.random.default_rng(8).normal(size=(4, 3))
+    t = np.array([[0, 0, -1], [1, -1, 2], [-1, 0, 1], [2, 0, 1]])
+    agree("MultiLabelMarginLoss", {"reduction": "none"}, x, t)
+    agree("MultiLabelMarginLoss", {}, x[0], t[1])
+    agree("MultiLabelMarginLoss", {}, np.array(0.3), np.array(0))
+
+
+def test_several_classes_at_the_kink_and_far_away() -> None:
+    agree("MultiLabelMarginLoss", {"reduction": "none"}, np.array([[1.0, 0.0, 2.0, 1.0]]), np.array([[0, 2, -1, -1]]))
+    x = np.array([[-800.0], [800.0], [np.inf], [-np.inf]])
+    agree("MultiLabelSoftMarginLoss", {"reduction": "none"}, x, np.array([[0.0], [1.0], [1.0], [0.0]]))
+    assert math.isnan(nn.MultiLabelSoftMarginLoss()(array(np.nan, 1.0), np.ones(2)))
+    assert math.isnan(nn.MultiLabelMarginLoss()(np.array([1.0, np.nan, 0.5]), np.array([0, -1, -1])))
+
+
+def test_multi_label_losses_check_their_inputs() -> None:
+    x, t = np.zeros((2, 3)), np.zeros((2, 3), int)
+    for name in LABELS:
+        loss = getattr(nn, name)()
+        with pytest.raises(ValueError, match=rf"{name}: input and target must have one shape, got \(2, 3\) and \(2, 2\)"):
+            loss(x, t[:, :2])
+        with pytest.raises(TypeError, match=f"{name}: input must be floating point"):
+            loss(t, t)
+        loss.check_nothing_saved()
+    margin = nn.MultiLabelMarginLoss()
+    with pytest.raises(ValueError, match=r"MultiLabelMarginLoss: input must have 0 or 1 or 2 axes, got shape \(2, 3, 4\)"):
+        margin(np.zeros((2, 3, 4)), np.zeros((2, 3, 4), int))
+    with pytest.raises(ValueError, match="MultiLabelMarginLoss: input must have at least one class"):
+        margin(np.zeros((2, 0)), np.zeros((2, 0), int))
+    for wrong in (3, -2):
+        with pytest.raises(IndexError, match=r"MultiLabelMarginLoss: target must lie in −1 … 2, got"):
+            margin(x, np.array([[0, -1, wrong], [0, 1, 2]]))
+    with pytest.raises(TypeError, match="MultiLabelMarginLoss: target must be an array of integers, got float64"):
+        margin(x, x)
+    with pytest.raises(ValueError, match="MultiLabelSoftMarginLoss: input must have at least 1 axis"):
+        nn.MultiLabelSoftMarginLoss()(np.array(1.0), np.array(1.0))
+    for weight in (np.ones(2), np.ones((4, 2, 3))):
+        with pytest.raises(ValueError, match=r"MultiLabelSoftMarginLoss: weight must broadcast to input \(2, 3\), got"):
+            nn.MultiLabelSoftMarginLoss(weight)(x, x)
+    with pytest.raises(TypeError, match="MultiLabelSoftMarginLoss: weight must have the layer's dtype float64, got float32"):
+        nn.MultiLabelSoftMarginLoss(np.ones(3, np.float32))(x, x)
 
 
 # ---- CTC -----------------------------------------------------------------------------------------

@@ -223,7 +223,7 @@ def test_a_pair_stands_in_one_file_the_plain_form_first(plain: Plain) -> None:
     assert fast.__code__.co_firstlineno > plain.__code__.co_firstlineno
 
 
-PAIRED = {plain.__module__ for plain in FASTER} | {"manual.nn.instancenorm", "manual.nn.rnn"}
+PAIRED = {plain.__module__ for plain in FASTER} | {"manual.nn.convtranspose", "manual.nn.instancenorm", "manual.nn.rnn"}
 
 
 def uses_a_pair(case: Case) -> bool:

@@ -84,6 +84,24 @@ def test_huge_numbers_of_float32_in_average_pools() -> None:
         assert error(ours[1], theirs[1]) < 1e-6
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("MaxPool2d", {"kernel_size": (2, 3), "stride": 1, "dilation": (3, 2)}),
+        ("MaxPool2d", {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True}),
+        ("AdaptiveMaxPool2d", {"output_size": (3, 5)}),
+    ],
+)
+def test_places_of_ties_and_nan_are_torchs(name: str, arguments: dict[str, Any]) -> None:
+    rng = np.random.default_rng(7)
+    for x in (rng.integers(0, 3, (2, 3, 8, 9)) * 1.0, np.where(rng.random((2, 3, 8, 9)) < 0.2, np.nan, rng.normal(size=(2, 3, 8, 9)))):
+        y, places = getattr(nn, name)(return_indices=True, **arguments)(x)
+        expected, theirs = getattr(torch.nn, name)(return_indices=True, **arguments)(torch.from_numpy(x))
+        assert error(y, expected, nonfinite="match") == 0
+        assert places.dtype == np.int64
+        assert np.array_equal(places, theirs.numpy())
+
+
 def test_adaptive_max_pool_of_nan() -> None:
     x = np.random.default_rng(6).normal(size=(2, 3, 5, 7))
     x[0, 1, 2, 3], x[1, 2, 4, 6] = np.nan, np.inf
@@ -105,8 +123,8 @@ def test_an_adaptive_pool_to_nothing() -> None:
         (lambda: nn.MaxPool2d((2, 4), padding=2), ValueError, r"padding must be at most half of kernel_size = \(2, 4\), got 2"),
         (lambda: nn.MaxPool1d(3, padding=2, dilation=2), ValueError, "MaxPool1d: padding must be at most half of kernel_size = 3, got 2"),
         (lambda: nn.MaxPool2d(3, dilation=0), ValueError, "dilation must be at least 1"),
-        (lambda: nn.MaxPool2d(3, return_indices=True), NotImplementedError, "MaxPool2d: return_indices"),
-        (lambda: nn.AdaptiveMaxPool2d(3, return_indices=True), NotImplementedError, "AdaptiveMaxPool2d: return_indices"),
+        (lambda: nn.AdaptiveAvgPool1d((3, 4)), ValueError, "AdaptiveAvgPool1d: output_size must be one integer or 1"),
+        (lambda: nn.AdaptiveMaxPool1d(-1), ValueError, "AdaptiveMaxPool1d: output_size must be at least 0"),
         (lambda: nn.AvgPool2d(3, padding=2), ValueError, "AvgPool2d: padding must be at most half"),
         (lambda: nn.AvgPool2d(3, divisor_override=0), ValueError, "divisor_override must not be 0"),
         (lambda: nn.AdaptiveAvgPool2d((3, -1)), ValueError, "output_size must be at least 0"),
@@ -131,6 +149,8 @@ def test_bad_arguments_are_named(build: Callable[..., Any], kind: type[Exception
         ),
         (nn.MaxPool2d(3), np.ones((2, 0, 4, 5)), ValueError, "no axis of x but the batch may be empty"),
         (nn.AdaptiveAvgPool2d(3), np.ones((2, 4, 0)), ValueError, "no axis of x but the batch may be empty"),
+        (nn.AdaptiveAvgPool1d(3), np.ones((2, 3, 4, 5)), ValueError, "AdaptiveAvgPool1d: x must have 2 or 3 axes"),
+        (nn.AdaptiveMaxPool1d(3), np.ones(5), ValueError, "AdaptiveMaxPool1d: x must have 2 or 3 axes"),
         (nn.AdaptiveMaxPool2d(3), np.ones((4, 5)), ValueError, "AdaptiveMaxPool2d: x must have 3 or 4 axes"),
         (nn.AvgPool2d(3), np.ones((2, 4, 5), int), TypeError, "AvgPool2d: x must be floating point, got int64"),
     ],

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
+import numpy as np
+import torch
+
+import manual.nn
 from experiments.judge.case import Built, case
+from manual.module import Module
 
 
 def far_apart(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
@@ -82,35 +87,54 @@ def mean_without_padding_1d(rng: np.random.Generator, C: int, T: int) -> Built:
     return Built(arguments, [rng.normal(size=(C, 4 + T))])
 
 
-@case("AdaptiveAvgPool2d", empty=True)
-def mean_adaptive(rng: np.random.Generator, N: int, C: int, I: int, J: int, H: int, W: int) -> Built:
-    """More or fewer entries in y than in x, and windows that overlap where one size does not divide the other."""
-    return Built({"output_size": (I, J)}, [rng.normal(size=(N, C, H, W))])
+# ---- and where it stood ----------------------------------------------------------------------------
 
 
-@case("AdaptiveAvgPool2d")
-def mean_adaptive_one_axis(rng: np.random.Generator, C: int, I: int, H: int, W: int) -> Built:
-    return Built({"output_size": (None, I)}, [rng.normal(size=(C, H, W))])
+class WeightedByPlace(Module):
+    """A pool that returns indices, by hand: its numbers times one more than their places, which have no gradient."""
+
+    def __init__(self, pool: Module) -> None:
+        super().__init__()
+        self.pool = pool
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        y, places = self.pool(x)
+        self.save(places)
+        return y * (1 + places).astype(y.dtype)
+
+    def backward(self, dL_dy: np.ndarray) -> Any:
+        return self.pool.backward((dL_dy * (1 + self.restore()).astype(dL_dy.dtype), None))
 
 
-@case("AdaptiveAvgPool2d")
-def mean_of_everything(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> Built:
-    return Built({"output_size": 1}, [rng.normal(size=(N, C, H, W))])
+class TorchWeightedByPlace(torch.nn.Module):
+    """The same of torch's."""
+
+    def __init__(self, pool: torch.nn.Module) -> None:
+        super().__init__()
+        self.pool = pool
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y, places = self.pool(x)
+        return y * (1 + places)
 
 
-@case("AdaptiveMaxPool2d", empty=True)
-def largest_adaptive(rng: np.random.Generator, N: int, C: int, I: int, J: int, H: int, W: int) -> Built:
-    return Built({"output_size": (I, J)}, [far_apart(rng, (N, C, H, W))])
+def with_places(name: str) -> dict[str, Any]:
+    """The two factories of a case whose outputs tell the places, too."""
+    return {
+        "hand": lambda **arguments: WeightedByPlace(getattr(manual.nn, name)(return_indices=True, **arguments)),
+        "reference": lambda **arguments: TorchWeightedByPlace(getattr(torch.nn, name)(return_indices=True, **arguments)),
+    }
 
 
-@case("AdaptiveMaxPool2d")
-def largest_adaptive_one_axis(rng: np.random.Generator, C: int, I: int, H: int, W: int) -> Built:
-    return Built({"output_size": (I, None)}, [far_apart(rng, (C, H, W))])
+@case("MaxPool2d", **with_places("MaxPool2d"), empty=True)
+def places(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> Built:
+    arguments = {"kernel_size": (3, 2), "stride": (2, 3), "padding": (1, 1), "dilation": (2, 3), "ceil_mode": True}
+    return Built(arguments, [far_apart(rng, (N, C, 6 + H, 6 + W))])
 
 
-@case("AdaptiveMaxPool2d", smooth=False)
-def largest_adaptive_ties(rng: np.random.Generator, N: int, C: int, H: int, W: int) -> Built:
-    return Built({"output_size": 2}, [rng.integers(0, 3, (N, C, 3 + H, 3 + W)).astype(float)])
+@case("MaxPool1d", **with_places("MaxPool1d"))
+def places_1d(rng: np.random.Generator, C: int, T: int) -> Built:
+    return Built({"kernel_size": 3, "stride": 2, "padding": 1}, [far_apart(rng, (C, 5 + T))])
 
 
 # ---- mistakes that compute the same ----------------------------------------------------------------
