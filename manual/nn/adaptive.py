@@ -20,7 +20,7 @@ class _AdaptivePool(Module):
 
     def __init__(self, output_size: int | Sequence[int | None] | None) -> None:
         super().__init__()
-        sizes = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size,) * self.axes
+        sizes: tuple[Any, ...] = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size,) * self.axes
         per_axis(type(self).__name__, "output_size", tuple(0 if n is None else n for n in sizes), self.axes, 0)
         self.output_size = sizes
 

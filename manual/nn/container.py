@@ -194,4 +194,4 @@ class ModuleDict(_Named):
 
     def _as_entry(self, value: Any) -> Module:
         expect_module("ModuleDict", value)
-        return value  # type: ignore[no-any-return]
+        return value

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from manual.module import Module
-from manual.nn.fold import expect_image
+from manual.nn.fold import Index, expect_image
 from manual.nn.validate import expect_array
 
 
@@ -18,7 +19,7 @@ class _Pad(Module):
 
     def __init__(self, padding: int | Sequence[int]) -> None:
         super().__init__()
-        sides = tuple(padding) if isinstance(padding, tuple | list) else (padding,) * (2 * self.axes)
+        sides: tuple[Any, ...] = tuple(padding) if isinstance(padding, tuple | list) else (padding,) * (2 * self.axes)
         if len(sides) != 2 * self.axes or any(isinstance(p, bool) or not isinstance(p, int | np.integer) for p in sides):
             names = "(left, right)" if self.axes == 1 else "(left, right, top, bottom)"
             raise ValueError(f"{type(self).__name__}: padding must be one integer or {names}, got {padding!r}")
@@ -38,7 +39,7 @@ class _ConstantPad(_Pad):
 
     value: float
 
-    def _frame(self, x_shape: Sequence[int]) -> tuple[list[int], tuple[slice, ...], tuple[slice, ...]]:
+    def _frame(self, x_shape: Sequence[int]) -> tuple[list[int], Index, Index]:
         """The size of y, the part of x that is kept, and its place in y."""
         size, kept, place = [], [], []
         for n, before, behind in self._rims(x_shape):
@@ -142,7 +143,7 @@ class _CopyPad(_Pad):
         if before + n + behind < 1:
             raise ValueError(f"{type(self).__name__}: padding {self.padding} leaves nothing of x, got shape {x.shape}")
 
-    def _sources(self, x_shape: Sequence[int]) -> tuple[np.ndarray, ...]:
+    def _sources(self, x_shape: Sequence[int]) -> Index:
         """The sources of all padded axes, shaped so that they index x together: (H,) alone, or (H, 1) with (1, W)."""
         return np.ix_(*(self.source(*rim) for rim in self._rims(x_shape)))
 

@@ -31,8 +31,9 @@ class ParameterDict(_Named):
 
     def update(self, entries: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
         """Set these entries; those of a plain dict in the order of the alphabet, as torch: optimizers count through it."""
-        in_order = not isinstance(entries, Mapping) or isinstance(entries, OrderedDict)
-        super().update(entries if in_order else sorted(entries.items()))
+        if isinstance(entries, Mapping) and not isinstance(entries, OrderedDict):
+            entries = sorted(entries.items())
+        super().update(entries)
 
 
 class ParameterList(Module):

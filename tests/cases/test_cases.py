@@ -112,7 +112,7 @@ def public() -> dict[str, type]:
 
 
 def test_every_class_with_a_backward_has_a_case() -> None:
-    assert len(public()) > 60
+    assert len(public()) > 100
     assert set(public()) - {c.name for c in CASES} == set()
 
 
@@ -126,6 +126,26 @@ def test_a_case_stands_in_the_file_of_its_class() -> None:
 def is_of(case: Case, module: str) -> bool:
     """Whether the case is written in the file of experiments/cases that has the name of this one of manual."""
     return case.build.__module__.removeprefix("experiments.cases.") == module.removeprefix("manual.")
+
+
+LEFT_OUT = {"device", "dtype", "inplace", "rng", *("_weight", "_freeze"), *("min_value", "max_value")}
+"""Arguments of one side alone: what has no meaning on the other, Embedding's private ones and Hardtanh's deprecated ones."""
+OPEN = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+
+
+def arguments(cls: type) -> list[tuple[str, Any, Any]]:
+    """Name, kind and default of the constructor's arguments; a default that is a function, by its name."""
+    taken = [p for p in inspect.signature(cls).parameters.values() if p.name not in LEFT_OUT]
+    return [(p.name, p.kind, getattr(p.default, "__name__", p.default)) for p in taken]
+
+
+def test_constructors_are_torchs() -> None:
+    """But for those that torch's own signature does not tell: it is open, as Tanh's and RNN's."""
+    classes = {name: c for name, c in vars(manual.nn).items() if inspect.isclass(c) and hasattr(torch.nn, name)}
+    theirs = {name: arguments(getattr(torch.nn, name)) for name in classes}
+    told = {name for name, found in theirs.items() if not {kind for _, kind, _ in found} & OPEN}
+    assert len(told) > 100
+    assert {name: arguments(classes[name]) for name in told} == {name: theirs[name] for name in told}
 
 
 def test_every_case_has_a_label_of_its_own() -> None:

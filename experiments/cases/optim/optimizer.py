@@ -81,7 +81,7 @@ judged_by("Muon", judge_bfloat16)
 def judge_adafactor_far_out(seed: int) -> dict[str, float]:
     """Adafactor with gradients so small that eps₁ counts, and with an infinite one in some step; the state is compared right after it."""
     rng = np.random.default_rng(seed)
-    found = {}
+    found: dict[str, float] = {}
     for kind, beta2_decay, scale, infinite_at in (
         ("below the variance that is borne", -0.8, 1e-17, None),
         ("below the mean that is borne", -0.8, 1e-9, None),
