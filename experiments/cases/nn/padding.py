@@ -63,10 +63,3 @@ for kind, more in {"ConstantPad": {"value": -1.7}, "ReflectionPad": {}, "Replica
     case(f"{kind}1d")(one_end_cut(**more))
 case("ZeroPad1d", empty=True)(ends())
 case("ZeroPad1d")(one_end_cut())
-
-
-# ---- mistakes that compute the same ----------------------------------------------------------------
-
-
-EQUIVALENT: dict[str, tuple[str, ...]] = {}
-"""Mutants that no case can notice, by the reason: found by thinking, not by trying."""
