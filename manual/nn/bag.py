@@ -99,13 +99,14 @@ class EmbeddingBag(Module):
         rows = x.reshape(-1)[: bag.size]  # without a bag there are none
         counted = np.nonzero(rows != self.padding_idx)[0] if self.padding_idx is not None else np.arange(rows.size)
         bag, rows = bag[counted], rows[counted]
+        W_rows = self.weight[rows].astype(np.result_type(self.weight.dtype, np.float32))  # (n, E); float16 is summed in float32
         if self.mode == "max":
-            y, share = largest_of_bags(self.weight[rows], bag, len(sizes))
+            y, share = largest_of_bags(W_rows, bag, len(sizes))
         else:
-            share = self._share(s, bag, counted, len(sizes))
-            y = fastest(sum_by_row)(share * self.weight[rows], bag, len(sizes))
+            share = self._share(s, bag, counted, len(sizes)).astype(W_rows.dtype)
+            y = fastest(sum_by_row)(share * W_rows, bag, len(sizes))
         self.save(rows, bag, share, counted, (x.shape, offsets is not None, s is not None))
-        return y
+        return y.astype(self.weight.dtype, copy=False)
 
     def backward(self, dL_dy: np.ndarray) -> tuple[np.ndarray | None, ...]:
         rows, bag, share, counted, (shape, has_offsets, has_weights) = self.restore()
@@ -147,9 +148,9 @@ class EmbeddingBag(Module):
     def _share(self, s: np.ndarray | None, bag: np.ndarray, counted: np.ndarray, N: int) -> np.ndarray:
         """What each counted place has in the sum of its bag, (n, 1): s, or 1 over how many the bag has."""
         if self.mode == "mean":
-            share = (1 / np.bincount(bag, minlength=N)[bag]).astype(self.weight.dtype)
+            share = 1 / np.bincount(bag, minlength=N)[bag]
         else:
-            share = np.ones(len(bag), self.weight.dtype) if s is None else s.reshape(-1)[counted]
+            share = np.ones(len(bag)) if s is None else s.reshape(-1)[counted]
         return share[:, np.newaxis]
 
 

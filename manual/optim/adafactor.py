@@ -38,7 +38,7 @@ class Adafactor(Optimizer):
     State: step (t), and row_var and col_var, or variance.
 
     Raises:
-        ValueError: if lr, weight_decay or one of eps is negative, beta2_decay is above 0, or d below 1.
+        ValueError: if lr, weight_decay or one of eps is negative, eps is no pair, beta2_decay is above 0, or d below 1.
 
     Source: Shazeer and Stern 2018, "Adafactor: Adaptive Learning Rates with Sublinear Memory Cost", algorithms 4 and 5; lr and the place
         of eps₁ are torch's.
@@ -71,6 +71,8 @@ class Adafactor(Optimizer):
 
     def check(self, lr: float, beta2_decay: float, eps: tuple[float | None, float], d: float, weight_decay: float, **_: Any) -> None:
         self.expect_at_least_zero(lr=lr, weight_decay=weight_decay)
+        if not isinstance(eps, tuple | list) or len(eps) != 2:
+            raise ValueError(f"Adafactor: eps must be a pair, None or a number, and a number, got {eps!r}")
         for i, value in enumerate(eps):
             if value is not None or i:
                 self.expect_at_least_zero(**{f"eps[{i}]": value})

@@ -272,6 +272,7 @@ def test_lbfgs_finds_the_minimum_of_rosenbrocks_valley() -> None:
         ("RMSprop", {"alpha": -1}, "alpha must be at least 0"),
         ("Adafactor", {"eps": (-1.0, 1e-3)}, r"eps\[0\] must be at least 0, got -1.0"),
         ("Adafactor", {"eps": (None, -1e-3)}, r"eps\[1\] must be at least 0, got -0.001"),
+        ("Adafactor", {"eps": 1e-3}, "eps must be a pair, None or a number, and a number, got 0.001"),
         ("Adafactor", {"beta2_decay": 0.1}, "beta2_decay must be at most 0, got 0.1"),
         ("Adafactor", {"d": 0.9}, "d must be at least 1, got 0.9"),
         ("Adafactor", {"weight_decay": -1}, "weight_decay must be at least 0"),
