@@ -68,7 +68,7 @@ def test_weights_begin_normal_with_padding_at_0_or_as_given() -> None:
         (lambda: nn.EmbeddingBag(6, 2, mode="avg"), ValueError, "EmbeddingBag: mode must be one of 'sum', 'mean', 'max', got 'avg'"),
         (lambda: nn.EmbeddingBag(6, 2, padding_idx=6), ValueError, r"padding_idx must lie in -6 … 5 \(num_embeddings = 6\), got 6"),
         (lambda: nn.EmbeddingBag(6, 2, _weight=np.ones((2, 2))), ValueError, r"_weight must have shape \(6, 2\), got \(2, 2\)"),
-        (lambda: nn.EmbeddingBag(-6, 2), ValueError, "EmbeddingBag: num_embeddings and embedding_dim must be at least 0"),
+        (lambda: nn.EmbeddingBag(-6, 2), ValueError, r"EmbeddingBag: num_embeddings .*must be at least 0"),
         (lambda: nn.EmbeddingBag(6, 2, max_norm=1.0), NotImplementedError, "EmbeddingBag: max_norm"),
         (lambda: nn.EmbeddingBag(6, 2, norm_type=1.0), NotImplementedError, "norm_type"),
         (lambda: nn.EmbeddingBag(6, 2, scale_grad_by_freq=True), NotImplementedError, "scale_grad_by_freq"),

@@ -101,7 +101,7 @@ def test_a_frozen_weight_gets_no_gradient() -> None:
         (lambda: nn.Conv2d(4, 6, 3, padding_mode="reflect"), NotImplementedError, "padding_mode 'reflect'"),
         (lambda: nn.ConvTranspose2d(4, 6, 3, padding="same"), TypeError, "padding must be one integer or 2, got 'same'"),
         (lambda: nn.ConvTranspose2d(4, 6, 3, 2, output_padding=2), ValueError, "output_padding must be less than stride"),
-        (lambda: nn.ConvTranspose1d(4, 6, (3, 2)), ValueError, "ConvTranspose1d: kernel_size must be one integer or 1"),
+        (lambda: nn.ConvTranspose1d(4, 6, (3, 2)), ValueError, "ConvTranspose1d: kernel_size must be one integer"),
         (
             lambda: nn.ConvTranspose1d(4, 6, 3, output_padding=1),
             ValueError,

@@ -123,7 +123,7 @@ def test_an_adaptive_pool_to_nothing() -> None:
         (lambda: nn.MaxPool2d((2, 4), padding=2), ValueError, r"padding must be at most half of kernel_size = \(2, 4\), got 2"),
         (lambda: nn.MaxPool1d(3, padding=2, dilation=2), ValueError, "MaxPool1d: padding must be at most half of kernel_size = 3, got 2"),
         (lambda: nn.MaxPool2d(3, dilation=0), ValueError, "dilation must be at least 1"),
-        (lambda: nn.AdaptiveAvgPool1d((3, 4)), ValueError, "AdaptiveAvgPool1d: output_size must be one integer or 1"),
+        (lambda: nn.AdaptiveAvgPool1d((3, 4)), ValueError, "AdaptiveAvgPool1d: output_size must be one integer"),
         (lambda: nn.AdaptiveMaxPool1d(-1), ValueError, "AdaptiveMaxPool1d: output_size must be at least 0"),
         (lambda: nn.AvgPool2d(3, padding=2), ValueError, "AvgPool2d: padding must be at most half"),
         (lambda: nn.AvgPool2d(3, divisor_override=0), ValueError, "divisor_override must not be 0"),
