@@ -63,8 +63,7 @@ class _AdaptiveAvgPool(_AdaptivePool):
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPool):
-    """The mean of each of output_size windows that cover x, whatever its length (torch.nn.AdaptiveAvgPool1d): with one axis less than
-    AdaptiveAvgPool2d.
+    """The mean of each of output_size windows (torch.nn.AdaptiveAvgPool1d): AdaptiveAvgPool2d with one axis less.
 
     Args:
         output_size: one integer; None keeps the length as it is.
@@ -129,8 +128,7 @@ class _AdaptiveMaxPool(_AdaptivePool):
 
 
 class AdaptiveMaxPool1d(_AdaptiveMaxPool):
-    """The largest number of each of output_size windows that cover x, whatever its length (torch.nn.AdaptiveMaxPool1d): with one axis
-    less than AdaptiveMaxPool2d.
+    """The largest number of each of output_size windows (torch.nn.AdaptiveMaxPool1d): AdaptiveMaxPool2d with one axis less.
 
     Args:
         output_size: one integer; None keeps the length as it is.

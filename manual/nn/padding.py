@@ -111,13 +111,25 @@ class ConstantPad2d(_ConstantPad):
 
 
 class ZeroPad1d(_ConstantPad):
-    """x with zeros before and behind its last axis (torch.nn.ZeroPad1d): ConstantPad1d of 0."""
+    """x with zeros before and behind its last axis (torch.nn.ZeroPad1d): ConstantPad1d of 0.
+
+    Args:
+        padding: one integer for both sides, or (left, right); a negative one cuts off.
+
+    Shapes: x (..., T), y (..., left + T + right). Gradient and errors as for ConstantPad2d.
+    """
 
     axes, value = 1, 0.0
 
 
 class ZeroPad2d(_ConstantPad):
-    """x with zeros around its last two axes (torch.nn.ZeroPad2d): ConstantPad2d of 0."""
+    """x with zeros around its last two axes (torch.nn.ZeroPad2d): ConstantPad2d of 0.
+
+    Args:
+        padding: one integer for all four sides, or (left, right, top, bottom); a negative one cuts off.
+
+    Shapes: x (..., H, W), y (..., top + H + bottom, left + W + right). Gradient and errors as for ConstantPad2d.
+    """
 
     axes, value = 2, 0.0
 

@@ -44,7 +44,7 @@ class Softshrink(Module):
         y = (x − λ) [x > λ] + (x + λ) [x < −λ]
         ∂y/∂x = [|x| > λ]
 
-    At both kinks, x = ±λ, it is 0. It is the x that makes λ |y| + ½ (y − x)² smallest, the step of the lasso.
+    At both kinks, x = ±λ, it is 0. It is the y that makes λ |y| + ½ (y − x)² smallest: small numbers are not worth their price.
 
     Args:
         lambd: λ.
