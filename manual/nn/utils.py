@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from manual.module import Parameter
+from manual.nn.functional import binary_scale
 
 
 def clip_grad_norm_(
@@ -75,8 +76,11 @@ def with_gradient(parameters: Parameter | Iterable[Parameter]) -> list[Parameter
 
 
 def p_norm(x: np.ndarray, p: float) -> Any:
-    """(Σ |x|ᵖ)^(1/p), max |x| for p = inf, in x's dtype."""
-    return np.linalg.norm(x.ravel(), p) if x.size else x.dtype.type(0)
+    """(Σ |x|ᵖ)^(1/p), max |x| for p = inf, the number of entries that are not 0 for p = 0; in x's dtype. No power over- or underflows."""
+    if not x.size:
+        return x.dtype.type(0)
+    s = binary_scale(x) if p else x.dtype.type(1)
+    return s * np.linalg.norm((x / s).ravel(), p)
 
 
 def refuse_foreach(function: str, foreach: bool | None) -> None:
