@@ -128,6 +128,7 @@ class _BatchNorm(Module):
     """
 
     ndims: tuple[int, ...] = ()
+    late_buffers = ("num_batches_tracked",)
     running_mean: Any  # these three are arrays, or None where not tracked
     running_var: Any
     num_batches_tracked: Any

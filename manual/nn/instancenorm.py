@@ -44,6 +44,7 @@ class _InstanceNorm(Module):
     """
 
     ndims: tuple[int, int] = (0, 0)  # without and with the axis of examples
+    late_buffers = ("num_batches_tracked",)
     running_mean: Any  # these three are arrays, or None where not tracked
     running_var: Any
     num_batches_tracked: Any
