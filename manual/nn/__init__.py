@@ -1,5 +1,6 @@
 """Layers, losses and initialisers: the hand-written twins of torch.nn, under torch's own names."""
 
+from manual.module import Module as _Module
 from manual.nn import init as init
 from manual.nn.activation import CELU as CELU
 from manual.nn.activation import ELU as ELU
@@ -25,6 +26,7 @@ from manual.nn.attention import MultiheadAttention as MultiheadAttention
 from manual.nn.attention import ScaledDotProductAttention as ScaledDotProductAttention
 from manual.nn.batchnorm import BatchNorm1d as BatchNorm1d
 from manual.nn.batchnorm import BatchNorm2d as BatchNorm2d
+from manual.nn.boundary import guard as _guard
 from manual.nn.container import ModuleList as ModuleList
 from manual.nn.container import Sequential as Sequential
 from manual.nn.conv import Conv1d as Conv1d
@@ -87,3 +89,7 @@ from manual.nn.transformer import TransformerDecoderLayer as TransformerDecoderL
 from manual.nn.transformer import TransformerEncoder as TransformerEncoder
 from manual.nn.transformer import TransformerEncoderLayer as TransformerEncoderLayer
 from manual.nn.upsampling import Upsample as Upsample
+
+for _layer in list(vars().values()):
+    if isinstance(_layer, type) and issubclass(_layer, _Module):
+        _guard(_layer)

@@ -383,7 +383,7 @@ def classes(
     t = np.where(kept, target, 0) if np.issubdtype(target.dtype, np.integer) else target
     expect_indices(loss, "target", t, x.shape[axis], "classes")
     places = np.indices(expected, sparse=True)
-    return (*places[:axis], t, *places[axis:]), kept, kept.astype(x.dtype) if weight is None else weight[t] * kept
+    return (*places[:axis], t, *places[axis:]), kept, kept.astype(x.dtype) if weight is None else weight[t].astype(x.dtype) * kept
 
 
 def expect_probabilities(loss: str, name: str, x: np.ndarray) -> None:

@@ -261,7 +261,7 @@ class TransformerEncoder(Module):
         mask_check: bool = True,
     ) -> None:
         super().__init__()
-        self.layers = copies("TransformerEncoder", encoder_layer, num_layers)
+        self.layers = copies(encoder_layer, num_layers)
         self.num_layers, self.norm = num_layers, norm
 
     def forward(
@@ -301,7 +301,7 @@ class TransformerDecoder(Module):
 
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
         super().__init__()
-        self.layers = copies("TransformerDecoder", decoder_layer, num_layers)
+        self.layers = copies(decoder_layer, num_layers)
         self.num_layers, self.norm = num_layers, norm
 
     def forward(
@@ -450,9 +450,7 @@ def as_activation(layer: str, activation: str | Module) -> Module:
     return ReLU() if activation == "relu" else GELU()
 
 
-def copies(stack: str, layer: Module, n: int) -> ModuleList:
+def copies(layer: Module, n: int) -> ModuleList:
     """n copies of a layer that draw their noise from its one generator: copied generators would all draw the same."""
-    if n < 0:
-        raise ValueError(f"{stack}: num_layers must not be negative, got {n}")
     generators = [m.rng for _, m in layer.named_modules() if hasattr(m, "rng")]
     return ModuleList(copy.deepcopy(layer, {id(rng): rng for rng in generators}) for _ in range(n))

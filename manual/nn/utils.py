@@ -34,7 +34,7 @@ def clip_grad_norm_(
         foreach: None or False.
 
     Returns:
-        total_norm before the clipping, a number of the gradients' dtype.
+        total_norm before the clipping, a number of the gradients' dtype. float16 is computed in float32.
 
     Raises:
         RuntimeError: if error_if_nonfinite, and the norm is NaN or infinite.
@@ -46,13 +46,14 @@ def clip_grad_norm_(
     if not learning:
         return np.float32(0.0)
     norm_type = float(norm_type)
-    total_norm = p_norm(np.array([p_norm(p.grad, norm_type) for p in learning]), norm_type)
+    total_norm = p_norm(np.array([p_norm(wide(p.grad), norm_type) for p in learning]), norm_type)
     if error_if_nonfinite and not np.isfinite(total_norm):
         raise RuntimeError(f"clip_grad_norm_: the gradients' norm of order {norm_type} must be finite, got {total_norm}")
     coefficient = np.minimum(float(max_norm) / (total_norm + 1e-6), 1.0)
     for p in learning:
         p.grad *= coefficient
-    return total_norm
+    with np.errstate(over="ignore"):  # beyond 65504 it is ∞ in float16
+        return total_norm.astype(np.result_type(*(p.grad for p in learning)))
 
 
 def clip_grad_value_(parameters: Parameter | Iterable[Parameter], clip_value: float, foreach: bool | None = None) -> None:
@@ -73,6 +74,11 @@ def clip_grad_value_(parameters: Parameter | Iterable[Parameter], clip_value: fl
 def with_gradient(parameters: Parameter | Iterable[Parameter]) -> list[Parameter]:
     """The parameters that a backward has reached."""
     return [p for p in ([parameters] if isinstance(parameters, Parameter) else parameters) if p.has_grad]
+
+
+def wide(g: np.ndarray) -> np.ndarray:
+    """float16 as float32, in which the norm of ordinary gradients does not overflow."""
+    return g.astype(np.float32) if g.dtype == np.float16 else g
 
 
 def p_norm(x: np.ndarray, p: float) -> Any:

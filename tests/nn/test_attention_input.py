@@ -268,7 +268,7 @@ def test_bad_arguments_of_the_transformer_are_named() -> None:
             cls(6, 2, activation="tanh")
         with pytest.raises(NotImplementedError, match=f"{cls.__name__}: activation must be 'relu', 'gelu' or a Module, got <ufunc 'tanh'>"):
             cls(6, 2, activation=np.tanh)
-    with pytest.raises(ValueError, match="TransformerEncoder: num_layers must not be negative, got -1"):
+    with pytest.raises(ValueError, match="TransformerEncoder: num_layers must be at least 0, got -1"):
         nn.TransformerEncoder(nn.TransformerEncoderLayer(6, 2, 5), -1)
     layer = nn.Transformer(6, 2, 1, 1, 5)
     for src, tgt, message in (
