@@ -93,3 +93,4 @@ from manual.nn.upsampling import Upsample as Upsample
 for _layer in list(vars().values()):
     if isinstance(_layer, type) and issubclass(_layer, _Module):
         _guard(_layer)
+del _layer

@@ -28,8 +28,7 @@ def checks_arguments(cls: type) -> None:
     init = vars(cls).get("__init__")
     if init is None or hasattr(init, "__wrapped__"):
         return
-    signature = inspect.signature(init)
-    kinds = {name: str(p.annotation) for name, p in signature.parameters.items()}
+    signature, kinds = inspect.signature(init), kinds_of(cls)
 
     @functools.wraps(init)
     def checked(self: Any, *args: Any, **kwargs: Any) -> None:
@@ -41,6 +40,12 @@ def checks_arguments(cls: type) -> None:
         init(self, *args, **kwargs)
 
     cls.__init__ = checked  # type: ignore[misc]
+
+
+@functools.cache
+def kinds_of(cls: type) -> dict[str, str]:
+    """The annotation of each argument of a class's constructor."""
+    return {name: str(p.annotation) for name, p in inspect.signature(cls).parameters.items()}
 
 
 def expect_kinds(owner: str, kinds: Mapping[str, str], given: Mapping[str, Any]) -> None:

@@ -120,6 +120,8 @@ def judge_scaled_step(seed: int) -> dict[str, float]:
         found[f"returned {step}"] = abs(ours.step(by_hand) - theirs.step(by_torch))
         found[f"parameter {step}"] = error(p.data, q)
         found[f"scale {step}"] = error(ours.scaler._scale, theirs.scaler._scale)
+    by_hand()
+    by_torch()
     ours.step()  # without a closure: the gradient that is there
     theirs.step()
     return {**found, "without a closure": error(p.data, q)}

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from manual.nn.arguments import expect_integer
 from manual.optim.lr_scheduler.scheduler import LRScheduler
 from manual.optim.optimizer import Optimizer
 
@@ -85,6 +86,9 @@ class MultiStepLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1) -> None:
+        milestones = list(milestones)
+        for i, milestone in enumerate(milestones):
+            expect_integer("MultiStepLR", f"milestones[{i}]", milestone)
         self.milestones, self.gamma = Counter(milestones), gamma
         super().__init__(optimizer, last_epoch)
 
