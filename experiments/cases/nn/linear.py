@@ -68,6 +68,9 @@ def embedding_of_one_number(rng: np.random.Generator, V: int, E: int) -> Built:
 
 
 EQUIVALENT = {
+    "an axis of size −N is one to be found by reshape, and found to be N": (
+        "Linear.backward:sign:math.prod(x.shape[:-1]) => -math.prod(x.shape[:-1]):0",
+    ),
     "no index is None: without a padding_idx all rows are kept, whichever way": (
         "Embedding.backward:saved:self.padding_idx => self.embedding_dim:0",
         "Embedding.backward:saved:self.padding_idx => self.weight:0",

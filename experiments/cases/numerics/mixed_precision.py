@@ -89,6 +89,47 @@ def judge_disabled(seed: int) -> dict[str, float]:
     return {"parameter": error(p.data, q, nonfinite="match"), "scale": abs(ours.get_scale() - theirs.get_scale())}
 
 
+def judge_scaling(seed: int) -> dict[str, float]:
+    """What a scaler makes of arrays, lists and tuples, of the gradients of two optimizers of which one overflows; and one that is disabled."""
+    rng = np.random.default_rng(seed)
+    ours, theirs = GradScaler(init_scale=8.0), torch.amp.GradScaler("cpu", init_scale=8.0)
+    a, b = rng.normal(size=3).astype(np.float32), rng.normal(size=(2, 2)).astype(np.float16)
+    found: dict[str, float] = {}
+    for name, outputs in (("array", a), ("list", [a, b]), ("tuple", (a, [b, a]))):
+        found[name] = unlike(ours.scale(outputs), theirs.scale(tensors(outputs)))
+        off = GradScaler(enabled=False)
+        found[f"{name}, disabled"] = 0.0 if off.scale(outputs) is outputs else np.inf
+    pairs = []
+    for slope in (a, np.where(a == a.max(), np.float32(np.inf), a)):
+        p, q = Parameter(np.ones(3, np.float32)), torch.nn.Parameter(torch.ones(3))
+        p.grad, q.grad = slope.copy(), torch.from_numpy(slope.copy())
+        pairs.append((p, q, manual.optim.SGD([p], lr=0.5), torch.optim.SGD([q], lr=0.5)))
+    for _, _, by_hand, by_torch in pairs:
+        ours.step(by_hand)
+        theirs.step(by_torch)
+    ours.update()
+    theirs.update()
+    for i, (p, q, by_hand, _) in enumerate(pairs):
+        found[f"parameter {i}"] = error(p.data, q)
+        p.grad = a.copy()
+        off.unscale_(by_hand)
+        found[f"gradient {i}, disabled"] = error(p.grad, torch.from_numpy(a)) + error(off.unscale(a), torch.from_numpy(a))
+    found["scale"] = abs(ours.get_scale() - theirs.get_scale())
+    return found
+
+
+def tensors(value: Any) -> Any:
+    """Arrays as tensors, in the same lists and tuples."""
+    return type(value)(tensors(v) for v in value) if isinstance(value, list | tuple) else torch.from_numpy(value)
+
+
+def unlike(ours: Any, theirs: Any) -> float:
+    """The largest error in nested lists and tuples, which must be of the same kinds."""
+    if isinstance(theirs, list | tuple):
+        return max(map(unlike, ours, theirs)) if type(ours) is type(theirs) and len(ours) == len(theirs) else np.inf
+    return error(ours, theirs)
+
+
 def unless_refused(method: Any, optimizer: Any) -> float:
     """0 if it raises RuntimeError, as it should."""
     try:
@@ -147,7 +188,7 @@ def judge_overflow(seed: int) -> dict[str, float]:
 
 
 judged_by("mixed_precision.MixedPrecision", partial(judge_concept, "mixed_precision"), judge_overflow)
-judged_by("GradScaler", judge_scaler, judge_disabled)
+judged_by("GradScaler", judge_scaler, judge_scaling, judge_disabled)
 judged_by("mixed_precision.ScaledSGD", partial(judge_trajectory, "mixed_precision"), judge_scaled_step)
 
 
