@@ -171,3 +171,19 @@ def test_prelu_needs_its_channels_on_axis_1(shape: tuple[int, ...]) -> None:
 def test_bad_arguments_are_named(build: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build()
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("Softmax", (0,)), ("Softmax", (-1,)), ("LogSoftmax", (0,)), ("Softmin", (0,)), ("PReLU", ())])
+@pytest.mark.parametrize("x", [1.5, -2.5])
+def test_one_number_is_taken_for_a_list_of_one_as_in_torch(name: str, arguments: tuple[int, ...], x: float) -> None:
+    ours, theirs = getattr(nn, name)(*arguments), getattr(torch.nn, name)(*arguments).double()
+    leaf = torch.tensor(x, dtype=torch.float64, requires_grad=True)
+    expected, found = theirs(leaf), ours(np.array(x))
+    expected.backward(torch.tensor(2.0, dtype=torch.float64))
+    gradient = ours.backward(np.array(2.0))
+    assert np.shape(found) == np.shape(gradient) == ()
+    assert (float(found), float(gradient)) == (expected.item(), leaf.grad.item())
+    for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
+        np.testing.assert_array_equal(p.grad, q.grad)
+    with pytest.raises(ValueError, match="GLU: axis 0 of x must have an even size"):
+        nn.GLU(0)(np.array(x))
