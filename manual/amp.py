@@ -71,7 +71,7 @@ class GradScaler(Module):
         self.register_buffer("_growth_tracker", np.array(0))
         self.register_buffer("found_inf", np.array(False))
         self.checked = False  # whether a gradient has been looked at since the last update
-        self.stages: dict[int, Stage] = {}  # of each optimizer, by its id
+        self.stages: dict[int, _Stage] = {}  # of each optimizer, by its id
 
     # ---- what a training loop calls --------------------------------------------------------------
 
@@ -108,7 +108,7 @@ class GradScaler(Module):
         """
         if not self.enabled:
             return
-        stage = self.stages.setdefault(id(optimizer), Stage())
+        stage = self.stages.setdefault(id(optimizer), _Stage())
         if stage.name == "unscaled":
             raise RuntimeError("unscale_() has already been called on this optimizer since the last update().")
         if stage.name == "stepped":
@@ -139,7 +139,7 @@ class GradScaler(Module):
             return optimizer.step(*args, **kwargs)
         if "closure" in kwargs:
             raise RuntimeError("Closure use is not currently supported if GradScaler is enabled.")
-        stage = self.stages.setdefault(id(optimizer), Stage())
+        stage = self.stages.setdefault(id(optimizer), _Stage())
         if stage.name == "stepped":
             raise RuntimeError("step() has already been called since the last update().")
         if stage.name == "ready":
@@ -251,7 +251,7 @@ SETTINGS = ("growth_factor", "backoff_factor", "growth_interval")
 
 
 @dataclass
-class Stage:
+class _Stage:
     """How far the step of one optimizer has come since the last `update`: ready, unscaled, stepped."""
 
     name: str = "ready"
@@ -264,9 +264,7 @@ def expect_factors(growth_factor: float, backoff_factor: float) -> None:
     expect_number("GradScaler", "growth_factor", growth_factor)
     expect_number("GradScaler", "backoff_factor", backoff_factor)
     if growth_factor <= 1 or backoff_factor >= 1:
-        raise ValueError(
-            f"GradScaler: growth_factor must be above 1 and backoff_factor below 1, got {growth_factor} and {backoff_factor}"
-        )
+        raise ValueError(f"GradScaler: growth_factor must be above 1 and backoff_factor below 1, got {growth_factor} and {backoff_factor}")
 
 
 checks_arguments(GradScaler)

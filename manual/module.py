@@ -55,7 +55,7 @@ class NoGradient(np.ndarray):
 class FrozenGradient(np.ndarray):
     """The gradient of a parameter that is kept fixed, as it stood when it was frozen: a backward's `p.grad += dL_dp` adds nothing to it."""
 
-    def __iadd__(self, dL_dp: Any) -> FrozenGradient:  # type: ignore[misc, override]
+    def __iadd__(self, dL_dp: Any) -> FrozenGradient:  # type: ignore[misc]
         return self
 
     def __array_wrap__(self, array: np.ndarray, context: Any = None, return_scalar: bool = False) -> Any:

@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import nn
 
-from experiments.judge.convert import to_numpy, to_torch
 import manual.nn.utils
 import manual.optim
+from experiments.judge.convert import to_numpy, to_torch
 from manual.module import Module, Parameter, no_grad
 
 # ---- Parameter -------------------------------------------------------------------------------------

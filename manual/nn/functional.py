@@ -52,7 +52,7 @@ def log_softmax(x: np.ndarray, axis: int = -1) -> np.ndarray:
 
 
 def binary_scale(x: np.ndarray, axis: int | None = None) -> Any:
-    """The largest power of two that is not above the largest |x|, so that x over it is exact, and has squares that neither overflow nor vanish.
+    """The largest power of two not above the largest |x|: x over it is exact, and has squares that neither overflow nor vanish.
 
     1 where all of x is 0, or one of it is not finite.
 

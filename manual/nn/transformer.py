@@ -244,14 +244,15 @@ class TransformerEncoder(Module):
         encoder_layer: copied num_layers times, so that all copies start from equal weights (as in torch).
         num_layers: how many.
         norm: a Module, used as it is.
-        enable_nested_tensor, mask_check: whether padded places may be left out in evaluation, see below; and only where they come last, which
-            is always looked at here.
+        enable_nested_tensor, mask_check: whether padded places may be left out in evaluation, see below; and only where they come
+            last, which is always looked at here.
 
     Arguments of forward: those of TransformerEncoderLayer.
 
-    Without gradients torch leaves out padded places altogether, and puts 0 there before the norm; with gradients it computes numbers there
-    that mean nothing. Here, in evaluation, they are 0 with and without gradients, where torch can leave them out (`leaves_out`), and take no
-    gradient. In training, and elsewhere, they are torch's numbers. Places that are not padded are the same in either way.
+    Without gradients torch leaves out padded places altogether, and puts 0 there before the norm; with gradients it computes
+    numbers there that mean nothing. Here, in evaluation, they are 0 with and without gradients, where torch can leave them out
+    (`leaves_out`), and take no gradient. In training, and elsewhere, they are torch's numbers. Places that are not padded are the
+    same in either way.
 
     Raises:
         ValueError: if num_layers is negative.
@@ -294,7 +295,6 @@ class TransformerEncoder(Module):
         for layer in reversed(list(self.layers)):
             dL_dx = layer.backward(dL_dx)
         return dL_dx
-
 
     def leaves_out(self, src: np.ndarray, src_key_padding_mask: np.ndarray) -> bool:
         """Whether torch would leave out padded places: its conditions for layers and masks."""

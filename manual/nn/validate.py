@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-
 widened = [False]
 """Whether a layer that was given float16 is at work, in float32: see boundary.py. Its parameters are float16 all the same."""
 

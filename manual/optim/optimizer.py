@@ -197,7 +197,8 @@ class Optimizer:
         self.param_groups.append(group)
 
     def _check_options(self, options: dict[str, Any]) -> None:
-        expect_kinds(type(self).__name__, kinds_of(type(self)) | SET_BY_SCHEDULES, plain(options))
+        cls: Any = type(self)
+        expect_kinds(cls.__name__, kinds_of(cls) | SET_BY_SCHEDULES, plain(options))
         for flag in FLAGS:
             if options.get(flag):
                 raise NotImplementedError(f"{type(self).__name__}: {flag} must be None or False, got {options[flag]!r}")
@@ -342,7 +343,7 @@ def cast(key: str, value: Any, p: Parameter) -> Any:
     if value is not None and np.asarray(value).dtype.kind not in "biuf":
         raise TypeError(f"{key} in a state_dict must hold real numbers, got dtype {np.asarray(value).dtype}")
     if key == "step":
-        if np.ndim(value) == 0:
+        if np.ndim(np.asarray(value)) == 0:
             expect_number("a state_dict", "step", number(value))
         if np.any(np.asarray(value) < 0):
             raise ValueError(f"step in a state_dict must be at least 0, got {value}")

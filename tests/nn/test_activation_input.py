@@ -173,7 +173,9 @@ def test_bad_arguments_are_named(build: Any, message: str) -> None:
         build()
 
 
-@pytest.mark.parametrize(("name", "arguments"), [("Softmax", (0,)), ("Softmax", (-1,)), ("LogSoftmax", (0,)), ("Softmin", (0,)), ("PReLU", ())])
+@pytest.mark.parametrize(
+    ("name", "arguments"), [("Softmax", (0,)), ("Softmax", (-1,)), ("LogSoftmax", (0,)), ("Softmin", (0,)), ("PReLU", ())]
+)
 @pytest.mark.parametrize("x", [1.5, -2.5])
 def test_one_number_is_taken_for_a_list_of_one_as_in_torch(name: str, arguments: tuple[int, ...], x: float) -> None:
     ours, theirs = getattr(nn, name)(*arguments), getattr(torch.nn, name)(*arguments).double()

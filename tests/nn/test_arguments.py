@@ -1,4 +1,4 @@
-"""Arguments of constructors that make no sense are refused by every class of manual.nn and every schedule, with class and argument named."""
+"""Arguments that make no sense are refused by every class of manual.nn and every schedule, with class and argument named."""
 
 from __future__ import annotations
 
@@ -94,9 +94,9 @@ def test_an_argument_of_another_kind_is_named(cls: type) -> None:
 
 
 def test_missing_and_unknown_arguments_name_the_class() -> None:
-    with pytest.raises(TypeError, match="Linear: missing a required argument: 'out_features'"):
+    with pytest.raises(TypeError, match=r"Linear: missing a required argument: 'out_features'"):
         nn.Linear(3)  # type: ignore[call-arg]
-    with pytest.raises(TypeError, match="ReLU6: .*unexpected keyword argument 'slope'"):
+    with pytest.raises(TypeError, match=r"ReLU6: .*unexpected keyword argument 'slope'"):
         nn.ReLU6(slope=1)  # type: ignore[call-arg]
 
 

@@ -301,7 +301,9 @@ def test_padded_places_are_torchs_in_evaluation(layer: dict[str, Any], stack: di
     options = {"d_model": 12, "nhead": 2, "dim_feedforward": 7, "dropout": 0.0, "batch_first": True} | layer
     ours, theirs = (
         side.TransformerEncoder(
-            side.TransformerEncoderLayer(**options, **dtype), 2, **stack | ({"norm": side.LayerNorm(12, **dtype)} if "norm" in stack else {})
+            side.TransformerEncoderLayer(**options, **dtype),
+            2,
+            **stack | ({"norm": side.LayerNorm(12, **dtype)} if "norm" in stack else {}),
         )
         for side, dtype in ((nn, {}), (torch.nn, {"dtype": torch.float64}))
     )

@@ -1,4 +1,4 @@
-"""float16 is computed in float32 and rounded, by every class of manual.nn, as torch's kernels do; and a gradient must be like its output."""
+"""float16 is computed in float32 and rounded, by every class of manual.nn, as by torch; a gradient must be like its output."""
 
 from __future__ import annotations
 
@@ -179,7 +179,9 @@ def test_dtypes_are_not_mixed() -> None:
         (np.ones((3, 2, 1)), ValueError, r"dL_dy and y must have one shape, got \(3, 2, 1\) and \(3, 2\)"),
     ],
 )
-@pytest.mark.parametrize("layer", [nn.Linear(2, 2), nn.ReLU(), nn.Softmax(1), nn.LayerNorm(2), nn.MSELoss(reduction="none")], ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize(
+    "layer", [nn.Linear(2, 2), nn.ReLU(), nn.Softmax(1), nn.LayerNorm(2), nn.MSELoss(reduction="none")], ids=lambda m: type(m).__name__
+)
 def test_a_gradient_that_is_not_like_its_output_is_refused(layer: Module, dL_dy: Any, kind: type[Exception], words: str) -> None:
     inputs = [np.ones((3, 2))] * (2 if isinstance(layer, nn.MSELoss) else 1)
     layer(*inputs)

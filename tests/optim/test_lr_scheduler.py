@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import math
 import json
+import math
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -143,7 +143,10 @@ S = lr_scheduler
         (lambda o: S.SequentialLR(o, [S.StepLR(o, 2)], [3]), "milestones must be one fewer than the 1 schedulers, got 1"),
         (lambda o: S.SequentialLR(o, [S.StepLR(optimizer(), 2)], []), r"schedulers\[0\] must belong to the same optimizer"),
         (lambda o: S.SequentialLR(o, [S.StepLR(o, 2) for _ in range(3)], [5, 3]), r"SequentialLR: milestones must not fall, got \[5, 3\]"),
-        (lambda o: S.SequentialLR(o, [S.StepLR(o, 2) for _ in range(2)], [-1]), r"SequentialLR: milestones\[0\] must be at least 0, got -1"),
+        (
+            lambda o: S.SequentialLR(o, [S.StepLR(o, 2) for _ in range(2)], [-1]),
+            r"SequentialLR: milestones\[0\] must be at least 0, got -1",
+        ),
         (lambda o: S.SequentialLR(o, [S.ReduceLROnPlateau(o)], []), r"schedulers\[0\] is a ReduceLROnPlateau"),
         (lambda o: S.ReduceLROnPlateau(o, factor=1.0), "factor must be below 1, got 1.0"),
         (lambda o: S.ReduceLROnPlateau(o, mode="up"), "mode must be 'min' or 'max', got 'up'"),

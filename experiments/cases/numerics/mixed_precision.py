@@ -90,12 +90,18 @@ def judge_disabled(seed: int) -> dict[str, float]:
 
 
 def judge_scaling(seed: int) -> dict[str, float]:
-    """What a scaler makes of arrays, lists and tuples, of the gradients of two optimizers of which one overflows; and one that is disabled."""
+    """Arrays, lists and tuples scaled, two optimizers of which one overflows, and a scaler that is disabled."""
     rng = np.random.default_rng(seed)
     ours, theirs = GradScaler(init_scale=8.0), torch.amp.GradScaler("cpu", init_scale=8.0)
     a, b = rng.normal(size=3).astype(np.float32), rng.normal(size=(2, 2)).astype(np.float16)
     found: dict[str, float] = {}
-    for name, outputs in (("array", a), ("list", [a, b]), ("tuple", (a, [b, a]))):
+    for name, outputs in (
+        ("array", a),
+        ("one number", a[0]),
+        ("no axes", np.array(0.5, np.float16)),
+        ("list", [a, b]),
+        ("tuple", (a, [b, a])),
+    ):
         found[name] = unlike(ours.scale(outputs), theirs.scale(tensors(outputs)))
         off = GradScaler(enabled=False)
         found[f"{name}, disabled"] = 0.0 if off.scale(outputs) is outputs else np.inf
@@ -113,14 +119,17 @@ def judge_scaling(seed: int) -> dict[str, float]:
         found[f"parameter {i}"] = error(p.data, q)
         p.grad = a.copy()
         off.unscale_(by_hand)
+        off.unscale_(by_hand)  # nothing to refuse
         found[f"gradient {i}, disabled"] = error(p.grad, torch.from_numpy(a)) + error(off.unscale(a), torch.from_numpy(a))
+    off.unscale(np.full(2, np.inf))
+    found["found_inf, disabled"] = float(off.found_inf)
     found["scale"] = abs(ours.get_scale() - theirs.get_scale())
     return found
 
 
 def tensors(value: Any) -> Any:
     """Arrays as tensors, in the same lists and tuples."""
-    return type(value)(tensors(v) for v in value) if isinstance(value, list | tuple) else torch.from_numpy(value)
+    return type(value)(tensors(v) for v in value) if isinstance(value, list | tuple) else torch.from_numpy(np.asarray(value))
 
 
 def unlike(ours: Any, theirs: Any) -> float:
