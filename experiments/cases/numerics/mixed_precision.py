@@ -63,9 +63,9 @@ def judge_scaler(seed: int) -> dict[str, float]:
         for scaler, optimizer in sides:
             if step % 2:  # else step does it
                 scaler.unscale_(optimizer)
-                found[f"unscaled twice {step}"] = unless_refused(scaler.unscale_, optimizer)
+                found[f"unscaled twice {step}, {scaler is ours}"] = unless_refused(scaler.unscale_, optimizer)
             scaler.step(optimizer)
-            found[f"stepped twice {step}"] = unless_refused(scaler.step, optimizer)
+            found[f"stepped twice {step}, {scaler is ours}"] = unless_refused(scaler.step, optimizer)
             scaler.update()
         for i, (p, q) in enumerate(zip(ps, qs, strict=True)):
             found[f"gradient {i}, {step}"] = error(p.grad, q.grad, nonfinite="match")
@@ -94,10 +94,10 @@ def judge_scaling(seed: int) -> dict[str, float]:
     rng = np.random.default_rng(seed)
     ours, theirs = GradScaler(init_scale=8.0), torch.amp.GradScaler("cpu", init_scale=8.0)
     a, b = rng.normal(size=3).astype(np.float32), rng.normal(size=(2, 2)).astype(np.float16)
-    found: dict[str, float] = {}
+    found = {"a number": abs(ours.scale(0.25) - 2.0)}
     for name, outputs in (
         ("array", a),
-        ("one number", a[0]),
+        ("one entry", a[0]),
         ("no axes", np.array(0.5, np.float16)),
         ("list", [a, b]),
         ("tuple", (a, [b, a])),
