@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
@@ -52,6 +52,17 @@ class NoGradient(np.ndarray):
         return plain[()] if return_scalar else plain
 
 
+class FrozenGradient(np.ndarray):
+    """The gradient of a parameter that is kept fixed, as it stood when it was frozen: a backward's `p.grad += dL_dp` adds nothing to it."""
+
+    def __iadd__(self, dL_dp: Any) -> FrozenGradient:  # type: ignore[misc]
+        return self
+
+    def __array_wrap__(self, array: np.ndarray, context: Any = None, return_scalar: bool = False) -> Any:
+        plain = np.asarray(array)
+        return plain[()] if return_scalar else plain
+
+
 class Parameter(NDArrayOperatorsMixin):
     """An array that is learned, with the gradient of the loss with respect to it beside it.
 
@@ -60,7 +71,8 @@ class Parameter(NDArrayOperatorsMixin):
 
     Args:
         data: the values, copied; any shape, a floating dtype.
-        requires_grad: False keeps it fixed: gradients are dropped, optimizers skip it.
+        requires_grad: False keeps it fixed: no backward adds to its gradient, and without one optimizers skip it. A gradient that it had
+            before stays until `zero_grad`, and is used, as in torch.
 
     Raises:
         TypeError: if `data` is not floating point.
@@ -76,13 +88,15 @@ class Parameter(NDArrayOperatorsMixin):
     @property
     def grad(self) -> np.ndarray:
         """∂L/∂p, summed over every backward since `zero_grad`; before the first zeros of p's shape, into which nothing can be written."""
-        return NoGradient.of(self.data) if self._grad is None else self._grad
+        grad = NoGradient.of(self.data) if self._grad is None else self._grad
+        return grad if self.requires_grad else grad.view(FrozenGradient)
 
     @grad.setter
     def grad(self, dL_dp: np.ndarray | None) -> None:
         if dL_dp is not None and np.shape(dL_dp) != self.data.shape:
             raise ValueError(f"a gradient has its parameter's shape: expected {self.data.shape}, got {np.shape(dL_dp)}")
-        self._grad = dL_dp if self.requires_grad else None
+        if not isinstance(dL_dp, FrozenGradient):  # else it is here already: `p.grad += dL_dp` assigns what it has read
+            self._grad = dL_dp
 
     @property
     def has_grad(self) -> bool:
@@ -128,6 +142,29 @@ Array = np.ndarray | Parameter
 """What stands in a formula: an array, or a Parameter in the place of its array."""
 
 
+class IncompatibleKeys(NamedTuple):
+    """Which keys of a module and of a state_dict have no counterpart; what `load_state_dict` returns, as in torch."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+
+def real_numbers(value: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """The value as an array of this shape; ValueError, saying what it is in words that go on after its name, if it is none of real numbers.
+
+    Complex numbers would lose their imaginary part, None would become NaN.
+    """
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:  # rows of unequal length; torch's, of a tensor on a GPU, or with a gradient
+        raise ValueError(f"is no array: {error}") from error
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"must hold real numbers, got dtype {array.dtype}")
+    if array.shape != shape:
+        raise ValueError(f"has shape {array.shape}, expected {shape}")
+    return array
+
+
 class Module:
     """A differentiable function with parameters: `forward`, and right under it `backward`.
 
@@ -139,6 +176,8 @@ class Module:
     """
 
     training: bool = True
+    late_buffers: tuple[str, ...] = ()
+    """Buffers that state_dicts of older versions of torch do not have; the module's own then stay."""
 
     def __init__(self) -> None:
         self._saved: list[Any] = []
@@ -180,10 +219,14 @@ class Module:
         for _, module in self.named_modules():
             module._saved.clear()
 
-    def zero_grad(self) -> None:
-        """Forget all gradients, before the next backward. What forwards have saved stays: their backwards may still come."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget all gradients, before the next backward (with set_to_none=False: set those that are there to 0).
+
+        What forwards have saved stays: their backwards may still come.
+        """
         for p in self.parameters():
-            p.grad = None
+            if p.has_grad:
+                p.grad = None if set_to_none else np.zeros_like(p.data)
 
     def check_nothing_saved(self) -> None:
         """Raise RuntimeError, naming the module, if a forward still waits for its backward."""
@@ -237,7 +280,9 @@ class Module:
                     yield f"{prefix}.{name}" if prefix else name, getattr(module, name)
 
     def train(self, mode: bool = True) -> Module:
-        """Set training behaviour (dropout draws, batch norm measures) here and below."""
+        """Set training behaviour (dropout draws, batch norm measures) here and below; ValueError unless mode is a boolean."""
+        if not isinstance(mode, bool):
+            raise ValueError(f"train: mode must be True or False, got {mode!r}")
         for _, module in self.named_modules():
             module.training = mode
         return self
@@ -263,24 +308,44 @@ class Module:
         """Copies of all parameters and buffers, under torch's keys and with torch's shapes."""
         return {key: array.copy() for key, array in self._state()}
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Copy values in, from arrays with exactly the keys and shapes of `state_dict()`.
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> IncompatibleKeys:
+        """Copy values in, from arrays with the keys and shapes of `state_dict()`.
+
+        Args:
+            state_dict: the arrays, of any real numbers; each is rounded to the dtype that is here.
+            strict: whether there must be all keys and no others. With False what is missing stays as it is, and what is surplus is passed
+                over.
+            assign: False only: here values are always copied.
+
+        Returns:
+            The keys that are missing, and those that are surplus.
 
         Raises:
-            ValueError: naming every entry that is missing, surplus or of another shape; nothing is loaded then.
+            ValueError: naming every entry that is missing, surplus, of another shape, or no array of real numbers; nothing is loaded then.
+            TypeError: if state_dict is no mapping.
+            NotImplementedError: for assign.
         """
+        name = type(self).__name__
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"{name}: state_dict must be a mapping of names to arrays, got {type(state_dict).__name__}")
+        if assign:
+            raise NotImplementedError(f"{name}: assign=True is not supported, values are copied into the arrays that are here")
         live = dict(self._state())
-        wrong = [f"missing {key}" for key in live if key not in state_dict]
-        wrong += [f"surplus {key}" for key in state_dict if key not in live]
-        wrong += [
-            f"{key} has shape {np.shape(state_dict[key])}, expected {array.shape}"
-            for key, array in live.items()
-            if key in state_dict and np.shape(state_dict[key]) != array.shape
-        ]
+        late = {f"{prefix}.{late}" if prefix else late for prefix, module in self.named_modules() for late in module.late_buffers}
+        missing = [key for key in live if key not in state_dict and key not in late]
+        surplus = [key for key in state_dict if key not in live]
+        wrong = [f"missing {key}" for key in missing] + [f"surplus {key}" for key in surplus] if strict else []
+        new: dict[str, np.ndarray] = {}
+        for key in [key for key in live if key in state_dict]:
+            try:
+                new[key] = real_numbers(state_dict[key], live[key].shape).astype(live[key].dtype)
+            except ValueError as error:
+                wrong.append(f"{key} {error}")
         if wrong:
-            raise ValueError(f"state_dict does not fit {type(self).__name__}: {'; '.join(wrong)}")
-        for key, array in live.items():
-            array[...] = state_dict[key]
+            raise ValueError(f"state_dict does not fit {name}: {'; '.join(wrong)}")
+        for key, array in new.items():
+            live[key][...] = array
+        return IncompatibleKeys(missing, surplus)
 
     def requires_grad_(self, requires_grad: bool = True) -> Module:
         """Let all parameters below learn, or keep them fixed."""

@@ -11,6 +11,8 @@ import pytest
 import torch
 from torch import nn
 
+import manual.nn.utils
+import manual.optim
 from experiments.judge.convert import to_numpy, to_torch
 from manual.module import Module, Parameter, no_grad
 
@@ -161,6 +163,31 @@ def test_a_parameter_that_is_kept_fixed_drops_its_gradient(p: Parameter) -> None
     p.grad += np.ones((2, 3))
     assert not p.has_grad
     assert p.grad.tolist() == [[0, 0, 0], [0, 0, 0]]
+
+
+def test_freezing_keeps_the_gradient_that_was_there_and_what_is_assigned_as_in_torch() -> None:
+    ours, theirs = manual.nn.Linear(2, 1), torch.nn.Linear(2, 1, dtype=torch.float64)
+    theirs.load_state_dict({key: torch.from_numpy(value) for key, value in ours.state_dict().items()})
+    x = np.array([[1.0, -2.0]])
+    for frozen in (False, True):
+        ours.weight.requires_grad = not frozen
+        theirs.weight.requires_grad = not frozen
+        ours(x)
+        ours.backward(np.ones((1, 1)))
+        theirs(torch.from_numpy(x)).sum().backward()
+        for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
+            np.testing.assert_array_equal(p.grad, q.grad)
+    manual.nn.utils.clip_grad_norm_(ours.weight, 0.5)
+    torch.nn.utils.clip_grad_norm_(theirs.weight, 0.5)
+    np.testing.assert_allclose(ours.weight.grad, theirs.weight.grad, rtol=1e-14)
+    manual.optim.SGD(ours.parameters(), lr=0.5).step()
+    torch.optim.SGD(theirs.parameters(), lr=0.5).step()
+    np.testing.assert_allclose(ours.weight, theirs.weight.detach(), rtol=1e-14)
+    ours.weight.grad = np.full((1, 2), 3.0)
+    assert ours.weight.has_grad
+    assert type(ours.weight.grad * 2) is np.ndarray
+    ours.zero_grad()
+    assert not ours.weight.has_grad
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda p: pickle.loads(pickle.dumps(p))])
@@ -414,3 +441,60 @@ def test_an_entry_that_would_broadcast_is_refused() -> None:
     m = Hand()
     with pytest.raises(ValueError, match=r"own has shape \(\), expected \(1, 2\)"):
         m.load_state_dict({**m.state_dict(), "own": np.array(1.0)})
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (np.ones(1) + 1j, "bias must hold real numbers, got dtype complex128"),
+        ([None], "bias must hold real numbers, got dtype object"),
+        (["x"], "bias must hold real numbers, got dtype <U1"),
+        (np.ones(2), r"bias has shape \(2,\), expected \(1,\)"),
+        ([[1.0], [1.0, 2.0]], "bias is no array: .*inhomogeneous"),
+        (torch.ones(1, requires_grad=True), "bias is no array: .*requires grad"),
+    ],
+)
+@pytest.mark.parametrize("strict", [True, False])
+def test_nothing_is_loaded_where_one_entry_is_no_array_of_real_numbers(value: Any, words: str, strict: bool) -> None:
+    layer = manual.nn.Linear(2, 1)
+    before = layer.state_dict()
+    with pytest.raises(ValueError, match=words):
+        layer.load_state_dict({"weight": np.zeros((1, 2)), "bias": value}, strict=strict)
+    np.testing.assert_equal(layer.state_dict(), before)
+
+
+def test_not_strict_loads_what_fits_and_says_what_does_not_as_torch_does() -> None:
+    some = {"weight": np.array([[1.0, 2.0]]), "more": np.ones(1)}
+    ours, theirs = manual.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+    answer = ours.load_state_dict(some, strict=False)
+    assert answer == theirs.load_state_dict({key: torch.from_numpy(value) for key, value in some.items()}, strict=False)
+    np.testing.assert_array_equal(ours.weight, some["weight"])
+    assert ours.load_state_dict(ours.state_dict()) == ([], [])
+    with pytest.raises(NotImplementedError, match="Linear: assign=True"):
+        ours.load_state_dict(ours.state_dict(), assign=True)
+    with pytest.raises(TypeError, match="Linear: state_dict must be a mapping of names to arrays, got list"):
+        ours.load_state_dict([("weight", 1)])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["BatchNorm1d", "BatchNorm2d", "InstanceNorm1d", "InstanceNorm2d"])
+def test_a_norm_from_before_num_batches_tracked_loads_as_in_torch(name: str) -> None:
+    ours, theirs = (getattr(side, name)(3, track_running_stats=True) for side in (manual.nn, torch.nn))
+    old = {key: value for key, value in ours.state_dict().items() if key != "num_batches_tracked"}
+    net, reference = manual.nn.Sequential(ours), torch.nn.Sequential(theirs)
+    net.load_state_dict({f"0.{key}": value for key, value in old.items()})
+    reference.load_state_dict({f"0.{key}": torch.from_numpy(value) for key, value in old.items()})
+
+
+def test_zero_grad_clears_or_forgets() -> None:
+    layer = manual.nn.Linear(2, 1)
+    layer.weight.grad = np.ones((1, 2))
+    layer.zero_grad(set_to_none=False)
+    assert (layer.weight.has_grad, layer.bias.has_grad) == (True, False)
+    assert layer.weight.grad.tolist() == [[0, 0]]
+    layer.zero_grad()
+    assert not layer.weight.has_grad
+
+
+def test_the_mode_is_a_boolean() -> None:
+    with pytest.raises(ValueError, match="train: mode must be True or False, got 'yes'"):
+        manual.nn.Linear(2, 1).train("yes")  # type: ignore[arg-type]

@@ -145,10 +145,10 @@ def directional_derivative(gradient: np.ndarray, direction: np.ndarray) -> Any:
     """
     if gradient.shape != direction.shape:
         raise ValueError(f"directional_derivative: gradient and direction must have one shape, got {gradient.shape} and {direction.shape}")
-    length = np.linalg.norm(direction)
-    if length == 0:
+    if not direction.any():
         raise ValueError("directional_derivative: direction must not be 0: it points nowhere")
-    return gradient @ (direction / length)  # (n,) @ (n,)
+    direction = direction / np.abs(direction).max()  # how long it is does not matter, but a very short one's squares would be 0
+    return gradient @ (direction / np.linalg.norm(direction))  # (n,) @ (n,)
 
 
 def bowl_hessian(point: np.ndarray) -> np.ndarray:

@@ -38,8 +38,9 @@ import numpy as np
 from manual import optim
 from manual.concept import Batch, Concept
 from manual.linear_algebra.matrices import expect_square, inverse, rounding_of
-from manual.linear_algebra.vectors import l2_norm
+from manual.linear_algebra.vectors import direction, l2_norm
 from manual.module import Parameter
+from manual.nn.functional import binary_scale
 from manual.nn.init import normal
 from manual.nn.validate import expect_array
 
@@ -63,6 +64,7 @@ def rayleigh(A: Array, v: Array) -> Any:
         raise ValueError(f"rayleigh: v must be as long as A has rows, got {v.shape} and {A.shape}")
     if not v.any():
         raise ValueError("rayleigh: v must not be the zero vector, which has no direction")
+    v = v / binary_scale(v)  # how long v is does not matter, but the square of a very short or long one is no number
     return v @ A @ v / (v @ v)
 
 
@@ -73,10 +75,12 @@ def rayleigh_backward(dL_dR: Any, A: Array, v: Array) -> tuple[Array, Array]:
 
     For a symmetric A the second is 2 (A v − R v) / vᵀv: it is 0 just where A v = R v, at the eigenvectors.
     """
+    s = binary_scale(v)
+    v = v / s  # the same R; and s times as large a ∂R/∂v
     R, vv = rayleigh(A, v), (v * v).sum()
     dL_dA = dL_dR * np.outer(v, v) / vv  # (n,) with (n,) = (n, n)
     dL_dv = dL_dR * (A @ v + v @ A - 2 * R * v) / vv  # (n, n) @ (n,) and (n,) @ (n, n), which is Aᵀv
-    return dL_dA, dL_dv
+    return dL_dA, dL_dv / s
 
 
 def power_iteration(A: Array, v: Array, steps: int) -> tuple[Any, Array]:
@@ -96,10 +100,10 @@ def power_iteration(A: Array, v: Array, steps: int) -> tuple[Any, Array]:
     Raises:
         ValueError: if v is the zero vector, or becomes it: A has squashed it.
     """
+    v = direction(v)
     for _ in range(steps):
-        v = A @ v  # (n, n) @ (n,)
-        v = v / max(l2_norm(v), np.finfo(v.dtype).tiny)  # the zero vector stays 0, and is refused below
-    return rayleigh(A, v), v / l2_norm(v)
+        v = direction(A @ v)  # (n, n) @ (n,); the zero vector stays 0, and is refused below
+    return rayleigh(A, v), v
 
 
 # ---- all of them: QR iteration -------------------------------------------------------------------
@@ -110,12 +114,13 @@ def qr(A: Array) -> tuple[Array, Array]:
 
     Q has columns of length 1 at right angles to each other, R is 0 below its diagonal. Each reflection is a mirror I − 2 u uᵀ, put where it
     throws what is left of a column onto one axis: the mirror stands half-way between the column and the axis. Of the two ends of the
-    axis the farther one is taken, so that no digits are lost in a difference.
+    axis the farther one is taken, so that no digits are lost in a difference. A is brought near 1 first: R is as many times as large.
 
     Source: Householder 1958.
     """
     m, n = A.shape
-    Q, R = np.eye(m, dtype=A.dtype), A.copy()
+    scale = binary_scale(A)
+    Q, R = np.eye(m, dtype=A.dtype), A / scale
     for k in range(min(m - 1, n)):
         u = R[k:, k].copy()  # (m − k,)
         u[0] += math.copysign(l2_norm(u), u[0])
@@ -125,7 +130,7 @@ def qr(A: Array) -> tuple[Array, Array]:
         R[k:] -= 2 * np.outer(u, u @ R[k:])  # (m − k,) with (m − k,) @ (m − k, n)
         Q[:, k:] -= 2 * np.outer(Q[:, k:] @ u, u)  # (m, m − k) @ (m − k,) with (m − k,)
     k = min(m, n)
-    return Q[:, :k], np.triu(R[:k])
+    return Q[:, :k], scale * np.triu(R[:k])
 
 
 def qr_iteration(A: Array) -> tuple[Array, Array]:
@@ -135,13 +140,16 @@ def qr_iteration(A: Array) -> tuple[Array, Array]:
     the inverse (T − μ I)⁻¹ on the last axis, which turns into the eigenvector whose λ is nearest to μ. With μ chosen anew at each step,
     two or three steps bring the last row to 0 but for λ on the diagonal. What remains is the same task, one size smaller.
 
+    A is brought near 1 first, for `shift` squares; eigenvalues grow as A does.
+
     Raises:
         ValueError: if an eigenvalue is found not to be real (none settles within 100 steps).
 
     Source: Francis 1961; the choice of μ: Wilkinson 1968.
     """
-    T, V = A.copy(), np.eye(len(A), dtype=A.dtype)
-    rounding = np.finfo(A.dtype).eps * l2_norm(A.reshape(-1))
+    scale = binary_scale(A)
+    T, V = A / scale, np.eye(len(A), dtype=A.dtype)
+    rounding = np.finfo(A.dtype).eps * l2_norm(T.reshape(-1))
     for size in range(len(A), 1, -1):
         for step in range(1, 101):
             rest = l2_norm(T[size - 1, : size - 1])  # what is left beside the diagonal of the last row
@@ -159,7 +167,7 @@ def qr_iteration(A: Array) -> tuple[Array, Array]:
             raise ValueError(
                 "the eigenvalues of A must be real, but some are complex (A turns a plane) or coincide without two eigenvectors"
             )
-    return np.triu(T), V
+    return scale * np.triu(T), V
 
 
 def shift(corner: Array) -> Any:
@@ -188,9 +196,11 @@ def eigh(A: Array) -> tuple[Array, Array]:
     """
     expect_square("eigh", A)
     expect_finite("eigh", A)
-    T, V = qr_iteration((A + A.T) / 2)
+    scale = binary_scale(A)
+    S = A / scale  # near 1: a sum of two of the largest numbers would overflow
+    T, V = qr_iteration((S + S.T) / 2)
     order = T.diagonal().argsort()
-    return T.diagonal()[order], with_sign(V[:, order])
+    return scale * T.diagonal()[order], with_sign(V[:, order])
 
 
 def eigh_backward(dL_dλ: Array, dL_dV: Array, A: Array) -> Array:

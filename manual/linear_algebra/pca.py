@@ -43,7 +43,7 @@ from manual.linear_algebra.eigen import covariance, eigh, eigh_backward
 from manual.linear_algebra.matrices import rounding_of
 from manual.linear_algebra.svd import frobenius_error, rank_k, rank_k_backward, svd, svd_backward, svdvals, svdvals_backward
 from manual.module import Parameter
-from manual.nn.functional import centred
+from manual.nn.functional import binary_scale, centred
 from manual.nn.init import normal
 from manual.nn.validate import expect_array, expect_matrix
 
@@ -68,8 +68,10 @@ def pca_by_covariance(x: Array, k: int) -> tuple[Array, Array]:
         ValueError: if x has less than 2 rows, is not finite, or k is not in 1 to min(N, D).
     """
     expect_data("pca_by_covariance", x, k)
-    λ, V = eigh(covariance(centred(x)))  # from small to large
-    return V[:, ::-1][:, :k].T, λ[::-1][:k]
+    X = centred(x)
+    s = binary_scale(X)
+    λ, V = eigh(covariance(X / s))  # from small to large; squares of numbers near 1
+    return V[:, ::-1][:, :k].T, s * (s * λ[::-1][:k])
 
 
 def pca_by_covariance_backward(dL_dcomponents: Array, dL_dvariances: Array, x: Array, k: int) -> Array:
@@ -79,10 +81,12 @@ def pca_by_covariance_backward(dL_dcomponents: Array, dL_dvariances: Array, x: A
         ValueError: if a component has an upstream gradient, and its variance comes more than once.
     """
     X = centred(x)
+    s = binary_scale(X)
+    X = X / s  # the same components, and variances s² times as small; all gradients below are s times as small, as X / s acts on them
     C = covariance(X)
     dL_dλ, dL_dV = np.zeros(len(C), x.dtype), np.zeros_like(C)
-    dL_dλ[::-1][:k] = dL_dvariances
-    dL_dV[:, ::-1][:, :k] = dL_dcomponents.T  # (k, D) to (D, k)
+    dL_dλ[::-1][:k] = dL_dvariances * s
+    dL_dV[:, ::-1][:, :k] = dL_dcomponents.T / s  # (k, D) to (D, k)
     dL_dC = eigh_backward(dL_dλ, dL_dV, C)  # (D, D)
     return centred(X @ dL_dC * 2 / len(x))  # (N, D) @ (D, D)
 
@@ -127,7 +131,7 @@ def explained_variance_ratio(x: Array) -> Array:
     X = centred(x)
     if np.abs(X).max() <= rounding_of(x):
         raise ValueError("explained_variance_ratio: x must vary, but all rows are equal up to rounding")
-    squares = svdvals(X) ** 2
+    squares = svdvals(X / binary_scale(X)) ** 2
     return squares / squares.sum()
 
 
@@ -137,10 +141,11 @@ def explained_variance_ratio_backward(dL_dr: Array, x: Array) -> Array:
     ∂L/∂σ[j]² = (∂L/∂r[j] − m) / T        ∂L/∂σ[j] = 2 σ[j] ∂L/∂σ[j]²
     """
     X = centred(x)
-    S = svdvals(X)
+    s = binary_scale(X)
+    S = svdvals(X / s)
     T, r = (S * S).sum(), explained_variance_ratio(x)
     dL_dsquares = (dL_dr - (dL_dr * r).sum()) / T  # (K,) less the sum over K: every share has T below
-    return centred(svdvals_backward(2 * S * dL_dsquares, X))
+    return centred(svdvals_backward(2 * S * dL_dsquares, X / s)) / s
 
 
 def reconstruction(x: Array, k: int) -> Array:

@@ -56,6 +56,7 @@ from manual.linear_algebra.eigen import eigh, expect_finite, qr, signs, with_sig
 from manual.linear_algebra.matrices import rounding_of
 from manual.linear_algebra.vectors import l2_norm, l2_norm_backward
 from manual.module import Parameter
+from manual.nn.functional import binary_scale
 from manual.nn.init import normal
 from manual.nn.validate import expect_matrix
 
@@ -100,11 +101,14 @@ def svd_backward(dL_dU: Array, dL_dS: Array, dL_dVh: Array, A: Array) -> Array:
     apart = np.abs(S - S[:, None]) > rounding_of(A)  # (k, k): nowhere on the diagonal
     above_0 = rounding_of(A) < S  # (k,)
     expect_gradients(dL_dU.any(axis=0) | dL_dV.any(axis=0), S, apart, above_0)
-    F = np.divide(1, (S - S[:, None]) * (S + S[:, None]), out=np.zeros_like(apart, A.dtype), where=apart)
+    s = binary_scale(S)
+    near_1 = S / s  # S itself may have no squares
+    F = np.divide(1, (near_1 - near_1[:, None]) * (near_1 + near_1[:, None]), out=np.zeros_like(apart, A.dtype), where=apart)
     over_S = np.divide(1, S, out=np.zeros_like(S), where=above_0)
     G = U.T @ dL_dU  # (k, m) @ (m, k)
     H = V.T @ dL_dV  # (k, n) @ (n, k)
-    dL_dP = F * ((G - G.T) * S + S[:, None] * (H - H.T)) + np.diag(dL_dS)  # (k, k) throughout
+    tilt = F * ((G - G.T) * near_1 + near_1[:, None] * (H - H.T)) / s
+    dL_dP = tilt + np.diag(dL_dS)  # (k, k) throughout
     dL_dA = U @ dL_dP @ Vh  # (m, k) @ (k, k) @ (k, n)
     dL_dA += (dL_dU - U @ G) * over_S @ Vh  # (m, k) @ (k, n)
     return dL_dA + U * over_S @ (dL_dV - V @ H).T  # (m, k) @ (k, n)
@@ -193,8 +197,9 @@ def svdvals_by_gram(A: Array) -> Array:
     AᵀA has σ² beside σ₁², and an eigenvalue is found to about eps σ₁². A negative one is rounding, and taken for 0.
     """
     expect_matrix("svdvals_by_gram", "A", A)
-    λ, _ = eigh(A.T @ A)  # (n, m) @ (m, n)
-    return np.sqrt(np.maximum(λ[::-1], 0))
+    scale = binary_scale(A)
+    λ, _ = eigh((A / scale).T @ (A / scale))  # (n, m) @ (m, n)
+    return scale * np.sqrt(np.maximum(λ[::-1], 0))
 
 
 # ---- the nearest matrix of rank k ----------------------------------------------------------------
@@ -232,6 +237,7 @@ def rank_k_backward(dL_dY: Array, A: Array, k: int) -> Array:
         raise ValueError(f"rank_k_backward: the gradient does not exist: singular values {k - 1} and {k} are both {S[k]:.6g}")
     first = np.arange(len(S)) < k  # (K,) with K = min(m, n)
     between = first[:, None] != first  # (K, K): one of the two is kept, the other is not
+    S = S / binary_scale(S)  # the table is made of ratios
     larger, smaller = np.maximum(S, S[:, None]), np.minimum(S, S[:, None])
     gap = np.where(between, (larger - smaller) * (larger + smaller), 1)
     dL_dE = U.T @ dL_dY @ Vh.T  # (K, m) @ (m, n) @ (n, K)

@@ -35,6 +35,7 @@ import numpy as np
 from manual import optim
 from manual.concept import Batch, Concept
 from manual.module import Parameter
+from manual.nn.functional import binary_scale
 from manual.nn.init import normal
 from manual.nn.validate import expect_array, expect_same_shape
 
@@ -116,9 +117,14 @@ def l1_norm_backward(dL_dy: Any, a: Array) -> Array:
 
 
 def l2_norm(a: Array) -> Any:
-    """y = √Σᵢ a[i]²: the length of the arrow. Shapes: a (..., D), y (...)."""
+    """y = √Σᵢ a[i]²: the length of the arrow. Shapes: a (..., D), y (...).
+
+    a is brought near 1 first: 1e-200 has no square.
+    """
     expect_vectors("l2_norm", a=a)
-    return np.sqrt((a * a).sum(axis=-1))
+    s = binary_scale(a, axis=-1)  # (..., 1)
+    near_1 = a / s
+    return s[..., 0] * np.sqrt((near_1 * near_1).sum(axis=-1))
 
 
 def l2_norm_backward(dL_dy: Any, a: Array) -> Array:
@@ -195,6 +201,7 @@ def projection(a: Array, b: Array) -> Array:
     expect_vectors("projection", a=a, b=b)
     if not b.any(axis=-1).all():
         raise ValueError("projection: b must not be a zero vector, which has no direction")
+    b = b / binary_scale(b, axis=-1)  # any b on the line will do
     t = along(dot(a, b) / dot(b, b))  # (..., 1)
     return t * b
 
@@ -204,11 +211,13 @@ def projection_backward(dL_dy: Array, a: Array, b: Array) -> tuple[Array, Array]
 
     ∂t/∂a = b / (b · b)        ∂t/∂b = (a − 2 t b) / (b · b)
     """
+    s = binary_scale(b, axis=-1)  # (..., 1)
+    b = b / s  # ∂L/∂b is s times as large then
     t, bb = along(dot(a, b) / dot(b, b)), along(dot(b, b))  # (..., 1) each
     dL_dt = along(dot(dL_dy, b))  # (..., D) times (..., D), summed over D: t acts through every entry of y
     dL_da = dL_dt * b / bb  # (..., 1) times (..., D), over (..., 1)
     dL_db = t * dL_dy + dL_dt * (a - 2 * t * b) / bb  # (..., 1) times (..., D), twice
-    return dL_da, dL_db
+    return dL_da, dL_db / s
 
 
 # ---- helpers -------------------------------------------------------------------------------------

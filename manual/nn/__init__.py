@@ -1,5 +1,6 @@
 """Layers, losses and initialisers: the hand-written twins of torch.nn, under torch's own names."""
 
+from manual.module import Module as _Module
 from manual.nn import init as init
 from manual.nn.activation import CELU as CELU
 from manual.nn.activation import ELU as ELU
@@ -30,6 +31,7 @@ from manual.nn.attention import ScaledDotProductAttention as ScaledDotProductAtt
 from manual.nn.bag import EmbeddingBag as EmbeddingBag
 from manual.nn.batchnorm import BatchNorm1d as BatchNorm1d
 from manual.nn.batchnorm import BatchNorm2d as BatchNorm2d
+from manual.nn.boundary import guard as _guard
 from manual.nn.container import ModuleDict as ModuleDict
 from manual.nn.container import ModuleList as ModuleList
 from manual.nn.container import Sequential as Sequential
@@ -117,3 +119,8 @@ from manual.nn.transformer import TransformerEncoderLayer as TransformerEncoderL
 from manual.nn.unpooling import MaxUnpool1d as MaxUnpool1d
 from manual.nn.unpooling import MaxUnpool2d as MaxUnpool2d
 from manual.nn.upsampling import Upsample as Upsample
+
+for _layer in list(vars().values()):
+    if isinstance(_layer, type) and issubclass(_layer, _Module):
+        _guard(_layer)
+del _layer

@@ -113,7 +113,7 @@ class PReLU(Module):
 
     def along_channels(self, x: np.ndarray) -> np.ndarray:
         """The slopes, shaped so that they broadcast along axis 1 of x: (C, 1, ...)."""
-        return self.weight.reshape(-1, *[1] * (x.ndim - 2))
+        return self.weight.reshape(-1, *[1] * (x.ndim - 2)) if x.ndim else self.weight[0]  # the one slope of one number
 
 
 class Hardtanh(Module):
@@ -489,7 +489,7 @@ class GLU(Module):
     def forward(self, x: np.ndarray) -> np.ndarray:
         expect_array("GLU", "x", x)
         expect_axis("GLU", x, self.dim)
-        if x.shape[self.dim] % 2:
+        if x.ndim == 0 or x.shape[self.dim] % 2:
             raise ValueError(f"GLU: axis {self.dim} of x must have an even size to be halved, got shape {x.shape}")
         a, b = np.split(x, 2, axis=self.dim)
         gate = sigmoid(b)

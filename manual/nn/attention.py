@@ -12,7 +12,7 @@ from manual.nn.dropout import Dropout
 from manual.nn.functional import softmax
 from manual.nn.init import uniform
 from manual.nn.linear import Linear
-from manual.nn.validate import expect_array, expect_ndim, expect_size
+from manual.nn.validate import expect_array, expect_ndim, expect_size, fits
 
 
 class ScaledDotProductAttention(Module):
@@ -375,7 +375,7 @@ def expect_mask(layer: str, name: str, mask: Any, shapes: tuple[tuple[int, ...],
     """Raise unless the mask is None, or boolean or of this dtype and of one of these shapes."""
     if mask is None:
         return
-    if not isinstance(mask, np.ndarray) or mask.dtype not in (np.bool_, dtype):
+    if not isinstance(mask, np.ndarray) or not (mask.dtype == bool or fits(mask.dtype, dtype)):
         kind = getattr(mask, "dtype", type(mask).__name__)
         raise TypeError(f"{layer}: {name} must be a boolean array or one of dtype {dtype}, got {kind}")
     if mask.shape not in shapes:

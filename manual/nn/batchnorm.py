@@ -128,6 +128,7 @@ class _BatchNorm(Module):
     """
 
     ndims: tuple[int, ...] = ()
+    late_buffers = ("num_batches_tracked",)
     running_mean: Any  # these three are arrays, or None where not tracked
     running_var: Any
     num_batches_tracked: Any
@@ -144,6 +145,8 @@ class _BatchNorm(Module):
         dtype: Any = np.float64,
     ) -> None:
         super().__init__()
+        if not eps > 0:
+            raise ValueError(f"{type(self).__name__}: eps must be positive, got {eps}")
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.weight = Parameter(np.ones(num_features, dtype)) if affine else None
         self.bias = Parameter(np.zeros(num_features, dtype)) if affine and bias else None
@@ -159,7 +162,7 @@ class _BatchNorm(Module):
             y, x_centred, std, mean, var = fastest(batch_norm)(x, weight, bias, self.eps)
             self.track(mean.ravel(), var.ravel(), x.shape[0] * math.prod(x.shape[2:]))
         else:  # mean and var are constants
-            std = along_channels(np.sqrt(self.running_var + self.eps), x)
+            std = along_channels(np.sqrt(self.running_var.astype(x.dtype) + self.eps), x)
             x_centred = x - along_channels(self.running_mean, x)
             y = weight * (x_centred / std) + bias  # (1, C, 1, ...) * (N, C, ...) + (1, C, 1, ...)
         self.save(x_centred, std, batch_statistics)

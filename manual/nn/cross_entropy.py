@@ -236,14 +236,16 @@ class CrossEntropyLoss(Loss):
             at_t, kept, w_t = classes("CrossEntropyLoss", z, target, axis, self.ignore_index, self.weight)
             count = w_t.sum()
             if self.label_smoothing == 0:
-                losses, p = fastest(class_losses)(z, at_t, w_t, axis)
+                with np.errstate(invalid="ignore", divide="ignore"):  # of −∞ alone p is NaN, as in torch, and 0 · ∞ is left out below
+                    losses, p = fastest(class_losses)(z, at_t, w_t, axis)
                 self.save(True, kept, (p, at_t, w_t, axis))
                 return self.reduce(np.where(kept, losses, 0), count)
             y = np.zeros_like(z)
             y[at_t] = 1
         q = (1 - self.label_smoothing) * y + self.label_smoothing / z.shape[axis]
         q = q if self.weight is None else q * along(self.weight, z, axis)
-        losses, p = losses_to(q, z, axis)
+        with np.errstate(invalid="ignore"):  # 0 · ∞
+            losses, p = losses_to(q, z, axis)
         self.save(False, kept, (p, q, axis))
         return self.reduce(np.where(kept, losses, 0), count)
 
@@ -303,7 +305,9 @@ class NLLLoss(Loss):
         axis = class_axis("NLLLoss", x, self.weight)
         at_t, kept, w_t = classes("NLLLoss", x, target, axis, self.ignore_index, self.weight)
         self.save(x.shape, at_t, w_t, kept)
-        return self.reduce(np.where(kept, -w_t * x[at_t], 0), w_t.sum())
+        with np.errstate(invalid="ignore"):  # 0 · ∞ is left out
+            losses = np.where(kept, -w_t * x[at_t], 0)
+        return self.reduce(losses, w_t.sum())
 
     def backward(self, dL_dy: Any = 1.0) -> np.ndarray:
         shape, at_t, w_t, kept = self.restore()
@@ -379,11 +383,13 @@ def classes(
     expected = x.shape[:axis] + x.shape[axis + 1 :]
     if target.shape != expected:
         raise ValueError(f"{loss}: target must have the shape {expected} of input {x.shape} without its classes, got {target.shape}")
+    if np.issubdtype(target.dtype, np.integer) and target.dtype not in (np.int64, np.uint8):
+        raise TypeError(f"{loss}: target must hold classes as int64 or uint8, got {target.dtype}")
     kept = np.full(expected, True) if ignore_index is None else np.asarray(target != ignore_index)
     t = np.where(kept, target, 0) if np.issubdtype(target.dtype, np.integer) else target
     expect_indices(loss, "target", t, x.shape[axis], "classes")
     places = np.indices(expected, sparse=True)
-    return (*places[:axis], t, *places[axis:]), kept, kept.astype(x.dtype) if weight is None else weight[t] * kept
+    return (*places[:axis], t, *places[axis:]), kept, kept.astype(x.dtype) if weight is None else weight[t].astype(x.dtype) * kept
 
 
 def expect_probabilities(loss: str, name: str, x: np.ndarray) -> None:

@@ -64,14 +64,11 @@ class Unflatten(Module):
     Raises:
         IndexError: if x has no such axis.
         ValueError: if the sizes do not multiply up to the axis's; at construction if there are none, or more than one −1.
-        TypeError: if x is not a floating point array; at construction if the sizes are not integers.
-        NotImplementedError: for torch's named axes.
+        TypeError: if x is not a floating point array; at construction if the sizes, or dim (torch's named axes), are not integers.
     """
 
     def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
         super().__init__()
-        if isinstance(dim, str):
-            raise NotImplementedError(f"Unflatten: named axes are not written by hand, got dim {dim!r}")
         if not isinstance(unflattened_size, tuple | list) or any(not isinstance(n, int | np.integer) for n in unflattened_size):
             raise TypeError(f"Unflatten: unflattened_size must be a tuple of integers, got {unflattened_size!r}")
         if not unflattened_size or min(unflattened_size) < -1 or list(unflattened_size).count(-1) > 1:

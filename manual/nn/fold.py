@@ -27,12 +27,17 @@ def per_axis(layer: str, name: str, value: int | Sequence[int], axes: int, least
     """
     values: tuple[Any, ...] = tuple(value) if isinstance(value, tuple | list) else (value,) * axes
     if any(isinstance(v, bool) or not isinstance(v, int | np.integer) for v in values):
-        raise TypeError(f"{layer}: {name} must be one integer or {axes}, got {value!r}")
+        raise TypeError(f"{layer}: {name} must be {whole(axes)}, got {value!r}")
     if len(values) != axes:
-        raise ValueError(f"{layer}: {name} must be one integer or {axes}, got {value!r}")
+        raise ValueError(f"{layer}: {name} must be {whole(axes)}, got {value!r}")
     if min(values) < least:
         raise ValueError(f"{layer}: {name} must be at least {least}, got {value!r}")
     return tuple(int(v) for v in values)
+
+
+def whole(axes: int) -> str:
+    """How many integers are asked for, in words."""
+    return "one integer" if axes == 1 else f"one integer or {axes}"
 
 
 def expect_image(layer: str, x: np.ndarray, axes: int) -> None:

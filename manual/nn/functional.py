@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 
@@ -47,6 +49,26 @@ def log_softmax(x: np.ndarray, axis: int = -1) -> np.ndarray:
     with np.errstate(invalid="ignore", divide="ignore"):  # ∞ − ∞ = NaN is what is meant, as in softmax; and log 0 of no entries
         shifted = x - x.max(axis=axis, keepdims=True, initial=-np.inf)
         return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+
+
+def binary_scale(x: np.ndarray, axis: int | None = None) -> Any:
+    """The largest power of two not above the largest |x|: x over it is exact, and has squares that neither overflow nor vanish.
+
+    1 where all of x is 0, or one of it is not finite.
+
+    Args:
+        x: numbers of any size.
+        axis: along which the largest is looked for; it stays, with size 1. None: one scale for all of x, ().
+    """
+    largest = np.abs(x).max(axis=axis, keepdims=axis is not None, initial=0)
+    exponent = np.where(np.isfinite(largest) & (largest > 0), np.frexp(largest)[1] - 1, 0)
+    return np.ldexp(np.ones_like(largest), exponent)
+
+
+def length(x: np.ndarray, axis: int | None = None) -> Any:
+    """√Σᵢ xᵢ² along an axis, which stays, with size 1; of all of x, (), without one. Nothing in it under- or overflows but the result."""
+    s = binary_scale(x, axis)
+    return s * np.sqrt(((x / s) ** 2).sum(axis=axis, keepdims=axis is not None))
 
 
 def sum_to(dL_dy: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

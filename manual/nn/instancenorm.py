@@ -44,6 +44,7 @@ class _InstanceNorm(Module):
     """
 
     ndims: tuple[int, int] = (0, 0)  # without and with the axis of examples
+    late_buffers = ("num_batches_tracked",)
     running_mean: Any  # these three are arrays, or None where not tracked
     running_var: Any
     num_batches_tracked: Any
@@ -60,6 +61,8 @@ class _InstanceNorm(Module):
         dtype: Any = np.float64,
     ) -> None:
         super().__init__()
+        if not eps > 0:
+            raise ValueError(f"{type(self).__name__}: eps must be positive, got {eps}")
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.weight = Parameter(np.ones(num_features, dtype)) if affine else None
         self.bias = Parameter(np.zeros(num_features, dtype)) if affine and bias else None
@@ -77,7 +80,7 @@ class _InstanceNorm(Module):
             x_hat, std = fastest(standardize)(rows, self.eps)
             x_hat = x_hat.reshape(x_flat.shape)
         else:
-            std = np.sqrt(self.running_var + self.eps)[:, None]
+            std = np.sqrt(self.running_var.astype(x.dtype) + self.eps)[:, None]
             x_hat = (x_flat - self.running_mean[:, None]) / std  # (N, C, L) / (C, 1)
         self.save(x_hat, std, by_instance)
         y = x_hat if self.weight is None else x_hat * self.weight[:, None]  # (N, C, L) * (C, 1)

@@ -59,7 +59,8 @@ class Linear(Module):
 
     def backward(self, dL_dy: np.ndarray) -> np.ndarray:
         x = self.restore()
-        rows, d_rows = x.reshape(-1, x.shape[-1]), dL_dy.reshape(-1, dL_dy.shape[-1])  # all leading axes are examples: (N, in), (N, out)
+        N = math.prod(x.shape[:-1])  # all leading axes are examples
+        rows, d_rows = x.reshape(N, x.shape[-1]), dL_dy.reshape(N, dL_dy.shape[-1])  # (N, in), (N, out)
         self.weight.grad += d_rows.T @ rows  # (out, N) @ (N, in): each row of x, weighted by the error it led to
         if self.bias is not None:
             self.bias.grad += d_rows.sum(axis=0)  # b was used by every row, so its gradient is the sum over rows

@@ -11,6 +11,7 @@ import numpy as np
 from manual.module import Module, Parameter
 from manual.nn.batchnorm import all_but_channels, along_channels
 from manual.nn.faster import faster_than, fastest
+from manual.nn.fold import per_axis
 from manual.nn.validate import expect_array, expect_size
 
 # ---- rows of mean 0 and variance 1 ---------------------------------------------------------------
@@ -137,6 +138,7 @@ class LayerNorm(Module):
     Raises:
         ValueError: if the last axes of x are not normalized_shape, or there are none.
         TypeError: if x is not an array of the layer's dtype.
+        NotImplementedError: if normalized_shape has a 0.
 
     Source: Ba, Kiros and Hinton, "Layer Normalization" (2016), equation 4.
     """
@@ -272,6 +274,7 @@ class RMSNorm(Module):
     Raises:
         ValueError: if the last axes of x are not normalized_shape, or there are none.
         TypeError: if x is not an array of the layer's dtype.
+        NotImplementedError: if normalized_shape has a 0.
 
     Source: Zhang and Sennrich, "Root Mean Square Layer Normalization" (2019), equation 4.
     """
@@ -303,10 +306,13 @@ class RMSNorm(Module):
 
 def as_shape(layer: str, normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
     """A tuple, from an integer or several."""
-    shape = (normalized_shape,) if isinstance(normalized_shape, int | np.integer) else tuple(normalized_shape)
+    shape = tuple(normalized_shape) if isinstance(normalized_shape, tuple | list) else (normalized_shape,)
     if not shape:
         raise ValueError(f"{layer}: normalized_shape must name at least one axis, got {normalized_shape!r}")
-    return shape
+    sizes = per_axis(layer, "normalized_shape", shape, len(shape), 0)
+    if 0 in sizes:
+        raise NotImplementedError(f"{layer}: normalized_shape must not be 0: the mean of no entry is not written by hand")
+    return sizes
 
 
 def as_rows(x: np.ndarray, normalized_shape: tuple[int, ...]) -> np.ndarray:

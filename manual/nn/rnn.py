@@ -126,7 +126,7 @@ class _Layers(Module):
         super().__init__()
         name = type(self).__name__
         expect_positive(name, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
-        if isinstance(dropout, bool) or not 0 <= dropout <= 1:
+        if not 0 <= dropout <= 1:
             raise ValueError(f"{name}: dropout must be a number in 0 … 1, got {dropout}")
         if dropout > 0 and num_layers == 1:
             warnings.warn(f"{name}: dropout = {dropout} acts between layers, and num_layers is 1: nothing is dropped", stacklevel=3)

@@ -134,6 +134,7 @@ def chosen_axis(layer: str, dim: int | None) -> int:
 
 
 def expect_axis(layer: str, x: np.ndarray, dim: int) -> None:
-    """Raise IndexError unless x has the axis `dim`."""
-    if not -x.ndim <= dim < x.ndim:
-        raise IndexError(f"{layer}: dim must lie in {-x.ndim} … {x.ndim - 1} for x of shape {x.shape}, got {dim}")
+    """Raise IndexError unless x has the axis `dim`; one number is taken for a list of one, as in torch."""
+    ndim = max(x.ndim, 1)
+    if not -ndim <= dim < ndim:
+        raise IndexError(f"{layer}: dim must lie in {-ndim} … {ndim - 1} for x of shape {x.shape}, got {dim}")

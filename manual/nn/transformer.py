@@ -244,9 +244,15 @@ class TransformerEncoder(Module):
         encoder_layer: copied num_layers times, so that all copies start from equal weights (as in torch).
         num_layers: how many.
         norm: a Module, used as it is.
-        enable_nested_tensor, mask_check: they choose a faster path in torch; there is none here, and the result is the same.
+        enable_nested_tensor, mask_check: whether padded places may be left out in evaluation, see below; and only where they come
+            last, which is always looked at here.
 
     Arguments of forward: those of TransformerEncoderLayer.
+
+    Without gradients torch leaves out padded places altogether, and puts 0 there before the norm; with gradients it computes
+    numbers there that mean nothing. Here, in evaluation, they are 0 with and without gradients, where torch can leave them out
+    (`leaves_out`), and take no gradient. In training, and elsewhere, they are torch's numbers. Places that are not padded are the
+    same in either way.
 
     Raises:
         ValueError: if num_layers is negative.
@@ -261,8 +267,9 @@ class TransformerEncoder(Module):
         mask_check: bool = True,
     ) -> None:
         super().__init__()
-        self.layers = copies("TransformerEncoder", encoder_layer, num_layers)
+        self.layers = copies(encoder_layer, num_layers)
         self.num_layers, self.norm = num_layers, norm
+        self.enable_nested_tensor, self.mask_check = enable_nested_tensor, mask_check
 
     def forward(
         self,
@@ -274,13 +281,32 @@ class TransformerEncoder(Module):
         x = src
         for layer in self.layers:
             x = layer(x, mask, src_key_padding_mask, bool(is_causal))
+        kept = None
+        if mask is None and src_key_padding_mask is not None and self.leaves_out(src, src_key_padding_mask):
+            kept = (src_key_padding_mask == 0)[..., np.newaxis]  # (N, S, 1)
+        self.save(kept)
+        x = x if kept is None else np.where(kept, x, np.zeros_like(x))
         return x if self.norm is None else self.norm(x)
 
     def backward(self, dL_dy: np.ndarray) -> np.ndarray:
+        kept = self.restore()
         dL_dx = dL_dy if self.norm is None else self.norm.backward(dL_dy)
+        dL_dx = dL_dx if kept is None else dL_dx * kept
         for layer in reversed(list(self.layers)):
             dL_dx = layer.backward(dL_dx)
         return dL_dx
+
+    def leaves_out(self, src: np.ndarray, src_key_padding_mask: np.ndarray) -> bool:
+        """Whether torch would leave out padded places: its conditions for layers and masks."""
+        first = next(iter(self.layers), None)
+        if not self.enable_nested_tensor or self.training or src.ndim != 3 or not isinstance(first, TransformerEncoderLayer):
+            return False
+        attention, activation = first.self_attn, first.activation
+        usual = isinstance(activation, ReLU) or (isinstance(activation, GELU) and activation.approximate == "none")
+        fast = usual and attention.batch_first and not first.norm_first and attention.in_proj_bias is not None
+        alike = first.norm1.eps == first.norm2.eps and attention.num_heads % 2 == 0
+        padded = src_key_padding_mask != 0
+        return bool(fast and alike and (padded[:, 1:] >= padded[:, :-1]).all())  # once padded, padded to the end
 
 
 class TransformerDecoder(Module):
@@ -301,7 +327,7 @@ class TransformerDecoder(Module):
 
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
         super().__init__()
-        self.layers = copies("TransformerDecoder", decoder_layer, num_layers)
+        self.layers = copies(decoder_layer, num_layers)
         self.num_layers, self.norm = num_layers, norm
 
     def forward(
@@ -450,9 +476,7 @@ def as_activation(layer: str, activation: str | Module) -> Module:
     return ReLU() if activation == "relu" else GELU()
 
 
-def copies(stack: str, layer: Module, n: int) -> ModuleList:
+def copies(layer: Module, n: int) -> ModuleList:
     """n copies of a layer that draw their noise from its one generator: copied generators would all draw the same."""
-    if n < 0:
-        raise ValueError(f"{stack}: num_layers must not be negative, got {n}")
     generators = [m.rng for _, m in layer.named_modules() if hasattr(m, "rng")]
     return ModuleList(copy.deepcopy(layer, {id(rng): rng for rng in generators}) for _ in range(n))

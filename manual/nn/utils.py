@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from manual.module import Parameter
+from manual.nn.functional import binary_scale
 
 
 def clip_grad_norm_(
@@ -33,7 +34,7 @@ def clip_grad_norm_(
         foreach: None or False.
 
     Returns:
-        total_norm before the clipping, a number of the gradients' dtype.
+        total_norm before the clipping, a number of the gradients' dtype. float16 is computed in float32.
 
     Raises:
         RuntimeError: if error_if_nonfinite, and the norm is NaN or infinite.
@@ -45,13 +46,14 @@ def clip_grad_norm_(
     if not learning:
         return np.float32(0.0)
     norm_type = float(norm_type)
-    total_norm = p_norm(np.array([p_norm(p.grad, norm_type) for p in learning]), norm_type)
+    total_norm = p_norm(np.array([p_norm(wide(p.grad), norm_type) for p in learning]), norm_type)
     if error_if_nonfinite and not np.isfinite(total_norm):
         raise RuntimeError(f"clip_grad_norm_: the gradients' norm of order {norm_type} must be finite, got {total_norm}")
     coefficient = np.minimum(float(max_norm) / (total_norm + 1e-6), 1.0)
     for p in learning:
         p.grad *= coefficient
-    return total_norm
+    with np.errstate(over="ignore"):  # beyond 65504 it is ∞ in float16
+        return total_norm.astype(np.result_type(*(p.grad for p in learning)))
 
 
 def clip_grad_value_(parameters: Parameter | Iterable[Parameter], clip_value: float, foreach: bool | None = None) -> None:
@@ -74,9 +76,17 @@ def with_gradient(parameters: Parameter | Iterable[Parameter]) -> list[Parameter
     return [p for p in ([parameters] if isinstance(parameters, Parameter) else parameters) if p.has_grad]
 
 
+def wide(g: np.ndarray) -> np.ndarray:
+    """float16 as float32, in which the norm of ordinary gradients does not overflow."""
+    return g.astype(np.float32) if g.dtype == np.float16 else g
+
+
 def p_norm(x: np.ndarray, p: float) -> Any:
-    """(Σ |x|ᵖ)^(1/p), max |x| for p = inf, in x's dtype."""
-    return np.linalg.norm(x.ravel(), p) if x.size else x.dtype.type(0)
+    """(Σ |x|ᵖ)^(1/p), max |x| for p = inf, the number of entries that are not 0 for p = 0; in x's dtype. No power over- or underflows."""
+    if not x.size:
+        return x.dtype.type(0)
+    s = binary_scale(x) if p else x.dtype.type(1)
+    return s * np.linalg.norm((x / s).ravel(), p)
 
 
 def refuse_foreach(function: str, foreach: bool | None) -> None:

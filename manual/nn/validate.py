@@ -6,6 +6,11 @@ from typing import Any
 
 import numpy as np
 
+widened = [False]
+"""Whether a layer that was given float16 is at work, in float32: see boundary.py. Its parameters are float16 all the same."""
+
+HALF_AND_WIDE = {np.dtype(np.float16), np.dtype(np.float32)}
+
 
 def expect_array(layer: str, name: str, x: Any, dtype: Any = None) -> None:
     """Raise TypeError unless x is an array (of this dtype, if one is given; else of any floating dtype)."""
@@ -13,8 +18,13 @@ def expect_array(layer: str, name: str, x: Any, dtype: Any = None) -> None:
         raise TypeError(f"{layer}: {name} must be a NumPy array, got {type(x).__name__}")
     if dtype is None and not np.issubdtype(x.dtype, np.floating):
         raise TypeError(f"{layer}: {name} must be floating point, got {x.dtype}")
-    if dtype is not None and x.dtype != dtype:
+    if dtype is not None and not fits(x.dtype, dtype):
         raise TypeError(f"{layer}: {name} must have the layer's dtype {np.dtype(dtype)}, got {x.dtype}")
+
+
+def fits(dtype: Any, expected: Any) -> bool:
+    """Whether it is this dtype; or float32, or float16, in the place of the other, where a layer computes float16 in float32."""
+    return dtype == expected or (widened[0] and {np.dtype(dtype), np.dtype(expected)} == HALF_AND_WIDE)
 
 
 def expect_ndim(layer: str, name: str, x: np.ndarray, *ndims: int) -> None:

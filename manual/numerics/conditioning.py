@@ -62,6 +62,7 @@ from manual.concept import StraightLine
 from manual.linear_algebra.eigen import eigh
 from manual.linear_algebra.svd import cond, cond_backward
 from manual.module import Parameter
+from manual.nn.functional import binary_scale
 from manual.nn.normalization import standardize_backward
 from manual.nn.validate import expect_array, expect_choice, expect_ndim, expect_size
 from manual.regression.linear_regression import backward, forward, loss, with_ones
@@ -147,7 +148,8 @@ def standardise_backward(dL_dx_hat: Array, x: Array) -> Array:
 
 def spread(x: Array) -> Array:
     """The standard deviation of each column, 1 where it is constant. Shapes: (N, D) to (D,)."""
-    std = x.std(axis=0)
+    s = binary_scale(x, axis=0)  # (1, D): no square of numbers near 1 under- or overflows
+    std = s[0] * (x / s).std(axis=0)
     constant = std <= len(x) * np.finfo(x.dtype).eps * np.abs(x.mean(axis=0))
     return np.where(constant, np.ones_like(std), std)
 

@@ -190,7 +190,7 @@ class MixedPrecision(Concept):
         self.W2 = Parameter(uniform((10, hidden), -1 / math.sqrt(hidden), 1 / math.sqrt(hidden), rng=rng, dtype=dtype))
         self.b2 = Parameter(np.zeros(10, dtype))
         self.loss = nn.CrossEntropyLoss()
-        self.scaler = GradScaler(init_scale, growth_interval=growth_interval, enabled=scaling, dtype=dtype)
+        self.scaler = GradScaler(init_scale=init_scale, growth_interval=growth_interval, enabled=scaling, dtype=dtype)
 
     def forward(self, x: Array) -> Array:
         """Scores for the ten digits."""

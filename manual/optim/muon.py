@@ -76,14 +76,11 @@ class Muon(Optimizer):
         lr: float,
         weight_decay: float,
         momentum: float,
-        ns_coefficients: tuple[float, float, float],
         ns_steps: int,
         adjust_lr_fn: str | None,
         **_: Any,
     ) -> None:
         self.expect_at_least_zero(lr=lr, weight_decay=weight_decay, momentum=momentum)
-        if len(ns_coefficients) != 3:
-            raise ValueError(f"Muon: ns_coefficients must be three numbers, got {ns_coefficients}")
         if ns_steps >= 100:
             raise ValueError(f"Muon: ns_steps must be below 100, got {ns_steps}")
         if adjust_lr_fn not in (None, "original", "match_rms_adamw"):

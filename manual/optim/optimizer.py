@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from manual.module import Parameter
+from manual.nn.arguments import expect_kinds, expect_number, kinds_of
 
 Hook = Callable[["Optimizer", tuple[Any, ...], dict[str, Any]], Any]
 """hook(optimizer, args, kwargs), with the arguments that `step` was called with, the optimizer itself first."""
@@ -22,6 +23,9 @@ FLAGS = ("foreach", "fused", "capturable", "differentiable")
 
 LATE = (*FLAGS, "maximize", "decoupled_weight_decay")
 """Options that state_dicts of older versions of torch do not have; the optimizer's own default then stands."""
+
+SET_BY_SCHEDULES = dict.fromkeys(("initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum"), "float")
+"""Options of a group that a schedule has put there, and their kind."""
 
 BLOCK = 2**16
 """How many entries of a parameter are updated at a time: few enough for all arrays of an update to stay in the cache."""
@@ -193,6 +197,8 @@ class Optimizer:
         self.param_groups.append(group)
 
     def _check_options(self, options: dict[str, Any]) -> None:
+        cls: Any = type(self)
+        expect_kinds(cls.__name__, kinds_of(cls) | SET_BY_SCHEDULES, plain(options))
         for flag in FLAGS:
             if options.get(flag):
                 raise NotImplementedError(f"{type(self).__name__}: {flag} must be None or False, got {options[flag]!r}")
@@ -223,8 +229,11 @@ class Optimizer:
         Floating arrays take their parameter's dtype, but for the step counter.
 
         Raises:
-            ValueError: naming what does not fit this optimizer's parameters; nothing is loaded then.
+            ValueError, TypeError: naming what does not fit this optimizer's parameters, or makes no sense; nothing is loaded then.
         """
+        for key in ("param_groups", "state"):
+            if not isinstance(state_dict, Mapping) or key not in state_dict:
+                raise ValueError(f"{type(self).__name__}: a state_dict must hold 'param_groups' and 'state', got none of {key!r}")
         groups = [dict(copy.deepcopy(group)) for group in state_dict["param_groups"]]
         self._check_groups(groups)
         numbers = list(chain.from_iterable(group["params"] for group in groups))  # torch's ids, in our order
@@ -255,6 +264,7 @@ class Optimizer:
             missing = [key for key in self.defaults if key not in group and key not in LATE]
             if missing:
                 raise ValueError(f"{name}: param_groups[{i}] of the state_dict lacks {', '.join(missing)}: saved by another optimizer?")
+            self._check_options(self.defaults | without_params(group))
 
     def _check_state(self, index: int, p: Parameter, state: State, options: dict[str, Any]) -> None:
         """Raise ValueError unless a parameter's state has all its entries, in their shapes."""
@@ -330,7 +340,13 @@ def cast(key: str, value: Any, p: Parameter) -> Any:
         return [cast(key, v, p) for v in value]
     if not isinstance(value, np.ndarray | np.generic | int | float | None):
         raise TypeError(f"{key} in a state_dict must be an array or a number, got {type(value).__name__}")
+    if value is not None and np.asarray(value).dtype.kind not in "biuf":
+        raise TypeError(f"{key} in a state_dict must hold real numbers, got dtype {np.asarray(value).dtype}")
     if key == "step":
+        if np.ndim(np.asarray(value)) == 0:
+            expect_number("a state_dict", "step", number(value))
+        if np.any(np.asarray(value) < 0):
+            raise ValueError(f"step in a state_dict must be at least 0, got {value}")
         return np.array(value, dtype=getattr(value, "dtype", np.float32))  # a plain number in old versions of torch
     if isinstance(value, np.ndarray | np.generic) and np.issubdtype(value.dtype, np.floating):
         return np.array(value, dtype=p.dtype, order="C")

@@ -37,7 +37,7 @@ import numpy as np
 from manual import optim
 from manual.concept import Batch, Concept
 from manual.module import Parameter
-from manual.nn.functional import sigmoid
+from manual.nn.functional import binary_scale, sigmoid
 from manual.nn.init import normal
 from manual.nn.validate import expect_array, expect_indices, expect_ndim, expect_same_shape, expect_size
 
@@ -139,7 +139,8 @@ def normal_closed_form(x: Array) -> tuple[Any, Any]:
         ValueError: if x is empty.
     """
     expect_data("normal_closed_form", x, least=1)
-    return x.mean(), x.std()
+    s = binary_scale(x)  # no square of numbers near 1 under- or overflows
+    return x.mean(), s * (x / s).std()
 
 
 # ---- the losses of networks ----------------------------------------------------------------------

@@ -42,6 +42,7 @@ from manual.concept import Batch, Concept
 from manual.linear_algebra.eigen import covariance
 from manual.linear_algebra.matrices import expect_square, substitute
 from manual.module import Parameter
+from manual.nn.functional import binary_scale
 from manual.nn.init import normal
 from manual.nn.validate import expect_array, expect_ndim, expect_size
 from manual.probability.distributions import HALF_LOG_2PI, Shape, standard_normal
@@ -166,7 +167,8 @@ def closed_form(x: Array) -> tuple[Array, Array]:
     if len(x) == 0:
         raise ValueError(f"closed_form: x must have at least one row, got shape {x.shape}")
     loc = x.mean(axis=0)
-    return loc, cholesky(covariance(x - loc))
+    s = binary_scale(x - loc)  # no square of numbers near 1 under- or overflows
+    return loc, s * cholesky(covariance((x - loc) / s))
 
 
 def expect_tril(function: str, loc: Array, scale_tril: Array) -> None:

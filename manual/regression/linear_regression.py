@@ -52,6 +52,7 @@ import numpy as np
 from manual import optim
 from manual.concept import StraightLine
 from manual.module import Parameter
+from manual.nn.functional import binary_scale, length
 from manual.nn.validate import expect_same_shape
 
 
@@ -241,9 +242,9 @@ def standard_errors(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarra
         raise ValueError(f"standard_errors: x must have more than {parameters} rows, one for each parameter, got {N}")
     Q, R = qr(A)
     r = A @ substitute(R, Q.T @ y, upper=True) - y  # (N, D+1) @ (D+1, 1): what qr_solution leaves
-    s = np.sqrt((r * r).sum() / (N - parameters))
+    s = length(r) / np.sqrt(N - parameters)
     inverse_of_R = substitute(R, np.eye(parameters, dtype=x.dtype), upper=True)  # (D+1, D+1)
-    errors = s * np.sqrt((inverse_of_R**2).sum(axis=1, keepdims=True))  # the length of each row: (D+1, 1)
+    errors = s * length(inverse_of_R, axis=1)  # of each row: (D+1, 1)
     return errors[:-1], errors[-1]
 
 
@@ -259,8 +260,10 @@ def r_squared(y_hat: np.ndarray, y: np.ndarray) -> Any:
         ValueError: if y_hat and y differ in shape: (N, 1) and (N,) would make N × N residuals.
     """
     expect_same_shape("r_squared", "y_hat", y_hat, "y", y)
+    missed, varied = y_hat - y, y - y.mean()
+    s = binary_scale(varied)  # no square of numbers near 1 under- or overflows
     with np.errstate(divide="ignore", invalid="ignore"):  # NaN and −∞ are meant
-        return 1 - ((y_hat - y) ** 2).sum() / ((y - y.mean()) ** 2).sum()
+        return 1 - ((missed / s) ** 2).sum() / ((varied / s) ** 2).sum()
 
 
 def expect_column(function: str, x: np.ndarray, y: np.ndarray) -> None:

@@ -40,6 +40,7 @@ import numpy as np
 from manual import optim
 from manual.concept import Batch, Concept
 from manual.module import Parameter
+from manual.nn.functional import length
 from manual.nn.validate import expect_same_shape
 from manual.regression.linear_regression import with_ones
 
@@ -73,10 +74,10 @@ def margin(x: np.ndarray, y: np.ndarray, q: np.ndarray) -> float:
     Raises:
         ValueError: if q is 0: there is no line.
     """
-    length = float(np.linalg.norm(q))
-    if length == 0:
+    if not q.any():
         raise ValueError("margin: q must not be 0")
-    return float((y * (with_ones(x) @ q[:, None])).min() / length)  # (N, D+1) @ (D+1, 1)
+    unit = q / length(q)
+    return float((y * (with_ones(x) @ unit[:, None])).min())  # (N, D+1) @ (D+1, 1)
 
 
 def mistake_bound(x: np.ndarray, y: np.ndarray, q: np.ndarray) -> float:
@@ -88,7 +89,7 @@ def mistake_bound(x: np.ndarray, y: np.ndarray, q: np.ndarray) -> float:
     gamma = margin(x, y, q)
     if gamma <= 0:
         raise ValueError(f"mistake_bound: q must have every row right, but its margin is {gamma:.3g}")
-    R = np.linalg.norm(with_ones(x), axis=1).max()
+    R = length(with_ones(x), axis=1).max()
     return float(R / gamma) ** 2
 
 

@@ -34,6 +34,7 @@ Elements of Statistical Learning, section 3.4.1.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ import numpy as np
 from manual import optim
 from manual.concept import Batch, Concept
 from manual.module import Array, Parameter
-from manual.nn.functional import centred
+from manual.nn.functional import binary_scale, centred
 from manual.nn.validate import expect_same_shape
 from manual.regression import linear_regression
 
@@ -94,7 +95,9 @@ def solution(x: np.ndarray, y: np.ndarray, alpha: float) -> tuple[np.ndarray, np
     """
     expect_single("solution", x, alpha)
     X, Y = centred(x), centred(y)
-    W = np.linalg.solve(gram(X, alpha), X.T @ Y)  # (D, D) and (D, N) @ (N, 1)
+    s = binary_scale(np.array([np.abs(X).max(initial=0), math.sqrt(len(x) * alpha)], x.dtype))
+    X = X / s  # squares of numbers near 1 neither over- nor underflow; c, beside XᵀX, is s² times as small, and W is s times as large
+    W = np.linalg.solve(gram(X, alpha / s / s), X.T @ Y) / s  # (D, D) and (D, N) @ (N, 1)
     b = y.mean(axis=0) - x.mean(axis=0) @ W  # (1,) − (D,) @ (D, 1)
     return W, b
 
@@ -127,13 +130,14 @@ def shrinkage(s: np.ndarray, c: Any) -> np.ndarray:
     """f(s) = s² / (s² + c): what ridge keeps of the weight of least squares where the data spread as far as s. Shapes: s any, c a
     number.
     """
-    return s**2 / (s**2 + c)
+    return (s / np.hypot(s, np.sqrt(c))) ** 2  # hypot(a, b) is √(a² + b²), also where a² or b² would over- or underflow
 
 
 def shrinkage_backward(dL_df: np.ndarray, s: np.ndarray, c: Any) -> tuple[np.ndarray, Any]:
     """∂f/∂s = 2 s c / (s² + c)² and ∂f/∂c = −s² / (s² + c)²; c stands in every f, so its gradient is the sum."""
-    dL_ds = dL_df * 2 * s * c / (s**2 + c) ** 2
-    dL_dc = (-dL_df * s**2 / (s**2 + c) ** 2).sum()
+    h = np.hypot(s, np.sqrt(c))  # h² = s² + c
+    dL_ds = dL_df * 2 * (s / h) * (c / h / h) / h
+    dL_dc = (-dL_df * (s / h / h) ** 2).sum()
     return dL_ds, dL_dc
 
 
@@ -148,7 +152,8 @@ def solution_by_svd(x: np.ndarray, y: np.ndarray, alpha: float) -> tuple[np.ndar
     expect_single("solution_by_svd", x, alpha)
     X, Y = centred(x), centred(y)
     U, s, Vt = np.linalg.svd(X, full_matrices=False)  # (N, R), (R,), (R, D)
-    along = U.T @ Y * (s / (s**2 + len(x) * alpha))[:, None]  # (R, N) @ (N, 1)
+    h = np.hypot(s, np.sqrt(len(x) * alpha))  # h² = s² + c
+    along = U.T @ Y * (s / h / h)[:, None]  # (R, N) @ (N, 1)
     W = Vt.T @ along  # (D, R) @ (R, 1)
     return W, y.mean(axis=0) - x.mean(axis=0) @ W
 

@@ -191,3 +191,21 @@ def test_shrinking_by_less_than_nothing() -> None:
 def test_softmax_of_channels_is_of_images() -> None:
     with pytest.raises(ValueError, match=r"Softmax2d: x must have 3 or 4 axes, got shape \(3, 4\)"):
         nn.Softmax2d()(np.zeros((3, 4)))
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"), [("Softmax", (0,)), ("Softmax", (-1,)), ("LogSoftmax", (0,)), ("Softmin", (0,)), ("PReLU", ())]
+)
+@pytest.mark.parametrize("x", [1.5, -2.5])
+def test_one_number_is_taken_for_a_list_of_one_as_in_torch(name: str, arguments: tuple[int, ...], x: float) -> None:
+    ours, theirs = getattr(nn, name)(*arguments), getattr(torch.nn, name)(*arguments).double()
+    leaf = torch.tensor(x, dtype=torch.float64, requires_grad=True)
+    expected, found = theirs(leaf), ours(np.array(x))
+    expected.backward(torch.tensor(2.0, dtype=torch.float64))
+    gradient = ours.backward(np.array(2.0))
+    assert np.shape(found) == np.shape(gradient) == ()
+    assert (float(found), float(gradient)) == (expected.item(), leaf.grad.item())
+    for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
+        np.testing.assert_array_equal(p.grad, q.grad)
+    with pytest.raises(ValueError, match="GLU: axis 0 of x must have an even size"):
+        nn.GLU(0)(np.array(x))

@@ -268,7 +268,7 @@ def test_bad_arguments_of_the_transformer_are_named() -> None:
             cls(6, 2, activation="tanh")
         with pytest.raises(NotImplementedError, match=f"{cls.__name__}: activation must be 'relu', 'gelu' or a Module, got <ufunc 'tanh'>"):
             cls(6, 2, activation=np.tanh)
-    with pytest.raises(ValueError, match="TransformerEncoder: num_layers must not be negative, got -1"):
+    with pytest.raises(ValueError, match="TransformerEncoder: num_layers must be at least 0, got -1"):
         nn.TransformerEncoder(nn.TransformerEncoderLayer(6, 2, 5), -1)
     layer = nn.Transformer(6, 2, 1, 1, 5)
     for src, tgt, message in (
@@ -280,3 +280,58 @@ def test_bad_arguments_of_the_transformer_are_named() -> None:
         with pytest.raises(ValueError, match=f"Transformer: {message}"):
             layer(src, tgt)
     layer.check_nothing_saved()
+
+
+@pytest.mark.parametrize(
+    ("layer", "stack", "zero"),
+    [
+        ({}, {}, True),
+        ({"activation": "gelu"}, {}, True),
+        ({}, {"norm": True}, True),
+        ({}, {"enable_nested_tensor": False}, False),
+        ({"norm_first": True}, {}, False),
+        ({"batch_first": False}, {}, False),
+        ({"nhead": 3}, {}, False),
+        ({"bias": False}, {}, False),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor", "ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize("lengths", [[5, 3, 1], [5, 5, 5]])
+def test_padded_places_are_torchs_in_evaluation(layer: dict[str, Any], stack: dict[str, Any], zero: bool, lengths: list[int]) -> None:
+    options = {"d_model": 12, "nhead": 2, "dim_feedforward": 7, "dropout": 0.0, "batch_first": True} | layer
+    ours, theirs = (
+        side.TransformerEncoder(
+            side.TransformerEncoderLayer(**options, **dtype),
+            2,
+            **stack | ({"norm": side.LayerNorm(12, **dtype)} if "norm" in stack else {}),
+        )
+        for side, dtype in ((nn, {}), (torch.nn, {"dtype": torch.float64}))
+    )
+    rng = np.random.default_rng(0)
+    ours.load_state_dict({key: rng.normal(0, 0.5, value.shape) for key, value in ours.state_dict().items()})
+    theirs.load_state_dict({key: torch.from_numpy(value) for key, value in ours.state_dict().items()})
+    x, padding = rng.normal(size=(3, 5, 12)), np.arange(5) >= np.array(lengths)[:, None]
+    x = x if options["batch_first"] else x.swapaxes(0, 1)
+    with torch.no_grad():
+        expected = theirs.eval()(torch.from_numpy(x), src_key_padding_mask=torch.from_numpy(padding)).numpy()
+    found = ours.eval()(x, src_key_padding_mask=padding)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+    if not stack.get("norm"):
+        there = found if options["batch_first"] else found.swapaxes(0, 1)
+        assert (there[padding] == 0).all() == (zero or not padding.any())
+    padded = (padding if options["batch_first"] else padding.T)[..., None]
+    leaf, upstream = torch.from_numpy(x).requires_grad_(), rng.normal(size=x.shape)
+    kept = upstream * ~padded if zero else upstream  # with gradients torch computes on at padded places
+    theirs(leaf, src_key_padding_mask=torch.from_numpy(padding)).backward(torch.from_numpy(kept))
+    np.testing.assert_allclose(ours.backward(upstream), leaf.grad, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor", "ignore:The PyTorch API of nested tensors")
+def test_padding_that_does_not_come_last_is_torchs_too() -> None:
+    ours = nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 8, 0.0, batch_first=True), 1).eval()
+    theirs = torch.nn.TransformerEncoder(torch.nn.TransformerEncoderLayer(4, 2, 8, 0.0, batch_first=True, dtype=torch.float64), 1).eval()
+    theirs.load_state_dict({key: torch.from_numpy(value) for key, value in ours.state_dict().items()})
+    x, padding = np.random.default_rng(0).normal(size=(1, 3, 4)), np.array([[False, True, False]])
+    with torch.no_grad():
+        expected = theirs(torch.from_numpy(x), src_key_padding_mask=torch.from_numpy(padding)).numpy()
+    np.testing.assert_allclose(ours(x, src_key_padding_mask=padding), expected, rtol=1e-9)

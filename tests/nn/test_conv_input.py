@@ -89,7 +89,7 @@ def test_a_frozen_weight_gets_no_gradient() -> None:
         (lambda: nn.Conv2d(0, 6, 3), ValueError, "in_channels and out_channels must be at least 1"),
         (lambda: nn.Conv2d(4, 6, (3, 0)), ValueError, r"kernel_size must be at least 1, got \(3, 0\)"),
         (lambda: nn.Conv2d(4, 6, (3, 2, 1)), ValueError, "kernel_size must be one integer or 2"),
-        (lambda: nn.Conv1d(4, 6, (3, 2)), ValueError, "Conv1d: kernel_size must be one integer or 1"),
+        (lambda: nn.Conv1d(4, 6, (3, 2)), ValueError, r"Conv1d: kernel_size must be one integer, got \(3, 2\)"),
         (lambda: nn.Conv2d(4, 6, 2.5), TypeError, "kernel_size must be one integer or 2, got 2.5"),
         (lambda: nn.Conv2d(4, 6, True), TypeError, "kernel_size must be one integer or 2, got True"),
         (lambda: nn.Conv2d(4, 6, 3, stride=0), ValueError, "stride must be at least 1, got 0"),

@@ -101,7 +101,7 @@ def test_float32_stays_float32(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_bad_arguments_are_named(name: str) -> None:
     for p in (-0.1, 1.1, float("nan")):
-        with pytest.raises(ValueError, match=f"{name}: p must lie in 0 … 1, got {p}"):
+        with pytest.raises(ValueError, match=f"{name}: p must (lie in 0 … 1|be a number), got {p}"):
             getattr(nn, name)(p)
     with pytest.raises(NotImplementedError, match=f"{name}: inplace=True is not supported"):
         getattr(nn, name)(inplace=True)

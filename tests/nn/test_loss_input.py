@@ -540,3 +540,37 @@ def test_ctc_names_what_does_not_fit(replaced: dict[str, Any], raised: type[Exce
 def test_ctc_needs_its_blank_among_the_classes() -> None:
     with pytest.raises(ValueError, match="blank = 3 as a class"):
         nn.CTCLoss(blank=3)(frames(), np.ones((N, S), int), (T,) * N, (S,) * N)
+
+
+INF = math.inf
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("CrossEntropyLoss", {}),
+        ("CrossEntropyLoss", {"reduction": "sum"}),
+        ("CrossEntropyLoss", {"weight": np.array([1.0, 2.0, 3.0])}),
+        ("CrossEntropyLoss", {"label_smoothing": 0.1}),
+        ("NLLLoss", {}),
+    ],
+)
+def test_minus_infinity_beside_what_is_ignored_is_torchs_without_a_warning(name: str, options: dict[str, Any]) -> None:
+    z, t = np.array([[1.0, -INF, 2.0], [-INF, -INF, -INF], [0.0, 1.0, -INF]]), np.array([0, -100, 1])
+    ours = getattr(nn, name)(**options)
+    theirs = getattr(torch.nn, name)(**{k: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for k, v in options.items()})
+    leaf = torch.from_numpy(z).requires_grad_()
+    expected = theirs(leaf, torch.from_numpy(t))
+    expected.backward()
+    np.testing.assert_allclose(ours(z, t), expected.item(), rtol=1e-14)
+    np.testing.assert_allclose(ours.backward(), leaf.grad, rtol=1e-13, atol=1e-16)
+
+
+@pytest.mark.parametrize("name", ["CrossEntropyLoss", "NLLLoss", "MultiMarginLoss"])
+@pytest.mark.parametrize("dtype", ["int32", "int16"])
+def test_classes_are_int64_as_in_torch(name: str, dtype: str) -> None:
+    with pytest.raises(TypeError, match=f"{name}: target must hold classes as int64 or uint8, got {dtype}"):
+        getattr(nn, name)()(np.zeros((2, 3)), np.zeros(2, dtype))
+    with pytest.raises(RuntimeError):
+        getattr(torch.nn, name)()(torch.zeros((2, 3)), torch.zeros(2, dtype=getattr(torch, dtype)))

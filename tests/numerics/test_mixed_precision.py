@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from argparse import Namespace
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.cases.numerics.mixed_precision import judge_overflow, judge_scaled_step, judge_scaler
+from experiments.cases.numerics.mixed_precision import judge_overflow, judge_scaled_step, judge_scaler, judge_scaling
 from experiments.judge.compare import error
 from experiments.judge.convert import to_numpy, to_torch
 from experiments.lockstep import LockStep
@@ -64,6 +65,7 @@ def test_the_real_format_and_float64_with_rounding_give_the_same_layer() -> None
 def test_scaler_is_torch_amps_at_every_step() -> None:
     for seed in range(3):
         assert max(judge_scaler(seed).values()) == 0
+        assert max(judge_scaling(seed).values()) == 0
         assert max(judge_scaled_step(seed).values()) < 1e-15
         assert max(judge_overflow(seed).values()) == 0
 
@@ -77,6 +79,64 @@ def test_scaler_has_torchs_defaults() -> None:
         state["backoff_factor"],
         state["growth_interval"],
     )
+
+
+def test_the_scalers_interface_is_torchs() -> None:
+    """Arguments of the constructor and of every method that torch has, with dtype besides."""
+    ours, theirs = inspect.signature(GradScaler), inspect.signature(torch.amp.GradScaler)
+    assert [(p.name, p.default) for p in ours.parameters.values() if p.name != "dtype"] == [
+        (p.name, p.default) for p in theirs.parameters.values()
+    ]
+    for name in [name for name in vars(torch.amp.GradScaler) if not name.startswith("_")]:
+        ours, theirs = (inspect.signature(getattr(side, name)) for side in (GradScaler, torch.amp.GradScaler))
+        assert list(ours.parameters) == list(theirs.parameters), name
+
+
+def test_a_scalers_state_goes_from_one_side_to_the_other() -> None:
+    ours, theirs = GradScaler("cpu", 8.0, 3.0, 0.25, 7), torch.amp.GradScaler("cpu", 8.0, 3.0, 0.25, 7)
+    assert ours.state_dict() == theirs.state_dict()
+    ours.update(32.0)
+    ours.set_growth_factor(4.0)
+    ours.set_backoff_factor(0.125)
+    ours.set_growth_interval(5)
+    again = GradScaler()
+    again.load_state_dict(ours.state_dict())
+    theirs.load_state_dict(ours.state_dict())
+    assert again.state_dict() == ours.state_dict() == theirs.state_dict()
+    assert (again.get_scale(), again.get_growth_factor(), again.get_backoff_factor(), again.get_growth_interval()) == (32, 4, 0.125, 5)
+    off = GradScaler(enabled=False)
+    assert (off.state_dict(), off.is_enabled(), off.get_scale()) == ({}, False, 1)
+    off.load_state_dict(ours.state_dict())
+    with pytest.raises(RuntimeError, match="GradScaler: the state is empty"):
+        again.load_state_dict({})
+    for wrong in ({"scale": "x"}, {"growth_factor": 1.0}, {"growth_interval": 2.5}, {"_growth_tracker": -1}):
+        with pytest.raises((ValueError, TypeError), match=f"GradScaler: {next(iter(wrong))}"):
+            again.load_state_dict(ours.state_dict() | wrong)
+    assert again.state_dict() == ours.state_dict()
+
+
+def test_a_scaler_passes_arguments_on_and_refuses_what_torchs_does() -> None:
+    p = Parameter(np.ones(1, np.float32))
+    p.grad = np.ones(1, np.float32)
+    scaler, sgd = GradScaler(), optim.SGD([p], lr=1.0)
+    assert scaler.step(sgd, lambda: 3.0) == 3.0
+    with pytest.raises(RuntimeError, match=r"unscale_\(\) is being called after step\(\)"):
+        scaler.unscale_(sgd)
+    with pytest.raises(RuntimeError, match="Closure use is not currently supported"):
+        scaler.step(sgd, closure=lambda: 3.0)
+    with pytest.raises(RuntimeError, match="no inf checks were recorded prior to update"):
+        GradScaler().update()
+    with pytest.raises(RuntimeError, match="no parameter of this optimizer has a gradient"):
+        GradScaler().step(optim.SGD([Parameter(np.ones(1))], lr=1.0))
+    half = Parameter(np.ones(1, np.float16))
+    half.grad = np.ones(1, np.float16)
+    with pytest.raises(ValueError, match="gradients must not be float16"):
+        GradScaler().unscale_(optim.SGD([half], lr=1.0))
+    for wrong in ("x", None):
+        with pytest.raises(TypeError, match="GradScaler: outputs must be"):
+            GradScaler().scale(wrong)
+    with pytest.raises(TypeError, match="GradScaler: new_scale must be a float"):
+        GradScaler().update("8")
 
 
 def both_scalers(slopes: list[float], **settings: Any) -> list[tuple[tuple[float, float], tuple[float, float]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -171,9 +172,9 @@ S = lr_scheduler
         (lambda o: S.LinearLR(o, start_factor=1.5), r"start_factor must be in \(0, 1\], got 1.5"),
         (lambda o: S.LinearLR(o, end_factor=-0.1), r"end_factor must be in \[0, 1\], got -0.1"),
         (lambda o: S.CosineAnnealingLR(o, 0), "T_max must be positive, got 0"),
-        (lambda o: S.CosineAnnealingWarmRestarts(o, 2.5), "T_0 must be an integer of at least 1, got 2.5"),
+        (lambda o: S.CosineAnnealingWarmRestarts(o, 0), "T_0 must be an integer of at least 1, got 0"),
         (lambda o: S.CosineAnnealingWarmRestarts(o, 2, T_mult=0), "T_mult must be an integer of at least 1, got 0"),
-        (lambda o: S.CosineAnnealingWarmRestarts(o, 2, eta_min="0"), "eta_min must be a number, got '0'"),
+        (lambda o: S.CosineAnnealingWarmRestarts(o, 2, eta_min=math.nan), "eta_min must be a number, got nan"),
         (lambda o: S.CosineAnnealingWarmRestarts(o, 2).step(-1), "epoch must be at least 0, got -1"),
         (lambda o: S.OneCycleLR(o, 0.1), "total_steps, or epochs and steps_per_epoch, must be given"),
         (lambda o: S.OneCycleLR(o, 0.1, total_steps=0), "total_steps must be an integer of at least 1, got 0"),
@@ -186,6 +187,11 @@ S = lr_scheduler
         (lambda o: S.SequentialLR(o, [], []), "schedulers must hold at least one schedule"),
         (lambda o: S.SequentialLR(o, [S.StepLR(o, 2)], [3]), "milestones must be one fewer than the 1 schedulers, got 1"),
         (lambda o: S.SequentialLR(o, [S.StepLR(optimizer(), 2)], []), r"schedulers\[0\] must belong to the same optimizer"),
+        (lambda o: S.SequentialLR(o, [S.StepLR(o, 2) for _ in range(3)], [5, 3]), r"SequentialLR: milestones must not fall, got \[5, 3\]"),
+        (
+            lambda o: S.SequentialLR(o, [S.StepLR(o, 2) for _ in range(2)], [-1]),
+            r"SequentialLR: milestones\[0\] must be at least 0, got -1",
+        ),
         (lambda o: S.SequentialLR(o, [S.ReduceLROnPlateau(o)], []), r"schedulers\[0\] is a ReduceLROnPlateau"),
         (lambda o: S.ReduceLROnPlateau(o, factor=1.0), "factor must be below 1, got 1.0"),
         (lambda o: S.ReduceLROnPlateau(o, mode="up"), "mode must be 'min' or 'max', got 'up'"),
@@ -222,7 +228,7 @@ def test_too_many_steps_and_wrong_kinds_are_named() -> None:
         lr_scheduler.SequentialLR(o, [3], [])
     with pytest.raises(TypeError, match=r"ChainedScheduler: schedulers\[1\] must be an LRScheduler, got str"):
         lr_scheduler.ChainedScheduler([lr_scheduler.StepLR(o, 2), "step"])
-    with pytest.raises(TypeError, match="MultiplicativeLR: lr_lambda must be a function, got float"):
+    with pytest.raises(TypeError, match=r"MultiplicativeLR: lr_lambda must be a function, got 0\.5"):
         lr_scheduler.MultiplicativeLR(o, 0.5)
     with pytest.raises(NotImplementedError, match="epoch must be None, got 3"):
         lr_scheduler.SequentialLR(o, [lr_scheduler.StepLR(o, 2)], []).step(3)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 
 import manual.nn
@@ -136,6 +137,37 @@ def encoder_with_norm(rng: np.random.Generator, N: int, S: int, H: int, D: int, 
     arguments = {"num_layers": 3, "d_model": H * D, "nhead": H, "dim_feedforward": F, "dropout": 0.0, "batch_first": True}
     call = {"mask": ~np.tri(S, dtype=bool), "src_key_padding_mask": some_hidden(rng, N, S)}
     return Built(arguments | {"norm_first": True, "activation": "gelu"}, [rng.normal(size=(N, S, H * D))], call)
+
+
+class LeavingOut(nn.TransformerEncoder):
+    """torch's, which puts 0 at padded places without gradients, doing so with gradients."""
+
+    def forward(self, src: torch.Tensor, src_key_padding_mask: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        """All layers, then the zeros, then the norm."""
+        for layer in self.layers:
+            src = layer(src, src_key_padding_mask=src_key_padding_mask)
+        assert self.norm is not None
+        y: torch.Tensor = self.norm(src.masked_fill(src_key_padding_mask[..., None], 0.0))
+        return y
+
+
+def padded_by_hand(rng: np.random.Generator, dtype: str, d_model: int, **arguments: Any) -> Any:
+    """A stack by hand that leaves out padded places."""
+    layer = manual.nn.TransformerEncoderLayer(d_model, 2, batch_first=True, rng=rng, dtype=dtype, **arguments)
+    return manual.nn.TransformerEncoder(layer, 2, manual.nn.LayerNorm(d_model, dtype=dtype))
+
+
+def padded_in_torch(d_model: int, **arguments: Any) -> Any:
+    """The same of torch."""
+    layer = nn.TransformerEncoderLayer(d_model, 2, batch_first=True, **arguments)
+    return LeavingOut(layer, 2, nn.LayerNorm(d_model), enable_nested_tensor=False)
+
+
+@case("TransformerEncoder", spread=DEEP, least={"D": 3, "S": 3}, training=False, hand=padded_by_hand, reference=padded_in_torch)
+def encoder_padded_in_eval(rng: np.random.Generator, N: int, S: int, D: int, F: int) -> Built:
+    arguments = {"d_model": 2 * D, "dim_feedforward": F, "dropout": 0.0, "activation": "gelu"}
+    padding = np.arange(S) >= rng.integers(1, S, N)[:, None]
+    return Built(arguments, [rng.normal(size=(N, S, 2 * D))], {"src_key_padding_mask": padding})
 
 
 @case("TransformerEncoder", spread=DEEP, least={"D": 3}, empty=True, **both("Encoder", False))

@@ -63,9 +63,9 @@ def judge_scaler(seed: int) -> dict[str, float]:
         for scaler, optimizer in sides:
             if step % 2:  # else step does it
                 scaler.unscale_(optimizer)
-                found[f"unscaled twice {step}"] = unless_refused(scaler.unscale_, optimizer)
+                found[f"unscaled twice {step}, {scaler is ours}"] = unless_refused(scaler.unscale_, optimizer)
             scaler.step(optimizer)
-            found[f"stepped twice {step}"] = unless_refused(scaler.step, optimizer)
+            found[f"stepped twice {step}, {scaler is ours}"] = unless_refused(scaler.step, optimizer)
             scaler.update()
         for i, (p, q) in enumerate(zip(ps, qs, strict=True)):
             found[f"gradient {i}, {step}"] = error(p.grad, q.grad, nonfinite="match")
@@ -87,6 +87,56 @@ def judge_disabled(seed: int) -> dict[str, float]:
     ours.update()
     theirs.update()
     return {"parameter": error(p.data, q, nonfinite="match"), "scale": abs(ours.get_scale() - theirs.get_scale())}
+
+
+def judge_scaling(seed: int) -> dict[str, float]:
+    """Arrays, lists and tuples scaled, two optimizers of which one overflows, and a scaler that is disabled."""
+    rng = np.random.default_rng(seed)
+    ours, theirs = GradScaler(init_scale=8.0), torch.amp.GradScaler("cpu", init_scale=8.0)
+    a, b = rng.normal(size=3).astype(np.float32), rng.normal(size=(2, 2)).astype(np.float16)
+    found = {"a number": abs(ours.scale(0.25) - 2.0)}
+    for name, outputs in (
+        ("array", a),
+        ("one entry", a[0]),
+        ("no axes", np.array(0.5, np.float16)),
+        ("list", [a, b]),
+        ("tuple", (a, [b, a])),
+    ):
+        found[name] = unlike(ours.scale(outputs), theirs.scale(tensors(outputs)))
+        off = GradScaler(enabled=False)
+        found[f"{name}, disabled"] = 0.0 if off.scale(outputs) is outputs else np.inf
+    pairs = []
+    for slope in (a, np.where(a == a.max(), np.float32(np.inf), a)):
+        p, q = Parameter(np.ones(3, np.float32)), torch.nn.Parameter(torch.ones(3))
+        p.grad, q.grad = slope.copy(), torch.from_numpy(slope.copy())
+        pairs.append((p, q, manual.optim.SGD([p], lr=0.5), torch.optim.SGD([q], lr=0.5)))
+    for _, _, by_hand, by_torch in pairs:
+        ours.step(by_hand)
+        theirs.step(by_torch)
+    ours.update()
+    theirs.update()
+    for i, (p, q, by_hand, _) in enumerate(pairs):
+        found[f"parameter {i}"] = error(p.data, q)
+        p.grad = a.copy()
+        off.unscale_(by_hand)
+        off.unscale_(by_hand)  # nothing to refuse
+        found[f"gradient {i}, disabled"] = error(p.grad, torch.from_numpy(a)) + error(off.unscale(a), torch.from_numpy(a))
+    off.unscale(np.full(2, np.inf))
+    found["found_inf, disabled"] = float(off.found_inf)
+    found["scale"] = abs(ours.get_scale() - theirs.get_scale())
+    return found
+
+
+def tensors(value: Any) -> Any:
+    """Arrays as tensors, in the same lists and tuples."""
+    return type(value)(tensors(v) for v in value) if isinstance(value, list | tuple) else torch.from_numpy(np.asarray(value))
+
+
+def unlike(ours: Any, theirs: Any) -> float:
+    """The largest error in nested lists and tuples, which must be of the same kinds."""
+    if isinstance(theirs, list | tuple):
+        return max(map(unlike, ours, theirs)) if type(ours) is type(theirs) and len(ours) == len(theirs) else np.inf
+    return error(ours, theirs)
 
 
 def unless_refused(method: Any, optimizer: Any) -> float:
@@ -120,6 +170,8 @@ def judge_scaled_step(seed: int) -> dict[str, float]:
         found[f"returned {step}"] = abs(ours.step(by_hand) - theirs.step(by_torch))
         found[f"parameter {step}"] = error(p.data, q)
         found[f"scale {step}"] = error(ours.scaler._scale, theirs.scaler._scale)
+    by_hand()
+    by_torch()
     ours.step()  # without a closure: the gradient that is there
     theirs.step()
     return {**found, "without a closure": error(p.data, q)}
@@ -145,7 +197,7 @@ def judge_overflow(seed: int) -> dict[str, float]:
 
 
 judged_by("mixed_precision.MixedPrecision", partial(judge_concept, "mixed_precision"), judge_overflow)
-judged_by("GradScaler", judge_scaler, judge_disabled)
+judged_by("GradScaler", judge_scaler, judge_scaling, judge_disabled)
 judged_by("mixed_precision.ScaledSGD", partial(judge_trajectory, "mixed_precision"), judge_scaled_step)
 
 

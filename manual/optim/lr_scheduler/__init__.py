@@ -6,6 +6,7 @@ lr, "initial_lr". Most compute lr from the lr before, so that a change made by h
 optimizer, lasts; `closed_form_lr` gives the same from t alone, but for rounding.
 """
 
+from manual.nn.arguments import checks_arguments as _checks_arguments
 from manual.optim.lr_scheduler.combined import ChainedScheduler as ChainedScheduler
 from manual.optim.lr_scheduler.combined import ReduceLROnPlateau as ReduceLROnPlateau
 from manual.optim.lr_scheduler.combined import SequentialLR as SequentialLR
@@ -22,3 +23,8 @@ from manual.optim.lr_scheduler.decay import MultiStepLR as MultiStepLR
 from manual.optim.lr_scheduler.decay import PolynomialLR as PolynomialLR
 from manual.optim.lr_scheduler.decay import StepLR as StepLR
 from manual.optim.lr_scheduler.scheduler import LRScheduler as LRScheduler
+
+for _schedule in list(vars().values()):
+    if isinstance(_schedule, type) and issubclass(_schedule, LRScheduler):
+        _checks_arguments(_schedule)
+del _schedule

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from manual.nn.arguments import expect_integer
 from manual.optim.lr_scheduler.scheduler import LRScheduler
 from manual.optim.optimizer import Optimizer
 
@@ -61,7 +62,7 @@ class SequentialLR(_Schedules):
 
     Raises:
         ValueError: if there is no schedule, one is of another optimizer or a ReduceLROnPlateau, or the number of
-            milestones is not one less than that of schedules.
+            milestones is not one less than that of schedules, or they are out of order (torch then leaves schedules out).
     """
 
     def __init__(self, optimizer: Optimizer, schedulers: list[LRScheduler], milestones: list[int], last_epoch: int = -1) -> None:
@@ -69,6 +70,10 @@ class SequentialLR(_Schedules):
         self.expect_schedules(schedulers, optimizer)
         if len(milestones) != len(schedulers) - 1:
             raise ValueError(f"SequentialLR: milestones must be one fewer than the {len(schedulers)} schedulers, got {len(milestones)}")
+        for i, milestone in enumerate(milestones):
+            expect_integer("SequentialLR", f"milestones[{i}]", milestone)
+        if sorted(milestones) != list(milestones):
+            raise ValueError(f"SequentialLR: milestones must not fall, got {milestones}")
         self._schedulers, self._milestones = schedulers, milestones
         self.last_epoch = last_epoch + 1
         # Every schedule has made its initial step already, one on top of the other: undo them, and begin with the first alone

@@ -63,15 +63,13 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         eta_min: the lowest lr.
 
     Raises:
-        ValueError: if T_0 or T_mult is no positive integer, or eta_min no number.
+        ValueError: if T_0 or T_mult is no positive integer.
 
     Source: Loshchilov and Hutter 2017, "SGDR: Stochastic Gradient Descent with Warm Restarts".
     """
 
     def __init__(self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0, last_epoch: int = -1) -> None:
         self.expect_positive_integer(T_0=T_0, T_mult=T_mult)
-        if not isinstance(eta_min, float | int):
-            raise ValueError(f"CosineAnnealingWarmRestarts: eta_min must be a number, got {eta_min!r}")
         self.T_0 = self.T_i = T_0
         self.T_mult, self.eta_min = T_mult, eta_min
         self.T_cur: float = last_epoch  # whole, unless `step` is given a fraction of an epoch

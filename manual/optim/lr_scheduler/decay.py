@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from manual.nn.arguments import expect_integer
 from manual.optim.lr_scheduler.scheduler import LRScheduler
 from manual.optim.optimizer import Optimizer
 
@@ -58,14 +59,6 @@ class MultiplicativeLR(LambdaLR):
         ValueError: if there are not as many functions as groups.
         TypeError: if one cannot be called.
     """
-
-    def __init__(
-        self, optimizer: Optimizer, lr_lambda: Callable[[int], float] | list[Callable[[int], float]], last_epoch: int = -1
-    ) -> None:
-        for f in lr_lambda if isinstance(lr_lambda, list | tuple) else [lr_lambda]:
-            if not callable(f):
-                raise TypeError(f"MultiplicativeLR: lr_lambda must be a function, got {type(f).__name__}")
-        super().__init__(optimizer, lr_lambda, last_epoch)
 
     def get_lr(self) -> list[float]:
         if self._is_initial:
@@ -149,6 +142,9 @@ class MultiStepLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1) -> None:
+        milestones = list(milestones)
+        for i, milestone in enumerate(milestones):
+            expect_integer("MultiStepLR", f"milestones[{i}]", milestone)
         self.milestones, self.gamma = Counter(milestones), gamma
         super().__init__(optimizer, last_epoch)
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from numbers import Integral
 from typing import Any
 
+from manual.nn.arguments import expect_number
 from manual.optim.optimizer import Optimizer
 
 
@@ -115,8 +116,12 @@ class LRScheduler:
     def per_group(self, name: str, value: Any) -> list[Any]:
         """A list of one value per group, from such a list or from one value; ValueError if the list has another length."""
         groups = len(self.optimizer.param_groups)
-        if not isinstance(value, list | tuple):
-            return [value] * groups
-        if len(value) != groups:
-            raise ValueError(f"{type(self).__name__}: {name} must have one entry per group, {groups}, got {len(value)}")
-        return list(value)
+        values = list(value) if isinstance(value, list | tuple) else [value] * groups
+        if len(values) != groups:
+            raise ValueError(f"{type(self).__name__}: {name} must have one entry per group, {groups}, got {len(values)}")
+        for one in values:
+            if name == "lr_lambda" and not callable(one):
+                raise TypeError(f"{type(self).__name__}: lr_lambda must be a function, got {one!r}")
+            if name != "lr_lambda":
+                expect_number(type(self).__name__, name, one)
+        return values
