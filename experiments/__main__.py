@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import os
 import sys
@@ -12,7 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
-from experiments.commands.status import AGREE, BAD_INPUT, INTERRUPTED
+from experiments.commands.status import AGREE, BAD_INPUT, INTERRUPTED, TERMINATED
+from experiments.commands.surroundings import Terminated, give_backend, give_streams, listening_to_sigterm, lose_stdout, missing_folder
 
 
 def named(called: str) -> str:
@@ -30,7 +32,7 @@ examples:
   {PROGRAM} run digits_mlp --help
 
 exit status: 0 agree, 1 disagree (or a loss that is not finite, or a figure that
-cannot be drawn), 2 bad usage or input, 130 interrupted
+cannot be drawn), 2 bad usage or input, 130 interrupted, 143 terminated
 """
 
 
@@ -43,17 +45,30 @@ can be asked to do differently: run CONCEPT --help.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    give_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a character shows ? in its place
             stream.reconfigure(errors="replace")
-    try:
-        return dispatch(arguments)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output, `head` for instance, has closed it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BAD_INPUT
+    with listening_to_sigterm():
+        try:
+            status = dispatch(arguments)
+            sys.stdout.flush()
+            return status
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            return INTERRUPTED
+        except Terminated:
+            print("terminated", file=sys.stderr)
+            return TERMINATED
+        except BrokenPipeError:  # the reader of our output, `head` for instance, has closed it
+            lose_stdout()
+            return BAD_INPUT
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+            lose_stdout()
+            print(f"error: nothing more can be written ({error.strerror})", file=sys.stderr)
+            return BAD_INPUT
 
 
 def dispatch(arguments: list[str]) -> int:
@@ -70,6 +85,10 @@ def dispatch(arguments: list[str]) -> int:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if options.command == "list":
         return show_list(options)
+    if trouble := missing_folder():
+        print(f"error: {trouble}", file=sys.stderr)
+        return BAD_INPUT
+    give_backend()
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # small models are up to 50 times slower with more; set before torch is imported
     if options.command in LIBRARY:
         return library_command(options.command, rest)
@@ -193,7 +212,7 @@ def show_list(options: argparse.Namespace) -> int:
     """Print the curriculum, or the way to one of its concepts."""
     from experiments import curriculum
 
-    if options.path:
+    if options.path is not None:
         try:
             names = curriculum.path(options.path)
         except curriculum.UnknownConcept as unknown:

@@ -13,14 +13,15 @@ from typing import Any
 import pytest
 
 from experiments import __main__ as door
-from experiments.commands.status import AGREE, BAD_INPUT, DISAGREE, INTERRUPTED
+from experiments.commands.status import AGREE, BAD_INPUT, DISAGREE, INTERRUPTED, TERMINATED
 from tests.helpers import command
 
 
 def test_the_statuses_are_those_that_the_help_promises() -> None:
-    assert (AGREE, DISAGREE, BAD_INPUT, INTERRUPTED) == (0, 1, 2, 130)
+    assert (AGREE, DISAGREE, BAD_INPUT, INTERRUPTED, TERMINATED) == (0, 1, 2, 130, 143)
     assert command("--help")[0] == 0
-    promised = "0 agree, 1 disagree (or a loss that is not finite, or a figure that cannot be drawn), 2 bad usage or input, 130 interrupted"
+    promised = "0 agree, 1 disagree (or a loss that is not finite, or a figure that cannot be drawn), 2 bad usage or input, "
+    promised += "130 interrupted, 143 terminated"
     assert f"exit status: {promised}" in " ".join(door.EPILOG.split())
     assert max(map(len, door.EPILOG.splitlines())) <= 80
 
