@@ -29,8 +29,8 @@ from experiments.pair import Twin
 def check(names: Sequence[str], options: argparse.Namespace) -> int:
     """Check these concepts, or all; print a table or JSON. Returns 0 only if all pass."""
     quiet()
-    if (trouble := unusable(options.device)) or options.seed < 0:
-        print(f"error: {trouble or f'--seed must not be negative, got {options.seed}'}", file=sys.stderr)
+    if trouble := unusable(options.device) or unusable_seed(options.seed):
+        print(f"error: {trouble}", file=sys.stderr)
         return BAD_INPUT
     console, passed = Console(), True
     names = list(names) or [e.name for e in curriculum.entries()]
@@ -60,9 +60,18 @@ def unusable(device: str) -> str | None:
         return f"--device {device}: expected cpu, cuda or cuda:N"
     if kind.type not in ("cpu", "cuda"):
         return f"--device {device}: expected cpu, cuda or cuda:N"
+    if kind.type == "cpu" and kind.index:
+        return f"--device {device}: there is one cpu; leave the number out"
     if kind.type == "cuda" and (kind.index or 0) >= torch.cuda.device_count():
         return f"--device {device}: this machine has {torch.cuda.device_count()} CUDA device(s)"
     return None
+
+
+def unusable_seed(seed: int) -> str | None:
+    """Why this seed cannot be used; None if it can."""
+    if seed < 0:
+        return f"--seed must not be negative, got {seed}"
+    return f"--seed must have no more than 63 bits, got {str(seed)[:40]}" if seed >= 2**63 else None
 
 
 def check_one(twin: Twin, options: argparse.Namespace) -> tuple[dict[str, Any], str, list[Failure]]:

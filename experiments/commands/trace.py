@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import experiments
-from experiments.commands.check import unusable
+from experiments.commands.check import unusable, unusable_seed
 from experiments.commands.status import AGREE, BAD_INPUT, DISAGREE
 from experiments.judge.compare import norm
 from experiments.judge.explain import Line, explain, first_wrong
@@ -30,8 +30,9 @@ from experiments.lockstep.silent import for_steps
 def trace(name: str, options: argparse.Namespace) -> int:
     """Train both sides up to the step, look at it, and print a table or JSON. Returns 0 only if every tensor agrees."""
     quiet()
-    if (trouble := unusable(options.device)) or options.step < 0 or options.seed < 0:
-        print(f"error: {trouble or '--step and --seed must not be negative'}", file=sys.stderr)
+    negative = f"--step must not be negative, got {options.step}" if options.step < 0 else None
+    if trouble := unusable(options.device) or unusable_seed(options.seed) or negative:
+        print(f"error: {trouble}", file=sys.stderr)
         return BAD_INPUT
     twin = experiments.twin(name)
     lockstep = LockStep(twin, seed=options.seed, look_at=options.step)

@@ -39,6 +39,12 @@ MEASUREMENTS = (
 )
 SCORE = "quality"
 HELD_OUT = 0.2
+BEST = 10
+"""The highest score; the lowest is 0."""
+
+LARGEST_MEASURED = 1e6
+"""Far above anything that is measured of wine: 289 is the largest number in the file."""
+
 FEWEST = 5
 """Wines of which a fifth can be held out."""
 
@@ -199,7 +205,20 @@ def parse(content: bytes, name: str) -> pd.DataFrame:
         cell = wines.iloc[row, column]
         found = f"found {cell[:40]!r}" if cell else "found nothing"
         raise InputError(f"{name}, line {row + 2}, column {wines.columns[column]!r}: expected a number, {found}")
+    expect_possible(numbers, name)
     return numbers
+
+
+def expect_possible(numbers: pd.DataFrame, name: str) -> None:
+    """Raise InputError for a score that no taster gives, or a measurement that is none of wine."""
+    for column in numbers.columns:
+        least, most = (0, BEST) if column == SCORE else (-LARGEST_MEASURED, LARGEST_MEASURED)
+        wrong = np.flatnonzero(~numbers[column].between(least, most))
+        if len(wrong):
+            found = numbers[column].iloc[wrong[0]]
+            raise InputError(
+                f"{name}, line {wrong[0] + 2}, column {column!r}: expected a number from {least:g} to {most:g}, found {found:g}"
+            )
 
 
 def clean(column: pd.Series) -> pd.Series:
