@@ -10,7 +10,7 @@ from rich.console import Console
 
 from experiments.commands import report
 from experiments.commands.album import as_file_name
-from experiments.commands.complaints import is_further_process
+from experiments.commands.complaints import command, is_further_process
 from experiments.commands.page import NAME, write_page
 from experiments.commands.run_options import RunCLI
 from experiments.lockstep.trained import left_by
@@ -35,7 +35,7 @@ def finish(cli: RunCLI, console: Console, seconds: float, quiet_verdict: bool) -
     if lockstep.comparing and lockstep.judge.steps and not quiet_verdict:
         report.show_verdict(console, lockstep)
     both = {"manual": lockstep.metrics, "torch": metrics}
-    again = f"python -m experiments run {cli.twin.name} --config {cli.folder / 'config.yaml'}"
+    again = command("python", "-m", "experiments", "run", cli.twin.name, "--config", cli.folder / "config.yaml")
     write_page(cli.folder, cli.twin, lockstep.judge if lockstep.comparing else None, lines, both, cli.board.album.pictures(), again)
 
 

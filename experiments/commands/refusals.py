@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -42,3 +43,34 @@ def refuse_what_cannot_be_compared(cli: RunCLI) -> None:
             f"of {processes} processes only those of --trainer.strategy ddp are compared, of a model that leaves its steps to Lightning "
             "and whose batches are rows; else add --compare.mode off"
         )
+
+
+def refuse_metrics_that_are_not_there(cli: RunCLI) -> None:
+    """Raise InputError for a callback that watches what this model does not log. One that takes its steps itself is not asked."""
+    trainer: Any = cli.trainer
+    watching = [c for c in trainer.callbacks if getattr(c, "monitor", None)]
+    if not watching or not cli.model.automatic_optimization:
+        return
+    names = logged(cli.model, cli.datamodule)
+    for callback in watching:
+        if (monitor := callback.monitor) not in names:
+            raise InputError(f"{type(callback).__name__}: nothing is logged as {monitor}: choose one of {', '.join(sorted(names))}")
+
+
+def logged(model: pl.LightningModule, data: ArrayData) -> set[str]:
+    """The names of all that a model logs of a batch in training and in validation; tried on a copy."""
+    model, names = copy.deepcopy(model), set[str]()
+
+    def log(name: str, *_: Any, **__: Any) -> None:
+        names.add(name)
+
+    model.log = log  # type: ignore[method-assign]
+    held_out = data.val_batches()
+    of_rows = tuple(a[:32] for a in data.split.val)
+    batches = data.example(model), held_out[0] if held_out else of_rows
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        for step, arrays in zip((model.training_step, model.validation_step), batches, strict=True):
+            tensors = tuple(torch.from_numpy(a) for a in arrays)
+            if all(len(t) for t in tensors if t.ndim):
+                step(tuple(t.to(model.dtype) if t.is_floating_point() else t for t in tensors), 0)
+    return names

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.callbacks import Checkpoint, ProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import TensorBoardLogger
 from rich.console import Console
 
-from experiments.commands import links
+from experiments.commands import album, folders, links
 from experiments.commands.board import Board
+from experiments.commands.checkpoints import CHECKPOINT, Checkpoints
 from experiments.commands.complaints import FOLDER, is_further_process
+from experiments.commands.offered import only_what_is_offered, refuse_what_changes_training
 from experiments.commands.optimizer_options import following
 from experiments.commands.progress import Progress
-from experiments.commands.resuming import CHECKPOINT, Signature
-from experiments.commands.stopping import StopCleanly
-from experiments.data.arrays import InputError
+from experiments.commands.ranges import refuse_senseless_values
+from experiments.commands.resuming import config_of, open_checkpoint, refuse_what_must_stay
+from experiments.commands.stopping import Signals, StopCleanly
 from experiments.lockstep import LockStep, Mode
 from experiments.pair import Twin
 
@@ -28,14 +29,24 @@ from experiments.pair import Twin
 class RunCLI(LightningCLI):
     """LightningCLI for one twin: its defaults, the two options of the comparison, and one-line errors.
 
+    Nothing is written before `claim`.
+
     Args:
         twin: the pair to train.
         arguments: of the command line.
+        signals: that may end the run.
+        console: where its progress is shown.
+
+    Attributes:
         resumed: the checkpoint to go on from, if any.
+        folder: of the run, once it is claimed.
+        mark: in the folder, as long as the run is not finished.
     """
 
-    def __init__(self, twin: Twin, arguments: list[str], resumed: dict[str, Any] | None) -> None:
-        self.twin, self.resumed = twin, resumed
+    def __init__(self, twin: Twin, arguments: list[str], signals: Signals, console: Console | None = None) -> None:
+        self.twin, self.signals, self.console = twin, signals, console or Console()
+        self.resumed: dict[str, Any] | None = None
+        self.mark: folders.Mark | None = None
         super().__init__(
             twin.torch,
             twin.data,
@@ -45,6 +56,7 @@ class RunCLI(LightningCLI):
             parser_kwargs={
                 "prog": f"python -m experiments run {twin.name}",
                 "exit_on_error": False,
+                "allow_abbrev": False,  # --ckpt would slip past whoever looks for --ckpt_path
                 "description": f"{twin.title}: {twin.name}, by hand and in torch, in lock-step.",
             },
             args=arguments,
@@ -61,65 +73,99 @@ class RunCLI(LightningCLI):
             "default_root_dir": "runs",
             "log_every_n_steps": 1,
             "num_sanity_val_steps": 0,
+            "enable_model_summary": False,
         }
         links.declare(parser, self.twin)
         model = {key: value for key, value in self.twin.model.items() if f"model.{key}" not in self.twin.links.values()}
         defaults = {"model": model, "data": self.twin.data_args, "trainer": {**trainer, **self.twin.trainer}}
         parser.set_defaults({f"{group}.{key}": value for group, values in defaults.items() for key, value in values.items()})
 
-    def before_instantiate_classes(self) -> None:
-        """Refuse what cannot work, before anything is made."""
-        trainer = self.config.trainer
-        if trainer.logger is False:
-            raise InputError("--trainer.logger false leaves nothing to look at: leave it out")
-        if trainer.fast_dev_run:
-            raise InputError("--trainer.fast_dev_run writes no logs: use --trainer.max_steps, or the command `check`")
-        if 0 in (trainer.max_epochs, trainer.max_steps, trainer.limit_train_batches):
-            raise InputError("--trainer.max_epochs, max_steps and limit_train_batches must not be 0: there would be nothing to compare")
-        for key in ("accumulate_grad_batches", "log_every_n_steps"):
-            if trainer[key] is not None and trainer[key] < 1:
-                raise InputError(f"--trainer.{key} must be at least 1, got {trainer[key]}")
-        self.twin = following(self.twin, self.config)
-        self.folder = self._folder(Path(trainer.default_root_dir or "runs"))
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse; of a resumed run its own configuration first, and then what is changed of it."""
+        with only_what_is_offered():
+            super().parse_arguments(parser, args)
+            if self.config.ckpt_path is not None:
+                path = Path(self.config.ckpt_path)
+                self.resumed = open_checkpoint(path, self.twin)
+                its_own = ["--config", str(config_of(path))]
+                began = parser.parse_args(its_own)
+                self.config = parser.parse_args([*its_own, *args])
+                refuse_what_must_stay(began, self.config)
+            refuse_senseless_values(self.config, parser.get_defaults())
+            refuse_what_changes_training(self.config)
 
-    def _folder(self, root: Path) -> Path:
-        if is_further_process() and FOLDER in os.environ:
-            return Path(os.environ[FOLDER])
-        if self.config.ckpt_path is not None:
-            return Path(self.config.ckpt_path).resolve().parent.parent
-        versions = [re.fullmatch(r"version_(\d+)", p.name) for p in (root / self.twin.name).glob("version_*")]
-        return root / self.twin.name / f"version_{max((int(m[1]) + 1 for m in versions if m), default=0)}"
+    def before_instantiate_classes(self) -> None:
+        """The hand-written side takes the optimizer that the command line asks for."""
+        self.twin = following(self.twin, self.config)
+
+    def instantiate_classes(self) -> None:
+        """Make everything, of nothing but what is offered."""
+        with only_what_is_offered():
+            super().instantiate_classes()
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
-        """The Trainer, with the lock-step callback, the board, checkpoints and a clean stop."""
-        compare, step = self.config.compare, self.resumed["global_step"] if self.resumed else None
+        """The Trainer, with the lock-step callback, the board, and a clean stop; its logger comes with the folder."""
+        compare, trainer = self.config.compare, self._get(self.config_init, "trainer", default={})
+        given = trainer.get("callbacks") or []
+        given = given if isinstance(given, list) else [given]
+        step = self.resumed["global_step"] if self.resumed else None
         self.lockstep = LockStep(self.twin, compare.mode, compare.every_n_steps, int(self.config.seed_everything or 0))
-        progress = Progress(self.lockstep, Console())
-        self.board = Board(self.twin, self.lockstep, self.folder, step, progress.tell)
-        every = max(1, (self.config.trainer.max_epochs or 10) // 10)
-        callbacks = [
-            self.lockstep,
-            progress,
-            self.board,
-            Signature(self.twin.name),
-            StopCleanly(self.folder / "checkpoints" / CHECKPOINT, self.lockstep),
-            ModelCheckpoint(
-                self.folder / "checkpoints",
-                CHECKPOINT.removesuffix(".ckpt"),
-                save_top_k=1,
-                enable_version_counter=False,
-                every_n_epochs=every,
-                save_on_train_epoch_end=True,
-            ),
-        ]
-        given = self._get(self.config_init, "trainer.callbacks") or []
-        logger = TensorBoardLogger(
-            self.folder.parent.parent,
-            name=self.folder.parent.name,
-            version=self.folder.name,
+        progress = Progress(self.lockstep, self.console)
+        self.board = Board(self.twin, self.lockstep, Path(), step, progress.tell)
+        self.stopping = StopCleanly(self.signals, self.lockstep, self.board)
+        progress.silent = trainer.get("enable_progress_bar") is False or any(isinstance(callback, ProgressBar) for callback in given)
+        config = {
+            **trainer,
+            "callbacks": [self.lockstep, *([] if progress.silent else [progress]), self.board, *given, self.stopping],
+            "enable_checkpointing": any(isinstance(callback, Checkpoint) for callback in given),  # ours is no ModelCheckpoint
+            "logger": False,
+            "plugins": [Checkpoints(self.twin.name)],
+        }
+        return self._instantiate_trainer(config, [])
+
+    def claim(self) -> None:
+        """Make the run's folder, and write into it what the run is.
+
+        Raises:
+            InputError: if it cannot be written, or if another process is at work in it.
+        """
+        if is_further_process() and FOLDER in os.environ:
+            self._use(Path(os.environ[FOLDER]))
+            return
+        if self.resumed:
+            self._use(config_of(Path(self.config.ckpt_path)).parent)
+        else:
+            self._use(folders.claim(Path(self.config.trainer.default_root_dir or "runs") / self.twin.name))
+        try:
+            (self.folder / "checkpoints").mkdir(exist_ok=True)
+            self.mark = folders.Mark(self.folder)
+            if not self.resumed:
+                self.parser.save(self.config, self.folder / "config.yaml", skip_none=False)
+        except BaseException as error:
+            self.give_back()
+            if isinstance(error, OSError):
+                raise folders.cannot_be_written(self.folder, error) from error
+            raise
+        os.environ[FOLDER] = str(self.folder.resolve())
+
+    def _use(self, folder: Path) -> None:
+        """Tell everybody that writes where to."""
+        self.folder = self.board.folder = folder
+        self.board.album.folder = folder / album.FOLDER
+        self.stopping.checkpoint = folder / "checkpoints" / CHECKPOINT
+        step = self.resumed["global_step"] if self.resumed else None
+        self.trainer.logger = TensorBoardLogger(
+            folder.parent.parent,
+            name=folder.parent.name,
+            version=folder.name,
             sub_dir="torch",
             default_hp_metric=False,
             **({"purge_step": step} if step is not None else {}),
         )
-        config = {**self._get(self.config_init, "trainer", default={}), "enable_model_summary": False}
-        return self._instantiate_trainer({**config, "callbacks": [*callbacks, *given], "logger": logger}, [])
+
+    def give_back(self) -> None:
+        """Nothing has come of this run: what it found is as it was."""
+        if self.mark is not None:
+            self.mark.take_back()
+        if not (self.resumed or is_further_process()):
+            folders.give_back(self.folder)

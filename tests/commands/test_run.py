@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,6 +53,7 @@ def test_list_prints_the_readmes_table() -> None:
 
 
 def test_list_shows_the_way_to_a_concept() -> None:
+    assert command("list", "--path", "")[0] == BAD_INPUT
     status, out, err = command("list", "--path", "digits_mlp")
     assert (status, err) == (AGREE, "")
     assert [line.split()[0] for line in out.splitlines()] == curriculum.path("digits_mlp")
@@ -152,6 +155,8 @@ def test_check_finds_a_mistake(dtype: str, here: Path, monkeypatch: pytest.Monke
         (["--dtype", "float16"], r"--dtype.*float16.*float64.*float32"),
         (["--device", "gpu"], r"--device gpu: expected cpu, cuda or cuda:N"),
         (["--device", "meta"], r"--device meta: expected cpu, cuda or cuda:N"),
+        (["--seed", str(2**64)], r"--seed must have no more than 63 bits, got 18446744073709551616"),
+        (["--device", "cpu:3"], r"--device cpu:3: there is one cpu"),
         (["--device", "cuda:99"], r"--device cuda:99: this machine has \d+ CUDA device"),
         (["--frobnicate"], r"unrecognized arguments: --frobnicate"),
     ],
@@ -169,7 +174,7 @@ def assert_one_line(err: str, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["frobnicate"], ["run"], ["list", "--frobnicate"]], ids=lambda v: " ".join(v) if isinstance(v, list) else ""
+    "arguments", [["frobnicate"], ["run"], ["list", "--frobnicate"]], ids=lambda v: " ".join(v) if isinstance(v, list) else ""
 )
 def test_bad_usage_is_one_line_and_status_2(arguments: list[str]) -> None:
     status, out, err = command(*arguments)
@@ -318,6 +323,24 @@ BAD = {
     "--trainer.accelerator abacus": r"abacus",
     "--trainer.logger false": r"--trainer\.logger false",
     "--trainer.fast_dev_run true": r"--trainer\.fast_dev_run",
+    "--ckpt nowhere.ckpt": r"unrecognized arguments: --ckpt",
+    "--trainer.val_check_interval 0": r"--trainer\.val_check_interval must be more than 0, got 0",
+    "--trainer.check_val_every_n_epoch -1": r"--trainer\.check_val_every_n_epoch must be at least 1, got -1",
+    "--trainer.gradient_clip_val -1": r"--trainer\.gradient_clip_val must be at least 0, got -1",
+    "--trainer.accelerator tpu": r"torch_xla",
+    "--trainer.devices 0": r"--trainer\.devices",
+    "--model.lr 1e400": r"--model\.lr must be a finite number, got inf",
+    "--data.batch_size 99999999999999999999": r"--data\.batch_size must have no more than 63 bits",
+    "--trainer.logger CSVLogger": r"--trainer\.logger: .*CSVLogger is not offered",
+    "--trainer.enable_checkpointing false": r"--trainer\.enable_checkpointing false: .*; leave it out",
+    "--trainer.barebones true": r"--trainer\.barebones true",
+    "--trainer.overfit_batches 2": r"--trainer\.overfit_batches 2: .*--trainer\.limit_train_batches",
+    "--trainer.profiler simple": r"--trainer\.profiler simple",
+    "--trainer.callbacks+=LearningRateFinder": r"--trainer\.callbacks LearningRateFinder is not offered.*EarlyStopping",
+    "--trainer.callbacks EarlyStopping(monitor=loss/val)": r"write --trainer\.callbacks\+=EarlyStopping",
+    "--trainer.callbacks+=Nonsense": r"--trainer\.callbacks Nonsense is not offered.*EarlyStopping",
+    "--trainer.callbacks+=StochasticWeightAveraging --trainer.callbacks.swa_lrs 0.1": r"Averaging changes .*--compare\.mode off",
+    "--trainer.callbacks+=EarlyStopping --trainer.callbacks.monitor val_loss": r"as val_loss: .*accuracy/val, loss/",
     "--ckpt_path nowhere.ckpt": r"no checkpoint at nowhere\.ckpt",
 }
 
@@ -328,6 +351,72 @@ def test_bad_input_is_one_line_and_leaves_nothing(options: str, here: Path) -> N
     assert (status, out) == (BAD_INPUT, "")
     assert_one_line(err, BAD[options])
     assert list(here.iterdir()) == []
+
+
+LATE = {
+    "--trainer.val_check_interval 99": r"--trainer\.val_check_interval: .*99.* number of the training batches",
+    "--trainer.limit_train_batches 0.0001": r"--trainer\.limit_train_batches: .*0\.0001",
+    "--trainer.max_time 00:00:00:00": r"not a single step was taken.*--trainer\.max_time",
+}
+"""What is only found out when training begins."""
+
+
+@pytest.mark.parametrize("options", LATE)
+def test_what_ends_a_run_before_its_first_step_leaves_nothing(options: str, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, undrawn(experiments.twin("digits_mlp")))
+    status, _, err = command("run", "digits_mlp", *options.split())
+    assert status == BAD_INPUT
+    assert_one_line(err, LATE[options])
+    assert list(here.iterdir()) == []
+
+
+def test_a_pipe_is_refused_and_not_waited_for(here: Path) -> None:
+    os.mkfifo(here / "pipe")
+    for given in (("--config", "pipe"), ("--config=pipe",), ("--trainer", "pipe"), ("--data.csv", "pipe")):
+        status, out, err = command("run", "wine_quality", *given)
+        assert (status, out) == (BAD_INPUT, "")
+        assert_one_line(err, "pipe is a pipe, not a file")
+
+
+SPY = """
+from pathlib import Path
+Path("spied").write_text("code was run")
+from pytorch_lightning.callbacks import Callback, EarlyStopping
+from torch.optim import SGD
+def function(*_): ...
+"""
+"""A module that leaves a file when it is imported."""
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "trainer: {callbacks: [{class_path: spy.Callback}]}",
+        "trainer: {callbacks: {class_path: spy.EarlyStopping, init_args: {monitor: loss/val}}}",
+        "trainer: {logger: {class_path: spy.Logger}}",
+        "trainer: {plugins: [{class_path: spy.Plugin}]}",
+        "trainer: {strategy: {class_path: spy.Strategy}}",
+        "trainer: {profiler: {class_path: spy.Profiler}}",
+        "trainer: {callbacks: [{class_path: LambdaCallback, init_args: {on_fit_start: spy.function}}]}",
+        "optimizer: {class_path: spy.SGD, init_args: {lr: 0.1}}",
+        "{optimizer: {class_path: SGD, init_args: {lr: 0.1}}, lr_scheduler: {class_path: LambdaLR, init_args: {lr_lambda: spy.function}}}",
+        "model: {class_path: spy.Model}",
+        "data: {class_path: spy.Data}",
+    ],
+)
+def test_nobody_elses_file_runs_code_here(config: str, here: Path, tiny_run: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / "spy.py").write_text(SPY)
+    monkeypatch.syspath_prepend(here)
+    (here / "foreign.yaml").write_text(config)
+    (here / "checkpoints").mkdir()
+    shutil.copy(tiny_run.folder / "checkpoints" / "last.ckpt", here / "checkpoints")
+    (here / "config.yaml").write_text(config)  # as of a foreign run folder that is resumed
+    for given in (("--config", "foreign.yaml"), ("--ckpt_path", "checkpoints/last.ckpt")):
+        status, out, err = command("run", "digits_mlp", *given)
+        assert (status, out) == (BAD_INPUT, "")
+        assert_one_line(err, "")
+    assert not (here / "spied").exists()
+    assert "spy" not in sys.modules
 
 
 @pytest.mark.parametrize(("concept", "option"), [("softmax_regression", "--model.features"), ("svd", "--model.rows")])
