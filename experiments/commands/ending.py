@@ -48,6 +48,6 @@ def show_where_to_look(cli: RunCLI, show: Callable[..., None]) -> None:
     lines.append(f"Everything on one page: {cli.folder / NAME}")
     root = cli.folder.parent.parent
     elsewhere = "" if root == Path("runs") else f" --runs {shlex.quote(str(root))}"
-    lines.append(f"In TensorBoard: python -m experiments show {cli.twin.name}{elsewhere}")
-    lines.append(f"            or: tensorboard --logdir {shlex.quote(str(cli.folder))}")
+    lines.append(f"In TensorBoard:\n  python -m experiments show {cli.twin.name}{elsewhere}")
+    lines.append(f"or\n  tensorboard --logdir {shlex.quote(str(cli.folder))}")  # by itself on its line, to be copied
     show("\n".join(lines), highlight=False, soft_wrap=True, markup=False)

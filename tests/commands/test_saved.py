@@ -7,19 +7,22 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
 import experiments
-from experiments.commands import saved
+from experiments import curriculum
+from experiments.commands import saved, saved_parts
 from experiments.commands.checkpoints import CHECKSUM, Checkpoints, checksum
 from experiments.commands.run_options import RunCLI
 from experiments.commands.saved import refuse_what_no_run_has_saved
 from experiments.commands.status import BAD_INPUT
 from experiments.commands.stopping import Signals
 from experiments.data.arrays import InputError
+from experiments.judge.convert import to_torch
 from tests.helpers import Finished, command
 
 NOT_READ = ("hyper_parameters", "hparams_name", CHECKSUM)
@@ -110,6 +113,16 @@ def test_whatever_is_left_out_anywhere_is_refused(cli: RunCLI, described: Any) -
             if not refused(cli, described, forged):
                 accepted.append(way)
     assert accepted == []
+
+
+@pytest.mark.parametrize("name", [e.name for e in curriculum.entries()])
+def test_what_every_concepts_optimizers_remember_is_as_it_is_described(name: str) -> None:
+    twin = experiments.twin(name)
+    _, model = twin.build(dtype="float32")
+    run: Any = SimpleNamespace(twin=twin, model=model, trainer=SimpleNamespace(precision="64-true"), config_init={})
+    for optimizers, schedules in (saved_parts.examples_in_torch(run), saved_parts.examples_by_hand(run)[1:]):
+        saved_parts.states(optimizers)(to_torch([o.state_dict() for o in optimizers]), "optimizers")
+        saved_parts.schedules_like(schedules)(to_torch([s.state_dict() for s in schedules]), "schedules")
 
 
 LOCKSTEP = ("callbacks", "LockStep")
