@@ -50,6 +50,11 @@ def triangular(rng: np.random.Generator, K: int) -> list[Any]:
 
 
 EQUIVALENT = {
+    "any scale does for ordinary numbers, and nobody else has the array; that of others is in tests/nn/test_binary_scale.py": (
+        "eigen.rayleigh_backward:sign:binary_scale(v) => -binary_scale(v):0",
+        "eigen.rayleigh_backward:scale:binary_scale(v) => 2 * binary_scale(v):0",
+        "eigen.rayleigh_backward:scale:binary_scale(v) => 0.5 * binary_scale(v):0",
+    ),
     "a vector is its own transpose": (
         "eigen.rayleigh_backward:transpose:A @ v + v @ A => A @ v.T + v @ A:0",
         "eigen.rayleigh_backward:transpose:A @ v + v @ A => A @ v + v.T @ A:0",

@@ -57,11 +57,22 @@ def wide(rng: np.random.Generator, M: int, K: int) -> list[Any]:
 
 
 EQUIVALENT = {
-    "singular vectors do not know how long A is": (
-        "pca.explained_variance_ratio_backward:scale:svdvals_backward(2 * S * dL_dsquares, X)"
-        " => svdvals_backward(2 * S * dL_dsquares, 2 * X):0",
-        "pca.explained_variance_ratio_backward:scale:svdvals_backward(2 * S * dL_dsquares, X)"
-        " => svdvals_backward(2 * S * dL_dsquares, 0.5 * X):0",
+    "any scale does for ordinary numbers, and nobody else has the array; that of others is in tests/nn/test_binary_scale.py": (
+        "pca.pca_by_covariance_backward:sign:binary_scale(X) => -binary_scale(X):0",
+        "pca.pca_by_covariance_backward:scale:binary_scale(X) => 2 * binary_scale(X):0",
+        "pca.pca_by_covariance_backward:scale:binary_scale(X) => 0.5 * binary_scale(X):0",
+        "pca.pca_by_covariance_backward:inplace:X = X / s => X /= s:0",
+        "pca.explained_variance_ratio_backward:sign:binary_scale(X) => -binary_scale(X):0",
+        "pca.explained_variance_ratio_backward:scale:binary_scale(X) => 2 * binary_scale(X):0",
+        "pca.explained_variance_ratio_backward:scale:binary_scale(X) => 0.5 * binary_scale(X):0",
+        "pca.explained_variance_ratio_backward:scale:svdvals_backward(2 * S * dL_dsquares, X / s)"
+        " => svdvals_backward(2 * S * dL_dsquares, 2 * (X / s)):0",
+        "pca.explained_variance_ratio_backward:scale:svdvals_backward(2 * S * dL_dsquares, X / s)"
+        " => svdvals_backward(2 * S * dL_dsquares, 0.5 * (X / s)):0",
+        "pca.explained_variance_ratio_backward:factor:svdvals_backward(2 * S * dL_dsquares, X / s)"
+        " => svdvals_backward(2 * S * dL_dsquares, X):0",
+        "pca.explained_variance_ratio_backward:factor:svdvals_backward(2 * S * dL_dsquares, X / s)"
+        " => svdvals_backward(2 * S * dL_dsquares, X * s):0",
     ),
     "rank_k of c A is c times that of A, so that its derivative is the same": (
         "pca.reconstruction_backward:sign:rank_k_backward(dL_dy, centred(x), k) => rank_k_backward(dL_dy, -centred(x), k):0",

@@ -144,6 +144,21 @@ judged_by("svd.LowRank", partial(judge_concept, "svd"), judge_repeated_rows)
 
 
 EQUIVALENT = {
+    "any scale does for ordinary numbers, and nobody else has the array; that of others is in tests/nn/test_binary_scale.py": (
+        "svd.svd_backward:sign:binary_scale(S) => -binary_scale(S):0",
+        "svd.svd_backward:scale:binary_scale(S) => 2 * binary_scale(S):0",
+        "svd.svd_backward:scale:binary_scale(S) => 0.5 * binary_scale(S):0",
+        "svd.svd_backward:saved:binary_scale(S) => binary_scale(U):0",
+        "svd.svd_backward:saved:binary_scale(S) => binary_scale(Vh):0",
+        "svd.rank_k_backward:inplace:S = S / binary_scale(S) => S /= binary_scale(S):0",
+        "svd.rank_k_backward:delete:S = S / binary_scale(S) => pass:0",
+        "svd.rank_k_backward:scale:S / binary_scale(S) => 2 * (S / binary_scale(S)):0",
+        "svd.rank_k_backward:scale:S / binary_scale(S) => 0.5 * (S / binary_scale(S)):0",
+        "svd.rank_k_backward:factor:S / binary_scale(S) => S:0",
+        "svd.rank_k_backward:factor:S / binary_scale(S) => S * binary_scale(S):0",
+        "svd.rank_k_backward:saved:binary_scale(S) => binary_scale(U):0",
+        "svd.rank_k_backward:saved:binary_scale(S) => binary_scale(Vh):0",
+    ),
     "singular vectors do not know how long A is": (
         "svd.cond_backward:scale:svdvals_backward(dL_dS, A) => svdvals_backward(dL_dS, 2 * A):0",
         "svd.cond_backward:scale:svdvals_backward(dL_dS, A) => svdvals_backward(dL_dS, 0.5 * A):0",

@@ -78,6 +78,12 @@ def below_eps(rng: np.random.Generator, N: int, D: int) -> Built:
 
 
 EQUIVALENT = {
+    "any scale does for ordinary numbers, and nobody else has the array; that of others is in tests/nn/test_binary_scale.py": (
+        "vectors.projection_backward:sign:binary_scale(b, axis=-1) => -binary_scale(b, axis=-1):0",
+        "vectors.projection_backward:scale:binary_scale(b, axis=-1) => 2 * binary_scale(b, axis=-1):0",
+        "vectors.projection_backward:scale:binary_scale(b, axis=-1) => 0.5 * binary_scale(b, axis=-1):0",
+        "vectors.projection_backward:axis:binary_scale(b, axis=-1) => binary_scale(b, axis=None):0",
+    ),
     "a vector has no transpose, and a dot product is the same both ways": (
         "vectors.projection_backward:transpose:dot(a, b) / dot(b, b) => dot(b, a) / dot(b, b):0",
         "vectors.projection_backward:transpose:dot(dL_dy, b) => dot(b, dL_dy):0",
