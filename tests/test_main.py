@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import os
 import re
@@ -98,6 +99,65 @@ def test_one_thread_unless_said_otherwise(monkeypatch: pytest.MonkeyPatch) -> No
             monkeypatch.setenv("OMP_NUM_THREADS", given)
         assert door.main(["check", "one_weight"]) == AGREE
         assert os.environ["OMP_NUM_THREADS"] == found
+
+
+SHARED = {
+    "--dtype": ("float64", None),
+    "--device": ("cpu", "cpu (default), cuda, cuda:1, ..."),
+    "--seed": (0, "of weights, data order and noise (default 0)"),
+}
+OPTIONS: dict[str, dict[str, tuple[Any, str | None]]] = {
+    "list": {
+        "--path": (None, "what to read to get to this one, in order, with the minutes that it takes"),
+        "--markdown": (False, "as the table in the README"),
+    },
+    "run": {"concept": (None, None)},
+    "check": {
+        "concepts": (None, "all if none is named"),
+        "--steps": (50, "of each trajectory (default 50)"),
+        **SHARED,
+        "--json": (False, "one JSON object per concept and line"),
+    },
+    "trace": {
+        "concept": (None, None),
+        "--step": (0, "which one (default 0, the first)"),
+        **SHARED,
+        "--json": (False, "a JSON list with an object for each tensor"),
+    },
+    "mutate": {},
+    "bench": {},
+}
+"""Of each command its options, each with its default and what its help says."""
+
+
+def test_the_options_of_every_command_their_defaults_and_their_help() -> None:
+    parser = door.command_parser()
+    (commands,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    found = {
+        name: {a.option_strings[0] if a.option_strings else a.dest: (a.default, a.help) for a in of._actions if a.dest != "help"}
+        for name, of in commands.choices.items()
+    }
+    assert found == OPTIONS
+    assert [(line.dest, line.help) for line in commands._choices_actions] == [
+        ("list", "the curriculum, by chapter"),
+        ("run", "train both sides of a concept, in lock-step"),
+        ("check", "compare gradients and a short trajectory; writes no files"),
+        ("trace", "one step, tensor by tensor: forward, and from the loss back"),
+        ("mutate", "test the tests: would a wrong backward be noticed?"),
+        ("bench", "how fast is it by hand, against torch?"),
+    ]
+    assert [name for name, of in commands.choices.items() if of.add_help] == ["list", "check", "trace"]  # the others have their own
+    described = "Every concept twice: by hand in NumPy and with torch.nn in Lightning, trained side by side."
+    assert (parser.prog, parser.description, parser.epilog) == ("python -m experiments", described, door.EPILOG)
+    assert door.EPILOG in parser.format_help()  # line by line, as it is written
+
+
+@pytest.mark.parametrize(
+    "arguments", [("check", "one_weight", "--ste=3"), ("trace", "one_weight", "--js"), ("list", "--frobnicate"), ("list", "one_weight")]
+)
+def test_an_option_is_one_that_there_is_and_written_out(arguments: tuple[str, ...]) -> None:
+    expected = f"error: unrecognized arguments: {arguments[-1]} (see python -m experiments --help)\n"
+    assert command(*arguments) == (BAD_INPUT, "", expected)
 
 
 @pytest.mark.parametrize(("text", "number"), [("1", 1), ("12", 12)])
