@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from scipy.stats import ks_2samp
 
 import experiments
 from experiments import curriculum
@@ -99,6 +101,22 @@ def test_both_sides_draw_their_initial_weights_or_neither_does(name: str) -> Non
     in_torch = [twin.build(seed)[0].state_dict() for seed in (0, 1)]
     by_hand = [twin.manual(**twin.hyperparameters(), rng=np.random.default_rng(seed)).state_dict() for seed in (0, 1)]
     assert {key for key, e in errors(*in_torch).items() if e > 0} == {key for key, e in errors(*by_hand).items() if e > 0}
+
+
+@pytest.mark.parametrize("name", [e.name for e in curriculum.entries()])
+def test_initial_weights_have_the_same_distribution_on_both_sides(name: str) -> None:
+    """Of each parameter all entries of many draws, some 4,000: a bound or a deviation that differs by a factor of 2 shows."""
+    twin = experiments.twin(name)
+    arguments = twin.hyperparameters()
+    torch.manual_seed(0)
+    smallest = min(p.data.size for p in twin.build()[0].parameters())
+    draws = range(max(2, min(400, 4000 // smallest)))
+    by_hand = [twin.manual(**arguments, rng=np.random.default_rng(i)).state_dict() for i in draws]
+    in_torch = [weights_by_hand(twin.naming, twin.torch(**arguments)) for _ in draws]
+    for key, first in by_hand[0].items():
+        enough = max(2, 4000 // first.size)
+        ours, theirs = (np.concatenate([np.ravel(weights[key]) for weights in side[:enough]]) for side in (by_hand, in_torch))
+        assert ks_2samp(ours, theirs).pvalue > 1e-3, key
 
 
 @every_dtype
