@@ -44,9 +44,9 @@ def test_a_case_keeps_what_it_is_registered_with_and_is_judged_by_its_name(monke
         )
     plain = OptimizerCase("SGD", "build", build, optimizer_case.SHAPES, 30, False, ("float64", "float32"))
     told = OptimizerCase("SGD", "build", build, SHAPES, 7, True, ("float64",))
-    assert optimizer_case.OPTIMIZER_CASES == [plain, told]
+    assert [plain, told] == optimizer_case.OPTIMIZER_CASES
     schedules = [("SGD", False, True, True), ("Adam", True, False, False)]
-    assert schedule_case.SCHEDULE_CASES == [schedule_case.ScheduleCase("StepLR", "build", build, *kept) for kept in schedules]
+    assert [schedule_case.ScheduleCase("StepLR", "build", build, *kept) for kept in schedules] == schedule_case.SCHEDULE_CASES
     found = {
         name: [(check.func, *check.args) for check in checks if isinstance(check, partial)] for name, checks in registry.CHECKS.items()
     }
@@ -123,9 +123,13 @@ def test_what_a_step_may_not_return_or_change(step: Callable[..., Any], words: s
     hand, in_torch = both(((50,),))
     feed = Noise(hand, in_torch, np.random.default_rng(4), "cpu")
     optimizer = type("Wrong", (), {"p": hand[0], "step": step, "zero_grad": lambda self: None})()
-    with pytest.raises(AssertionError, match=words):
+
+    def three_steps() -> None:
         for _ in range(3):
             feed.step(optimizer, torch.optim.SGD(in_torch, lr=0.1))
+
+    with pytest.raises(AssertionError, match=words):
+        three_steps()
 
 
 # ---- what is compared --------------------------------------------------------------------------------------
