@@ -11,7 +11,24 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.judge.compare import CEILING, ONE_STEP, SMALL, Judge, Step, as_array, digits, error, errors, norm
+from experiments.judge.compare import (
+    CEILING,
+    KINDS,
+    NOTHING,
+    ONE_STEP,
+    SMALL,
+    Judge,
+    Step,
+    Usual,
+    as_array,
+    digits,
+    each_by_itself,
+    error,
+    errors,
+    norm,
+    order_of,
+    tensors_of,
+)
 from experiments.judge.convert import to_numpy, to_torch
 
 INF, NAN = math.inf, math.nan
@@ -375,3 +392,142 @@ def test_one_more_look_is_measured_as_the_first_was_and_remembers_nothing_else(f
     again.metrics("step 1", {"l": [7.0]}, {"l": [7.0]})
     assert again.largest != judge.largest  # what it sees is its own
     assert again.sums != judge.sums
+
+
+def test_a_judge_tells_what_it_is_and_has_seen_nothing() -> None:
+    for dtype in DTYPES:
+        judge = Judge(dtype)
+        assert (judge.steps, judge.windows, judge.failure, judge.actions, judge.undecidable, judge.first) == (0, 1, None, 0, 0, True)
+        assert (judge.floor, judge.tolerance, judge.furthest) == (ONE_STEP[dtype], ONE_STEP[dtype], 0.0)
+        assert judge.worst == {kind: {} for kind in KINDS}
+        assert (judge.usual(), judge.passed, judge.exhausted) == (NOTHING, False, False)
+
+
+def test_a_floor_is_ten_times_what_rounding_does_and_may_lie_above_the_ceiling_until_the_window_ends() -> None:
+    judge = Judge()
+    assert (judge.raise_floor(1e-14), judge.floor) == (False, 1e-12)
+    assert (judge.raise_floor(1e-11), judge.floor) == (True, pytest.approx(1e-10))
+    assert judge.tolerated("loss") == judge.floor
+    judge.raise_floor(1e-7)
+    assert CEILING["float64"] < 1e-6
+    assert [judge.tolerated(kind) for kind in KINDS] == [pytest.approx(1e-6)] * len(KINDS)
+    judge.new_window()
+    assert (judge.floor, judge.tolerated("loss")) == (1e-12, 1e-12)
+
+
+def test_what_was_beyond_is_decided_again_once_the_floor_is_raised() -> None:
+    judge = Judge()
+    found = judge.step(0, step(W=1 + 1e-11), step())
+    assert (found.beyond or "").startswith("step 0: parameter W differs by 3.2e-12, tolerated 1.0e-12")
+    assert (found.worst("parameter"), found.worst("metric")) == (pytest.approx(1e-11 / norm([[1, 3]]), rel=1e-3), 0.0)
+    assert judge.worst["parameter"] == {}  # nothing counts yet
+    assert judge.first
+    judge.raise_floor(1e-12)
+    again = judge.review(found)
+    assert again.beyond is None
+    assert (judge.error("parameter"), judge.tolerance, judge.first) == (found.worst("parameter"), pytest.approx(1e-11), False)
+
+
+def test_where_nothing_is_foretold_the_first_step_of_a_window_is_judged_and_a_tenth_of_the_ceiling_closes_it() -> None:
+    judge = Judge(foretold=False)
+    assert judge.metrics("before", {"l": [1.0]}, {"l": [1.0]}).beyond is None
+    assert judge.tolerated("gradient") == 1e-12  # until a step was accepted
+    assert judge.step(0, step(), step()).beyond is None
+    assert judge.tolerated("gradient") == CEILING["float64"]
+    assert judge.step(1, step(1 + 9e-10), step()).beyond is None
+    assert not judge.exhausted
+    assert judge.step(2, step(1 + 1.1e-9), step()).beyond is None
+    assert judge.exhausted
+    judge.new_window()
+    assert (judge.tolerated("gradient"), judge.exhausted, judge.furthest) == (1e-12, False, 0.0)
+    assert judge.step(3, step(1 + 1e-11), step()).beyond is not None
+
+
+def test_of_several_optimizers_each_is_measured_among_its_own_and_the_smallest_is_what_is_usual() -> None:
+    judge = Judge()
+    for optimizer, size in ((0, 100.0), (1, 1.0), (0, 200.0), (1, 3.0)):
+        of = Step(-size, {"W": np.array([size])}, {}, optimizer=optimizer, state={"v": {"W": np.array([size])}})
+        assert judge.step(0, of, of).beyond is None
+    assert judge.usual() == Usual(2.0, 3.0)
+    assert {key: size for key, size in judge.largest.items() if key != "parameter"} == {
+        f"{kind} {optimizer}{name}": size
+        for optimizer, size in ((0, 200.0), (1, 3.0))
+        for kind, name in (("gradient", ""), ("state v", ""), ("state v", " W"))
+    }
+    small = [Step(1e-9 + e, {"W": np.array([1e-9 + e])}, {}, optimizer=1) for e in (1e-15, 0)]
+    found = judge.step(5, *small).found
+    assert found["loss"]["loss"] == pytest.approx(1e-15 / (4 / 3), rel=1e-3)
+    assert found["gradient"]["W"] == pytest.approx(1e-15 / (3e-3), rel=1e-3)
+
+
+def test_the_mean_of_what_was_logged_is_over_what_is_finite_and_of_absolute_values() -> None:
+    judge = Judge()
+    judge.metrics("step 0", {"l": [-4.0, 2.0]}, {"l": [-4.0, 2.0]})
+    judge.metrics("step 1", {"l": [NAN]}, {"l": [NAN]})
+    assert judge.sums == {"metric l": [6.0, 3.0]}
+    assert judge.metric_errors({"l": [0.5]}, {"l": [0.0]}) == {"l": 0.25}
+    assert judge.metric_errors({"l": [6.0]}, {"l": [5.0]}) == {"l": 0.2}
+    assert judge.metric_errors({"l": [5.0, 5.5], "mine": [1.0]}, {"new": [], "l": [5.0, 5.0]}) == {"new": INF, "l": 0.1, "mine": INF}
+
+
+def test_what_a_shadow_logs_allows_metrics_and_what_it_makes_of_a_rollout_allows_that() -> None:
+    for judged_by, kind in ((Judge.metrics, "metric"), (Judge.rollout, "rollout")):
+        judge = Judge()
+        right, off = ({"l": np.array([value])} for value in (1.0, 1 + 1e-10))
+        assert judged_by(judge, "step 0", off, right).beyond == f"step 0: {kind} l differs by 1.0e-10, tolerated 1.0e-12"
+        assert judged_by(judge, "step 0", off, right, {"l": np.array([1 + 2e-10])}).beyond is None
+        assert judge.spread[kind] == pytest.approx(1e-10, rel=1e-3)
+        assert judge.error(kind) == pytest.approx(1e-10, rel=1e-3)
+
+
+def test_what_is_no_part_of_a_whole_is_measured_by_itself() -> None:
+    a, b = ({"large": np.array([1e9]), "small": np.array([small])} for small in (1.1, 1.0))
+    assert each_by_itself({**a, "mine": np.ones(1)}, b) == {"large": 0.0, "small": pytest.approx(0.1), "mine": INF}
+    assert errors(a, b)["small"] < 1e-6
+
+
+def test_what_is_looked_at_between_is_told_in_the_order_of_computation() -> None:
+    judge = Judge()
+    values = {"z1": np.ones(2), "z2": np.ones(2)}
+    found = judge.intermediates("step 0", values, values, {"z0": 1e-13, "z1": 0.1, "z2": 0.5})
+    assert found.beyond == "step 0: intermediate z1 differs by 1.0e-01, tolerated 1.0e-12"
+    judge.convict(found)
+    judge.convict("later")
+    assert (judge.failure, judge.error("intermediate")) == (found.beyond, 0.5)
+    judge = Judge()
+    judge.convict("first")
+    judge.convict(found)
+    assert judge.failure == "first"
+
+
+@pytest.mark.parametrize(
+    ("hand", "torch", "words"),
+    [
+        ([0, 0], [0, 0], None),
+        ([], [], None),
+        ([0], [0, 0], "1 step was taken by hand, 2 steps were in torch"),
+        ([0, 0], [], "2 steps were taken by hand, 0 steps were in torch"),
+        ([0, 1], [0], "2 steps were taken by hand, 1 step was in torch (optimizers 0, 1 by hand, 0 in torch)"),
+        ([], [1], "0 steps were taken by hand, 1 step was in torch (optimizers none by hand, 1 in torch)"),
+        ([0, 1], [1, 0], "the optimizers step in the order 0, 1 by hand, 1, 0 in torch"),
+    ],
+)
+def test_in_what_the_steps_between_two_judgements_differ(hand: list[int], torch: list[int], words: str | None) -> None:
+    a, b = ([Step(1.0, {}, {}, optimizer=i) for i in side] for side in (hand, torch))
+    assert order_of(a, b) == words
+
+
+def test_everything_in_a_step_by_kind_and_name() -> None:
+    found = tensors_of(Step(1.0, {"W": 2}, {"W": 3}, {"n": 4}, {"v": {"W": 5, "b": 6}}))
+    assert found == {"loss": {"loss": 1.0}, "gradient": {"W": 2}, "parameter": {"W": 3}, "buffer": {"n": 4}, "state": {"W.v": 5, "b.v": 6}}
+
+
+def test_a_tensor_of_the_state_is_measured_against_itself_at_its_largest_and_a_small_one_against_its_key() -> None:
+    def of(large: float, small: float) -> Step:
+        return Step(1.0, {}, {}, state={"v": {"large": np.array([large]), "small": np.array([small])}, "other": {"large": np.array([1e9])}})
+
+    judge = judged((of(8.0, 1e-9), of(8.0, 1e-9)))
+    found = judge.step(1, of(2.0 + 1e-6, 1e-9 + 1e-12), of(2.0, 1e-9)).found["state"]
+    assert found["large.v"] == pytest.approx(1e-6 / 8)
+    assert found["small.v"] == pytest.approx(1e-12 / (8 * SMALL["float64"]))
+    assert found["large.other"] == 0
