@@ -1,4 +1,4 @@
-"""What a case is tried on: sizes, weights and inputs; and that every error of a layer is measured, by name and against what it should be."""
+"""What a case is tried on: sizes, weights and inputs; and that every error of a layer is measured where it is."""
 
 from __future__ import annotations
 
@@ -174,7 +174,10 @@ def test_a_gradient_that_is_0_in_torch_is_measured_against_the_upstream() -> Non
         def backward(self, dL_dy: np.ndarray) -> Any:
             return 2 * dL_dy, 1e-9 * dL_dy
 
-    case = Case("Idle", "", lambda rng, N: Built({}, [rng.normal(size=(N, 2)) for _ in range(2)]), {"N": 2}, False, True, True, Idle, None, Forgetful)  # fmt: skip
+    def inputs(rng: np.random.Generator, N: int) -> Built:
+        return Built({}, [rng.normal(size=(N, 2)) for _ in range(2)])
+
+    case = Case("Idle", "", inputs, {"N": 2}, False, True, True, Idle, None, Forgetful)
     found = judge(case, {"N": 3}, 0)
     assert {key: e for key, e in found.items() if e} == {f"gradient of input 1 of call {i}": pytest.approx(1e-6) for i in (1, 2)}
 
