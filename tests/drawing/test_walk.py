@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as np
@@ -71,3 +72,33 @@ def test_places_are_stacked_by_name() -> None:
     path = stacked([{"a": np.zeros(2), "b": np.ones(1)}, {"a": np.ones(2), "b": np.zeros(1)}])
     assert {name: p.tolist() for name, p in path.items()} == {"a": [[0, 0], [1, 1]], "b": [[1], [0]]}
     assert to_torch(path)["a"].shape == (2, 2)
+
+
+POINTS = np.array([[1.0, 2.0], [0.5, -1.0], [2.0, 0.0]])
+RETURN_BOTH: list[tuple[str, str, tuple[Any, ...]]] = [
+    ("calculus.gradients", "descend", ("bowl", "newton", 2)),
+    ("calculus.optimizers", "roll", ("bowl", "momentum", None, 2)),
+    ("numerics.rounding", "both_walks", (batch(), "float32", 0.1, 2)),
+    ("numerics.summation", "learned", ((np.array([[0, 1], [2, 5]]), np.array([1.0, 2.0])), "naive", 2)),
+    ("regression.linear_regression", "descend", (POINTS, POINTS[:, :1], np.ones(3), 2)),
+    ("regression.logistic_regression", "descend", (POINTS, np.ones((3, 1)), np.ones(3), 2)),
+    ("regression.softmax_regression", "descend", (POINTS, np.array([0, 1, 1]), np.ones((3, 2)), 2)),
+]
+
+
+@pytest.mark.parametrize(("script", "function", "arguments"), RETURN_BOTH, ids=[script for script, *_ in RETURN_BOTH])
+def test_what_is_drawn_as_torchs_is_torchs(script: str, function: str, arguments: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both sides agree, so that a figure that shows one of them twice looks the same: here torch's walk is moved away."""
+    module = importlib.import_module(f"experiments.{script}")
+
+    def apart(*given: Any, **named: Any) -> Any:
+        ours, theirs = walk(*given, **named)
+        return ours, {name: path + 1 for name, path in theirs.items()}
+
+    monkeypatch.setattr(module, "walk", apart)
+    ours, theirs = getattr(module, function)(*arguments)
+    if not isinstance(ours, dict):
+        ours, theirs = {"": ours}, {"": theirs}
+    for name, path in ours.items():
+        assert len(path) == 3
+        assert theirs[name] == pytest.approx(path + 1)
