@@ -5,16 +5,23 @@ from __future__ import annotations
 import ast
 import doctest
 import importlib
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 
 import experiments
 from experiments import curriculum
+from experiments.calculus import chain_rule, one_weight
 from experiments.curriculum import FURTHER_READING
 from experiments.glossary import TERMS, Term
 from experiments.lesson import Exercise, Mistake, Question, Trained
 from experiments.lockstep.trained import trained, twin_of
+from experiments.networks import digits_mlp
 from tests.helpers import ROOT
 
 WHOLE = ("one_weight", "chain_rule", "digits_mlp")
@@ -73,6 +80,77 @@ def test_an_answer_that_is_no_choice_is_refused() -> None:
     assert question.answered(nobody) == "yes"
     with pytest.raises(ValueError, match="'What then\\?': the run's answer 'perhaps' is none of the choices 'yes', 'no'"):
         question.answered(Trained(None, None, None, (1.0, 2.0), {}, True))
+
+
+def a_run(losses: tuple[float, ...] = (), data: Any = None, **metrics: float) -> Trained:
+    """What nobody has run."""
+    return Trained(None, None, data, losses, {f"{name}/val": value for name, value in metrics.items()}, True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "runs"),
+    [
+        (
+            one_weight.what_the_loss_did,
+            {"it grows": [(1.0, 0.1, 1.011)], "it stays as it is": [(1.0, 3.0, 1.009), (1.0, 0.1, 0.991)], "it falls": [(1.0, 3.0, 0.989)]},
+        ),
+        (
+            one_weight.steps_to_the_bottom,
+            {
+                name: [tuple([2.0 * one_weight.LOWEST] * n + [1.009 * one_weight.LOWEST, 0.0]) for n in steps]
+                for name, steps in {"1 or 2": (0, 2), "about 10": (3, 24), "all 40": (25, 40)}.items()
+            },
+        ),
+    ],
+)
+def test_an_answer_is_read_off_the_losses(answer: Callable[[Trained], str], runs: dict[str, list[tuple[float, ...]]]) -> None:
+    for expected, those in runs.items():
+        assert [answer(a_run(losses)) for losses in those] == [expected] * len(those)
+    assert one_weight.steps_to_the_bottom(a_run((1.011 * one_weight.LOWEST, 2.0, 2.0, one_weight.LOWEST))) == "about 10"
+
+
+@pytest.mark.parametrize(
+    ("answer", "edges"),
+    [
+        (chain_rule.how_many_right, ((0.6, "about half, as by guessing"), (0.899, "something in between"), (1.0, "9 of 10 or more"))),
+        (digits_mlp.part_right, ((0.199, "about 10 %, as by guessing"), (0.9, "something in between"), (0.901, "over 90 %"))),
+    ],
+)
+def test_a_part_is_read_off_the_last_validation(answer: Callable[[Trained], str], edges: tuple[tuple[float, str], ...]) -> None:
+    (most_of_few, few), (most_of_some, some), (many, most) = edges
+    assert {answer(a_run(accuracy=a)) for a in (0.0, most_of_few)} == {few}
+    assert {answer(a_run(accuracy=a)) for a in (most_of_few + 0.002, most_of_some)} == {some}
+    assert {answer(a_run(accuracy=a)) for a in (most_of_some + 0.002, many)} == {most}
+
+
+def test_the_loss_of_training_is_the_mean_of_the_last_epoch() -> None:
+    data = SimpleNamespace(split=SimpleNamespace(train=(range(7),)), batch_size=3)  # three batches
+
+    def answered(*last: float, held_out: float) -> str:
+        return digits_mlp.training_or_held_out(a_run((9.0, 0.0, *last), data, loss=held_out))
+
+    assert answered(1.0, 2.0, 3.0, held_out=2.55) == "the training loss"
+    assert answered(1.0, 2.0, 3.0, held_out=2.45) == answered(1.0, 2.0, 3.0, held_out=1.65) == "they are much the same"
+    assert answered(1.0, 2.0, 3.0, held_out=1.55) == "the held-out loss"
+
+
+@pytest.mark.parametrize(
+    ("z1", "z2", "answer"),
+    [(1.0, 1.21, "at z2, the output"), (1.0, 1.19, "much the same"), (1.19, 1.0, "much the same"), (1.21, 1.0, "at z1, one layer back")],
+)
+def test_errors_are_compared_by_their_mean_size(z1: float, z2: float, answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def backward(*batch: Any, **values: Any) -> dict[str, np.ndarray]:
+        asked.append((batch, values))
+        return {"z1": z1 * np.array([[1.0, -2.0], [0.0, 1.0]]), "z2": z2 * np.array([[1.0], [-1.0]]), "b2": np.full(1, 50.0)}
+
+    monkeypatch.setattr(chain_rule, "backward", backward)
+    run = trained(replace(experiments.twin("chain_rule"), trainer={"max_epochs": 1}))
+    assert chain_rule.where_errors_are_larger(run) == answer
+    ((x, y), values), *_ = asked
+    assert (x, y) == run.data.split.train
+    assert list(values) == ["z1", "a1", "z2", "a2", "W1", "b1", "W2", "b2"]
 
 
 # ---- a mistake -----------------------------------------------------------------------------------
