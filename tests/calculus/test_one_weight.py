@@ -119,6 +119,17 @@ def test_text_and_docstring_say_what_is_so() -> None:
     assert loss_of(BEST) < loss_of(BEST + 0.1) == pytest.approx(loss_of(BEST - 0.1))
 
 
+def test_the_table_of_the_first_steps_has_every_number_of_every_step() -> None:
+    path = descend(0.7, 0.1, 2)[0]
+    rows = [
+        f"| {i} | {w:.4f} | {loss_of(w):.4f} | {slope_of(w):+.4f} | {w:.4f} − 0.1 · ({slope_of(w):+.4f}) = {after:.4f} |"
+        for i, (w, after) in enumerate(zip(path[:-1], path[1:], strict=True))
+    ]
+    assert len(rows) == 2
+    assert script.first_steps(0.7, 0.1, 2).splitlines() == ["| step | w | loss | slope | the next w |", "| --- | --- | --- | --- | --- |", *rows]
+    assert script.first_steps() == script.first_steps(0.0, 0.15, 4) in script.TEXT
+
+
 def test_the_tangents_that_are_drawn_touch_the_curve() -> None:
     right = script.down_the_curve().axes[1]
     tangents = [line.get_xydata() for line in right.lines if line.get_color() == script.SLOPE]
