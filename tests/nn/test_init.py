@@ -12,7 +12,11 @@ import pytest
 import torch
 from scipy import stats
 
+import experiments.cases
 import manual.nn
+from experiments.judge.case import CASES as TABLE
+from experiments.judge.case import Case, Pair, draw_sizes, to_torch
+from experiments.source.handwriting import import_all
 from manual.nn import init
 
 WEIGHT = 40, 30, 5, 3  # fan_in 450, fan_out 600
@@ -186,3 +190,38 @@ def test_layers_begin_with_weights_of_torchs_distribution(name: str, arguments: 
 
 def draws(name: str) -> bool:
     return "rng" in inspect.signature(getattr(manual.nn, name)).parameters
+
+
+def layers() -> dict[str, Case]:
+    """Of every class that has parameters or buffers, its first case."""
+    import_all(experiments.cases)
+    first: dict[str, Case] = {}
+    for case in reversed(TABLE):
+        if case.hand is None and inspect.isclass(getattr(manual.nn, case.name, None)):
+            first[case.name] = case
+    return {name: case for name, case in first.items() if Pair(case, sizes_of(case), 0).hand.state_dict()}
+
+
+def sizes_of(case: Case) -> dict[str, int]:
+    return draw_sizes(case, np.random.default_rng(0))
+
+
+LAYERS = layers()
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_layer_begins_with_what_torchs_begins_with(name: str) -> None:
+    """Of each parameter and buffer the entries of many layers, some 1,000 of them: a factor of 2, or a 0 that is random, shows."""
+    case, cls = LAYERS[name], getattr(manual.nn, name)
+    arguments = case.build(np.random.default_rng(0), **sizes_of(case)).arguments
+    rng = {"rng": np.random.default_rng(0)} if "rng" in inspect.signature(cls).parameters else {}
+    torch.manual_seed(0)
+    smallest = min(np.size(value) for value in cls(**arguments, **rng).state_dict().values())
+    draws = range(min(60, 1000 // smallest) if rng else 2)
+    by_hand = [cls(**arguments, **rng).state_dict() for _ in draws]
+    reference = case.reference or getattr(torch.nn, name)
+    in_torch = [reference(**{key: to_torch(v) for key, v in arguments.items()}).state_dict() for _ in draws]
+    for key in by_hand[0]:
+        ours, theirs = (np.concatenate([np.ravel(state[key]) for state in side]) for side in (by_hand, in_torch))
+        assert stats.ks_2samp(ours, theirs).pvalue > 1e-4, key
+        assert (ours[0] == ours).all() == (theirs[0] == theirs).all(), key
