@@ -42,9 +42,9 @@ MEANING = {
 }
 
 
-def arguments(name: str, values: Any = None) -> tuple[np.ndarray, ...]:
-    """The arguments of a distribution, the true ones unless given, as arrays of shape ()."""
-    return tuple(np.array(float(v)) for v in (TRUE[name] if values is None else values))
+def arguments(name: str) -> tuple[np.ndarray, ...]:
+    """The true arguments of a distribution, as arrays of shape ()."""
+    return tuple(np.array(float(v)) for v in TRUE[name])
 
 
 class Columns(ArrayData):
