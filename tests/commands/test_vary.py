@@ -19,7 +19,7 @@ import manual
 from experiments import curriculum
 from experiments.commands.check import check_one
 from experiments.commands.second import NoSecondValue, alternatives, defaults, generic
-from experiments.commands.vary import ignored_by_the_data, varied
+from experiments.commands.vary import ignored_by_the_data, shown, varied
 from experiments.pair import Second, Twin
 from tests.helpers import configured
 
@@ -203,3 +203,14 @@ def test_documented_defaults_are_true() -> None:
     found = list(documented())
     assert {"manual.nn.dropout.Dropout", "manual.nn.instancenorm.InstanceNorm2d"} & {name for name, *_ in found}
     assert [(name, argument) for name, argument, said, true in found if float(said) != true] == []
+
+
+def test_what_is_seen_of_the_data_is_every_array_and_the_first_batch() -> None:
+    twin = experiments.twin("ridge")
+    data = twin.make_data(batch_size=16)
+    found = shown(twin, data)
+    assert list(found) == [f"{part} {i}" for part in ("train", "val", "batch") for i in (0, 1)]
+    assert [len(found[f"{part} 0"]) for part in ("train", "val", "batch")] == [len(data.split.train[0]), len(data.split.val[0]), 16]
+    rows = {bytes(row): y for row, y in zip(data.split.train[0].astype("float32"), data.split.train[1], strict=True)}
+    assert all(rows[bytes(row)] == pytest.approx(y) for row, y in zip(found["batch 0"].astype("float32"), found["batch 1"], strict=True))
+    assert found["val 1"] is data.split.val[1]
