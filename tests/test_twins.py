@@ -22,7 +22,7 @@ from experiments.judge.look import loss_of, objectives
 from experiments.judge.noise import SharedNoise, share_hand
 from experiments.lockstep.checks import data_for, one_step, trajectory
 from manual.concept import Concept
-from tests.helpers import variants, where_there_is_cuda
+from tests.helpers import same, variants, where_there_is_cuda
 from tests.pairs import PLAYERS
 
 VARIANTS = list(variants())
@@ -101,6 +101,13 @@ def test_both_sides_draw_their_initial_weights_or_neither_does(name: str) -> Non
     in_torch = [twin.build(seed)[0].state_dict() for seed in (0, 1)]
     by_hand = [twin.manual(**twin.hyperparameters(), rng=np.random.default_rng(seed)).state_dict() for seed in (0, 1)]
     assert {key for key, e in errors(*in_torch).items() if e > 0} == {key for key, e in errors(*by_hand).items() if e > 0}
+
+
+@pytest.mark.parametrize("name", [e.name for e in curriculum.entries()])
+def test_weights_by_hand_are_drawn_from_the_generator_that_is_given(name: str) -> None:
+    twin = experiments.twin(name)
+    first, again = (twin.manual(**twin.hyperparameters(), rng=np.random.default_rng(5)).state_dict() for _ in range(2))
+    assert same(first, again)
 
 
 @pytest.mark.parametrize("name", [e.name for e in curriculum.entries()])

@@ -18,6 +18,7 @@ from experiments.judge.case import CASES as TABLE
 from experiments.judge.case import Case, Pair, draw_sizes, to_torch
 from experiments.source.handwriting import import_all
 from manual.nn import init
+from tests.helpers import same
 
 WEIGHT = 40, 30, 5, 3  # fan_in 450, fan_out 600
 
@@ -225,3 +226,19 @@ def test_a_layer_begins_with_what_torchs_begins_with(name: str) -> None:
         ours, theirs = (np.concatenate([np.ravel(state[key]) for state in side]) for side in (by_hand, in_torch))
         assert stats.ks_2samp(ours, theirs).pvalue > 1e-4, key
         assert (ours[0] == ours).all() == (theirs[0] == theirs).all(), key
+
+
+@pytest.mark.parametrize("name", [n for n in LAYERS if "rng" in inspect.signature(getattr(manual.nn, n)).parameters])
+def test_a_layer_draws_from_the_generator_that_it_is_given(name: str) -> None:
+    arguments = LAYERS[name].build(np.random.default_rng(0), **sizes_of(LAYERS[name])).arguments
+    first, again, other = (getattr(manual.nn, name)(**arguments, rng=np.random.default_rng(seed)).state_dict() for seed in (5, 5, 6))
+    assert same(first, again)
+    assert not same(first, other)
+
+
+@pytest.mark.parametrize("name", ["Dropout", "Dropout1d", "Dropout2d", "AlphaDropout"])
+def test_noise_is_drawn_from_the_generator_that_is_given(name: str) -> None:
+    x = np.ones((5, 40, 3))
+    first, again, other = (getattr(manual.nn, name)(rng=np.random.default_rng(seed))(x) for seed in (5, 5, 6))
+    assert same(first, again)
+    assert not same(first, other)
