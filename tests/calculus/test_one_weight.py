@@ -126,7 +126,11 @@ def test_the_table_of_the_first_steps_has_every_number_of_every_step() -> None:
         for i, (w, after) in enumerate(zip(path[:-1], path[1:], strict=True))
     ]
     assert len(rows) == 2
-    assert script.first_steps(0.7, 0.1, 2).splitlines() == ["| step | w | loss | slope | the next w |", "| --- | --- | --- | --- | --- |", *rows]
+    assert script.first_steps(0.7, 0.1, 2).splitlines() == [
+        "| step | w | loss | slope | the next w |",
+        "| --- | --- | --- | --- | --- |",
+        *rows,
+    ]
     assert script.first_steps() == script.first_steps(0.0, 0.15, 4) in script.TEXT
 
 

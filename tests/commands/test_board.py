@@ -6,10 +6,12 @@ import json
 import signal
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, quote, urlparse
 from urllib.request import ProxyHandler, build_opener
 
+import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
@@ -18,6 +20,9 @@ from tensorboard.util.tensor_util import make_ndarray
 import experiments
 from experiments.commands import board
 from experiments.commands.board import HISTOGRAMS
+from experiments.judge.compare import Judge
+from experiments.judge.naming import Naming
+from experiments.lockstep import Record
 from tests.helpers import Finished, command, finished, python, scalars, undrawn
 
 SIDES = ("manual", "torch", "compare", "required")
@@ -134,6 +139,114 @@ def test_scalars_are_written_as_often_as_lightning_writes_its_own(tmp_path: Path
     assert command("run", "digits_mlp", *options, "--trainer.default_root_dir", str(tmp_path))[0] == 0
     steps = {side: [s for s, _ in scalars(tmp_path / "digits_mlp" / "version_0" / side)["loss/train"]] for side in ("manual", "torch")}
     assert steps == {"manual": [2, 5], "torch": [2, 5]}
+
+
+# ---- what is written, call by call -----------------------------------------------------------------
+
+
+class Noted:
+    """An event file that notes what is written into it."""
+
+    made: list[tuple[str, int | None]]
+
+    def __init__(self, folder: str, purge_step: int | None = None) -> None:
+        type(self).made.append((folder, purge_step))
+        self.said: list[tuple[Any, ...]] = []
+        self.closed = False
+
+    def add_scalar(self, tag: str, value: Any, step: int) -> None:
+        self.said.append((tag, value, step))
+
+    def add_histogram(self, tag: str, values: Any, step: int) -> None:
+        self.said.append((tag, values.tolist(), step))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def noted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int | None]]:
+    """What event files are made: folder and purge_step."""
+    monkeypatch.setattr(Noted, "made", [], raising=False)
+    monkeypatch.setattr(board, "SummaryWriter", Noted)
+    return Noted.made
+
+
+def a_board(purge_step: int | None = None, **changes: Any) -> Any:
+    """The board of two parameters after the fifth round, which brought two steps; the last word of each number is whose it is."""
+    judge = Judge()
+    judge.raise_floor(1e-12)
+    model = SimpleNamespace(
+        logged={"loss/train": (0.5, None), "x/train": 2.0}, named_parameters=lambda: {"w": np.array([1.0, 2.0])}.items()
+    )
+    records = [Record(i, 1.0, 1.0, *(10.0**-e for e in errors), 0) for i, errors in ((4, (2, 3, 4)), (5, (9, 8, 7)), (6, (6, 7, 9)))]
+    lockstep = SimpleNamespace(
+        between_steps=True, comparing=True, watching=True, rounds=5, first_step=5, records=records, judge=judge, metrics={"loss/val": 7.0},
+        hand=SimpleNamespace(model=model, gradient={"w": np.array([3.0, 3.5])}), in_torch=SimpleNamespace(gradient={"w": np.array([6.0, 6.5])}),
+    )  # fmt: skip
+    twin = SimpleNamespace(naming=Naming({}))
+    found = board.Board(twin, SimpleNamespace(**{**vars(lockstep), **changes}), Path("run"), purge_step)  # type: ignore[arg-type]
+    found.torch_writer = Noted("torch")  # type: ignore[assignment]
+    return found
+
+
+def ended(found: Any, every: int = 5, batches: int = 100) -> dict[str, list[tuple[Any, ...]]]:
+    """What it writes at the end of a batch, by side."""
+    trainer = SimpleNamespace(log_every_n_steps=every, current_epoch=3, estimated_stepping_batches=batches)
+    module = SimpleNamespace(named_parameters=lambda: {"w": np.array([4.0, 5.0])}.items())
+    found.on_train_batch_end(trainer, module, None, None, 0)
+    return {side: writer.said for side, writer in [*found.writers.items(), ("torch", found.torch_writer)] if writer.said}
+
+
+REACHED = (("loss", 6.0), ("gradient", 7.0), ("parameter", 7.0))
+SCALARS = {
+    "manual": [("loss/train", 0.5, 4), ("x/train", 2.0, 4), ("epoch", 3, 4)],
+    "compare": [(f"digits of agreement/{kind}", pytest.approx(reached), 4) for kind, reached in REACHED],
+    "required": [(f"digits of agreement/{kind}", pytest.approx(11.0), 4) for kind, _ in REACHED],
+}
+HISTOGRAMS_OF_BOTH = {
+    "manual": [("weights/w", [1.0, 2.0], 4), ("gradients/w", [3.0, 3.5], 4)],
+    "torch": [("weights/w", [4.0, 5.0], 4), ("gradients/w", [6.0, 6.5], 4)],
+}
+
+
+def test_what_is_written_at_the_end_of_a_batch(noted: Any) -> None:
+    both = {**SCALARS, **HISTOGRAMS_OF_BOTH, "manual": SCALARS["manual"] + HISTOGRAMS_OF_BOTH["manual"]}
+    assert ended(a_board()) == both
+    assert ended(a_board(), every=4) == HISTOGRAMS_OF_BOTH
+    assert ended(a_board(), batches=80) == SCALARS  # every fourth of them has histograms
+    assert ended(a_board(), batches=19) == both  # each of a few
+    assert ended(a_board(watching=False)) == HISTOGRAMS_OF_BOTH
+    assert ended(a_board(between_steps=False)) == ended(a_board(comparing=False)) == {}
+    first = ended(a_board(rounds=1), batches=10**6)
+    assert first == {side: [(tag, value, 0) for tag, value, _ in said] for side, said in HISTOGRAMS_OF_BOTH.items()}
+
+
+def test_what_is_no_number_has_no_histogram(noted: Any) -> None:
+    for odd in (np.array([np.nan, 1.0]), np.array([1e19]), np.zeros(0)):
+        found = a_board(hand=SimpleNamespace(model=a_board().lockstep.hand.model, gradient={"w": odd}))
+        assert ended(found, every=4)["manual"] == HISTOGRAMS_OF_BOTH["manual"][:1]
+
+
+@pytest.mark.parametrize(("rounds", "step"), [(5, 4), (0, 0)])
+def test_a_validation_is_written_at_the_step_before_it(rounds: int, step: int, noted: Any) -> None:
+    found = a_board(rounds=rounds)
+    found.on_validation_end(None, None)
+    assert found.writer("manual").said == [("loss/val", 7.0, step)]
+    silent = a_board(comparing=False)
+    silent.on_validation_end(None, None)
+    assert silent.writers == {}
+
+
+@pytest.mark.parametrize("purge_step", [None, 7])
+def test_each_side_has_one_event_file_in_which_older_events_are_dropped_and_it_is_closed(purge_step: int | None, noted: Any) -> None:
+    found = a_board(purge_step)
+    noted.clear()
+    assert found.writer("manual") is found.writer("manual")
+    found.writer("compare")
+    assert noted == [(str(Path("run") / side), purge_step) for side in ("manual", "compare")]
+    found.on_exception(None, None, KeyboardInterrupt())
+    assert all(writer.closed for writer in found.writers.values())
 
 
 # ---- over the server -------------------------------------------------------------------------------

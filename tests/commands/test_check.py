@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from rich.status import Status
 
 import experiments
+from experiments.commands.check import unusable
 from experiments.commands.status import AGREE, DISAGREE
 from experiments.judge.compare import error
 from experiments.lockstep.checks import at_random, one_step
@@ -188,3 +190,12 @@ def test_a_wrong_step_size_shows_on_the_concepts_own_optimizer_and_a_constant_fa
     assert passed(twin) == [True, True, True]
     assert passed(broken(twin, slower)) == [True, False, True]
     assert passed(replace(twin, sgd_lr=0.5)) == [True, True, True]
+
+
+@pytest.mark.parametrize("devices", [0, 2])
+def test_a_device_is_usable_if_this_machine_has_it(devices: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: devices)
+    lacking = f"--device {{}}: this machine has {devices} CUDA device(s)"
+    expected = {"cpu": None, "cuda": None if devices else lacking, "cuda:1": None if devices else lacking, "cuda:2": lacking}
+    expected |= dict.fromkeys(("meta", "gpu", "cuda:x", ""), "--device {}: expected cpu, cuda or cuda:N")
+    assert {device: unusable(device) for device in expected} == {device: said and said.format(device) for device, said in expected.items()}

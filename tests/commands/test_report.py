@@ -54,7 +54,9 @@ def test_the_report_holds_what_is_known_of_the_judgement_and_of_actions_where_th
     for actions in (0, 12):
         judge.actions, judge.undecidable = actions, actions // 6
         write_report(tmp_path, {"name": "ridge"}, judge)
-        found = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+        text = (tmp_path / "report.json").read_text(encoding="utf-8")
+        found = json.loads(text)
+        assert text == json.dumps(found, indent=2) + "\n"
         assert (found["name"], found["windows"], found["failure"], found["worst"]) == ("ridge", 1, "step 3: so", judge.worst)
         assert found.get("actions") == ({"judged": 12, "undecidable": 2} if actions else None)
         assert found["versions"]["numpy"] == np.__version__

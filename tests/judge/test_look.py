@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import experiments
 from experiments import curriculum
@@ -22,7 +23,7 @@ from experiments.judge.compare import ONE_STEP, Judge, Step, tensors_of
 from experiments.judge.convert import to_numpy
 from experiments.judge.diagnose import diagnose
 from experiments.judge.explain import explain, first_wrong
-from experiments.judge.look import Row, Side, intermediates, look, objectives
+from experiments.judge.look import Calls, Row, Side, in_order, intermediates, look, objectives, sizes_of, with_parameters
 from experiments.judge.raised import HandRaised, raising, where_and_what
 from experiments.lockstep import LockStep
 from experiments.lockstep.checks import at_random
@@ -361,3 +362,49 @@ def test_intermediates_are_judged_alone_too() -> None:
     found, _ = fit(broken(CORNERS, straight(h=lambda g, v: g["h"] * (1 + 1e-6))), 3, data=CORNERS.make_data())
     assert (found.judge.failure or "").startswith("step 0: intermediate dL_dh differs by 1.0e-06")
     assert found.judge.steps == 3
+
+
+def test_the_number_of_examples_is_the_length_of_the_first_value_in_torch() -> None:
+    x = np.ones((3, 4))
+    rows = [
+        Row("dL_dz", True, x[:2], x[:2], 0.0),
+        Row("only by hand", False, np.ones(7), None, np.inf),
+        Row("scale", False, np.asarray(2.0), np.asarray(2.0), 0.0),
+        Row("z", False, np.ones(9), torch.ones(3, 4), 0.0),
+        Row("loss", False, 1.0, 1.0, 0.0),
+        Row("h", False, np.ones(6), np.ones(6), 0.0),
+    ]
+    assert sizes_of(rows) == {"N": 3}
+    assert sizes_of(rows[:3]) == sizes_of([]) == {}
+
+
+def test_gradients_of_parameters_stand_after_the_output_of_their_module_and_the_concepts_own_last() -> None:
+    back = {"dL_d fc2": 1, "dL_d fc1 (2)": 2, "dL_d fc1": 3, "dL_d block.fc": 4}
+    learned = {"scale": 5, "shift": 6, "fc1.weight": 7, "fc1.bias": 8, "fc2.weight": 9, "block.fc.weight": 10, "block.own": 11}
+    assert list(with_parameters(back, learned).items()) == [
+        ("dL_d fc2", 1), ("gradient of fc2.weight", 9),
+        ("dL_d fc1 (2)", 2), ("gradient of fc1.weight", 7), ("gradient of fc1.bias", 8),
+        ("dL_d fc1", 3),
+        ("dL_d block.fc", 4), ("gradient of block.fc.weight", 10),
+        ("gradient of block.own", 11), ("gradient of shift", 6), ("gradient of scale", 5),
+    ]  # fmt: skip
+
+
+def test_calls_are_numbered_as_they_came_and_on_the_way_back_from_the_last() -> None:
+    calls = Calls()
+    x = np.zeros(1)
+    for i, name in enumerate(("a", "b", "a", "a")):
+        x[0] = i
+        calls.add(name, x)
+    assert [(name, float(v[0])) for name, v in calls.named().items()] == [("a", 0), ("b", 1), ("a (2)", 2), ("a (3)", 3)]
+    back = [(name, float(v[0])) for name, v in calls.of_the_way_back().items()]
+    assert back == [("dL_d a (3)", 0), ("dL_d b", 1), ("dL_d a (2)", 2), ("dL_d a", 3)]
+
+
+def test_rows_have_what_both_sides_have_and_every_parameter() -> None:
+    hand, theirs = {"z": 1, "mine": 2, "gradient of W": 3}, {"z": 1, "other": 2, "gradient of b": 4}
+    assert in_order(hand, theirs) == ["z", "gradient of W", "gradient of b"]
+    found = looking.row("n", False, {"n": 2.0}, {"n": np.float32(2.0)}, 0.0)
+    assert (found.hand.dtype, found.error) == (np.float32, 0.0)  # a plain number has no dtype to be wrong
+    assert looking.row("n", True, {"n": np.ones(2, np.float32)}, {"n": np.ones(2)}, 1.0).error == np.inf
+    assert looking.row("n", True, {"n": np.array([1.5])}, {"n": np.array([1.0])}, 1e6).error == 0.5 / (1e6 * 1e-3)
