@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -123,7 +125,7 @@ def test_the_table_of_the_first_steps_has_every_number_of_every_step() -> None:
     path = descend(0.7, 0.1, 2)[0]
     rows = [
         f"| {i} | {w:.4f} | {loss_of(w):.4f} | {slope_of(w):+.4f} | {w:.4f} − 0.1 · ({slope_of(w):+.4f}) = {after:.4f} |"
-        for i, (w, after) in enumerate(zip(path[:-1], path[1:], strict=True))
+        for i, (w, after) in enumerate(pairwise(path))
     ]
     assert len(rows) == 2
     assert script.first_steps(0.7, 0.1, 2).splitlines() == [

@@ -61,8 +61,8 @@ def test_model_and_data_stay_as_they_were(option: str, tmp_path: Path) -> None:
         ([1, 2], "{path} is not a checkpoint of ridge: no run of this project saved it"),
         ({}, "{path} is not a checkpoint of ridge: no run of this project saved it"),
         ({**WHOLE, "concept": "pca"}, "{path} is not a checkpoint of ridge, but of pca"),
-        ({"concept": "ridge", "loops": 1, "epoch": 2}, "{path} is not a whole checkpoint: it lacks state_dict, optimizer_states, lr_schedulers, "
-         "callbacks, global_step"),
+        ({"concept": "ridge", "loops": 1, "epoch": 2}, "{path} is not a whole checkpoint: it lacks state_dict, "
+         "optimizer_states, lr_schedulers, callbacks, global_step"),
     ],
 )  # fmt: skip
 def test_what_is_in_a_checkpoint_is_looked_at(content: Any, words: str, tmp_path: Path) -> None:
