@@ -182,7 +182,8 @@ def a_board(purge_step: int | None = None, **changes: Any) -> Any:
     records = [Record(i, 1.0, 1.0, *(10.0**-e for e in errors), 0) for i, errors in ((4, (2, 3, 4)), (5, (9, 8, 7)), (6, (6, 7, 9)))]
     lockstep = SimpleNamespace(
         between_steps=True, comparing=True, watching=True, rounds=5, first_step=5, records=records, judge=judge, metrics={"loss/val": 7.0},
-        hand=SimpleNamespace(model=model, gradient={"w": np.array([3.0, 3.5])}), in_torch=SimpleNamespace(gradient={"w": np.array([6.0, 6.5])}),
+        hand=SimpleNamespace(model=model, gradient={"w": np.array([3.0, 3.5])}),
+        in_torch=SimpleNamespace(gradient={"w": np.array([6.0, 6.5])}),
     )  # fmt: skip
     twin = SimpleNamespace(naming=Naming({}))
     found = board.Board(twin, SimpleNamespace(**{**vars(lockstep), **changes}), Path("run"), purge_step)  # type: ignore[arg-type]
