@@ -363,3 +363,14 @@ def test_figures_before_training_show_what_their_captions_say() -> None:
     for g, exact in script.gradients(1.5, 1.0).values():
         assert g.mean() == pytest.approx(3.0, abs=5 * np.sqrt(exact / len(g)))
         assert g.var() == pytest.approx(exact, rel=0.06)
+
+
+def test_a_typical_distance_follows_from_the_one_before() -> None:
+    d, std, n = 2.0, 0.5, 16
+    for estimator in ("score", "reparameterisation"):
+        found = script.distances(d, std, n, 3, estimator)
+        expected = [d * d]
+        for t in range(3):
+            variance = script.batch_variance(np.sqrt(expected[t]), std, n, estimator)
+            expected.append((t * t * expected[t] + variance / 4) / (t + 1) ** 2)
+        assert found**2 == pytest.approx(np.array(expected), rel=1e-12)

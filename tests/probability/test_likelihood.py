@@ -203,3 +203,22 @@ def test_figures_are_drawn(trained: tuple[LockStep, pl.LightningModule]) -> None
         assert line.get_xdata()[line.get_ydata().argmax()] == pytest.approx(0.7, abs=1e-3)
     for line in drawn["the coin that was found"].axes[0].lines[2:]:
         assert np.ravel(line.get_xdata())[0] == pytest.approx(0.7, rel=1e-6)
+
+
+# ---- the throws ------------------------------------------------------------------------------------
+
+
+def test_the_throws_are_those_of_one_coin_to_learn_from_and_held_out() -> None:
+    split = Throws(throws=10_000).split
+    (heads, rolled), (others, rolled_too) = split.train, split.val
+    assert (heads.shape, rolled.shape, others.shape, rolled_too.shape) == ((10_000,), (10_000,), (400,), (400,))
+    assert heads.mean() == 0.7
+    assert set(heads) == set(others) == {0.0, 1.0}
+    assert others.mean() == pytest.approx(0.7, abs=4 * math.sqrt(0.21 / 400))
+    for distances in (rolled, rolled_too):
+        assert stats.kstest(distances, stats.norm(3.0, 1.5).cdf).pvalue > 0.01
+    assert not np.array_equal(heads[:400], np.sort(heads)[::-1][:400])  # heads and tails are mixed
+    first, again, other = (Throws(seed=seed).split.train for seed in (0, 0, 1))
+    assert np.array_equal(first[1], again[1])
+    assert not np.array_equal(first[1], other[1])
+    assert (len(first[0]), first[0].sum()) == (10, 7)
