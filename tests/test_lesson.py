@@ -174,6 +174,22 @@ def test_a_wrong_backward_can_lower_the_loss_and_is_not_taken_for_right() -> Non
     assert not run.agree
 
 
+def test_the_pair_of_a_mistake_is_the_concepts_own_but_for_what_it_changes() -> None:
+    twin = experiments.twin("digits_mlp")
+    asked = twin_of(twin, Question("?", ("a", "b"), lambda run: "a", ".", {"hidden": 3}))
+    assert (asked.manual, asked.torch, asked.model) == (twin.manual, twin.torch, {**twin.model, "hidden": 3})
+    by_hand, in_torch = digits_mlp.SoftmaxTwice, digits_mlp.SoftmaxTwiceInTorch
+
+    def mistaken(**changes: Any) -> tuple[Any, ...]:
+        changed = twin_of(twin, Mistake("", lambda run: "", lambda run: True, "", {"lr": 0.5}, **changes))
+        return changed.manual, changed.torch, changed.model
+
+    model = {**twin.model, "lr": 0.5}
+    assert mistaken() == (twin.manual, twin.torch, model)
+    assert mistaken(manual=by_hand) == (by_hand, twin.torch, model)
+    assert mistaken(manual=by_hand, torch=in_torch) == (by_hand, in_torch, model)
+
+
 # ---- exercises -----------------------------------------------------------------------------------
 
 

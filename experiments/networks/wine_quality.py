@@ -183,7 +183,7 @@ def batches(data: ArrayData) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     x, y = data.split.train
     order = ShuffledOrder(len(x), data.seed)
     while True:
-        rows = np.array(list(order))
+        rows = list(order)
         for start in range(0, len(rows), 32):
             yield x[rows[start : start + 32]], y[rows[start : start + 32]]
         order.epoch += 1
