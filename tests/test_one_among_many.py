@@ -81,3 +81,25 @@ def test_one_row_of_zeros_has_no_direction_and_one_entry_above_the_diagonal_is_r
         L[[(0, 1), (0, 2), (1, 2)][place]] = 0.1
         with pytest.raises(ValueError, match=r"^log_prob: scale_tril must be 0 above its diagonal"):
             multivariate_normal.log_prob(np.eye(3), HALF, L)
+
+
+def test_what_lies_just_within_is_taken() -> None:
+    few, none = np.array([1.0]), np.zeros(0)
+    assert bayes.beta_bernoulli_map(few, np.array(0.5), np.array(1.25)) == pytest.approx(0.5 / 0.75)  # Beta(1.5, 1.25)
+    assert bayes.beta_bernoulli_map(none, np.array(1.25), np.array(1.75)) == pytest.approx(0.25 / 1.0)
+    assert likelihood.bernoulli_likelihood(np.array([0.0, 1.0]), HEADS).tolist() == [0, 0]
+    assert likelihood.normal_log_likelihood(np.zeros(1), np.full(1, 1e-3), np.zeros(1)) == pytest.approx(
+        -np.log(1e-3) - np.log(2 * np.pi) / 2
+    )
+    assert expectation.expectation(np.array([1.0, 0.0]), np.array([2.0, 9.0])) == 2
+    assert expectation.expectation(np.array([1.0005, 0.0]), np.array([2.0, 9.0])) == pytest.approx(2.001)
+    assert expectation.reparameterise(np.zeros(1), np.full(1, 1e-3), np.ones(1)) == 1e-3
+    assert smaller_root(np.array([1e-3]), np.array([2e-7])) == pytest.approx((1e-3 - np.sqrt(1e-6 - 8e-7)) / 2)
+    assert jensen_gap(np.sum, PLANE, np.array([1.0, 0.0, 0.0])) == 0
+    assert nn.GaussianNLLLoss()(few, few, np.zeros(1)) == pytest.approx(np.log(1e-6) / 2)
+    assert nn.BCELoss()(np.array([0.0, 1.0]), np.array([0.0, 1.0])) == 0
+    assert nn.Unflatten(1, (0, 3))(np.ones((2, 0))).shape == (2, 0, 3)
+    assert len(rosenblatt(PLANE[:1], np.ones((1, 1)), 1)[0]) == 2
+    assert multivariate_normal.log_prob(np.zeros((1, 1)), np.zeros(1), np.full((1, 1), 1e-3)) == pytest.approx(
+        -np.log(1e-3) - np.log(2 * np.pi) / 2
+    )
