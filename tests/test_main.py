@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+import experiments
 from experiments import __main__ as door
+from experiments import curriculum
 from experiments.commands.status import AGREE, BAD_INPUT, DISAGREE, INTERRUPTED, TERMINATED
 from tests.helpers import command
 
@@ -61,6 +63,20 @@ def test_the_status_of_a_command_is_that_of_the_door(status: int, monkeypatch: p
     assert asked[1] == (["one_weight", "ridge"], {**defaults, "steps": 50, "seed": 0, "json": False})
     given = {"command": "check", "concepts": [], "dtype": "float32", "device": "cuda:1", "steps": 7, "seed": 4, "json": True}
     assert asked[2] == ([], given)
+
+
+@pytest.mark.parametrize("status", [AGREE, DISAGREE])
+def test_a_script_runs_its_concept_with_the_options_of_its_process(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(door, "main", lambda arguments: asked.append(arguments) or status)
+    monkeypatch.setattr(sys, "argv", ["ridge.py", "--model.lr", "1"])
+    with pytest.raises(SystemExit) as left:
+        experiments.run("ridge")
+    assert (left.value.code, asked) == (status, [["run", "ridge", "--model.lr", "1"]])
+
+
+def test_twins_are_all_of_the_curriculum_in_its_order() -> None:
+    assert [twin.name for twin in experiments.twins()] == [e.name for e in curriculum.entries()]
 
 
 def test_an_interruption_and_a_reader_that_left_have_statuses_of_their_own(

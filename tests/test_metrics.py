@@ -89,6 +89,21 @@ def test_both_sides_decide_alike_where_all_scores_are_equal(name: str) -> None:
     assert_same(by_hand, logged(theirs, theirs.validation_step, to_torch(batch)))
 
 
+BINARY = [name for name in COUNTING if {0.0, 1.0} == set(np.ravel(held_out(name, 40)[-1]).tolist())]
+
+
+@pytest.mark.parametrize("name", BINARY)
+def test_both_sides_take_a_target_of_one_half_alike(name: str) -> None:
+    """No flower is half of a kind, but both sides must say the same of it."""
+    ours, theirs = both(name, None)
+    ours.eval(), theirs.eval()
+    *x, y = held_out(name, 40)
+    batch = (*x, np.full_like(y, 0.5))
+    with no_grad():
+        by_hand = logged(ours, ours.validation_step, batch)
+    assert_same(by_hand, logged(theirs, theirs.validation_step, to_torch(batch)))
+
+
 @every_variant
 def test_both_sides_log_the_same_of_held_out_batches_with_their_sizes_for_weights(name: str, variant: str | None) -> None:
     """What does not depend on the batch (the place on a surface) has the same mean whatever it is weighted by."""
