@@ -12,6 +12,7 @@ BY_REASON: dict[str, tuple[str, ...]] = {
     "every array of a batch counts the same examples": (
         "experiments/data/arrays.py::split_at_random:first:len(arrays[0]) => len(arrays[-1]):0",
         "experiments/data/arrays.py::split_at_random:constant:len(arrays[0]) => len(arrays[1]):0",
+        "manual/probability/bayes.py::weight_posterior:side:len(x) * ridge.hessian(x, alpha) => len(y) * ridge.hessian(x, alpha):0",
     ),
     "no concept asks for the number of its batch": (
         "experiments/drawing/walk.py::walk_in_torch:constant:model.training_step(batch, 0) => model.training_step(batch, 1):0",
@@ -50,6 +51,31 @@ BY_REASON: dict[str, tuple[str, ...]] = {
     ),
     "astype copies where it need not: the numbers are the same": (
         "manual/nn/loss.py::numbers:ignored:target.astype(x.dtype, copy=False) => target.astype(x.dtype):0",
+    ),
+    "Lightning makes the folder of the checkpoints too, when it saves the first": (
+        "experiments/commands/run.py::prepare:factor:cli.folder / 'checkpoints' => cli.folder:0",
+    ),
+    "all parameters of a model have one dtype": (
+        "experiments/lockstep/checks.py::rounding_of_two:first:next((p.dtype.name for p in pair.ours.parameters()))"
+        " => [*(p.dtype.name for p in pair.ours.parameters())][-1]:0",
+        "experiments/lockstep/floor.py::rounding_of_step:first:next((p.dtype for p in module.parameters()))"
+        " => [*(p.dtype for p in module.parameters())][-1]:0",
+        "experiments/judge/look.py::default_dtype:first:next((p.dtype for p in model.parameters()), before)"
+        " => [before, *(p.dtype for p in model.parameters())][-1]:0",
+    ),
+    "a product is the same whichever factor comes first": (
+        "manual/nn/dropout.py::Dropout.forward:side:self.thin(x, keep) => self.thin(keep, x):0",
+    ),
+    "1 + eps and 1 − eps are as likely, and to divide by one is to multiply by the other but for eps²": (
+        "experiments/lockstep/by_hand.py::HandRun.perturb_weights:factor:p *= rounding_factors(rng, p.data)"
+        " => p /= rounding_factors(rng, p.data):0",
+    ),
+    "y has one column: the mean of its entries is that of its rows": (
+        "torch_impl/regression/lasso.py::prepared:ignored:y.mean(dim=0) => y.mean():0",
+    ),
+    "what is added to begins as 0": (
+        "manual/probability/multivariate_normal.py::cholesky:added:Y[j:, j] = left / np.sqrt(left[0])"
+        " => Y[j:, j] += left / np.sqrt(left[0]):0",
     ),
 }
 
