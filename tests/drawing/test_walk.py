@@ -74,15 +74,16 @@ def test_places_are_stacked_by_name() -> None:
     assert to_torch(path)["a"].shape == (2, 2)
 
 
+START = np.array([0.5, -1.0, 2.0])
 POINTS = np.array([[1.0, 2.0], [0.5, -1.0], [2.0, 0.0]])
 RETURN_BOTH: list[tuple[str, str, tuple[Any, ...]]] = [
     ("calculus.gradients", "descend", ("bowl", "newton", 2)),
     ("calculus.optimizers", "roll", ("bowl", "momentum", None, 2)),
     ("numerics.rounding", "both_walks", (batch(), "float32", 0.1, 2)),
     ("numerics.summation", "learned", ((np.array([[0, 1], [2, 5]]), np.array([1.0, 2.0])), "naive", 2)),
-    ("regression.linear_regression", "descend", (POINTS, POINTS[:, :1], np.ones(3), 2)),
-    ("regression.logistic_regression", "descend", (POINTS, np.ones((3, 1)), np.ones(3), 2)),
-    ("regression.softmax_regression", "descend", (POINTS, np.array([0, 1, 1]), np.ones((3, 2)), 2)),
+    ("regression.linear_regression", "descend", (POINTS, POINTS[:, :1], START, 2)),
+    ("regression.logistic_regression", "descend", (POINTS, np.ones((3, 1)), START, 2)),
+    ("regression.softmax_regression", "descend", (POINTS, np.array([0, 1, 1]), np.outer(START, [1, -2]), 2)),
 ]
 
 
@@ -97,6 +98,8 @@ def test_what_is_drawn_as_torchs_is_torchs(script: str, function: str, arguments
 
     monkeypatch.setattr(module, "walk", apart)
     ours, theirs = getattr(module, function)(*arguments)
+    if script.startswith("regression"):
+        assert ours[0].tolist() == arguments[2].tolist()  # W and b, from where they were to begin
     if not isinstance(ours, dict):
         ours, theirs = {"": ours}, {"": theirs}
     for name, path in ours.items():
