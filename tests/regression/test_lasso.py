@@ -173,3 +173,11 @@ def test_where_x_says_nothing_there_is_no_step() -> None:
     x = rng.normal(size=(5, 3))
     for _, _, lr in both(x):
         assert lr == pytest.approx(1 / np.linalg.eigvalsh(np.cov(x.T, bias=True)).max())
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_the_highest_alpha_is_that_of_the_strongest_correlation_of_either_sign(sign: float) -> None:
+    x = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 2.0], [0.0, -2.0]])
+    y = sign * np.array([[3.0], [-3.0], [-1.0], [1.0]])  # XᵀY/N = ±(6/4, −4/4)
+    assert by_hand.alpha_max(x, y) == 1.5
+    assert float(in_torch.alpha_max(*to_torch((x, y)))) == 1.5
