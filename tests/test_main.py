@@ -127,7 +127,7 @@ OPTIONS: dict[str, dict[str, tuple[Any, str | None]]] = {
         "--path": (None, "what to read to get to this one, in order, with the minutes that it takes"),
         "--markdown": (False, "as the table in the README"),
     },
-    "run": {"concept": (None, None)},
+    "run": {"concept": (None, "one of those that `list` shows; its options: run CONCEPT --help")},
     "check": {
         "concepts": (None, "all if none is named"),
         "--steps": (50, "of each trajectory (default 50)"),
@@ -140,6 +140,7 @@ OPTIONS: dict[str, dict[str, tuple[Any, str | None]]] = {
         **SHARED,
         "--json": (False, "a JSON list with an object for each tensor"),
     },
+    "show": {},
     "mutate": {},
     "bench": {},
 }
@@ -159,12 +160,13 @@ def test_the_options_of_every_command_their_defaults_and_their_help() -> None:
         ("run", "train both sides of a concept, in lock-step"),
         ("check", "compare gradients and a short trajectory; writes no files"),
         ("trace", "one step, tensor by tensor: forward, and from the loss back"),
+        ("show", "look at runs in TensorBoard, in the browser"),
         ("mutate", "test the tests: would a wrong backward be noticed?"),
         ("bench", "how fast is it by hand, against torch?"),
     ]
     assert [name for name, of in commands.choices.items() if of.add_help] == ["list", "check", "trace"]  # the others have their own
     described = "Every concept twice: by hand in NumPy and with torch.nn in Lightning, trained side by side."
-    assert (parser.prog, parser.description, parser.epilog) == ("python -m experiments", described, door.EPILOG)
+    assert (parser.prog, parser.description, parser.epilog) == (door.PROGRAM, described, door.EPILOG)
     assert door.EPILOG in parser.format_help()  # line by line, as it is written
 
 
@@ -172,7 +174,7 @@ def test_the_options_of_every_command_their_defaults_and_their_help() -> None:
     "arguments", [("check", "one_weight", "--ste=3"), ("trace", "one_weight", "--js"), ("list", "--frobnicate"), ("list", "one_weight")]
 )
 def test_an_option_is_one_that_there_is_and_written_out(arguments: tuple[str, ...]) -> None:
-    expected = f"error: unrecognized arguments: {arguments[-1]} (see python -m experiments --help)\n"
+    expected = f"error: unrecognized arguments: {arguments[-1]} (see {door.PROGRAM} --help)\n"
     assert command(*arguments) == (BAD_INPUT, "", expected)
 
 

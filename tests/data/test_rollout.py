@@ -214,3 +214,21 @@ def test_several_processes_are_refused() -> None:
 
 def test_every_argument_of_the_data_shows_in_the_batches() -> None:
     assert list(ignored_by_the_data(WALK)) == []
+
+
+def test_a_checkpoint_holds_the_rollout_that_it_is_in_and_where_the_environments_stand() -> None:
+    _, module = WALK.build(seed=1)
+    data = Walks(environments=3, steps=5, seed=5)
+    assert "rollout" not in data.state_dict()  # nothing was played
+    data.rollout, data.played_in = data.play(module, 2, data.player), 2
+    state = data.state_dict()
+    assert (state["played_in"], state["player"]) == (2, data.player.state_dict())
+    again = Walks(environments=3, steps=5, seed=5)
+    again.load_state_dict(state)
+    assert again.played_in == 2
+    assert again.rollout is not None
+    assert same(vars(again.rollout), vars(data.rollout))
+    assert again.player.state_dict() == data.player.state_dict()
+    fresh = Walks(environments=3, steps=5, seed=5)
+    fresh.load_state_dict(Walks(environments=3, steps=5, seed=5).state_dict())
+    assert (fresh.rollout, fresh.played_in) == (None, None)

@@ -231,3 +231,25 @@ def test_what_was_seen_at_a_step_is_judged_once_by_what_is_tolerated_there() -> 
     assert lockstep.judge.worst["intermediate"]["dL_d relu"] == pytest.approx(1e-9, rel=1e-3)
     assert lockstep.judge.floor == ONE_STEP["float64"]
     assert lockstep.judge.failure is None
+
+
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=wide)])
+def test_the_truth_is_computed_in_the_same_noise(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a network with dropout: in other noise its loss would be another one."""
+    seen: list[Any] = []
+    monkeypatch.setattr(floor, "rounding", lambda *found: seen.append(found) or 0.5)
+    twin = experiments.twin("digits_mlp")
+    _, theirs = twin.build(1, dtype)
+    noise = SharedNoise(3)
+    share_torch(theirs, noise)
+    batch = to_torch(tuple(a.astype(dtype) if a.dtype.kind == "f" else a for a in small_data(twin, 20).split.train))
+    losses = []
+    for micro_batch in (0, 7):
+        assert from_the_truth(twin, theirs, "training_step", batch, noise, micro_batch) == 0.5
+        hand, truth, by_hand, in_torch, truth_of_torch, in_its_own, usual = seen.pop()
+        assert (by_hand, in_its_own, usual) == (floor.LIMIT_BY_HAND[dtype], floor.LIMIT[dtype], floor.NOTHING)
+        found = [float(loss) for loss, _ in (hand, truth, in_torch, truth_of_torch)]
+        assert found == pytest.approx([found[1]] * 4, rel=1e-5 if dtype == "float32" else 1e-13)
+        assert (truth_of_torch[0].dtype == np.float64) is (dtype == "float32")
+        losses.append(found[1])
+    assert losses[0] != pytest.approx(losses[1], rel=1e-3)
