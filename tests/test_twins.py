@@ -110,6 +110,21 @@ def test_weights_by_hand_are_drawn_from_the_generator_that_is_given(name: str) -
     assert same(first, again)
 
 
+def groups_of(configured: Any) -> list[dict[str, Any]]:
+    """The options of every group of what a `configure_optimizers` returns: one optimizer, or several, with or without schedules."""
+    found = configured if isinstance(configured, list | tuple) else [configured]
+    optimizers = [each["optimizer"] if isinstance(each, dict) else each for each in found]
+    return [{key: v for key, v in group.items() if key != "params"} for optimizer in optimizers for group in optimizer.param_groups]
+
+
+@every_variant
+def test_both_sides_make_the_same_optimizer_with_the_same_options(name: str, variant: str | None) -> None:
+    """A step size that one side alone changes shows in a training of seconds; here, where it is made."""
+    ours, theirs = (groups_of(side.configure_optimizers()) for side in experiments.twin(name).build(variant=variant))
+    assert ours
+    assert ours == theirs
+
+
 @pytest.mark.parametrize("name", [e.name for e in curriculum.entries()])
 def test_initial_weights_have_the_same_distribution_on_both_sides(name: str) -> None:
     """Of each parameter all entries of many draws, some 4,000: a bound or a deviation that differs by a factor of 2 shows."""
