@@ -30,6 +30,7 @@ BY_REASON: dict[str, tuple[str, ...]] = {
         "experiments/data/wine.py::WineQuality.stand_in:sign:"
         "5.6 + 0.2 * x.sum(axis=1, keepdims=True) + 0.5 * rng.standard_normal((len(x), 1))"
         " => 5.6 + 0.2 * x.sum(axis=1, keepdims=True) - 0.5 * rng.standard_normal((len(x), 1)):0",
+        "manual/nn/init.py::orthogonal:sign:np.sign(np.diag(r)) => -np.sign(np.diag(r)):0",
     ),
     "until a rollout was played no epoch is the one that it was played in": (
         "experiments/data/rollout.py::RolloutData.batches:condition:"
@@ -65,6 +66,7 @@ BY_REASON: dict[str, tuple[str, ...]] = {
     ),
     "a product is the same whichever factor comes first": (
         "manual/nn/dropout.py::Dropout.forward:side:self.thin(x, keep) => self.thin(keep, x):0",
+        "torch_impl/calculus/gradients.py::dense_hvp:transpose:dL_dy @ dense(*inputs) => dense(*inputs) @ dL_dy:0",
     ),
     "1 + eps and 1 − eps are as likely, and to divide by one is to multiply by the other but for eps²": (
         "experiments/lockstep/by_hand.py::HandRun.perturb_weights:factor:p *= rounding_factors(rng, p.data)"
