@@ -16,8 +16,8 @@ import torch
 
 import manual.optim
 from experiments.judge import optimizer_case, registry, schedule_case
+from experiments.judge.central import jacobian
 from experiments.judge.compare import as_array
-from experiments.judge.differences import jacobian
 from experiments.judge.optimizer_case import Function, Noise, OptimizerCase, judge_nonfinite, judge_optimizer, state_errors
 from manual.module import Parameter
 
