@@ -12,7 +12,9 @@ import torch
 
 import manual.nn
 from experiments.judge.case import Built, Call, Case, Pair, against_autograd, draw_sizes, flat, judge, larger, lay_out, two_calls
+from experiments.judge.derivative_case import DerivativeCase, differences, judge_derivative
 from manual.module import Module, Parameter
+from manual.numerics.softmax import softmax_jacobian
 
 
 def affine(rng: np.random.Generator, N: int, D: int, K: int) -> Built:
@@ -198,3 +200,17 @@ def test_backward_answers_for_every_input(answers: int, monkeypatch: pytest.Monk
     monkeypatch.setattr(manual.nn.Linear, "backward", lambda self, dL_dy: (right(self, dL_dy),) * answers)
     with pytest.raises(AssertionError, match=f"Linear-affine: backward returned {answers} gradients, and is asked for 1"):
         judge(LINEAR, SIZES, 0)
+
+
+def test_a_derivative_is_judged_at_inputs_that_its_seed_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[float] = []
+
+    def build(rng: np.random.Generator) -> list[Any]:
+        drawn.append(float(rng.random()))
+        return [np.array([[0.1, 0.2]])]
+
+    case = DerivativeCase("numerics.softmax", "softmax_jacobian", "", build, lambda z: softmax_jacobian(z))
+    for seed in (3, 4):
+        assert differences(case, seed) == {"output 0": 0.0}
+        assert judge_derivative(case, seed)["output 0"] < 1e-14
+    assert drawn == [float(np.random.default_rng(seed).random()) for seed in (3, 3, 4, 4)]
