@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # importing a Twin imports torch and Lightning; listing concepts must not
+    from experiments.commands.result import Result
     from experiments.pair import Twin
 
 
@@ -34,8 +35,29 @@ def twins() -> Iterator[Twin]:
     return (twin(e.name) for e in entries())
 
 
-def run(name: str) -> None:
-    """Train both sides of a concept as the command line says, and exit with its status."""
-    from experiments.__main__ import main
+def run(name: str, *arguments: str) -> Result:
+    """Train both sides of a concept, with these options: run("one_weight", "--model.lr", "0.1").
 
-    sys.exit(main(["run", name, *sys.argv[1:]]))
+    In a notebook, or any Python of one's own, it returns what came of it (`experiments.commands.result.Result`), and the notebook shows the
+    figures. The concept's own script, which calls it without options, takes those of the command line, and exits with its status.
+
+    Raises:
+        UnknownConcept: with the nearest names.
+        Failed: if nothing came of it; why has been printed.
+    """
+    import os
+    from pathlib import Path
+
+    from experiments.curriculum import entry
+
+    found = entry(name)
+    script = Path(__file__).parent / found.chapter / f"{found.name}.py"
+    started = getattr(sys.modules["__main__"], "__file__", None)
+    if started and Path(started).resolve() == script.resolve():
+        from experiments.__main__ import main
+
+        sys.exit(main(["run", name, *sys.argv[1:]]))
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from experiments.commands.result import result_of
+
+    return result_of(found.name, list(arguments))

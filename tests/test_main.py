@@ -17,7 +17,7 @@ import experiments
 from experiments import __main__ as door
 from experiments import curriculum
 from experiments.commands.status import AGREE, BAD_INPUT, DISAGREE, INTERRUPTED, TERMINATED
-from tests.helpers import command
+from tests.helpers import ROOT, command
 
 
 def test_the_statuses_are_those_that_the_help_promises() -> None:
@@ -70,6 +70,7 @@ def test_a_script_runs_its_concept_with_the_options_of_its_process(status: int, 
     asked: list[list[str]] = []
     monkeypatch.setattr(door, "main", lambda arguments: asked.append(arguments) or status)
     monkeypatch.setattr(sys, "argv", ["ridge.py", "--model.lr", "1"])
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(ROOT / "experiments" / "regression" / "ridge.py"), raising=False)
     with pytest.raises(SystemExit) as left:
         experiments.run("ridge")
     assert (left.value.code, asked) == (status, [["run", "ridge", "--model.lr", "1"]])

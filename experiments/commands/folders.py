@@ -14,8 +14,12 @@ MARK = "unfinished"
 """The file in a run's folder that is there from its beginning to its end, and held by the process that trains."""
 
 
-def claim(root: Path) -> Path:
+def claim(root: Path, label: str = "") -> Path:
     """Make the folder version_N of the next number: of several who want the same one only one can make it.
+
+    Args:
+        root: of all runs of the concept.
+        label: what else the folder is called, after its number.
 
     Raises:
         InputError: if it cannot be made.
@@ -23,12 +27,12 @@ def claim(root: Path) -> Path:
     number = 0
     try:
         root.mkdir(parents=True, exist_ok=True)
-        taken = [re.fullmatch(r"version_(\d+)", p.name) for p in root.glob("version_*")]
+        taken = [re.fullmatch(r"version_(\d+)(-.*)?", p.name) for p in root.glob("version_*")]
         number = max((int(m[1]) + 1 for m in taken if m), default=0)
         while True:
             with suppress(FileExistsError):
-                (root / f"version_{number}").mkdir()
-                return root / f"version_{number}"
+                (root / f"version_{number}{label}").mkdir()
+                return root / f"version_{number}{label}"
             number += 1
     except OSError as error:
         raise cannot_be_written(root / f"version_{number}", error) from error

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
+import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import docstring_parser
+import pytorch_lightning as pl
 
 import experiments
 from experiments.pair import Twin
@@ -57,6 +60,18 @@ def of_the_data(twin: Twin) -> Iterator[tuple[str, str]]:
     parameters = inspect.signature(twin.data).parameters
     defaults = {k: p.default for k, p in parameters.items() if p.kind is not p.VAR_KEYWORD} | dict(twin.data_args)
     return described("data", defaults, said_of(twin.data))
+
+
+def did_you_mean(twin: Twin, refused: str) -> str:
+    """The option that is nearest to the first that was not known: "; did you mean --model.lr?"; nothing if none is near."""
+    asked = next(iter(re.findall(r"--[\w.]+", refused)), None)
+    if asked is None:
+        return ""
+    known = [option for option, _ in (*of_the_model(twin), *of_the_data(twin))]
+    known += [f"--trainer.{name}" for name in inspect.signature(pl.Trainer).parameters] + [option.split()[0] for option in COMMON]
+    same_end = [option for option in known if option.rpartition(".")[2] == asked.rpartition(".")[2].lstrip("-")]
+    near = same_end or difflib.get_close_matches(asked, known, 1, 0.7)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def described(group: str, defaults: Mapping[str, Any], said: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -24,6 +24,7 @@ import experiments
 from experiments.commands.complaints import FOLDER, command, complain, explain, is_further_process, one_line
 from experiments.commands.ending import finish, show_where_to_look
 from experiments.commands.folders import unfinished
+from experiments.commands.help import did_you_mean
 from experiments.commands.outlet import Outlet
 from experiments.commands.ranges import refuse_pipes
 from experiments.commands.refusals import refuse_metrics_that_are_not_there, refuse_what_cannot_be_compared, refuse_what_does_not_fit
@@ -43,14 +44,22 @@ TRACEBACK = "traceback.txt"
 """The file in a run's folder that holds where an unexpected exception came from."""
 
 
-def run(name: str, arguments: list[str]) -> int:
-    """Train both sides of a concept. Returns the exit status."""
+def run(name: str, arguments: list[str], ended: Callable[[RunCLI], None] = lambda _: None) -> int:
+    """Train both sides of a concept. Returns the exit status.
+
+    Args:
+        name: of the concept.
+        arguments: of the command line.
+        ended: is given everything that the run was made of, when it has ended and its reports are written.
+    """
     quiet()
     console = Console(file=cast(TextIO, Outlet(sys.stdout)))
     with told_once(), Signals() as signals:
         try:
             cli = prepare(experiments.twin(name), arguments, signals, console)
-            return train(cli, console)
+            status = train(cli, console)
+            ended(cli)
+            return status
         except (InputError, MisconfigurationException) as error:
             return complain(error, BAD_INPUT)
         except Interrupted:
@@ -86,7 +95,8 @@ def prepare(twin: Twin, arguments: list[str], signals: Signals, console: Console
     except InputError:
         raise
     except ArgumentError as error:
-        raise InputError(f"{explain(error)} (see --help)") from error
+        meant = did_you_mean(twin, str(error)) if "unrecognized" in str(error).lower() else ""
+        raise InputError(f"{explain(error)}{meant or ' (see --help)'}") from error
     except Exception as error:  # of any library that was given what it cannot use: nothing is there yet that could be lost
         raise InputError(explain(error)) from error
     cli.claim()

@@ -123,6 +123,11 @@ class RunCLI(LightningCLI):
         }
         return self._instantiate_trainer(config, [])
 
+    def _label(self) -> str:
+        """The learning rate, if it is not the concept's own: TensorBoard tells runs apart by their folders' names."""
+        lr, own = (getattr(where, "get", lambda _: None)("lr") for where in (self.config.model, self.twin.hyperparameters()))
+        return "" if lr is None or lr == own else f"-lr={lr:g}"
+
     def claim(self) -> None:
         """Make the run's folder, and write into it what the run is.
 
@@ -135,7 +140,7 @@ class RunCLI(LightningCLI):
         if self.resumed:
             self._use(config_of(Path(self.config.ckpt_path)).parent)
         else:
-            self._use(folders.claim(Path(self.config.trainer.default_root_dir or "runs") / self.twin.name))
+            self._use(folders.claim(Path(self.config.trainer.default_root_dir or "runs") / self.twin.name, self._label()))
         try:
             (self.folder / "checkpoints").mkdir(exist_ok=True)
             self.mark = folders.Mark(self.folder)

@@ -45,3 +45,22 @@ def test_all_of_lightnings_options() -> None:
     assert status == 0
     assert "--trainer.check_val_every_n_epoch" in out
     assert len(out.splitlines()) > 300
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        ("--lr 0.1", "--model.lr"),
+        ("--model.hiden=3", "--model.hidden"),
+        ("--batch_size 3", "--data.batch_size"),
+        ("--trainer.max_epoch 3", "--trainer.max_epochs"),
+        ("--max_epochs 3", "--trainer.max_epochs"),
+        ("--frobnicate 3", None),
+    ],
+)
+def test_an_option_that_there_is_not_is_answered_with_the_nearest(asked: str, meant: str | None) -> None:
+    twin = experiments.twin("digits_mlp")
+    assert helping.did_you_mean(twin, f"unrecognized arguments: {asked}") == (f"; did you mean {meant}?" if meant else "")
+    status, out, err = command("run", "digits_mlp", *asked.split())
+    assert (status, out) == (2, "")
+    assert err.endswith(f"; did you mean {meant}?\n" if meant else " (see --help)\n")
