@@ -78,7 +78,7 @@ def show(answer: dict[str, Any], file: Path) -> None:
             say(f"  {finding['trouble']}")
         for g in finding["gradients"]:
             size = " × ".join(map(str, g["shape"])) or "a number"
-            say(f"  gradient of {g['value']:12} {size:>10} {g['digits']:5.1f} digits  ", end="")
+            say(f"  gradient of {g['value']:12} {size:>10} {g['digits']:3.0f} digits  ", end="")
             say("right" if g["right"] else "wrong", style="green" if g["right"] else "bold red")
         for fault in finding["faults"]:
             show_fault(say, fault, file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,8 @@ def write_checkpoint(
 
 def layouts(twin: Any, checkpoint: Mapping[str, Any]) -> tuple[Layout, Layout]:
     """The parameters of the first optimizer by hand and in torch, of a model with a checkpoint's hyperparameters."""
-    theirs = twin.torch(**checkpoint["hyper_parameters"])
+    saved = checkpoint["hyper_parameters"]  # LightningCLI notes there, too, by whom the module was made
+    theirs = twin.torch(**{name: saved[name] for name in inspect.signature(twin.torch).parameters})
     ours = twin.by_hand(theirs)
     return layout(ours, first_of(ours.configure_optimizers())), layout(theirs, first_of(theirs.configure_optimizers()))
 
