@@ -77,12 +77,12 @@ class Board(pl.Callback):
                 self._figures(self.twin.before, trainer, pl_module, untrained=True)
 
     def _graph(self, trainer: Any, pl_module: pl.LightningModule) -> None:
-        """The graph of the torch module, if its forward takes one input."""
-        if len(inspect.signature(pl_module.forward).parameters) != 1:
+        """The graph of the torch module's forward, if it has one of its own."""
+        parameters = inspect.signature(pl_module.forward).parameters.values()
+        if any(p.kind is p.VAR_POSITIONAL for p in parameters):  # torch.nn.Module's, which refuses everything
             return
-        example = torch.from_numpy(trainer.datamodule.example(pl_module, 2)[0]).to(pl_module.device)
-        if example.is_floating_point():
-            example = example.to(pl_module.dtype)
+        arrays = [torch.from_numpy(a).to(pl_module.device) for a in trainer.datamodule.example(pl_module, 2)[: len(parameters)]]
+        example = tuple(a.to(pl_module.dtype) if a.is_floating_point() else a for a in arrays)
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # tracing warns of every Python branch that it takes
             training = pl_module.training

@@ -132,6 +132,16 @@ def test_the_graph_is_torchs(tiny_run: Finished) -> None:
     assert not events(tiny_run.folder / "manual").Tags()["graph"]
 
 
+@pytest.mark.parametrize("name", ["optimizers", "distributions", "expectation"])
+def test_there_is_a_graph_whatever_forward_takes_and_none_where_there_is_no_forward(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    twin = undrawn(experiments.twin(name))
+    monkeypatch.setattr(experiments, "twin", lambda name: twin)
+    assert command("run", name, "--trainer.max_steps", "1", "--trainer.default_root_dir", str(tmp_path))[0] == 0
+    assert events(tmp_path / name / "version_0" / "torch").Tags()["graph"] is (name != "expectation")
+
+
 def test_scalars_are_written_as_often_as_lightning_writes_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     twin = undrawn(experiments.twin("digits_mlp"))
     monkeypatch.setattr(experiments, "twin", lambda name: twin)
