@@ -205,8 +205,11 @@ class Optimizer:
         self.check(**plain(options))
 
     def __repr__(self) -> str:
-        groups = [", ".join(f"{key}={value}" for key, value in group.items() if key != "params") for group in self.param_groups]
-        return f"{type(self).__name__}({'; '.join(groups)})"
+        """The options of every group, a line for each, as torch shows them."""
+        lines = []
+        for i, group in enumerate(self.param_groups):
+            lines += ["", f"Parameter Group {i}", *(f"    {key}: {group[key]}" for key in sorted(without_params(group)))]
+        return "\n".join([f"{type(self).__name__} (", *lines[1:], ")"])
 
     # ---- state in and out ------------------------------------------------------------------------
 

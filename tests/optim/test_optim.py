@@ -43,6 +43,24 @@ def test_parameters_and_state_equal_torchs_at_every_step(case: Any, dtype: Any, 
     assert not failures(judge_optimizer(case, seed, dtype), ONE_STEP[dtype])
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_an_optimizer_prints_as_torchs(name: str) -> None:
+    for case in [c for c in OPTIMIZER_CASES if c.name == name]:
+        hand = case.build(manual.optim, parameters(shapes=case.shapes))
+        reference = case.build(torch.optim, [torch.nn.Parameter(to_torch(p.data)) for p in parameters(shapes=case.shapes)])
+        assert repr(hand) == repr(reference), case
+
+
+def test_what_a_schedule_puts_into_a_group_is_printed_too() -> None:
+    texts = []
+    for optim, params in ((manual.optim, parameters()), (torch.optim, [torch.nn.Parameter(to_torch(p.data)) for p in parameters()])):
+        optimizer = optim.SGD([{"params": params[:1], "lr": 0.25}, {"params": params[1:]}], lr=0.5)
+        optim.lr_scheduler.StepLR(optimizer, 3)
+        texts.append(repr(optimizer))
+    assert texts[0] == texts[1]
+    assert texts[0].count("initial_lr: ") == 2
+
+
 @pytest.mark.parametrize("case", [c for c in OPTIMIZER_CASES if not c.closure], ids=str)
 def test_nan_and_infinity_go_where_torchs_go(case: Any) -> None:
     assert not failures(judge_nonfinite(case, 0), ONE_STEP["float64"])
