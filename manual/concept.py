@@ -39,6 +39,10 @@ class Concept(Module):
         self.trainer: Any = None
         self.logged: dict[str, tuple[float, int | None]] = {}
 
+    def extra_repr(self) -> str:
+        """Its own parameters, by name and shape, for no layer's repr tells them."""
+        return ", ".join(f"{name}: {value.shape}" for name, value in vars(self).items() if isinstance(value, Parameter))
+
     def training_step(self, batch: Batch, batch_idx: int) -> float:
         """The loss of this batch."""
         raise NotImplementedError(f"{type(self).__name__} has no training_step")

@@ -6,8 +6,9 @@ is in the open here: `forward` calls `save`, `backward` calls `restore`, last sa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from textwrap import indent
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -135,7 +136,9 @@ class Parameter(NDArrayOperatorsMixin):
         return float(self.data)
 
     def __repr__(self) -> str:
-        return f"Parameter({self.data!r})"
+        """As torch's, but that the numbers print as NumPy's."""
+        numbers = repr(self.data)
+        return f"Parameter containing:\n{numbers[:-1]}, requires_grad=True)" if self.requires_grad else f"Parameter containing:\n{numbers}"
 
 
 Array = np.ndarray | Parameter
@@ -178,6 +181,12 @@ class Module:
     training: bool = True
     late_buffers: tuple[str, ...] = ()
     """Buffers that state_dicts of older versions of torch do not have; the module's own then stay."""
+    _shows: str = ""
+    """What `extra_repr` says of a class: its attributes in braces; `{has_bias}` is whether `bias` is not None."""
+    _shows_unless: Mapping[str, Any] = {}
+    """What it says only where it is not as usual: an attribute (or `has_bias`), and its usual value (or that of each entry of a tuple)."""
+    _not_shown: tuple[str, ...] = ()
+    """Modules that the repr leaves out, because torch has a function in their place."""
 
     def __init__(self) -> None:
         self._saved: list[Any] = []
@@ -236,6 +245,31 @@ class Module:
                     f"{len(module._saved)} forward(s) of {name or type(self).__name__} still wait for their backward: "
                     f"call backward, or wrap the forward in no_grad(), or drop them with forget()"
                 )
+
+    # ---- how it prints ---------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        """The class, what `extra_repr` says, and every module inside on lines of its own: torch's layout."""
+        extra = self.extra_repr()
+        inside = [f"({name}): {text}" for name, text in self._texts_inside()]
+        if not inside and "\n" not in extra:
+            return f"{type(self).__name__}({extra})"
+        lines = "\n".join(filter(None, [extra, *inside]))
+        return f"{type(self).__name__}(\n{indent(lines, '  ')}\n)"
+
+    def extra_repr(self) -> str:
+        """What the repr says of this module beside its class and what is inside; a subclass may say something else."""
+        values = vars(self) | {f"has_{name}": value is not None for name, value in vars(self).items()}
+        said = [self._shows.format_map(values)]
+        for name, usual in self._shows_unless.items():
+            value = values.get(name, usual)
+            if value != usual and not (isinstance(value, tuple) and set(value) == {usual}):
+                said.append(f"{name.removeprefix('has_')}={value}")
+        return ", ".join(filter(None, said))
+
+    def _texts_inside(self) -> Iterable[tuple[str, str]]:
+        """The name and the repr of every module inside."""
+        return [(name, repr(child)) for name, child in self.named_children() if name not in self._not_shown]
 
     # ---- what is inside --------------------------------------------------------------------------
 

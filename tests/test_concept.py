@@ -11,8 +11,8 @@ import torch
 import torch_impl.module
 from experiments.judge.compare import as_array
 from experiments.judge.convert import to_torch
-from manual import optim
-from manual.concept import Concept
+from manual import nn, optim
+from manual.concept import Concept, StraightLine
 from manual.module import Parameter
 from manual.numerics import softmax as by_hand
 from manual.optim.optimizer import Optimizer
@@ -50,12 +50,28 @@ def test_fractions_are_counted_in_the_default_dtype() -> None:
     assert (found.dtype, found.item()) == (torch.float32, pytest.approx(0.6))
 
 
-def test_a_parameter_and_an_optimizer_show_what_they_hold() -> None:
-    assert repr(Parameter(np.array([1.0, 2.0]))) == "Parameter(array([1., 2.]))"
-    adam = optim.SGD([{"params": [Parameter(np.ones(2))]}, {"params": [Parameter(np.ones(1))], "lr": 0.5}], lr=0.1)
-    assert repr(adam).startswith("SGD(lr=0.1, momentum=")
-    assert "; lr=0.5, momentum=" in repr(adam)
-    assert "params" not in repr(adam)
+def test_a_parameter_prints_as_torchs_with_its_numbers_as_numpys() -> None:
+    p = Parameter(np.array([1.0, 2.0]))
+    assert repr(p) == "Parameter containing:\narray([1., 2.], requires_grad=True)"
+    assert repr(p.astype(np.float32)) == "array([1., 2.], dtype=float32)"  # an array, as every result
+    p.requires_grad = False
+    assert repr(p) == "Parameter containing:\narray([1., 2.])"
+    assert repr(torch.nn.Parameter(torch.ones(2))) == repr(Parameter(np.ones(2))).replace("array", "tensor")
+
+
+def test_a_concept_prints_its_own_parameters_and_its_layers() -> None:
+    class Straight(StraightLine):
+        def __init__(self) -> None:
+            super().__init__(dict, float, dict)
+            self.w, self.W1 = Parameter(0.5), Parameter(np.ones((2, 3)))
+
+    class Layers(Concept):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.scale = nn.Linear(2, 3), Parameter(np.ones(3))
+
+    assert repr(Straight()) == "Straight(w: (), W1: (2, 3))"
+    assert repr(Layers()) == "Layers(\n  scale: (3,)\n  (first): Linear(in_features=2, out_features=3, bias=True)\n)"
 
 
 def test_an_optimizer_without_an_update_says_so() -> None:

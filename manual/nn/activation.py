@@ -54,6 +54,8 @@ class LeakyReLU(Module):
         negative_slope: a.
     """
 
+    _shows = "negative_slope={negative_slope}"
+
     def __init__(self, negative_slope: float = 0.01) -> None:
         super().__init__()
         self.negative_slope = negative_slope
@@ -88,6 +90,8 @@ class PReLU(Module):
         ValueError: if num_parameters is below 1, or neither 1 nor the size of axis 1 of x.
         TypeError: if x is not an array of the weight's dtype.
     """
+
+    _shows = "num_parameters={weight.shape[0]}"
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25, *, dtype: Any = np.float64) -> None:
         super().__init__()
@@ -130,6 +134,8 @@ class Hardtanh(Module):
         ValueError: unless min_val < max_val.
     """
 
+    _shows = "min_val={min_val}, max_val={max_val}"
+
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0) -> None:
         super().__init__()
         if not min_val < max_val:
@@ -148,6 +154,8 @@ class Hardtanh(Module):
 
 class ReLU6(Hardtanh):
     """y = x, but no less than 0 and no more than 6 (torch.nn.ReLU6): Hardtanh between 0 and 6, its gradient 0 at both."""
+
+    _shows = ""
 
     def __init__(self) -> None:
         super().__init__(0.0, 6.0)
@@ -205,6 +213,8 @@ class ELU(Module):
         alpha: α.
     """
 
+    _shows = "alpha={alpha}"
+
     def __init__(self, alpha: float = 1.0) -> None:
         super().__init__()
         self.alpha = alpha
@@ -255,6 +265,8 @@ class CELU(Module):
         ValueError: if alpha is 0.
     """
 
+    _shows = "alpha={alpha}"
+
     def __init__(self, alpha: float = 1.0) -> None:
         super().__init__()
         if alpha == 0:
@@ -281,6 +293,8 @@ class Softplus(Module):
         beta: β, how sharp the bend is.
         threshold: above it y is linear, as torch has it; in float64 that is a jump of log(1 + e⁻²⁰) = 2e-9.
     """
+
+    _shows = "beta={beta}, threshold={threshold}"
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         super().__init__()
@@ -443,6 +457,8 @@ class GELU(Module):
         ValueError: if approximate is neither.
     """
 
+    _shows = "approximate={approximate!r}"
+
     def __init__(self, approximate: str = "none") -> None:
         super().__init__()
         expect_choice("GELU", "approximate", approximate, ("none", "tanh"))
@@ -481,6 +497,8 @@ class GLU(Module):
         IndexError: if x has no axis dim.
         ValueError: if its size is odd.
     """
+
+    _shows = "dim={dim}"
 
     def __init__(self, dim: int = -1) -> None:
         super().__init__()

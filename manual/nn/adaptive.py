@@ -22,7 +22,7 @@ class _AdaptivePool(Module):
         super().__init__()
         sizes: tuple[Any, ...] = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size,) * self.axes
         per_axis(type(self).__name__, "output_size", tuple(0 if n is None else n for n in sizes), self.axes, 0)
-        self.output_size = sizes
+        self.output_size, self._shows = sizes, f"output_size={output_size}"
 
     def _count(self, x_shape: Sequence[int]) -> tuple[int, ...]:
         """The size of y: an axis for which None was asked keeps its size."""

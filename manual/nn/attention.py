@@ -147,6 +147,8 @@ class MultiheadAttention(Module):
     Source: Vaswani et al., "Attention is all you need" (2017), section 3.2.2.
     """
 
+    _not_shown = ("weight_dropout",)
+
     def __init__(
         self,
         embed_dim: int,

@@ -54,6 +54,8 @@ class EmbeddingBag(Module):
             only.
     """
 
+    _shows, _shows_unless = "{num_embeddings}, {embedding_dim}, mode={mode!r}", {"padding_idx": None}
+
     def __init__(
         self,
         num_embeddings: int,

@@ -127,6 +127,8 @@ class _BatchNorm(Module):
     Source: Ioffe and Szegedy, "Batch Normalization" (2015), algorithm 1 and section 3.
     """
 
+    _shows = "{num_features}, eps={eps}, momentum={momentum}, affine={has_weight}, bias={has_bias}, track_running_stats={has_running_mean}"
+
     ndims: tuple[int, ...] = ()
     late_buffers = ("num_batches_tracked",)
     running_mean: Any  # these three are arrays, or None where not tracked

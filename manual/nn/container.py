@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 from typing import Any
 
 from manual.module import Module
@@ -105,6 +106,12 @@ class ModuleList(_Numbered):
         if isinstance(index, slice):  # the same modules, numbered anew (as torch)
             return ModuleList(list(self)[index])
         return super().__getitem__(index)
+
+    def _texts_inside(self) -> Iterator[tuple[str, str]]:
+        """As torch shows a list: (0-3) for neighbours that look alike, and how many they are."""
+        for text, alike in groupby(super()._texts_inside(), key=lambda inside: inside[1]):
+            names = [name for name, _ in alike]
+            yield (names[0], text) if len(names) == 1 else (f"{names[0]}-{names[-1]}", f"{len(names)} x {text}")
 
 
 class _Named(Module):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -148,6 +148,8 @@ def _rows(W: np.ndarray, groups: int) -> np.ndarray:
 class _Convolution(Module):
     """What all convolutions share: the arguments, weight and bias."""
 
+    _shows = "{in_channels}, {out_channels}, kernel_size={kernel_size}, stride={stride}"
+    _shows_unless: Mapping[str, Any] = {"padding": 0, "dilation": 1, "output_padding": 0, "groups": 1, "has_bias": True}
     axes: int
     transposed = False
 

@@ -34,6 +34,8 @@ class Dropout(Module):
     Source: Srivastava et al., "Dropout", JMLR 15 (2014), section 4; there the scaling comes at test time instead.
     """
 
+    _shows = "p={p}, inplace=False"
+
     def __init__(self, p: float = 0.5, inplace: bool = False, *, rng: np.random.Generator | None = None) -> None:
         super().__init__()
         name = type(self).__name__

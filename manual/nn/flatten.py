@@ -36,6 +36,8 @@ class Flatten(Module):
         TypeError: if x is not a floating point array.
     """
 
+    _shows = "start_dim={start_dim}, end_dim={end_dim}"
+
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()
         self.start_dim, self.end_dim = start_dim, end_dim
@@ -74,6 +76,7 @@ class Unflatten(Module):
         if not unflattened_size or min(unflattened_size) < -1 or list(unflattened_size).count(-1) > 1:
             raise ValueError(f"Unflatten: unflattened_size must hold sizes, at most one of them -1, got {unflattened_size}")
         self.dim, self.unflattened_size = dim, tuple(unflattened_size)
+        self._shows = f"dim={dim}, unflattened_size={unflattened_size}"
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         expect_array("Unflatten", "x", x)

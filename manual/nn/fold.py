@@ -157,6 +157,7 @@ class _Sliding(Module):
         self.padding = per_axis(layer, "padding", padding, 2, 0)
         self.stride = per_axis(layer, "stride", stride, 2, 1)
         self.windows = Windows(self.kernel_size, self.stride, self.padding, self.padding, self.dilation)
+        self._shows = f"kernel_size={kernel_size}, dilation={dilation}, padding={padding}, stride={stride}"  # as they were given
 
     def _unfold(self, image: np.ndarray) -> np.ndarray:
         """(..., C, H, W) to (..., C·K, L)."""
@@ -234,6 +235,7 @@ class Fold(_Sliding):
     ) -> None:
         super().__init__(kernel_size, dilation, padding, stride)
         self.output_size = per_axis("Fold", "output_size", output_size, 2, 1)
+        self._shows = f"output_size={output_size}, {self._shows}"
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         expect_image("Fold", x, 1)

@@ -43,6 +43,8 @@ class _InstanceNorm(Module):
     Source: Ulyanov, Vedaldi and Lempitsky, "Instance Normalization" (2016), equation 2.
     """
 
+    _shows = "{num_features}, eps={eps}, momentum={momentum}, affine={has_weight}, bias={has_bias}, track_running_stats={has_running_mean}"
+
     ndims: tuple[int, int] = (0, 0)  # without and with the axis of examples
     late_buffers = ("num_batches_tracked",)
     running_mean: Any  # these three are arrays, or None where not tracked

@@ -36,6 +36,8 @@ class Linear(Module):
         TypeError: if x is not an array of the weight's dtype.
     """
 
+    _shows = "in_features={weight.shape[1]}, out_features={weight.shape[0]}, bias={has_bias}"
+
     def __init__(
         self,
         in_features: int,
@@ -92,6 +94,8 @@ class Bilinear(Module):
         ValueError: if a last axis or the leading axes do not fit; at construction if in1_features is not positive.
         TypeError: if an input is not an array of the weight's dtype.
     """
+
+    _shows = "in1_features={weight.shape[1]}, in2_features={weight.shape[2]}, out_features={weight.shape[0]}, bias={has_bias}"
 
     def __init__(
         self,

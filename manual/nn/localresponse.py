@@ -33,6 +33,8 @@ class LocalResponseNorm(Module):
     Source: Krizhevsky et al. 2012, "ImageNet classification with deep convolutional neural networks", section 3.3.
     """
 
+    _shows = "{size}, alpha={alpha}, beta={beta}, k={k}"
+
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
         super().__init__()
         (self.size,) = per_axis("LocalResponseNorm", "size", size, 1, 1)

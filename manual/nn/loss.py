@@ -61,6 +61,7 @@ class Loss(Module):
         ValueError: if reduction is none of the three.
     """
 
+    _not_shown = ("reduce",)
     reductions: tuple[str, ...] = ("mean", "sum", "none")
 
     def __init__(self, size_average: None = None, reduce: None = None, reduction: str = "mean") -> None:

@@ -143,6 +143,8 @@ class LayerNorm(Module):
     Source: Ba, Kiros and Hinton, "Layer Normalization" (2016), equation 4.
     """
 
+    _shows = "{normalized_shape}, eps={eps}, elementwise_affine={has_weight}, bias={has_bias}"
+
     def __init__(
         self,
         normalized_shape: int | Sequence[int],
@@ -203,6 +205,8 @@ class GroupNorm(Module):
 
     Source: Wu and He, "Group Normalization" (2018), section 3.1.
     """
+
+    _shows = "{num_groups}, {num_channels}, eps={eps}, affine={has_weight}, bias={has_bias}"
 
     def __init__(
         self,
@@ -278,6 +282,8 @@ class RMSNorm(Module):
 
     Source: Zhang and Sennrich, "Root Mean Square Layer Normalization" (2019), equation 4.
     """
+
+    _shows = "{normalized_shape}, eps={eps}, elementwise_affine={has_weight}"
 
     def __init__(
         self, normalized_shape: int | Sequence[int], eps: float | None = None, elementwise_affine: bool = True, *, dtype: Any = np.float64

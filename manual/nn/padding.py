@@ -15,6 +15,7 @@ from manual.nn.validate import expect_array
 class _Pad(Module):
     """What all paddings share: how many entries come before and behind the inside, along each of the last `axes` axes."""
 
+    _shows = "{padding}"
     axes: int
 
     def __init__(self, padding: int | Sequence[int]) -> None:
@@ -79,6 +80,7 @@ class ConstantPad1d(_ConstantPad):
     Shapes: x (..., T), y (..., left + T + right). Gradient and errors as for ConstantPad2d.
     """
 
+    _shows = "padding={padding}, value={value}"
     axes = 1
 
     def __init__(self, padding: int | Sequence[int], value: float) -> None:
@@ -103,6 +105,7 @@ class ConstantPad2d(_ConstantPad):
         TypeError: if x is not a floating point array.
     """
 
+    _shows = "padding={padding}, value={value}"
     axes = 2
 
     def __init__(self, padding: int | Sequence[int], value: float) -> None:

@@ -29,6 +29,10 @@ class ParameterDict(_Named):
     def _as_entry(self, value: Any) -> Any:
         return as_parameter(value)
 
+    def extra_repr(self) -> str:
+        """A line for each entry."""
+        return lines_of(self.items())
+
     def update(self, entries: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
         """Set these entries; those of a plain dict in the order of the alphabet, as torch: optimizers count through it."""
         if isinstance(entries, Mapping) and not isinstance(entries, OrderedDict):
@@ -86,11 +90,25 @@ class ParameterList(Module):
             self.append(value)
         return self
 
+    def extra_repr(self) -> str:
+        """A line for each entry."""
+        return lines_of(enumerate(self))
+
     def _name_at(self, index: int) -> str:
         """The name of the entry at this place, counted from the end if negative."""
         if not -len(self) <= index < len(self):
             raise IndexError(f"ParameterList: index must lie in {-len(self)} … {len(self) - 1}, got {index}")
         return str(index % len(self))
+
+
+def lines_of(entries: Iterable[tuple[Any, Any]]) -> str:
+    """What torch shows of each entry, in its layout: dtype and shape of a Parameter, of anything else its type."""
+    return "\n".join(
+        f"  ({key}): Parameter containing: [{value.dtype} of size {'x'.join(map(str, value.shape))}]"
+        if isinstance(value, Parameter)
+        else f"  ({key}): Object of type: {type(value).__name__}"
+        for key, value in entries
+    )
 
 
 def as_parameter(value: Any) -> Any:

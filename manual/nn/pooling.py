@@ -36,6 +36,7 @@ class _Pool(Module):
         if any(2 * p > k for p, k in zip(self.padding, self.kernel_size, strict=True)):
             raise ValueError(f"{layer}: padding must be at most half of kernel_size = {kernel_size}, got {padding}")
         self.windows = Windows(self.kernel_size, self.stride, self.padding, self.padding, self.dilation)
+        self._shows = f"kernel_size={kernel_size}, stride={kernel_size if stride is None else stride}, padding={padding}"  # as given
 
     def _count(self, x: np.ndarray) -> tuple[int, ...]:
         """The size of y, once x has been found to fit."""
@@ -103,6 +104,7 @@ class _MaxPool(_Pool):
     ) -> None:
         super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
         self.return_indices = return_indices
+        self._shows += f", dilation={dilation}, ceil_mode={ceil_mode}"
 
     def forward(self, x: np.ndarray) -> Any:
         count = self._count(x)
@@ -215,6 +217,7 @@ class AvgPool1d(_AvgPool):
     ) -> None:
         super().__init__(kernel_size, stride, padding, 1, ceil_mode)
         self.count_include_pad = count_include_pad
+        self._shows = f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
 class AvgPool2d(_AvgPool):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,9 @@ class _Layers(Module):
         NotImplementedError: if proj_size is not 0.
     """
 
+    _shows = "{input_size}, {hidden_size}"
+    _shows_unless: Mapping[str, Any] = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0, "bidirectional": False}
+    _not_shown = ("dropouts",)
     gates, states = 0, 0
     unroll: Any  # from one of the three above
     unroll_backward: Any
@@ -131,7 +135,7 @@ class _Layers(Module):
         if dropout > 0 and num_layers == 1:
             warnings.warn(f"{name}: dropout = {dropout} acts between layers, and num_layers is 1: nothing is dropped", stacklevel=3)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
-        self.batch_first, self.dropout, self.bidirectional = batch_first, float(dropout), bidirectional
+        self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, float(dropout), bidirectional
         self.directions = 2 if bidirectional else 1
         for k in range(num_layers * self.directions):
             inputs = input_size if k < self.directions else hidden_size * self.directions
@@ -310,6 +314,7 @@ class _Cell(Module):
         TypeError: if input or hx is not an array of the layer's dtype.
     """
 
+    _shows, _shows_unless = "{input_size}, {hidden_size}", {"bias": True, "nonlinearity": "tanh"}
     gates, states = 0, 0
     unroll: Any  # from one of the three above
     unroll_backward: Any
@@ -326,7 +331,7 @@ class _Cell(Module):
     ) -> None:
         super().__init__()
         expect_positive(type(self).__name__, input_size=input_size, hidden_size=hidden_size)
-        self.input_size, self.hidden_size = input_size, hidden_size
+        self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
         add_weights(self, "", input_size, self.gates * hidden_size, hidden_size, bias, rng, dtype)
 
     def forward(self, input: np.ndarray, hx: Any = None) -> Any:

@@ -23,6 +23,8 @@ class Hardshrink(Module):
         lambd: λ; below 0 nothing is changed.
     """
 
+    _shows = "{lambd}"
+
     def __init__(self, lambd: float = 0.5) -> None:
         super().__init__()
         self.lambd = lambd
@@ -53,6 +55,8 @@ class Softshrink(Module):
         ValueError: if lambd is negative.
     """
 
+    _shows = "{lambd}"
+
     def __init__(self, lambd: float = 0.5) -> None:
         super().__init__()
         if not lambd >= 0:
@@ -80,6 +84,8 @@ class Threshold(Module):
         threshold: see above.
         value: what takes the place of smaller numbers.
     """
+
+    _shows = "threshold={threshold}, value={value}"
 
     def __init__(self, threshold: float, value: float) -> None:
         super().__init__()

@@ -30,6 +30,8 @@ class PixelShuffle(Module):
         equation 4.
     """
 
+    _shows = "upscale_factor={upscale_factor}"
+
     def __init__(self, upscale_factor: int) -> None:
         super().__init__()
         (self.upscale_factor,) = per_axis("PixelShuffle", "upscale_factor", upscale_factor, 1, 1)
@@ -56,6 +58,8 @@ class PixelUnshuffle(Module):
         ValueError: if x has fewer than three axes, or r does not divide its height and width; at construction if r is below 1.
         TypeError: if x is not a floating point array.
     """
+
+    _shows = "downscale_factor={downscale_factor}"
 
     def __init__(self, downscale_factor: int) -> None:
         super().__init__()
@@ -88,6 +92,8 @@ class ChannelShuffle(Module):
 
     Source: Zhang et al. 2018, "ShuffleNet: an extremely efficient convolutional neural network for mobile devices", section 3.1.
     """
+
+    _shows = "groups={groups}"
 
     def __init__(self, groups: int) -> None:
         super().__init__()

@@ -29,6 +29,8 @@ class Softmax(Module):
         IndexError: if x has no axis dim.
     """
 
+    _shows = "dim={dim}"
+
     def __init__(self, dim: int | None = None) -> None:
         super().__init__()
         self.dim = chosen_axis("Softmax", dim)
@@ -55,6 +57,8 @@ class Softmax2d(Softmax):
         ValueError: if x has another number of axes.
     """
 
+    _shows = ""
+
     def __init__(self) -> None:
         super().__init__(dim=-3)
 
@@ -76,6 +80,8 @@ class Softmin(Module):
         NotImplementedError: if dim is None.
         IndexError: if x has no axis dim.
     """
+
+    _shows = "dim={dim}"
 
     def __init__(self, dim: int | None = None) -> None:
         super().__init__()
@@ -108,6 +114,8 @@ class LogSoftmax(Module):
         NotImplementedError: if dim is None.
         IndexError: if x has no axis dim.
     """
+
+    _shows = "dim={dim}"
 
     def __init__(self, dim: int | None = None) -> None:
         super().__init__()

@@ -38,6 +38,8 @@ class Embedding(Module):
         NotImplementedError: for the arguments that are supported at their defaults only.
     """
 
+    _shows, _shows_unless = "{num_embeddings}, {embedding_dim}", {"padding_idx": None}
+
     def __init__(
         self,
         num_embeddings: int,

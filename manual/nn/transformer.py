@@ -82,6 +82,7 @@ class TransformerEncoderLayer(Module):
         self.norm2 = LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype)
         self.dropout1, self.dropout2 = Dropout(dropout, rng=rng), Dropout(dropout, rng=rng)
         self.activation = as_activation("TransformerEncoderLayer", activation)
+        self._not_shown = ("activation",) if isinstance(activation, str) else ()
 
     def forward(
         self,
@@ -174,6 +175,7 @@ class TransformerDecoderLayer(Module):
         self.norm3 = LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype)
         self.dropout1, self.dropout2, self.dropout3 = (Dropout(dropout, rng=rng) for _ in range(3))
         self.activation = as_activation("TransformerDecoderLayer", activation)
+        self._not_shown = ("activation",) if isinstance(activation, str) else ()
 
     def forward(
         self,

@@ -15,6 +15,8 @@ from manual.nn.validate import expect_indices, expect_same_shape
 class _MaxUnpool(Module):
     """MaxUnpool1d and MaxUnpool2d."""
 
+    _shows = "kernel_size={kernel_size}, stride={stride}, padding={padding}"
+
     axes: int
 
     def __init__(

@@ -70,7 +70,11 @@ class Upsample(Module):
         factors = scale_factor if isinstance(scale_factor, tuple | list) else (1 if scale_factor is None else scale_factor,)
         if min(factors) <= 0:
             raise ValueError(f"Upsample: scale_factor must be positive, got {scale_factor}")
+        if scale_factor is not None:  # as floats, which is how torch keeps and shows them
+            floats = tuple(map(float, factors))
+            scale_factor = floats if isinstance(scale_factor, tuple | list) else floats[0]
         self.size, self.scale_factor, self.mode = size, scale_factor, mode
+        self._shows = ("size={size}" if scale_factor is None else "scale_factor={scale_factor}") + ", mode={mode!r}"
         self.align_corners, self.recompute_scale_factor = align_corners, recompute_scale_factor
 
     def _axes(self, shape: Sequence[int]) -> list[tuple[int, int, float | None]]:
