@@ -9,6 +9,12 @@ from experiments.data.arrays import ArrayData, Split, split_at_random, standardi
 FEATURES = ("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6")
 """Body mass index, blood pressure, and six of blood serum: cholesterol, LDL, HDL, cholesterol/HDL, log of triglycerides, sugar."""
 
+SPELLED_OUT = (
+    "age", "sex", "bmi: body mass", "bp: blood pressure",
+    "s1: cholesterol", "s2: LDL", "s3: HDL", "s4: cholesterol/HDL", "s5: triglycerides", "s6: sugar",
+)  # fmt: skip
+"""The same for those who see them for the first time."""
+
 
 def diabetes() -> tuple[np.ndarray, np.ndarray]:
     """x (442, 10) in its own units, and y (442, 1), the disease's progression, 25 to 346."""

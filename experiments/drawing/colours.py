@@ -5,11 +5,18 @@ Two looks are taken: `figure.TORCH`, a broad pale band, and `figure.BY_HAND`, re
 
 from __future__ import annotations
 
+from matplotlib.colors import LinearSegmentedColormap
+
+from experiments.drawing.figure import TWO_CLASSES
+
 POSITIVE, NEGATIVE = "#b35806", "#542788"
 """Numbers above and below 0, wherever signs are shown: orange and violet."""
 
 SIGNED = "PuOr_r"
 """The map of colours from NEGATIVE over white, which is 0, to POSITIVE. Its limits must be ± the same number."""
+
+BETWEEN = LinearSegmentedColormap.from_list("classes", [TWO_CLASSES[0], "white", TWO_CLASSES[1]])
+"""The map of colours of a probability, from the first of TWO_CLASSES over white, which is one half, to the second."""
 
 AMOUNT = "cividis"
 """The map of colours of what has no sign, from little (dark) to much (bright)."""

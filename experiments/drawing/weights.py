@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from experiments.drawing.figure import BY_HAND, TORCH
+from experiments.drawing.words import in_words
 from experiments.judge.convert import weights_by_hand
 from experiments.judge.naming import Naming
 
@@ -27,8 +28,8 @@ def three_times(manual: Any, torch_module: Any, sklearn: np.ndarray, names: Mapp
     ours, theirs = (as_row(**weights) for weights in weights_of_both(manual, torch_module, names))
     apart = [np.linalg.norm(q - sklearn) / np.linalg.norm(sklearn) for q in (ours, theirs)]
     return (
-        "torch (broad bars), by hand (narrow bars) and scikit-learn (crosses), on the same rows. Relative to its length, the vector by "
-        f"hand is {apart[0]:.0e} away from scikit-learn's, torch's {apart[1]:.0e}."
+        "torch (broad bars), by hand (narrow bars) and scikit-learn (crosses), on the same rows. To scikit-learn's, relative to its length: "
+        f"by hand {in_words(float(apart[0]))}, torch {in_words(float(apart[1]))}."
     )
 
 
@@ -49,4 +50,4 @@ def draw_weights(ax: Any, manual: Any, torch_module: Any, sklearn: np.ndarray, f
     ax.plot(at, sklearn[:-1], "x", color="black", label="scikit-learn")
     ax.axhline(0, color="black", linewidth=0.8)
     ax.set_xticks(at, features, rotation=90 if len(features) > 12 else 0, fontsize=8)
-    ax.legend(fontsize=8)
+    ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1), frameon=False)  # beside the bars, whichever are long

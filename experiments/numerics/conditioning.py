@@ -16,10 +16,13 @@ from matplotlib.figure import Figure
 from experiments import run
 from experiments.data.arrays import ArrayData, InputError, Split, split_at_random, standardise
 from experiments.data.diabetes import diabetes
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.colours import CATEGORIES
+from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbroken
+from experiments.drawing.labels import label_ends
 from experiments.drawing.walk import walk
 from experiments.drawing.weights import as_row
 from experiments.judge.convert import to_numpy, to_torch
+from experiments.lesson import Trained
 from experiments.pair import Twin
 from manual.linear_algebra.eigen import covariance, eigh
 from manual.linear_algebra.svd import cond
@@ -33,7 +36,7 @@ from torch_impl.numerics import conditioning as in_torch
 from torch_impl.numerics.conditioning import LeastSquares as Torch
 
 FEATURES = ("raw", "centred", "standardised", "whitened")
-COLOURS = dict(zip(FEATURES, ("#d1495b", "#edae49", "#00798c", "#3d5a80"), strict=True))
+COLOURS = dict(zip(FEATURES, CATEGORIES, strict=False))
 
 NAMES = {"W": "linear.weight.T", "b": "linear.bias", "y_hat": "linear"}
 """What the parameters, and the prediction, are called in torch."""
@@ -124,39 +127,53 @@ def steps_to_the_loss(bowls: Mapping[str, tuple[np.ndarray, ...]], steps: int = 
     """The loss above the lowest against the step, as trained and as foretold."""
     needed = {name: steps_foretold(x, y, 0.1) for name, (x, y) in bowls.items()}
     fig, axes = figure(
-        "Least squares on the diabetes data for four kinds of features, each with half of the longest possible step. How far the loss is "
-        f"above the lowest, as a fraction of it: torch (bands) and by hand (dashes) for {steps:,} steps, and as foretold from the "
-        "curvatures alone (thin lines), as far as one likes. To come within a tenth (dotted) takes "
-        + ", ".join(f"{name} {count:,} step{'s' if count > 1 else ''}" for name, count in needed.items())
-        + ". Only the features' units, origin and axes were changed: the line that is found is the same. Whitened features curve the loss "
-        "alike in all directions, so that a single step leads to the lowest point (below the picture).",
-        size=(7.4, 4.2),
+        f"Least squares on four kinds of features: torch (bands) and by hand (dashes) for {steps:,} steps, then what the curvatures "
+        "foretell (thin). Look where each curve crosses the dotted line, a tenth above the lowest loss: "
+        + ", ".join(f"{name} after {count:,} step{'s' if count > 1 else ''}" for name, count in needed.items())
+        + ". Only the features' units, origin and axes were changed; the line that is found is the same.",
+        size=(8.2, 4.2),
     )
     ax = axes[0, 0]
     k = np.unique(np.geomspace(1, 3e8, 400).round())
     for name, (x, y) in bowls.items():
         lr, lowest = half_the_limit(x), loss(**forward(x, *normal_equation(x, y)), y=y)
-        ax.plot(k, foretold(x, y, k), color="black", linewidth=0.6)
+        ax.plot(k, foretold(x, y, k), color=COLOURS[name], linewidth=1)
         curves = []
         for path in walk(Manual(lr), Torch(lr), (x, y), steps, NAMES):
             above = [loss(**forward(x, W, b), y=y) / lowest - 1 for W, b in zip(path["W"][1:], path["b"][1:], strict=True)]
-            curves.append(np.stack([np.arange(1, steps + 1), np.where(np.array(above) > 1e-13, above, np.nan)]))
+            curves.append(np.stack([np.arange(1, steps + 1), np.maximum(above, FLOOR)]))
         ours, theirs = curves
+        if name == "whitened":  # the lowest loss is there after one step: what is left is rounding, a line along the floor
+            ours, theirs = ours[:, :1], theirs[:, :1]
+            ax.annotate(
+                "whitened: there after 1 step",
+                (1, FLOOR), xytext=(10, 0), textcoords="offset points", va="center", color=COLOURS[name], fontsize=9,
+            )  # fmt: skip
+            ax.plot(1, FLOOR, "v", color=COLOURS[name], markersize=9, zorder=5)
         draw_both(ax, ours, theirs, f"{name}, κ = {bowl_condition(x):,.0f}", COLOURS[name])
     ax.axhline(0.1, color="black", linestyle=":", linewidth=1)
-    ax.set(xscale="log", yscale="log", xlabel="step", ylabel="loss above the lowest, as a fraction", ylim=(1e-9, 20), xlim=(1, 3e8))
+    ax.set(xscale="log", yscale="log", xlabel="step", ylabel="loss above the lowest, as a fraction", ylim=(FLOOR / 20, 20), xlim=(0.8, 3e8))
+    ax.set_title("How many steps each kind of features needs")
     ax.legend(loc="lower right", fontsize=8)
     return fig
+
+
+FLOOR = 1e-9
+"""What is nearer to the lowest loss is drawn here, as a fraction of it."""
+
+
+def spread(bowls: Mapping[str, tuple[np.ndarray, ...]]) -> str:
+    """Over how many powers of ten the curvatures of each bowl are spread, in words."""
+    return ", ".join(f"{np.log10(bowl_condition(x)):.1f}" for x, _ in bowls.values()) + " powers of ten"
 
 
 def curvatures(bowls: Mapping[str, tuple[np.ndarray, ...]]) -> Figure:
     """The eigenvalues of the Hessian of each bowl, over the largest."""
     fig, axes = figure(
-        "How much the loss curves along each of its eleven principal directions, the most along each set to 1. The largest curvature "
-        "decides how long a step may be; in a direction that curves a millionth of that, each step makes a millionth of the way. From left "
-        "to right: raw, the eleven are spread over nearly eight powers of ten (that is the condition number κ); without the means over "
-        "nearly five; divided by the standard deviations over less than three, and ten of them within two; uncorrelated, all are alike.",
-        size=(6.4, 3.4),
+        "A stroke for each of the eleven principal directions of the loss: how much it curves there, as a part of the most. A step may only "
+        "be as long as the steepest direction allows; where the loss curves a millionth of that, each step makes a millionth of the way. "
+        f"Look how the spread, the condition number κ, shrinks from left to right: {spread(bowls)}.",
+        size=(6.4, 3.6),
     )
     ax = axes[0, 0]
     for at, (name, (x, _)) in enumerate(bowls.items()):
@@ -167,6 +184,7 @@ def curvatures(bowls: Mapping[str, tuple[np.ndarray, ...]]) -> Figure:
         )
     ax.set_xticks(range(len(bowls)), list(bowls))
     ax.set(yscale="log", ylabel="curvature over the largest", ylim=(2e-9, 3), xlim=(-0.6, len(bowls) - 0.4))
+    ax.set_title("Curvatures of the loss in its eleven directions")
     return fig
 
 
@@ -186,32 +204,35 @@ def chains(n: int = 32, depth: int = 50) -> Figure:
     rng = np.random.default_rng(1)
     h, g = rng.normal(size=(16, n)), rng.normal(size=(16, n))
     fig, axes = figure(
-        f"A chain of {depth} layers of {n} units. Left and middle: the length of the gradient at each depth, as a multiple of what it is "
-        "behind the last layer, for random weights of three sizes and for orthogonal ones (bands are torch, dashes by hand). It is made "
-        "from right to left. Linear layers multiply it by the size of the weights each time: half vanishes, one and a half explodes "
-        "(thin lines: scale to the power of the layers), and what only turns keeps it. tanh cannot explode as fast, since its slope "
-        "falls where it is large, and even orthogonal weights lose some. Right: the condition number of ∂h[l]/∂h[0] of linear chains. "
-        "Random weights, of whatever scale, squash more and more directions, until no digit is left (10^16); turning squashes none.",
+        f"A chain of {depth} layers of {n} units; the gradient is made from right to left (bands: torch, dashes: by hand). Linear layers "
+        "multiply its length by the scale of their weights each time (thin lines): half vanishes, one and a half explodes, and what only "
+        "turns keeps it. tanh dampens the explosion. Right: random weights squash more and more directions, until no digit is left "
+        "(10¹⁶); turning squashes none.",
         columns=3,
-        size=(4.1, 3.5),
+        size=(4.4, 3.6),
     )
     layers = np.arange(depth + 1)
-    for scale, colour in zip((*SCALES, None), ("#3d5a80", "#00798c", "#d1495b", "#edae49"), strict=True):
+    ends: list[dict[str, tuple[float, float, str]]] = [{}, {}, {}]
+    for scale, colour in zip((*SCALES, None), CATEGORIES, strict=False):
         W, label = weights(scale, n, depth), "orthogonal" if scale is None else f"scale {scale:g}"
-        for ax, activation in zip(axes[0, :2], ("linear", "tanh"), strict=True):
+        for ax, end, activation in zip(axes[0, :2], ends, ("linear", "tanh"), strict=False):
             ours = chain_gradients(g, h, W, activation)
             theirs = to_numpy(in_torch.chain_gradients(to_torch(g), to_torch(h), to_torch(W), activation))
             a, b = (np.stack([layers, np.linalg.norm(G, axis=(1, 2)) / np.linalg.norm(g)]) for G in (ours, theirs))
             draw_both(ax, a, b, label, colour)
+            end[label] = (0, a[1, 0], colour)
             if activation == "linear" and scale is not None:
                 ax.plot(layers, scale ** (depth - layers).astype(float), color="black", linewidth=0.6)
         if scale in (1.0, None):
-            J = chain_jacobians(h[0], W, "linear")[::10]
-            axes[0, 2].plot(layers[::10], [cond(each) for each in J], "o-", color=colour, markersize=3)
-    for ax, name in zip(axes[0, :2], ("linear", "tanh"), strict=True):
-        ax.set(title=name, xlabel="layer", ylabel="length of the gradient", yscale="log", ylim=(1e-17, 1e11))
-    axes[0, 0].legend(loc="lower right", fontsize=8)
-    axes[0, 2].set(title="linear", xlabel="layer", ylabel="condition number of ∂h[l]/∂h[0]", yscale="log")
+            κ = [cond(J) for J in chain_jacobians(h[0], W, "linear")[::10]]
+            axes[0, 2].plot(layers[::10], κ, "o-", color=colour, markersize=3, label=label)
+            ends[2][label] = (depth, κ[-1], colour)
+    for ax, end, name in zip(axes[0, :2], ends, ("linear", "tanh"), strict=False):
+        ax.set(title=f"Gradients, {name} layers", xlabel="layer", yscale="log", ylim=(1e-17, 1e11))
+        label_ends(ax, end, left=True)
+        ax.set_ylabel("length of the gradient")
+    axes[0, 2].set(title="Conditioning, linear layers", xlabel="layer", ylabel="condition number of ∂h[l]/∂h[0]", yscale="log")
+    label_ends(axes[0, 2], ends[2])
     return fig
 
 
@@ -238,26 +259,26 @@ def over_the_cliff(lr: float = 1e-4, steps: int = 150, max_norm: float = 10.0) -
     """The loss of a chain of one unit, and two walks from the wall."""
     clipped, plain = along_the_cliff(lr, steps, max_norm), along_the_cliff(lr, 2, None)
     fig, axes = figure(
-        "Left: the loss (w⁵⁰ − 1)² of fifty linear layers of one unit, all with the weight w. Below 1 it is a plain, above 1 a wall. "
-        "Right: two walks from w = 1.08 (dot). The gradient there is so long that the first step of plain gradient descent leads from "
-        f"the wall to w = {plain[0][1]:.3g}, far below the picture, and with the second step the loss is too large for any number. With "
-        f"the gradient clipped to length {max_norm:g} (band: torch, dashes: by hand) no step is longer than {lr * max_norm:g}. Its "
-        f"direction was right all the time, and the walk ends at w = {clipped[0][-1]:.4f}.",
+        f"Fifty linear layers of one unit, all with the weight w. Below {unbroken('w = 1')} the loss is a plain, above it a wall. The gradient "
+        f"at {unbroken('w = 1.08')} (dots) is so long that the first step of plain gradient descent leads from the wall to "
+        f"{unbroken(f'w = {plain[0][1]:.3g}')}, far below the picture, and the second to a loss that is too large for any number. With the "
+        f"gradient clipped to length {max_norm:g} no step is longer than {lr * max_norm:g}: the walk goes the same way, and ends at "
+        f"{unbroken(f'w = {clipped[0][-1]:.4f}')}.",
         columns=2,
-        size=(4.2, 3.2),
+        size=(4.4, 3.4),
     )
     w = np.linspace(0.85, 1.082, 501)
     axes[0, 0].plot(w, cliff(w), color="black")
-    axes[0, 0].plot(1.08, cliff(np.array(1.08)), "o", color="#d1495b")
-    axes[0, 0].set(xlabel="w", ylabel="loss")
+    axes[0, 0].plot(1.08, cliff(np.array(1.08)), "o", color="black", markersize=8)
+    axes[0, 0].set(title=f"The loss, {unbroken('(w⁵⁰ − 1)²')}", xlabel="w", ylabel="loss")
     ax = axes[0, 1]
     ours, theirs = (np.stack([np.arange(steps + 1), walked]) for walked in clipped)
     ax.plot(*theirs, **TORCH, label="clipped, torch")
     ax.plot(*ours, **BY_HAND, label="clipped, by hand")
-    ax.plot([0, 1], plain[0][:2], color="black", label="not clipped")
-    ax.plot(0, 1.08, "o", color="#d1495b")
+    ax.plot([0, 1], plain[0][:2], color="black", label="not clipped: straight down")
+    ax.plot(0, 1.08, "o", color="black", markersize=8)
     ax.axhline(1, color="black", linestyle=":", linewidth=1)
-    ax.set(xlabel="step", ylabel="w", ylim=(0.97, 1.1))
+    ax.set(title="Two walks from the wall", xlabel="step", ylabel="w", ylim=(0.97, 1.1))
     ax.legend(loc="upper right", fontsize=8)
     return fig
 
@@ -287,6 +308,16 @@ Things to try:
   to come down.
 """
 
+def learned(run: Trained) -> str:
+    """How near to the lowest loss it came."""
+    x, y = run.data.split.train
+    above = run.losses[-1] / loss(**forward(x, *normal_equation(x, y)), y=y) - 1
+    return (
+        f"After {len(run.losses):,} steps the loss is {100 * above:.2g} % above the lowest that a straight line can have. The "
+        f"{run.data.features} features make the loss {bowl_condition(x):,.0f} times as steep in one direction as in another."
+    )
+
+
 TWIN = Twin(
     name="conditioning",
     manual=Manual,
@@ -298,6 +329,8 @@ TWIN = Twin(
     options={"data.features": "raw"},
     sgd_lr=0.2,
     figures=figures,
+    learned=learned,
+    look_at=("steps to the same loss", "where each curve crosses the dotted line: only the features' units and axes differ."),
     text={"steps and the condition number": TEXT},
 )
 

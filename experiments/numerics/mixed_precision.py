@@ -17,8 +17,12 @@ from matplotlib.figure import Figure
 from experiments import run
 from experiments.data.arrays import Split
 from experiments.data.digits import Digits
+from experiments.drawing.colours import CATEGORIES
 from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.words import classes_right
 from experiments.judge.convert import to_numpy, to_torch
+from experiments.numerics.rounding import COLOURS
+from experiments.lesson import Trained
 from experiments.pair import Second, Twin
 from manual.concept import Batch
 from manual.numerics.mixed_precision import MixedPrecision as Manual
@@ -27,13 +31,11 @@ from manual.numerics.rounding import round_to, spacing
 from manual.trainer import Trainer
 from torch_impl.numerics.mixed_precision import MixedPrecision as Torch
 
-COLOURS = {"bfloat16": "#00798c", "float16": "#d1495b"}
-
 RUNS: dict[str, tuple[str, dict[str, Any]]] = {
-    "float32": ("#3d348b", {"format": "float32", "scaling": False}),
-    "bfloat16": ("#00798c", {"format": "bfloat16", "scaling": False}),
-    "float16, loss not scaled": ("#edae49", {"scaling": False}),
-    "float16, loss scaled": ("#d1495b", {"init_scale": 2.0**44, "growth_interval": 5}),
+    "float32": (COLOURS["float32"], {"format": "float32", "scaling": False}),
+    "bfloat16": (COLOURS["bfloat16"], {"format": "bfloat16", "scaling": False}),
+    "float16, loss not scaled": (CATEGORIES[3], {"scaling": False}),
+    "float16, loss scaled": (COLOURS["float16"], {"init_scale": 2.0**44, "growth_interval": 5}),
 }
 """What is trained for the figures: a colour, and what differs from the defaults."""
 
@@ -131,25 +133,27 @@ def travelling_gradients(data: Batches, scale: float) -> np.ndarray:
 
 def too_small(data: Batches) -> Figure:
     """Where the gradients lie, and where float16 has numbers."""
-    scales = {"as they are": (1.0, "#edae49"), "times 2¹⁶, the first scale of torch.amp": (2.0**16, "#d1495b")}
+    scales = {"as they are": (1.0, CATEGORIES[3]), "times 2¹⁶, the first scale of torch.amp": (2.0**16, COLOURS["float16"])}
     travelling = {label: travelling_gradients(data, scale) for label, (scale, _) in scales.items()}
     lost = {label: np.mean(round_to(g, "float16") == 0) for label, g in travelling.items()}
     first, second = lost.values()
     fig, axes = figure(
         "How large the gradients of the activations are on their way back through the untrained network: the part of them in each power of "
-        "two. The loss is a mean over 2²⁵ examples, which leaves little for each. float16 has numbers from 2⁻²⁴ on (grey: subnormal), and "
-        f"with all its digits from 2⁻¹⁴ on (blue). Of the gradients as they are {first:.0%} round to 0. Times 2¹⁶ it is {second:.1%}. "
-        "bfloat16 has numbers down to 2⁻¹³³, far to the left of this figure.",
-        size=(6.6, 3.4),
+        "two. The loss is a mean over 2²⁵ examples, which leaves little for each. Where float16 has no numbers, they are lost. Of the "
+        f"gradients as they are {first:.0%} round to 0. Times 2¹⁶ it is {second:.1%}. bfloat16 has numbers down to 2⁻¹³³, far to the left.",
+        size=(6.8, 3.8),
     )
     ax = axes[0, 0]
-    ax.axvspan(-24, -14, color="#cccccc", alpha=0.6)
-    ax.axvspan(-14, 16, color="#8ecae6", alpha=0.4)
+    ax.axvspan(-24, -14, color="#dddddd")
+    ax.axvspan(-14, 16, color="#f0f0f0")
+    for x, words in ((-36, "float16: nothing,\nrounds to 0"), (-19, "float16:\nfew digits"), (1, "float16:\nall 11 digits")):
+        ax.text(x, 0.80, words, transform=ax.get_xaxis_transform(), ha="center", va="top", fontsize=8)
     for label, (_, colour) in scales.items():
         g = travelling[label]
         ax.hist(np.log2(np.abs(g)), bins=np.arange(-55, 17), weights=np.full(g.size, 1 / g.size), color=colour, alpha=0.8, label=label)
     ax.set(xlabel="log₂ |gradient|", ylabel="part of all gradients", xlim=(-48, 16), xticks=range(-48, 17, 8))
-    ax.legend(fontsize=8, loc="upper right")
+    ax.set(title="How large the gradients are", ylim=(0, 1.45 * max(bar.get_height() for bar in ax.patches if bar.get_width() == 1)))
+    ax.legend(fontsize=8, loc="upper center", ncols=2)
     return fig
 
 
@@ -157,17 +161,16 @@ def four_ways(histories: Mapping[str, tuple[History, History]]) -> Figure:
     """The loss of each step."""
     skipped = histories["float16, loss scaled"][0].skipped
     fig, axes = figure(
-        "The same network, from the same weights on the same batches, with all that it stores in four formats (broad: torch, dashes: by "
-        "hand; float32 is hidden under bfloat16). bfloat16 has 8 digits and learns as float32 does, which has 24: a gradient need not be "
-        "exact. float16 without loss scaling does not move at all: every gradient is 0, and the loss only goes through its eight batches "
-        "again and again. With the loss scaled it learns too. It is late because its scale begins too high here, on purpose: "
+        "The same network on the same batches, with all that it stores in four formats (bands: torch, dashes: by hand; float32 is hidden "
+        "under bfloat16). bfloat16, with 8 digits, learns as float32 does with 24. float16 without loss scaling does not move: every "
+        "gradient is 0. Scaled it learns too, late because its scale begins too high here, on purpose: "
         f"{skipped.sum()} of the {len(skipped)} steps overflow and are skipped, the first {np.argmin(skipped)} among them.",
-        size=(6.6, 3.6),
+        size=(6.6, 3.8),
     )
     ax = axes[0, 0]
     for label, (ours, theirs) in histories.items():
         draw_both(ax, ours.loss, theirs.loss, label, RUNS[label][0])
-    ax.set(xlabel="step", ylabel="loss", ylim=(0, None))
+    ax.set(title="The loss, in four formats", xlabel="step", ylabel="loss", ylim=(0, None))
     ax.legend(fontsize=8, loc="center right")
     return fig
 
@@ -176,16 +179,15 @@ def dynamic_scale(history: tuple[History, History]) -> Figure:
     """The scale of each step."""
     ours, theirs = history
     fig, axes = figure(
-        "The scale of the run in float16 of the figure 'the same network in four ways' (broad: torch, dashes: by hand). It begins at "
-        "2⁴⁴: gradients overflow, the steps are skipped (crosses) and the scale is halved, until they fit. After 5 steps in a row "
-        "without overflow it is doubled (torch.amp waits for 2,000), and so it keeps knocking at the ceiling: as high as it can be, where "
-        "the fewest gradients are lost.",
-        size=(6.6, 3.2),
+        "The scale of the float16 run of 'the same network in four ways' (band: torch, dashes: by hand). It begins at 2⁴⁴: gradients overflow, "
+        "the steps are skipped (crosses) and the scale is halved, until they fit. After 5 steps without overflow it is doubled (torch.amp "
+        "waits for 2,000): it keeps knocking at the ceiling, where the fewest gradients are lost.",
+        size=(6.6, 3.4),
     )
     ax, skipped = axes[0, 0], np.flatnonzero(ours.skipped)
-    draw_both(ax, np.log2(ours.scale), np.log2(theirs.scale), "scale", "#d1495b")
+    draw_both(ax, np.log2(ours.scale), np.log2(theirs.scale), "scale", COLOURS["float16"])
     ax.plot(skipped, np.log2(ours.scale)[skipped], "x", color="black", markersize=8, label="overflow: step skipped")
-    ax.set(xlabel="step", ylabel="log₂ of the scale")
+    ax.set(title="A scale that finds itself", xlabel="step", ylabel="log₂ of the scale")
     ax.legend(fontsize=8)
     return fig
 
@@ -207,26 +209,25 @@ def master_weights(manual: Manual, torch_module: Torch, data: Batches) -> Figure
     ratios = {name: np.abs(step / spacing(W1, name)) for name in names}
     lost = {name: np.mean(round_to(round_to(W1, name) + step, name) == round_to(W1, name)) for name in names}
     fig, axes = figure(
-        "Left: the weights of the first layer as they are used, rounded to float16, less the master weights, in units of the last place: "
-        "anything between −½ and ½ (broad: torch, dashes: by hand). Right: the step of one batch at the end of the training, lr times the "
-        "gradient, in the same units. Most of what is below ½ (left of the black line) would change nothing if only the rounded weight was "
-        f"kept. In all that is {lost['float16']:.0%} of the steps in float16 and {lost['bfloat16']:.0%} in bfloat16. In the master weights "
-        "they add up.",
+        "Left: the weights of the first layer rounded to float16, less the master weights, in units of the last place (band: torch, dashes: "
+        "by hand). Right: the last step of each, lr times the gradient, in the same units. What is left of the black line, below ½, would "
+        "mostly change nothing if only the rounded weight was kept: "
+        f"{lost['float16']:.0%} of the steps in float16 and {lost['bfloat16']:.0%} in bfloat16. In the master weights they add up.",
         columns=2,
-        size=(4.2, 3.4),
+        size=(4.4, 3.6),
     )
     ax = axes[0, 0]
     edges = np.linspace(-0.5, 0.5, 21)
     for W, look in ((to_numpy(torch_module.W1), TORCH), (W1, BY_HAND)):
         off = (round_to(W, "float16") - W) / spacing(W, "float16")
         ax.stairs(np.histogram(off, edges)[0], edges, **{k: v for k, v in look.items() if k != "solid_capstyle"})
-    ax.set(xlabel="(rounded − master) / spacing", ylabel="weights", ylim=(0, None))
+    ax.set(title="What rounding changes", xlabel="(rounded − master) / spacing", ylabel="weights", ylim=(0, None))
     ax = axes[0, 1]
     for name in names:
         r = ratios[name][ratios[name] > 0]
         ax.hist(np.log2(r), bins=np.arange(-16, 9, 0.5), color=COLOURS[name], alpha=0.6, label=name)
     ax.axvline(-1, color="black", linewidth=1)
-    ax.set(xlabel="log₂ (step / spacing)", ylabel="weights")
+    ax.set(title="How long the steps are", xlabel="log₂ (step / spacing)", ylabel="weights")
     ax.legend(fontsize=8)
     return fig
 
@@ -245,6 +246,12 @@ Things to try:
 - `--model.format float8_e5m2`: 3 digits are enough too, since the master weights are kept and the scale is found.
 - `--model.growth_interval 2000`: as in torch.amp: the scale stays at 2¹⁶ through all of this run.
 """
+
+def learned(run: Trained) -> str:
+    """What it reads, and in which format it was trained."""
+    scale = "with the loss scaled" if run.manual.scaler.enabled else "with the loss not scaled"
+    return f"Trained in {run.manual.format} {scale}, it reads {classes_right(run)} digits that it has not seen; guessing would read 10 %."
+
 
 TWIN = Twin(
     name="mixed_precision",
@@ -269,6 +276,8 @@ TWIN = Twin(
     options={"format": "bfloat16", "growth_interval": 2, "micro_batches": Second(1, given={"scaling": False})},
     sgd_lr=0.25,
     figures=figures,
+    learned=learned,
+    look_at=("the same network in four ways", "the curve that does not fall: float16 with the loss not scaled."),
     text={"things to try": TEXT},
 )
 

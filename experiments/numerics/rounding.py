@@ -14,9 +14,12 @@ from matplotlib.figure import Figure
 
 from experiments import run
 from experiments.data.diabetes import FEATURES, Diabetes
-from experiments.drawing.figure import draw_both, figure
+from experiments.drawing.colours import CATEGORIES
+from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbroken
+from experiments.drawing.labels import label_ends
 from experiments.drawing.walk import Path, walk
 from experiments.judge.convert import to_numpy
+from experiments.lesson import Trained
 from experiments.pair import Twin
 from manual.concept import Batch
 from manual.numerics.rounding import FORMATS, from_parts, round_to, spacing
@@ -25,7 +28,8 @@ from manual.regression.linear_regression import normal_equation
 from torch_impl.numerics import rounding as in_torch
 from torch_impl.numerics.rounding import Rounding as Torch
 
-COLOURS = {"float32": "#3d348b", "bfloat16": "#00798c", "float16": "#d1495b", "float8_e5m2": "#edae49"}
+COLOURS = dict(zip(("float32", "bfloat16", "float16", "float8_e5m2"), CATEGORIES, strict=False))
+"""Of each format, in all figures of numbers with few digits."""
 
 
 def both_walks(batch: Batch, format: str, lr: float, steps: int) -> tuple[Path, Path]:
@@ -61,25 +65,24 @@ def figures(manual: Manual, torch_module: Torch, data: Diabetes) -> Mapping[str,
 def the_spacing() -> Figure:
     """All numbers of an 8-bit format on a line; and the spacing of four formats."""
     fig, axes = figure(
-        "Left: every number of the 8-bit format e5m2 between 0 and 4 (top), and between 0 and 2⁻¹² (bottom): four to each power of two, so "
-        "that they stand twice as far apart from one power to the next. Below 2⁻¹⁴ (red) the spacing shrinks no further: these are the "
-        "subnormal numbers, and without them there would be nothing between 0 and 2⁻¹⁴. Right: the distance from x to the next number "
-        "(broad: torch, dashes: by hand). bfloat16 reaches as far up as float32 and nearly as far down, but its steps are 65,536 times as "
-        "wide. float16's are 8 times narrower than bfloat16's, but it ends at 65,504, and below 2⁻¹⁴ (6e-5) it runs out of digits.",
+        "Left: every number of the 8-bit format e5m2 from 0 to 4, and from 0 to 2⁻¹²: four to each power of two, twice as far apart from one "
+        "power to the next. Only below 2⁻¹⁴ (grey) the spacing shrinks no further. Right: bfloat16 reaches as far as float32, in steps "
+        "65,536 times as wide. float16's steps are 8 times narrower than bfloat16's, but it ends at 65,504, and below 2⁻¹⁴ (6e-5) it runs "
+        "out of digits. (Bands: torch, dashes: by hand.)",
         columns=2,
-        size=(4.4, 3.8),
+        size=(4.8, 3.8),
     )
     ax, f = axes[0, 0], FORMATS["float8_e5m2"]
     codes = np.arange(2**7)
     values = from_parts(codes >> 7, codes >> f.fraction_bits, codes & (2**f.fraction_bits - 1), "float8_e5m2")
     for height, top in ((1, 4.0), (0, 2.0**-12)):
         shown = values[values <= top]  # NaN is not
-        colours = ["#d1495b" if 0 < v < f.tiny else "#3d5a80" for v in shown]
+        colours = ["#888888" if 0 < v < f.tiny else COLOURS["float8_e5m2"] for v in shown]
         ax.vlines(shown / top, height - 0.25, height + 0.25, colors=colours, linewidth=1)
         for tick in (0, 0.25, 0.5, 1):
             label = "0" if tick == 0 else f"{tick * top:g}" if top > 1 else f"2⁻¹{'⁴³²'[round(np.log2(tick)) + 2]}"
             ax.text(tick, height - 0.3, label, ha="center", va="top", fontsize=8)
-    ax.set(yticks=[], xticks=[], ylim=(-0.6, 1.5), title="all numbers of e5m2")
+    ax.set(yticks=[], xticks=[], ylim=(-0.6, 1.5), title="All numbers of e5m2")
     ax.spines[:].set_visible(False)
     ax = axes[0, 1]
     x = np.logspace(-12, 9, 800)
@@ -87,8 +90,9 @@ def the_spacing() -> Figure:
         inside = x <= FORMATS[name].max
         theirs = in_torch.spacing(torch.from_numpy(x[inside]), name).numpy()
         draw_both(ax, np.stack([x[inside], spacing(x[inside], name)]), np.stack([x[inside], theirs]), name, colour)
-    ax.set(xscale="log", yscale="log", xlabel="x", ylabel="from x to the next number")
-    ax.legend(fontsize=8)
+    ax.set(title="The spacing of four formats", xscale="log", yscale="log", xlabel="x", ylabel="from x to the next number")
+    last = {name: np.array([min(x[-1], FORMATS[name].max)]) for name in COLOURS}
+    label_ends(ax, {name: (float(at[0]), float(spacing(at, name)[0]), COLOURS[name]) for name, at in last.items()})
     return fig
 
 
@@ -96,12 +100,12 @@ def stops_short(batch: Batch, steps: int = 60) -> Figure:
     """The constant b at every step, in three formats."""
     goal = batch[1].mean()
     fig, axes = figure(
-        "The constant of the line, b, on its way to the mean of all y (black), with the weights stored in three formats (broad: torch, "
-        "dashes: by hand). In float32 it arrives. In float16 and bfloat16 it stops, though its gradient is not 0: the next step is less "
-        "than half of the distance to the next number, so it is rounded away, and so are all that follow. Right: closer up. The dots "
-        "are the numbers that bfloat16 has here; b stops three below the one that is nearest to the mean.",
+        "The constant of the line, b, on its way to the mean of all y (black), with weights stored in three formats (bands: torch, dashes: "
+        "by hand). In float32 it arrives. In float16 and bfloat16 it stops, though its gradient is not 0: the next step is less than half of "
+        "the distance to the next number, and is rounded away. The dots on the right are the numbers that bfloat16 has; b stops three below "
+        "the nearest.",
         columns=2,
-        size=(4.2, 3.6),
+        size=(4.4, 3.6),
     )
     whole, close = axes[0]
     for name in ("float32", "float16", "bfloat16"):
@@ -110,9 +114,9 @@ def stops_short(batch: Batch, steps: int = 60) -> Figure:
             draw_both(ax, ours, theirs, name, COLOURS[name])
     numbers = np.arange(143.0, 154.0)
     close.plot(np.full(len(numbers), steps + 2.0), numbers, ".", color=COLOURS["bfloat16"], markersize=4)
-    for ax in (whole, close):
+    for ax, title in ((whole, "b, on its way to the mean of y"), (close, "Closer up: where it stops")):
         ax.axhline(goal, color="black", linewidth=0.8)
-        ax.set(xlabel="step", ylabel="b")
+        ax.set(title=title, xlabel="step", ylabel="b")
     close.set(ylim=(142.5, 153.5))
     whole.legend(fontsize=8, loc="lower right")
     return fig
@@ -122,21 +126,23 @@ def stops_earlier(batch: Batch) -> Figure:
     """How far from its goal b stops, for many step sizes."""
     rates, goal = 2.0 ** np.arange(-10, -1), batch[1].mean()
     fig, axes = figure(
-        "How far b is from its goal, the mean of all y, when it has stopped (dots), for step sizes from 2⁻¹⁰ to 2⁻². The lines are what to "
-        "expect: b stops where lr times its gradient is half the spacing of the numbers, which is spacing / (4 lr) from the goal. (Below "
-        "the line are dots where b stops so far off that the spacing is still smaller there, and where its last steps were long.) To make "
-        "the step size smaller, the usual cure for a training that does not settle, makes it worse. float32 is 65,536 times as fine as "
-        "bfloat16, and the same happens there, only closer to the goal.",
-        size=(6.4, 3.8),
+        "How far b is from its goal, the mean of all y, when it has stopped (dots). It is to be expected where lr times its gradient is half "
+        f"the spacing of the numbers, {unbroken('spacing / (4 lr)')} from the goal (lines). Look to the left: a smaller step size, the usual "
+        "cure for a training that does not settle, makes it worse. In float32 the same happens, 65,536 times closer to the goal. (Some dots "
+        "lie lower: b stopped where the spacing is still smaller, or its last steps were long.)",
+        size=(6.8, 3.8),
     )
     ax = axes[0, 0]
+    ends: dict[str, tuple[float, float, str]] = {}
     for name in ("bfloat16", "float16", "float32"):
         ax.plot(rates, spacing(np.array([goal]), name) / (4 * rates), color=COLOURS[name], linewidth=0.8)
         ax.plot(rates, distances(goal, name, rates), "o", color=COLOURS[name], markersize=5, label=name)
+        ends[name] = (rates[-1], float(spacing(np.array([goal]), name)[0] / (4 * rates[-1])), COLOURS[name])
+    ax.set_title("Where b stops, for each step size")
     ax.set(xscale="log", yscale="log", xlabel="step size lr", ylabel="distance of b from the mean of y")
     ax.set_xticks(rates, [f"2⁻{'⁰¹²³⁴⁵⁶⁷⁸⁹'[-e % 10] if e > -10 else '¹⁰'}" for e in range(-10, -1)])
     ax.minorticks_off()
-    ax.legend(fontsize=8)
+    label_ends(ax, ends)
     return fig
 
 
@@ -156,19 +162,19 @@ def stands_still(manual: Manual, torch_module: Torch, batch: Batch) -> Figure:
     again.load_state_dict(to_numpy(dict(torch_module.state_dict())))
     ours, theirs = next_step(manual, batch), next_step(again, batch)
     fig, axes = figure(
-        "The ten weights and the constant at the end of the training: the next step of each, as a part of half the distance from it to the "
-        "next number (broad: of torch's weights, narrow: by hand). Between −1 and 1 (black) it is rounded away. "
+        "The next step of each weight at the end of the training, as a part of half the distance to the next number (broad: torch's weights, "
+        "narrow: by hand). Between the black lines it is rounded away: "
         f"{np.sum(np.abs(ours) < 1)} of the {len(ours)} stand still, and no gradient is 0. The loss is "
         f"{np.mean((manual(batch[0]) - batch[1]) ** 2):,.0f}; least squares has {least_squares(batch):,.0f}.",
         size=(6.4, 3.8),
     )
     ax = axes[0, 0]
-    ax.barh([*FEATURES, "b"], theirs, height=0.8, color="#8ecae6")
-    ax.barh([*FEATURES, "b"], ours, height=0.35, color="#d1495b")
+    ax.barh([*FEATURES, "b"], theirs, height=0.8, color=TORCH["color"])
+    ax.barh([*FEATURES, "b"], ours, height=0.35, color=BY_HAND["color"])
     for end in (-1, 1):
         ax.axvline(end, color="black", linewidth=1)
     ax.axvline(0, color="black", linewidth=0.5)
-    ax.set(xlabel="next step / (spacing / 2)")
+    ax.set(title="The next step of each weight", xlabel="next step / (spacing / 2)")
     ax.invert_yaxis()
     return fig
 
@@ -199,6 +205,16 @@ Things to try:
 - `--model.format float64`: nothing is rounded, and the line is that of least squares.
 """
 
+def learned(run: Trained) -> str:
+    """Where the loss ended, and how many weights stand still."""
+    batch = run.data.split.train
+    still = np.abs(next_step(run.manual, batch)) < 1
+    return (
+        f"In {run.manual.format} the loss ended at {run.losses[-1]:,.1f}; least squares has {least_squares(batch):,.1f}. The next step of "
+        f"{still.sum()} of the {still.size} weights is less than half the distance to the next number, and is rounded away."
+    )
+
+
 TWIN = Twin(
     name="rounding",
     manual=Manual,
@@ -210,6 +226,8 @@ TWIN = Twin(
     options={"format": "float16"},
     sgd_lr=2.0**-4,
     figures=figures,
+    learned=learned,
+    look_at=("a weight that stops short", "the curves that end below the black line, although their gradient is not 0."),
     text={"formats": TEXT},
 )
 

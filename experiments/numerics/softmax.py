@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from experiments import run
 from experiments.data.arrays import ArrayData, InputError, Split
 from experiments.data.changes import first_columns
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.colours import AMOUNT, CATEGORIES, MARKERS
+from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbroken
 from experiments.drawing.walk import Path, walk
+from experiments.drawing.words import classes_right
 from experiments.judge.convert import to_numpy
+from experiments.lesson import Trained
 from experiments.pair import Second, Twin
 from manual.nn.functional import log_softmax, softmax, softplus
 from manual.numerics.softmax import Classifier as Manual
@@ -25,6 +29,10 @@ from torch_impl.numerics.softmax import Classifier as Torch
 
 LIMITS = {dtype: np.log(float(np.finfo(dtype).max)) for dtype in ("float16", "float32", "float64")}
 """The largest z whose power e^z is a number: 11.09, 88.72 and 709.78."""
+
+
+STABLE, NAIVE = CATEGORIES[:2]
+"""Colours of the two forms."""
 
 
 class FarPoint(ArrayData):
@@ -81,30 +89,30 @@ def figures(manual: Manual, torch_module: Torch, data: FarPoint) -> Mapping[str,
 def reach() -> Figure:
     """Where e^z leaves the numbers, and what that makes of softmax."""
     fig, axes = figure(
-        "Left: e^z, counted in powers of ten, where it is a number that is neither 0 nor ∞. It is a straight line, and ends where the "
-        f"computer's numbers end: with 64 bits at z = {LIMITS['float64']:.2f}, with 32 bits at {LIMITS['float32']:.2f}, with 16 bits at "
-        f"{LIMITS['float16']:.2f} (dots). Right: the probability of the first of two classes with the scores z and 0, in 32 bits. As it "
-        f"stands on paper (dashes) it is NaN above z = {LIMITS['float32']:.2f}, ∞/∞; less the maximum (band) it is 1, as it ought to be.",
+        "Left: e^z, counted in powers of ten: a straight line that ends where the computer's numbers end (dots), with 64 bits at "
+        f"{unbroken('z = ')}{LIMITS['float64']:.2f}, with 32 bits at {LIMITS['float32']:.2f}, with 16 bits at {LIMITS['float16']:.2f}. "
+        "Right: the probability of the first of two classes with the scores z and 0, in 32 bits. As it stands on paper it is ∞/∞, NaN, right "
+        f"of the dotted line, {unbroken('z = ')}{LIMITS['float32']:.2f}; with the maximum subtracted first it is 1, as it ought to be.",
         columns=2,
-        size=(4.2, 3.1),
+        size=(4.4, 3.4),
     )
     ax = axes[0, 0]
     with np.errstate(over="ignore", divide="ignore"):
-        for dtype, width, colour in (("float64", 7, "#8ecae6"), ("float32", 4, "#00798c"), ("float16", 2, "#d1495b")):
+        for dtype, width, colour in (("float64", 2, CATEGORIES[0]), ("float32", 4, CATEGORIES[1]), ("float16", 7, CATEGORIES[2])):
             z = np.linspace(-800, 800, 160_001)  # in hundredths
             power = np.log10(np.exp(z.astype(dtype)).astype(np.float64))
             power[np.isinf(power)] = np.nan
             ax.plot(z, power, color=colour, linewidth=width, label=f"{dtype[5:]} bits", solid_capstyle="butt")
             ax.plot(LIMITS[dtype], LIMITS[dtype] / np.log(10), "o", color=colour, markeredgecolor="black", zorder=3)
     ax.axhline(0, color="black", linewidth=0.6)
-    ax.set(xlabel="z", ylabel="e^z is 10 to the power of", xlim=(-800, 800))
+    ax.set(title="How far the powers reach", xlabel="z", ylabel="e^z is 10 to the power of", xlim=(-800, 800))
     ax.legend(loc="upper left", fontsize=8)
     ax = axes[0, 1]
     z = np.stack([np.linspace(-130, 130, 2601), np.zeros(2601)], axis=1).astype(np.float32)
-    ax.plot(z[:, 0], softmax(z)[:, 0], **TORCH, label="less the maximum")
-    ax.plot(z[:, 0], naive_softmax(z)[:, 0], **BY_HAND, label="as on paper")
+    ax.plot(z[:, 0], softmax(z)[:, 0], color=STABLE, linewidth=1.2, label="less the maximum")
+    ax.plot(z[:, 0], naive_softmax(z)[:, 0], color=NAIVE, linewidth=4, alpha=0.8, label="as on paper")
     ax.axvline(LIMITS["float32"], color="black", linestyle=":", linewidth=1)
-    ax.set(xlabel="z", ylabel="p of the first class", xlim=(-130, 130))
+    ax.set(title="What that makes of softmax", xlabel="z", ylabel="p of the first class", xlim=(-130, 130))
     ax.legend(loc="center left", fontsize=8)
     return fig
 
@@ -117,17 +125,17 @@ def two_trainings(x: np.ndarray, c: np.ndarray, lr: float, steps: int = 200) -> 
     last = steps if end is None else end
     same = "to the last digit" if np.array_equal(naive[0]["W"][: last + 1], stable[0]["W"][: last + 1]) else "to all but the last digits"
     story = (
-        f"The scores go up as the weights grow (left). At step {end} the far point's score has passed {LIMITS['float64']:.2f}, its power "
+        f"At step {end} the far point's score has passed {LIMITS['float64']:.2f}, its power "
         "is ∞, and the naive loss is NaN: that training is over (cross)."
         if end is not None
         else f"The largest score stays below {LIMITS['float64']:.2f}: the naive form lives."
     )
     fig, axes = figure(
-        f"The same classifier, trained on the same points, in the naive and in the stable form (bands are torch, dashes by hand). {story} "
+        f"The same classifier on the same points, in the naive and in the stable form (bands: torch, dashes: by hand). {story} "
         f"Until then the weights of the two were equal {same}. Right: the steps get shorter, in proportion to the gradient; the naive "
         "form has none any more, the stable one goes on towards the lowest loss.",
         columns=2,
-        size=(4.4, 3.2),
+        size=(4.4, 3.4),
     )
 
     def score(path: Path) -> np.ndarray:
@@ -138,14 +146,14 @@ def two_trainings(x: np.ndarray, c: np.ndarray, lr: float, steps: int = 200) -> 
 
     for ax, of in zip(axes[0], (score, stride), strict=True):
         ours, theirs = (numbered(of(path)) for path in stable)
-        draw_both(ax, ours, theirs, "stable", "#00798c")
+        draw_both(ax, ours, theirs, "stable", STABLE)
         ours, theirs = (numbered(of(path))[:, : last + (of is score)] for path in naive)  # the step from `last` is NaN
-        draw_both(ax, ours, theirs, "naive", "#d1495b")
+        draw_both(ax, ours, theirs, "naive", NAIVE)
         if end is not None:
-            ax.plot(*ours[:, -1], "x", color="#d1495b", markersize=11, markeredgewidth=2.5, zorder=4)
+            ax.plot(*ours[:, -1], "x", color=NAIVE, markersize=11, markeredgewidth=2.5, zorder=4)
     axes[0, 0].axhline(LIMITS["float64"], color="black", linestyle=":", linewidth=1)
-    axes[0, 0].set(xlabel="step", ylabel="largest score", ylim=(0, None))
-    axes[0, 1].set(xlabel="step", ylabel="length of the step of W", yscale="log")
+    axes[0, 0].set(title="The largest score", xlabel="step", ylabel="largest score", ylim=(0, None))
+    axes[0, 1].set(title="How long the steps are", xlabel="step", ylabel="length of the step of W", yscale="log")
     axes[0, 1].legend(fontsize=8)
     return fig
 
@@ -155,26 +163,21 @@ def numbered(values: np.ndarray) -> np.ndarray:
     return np.stack([np.arange(len(values)), values])
 
 
-COLOURS = ("#e07a5f", "#3d5a80", "#81b29a")
-"""Of the three classes."""
-
-
 def regions(manual: Manual, torch_module: Torch, x: np.ndarray, c: np.ndarray) -> Figure:
     """The points, the borders between the classes, and the scores of all points."""
     parameters = [to_numpy(dict(side.state_dict())) for side in (manual, torch_module)]
     z = x @ parameters[0]["W"] + parameters[0]["b"]
     fig, axes = figure(
-        "Left: the points in the middle, each in the colour of its kind, and the borders at which two kinds are equally probable "
-        f"(broad: torch; dashed: by hand). The far point is not in the picture: it lies at ({x[:, 0].max():g}, 0). Right: how many "
-        f"points have which largest score. All but one lie within {np.sort(z.max(axis=1))[-2]:.1f}; the far point has {z.max():.0f}. "
-        "Its class is as sure as can be, and it pulls at no weight any more; but the power of its score is what the naive form cannot "
-        "write down.",
+        "Left: the points in the middle, three kinds, and the borders at which two of them are equally probable (bands: torch, dashes: by "
+        f"hand). The far point is not in the picture: it lies at ({x[:, 0].max():g}, 0). Right: all points but one have scores of at most "
+        f"{np.sort(z.max(axis=1))[-2]:.1f}; the far point has {z.max():.0f}. It is as sure as can be and pulls at no weight any more, but the "
+        "power of its score is what the naive form cannot write down.",
         columns=2,
-        size=(4.2, 3.4),
+        size=(4.4, 3.8),
     )
     ax = axes[0, 0]
-    for k, colour in enumerate(COLOURS):
-        ax.plot(*x[c == k].T, ".", color=colour, markersize=4)
+    for k, (colour, marker) in enumerate(zip(CATEGORIES[:3], MARKERS, strict=False)):
+        ax.plot(*x[c == k].T, marker, color=colour, markersize=3, alpha=0.7, label=f"kind {k}")
     grid = np.stack(np.meshgrid(np.linspace(-6, 6, 401), np.linspace(-6, 6, 401)), axis=-1)
     for p, look in zip(parameters, (BY_HAND, TORCH), strict=True):
         scores = grid @ p["W"] + p["b"]
@@ -182,13 +185,14 @@ def regions(manual: Manual, torch_module: Torch, x: np.ndarray, c: np.ndarray) -
             lead = np.where(scores.argmin(axis=-1) == other, scores[..., j] - scores[..., k], np.nan)
             style = {"linestyles": "solid", "zorder": 1} if look is TORCH else {"linestyles": "dashed", "zorder": 2}
             ax.contour(grid[..., 0], grid[..., 1], lead, levels=[0], colors=look["color"], linewidths=look["linewidth"], **style)
-    ax.set(xlim=(-6, 6), ylim=(-6, 6), aspect="equal", xlabel="x[0]", ylabel="x[1]")
+    ax.set(title="Three kinds and their borders", xlim=(-6, 6), ylim=(-6, 6), aspect="equal", xlabel="x[0]", ylabel="x[1]")
+    ax.legend(fontsize=8, loc="upper left", markerscale=1.6)
     ax = axes[0, 1]
-    ax.hist(z.max(axis=1), bins=np.geomspace(0.01, 2000, 60), color="#8ecae6")
-    ax.axvline(LIMITS["float32"], color="#00798c", linestyle=":", label="largest for 32 bits")
-    ax.axvline(LIMITS["float64"], color="black", linestyle=":", label="largest for 64 bits")
-    ax.set(xscale="log", yscale="log", xlabel="largest score of a point", ylabel="points")
-    ax.legend(loc="upper left", fontsize=8)
+    ax.hist(z.max(axis=1), bins=np.geomspace(0.01, 2000, 60), color="#888888")
+    for dtype in ("float32", "float64"):
+        ax.axvline(LIMITS[dtype], color="black", linestyle=":", linewidth=1)
+        ax.text(LIMITS[dtype] * 0.9, 0.97, f"most for {dtype[5:]} bits", transform=ax.get_xaxis_transform(), rotation=90, ha="right", va="top", fontsize=8)
+    ax.set(title="The scores of all points", xscale="log", yscale="log", xlabel="largest score of a point", ylabel="points")
     return fig
 
 
@@ -205,24 +209,23 @@ def lost_digits() -> Figure:
     exact = -np.stack([np.log1p(np.exp(-gap.astype(np.float64))), softplus(gap.astype(np.float64))], axis=1)
     naive, stable = naive_log_softmax(z), log_softmax(z)
     fig, axes = figure(
-        "How many digits of log p are right, in 32 bits, for two classes whose scores are 0 and −gap. Left, the loser's: the "
-        "logarithm of its probability loses digits from a gap of about 90 on, where p is so small that it is written with fewer bits, "
-        "and all of them at 104, where p is rounded to 0 and its logarithm is −∞. log-softmax keeps them all. Right, the winner's, "
-        "which is nearly 0: both forms lose its digits, because 1 + e^(−gap) is rounded, and say 0 from a gap of 17 on. "
-        "−log1p(e^(−gap)) keeps them, as long as e^(−gap) does.",
+        "How many digits of log p are right, in 32 bits, for two classes whose scores are 0 and −gap. Left: the logarithm of the loser's "
+        "probability loses digits from a gap of about 90 on, and at 104 p is rounded to 0; log-softmax keeps them all. Right: the winner's log p "
+        f"is nearly 0, and both forms lose its digits, because {unbroken('1 + e^(−gap)')} is rounded. {unbroken('−log1p(e^(−gap))')} keeps them, "
+        "as long as e^(−gap) does.",
         columns=2,
-        size=(4.2, 3.1),
+        size=(4.4, 3.4),
         sharey=True,
     )
     window = np.ones(25) / 25
     for ax, k, who in zip(axes[0], (1, 0), ("loser", "winner"), strict=True):
-        curves = [("log-softmax", stable[:, k], "#8ecae6", 5), ("log of softmax", naive[:, k], "#d1495b", 1.6)]
+        curves = [("log-softmax", stable[:, k], STABLE, 4), ("log of softmax", naive[:, k], NAIVE, 1.5)]
         if who == "winner":
-            curves.append(("−log1p(e^(−gap))", -np.log1p(np.exp(-gap)), "#00798c", 1.6))
+            curves.append(("−log1p(e^(−gap))", -np.log1p(np.exp(-gap)), CATEGORIES[3], 1.5))
         for label, found, colour, width in curves:
             digits = np.convolve(right_digits(found, exact[:, k]), window, mode="valid")
             ax.plot(gap[12:-12], digits, color=colour, linewidth=width, label=label)
-        ax.set(title=f"log p of the {who}", xlabel="gap between the scores")
+        ax.set(title=f"Digits of log p, the {who}'s", xlabel="gap between the scores")
         ax.legend(loc="lower left" if who == "loser" else "center", fontsize=8)
     axes[0, 0].set(ylabel="right digits (mean over neighbours)", ylim=(-0.3, 8))
     return fig
@@ -233,19 +236,18 @@ def temperature() -> Figure:
     z = np.array([2.0, 1.0, 0.5, -1.0])
     T = np.geomspace(0.05, 50, 200)
     fig, axes = figure(
-        "The probabilities of four classes with the scores 2, 1, 0.5 and −1, as softmax(z/T) makes them. At a low temperature nearly all "
-        "lies on the largest score, and the choice is sure; T = 1 is softmax itself; at a high temperature the four become alike (dotted: "
-        "1/4). This is the temperature with which language models are asked for their next word.",
+        "The probabilities of four classes with the scores 2, 1, 0.5 and −1, as softmax(z/T) makes them. At a low temperature T nearly all lies "
+        f"on the largest score; {unbroken('T = 1')} is softmax itself; at a high temperature the four become alike (dotted: 1/4). This is the "
+        "temperature with which language models are asked for their next word.",
         columns=2,
-        size=(4.2, 3.0),
+        size=(4.4, 3.3),
         sharey=True,
     )
     p = np.stack([tempered_softmax(z, t) for t in T])
-    colours = ("#d1495b", "#edae49", "#00798c", "#3d5a80")
-    for k, colour in enumerate(colours):
+    for k, colour in enumerate(CATEGORIES[:4]):
         axes[0, 0].plot(T, p[:, k], color=colour, label=f"score {z[k]:g}")
     axes[0, 0].axhline(0.25, color="black", linestyle=":", linewidth=1)
-    axes[0, 0].set(xscale="log", xlabel="temperature T", ylabel="p", ylim=(0, 1.02))
+    axes[0, 0].set(title="Four classes, all temperatures", xscale="log", xlabel="temperature T", ylabel="p", ylim=(0, 1.02))
     axes[0, 0].legend(fontsize=8)
     shown = (0.2, 1.0, 5.0)
     for i, t in enumerate(shown):
@@ -254,10 +256,10 @@ def temperature() -> Figure:
             tempered_softmax(z, np.array(t)),
             width=0.25,
             label=f"T = {t:g}",
-            color=("#023047", "#219ebc", "#8ecae6")[i],
+            color=colormaps[AMOUNT]((0.05, 0.5, 0.95)[i]),
         )
     axes[0, 1].set_xticks(range(4), [f"{score:g}" for score in z])
-    axes[0, 1].set(xlabel="score")
+    axes[0, 1].set(title="Three temperatures, all classes", xlabel="score")
     axes[0, 1].legend(fontsize=8)
     return fig
 
@@ -282,6 +284,16 @@ Things to try:
   0.355; it needs more steps to undo the first.
 """
 
+def learned(run: Trained) -> str:
+    """Where the loss ended, and how large the largest score is."""
+    x, _ = run.data.split.train
+    largest = (x @ run.manual.W.data + run.manual.b.data).max()
+    return (
+        f"The {run.manual.form} form ended at a loss of {run.losses[-1]:.3f} and names {classes_right(run)} held-out points rightly. The far "
+        f"point's score is {largest:.1f}; e to the power of that is {'not ' if largest > LIMITS['float64'] else ''}a number in 64 bits."
+    )
+
+
 TWIN = Twin(
     name="softmax",
     manual=Manual,
@@ -293,6 +305,8 @@ TWIN = Twin(
     idle={"form": "on paper the two forms are one thing; they part only where a power of e overflows"},
     sgd_lr=0.4,
     figures=figures,
+    learned=learned,
+    look_at=("one training in two forms", "the cross at which one of two equal trainings ends."),
     text={"two forms of one thing": TEXT},
 )
 

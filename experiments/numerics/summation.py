@@ -15,9 +15,12 @@ from matplotlib.figure import Figure
 
 from experiments import run
 from experiments.data.arrays import ArrayData, Split
-from experiments.drawing.figure import draw_both, figure
+from experiments.drawing.colours import CATEGORIES
+from experiments.drawing.figure import draw_both, figure, unbroken
 from experiments.drawing.walk import walk
 from experiments.judge.convert import to_numpy
+from experiments.lesson import Trained
+from experiments.numerics.rounding import COLOURS
 from experiments.pair import Twin
 from manual.concept import Batch
 from manual.numerics.rounding import epsilon, round_to
@@ -34,8 +37,6 @@ from manual.numerics.summation import (
 from torch_impl.numerics import summation as in_torch
 from torch_impl.numerics.rounding import DTYPES
 from torch_impl.numerics.summation import Summation as Torch
-
-COLOURS = {"bfloat16": "#00798c", "float16": "#d1495b"}
 
 PRICES = np.array([0.5, 0.8, 1.2, 1.7, 2.3, 3.0])
 """What the six kinds of things cost."""
@@ -74,7 +75,8 @@ def figures(manual: Manual, torch_module: Torch, data: Receipts) -> Mapping[str,
     }
 
 
-SUMS = {"naive": (sum_naive, "#d1495b"), "in pairs": (sum_pairwise, "#00798c"), "Kahan": (sum_kahan, "#3d348b")}
+SUMS = {"naive": (sum_naive, CATEGORIES[3]), "in pairs": (sum_pairwise, CATEGORIES[0]), "Kahan": (sum_kahan, CATEGORIES[1])}
+"""The three methods, and their colours."""
 
 
 def sum_errors(sizes: np.ndarray, trials: int = 20, format: str = "bfloat16") -> dict[str, np.ndarray]:
@@ -97,13 +99,12 @@ def bounds(sizes: np.ndarray, format: str = "bfloat16") -> dict[str, np.ndarray]
 def sums() -> Figure:
     """1 + 1 + 1 …, and the errors of three orders of a sum."""
     fig, axes = figure(
-        "Left: ones added up one by one. In float16 the sum stops at 2,048 and in bfloat16 at 256: the next number is 2 further on, the "
-        "sum plus 1 lies half way, and half way goes to the even one (broad: torch, dashes: by hand; thin: the truth). Right: numbers "
-        "between 0 and 1 added up in bfloat16; the largest relative error in 20 trials (dots), and the bound of each method (dotted). Term "
-        "by term the error grows with N, until all is lost. In pairs the bound grows with log N. Kahan's sum, which takes down what "
-        "each addition lost, stays as good as one rounding.",
+        "Left: ones added up one by one (bands: torch, dashes: by hand, thin: the truth). The sum stops at 2,048 in float16 and at 256 in "
+        "bfloat16: the next number is 2 further on, and half way is rounded to the even one. Right: numbers between 0 and 1 added up in "
+        "bfloat16, the largest error in 20 trials (dots) and its bound (dotted). Term by term it grows with N, in pairs with log N; Kahan's "
+        "sum, which takes down what each addition lost, stays as good as one rounding.",
         columns=2,
-        size=(4.2, 3.6),
+        size=(4.4, 3.6),
     )
     ax = axes[0, 0]
     for name, most in (("float16", 3000), ("bfloat16", 3000)):
@@ -117,18 +118,19 @@ def sums() -> Figure:
         n = np.arange(50, most + 1, 50)
         draw_both(ax, np.stack([n, lines[0]]), np.stack([n, lines[1]]), name, COLOURS[name])
     ax.plot([0, 3000], [0, 3000], color="black", linewidth=0.6)
-    ax.set(xlabel="how many ones", ylabel="their sum")
+    ax.set(title="1 + 1 + 1 + …", xlabel="how many ones", ylabel="their sum")
     ax.legend(fontsize=8)
     ax, sizes = axes[0, 1], 2 ** np.arange(2, 12)
     for name, errors in sum_errors(sizes).items():
         ax.plot(sizes, np.maximum(errors, 1e-5), "o-", markersize=4, linewidth=0.8, color=SUMS[name][1], label=name)
         ax.plot(sizes, bounds(sizes)[name], color=SUMS[name][1], linewidth=0.8, linestyle=":")
-    ax.set(xscale="log", yscale="log", xlabel="N, the numbers added up", ylabel="relative error", ylim=(1e-4, 10))
+    ax.set(title="Three orders of a sum", xscale="log", yscale="log", xlabel="N, the numbers added up")
+    ax.set(ylabel="relative error", ylim=(1e-4, 10))
     ax.legend(fontsize=8, loc="upper left")
     return fig
 
 
-def learned(batch: Batch, method: str, steps: int = 80) -> tuple[np.ndarray, np.ndarray]:
+def walked(batch: Batch, method: str, steps: int = 80) -> tuple[np.ndarray, np.ndarray]:
     """The prices at every step, by hand and in torch, when sums are taken in this way."""
     ours, theirs = walk(Manual(method=method), Torch(method=method), batch, steps)
     return ours["price"], theirs["price"]
@@ -138,25 +140,25 @@ def prices(manual: Manual, torch_module: Torch, data: Receipts) -> Figure:
     """How far off the learned prices are at every step, and where they end."""
     batch, trained = tuple(a[:64] for a in data.split.train), (manual.price.data, to_numpy(torch_module.price))
     fig, axes = figure(
-        "Six prices, learned from the totals of receipts that are added up in bfloat16. Left: the largest error of a price at every step "
-        "(broad: torch, dashes: by hand). Right: the learned prices against the true ones; the line is where they are equal, the crosses "
-        "are the run itself. From 256 on the numbers of bfloat16 are 2 apart. Added line by line, a thing for less than 1 then adds "
-        "nothing any more, and one for more than 1 adds 2. The model makes up for it with prices that are wrong again for other receipts, "
-        "and never comes to rest. In pairs, or by Kahan's sum, the prices are right but for digits that bfloat16 does not have.",
+        "Six prices, learned from the totals of receipts, added up in bfloat16 (bands: torch, dashes: by hand; crosses: the run itself). "
+        "From 256 on its numbers are 2 apart: added line by line, a thing for less than 1 then adds nothing, and one for more adds 2. The "
+        "model makes up for it with prices that are wrong for other receipts, and never comes to rest. In pairs, or by Kahan's sum, the "
+        "prices are right.",
         columns=2,
         size=(4.4, 3.8),
     )
     left, right = axes[0]
-    for (label, (_, colour)), method in zip(SUMS.items(), ("naive", "pairwise", "kahan"), strict=True):
-        ours, theirs = learned(batch, method)
+    looks = ("naive", "o", 5, "full"), ("pairwise", "s", 11, "none"), ("kahan", "D", 6, "none")  # of which two end at the same places
+    for (label, (_, colour)), (method, marker, size, fill) in zip(SUMS.items(), looks, strict=True):
+        ours, theirs = walked(batch, method)
         draw_both(left, np.abs(ours - PRICES).max(axis=1), np.abs(theirs - PRICES).max(axis=1), label, colour)
-        right.plot(PRICES, ours[-1], "o", color=colour, markersize=5, label=label)
+        right.plot(PRICES, ours[-1], marker, color=colour, markersize=size, fillstyle=fill, label=label)
     right.plot([0, 3.2], [0, 3.2], color="black", linewidth=0.6)
-    for price, mark in zip(trained, "x+", strict=True):
-        right.plot(PRICES, price, mark, color="black", markersize=9, linewidth=0.8)
-    left.set(xlabel="step", ylabel="largest error of a price", yscale="log")
+    for price, mark in zip(trained, "x+", strict=True):  # a cross for each side
+        right.plot(PRICES, price, mark, color="black", markersize=5)
+    left.set(title="The largest error of a price", xlabel="step", ylabel="largest error of a price", yscale="log")
     left.legend(fontsize=8)
-    right.set(xlabel="true price", ylabel="learned price")
+    right.set(title="Learned against true prices", xlabel="true price", ylabel="learned price")
     right.legend(fontsize=8)
     return fig
 
@@ -189,30 +191,33 @@ def variances(offsets: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
+BAD_AND_GOOD = CATEGORIES[1], CATEGORIES[0]
+"""Colours of the formula whose digits cancel, and of the one that avoids it."""
+
+
 def cancellation() -> Figure:
     """Two differences of nearly equal numbers, and the formulas that avoid them."""
     fig, axes = figure(
-        "Two formulas for the same number, in float64, which has 16 digits. Left: the variance of 1,000 numbers, to all of which the same "
-        "offset is added; it changes no variance. The mean of the squares less the square of the mean (red) loses two digits for each "
-        "factor of 10, and has none left from 10⁸ on; crosses: the result was negative or 0. First the mean, then the squares (green) "
-        "keeps nearly all. Right: the smaller root of r² − b r + c = 0 with b = 1 and d = √(b² − 4c). For small c the difference b − d "
-        "(red) consists of the rounding errors of d; the other formula (green) adds instead. Errors below 10⁻¹⁷ are drawn there.",
+        "Two formulas for the same number, in float64, which has 16 digits. Left: the variance of 1,000 numbers to which an offset was added, "
+        "which changes no variance. The mean of the squares less the square of the mean loses two digits for each factor of 10 (crosses: the "
+        f"result was negative or 0). Right: the smaller root of {unbroken('r² − b r + c = 0')} with {unbroken('b = 1')} and "
+        f"{unbroken('d = √(b² − 4c)')}. For small c the difference b − d consists of rounding errors; the other formula adds.",
         columns=2,
-        size=(4.2, 3.6),
+        size=(4.4, 3.8),
     )
     ax, offsets = axes[0, 0], 2.0 ** np.arange(0, 33)
     found = variances(offsets)
     exact = found.pop("exact")
-    for (label, values), colour in zip(found.items(), ("#d1495b", "#00798c"), strict=True):
+    for (label, values), colour in zip(found.items(), BAD_AND_GOOD, strict=True):
         errors = np.maximum(np.abs(values - exact) / exact, 1e-17)
         ax.plot(offsets, errors, "o-", markersize=3, linewidth=0.8, color=colour, label=label)
         ax.plot(offsets[values <= 0], errors[values <= 0], "x", markersize=9, color=colour)
-    ax.set(xscale="log", yscale="log", xlabel="offset", ylabel="relative error of the variance")
+    ax.set(title="The variance", xscale="log", yscale="log", xlabel="offset", ylabel="relative error (below 10⁻¹⁷: drawn there)")
     ax.legend(fontsize=8, loc="upper left")
     ax, c = axes[0, 1], np.logspace(-18, -1, 69)
-    for (label, errors), colour in zip(root_errors(c).items(), ("#d1495b", "#00798c"), strict=True):
+    for (label, errors), colour in zip(root_errors(c).items(), BAD_AND_GOOD, strict=True):
         ax.plot(c, np.maximum(errors, 1e-17), "o-", markersize=3, linewidth=0.8, color=colour, label=label)
-    ax.set(xscale="log", yscale="log", xlabel="c", ylabel="relative error of the smaller root")
+    ax.set(title="The smaller root", xscale="log", yscale="log", xlabel="c", ylabel="relative error (below 10⁻¹⁷: drawn there)")
     ax.legend(fontsize=8)
     return fig
 
@@ -225,6 +230,15 @@ Things to try:
 - `--model.method naive --model.format float32`: 24 digits in place of 8: the same order of the sum does no harm.
 - `--model.format float64`: nothing is rounded, and the prices are exact.
 """
+
+def learned(run: Trained) -> str:
+    """How far off the prices are."""
+    off = np.abs(run.manual.price.data - PRICES).max()
+    return (
+        f"The six prices, from 0.5 to 3, are off by {off:.2g} at most, with sums taken in {run.manual.format} by the method "
+        f'"{run.manual.method}".'
+    )
+
 
 TWIN = Twin(
     name="summation",
@@ -243,6 +257,8 @@ TWIN = Twin(
     options={"method": "kahan", "format": "float16"},
     sgd_lr=1.0,
     figures=figures,
+    learned=learned,
+    look_at=("prices learned from three sums", "the one curve that never comes to rest: the sum that is added up line by line."),
     text={"things to try": TEXT},
 )
 

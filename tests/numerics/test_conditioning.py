@@ -396,7 +396,7 @@ def test_figures_show_what_their_captions_say(trained: tuple[LockStep, Any]) -> 
     assert list(drawn) == ["steps to the same loss", "curvatures", "a deep chain", "a cliff"]
 
     caption = drawn["steps to the same loss"].caption
-    assert "raw 56,828 steps, centred 5,438 steps, standardised 8 steps, whitened 1 step." in caption
+    assert "raw after 56,828 steps, centred after 5,438 steps, standardised after 8 steps, whitened after 1 step." in caption
     lines = drawn["steps to the same loss"].axes[0].lines
     for i in range(3):  # whitened is done at once
         foretold, in_torch_, ours = (line.get_data() for line in lines[3 * i : 3 * i + 3])
@@ -404,8 +404,9 @@ def test_figures_show_what_their_captions_say(trained: tuple[LockStep, Any]) -> 
         for k, above in (in_torch_, ours):
             assert above[foretold[0][seen].astype(int) - 1] == pytest.approx(foretold[1][seen], rel=1e-6, abs=1e-12)
             assert len(k) == 600
-    assert np.isnan(lines[11].get_ydata()).all()
+    assert [line.get_ydata() for line in lines[-4:-1]] == [[script.FLOOR]] * 3  # a mark at step 1, torch's band and the dashes
 
+    assert "7.7, 4.9, 2.6, 0.0 powers of ten" in drawn["curvatures"].caption
     curvatures = [line.get_ydata() for line in drawn["curvatures"].axes[0].lines]
     powers = [np.log10(λ[-1] / λ[0]) for λ in curvatures]
     assert powers == pytest.approx([7.7, 4.86, 2.64, 0], abs=0.05)
@@ -426,6 +427,6 @@ def test_figures_show_what_their_captions_say(trained: tuple[LockStep, Any]) -> 
     assert turned == pytest.approx(np.ones(6), rel=1e-10)
 
     caption = drawn["a cliff"].caption
-    assert "leads from the wall to w = -18.9" in caption
-    assert "no step is longer than 0.001." in caption
-    assert "ends at w = 1.0000." in caption
+    assert "leads from the wall to w\u00a0=\u00a0-18.9" in caption
+    assert "no step is longer than 0.001:" in caption
+    assert "ends at w\u00a0=\u00a01.0000." in caption
