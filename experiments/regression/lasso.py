@@ -14,11 +14,14 @@ from experiments import run
 from experiments.data.arrays import ArrayData
 from experiments.data.changes import first_columns
 from experiments.data.diabetes import FEATURES, Diabetes
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.colours import CATEGORIES
+from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbroken
 from experiments.drawing.weights import draw_weights, three_times
 from experiments.judge.convert import to_torch
+from experiments.lesson import Trained
 from experiments.pair import Second, Twin
-from experiments.regression.ridge import COLOURS
+from experiments.regression.linear_regression import explains
+from experiments.regression.ridge import draw_paths
 from manual.regression import lasso as by_hand
 from manual.regression.lasso import Lasso as Manual
 from torch_impl.regression import lasso as in_torch
@@ -60,23 +63,20 @@ def path(x: np.ndarray, y: np.ndarray, trained: float) -> Figure:
     ours = np.stack([by_hand.coordinate_descent(x, y, float(alpha), 300)[-1] for alpha in ALPHAS])
     theirs = np.stack([in_torch.fista(tx, ty, float(alpha), 800)[-1].numpy() for alpha in ALPHAS])
     every = slice(3, None, 7)
-    sklearn = np.stack([by_sklearn(x, y, float(alpha)) for alpha in ALPHAS[every]])
     fig, axes = figure(
-        "The ten weights against the price alpha (dashes: by hand, by coordinate descent; broad: torch, by FISTA; crosses: scikit-learn's "
-        "Lasso). Read from right to left: while it is dear all weights are 0; one after the other becomes worth its price and leaves "
-        "0, bmi and s5 first. Unlike ridge's they are exactly 0 there, not nearly. "
-        f"Dotted: alpha = {trained:g}, that of this run, and {highest:.1f}, from which on all are 0.",
-        size=(7.4, 4.2),
+        "The ten weights against the price alpha (dashes: by hand, by coordinate descent; bands: torch, by FISTA; crosses: scikit-learn's "
+        "Lasso). Read from right to left: while it is dear all weights are 0; one after the other becomes worth its price and leaves 0, bmi "
+        f"and s5 first. Unlike ridge's they are exactly 0 there, not nearly. Dotted: {unbroken(f'alpha = {trained:g}')}, that of this run, and "
+        f"{highest:.1f}, from which on all are 0.",
+        size=(8.0, 4.4),
     )
     ax = axes[0, 0]
-    for i, (name, colour) in enumerate(zip(FEATURES, COLOURS, strict=True)):
-        draw_both(ax, np.stack([ALPHAS, ours[:, i]]), np.stack([ALPHAS, theirs[:, i]]), name, colour)
-        ax.plot(ALPHAS[every], sklearn[:, i], "x", color=colour, markersize=5)
+    ax.plot(ALPHAS[every], np.stack([by_sklearn(x, y, float(alpha))[:-1] for alpha in ALPHAS[every]]), "x", color="black", markersize=4)
     for alpha in (trained, highest):
         if alpha > 0:
             ax.axvline(alpha, color="black", linestyle=":", linewidth=1)
-    ax.set(xscale="log", xlabel="alpha", ylabel="weight")
-    ax.legend(fontsize=8, ncols=2)
+    draw_paths(ax, ALPHAS, ours, theirs)
+    ax.set_title("Lasso: the ten weights against their price")
     return fig
 
 
@@ -84,23 +84,23 @@ def thresholds() -> Figure:
     """The soft threshold, and the compromise that it solves."""
     z = np.linspace(-3, 3, 241)
     fig, axes = figure(
-        "Left: the soft threshold with t = 1 (band: torch, dashes: by hand). Whatever is within t of 0 becomes exactly 0, everything "
-        "else moves towards 0 by t. Grey: no threshold. Right: why. Each curve is 1/2 (w − z)² + |w| for one z: stay near z, but |w| "
-        "has its price. It has a kink at w = 0, and for |z| ≤ 1 the kink is the lowest point (dots).",
+        f"Left: whatever is within {unbroken('t = 1')} of 0 becomes exactly 0, everything else moves towards 0 by t (band: torch, dashes: by "
+        f"hand, grey: no threshold). Right: why. Each curve is {unbroken('½ (w − z)² + |w|')} for one z: stay near z, but |w| has its price. "
+        f"There is a kink at {unbroken('w = 0')}, and for {unbroken('|z| ≤ 1')} the kink is the lowest point (dots).",
         columns=2,
-        size=(3.8, 3.3),
+        size=(4.2, 3.6),
     )
     left, right = axes[0]
     left.plot(z, z, color="#bbbbbb", linewidth=1)
     left.plot(z, in_torch.soft_threshold(to_torch(z), 1.0).numpy(), label="torch", **TORCH)
     left.plot(z, by_hand.soft_threshold(z, 1.0), label="by hand", **BY_HAND)
-    left.set(xlabel="z", ylabel="soft threshold of z", aspect="equal")
+    left.set(title="The soft threshold", xlabel="z", ylabel="soft threshold of z", aspect="equal")
     left.legend(fontsize=8)
-    for at, colour in ((0.6, "#3d5a80"), (1.0, "#00798c"), (2.2, "#d1495b")):
+    for at, colour in zip((0.6, 1.0, 2.2), CATEGORIES, strict=False):
         best = by_hand.soft_threshold(np.array(at), 1.0)
         right.plot(z, (z - at) ** 2 / 2 + abs(z), color=colour, label=f"z = {at}")
         right.plot(best, (best - at) ** 2 / 2 + abs(best), "o", color=colour)
-    right.set(xlabel="w", ylim=(0, 4), xlim=(-2, 3))
+    right.set(title="What it is the lowest point of", xlabel="w", ylabel="½ (w − z)² + |w|", ylim=(0, 4), xlim=(-2, 3))
     right.legend(fontsize=8)
     return fig
 
@@ -110,18 +110,17 @@ def three_ways(x: np.ndarray, y: np.ndarray, alpha: float) -> Figure:
     steps = 500
     lowest = by_hand.coordinate_descent(x, y, alpha, 3000)[-1]
     fig, axes = figure(
-        f"How far L is above its lowest value at alpha = {alpha:g}, against the number of steps or rounds (broad: torch, dashes: by "
-        "hand). A step of ISTA or FISTA looks at all rows once, and so does a round of coordinate descent, which goes through the ten "
-        "weights one by one. FISTA's momentum overshoots now and then (bumps) and is ahead of ISTA all the same. Below 1e-11 there is "
-        "nothing but rounding.",
-        size=(6.4, 3.6),
+        f"How far L is above its lowest value at {unbroken(f'alpha = {alpha:g}')}, against the number of steps (bands: torch, dashes: by hand). A "
+        "step of ISTA or FISTA looks at all rows once, and so does a round of coordinate descent, which goes through the ten weights one by "
+        "one. FISTA's momentum overshoots now and then (bumps) and is ahead of ISTA all the same. Below 1e-11 there is nothing but rounding.",
+        size=(6.8, 3.8),
     )
-    for name, colour in (("ista", "#d1495b"), ("fista", "#00798c"), ("coordinate_descent", "#222222")):
+    for name, colour in zip(("ista", "fista", "coordinate_descent"), CATEGORIES, strict=False):
         paths = getattr(by_hand, name)(x, y, alpha, steps), getattr(in_torch, name)(*to_torch((x, y)), alpha, steps).numpy()
         above = [[at(p, x, y, alpha) - at(lowest, x, y, alpha) for p in walked] for walked in paths]
         ours, theirs = (np.stack([np.arange(steps + 1), np.maximum(a, 1e-12)]) for a in above)
         draw_both(axes[0, 0], ours, theirs, name.replace("_", " "), colour)
-    axes[0, 0].set(xlabel="step", ylabel="L above its lowest", yscale="log")
+    axes[0, 0].set(title="Three ways down", xlabel="step", ylabel="L above its lowest", yscale="log")
     axes[0, 0].legend(fontsize=8)
     return fig
 
@@ -138,10 +137,10 @@ def weights(manual: Manual, torch_module: Torch, x: np.ndarray, y: np.ndarray) -
     fig, axes = figure(
         f"The trained weights, three times the same: {three_times(manual, torch_module, sklearn, NAMES)} "
         f"Exactly 0 on all three: {', '.join(zeros) or 'none'}. Each of these would earn less than its price.",
-        size=(7.5, 3.8),
+        size=(8.2, 3.8),
     )
     draw_weights(axes[0, 0], manual, torch_module, sklearn, FEATURES, NAMES)
-    axes[0, 0].set(ylabel="weight (progression per standard deviation)")
+    axes[0, 0].set(title="The ten weights", ylabel="weight (progression per standard deviation)")
     return fig
 
 
@@ -153,6 +152,12 @@ Things to try:
 - `--model.alpha 0`: no threshold: least squares by plain gradient descent.
 - `--model.lr 0.6`: over the limit 2/λmax = 0.506; it flies apart.
 """
+
+def learned(run: Trained) -> str:
+    """Which weights are 0, and what the others explain."""
+    W = run.manual.W.data
+    return f"At a price of {run.manual.alpha:g}, {np.sum(W == 0)} of {W.size} weights are exactly 0, and the line {explains(run)}."
+
 
 TWIN = Twin(
     name="lasso",
@@ -167,6 +172,8 @@ TWIN = Twin(
     of_the_optimizer=lambda ours: ours.alpha * float(np.abs(ours.W).sum()),
     sgd_lr=0.4,
     figures=figures,
+    learned=learned,
+    look_at=("path over alpha", "from right to left: one weight after the other leaves 0."),
     text={"things to try": TEXT},
 )
 

@@ -16,9 +16,12 @@ from torch import nn
 from experiments import run
 from experiments.data.arrays import ArrayData
 from experiments.data.diabetes import FEATURES, Diabetes, diabetes
-from experiments.drawing.figure import BY_HAND, TORCH, figure
+from experiments.drawing.colours import CATEGORIES
+from experiments.drawing.figure import BY_HAND, TORCH, figure, unbroken
 from experiments.drawing.walk import walk
 from experiments.drawing.weights import as_row, weights_of_both
+from experiments.drawing.words import held_out, in_words
+from experiments.lesson import Trained
 from experiments.pair import Twin
 from manual.module import Parameter
 from manual.regression.linear_regression import LinearRegression as Manual
@@ -91,10 +94,9 @@ def squares(x: np.ndarray, y: np.ndarray, rows: int = 25) -> Figure:
     ours, theirs = descend(bmi, y, np.zeros(2), 100, lr=0.1, momentum=0.0)
     best = as_row(*normal_equation(bmi, y))
     fig, axes = figure(
-        f"Least squares is meant literally. Each dot is a person ({rows} of them), each residual is the side of a square, and the loss "
-        "is the mean area of the squares. Left: a flat line. Middle: a line that is too steep. Right: where 100 steps of gradient "
-        "descent end, in torch (band) and by hand (dashes), on the line of the normal equation (black): no other line has squares of "
-        "smaller area. Both axes are in standard deviations, so that squares look square.",
+        f"Least squares is meant literally. Each dot is one of {rows} persons, each residual the side of a square, and the loss is the mean "
+        "area of the squares. Look at the third: where 100 steps of gradient descent end, in torch (band) and by hand (dashes), is the line "
+        "of the normal equation (black), and no other line has squares of smaller area. Both axes are in standard deviations.",
         columns=3,
         size=(4.4, 3.8),
         sharex=True,
@@ -105,14 +107,14 @@ def squares(x: np.ndarray, y: np.ndarray, rows: int = 25) -> Figure:
         residual = (w * bmi + b - y).ravel()
         for x_n, y_n, r in zip(bmi.ravel(), y.ravel(), residual, strict=True):
             # From the dot to the line, and as far to the side on which a rising line does not cross the square
-            ax.add_patch(Rectangle((x_n, y_n), r, r, facecolor="#f2cc8f", edgecolor="#e07a5f", alpha=0.35))
+            ax.add_patch(Rectangle((x_n, y_n), r, r, facecolor="#f2cc8f", edgecolor="#b08d4f", alpha=0.4))
         if name == "least squares":
             ax.plot(ends, theirs[-1, 0] * ends + theirs[-1, 1], label="torch", **TORCH)
             ax.plot(ends, best[0] * ends + best[1], color="black", linewidth=0.8, label="normal equation")
             ax.plot(ends, w * ends + b, label="by hand", **BY_HAND)
         else:
             ax.plot(ends, w * ends + b, color="black", linewidth=1.2)
-        ax.plot(bmi, y, "o", color="#3d5a80", markersize=4)
+        ax.plot(bmi, y, "o", color="black", markersize=4)
         ax.set(title=f"{name}: mean area {np.mean(residual**2):.3f}", xlabel="body mass index", xlim=ends, ylim=(-2.2, 3.2), aspect="equal")
     axes[0, 0].set_ylabel("progression of the disease")
     axes[0, 2].legend(loc="upper left", fontsize=8)
@@ -132,11 +134,10 @@ def paths(x: np.ndarray, y: np.ndarray) -> Figure:
     steps = 60
     fig, axes = figure(
         "The loss over the weights of two features that nearly say the same (cholesterol s1 and LDL s2, correlation "
-        f"{np.corrcoef(x.T)[0, 1]:.2f}): a long valley; the other features are left out here. {steps} steps from the same start; the "
-        "star is the normal equation. Every step of the first two is at right angles to the lines of equal loss. Left: short steps "
-        f"creep along the valley's floor. Middle: nine tenths of the limit 2/λmax = {limit:.3f}, jumps from wall to wall and "
-        "still comes to rest. Right: momentum rolls along the floor, overshoots, and settles. The band is torch, the dashes on it are "
-        "by hand.",
+        f"{np.corrcoef(x.T)[0, 1]:.2f}) is a long valley. {steps} steps from the same start (band: torch, dashes: by hand); the star is the "
+        "normal equation. Left: short steps creep along the floor. Middle: nine tenths of the limit "
+        f"{unbroken(f'2/λmax = {limit:.3f}')} jump from wall to wall and still come to rest. Right: momentum rolls along the floor, "
+        "overshoots, and settles.",
         columns=3,
         size=(4.2, 4.2),
         sharex=True,
@@ -158,12 +159,10 @@ def units(steps: int = 60) -> Figure:
     x = x[:, [3, 8]]
     centred = x - x.mean(axis=0)
     fig, axes = figure(
-        f"Why features are standardised. The loss over the weights of blood pressure (standard deviation {x[:, 0].std():.0f} mmHg) and "
-        f"s5, the log of the triglycerides ({x[:, 1].std():.2f}), walked down for {steps} steps at half of the limit 2/λmax. Left, in "
-        "their own units (shifted to mean 0): the loss is steep along the weight of the one, which allows only tiny steps, and flat "
-        "along that of the other, where tiny steps get nowhere. (Mind the axes: their scales differ by a factor of about 25.) Right, "
-        "in standard deviations: nearly round, and the walk arrives. The star is the normal equation; the band is torch, the dashes "
-        "are by hand.",
+        f"The loss over the weights of blood pressure (it varies by {x[:, 0].std():.0f} mmHg) and s5, the log of the triglycerides (by "
+        f"{x[:, 1].std():.2f}), walked down for {steps} steps at half of the limit 2/λmax (band: torch, dashes: by hand). In their own units "
+        "it is steep along one weight, which allows only tiny steps, and flat along the other, where tiny steps get nowhere (mind the "
+        "axes). In standard deviations it is nearly round, and the walk arrives at the star.",
         columns=2,
         size=(5.0, 4.0),
     )
@@ -201,16 +200,20 @@ def draw_path(ax: Any, ours: np.ndarray, theirs: np.ndarray) -> None:
     ax.plot(ours[:, 0], ours[:, 1], label="by hand", marker="o", markersize=2.5, **BY_HAND)
 
 
+FLOOR = 1e-17
+"""What is nearer than that is drawn here: 0 has no place on a log axis, and one side may be there before the other."""
+
+
 def convergence(x: np.ndarray, y: np.ndarray) -> Figure:
     """The distance to the closed form against the step, with and without momentum."""
     best = as_row(*normal_equation(x, y))
     curvature = np.linalg.eigvalsh(hessian(x))
     limit = step_size_limit(x)
     fig, axes = figure(
-        "How near the eleven parameters are to the normal equation's, ‖p − p*‖ / ‖p*‖. Plain gradient descent shrinks the error along "
-        f"the flattest direction of the bowl by 1 − lr · λmin = 1 − {0.2 * curvature[0]:.4f} a step (dotted: that slope). With momentum "
-        "0.9 each direction is a damped swing that shrinks by √0.9 (dotted), until rounding is all that is left. The third line takes "
-        f"steps longer than the limit, lr = {1.04 * limit:.3f} > 2/λmax = {limit:.3f}: it grows. Bands are torch, dashes by hand.",
+        f"How near the eleven parameters are to the normal equation's, {unbroken('‖p − p*‖ / ‖p*‖')} (bands: torch, dashes: by hand). Plain "
+        "gradient descent shrinks the error along the flattest direction of the bowl by "
+        f"{unbroken(f'1 − lr · λmin = 1 − {0.2 * curvature[0]:.4f}')} a step, with momentum 0.9 each direction is a swing that shrinks by √0.9 "
+        f"(dotted), until only rounding is left. Steps longer than {unbroken(f'2/λmax = {limit:.3f}')} grow for ever.",
         size=(7.5, 4.2),
     )
     ax, steps = axes[0, 0], 800
@@ -221,14 +224,14 @@ def convergence(x: np.ndarray, y: np.ndarray) -> Figure:
         (f"plain, lr {1.04 * limit:.3f}: too long", {"lr": 1.04 * limit, "momentum": 0.0}, 200, None),
     ):
         away = [np.linalg.norm(path - best, axis=1) / np.linalg.norm(best) for path in descend(x, y, start, length, **settings)]
-        ax.plot(away[1], **TORCH, label="torch" if rate is None else None)
-        ax.plot(away[0], **BY_HAND, label="by hand" if rate is None else None)
+        for far, look, side in ((away[1], TORCH, "torch"), (away[0], BY_HAND, "by hand")):
+            ax.plot(np.maximum(far, FLOOR), **look, label=side if rate is None else None)
         at = length * 2 // 3
         ax.annotate(name, (at, away[0][at]), xytext=(14, -2 if rate is None else 6), textcoords="offset points", fontsize=9)
         if rate is not None:
             k = np.arange(100, 450)
             ax.plot(k, 3 * away[0][100] * rate ** (k - 100), ":", color="black", linewidth=1)
-    ax.set(xlabel="step", ylabel="distance to the closed form", yscale="log", ylim=(1e-15, 1e7))
+    ax.set(title="Three walks to the closed form", xlabel="step", ylabel="distance to the closed form", yscale="log", ylim=(FLOOR / 5, 1e7))
     ax.legend(fontsize=8)
     return fig
 
@@ -243,10 +246,10 @@ def weights(manual: Manual, torch_module: Torch, x: np.ndarray, y: np.ndarray) -
     }
     fig, axes = figure(
         "The trained weights, four times the same: torch (broad bars), by hand (narrow bars), the normal equation (circles) and "
-        "scikit-learn's LinearRegression (crosses), on the same rows. Distance to the normal equation, relative to its length: "
-        + ", ".join(f"{name} {d:.0e}" for name, d in apart.items())
+        "scikit-learn's LinearRegression (crosses), on the same rows. To the normal equation, relative to its length: "
+        + ", ".join(f"{name} {in_words(float(d))}" for name, d in apart.items())
         + ". s1 and s2 have large weights of opposite sign because they nearly say the same: what one adds, the other takes away.",
-        size=(7.5, 3.8),
+        size=(8.0, 3.8),
     )
     ax, at = axes[0, 0], np.arange(len(FEATURES))
     ax.bar(at, theirs[:-1], width=0.8, color=TORCH["color"], label="torch")
@@ -255,8 +258,8 @@ def weights(manual: Manual, torch_module: Torch, x: np.ndarray, y: np.ndarray) -
     ax.plot(at, sklearn[:-1], "x", color="black", label="scikit-learn")
     ax.axhline(0, color="black", linewidth=0.8)
     ax.set_xticks(at, FEATURES)
-    ax.set(ylabel="weight (progression per standard deviation)")
-    ax.legend(fontsize=8)
+    ax.set(title="The ten weights", ylabel="weight (progression per standard deviation)")
+    ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     return fig
 
 
@@ -276,26 +279,25 @@ def how_sure(x: np.ndarray, y: np.ndarray) -> Figure:
     sure = abs(W) > 2 * errors
     R2, found, i = r_squared(forward(x, W[:, None], b)["y_hat"], y), chance(x, y, 2000), 2
     fig, axes = figure(
-        "Left: the weights, with two standard errors to either side. Where that reaches across 0 (grey) the data do not tell whether the "
-        "weight is above or below 0. That of s1, the largest of all, and that of s2 are the least sure: the two nearly say the same. "
-        "Right: what a standard error is. 2,000 times chance was drawn anew, and the line fitted anew: this is where the weight of "
-        f"{FEATURES[i]} came out. It scatters around {W[i]:.1f} (black) with a standard deviation of {found[:, i].std():.2f}; the "
-        f"standard error, from the one fit, is {errors[i]:.2f} (curve: the bell of that width). R² is {R2:.3f} on these rows.",
+        "Left: where two standard errors to either side reach across 0 (hollow) the data do not tell whether the weight is above or below 0: "
+        "s1, the largest of all, and s2 are the least sure, since they nearly say the same. Right: 2,000 times chance was drawn anew and the "
+        f"line fitted anew. The weight of {FEATURES[i]} scatters around {W[i]:.1f} with a standard deviation of {found[:, i].std():.2f}; its "
+        f"standard error, from the one fit, is {errors[i]:.2f} (curve). R² is {R2:.3f} on these rows.",
         columns=2,
-        size=(4.6, 3.4),
+        size=(4.6, 3.6),
     )
     ax = axes[0, 0]
-    for these, colour in ((sure, "#3d5a80"), (~sure, "#aaaaaa")):
-        ax.errorbar(at[these], W[these], 2 * errors[these], fmt="o", color=colour, capsize=4, markersize=5)
+    for these, colour, fill in ((sure, "black", "full"), (~sure, "#888888", "none")):
+        ax.errorbar(at[these], W[these], 2 * errors[these], fmt="o", color=colour, fillstyle=fill, capsize=4, markersize=6)
     ax.axhline(0, color="black", linewidth=0.8)
     ax.set_xticks(at, FEATURES)
-    ax.set(ylabel="weight ± 2 standard errors")
+    ax.set(title="How sure each weight is", ylabel="weight ± 2 standard errors")
     ax = axes[0, 1]
-    ax.hist(found[:, i], bins=40, density=True, color="#8ecae6")
+    ax.hist(found[:, i], bins=40, density=True, color="#bbbbbb")
     w = np.linspace(W[i] - 4 * errors[i], W[i] + 4 * errors[i], 201)
-    ax.plot(w, np.exp(-(((w - W[i]) / errors[i]) ** 2) / 2) / (errors[i] * np.sqrt(2 * np.pi)), color="#d1495b")
+    ax.plot(w, np.exp(-(((w - W[i]) / errors[i]) ** 2) / 2) / (errors[i] * np.sqrt(2 * np.pi)), color=CATEGORIES[0])
     ax.axvline(W[i], color="black", linewidth=0.8)
-    ax.set(xlabel=f"weight of {FEATURES[i]}", ylabel="how often (density)")
+    ax.set(title="What a standard error is", xlabel=f"weight of {FEATURES[i]}", ylabel="how often (density)")
     return fig
 
 
@@ -313,23 +315,24 @@ def lost(solver: Any, apart: float) -> tuple[float, float]:
 def digits() -> Figure:
     """The error of three solvers against the condition number."""
     fig, axes = figure(
-        "Two features that are more and more alike, from left to right: κ, the condition number of [x 1], grows. The true weights are "
-        "known, and each solver's distance from them is drawn. The normal equation (squares) loses two digits for every factor of 10 in "
-        "κ (dashed: κ² times the rounding error); at κ = 10⁸ there is hardly one left. QR (blue) and the pseudo-inverse (red) lose one "
-        "(dotted: κ times the rounding error), which is what rounding the data costs anyway.",
-        size=(6.0, 3.4),
+        "Two features that are more and more alike, from left to right: κ, the condition number of [x 1], grows. How far three solvers are "
+        "from the true weights, which are known here. The normal equation loses two digits for every factor of 10 in κ (dashed: κ² times the "
+        "rounding error), and has hardly one left at 10⁸. QR and the pseudo-inverse lose one (dotted: κ times it), which is what rounding the "
+        "data costs anyway.",
+        size=(6.8, 3.8),
     )
     ax, eps = axes[0, 0], np.finfo(float).eps
     for solver, look in (
         (normal_equation, {"marker": "s", "color": "#888888", "label": "normal equation", "markersize": 5}),
-        (qr_solution, {"marker": "o", "color": "#3d5a80", "label": "QR", "markersize": 7, "markerfacecolor": "none"}),
-        (svd_solution, {"marker": "x", "color": "#d1495b", "label": "pseudo-inverse", "markersize": 5}),
+        (qr_solution, {"marker": "o", "color": CATEGORIES[0], "label": "QR", "markersize": 7, "markerfacecolor": "none"}),
+        (svd_solution, {"marker": "x", "color": CATEGORIES[1], "label": "pseudo-inverse", "markersize": 5}),
     ):
         ax.plot(*np.transpose([lost(solver, apart) for apart in 10.0 ** -np.arange(0, 7.6, 0.5)]), linestyle="", **look)
     κ = np.array([3, 1e8])
     ax.plot(κ, eps * κ, ":", color="black", linewidth=1)
     ax.plot(κ, eps * κ**2, "--", color="black", linewidth=1)
     ax.set(xscale="log", yscale="log", xlabel="condition number κ of [x 1]", ylabel="error of the weights", ylim=(1e-17, 10))
+    ax.set_title("Digits that three solvers lose")
     ax.legend(fontsize=8)
     return fig
 
@@ -365,6 +368,24 @@ Things to try:
 - `--data.batch_size 32`: a different bowl at every step; the weights wander around the lowest point and do not come to rest.
 """
 
+def explains(run: Trained) -> str:
+    """What the weights say about people who were held out."""
+    y_hat, y = held_out(run)
+    r2 = r_squared(y_hat, y)
+    if not r2 > 0:
+        return f"says less about the disease of {len(y)} people that it has not seen than their mean does"
+    return f"explains {100 * r2:.0f} % of how the disease varies among {len(y)} people that it has not seen"
+
+
+def learned(run: Trained) -> str:
+    """What the line explains, and how near it is to the closed form."""
+    best, found = as_row(*normal_equation(*run.data.split.train)), as_row(run.manual.W.data, run.manual.b.data)
+    return (
+        f"The line {explains(run)}. Its weights and those that the normal equation gives at once are "
+        f"{in_words(float(np.linalg.norm(found - best) / np.linalg.norm(best)))}, relative to their length."
+    )
+
+
 TWIN = Twin(
     name="linear_regression",
     manual=Manual,
@@ -376,6 +397,8 @@ TWIN = Twin(
     variants={"plain gradient descent": {"momentum": 0.0}},
     sgd_lr=0.2,
     figures=figures,
+    learned=learned,
+    look_at=("squared residuals", "how much smaller the squares of the third line are, and that both sides found it."),
     text={"how long a step may be": TEXT},
 )
 

@@ -16,10 +16,14 @@ from torch import nn
 from experiments import run
 from experiments.data.arrays import ArrayData, Split, split_at_random, standardise
 from experiments.data.changes import first_columns
-from experiments.drawing.figure import BY_HAND, TORCH, TWO_CLASSES, draw_both, figure
+from experiments.drawing.colours import BETWEEN, CATEGORIES, MARKERS
+from experiments.drawing.figure import BY_HAND, TORCH, TWO_CLASSES, draw_both, figure, unbroken
+from experiments.drawing.labels import label_ends
 from experiments.drawing.walk import walk
 from experiments.drawing.weights import as_row, draw_weights, three_times
+from experiments.drawing.words import percent
 from experiments.judge.convert import to_torch
+from experiments.lesson import Trained
 from experiments.pair import Second, Twin
 from manual.module import Parameter
 from manual.regression.logistic_regression import LogisticRegression as Manual
@@ -95,22 +99,21 @@ def curve(x: np.ndarray, y: np.ndarray) -> Figure:
     ours, theirs = descend(x, y, np.array([-1.0, 0.0]), at[-1], alpha=0.0, momentum=0.0, lr=1.0)
     p = sigmoid(ours[-1, 0] * x + ours[-1, 1])
     fig, axes = figure(
-        f"{len(x)} lumps, malignant (above) or benign (below), by one measurement: how dented the outline of the worst nuclei is. The "
-        "curve is the probability of malignant. It starts the wrong way round (0 steps) and is turned and moved by gradient descent, "
-        "on both sides alike. It never needs to reach 0 or 1. Where it crosses one half (dotted) the answer turns: "
-        f"{np.mean((p > 0.5) == (y > 0.5)):.0%} of the answers are right. The dots are moved up and down a little, so that they do not "
-        "hide one another.",
-        size=(7.0, 3.8),
+        f"{len(x)} lumps, malignant (above) or benign (below; moved up and down a little, to be seen), by how dented the outline of the worst "
+        "nuclei is. The curve is the probability of malignant. It starts the wrong way round and is turned and moved by gradient descent (bands: "
+        "torch, dashes: by hand). Where it crosses one half (dotted) the answer turns: "
+        f"{np.mean((p > 0.5) == (y > 0.5)):.0%} of the answers are right.",
+        size=(7.4, 4.0),
     )
     ax, line = axes[0, 0], np.linspace(x.min(), x.max(), 200)
     jitter = np.random.default_rng(0).uniform(-0.04, 0.04, y.shape)
-    for k, colour in enumerate(TWO_CLASSES):
-        ax.plot(x[y == k], (y + jitter)[y == k], "o", color=colour, markersize=3, alpha=0.5)
+    for k, (colour, marker) in enumerate(zip(TWO_CLASSES, MARKERS, strict=False)):
+        ax.plot(x[y == k], (y + jitter)[y == k], marker, color=colour, markersize=3, alpha=0.5)
     for step, shade in zip(at, ("#c2c2c2", "#8a8a8a", "#111111"), strict=True):
         hand, torchs = (sigmoid(q[step, 0] * line + q[step, 1]) for q in (ours, theirs))
         draw_both(ax, np.stack([line, hand]), np.stack([line, torchs]), f"{step} steps", shade)
     ax.axvline(-ours[-1, 1] / ours[-1, 0], color="black", linestyle=":", linewidth=1)
-    ax.set(xlabel="worst concave points (standard deviations)", ylabel="probability of malignant")
+    ax.set(title="One measurement, and the curve", xlabel="worst concave points (standard deviations)", ylabel="probability of malignant")
     ax.legend(fontsize=8, loc="center right")
     return fig
 
@@ -119,25 +122,25 @@ def boundary(x: np.ndarray, y: np.ndarray) -> Figure:
     """Two features: the lines of equal probability."""
     ours, theirs = descend(x, y, np.zeros(3), 400, alpha=0.01)
     fig, axes = figure(
-        "Two measurements of each lump. The colour is the probability of malignant; it changes across the line where p is one half (torch: "
-        "band, by hand: dashes) and not along it. This line is always straight: z = x W + b is 0 there. W (its direction is the arrow) "
-        "is at right angles to it, points to yes, and the longer it is, the more suddenly the answer turns.",
-        size=(6.0, 4.6),
+        "Two measurements of each lump. The colour is the probability of malignant: it changes across the line where that is one half (band: "
+        f"torch, dashes: by hand) and not along it. This line is always straight: {unbroken('z = x W + b')} is 0 there. W (arrow) is at right "
+        "angles to it, points to yes, and the longer it is, the more suddenly the answer turns.",
+        size=(6.4, 4.6),
     )
     ax = axes[0, 0]
     xs, ys = (np.linspace(x[:, i].min() - 0.3, x[:, i].max() + 0.3, 120) for i in (0, 1))
     grid = np.stack(np.meshgrid(xs, ys), axis=-1)
-    shades = ax.contourf(xs, ys, sigmoid(grid @ ours[-1, :2] + ours[-1, 2]), levels=np.linspace(0, 1, 11), cmap="coolwarm_r", alpha=0.45)
+    shades = ax.contourf(xs, ys, sigmoid(grid @ ours[-1, :2] + ours[-1, 2]), levels=np.linspace(0, 1, 11), cmap=BETWEEN, alpha=0.6)
     fig.colorbar(shades, ax=ax, label="probability of malignant")
-    for k, (colour, name) in enumerate(zip(TWO_CLASSES, ("benign", "malignant"), strict=True)):
-        ax.plot(*x[y[:, 0] == k].T, "o", color=colour, markersize=3, label=name)
+    for k, (colour, marker, name) in enumerate(zip(TWO_CLASSES, MARKERS, ("benign", "malignant"), strict=False)):
+        ax.plot(*x[y[:, 0] == k].T, marker, color=colour, markeredgecolor="black", markeredgewidth=0.3, markersize=4, label=name)
     for q, look, name in ((theirs[-1], TORCH, "torch"), (ours[-1], BY_HAND, "by hand")):
         ax.plot(xs, -(q[0] * xs + q[2]) / q[1], label=name, **look)
     w1, w2, b = ours[-1]
     foot = -b * np.array([w1, w2]) / (w1**2 + w2**2)  # the point of the line next to the origin
     ax.annotate("", foot + 0.5 * np.array([w1, w2]), foot, arrowprops={"arrowstyle": "->", "linewidth": 1.8})
-    ax.text(*(foot + 0.52 * np.array([w1, w2])), "W")
-    ax.set(xlabel="worst radius", ylabel="mean texture", ylim=(ys[0], ys[-1]), xlim=(xs[0], xs[-1]), aspect="equal")
+    ax.text(*(foot + 0.52 * np.array([w1, w2])), "W", zorder=6, bbox={"color": "white", "pad": 1})
+    ax.set(title="Where the answer turns", xlabel="worst radius", ylabel="mean texture", ylim=(ys[0], ys[-1]), xlim=(xs[0], xs[-1]), aspect="equal")
     ax.legend(fontsize=8, loc="upper right")
     return fig
 
@@ -147,39 +150,39 @@ def price() -> Figure:
     z = np.linspace(-5, 5, 201)
     p = sigmoid(z)
     fig, axes = figure(
-        "What one answer costs, against its score z. Left: the loss if the truth is yes (−log p) and if it is no (−log(1 − p)). A "
-        "wrong answer costs about as much as it was sure of itself. Right: the slope of the two, p − 1 and p: what was predicted minus "
-        "what is. It is never more than 1: a row that is far on the wrong side pulls with all its strength, one that is far on the "
-        "right side no longer pulls.",
+        f"What one answer costs, against its score z. Left: the loss if the truth is yes, {unbroken('−log p')}, and if it is no, "
+        f"{unbroken('−log(1 − p)')}: a wrong answer costs about as much as it was sure of itself. Right: their slopes, p minus what is. They are "
+        "never longer than 1: a row far on the wrong side pulls with all its strength, one far on the right side no longer pulls.",
         columns=2,
-        size=(3.7, 3.2),
+        size=(4.2, 3.4),
     )
     for k, (colour, name) in enumerate(zip(TWO_CLASSES, ("truth: no", "truth: yes"), strict=True)):
         axes[0, 0].plot(z, -np.log(p if k else 1 - p), color=colour, linewidth=2, label=name)
         axes[0, 1].plot(z, p - k, color=colour, linewidth=2, label=name)
     axes[0, 1].axhline(0, color="black", linewidth=0.8)
-    axes[0, 0].set(xlabel="score z", ylabel="loss")
-    axes[0, 1].set(xlabel="score z", ylabel="slope: p − y")
+    axes[0, 0].set(title="What is paid", xlabel="score z", ylabel="loss")
+    axes[0, 1].set(title="How hard it pulls", xlabel="score z", ylabel="slope: p − y")
     axes[0, 0].legend(fontsize=8)
     return fig
 
 
 def without_a_price(x: np.ndarray, y: np.ndarray, steps: int = 1500) -> Figure:
     """How long W becomes with and without alpha."""
-    prices = {0.1: "#3d5a80", 0.01: "#00798c", 0.001: "#edae49", 0.0: "#d1495b"}
+    prices = dict(zip((0.1, 0.01, 0.001, 0.0), CATEGORIES, strict=False))
     fig, axes = figure(
-        f"How long the {x.shape[1]} weights are, ‖W‖, while gradient descent goes on (broad: torch, dashes: by hand). A plane separates "
-        f"all {len(x)} lumps without one mistake. For alpha = 0 there is therefore no best W: longer is always a little better, and the "
-        "red curve goes on rising for ever. With alpha > 0 length has its price, and W comes to rest. (The swings at the beginning are "
-        "the momentum's.)",
-        size=(6.4, 3.6),
+        f"How long the {x.shape[1]} weights are, ‖W‖, while gradient descent goes on (bands: torch, dashes: by hand). A plane separates all "
+        f"{len(x)} lumps without one mistake: at {unbroken('alpha = 0')} there is therefore no best W, longer is always a little better, and "
+        "its curve rises for ever. With a price on length W comes to rest. (The swings at the beginning are the momentum's.)",
+        size=(7.2, 3.8),
     )
+    ends: dict[str, tuple[float, float, str]] = {}
     for alpha, colour in prices.items():
         paths = descend(x, y, np.zeros(x.shape[1] + 1), steps, alpha=alpha)
         ours, theirs = (np.stack([np.arange(1, steps + 1), np.linalg.norm(q[1:, :-1], axis=1)]) for q in paths)
         draw_both(axes[0, 0], ours, theirs, f"alpha = {alpha:g}", colour)
-    axes[0, 0].set(xlabel="step", ylabel="‖W‖", xscale="log")
-    axes[0, 0].legend(fontsize=8)
+        ends[f"alpha = {alpha:g}"] = (steps, ours[1, -1], colour)
+    axes[0, 0].set(title="How long the weights grow", xlabel="step", ylabel="‖W‖", xscale="log", xlim=(1, steps))
+    label_ends(axes[0, 0], ends)
     return fig
 
 
@@ -188,22 +191,22 @@ def race(x: np.ndarray, y: np.ndarray, alpha: float) -> Figure:
     jumps = newton(x, y, alpha), newton_in_torch(to_torch(x), to_torch(y), alpha).numpy()
     best = jumps[0][-1]
     fig, axes = figure(
-        "How far the 31 parameters are from the lowest point, ‖q − q*‖ / ‖q*‖ (broad: torch, dashes: by hand). Newton's method, which "
-        f"knows the curvature, is there after {len(jumps[0]) - 1} jumps: in the end each doubles the number of right digits. Gradient "
-        "descent with momentum 0.9 wins a fixed number of digits per step, without momentum about ten times fewer. A jump solves a "
-        "system of 31 equations; a step of gradient descent does not, and that is why networks with millions of weights use it.",
-        size=(7.0, 3.8),
+        f"How far the 31 parameters are from the lowest point, {unbroken('‖q − q*‖ / ‖q*‖')} (bands: torch, dashes: by hand). Newton's method, "
+        f"which knows the curvature, is there after {len(jumps[0]) - 1} jumps: in the end each doubles the number of right digits. Gradient "
+        "descent wins a fixed number of digits per step, with momentum about ten times more. A jump solves 31 equations; that is why networks "
+        "with millions of weights take steps.",
+        size=(7.4, 4.0),
     )
     start = np.zeros(len(best))
     for name, colour, sides in (
-        ("Newton", "#111111", jumps),
-        ("gradient descent, momentum 0.9", "#d1495b", descend(x, y, start, 500, alpha=alpha)),
-        ("gradient descent", "#00798c", descend(x, y, start, 500, alpha=alpha, momentum=0.0, lr=0.5)),
+        ("Newton", CATEGORIES[5], jumps),
+        ("gradient descent, momentum 0.9", CATEGORIES[0], descend(x, y, start, 500, alpha=alpha)),
+        ("gradient descent", CATEGORIES[1], descend(x, y, start, 500, alpha=alpha, momentum=0.0, lr=0.5)),
     ):
         away = [np.linalg.norm(q - best, axis=1) / np.linalg.norm(best) for q in sides]
         ours, theirs = (np.stack([np.arange(len(a)), np.maximum(a, 1e-16)]) for a in away)
         draw_both(axes[0, 0], ours, theirs, name, colour)
-    axes[0, 0].set(xlabel="step", ylabel="distance to the lowest point", yscale="log", ylim=(3e-17, 10))
+    axes[0, 0].set(title="Newton against gradient descent", xlabel="step", ylabel="distance to the lowest point", yscale="log", ylim=(3e-17, 10))
     axes[0, 0].legend(fontsize=8)
     return fig
 
@@ -214,12 +217,12 @@ def weights(manual: Manual, torch_module: Torch, x: np.ndarray, y: np.ndarray) -
 
     sklearn = by_sklearn(x, y, manual.alpha)
     fig, axes = figure(
-        "The thirty trained weights, three times the same: " + three_times(manual, torch_module, sklearn, NAMES) + " Above 0: speaks for "
-        "malignant, below 0: against it. Many of the measurements say nearly the same; the price on length shares the weight among those.",
-        size=(9.0, 4.2),
+        f"The thirty trained weights, three times the same: {three_times(manual, torch_module, sklearn, NAMES)} Above 0: speaks for malignant, "
+        "below 0: against it. Many of the measurements say nearly the same; the price on length shares the weight among those.",
+        size=(10.0, 4.4),
     )
     draw_weights(axes[0, 0], manual, torch_module, sklearn, load_breast_cancer().feature_names, NAMES)
-    axes[0, 0].set(ylabel="weight")
+    axes[0, 0].set(title="The thirty weights", ylabel="weight")
     return fig
 
 
@@ -239,6 +242,16 @@ Things to try:
 A single neuron with a sigmoid is a logistic regression. A network ends in one, and learns its features too.
 """
 
+def learned(run: Trained) -> str:
+    """How many held-out lumps it tells rightly."""
+    (_, y), (x, y_val) = run.data.split.train, run.data.split.val
+    right = ((x @ run.manual.W.data + run.manual.b.data > 0) == (y_val > 0.5)).mean()
+    return (
+        f"It tells {percent(right)} of {len(x)} lumps that it has not seen rightly; always saying \"benign\" would be right for "
+        f"{percent((y_val < 0.5).mean())}. It learned from {len(y)} others."
+    )
+
+
 TWIN = Twin(
     name="logistic_regression",
     manual=Manual,
@@ -251,6 +264,8 @@ TWIN = Twin(
     options={"features": Second(29, data=first_columns(29))},
     sgd_lr=0.5,
     figures=figures,
+    learned=learned,
+    look_at=("the curve", "how the curve turns round within ten steps, on both sides alike."),
     text={"things to try": TEXT},
 )
 

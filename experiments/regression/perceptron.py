@@ -16,8 +16,10 @@ from experiments import run
 from experiments.data.arrays import ArrayData, InputError, Split, split_at_random, standardise
 from experiments.data.changes import first_columns
 from experiments.data.iris import iris
-from experiments.drawing.figure import BY_HAND, TORCH, TWO_CLASSES, figure
+from experiments.drawing.colours import CATEGORIES
+from experiments.drawing.figure import BY_HAND, TORCH, TWO_CLASSES, draw_both, figure
 from experiments.judge.convert import to_torch
+from experiments.lesson import Trained
 from experiments.pair import Second, Twin
 from manual.regression.perceptron import Perceptron as Manual
 from manual.regression.perceptron import mistake_bound, rosenblatt
@@ -78,7 +80,7 @@ def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str
 def draw_points(ax: Any, x: np.ndarray, y: np.ndarray) -> None:
     """The two kinds as dots and triangles."""
     for sign, colour, marker in ((-1, TWO_CLASSES[0], "o"), (1, TWO_CLASSES[1], "^")):
-        ax.plot(*x[y[:, 0] == sign].T, marker, color=colour, markersize=5, alpha=0.8)
+        ax.plot(*x[y[:, 0] == sign].T, marker, color=colour, markeredgecolor="white", markeredgewidth=0.4, markersize=6, zorder=4)  # above the lines
 
 
 def draw_line(ax: Any, q: np.ndarray, **look: Any) -> None:
@@ -89,6 +91,12 @@ def draw_line(ax: Any, q: np.ndarray, **look: Any) -> None:
         ax.plot(*np.stack([foot - 20 * along, foot + 20 * along]).T, **look)
 
 
+def draw_ring(ax: Any, x: np.ndarray, step: np.ndarray) -> None:
+    """A ring around the row whose mistake moved q by `step`, which is [x 1] or its opposite."""
+    wrong = x[np.abs(x - step[:-1] * np.sign(step[-1])).sum(axis=1).argmin()]
+    ax.plot(*wrong, "o", markerfacecolor="none", markeredgecolor="black", markersize=13, zorder=5)
+
+
 def turning() -> Figure:
     """The line after the first mistakes, and where it settles."""
     x, y = TwoKinds().split.train
@@ -96,12 +104,12 @@ def turning() -> Figure:
     shown = (1, 2, len(path) - 1)
     bound = mistake_bound(x, y, widest(x, y))
     fig, axes = figure(
-        "80 irises, setosa (dots) and versicolor (triangles), by the length and the width of a sepal. The line (torch: band, by hand: "
-        f"dashes) turns at each mistake: the row that was wrong (ringed) is added to the weights, or subtracted. After {len(path) - 1} "
-        f"mistakes and {len(counts)} passes none is left. It could not have been more than {bound:.0f}: (R/γ)², the length of the "
-        "longest row over the widest margin, squared. It stops at the first line without a mistake, not at the best one.",
+        "80 irises, setosa (dots) and versicolor (triangles). The line (band: torch, dashes: by hand) turns at each mistake: the row that was "
+        f"wrong (ringed) is added to the weights, or subtracted. After {len(path) - 1} mistakes in {len(counts)} passes none is left; there could "
+        f"not have been more than {bound:.0f}, the length of the longest row over the widest margin, squared. It stops at the first line without "
+        "a mistake, not at the best.",
         columns=len(shown),
-        size=(3.4, 3.4),
+        size=(3.8, 3.6),
         sharex=True,
         sharey=True,
     )
@@ -109,10 +117,8 @@ def turning() -> Figure:
         draw_points(ax, x, y)
         draw_line(ax, theirs[k].numpy(), label="torch", **TORCH)
         draw_line(ax, path[k], label="by hand", **BY_HAND)
-        taught = np.abs(path[k] - path[k - 1])[:-1]
-        ringed = x[np.argmin(np.abs(np.abs(x) - taught).sum(axis=1))]
-        ax.plot(*ringed, "o", markerfacecolor="none", markeredgecolor="black", markersize=12)
-        ax.set(title=f"after mistake {k}", xlabel="sepal length", xlim=(-2.4, 2.9), ylim=(-2.6, 3.0))
+        draw_ring(ax, x, path[k] - path[k - 1])
+        ax.set(title=f"After mistake {k}", xlabel="sepal length", xlim=(-2.4, 2.9), ylim=(-2.6, 3.0))
     axes[0, 0].set_ylabel("sepal width")
     axes[0, 0].legend(fontsize=8)
     return fig
@@ -121,21 +127,21 @@ def turning() -> Figure:
 def mistakes(passes: int = 40) -> Figure:
     """How many mistakes each pass makes on the three sets of points."""
     fig, axes = figure(
-        "Mistakes in each pass over the points. Setosa and versicolor can be parted by a line: the mistakes end, for good. Versicolor "
-        "and virginica overlap, and XOR's four points cannot be parted: there is a mistake in every pass, for ever, and the line never "
-        "comes to rest. (Broad: torch, dashes: by hand.)",
-        size=(6.4, 3.3),
+        "Mistakes in each pass over the points (bands: torch, dashes: by hand). Setosa and versicolor can be parted by a line: the mistakes "
+        "end, for good. Versicolor and virginica overlap, and XOR's four points cannot be parted: there is a mistake in every pass, for ever, "
+        "and the line never comes to rest.",
+        size=(6.8, 3.6),
     )
+    each = np.arange(1, passes + 1)
     for name, colour, (x, y) in (
-        ("setosa, versicolor: separable", "#3d5a80", TwoKinds().split.train),
-        ("versicolor, virginica: inseparable", "#d1495b", TwoKinds("inseparable").split.train),
-        ("XOR", "#222222", XOR),
+        ("setosa, versicolor: separable", CATEGORIES[0], TwoKinds().split.train),
+        ("versicolor, virginica: inseparable", CATEGORIES[1], TwoKinds("inseparable").split.train),
+        ("XOR", CATEGORIES[2], XOR),
     ):
-        for side, look in ((rosenblatt_in_torch(to_torch(x), to_torch(y), passes), TORCH), (rosenblatt(x, y, passes), BY_HAND)):
-            counts = [*side[1], *[0] * (passes - len(side[1]))]
-            label = name if look is BY_HAND else None
-            axes[0, 0].plot(range(1, passes + 1), counts, label=label, **{**look, "color": colour, "alpha": 1 if look is BY_HAND else 0.3})
-    axes[0, 0].set(xlabel="pass over the points", ylabel="mistakes", ylim=(-0.5, None))
+        sides = rosenblatt(x, y, passes), rosenblatt_in_torch(to_torch(x), to_torch(y), passes)
+        ours, theirs = ([*counts, *[0] * (passes - len(counts))] for _, counts in sides)
+        draw_both(axes[0, 0], np.stack([each, ours]), np.stack([each, theirs]), name, colour)
+    axes[0, 0].set(title="Settled or never", xlabel="pass over the points", ylabel="mistakes", ylim=(-0.5, None))
     axes[0, 0].legend(fontsize=8)
     return fig
 
@@ -143,21 +149,24 @@ def mistakes(passes: int = 40) -> Figure:
 def xor() -> Figure:
     """The lines that come and go on XOR."""
     x, y = XOR
-    path, _ = rosenblatt(x, y, 6)
+    path, theirs = rosenblatt(x, y, 6)[0], rosenblatt_in_torch(*to_torch((x, y)), 6)[0].numpy()
     fig, axes = figure(
-        "XOR: yes (triangles) if exactly one of the two is 1. Whatever line is drawn, a point is on its wrong side. The panels show "
-        "the lines after each mistake of the second pass: they come round again and again, and at the end of a pass W and b are back "
-        "at 0. A network with one hidden layer learns it: it draws two lines.",
+        "XOR: yes (triangles) if exactly one of the two is 1. Whatever line is drawn (band: torch, dashes: by hand), a point is on its wrong "
+        "side. The panels show the lines after each mistake of the second pass, with the point that was wrong (ringed): they come round again "
+        "and again, and at the end of the pass W and b are back at 0. A network with one hidden layer draws two lines.",
         columns=4,
-        size=(2.2, 2.4),
+        size=(2.6, 2.8),
         sharex=True,
         sharey=True,
     )
-    for k, ax in enumerate(axes[0]):
+    for k, ax in enumerate(axes[0], start=5):
         draw_points(ax, x, y)
-        draw_line(ax, path[5 + k], **BY_HAND)
-        none = "" if path[5 + k][:-1].any() else ": W = 0, no line"
-        ax.set(title=f"mistake {5 + k}{none}", xlim=(-2, 2), ylim=(-2, 2), aspect="equal")
+        draw_line(ax, theirs[k], **TORCH)
+        draw_line(ax, path[k], **BY_HAND)
+        draw_ring(ax, x, path[k] - path[k - 1])
+        if not path[k][:-1].any():
+            ax.text(0, 0, "W = 0:\nno line", ha="center", va="center")
+        ax.set(title=f"After mistake {k}", xlim=(-2, 2), ylim=(-2, 2), aspect="equal")
     return fig
 
 
@@ -170,6 +179,14 @@ Things to try:
 - `--data.batch_size 0`: all mistakes of a pass at once, divided by the number of rows: gradient descent on the same loss.
 """
 
+def learned(run: Trained) -> str:
+    """How many of the points the line has right."""
+    x, y = run.data.split.train
+    right = int((y * (x @ run.manual.W.data + run.manual.b.data) > 0).sum())
+    settled = "it has come to rest" if right == len(x) else "it would go on turning"
+    return f"After {len(run.losses):,} steps the line has {right} of {len(x)} points on their right side: {settled}."
+
+
 TWIN = Twin(
     name="perceptron",
     manual=Manual,
@@ -181,6 +198,8 @@ TWIN = Twin(
     options={"data.points": "xor", "features": Second(1, data=first_columns(1))},
     sgd_lr=1.0,
     figures=figures,
+    learned=learned,
+    look_at=("the line turns", "the ringed point, whose mistake turned the line."),
     text={"things to try": TEXT},
 )
 

@@ -6,6 +6,7 @@ On the diabetes data again, but with a price on the size of the weights, both si
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,11 +15,15 @@ from matplotlib.patches import Circle, Polygon
 from experiments import run
 from experiments.data.arrays import ArrayData
 from experiments.data.changes import first_columns
-from experiments.data.diabetes import FEATURES, Diabetes
-from experiments.drawing.figure import draw_both, figure
+from experiments.data.diabetes import FEATURES, SPELLED_OUT, Diabetes
+from experiments.drawing.colours import CATEGORIES
+from experiments.drawing.figure import draw_both, figure, unbroken
+from experiments.drawing.labels import label_ends
 from experiments.drawing.weights import as_row, draw_weights, three_times
 from experiments.judge.convert import to_torch
+from experiments.lesson import Trained
 from experiments.pair import Second, Twin
+from experiments.regression.linear_regression import explains
 from manual.regression.linear_regression import normal_equation
 from manual.regression.ridge import Ridge as Manual
 from manual.regression.ridge import effective_degrees_of_freedom, loss, shrinkage, solution
@@ -30,10 +35,6 @@ NAMES = {"W": "linear.weight.T", "b": "linear.bias"}
 
 ALPHAS = np.logspace(-4, 2, 61)
 """The prices of a path."""
-
-COLOURS = ("#222222", "#d1495b", "#edae49", "#00798c", "#3d348b", "#5a9e3d", "#8a8a8a", "#e07a5f", "#6d597a", "#3d5a80")
-"""One for each of the ten features."""
-
 
 def by_sklearn(x: np.ndarray, y: np.ndarray, alpha: float) -> np.ndarray:
     """scikit-learn's p = [W; b], (D+1,); its alpha is for the sum over rows, ours for the mean."""
@@ -58,28 +59,42 @@ def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str
     }
 
 
+def draw_paths(ax: Any, alphas: np.ndarray, ours: np.ndarray, theirs: np.ndarray) -> None:
+    """Each weight against alpha, on both sides, with its name spelt out beside its left end.
+
+    Args:
+        ax: where to draw.
+        alphas: (A,).
+        ours, theirs: the weights by hand and in torch, (A, 10 or more).
+    """
+    colours = [CATEGORIES[i] for i in (0, 1, 2, 3, 4, 5, 0, 1, 4, 3)]  # neighbours have different ones
+    for i, colour in enumerate(colours):
+        draw_both(ax, np.stack([alphas, ours[:, i]]), np.stack([alphas, theirs[:, i]]), f"_{FEATURES[i]}", colour)
+    ax.axhline(0, color="black", linewidth=0.8)
+    ax.set(xscale="log", xlabel="alpha", xlim=(alphas[0], alphas[-1]))
+    label_ends(ax, {name: (alphas[0], ours[0, i], colours[i]) for i, name in enumerate(SPELLED_OUT)}, left=True)
+    ax.set_ylabel("weight")
+
+
 def path(x: np.ndarray, y: np.ndarray, trained: float) -> Figure:
     """Every weight against alpha, on both sides, and scikit-learn's."""
     fig, axes = figure(
-        "The ten weights against the price alpha (broad: torch's closed form, dashes: by hand, crosses: scikit-learn's Ridge). Left, "
+        "The ten weights against the price alpha (bands: torch's closed form, dashes: by hand, crosses: scikit-learn's Ridge). At the left, "
         "almost free of charge, s1 and s2 are large and opposite: they nearly say the same, and what one adds the other takes away. A "
-        f"small price ends that. Further right all shrink towards 0, but none ever is 0. Dotted: alpha = {trained:g}, that of this run.",
-        size=(7.4, 4.2),
+        f"small price ends that. Further right all shrink towards 0, but none ever is 0. Dotted: {unbroken(f'alpha = {trained:g}')}, that of "
+        "this run.",
+        size=(8.0, 4.4),
     )
     ax = axes[0, 0]
     tx, ty = to_torch((x, y))
     ours = np.stack([as_row(*solution(x, y, float(alpha))) for alpha in ALPHAS])
     theirs = np.stack([as_row(*(v.numpy() for v in solution_in_torch(tx, ty, float(alpha)))) for alpha in ALPHAS])
     every = slice(3, None, 9)
-    sklearn = np.stack([by_sklearn(x, y, float(alpha)) for alpha in ALPHAS[every]])
-    for i, (name, colour) in enumerate(zip(FEATURES, COLOURS, strict=True)):
-        draw_both(ax, np.stack([ALPHAS, ours[:, i]]), np.stack([ALPHAS, theirs[:, i]]), name, colour)
-        ax.plot(ALPHAS[every], sklearn[:, i], "x", color=colour, markersize=5)
-    ax.axhline(0, color="black", linewidth=0.8)
+    ax.plot(ALPHAS[every], np.stack([by_sklearn(x, y, float(alpha))[:-1] for alpha in ALPHAS[every]]), "x", color="black", markersize=4)
     if trained > 0:
         ax.axvline(trained, color="black", linestyle=":", linewidth=1)
-    ax.set(xscale="log", xlabel="alpha", ylabel="weight")
-    ax.legend(fontsize=8, ncols=2)
+    draw_paths(ax, ALPHAS, ours, theirs)
+    ax.set_title("Ridge: the ten weights against their price")
     return fig
 
 
@@ -89,13 +104,12 @@ def circle_and_diamond(x: np.ndarray, y: np.ndarray) -> Figure:
 
     best = as_row(*normal_equation(x, y))
     fig, axes = figure(
-        "Two weights: body mass index (bmi) and cholesterol/HDL (s4). The grey rings join weights of equal squared error; the cross is "
-        "least squares. Now the weights may only be so large: ridge keeps them inside a circle (W₁² + W₂² ≤ r²), lasso inside a "
-        "diamond (|W₁| + |W₂| ≤ r). The best that is allowed (dot) is where the smallest ring (blue) touches. On the circle that can "
-        "be anywhere. The diamond has corners on the axes, where one weight is exactly 0, and they stick out: they are often touched "
-        "first.",
+        "Two weights, of body mass (bmi) and cholesterol/HDL (s4). The grey rings join weights of equal squared error around least squares "
+        f"(cross). Ridge keeps the weights inside a circle, {unbroken('W₁² + W₂² ≤ r²')}, lasso inside a diamond, "
+        f"{unbroken('|W₁| + |W₂| ≤ r')}. The best that is allowed (dot) is where the smallest ring (thick) touches: anywhere on the circle, but "
+        "often at a corner of the diamond, where one weight is exactly 0.",
         columns=2,
-        size=(3.8, 3.8),
+        size=(4.4, 3.9),
         sharex=True,
         sharey=True,
     )
@@ -107,20 +121,20 @@ def circle_and_diamond(x: np.ndarray, y: np.ndarray) -> Figure:
     lasso = Lasso(alpha=26.0).fit(x, y[:, 0]).coef_
     corners = np.array([[1, 0], [0, 1], [-1, 0], [0, -1]])
     shapes = (
-        ("ridge: a circle", ridge, Circle((0, 0), float(np.linalg.norm(ridge)), alpha=0.3, color="#edae49")),
+        ("ridge: a circle", ridge, Circle((0, 0), float(np.linalg.norm(ridge)), alpha=0.3, color=CATEGORIES[1])),
         (
             "lasso: a diamond",
             lasso,
-            Polygon(np.abs(lasso).sum() * corners, alpha=0.3, color="#edae49"),
+            Polygon(np.abs(lasso).sum() * corners, alpha=0.3, color=CATEGORIES[1]),
         ),
     )
     for ax, (name, W, shape) in zip(axes[0], shapes, strict=True):
         touched = loss(centred, y - y.mean(), W[:, None], np.zeros(1))
         ax.contour(*ws, error, levels=error.min() + (np.arange(1, 9) * 7.0) ** 2 * 2, colors="#bbbbbb", linewidths=0.8)
-        ax.contour(*ws, error, levels=[touched], colors="#3d5a80", linewidths=2)
+        ax.contour(*ws, error, levels=[touched], colors=CATEGORIES[0], linewidths=2)
         ax.add_patch(shape)
         ax.plot(*best[:2], "x", color="black", markersize=9)
-        ax.plot(*W, "o", color="#d1495b", markersize=8, zorder=5)
+        ax.plot(*W, "o", color="black", markersize=8, zorder=5)
         ax.axhline(0, color="black", linewidth=0.6)
         ax.axvline(0, color="black", linewidth=0.6)
         ax.set(title=f"{name}, W = ({W[0]:.1f}, {W[1]:.1f})", xlabel="weight of bmi", aspect="equal")
@@ -132,20 +146,22 @@ def what_shrinks(x: np.ndarray) -> Figure:
     """The factor of each singular direction, for three prices."""
     s = np.linalg.svd(x - x.mean(axis=0), compute_uv=False)
     fig, axes = figure(
-        f"The data form a cloud of {len(x)} points in ten dimensions, long in some directions and flat in others. Each dot on a curve is "
-        "one of the ten directions, by how far the cloud reaches (its singular value s). Ridge multiplies the weight of least squares "
-        "along it by f = s² / (s² + N alpha): nearly 1 where the cloud is long, near 0 where it is flat and least squares has little "
-        "to go by. The sum of the ten factors is the number of weights that are in effect free.",
-        size=(6.4, 3.6),
+        f"The data form a cloud of {len(x)} points in ten dimensions. A dot is one of its ten directions, by how far the cloud reaches (its "
+        f"singular value s). Ridge multiplies the weight of least squares along it by {unbroken('f = s² / (s² + N alpha)')}: nearly 1 where the "
+        "cloud is long, near 0 where it is flat and least squares has little to go by. The ten factors' sum is the number of weights that "
+        "are in effect free.",
+        size=(7.6, 3.8),
     )
     ax, line = axes[0, 0], np.linspace(0.01, s.max() * 1.05, 300)
-    for alpha, colour in ((0.005, "#3d5a80"), (0.05, "#00798c"), (0.5, "#edae49"), (5.0, "#d1495b")):
+    ends: dict[str, tuple[float, float, str]] = {}
+    for alpha, colour in zip((0.005, 0.05, 0.5, 5.0), CATEGORIES, strict=False):
         c = alpha * len(x)
         free = effective_degrees_of_freedom(x, alpha)
-        ax.plot(line, shrinkage(line, c), color=colour, label=f"alpha = {alpha:g}: {free:.1f} of {len(s)} free")
+        ax.plot(line, shrinkage(line, c), color=colour)
+        ends[f"alpha = {alpha:g}:\n{free:.1f} of {len(s)} free"] = (line[-1], float(shrinkage(line[-1:], c)[0]), colour)
         ax.plot(s, shrinkage(s, c), "o", color=colour, markersize=5)
-    ax.set(xlabel="singular value s", ylabel="factor f(s)", ylim=(-0.03, 1.05))
-    ax.legend(fontsize=8)
+    ax.set(title="What shrinks", xlabel="singular value s", ylabel="factor f(s)", ylim=(-0.03, 1.05), xlim=(0, line[-1]))
+    label_ends(ax, ends, lines=2)
     return fig
 
 
@@ -157,18 +173,18 @@ def held_out(data: ArrayData, rows: int = 20) -> Figure:
     mse = np.array([[loss(x, y, *p), loss(x_val, y_val, *p)] for p in solved])
     best = int(mse[:, 1].argmin())
     fig, axes = figure(
-        f"What the price is for. Only {rows} of the people are fitted here, with ten weights each, so that much of what least squares "
-        "finds is chance. On the fitted rows (grey) every price makes the error larger: least squares is the best there, by "
-        f"definition. On the {len(x_val)} people who were held out (red) the price helps, up to alpha = {ALPHAS[best]:.1g} (dot). Too "
-        "high a price harms both: in the end all weights are 0, and everybody is guessed to be the mean.",
-        size=(6.4, 3.4),
+        f"What the price is for: only {rows} of the people are fitted here, with ten weights each, so that much of what least squares finds is "
+        "chance. On the fitted rows every price makes the error larger. "
+        f"On the {len(x_val)} people who were held out it helps, up to {unbroken(f'alpha = {ALPHAS[best]:.1g}')} (dot). Too high a price harms "
+        "both: in the end all weights are 0, and everybody is guessed to be the mean.",
+        size=(6.8, 3.6),
     )
     ax = axes[0, 0]
-    ax.plot(ALPHAS, mse[:, 0], color="#8a8a8a", label="fitted rows")
-    ax.plot(ALPHAS, mse[:, 1], color="#d1495b", label="held-out rows")
-    ax.plot(ALPHAS[best], mse[best, 1], "o", color="#d1495b")
-    ax.set(xscale="log", xlabel="alpha", ylabel="mean squared error", ylim=(0, None))
-    ax.legend(fontsize=8)
+    ax.plot(ALPHAS, mse[:, 0], color=CATEGORIES[1])
+    ax.plot(ALPHAS, mse[:, 1], color=CATEGORIES[0])
+    ax.plot(ALPHAS[best], mse[best, 1], "o", color=CATEGORIES[0])
+    ax.set(title="Too free and too stiff", xscale="log", xlabel="alpha", ylabel="mean squared error", ylim=(0, None))
+    label_ends(ax, {name: (ALPHAS[-1], mse[-1, k], CATEGORIES[1 - k]) for k, name in enumerate(("fitted rows", "held-out rows"))})
     return fig
 
 
@@ -176,11 +192,9 @@ def weights(manual: Manual, torch_module: Torch, x: np.ndarray, y: np.ndarray) -
     """The weights of both sides beside scikit-learn's, and least squares'."""
     sklearn = by_sklearn(x, y, manual.alpha)
     fig, axes = figure(
-        "The trained weights, three times the same: "
-        + three_times(manual, torch_module, sklearn, NAMES)
-        + " The circles are least squares: ridge has "
-        "shortened s1 and s2 most, which nearly say the same.",
-        size=(7.5, 3.8),
+        f"The trained weights, three times the same: {three_times(manual, torch_module, sklearn, NAMES)} The circles are least squares: ridge "
+        "has shortened s1 and s2 most, which nearly say the same.",
+        size=(8.2, 3.8),
     )
     ax = axes[0, 0]
     ax.plot(
@@ -193,7 +207,7 @@ def weights(manual: Manual, torch_module: Torch, x: np.ndarray, y: np.ndarray) -
         label="least squares",
     )
     draw_weights(ax, manual, torch_module, sklearn, FEATURES, NAMES)
-    ax.set(ylabel="weight (progression per standard deviation)")
+    ax.set(title="The ten weights", ylabel="weight (progression per standard deviation)")
     return fig
 
 
@@ -210,6 +224,15 @@ Things to try:
   those of least squares were still 4 % off.
 """
 
+def learned(run: Trained) -> str:
+    """How long the weights are, and what they explain."""
+    length, free = (float(np.linalg.norm(W)) for W in (run.manual.W.data, normal_equation(*run.data.split.train)[0]))
+    return (
+        f"At a price of {run.manual.alpha:g} the weights are {length:.1f} long; those of least squares are {free:.1f}. The line "
+        f"{explains(run)}."
+    )
+
+
 TWIN = Twin(
     name="ridge",
     manual=Manual,
@@ -222,6 +245,8 @@ TWIN = Twin(
     options={"features": Second(9, data=first_columns(9))},
     sgd_lr=0.2,
     figures=figures,
+    learned=learned,
+    look_at=("path over alpha", "s1 and s2: large and opposite at the left, and what a small price does to them."),
     text={"alpha": TEXT},
 )
 

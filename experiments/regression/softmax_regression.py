@@ -17,9 +17,12 @@ from experiments.data.arrays import ArrayData, InputError, Split, split_at_rando
 from experiments.data.changes import first_columns
 from experiments.data.digits import Digits
 from experiments.data.iris import iris
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.colours import CATEGORIES, MARKERS, NEGATIVE, POSITIVE, SIGNED
+from experiments.drawing.figure import BY_HAND, TORCH, figure, unbroken
 from experiments.drawing.walk import walk
 from experiments.drawing.weights import weights_of_both
+from experiments.drawing.words import classes_right, in_words
+from experiments.lesson import Trained
 from experiments.pair import Second, Twin
 from manual.module import Parameter, no_grad
 from manual.nn.functional import softmax
@@ -29,10 +32,6 @@ from torch_impl.regression.softmax_regression import SoftmaxRegression as Torch
 
 NAMES = {"W": "linear.weight.T", "b": "linear.bias"}
 """What the parameters are called in torch."""
-
-THREE = ("#e07a5f", "#3d5a80", "#81b29a")
-"""Colours of three classes."""
-
 
 class ManyClasses(ArrayData):
     """Digits (1,797, each pixel from 0 to 1, less its mean) or irises (150, standardised). A fifth is held out, all of the rest is one
@@ -102,18 +101,18 @@ def pictures(manual: Manual, x: np.ndarray, c: np.ndarray) -> Figure:
     K = manual.W.shape[1]
     first = -loss_backward(1.0, x, c, np.zeros(manual.W.shape), np.zeros(K))[0]
     fig, axes = figure(
-        "The 64 weights of each digit, drawn where their pixels are: blue speaks for this digit, red against it. Above: the first step of "
-        "gradient descent from W = 0, xᵀ(y − p)/N. No more is known then than p = 0.1 for each, so the step is a blurred mean of the "
-        "digit's own images, less the mean of all. Below: after training. The weights now stress what tells the digit from those that "
-        "it is confused with: ink in the hole of a 0 speaks most loudly against it.",
+        "The 64 weights of each digit, where their pixels are: orange speaks for this digit, violet against it. Above: the first step from "
+        f"{unbroken('W = 0')}, {unbroken('xᵀ(y − p)/N')}: all p are 0.1 then, so it is a blurred mean of the digit's images, less the mean of all. "
+        "Below: after training the weights stress what tells the digit from those that it is confused with: ink in the hole of a 0 speaks "
+        "loudly against it.",
         rows=2,
         columns=K,
-        size=(1.0, 1.2),
+        size=(1.1, 1.3),
     )
     for row, (W, name) in enumerate(((first, "first step"), (manual.W.data, "trained"))):
         for k in range(K):
             ax = axes[row, k]
-            ax.imshow(W[:, k].reshape(8, 8), cmap="RdBu", vmin=-abs(W).max() * 0.8, vmax=abs(W).max() * 0.8)
+            ax.imshow(W[:, k].reshape(8, 8), cmap=SIGNED, vmin=-abs(W).max() * 0.8, vmax=abs(W).max() * 0.8)
             ax.set(xticks=[], yticks=[], title=str(k))
         axes[row, 0].set_ylabel(name)
     return fig
@@ -128,20 +127,19 @@ def what_minus_what(manual: Manual, data: ArrayData) -> Figure:
     worst = int(np.argmin(p[np.arange(len(c)), c]))
     y = one_hot(c, p.shape[1])
     fig, axes = figure(
-        f"From scores to the gradient, for the held-out {c[worst]} that is read worst. Scores z can be any numbers. Softmax makes "
-        f"probabilities p of them: positive, and 1 in all. p minus the truth y (1 at {c[worst]}, 0 elsewhere) is the gradient for the "
-        "ten scores: gradient descent raises the scores whose bar points down and lowers those whose bar points up. The ten bars add "
-        "up to 0.",
+        f"From scores to the gradient, for the held-out {c[worst]} that is read worst. Scores z can be any numbers; softmax makes "
+        f"probabilities p of them. p minus the truth y (1 at {c[worst]}, 0 elsewhere) is the gradient for the ten scores: gradient descent "
+        "raises those whose bar points down (violet) and lowers those whose bar points up (orange). The ten bars add up to 0.",
         rows=2,
         columns=2,
-        size=(3.0, 2.2),
+        size=(3.2, 2.4),
     )
     axes[0, 0].imshow(x[worst].reshape(8, 8), cmap="Greys")
-    axes[0, 0].set(title=f"a {c[worst]}, less the mean image", xticks=[], yticks=[])
-    for ax, (values, title) in zip(axes.flat[1:], ((z[worst], "z"), (p[worst], "p = softmax(z)"), ((p - y)[worst], "p − y")), strict=True):
-        ax.bar(range(10), values, color=["#3d5a80" if v >= 0 else "#e07a5f" for v in values])
+    axes[0, 0].set(title=f"A {c[worst]}, less the mean image", xticks=[], yticks=[])
+    for ax, (values, title) in zip(axes.flat[1:], ((z[worst], "scores z"), (p[worst], "p = softmax(z)"), ((p - y)[worst], "p − y")), strict=True):
+        ax.bar(range(10), values, color="#666666" if title[0] == "p" and title != "p − y" else [POSITIVE if v >= 0 else NEGATIVE for v in values])
         ax.axhline(0, color="black", linewidth=0.8)
-        ax.set(title=title, xticks=range(10))
+        ax.set(title=title, xticks=range(10), xlabel="digit")
     return fig
 
 
@@ -152,18 +150,18 @@ def regions() -> Figure:
     x = (x - x.mean(axis=0)) / x.std(axis=0)
     ours, theirs = (path[-1] for path in descend(x, c, np.zeros((3, 3)), 300, alpha=0.003, lr=1.0))
     fig, axes = figure(
-        "150 irises of three kinds, by the length and the width of a petal. The colour is the likeliest kind, the paler the less sure. "
-        "Where two kinds are equally likely their scores are equal, and z[j] = z[k] is a straight line (torch: bands, by hand: dashes). "
-        "Between setosa and virginica there is none here: versicolor is likelier than both where those two are alike. "
+        "150 irises by the length and the width of a petal. The colour is the likeliest kind, the paler the less sure. Where two kinds are "
+        f"equally likely their scores are equal, and {unbroken('z[j] = z[k]')} is a straight line (bands: torch, dashes: by hand). Between setosa "
+        "and virginica there is none: versicolor is likelier than both where those two are alike. "
         f"{np.mean((x @ ours[:-1] + ours[-1]).argmax(axis=1) == c):.0%} are named rightly.",
-        size=(6.0, 4.6),
+        size=(6.4, 4.6),
     )
     ax = axes[0, 0]
     xs, ys = (np.linspace(x[:, i].min() - 0.4, x[:, i].max() + 0.4, 240) for i in (0, 1))
     grid = np.stack(np.meshgrid(xs, ys), axis=-1)
-    colours = np.array([[int(h[i : i + 2], 16) / 255 for i in (1, 3, 5)] for h in THREE])
+    colours = np.array([[int(h[i : i + 2], 16) / 255 for i in (1, 3, 5)] for h in CATEGORIES[:3]])
     p = softmax(grid @ ours[:-1] + ours[-1])
-    sure = np.clip(p.max(axis=-1, keepdims=True) * 1.5 - 0.5, 0, 1) * 0.75  # a third of certainty is none
+    sure = np.clip(p.max(axis=-1, keepdims=True) * 1.5 - 0.5, 0, 1) * 0.5  # a third of certainty is none
     ax.imshow(1 - sure * (1 - colours[p.argmax(axis=-1)]), extent=(xs[0], xs[-1], ys[0], ys[-1]), origin="lower", aspect="auto")
     for side, look, name in ((theirs, TORCH, "torch"), (ours, BY_HAND, "by hand")):
         z = grid @ side[:-1] + side[-1]
@@ -175,8 +173,8 @@ def regions() -> Figure:
             style = [look.get("linestyle", "solid")]
             ax.contour(xs, ys, gap, levels=[0], colors=look["color"], linewidths=look["linewidth"], linestyles=style)
     for k, name in enumerate(("setosa", "versicolor", "virginica")):
-        ax.plot(*x[c == k].T, "o", color=THREE[k], markeredgecolor="black", markersize=4, label=name)
-    ax.set(xlabel="petal length (standard deviations)", ylabel="petal width (standard deviations)")
+        ax.plot(*x[c == k].T, MARKERS[k], color=CATEGORIES[k], markeredgecolor="white", markeredgewidth=0.6, markersize=6, label=name)
+    ax.set(title="Three kinds of iris", xlabel="petal length (standard deviations)", ylabel="petal width (standard deviations)")
     ax.legend(fontsize=8)
     return fig
 
@@ -191,14 +189,15 @@ def arriving(manual: Manual, torch_module: Torch, x: np.ndarray, c: np.ndarray) 
     trained = weights_of_both(manual, torch_module, NAMES)
     ends = [np.linalg.norm(as_matrix(**weights) - best) / np.linalg.norm(best) for weights in trained]
     fig, axes = figure(
-        f"How far the {best.size} parameters are from scikit-learn's LogisticRegression on the same rows, ‖q − q*‖ / ‖q*‖, on the way "
-        "from W = 0 (band: torch, dashes: by hand). It falls by about the same factor at each step. In the run "
-        f"itself, which began at random weights, the hand-written side ended {ends[0]:.0e} away and torch {ends[1]:.0e}.",
-        size=(6.4, 3.5),
+        f"How far the {best.size} parameters are from scikit-learn's LogisticRegression on the same rows, {unbroken('‖q − q*‖ / ‖q*‖')}, on the "
+        f"way from {unbroken('W = 0')} (band: torch, dashes: by hand). It falls by about the same factor at each step. At the end of the run "
+        "itself, which began at random weights, scikit-learn and the weights by hand were "
+        f"{in_words(float(ends[0]))}, and torch's {in_words(float(ends[1]))}.",
+        size=(6.8, 3.6),
     )
-    ours, theirs = (np.stack([np.arange(steps + 1), a]) for a in away)
-    draw_both(axes[0, 0], ours, theirs, "by hand, on torch's band", BY_HAND["color"])
-    axes[0, 0].set(xlabel="step", ylabel="distance to scikit-learn", yscale="log")
+    for far, look, side in ((away[1], TORCH, "torch"), (away[0], BY_HAND, "by hand")):
+        axes[0, 0].plot(far, **look, label=side)
+    axes[0, 0].set(title="Arriving at scikit-learn", xlabel="step", ylabel="distance to scikit-learn", yscale="log")
     axes[0, 0].legend(fontsize=8)
     return fig
 
@@ -214,6 +213,12 @@ Softmax regression reads 96 % of the held-out digits rightly. All that it can do
 find strokes, and so networks go further with the same last layer.
 """
 
+def learned(run: Trained) -> str:
+    """How many held-out examples it names rightly."""
+    kind, classes = {"digits": "digits", "iris": "irises"}[run.data.dataset], run.manual.b.data.size
+    return f"It names {classes_right(run)} {kind} that it has not seen rightly; guessing would name {100 / classes:.0f} %."
+
+
 TWIN = Twin(
     name="softmax_regression",
     manual=Manual,
@@ -226,6 +231,8 @@ TWIN = Twin(
     options={"data.dataset": "iris", "features": Second(63, data=first_columns(63))},
     sgd_lr=1.0,
     figures=figures,
+    learned=learned,
+    look_at=("weights as pictures", "which ink speaks for a digit (orange) and which against it (violet)."),
     text={"things to try": TEXT},
 )
 
