@@ -13,8 +13,11 @@ import numpy as np
 from experiments import run
 from experiments.data.arrays import ArrayData
 from experiments.data.digits import DigitImages
+from experiments.drawing.colours import CATEGORIES, SIGNED
 from experiments.drawing.figure import figure
+from experiments.drawing.words import classes_right
 from experiments.judge.convert import in_dtype_of
+from experiments.lesson import Trained
 from experiments.pair import Twin
 from manual.networks.digits_cnn import DigitsCNN as Manual
 from torch_impl.networks.digits_cnn import DigitsCNN as Torch
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK = "Greys"
+FRAME = CATEGORIES[2]
+"""Of a window, on ink and on signs."""
 
 
 def write_numbers(axes: Axes, values: np.ndarray, digits: int = 1, size: float = 7) -> None:
@@ -43,28 +48,28 @@ def sliding_kernel(manual: Manual, x: np.ndarray) -> Figure:
     row, column = np.unravel_index(np.argmax(np.abs(z)), z.shape)
     window = padded[row : row + 3, column : column + 3]
     fig, axes = figure(
-        "One 3x3 kernel slides over a digit (with a border of zeros). At the marked place its nine weights are multiplied with the "
-        f"nine pixels below them and added up: {np.sum(window * kernel):.2f}, the marked cell of the output. "
-        "The same nine weights serve every place.",
+        "One 3x3 kernel slides over a digit (with a border of zeros). At the framed place its nine weights (orange above 0, violet below) are "
+        f"multiplied with the nine pixels below them and added up: {np.sum(window * kernel):.2f}, the framed cell of the output. The same nine "
+        "weights serve every place.",
         rows=2,
         columns=2,
-        size=(3.3, 3.3),
+        size=(3.5, 3.5),
     )
     from matplotlib.patches import Rectangle
 
     panels = (
-        (padded, "the digit, padded", INK, 1),
+        (padded, "the digit, with a border of zeros", INK, 1),
         (kernel, "the kernel", None, 2),
-        (window * kernel, "pixel · weight", None, 2),
-        (z, "the output", None, 1),
+        (window * kernel, "nine times pixel · weight", None, 2),
+        (z, "the output: a sum for each place", None, 1),
     )
     for axis, (values, title, cmap, digits) in zip(axes.flat, panels, strict=True):
         most = np.abs(values).max() or 1.0
-        axis.imshow(values, cmap=cmap or "RdBu_r", vmin=0 if cmap else -most, vmax=most)
+        axis.imshow(values, cmap=cmap or SIGNED, vmin=0 if cmap else -most, vmax=most)
         write_numbers(axis, values, digits, size=9 if values.shape == (3, 3) else 6)
         axis.set(title=title, xticks=[], yticks=[])
-    axes[0, 0].add_patch(Rectangle((column - 0.5, row - 0.5), 3, 3, fill=False, edgecolor="#e07a5f", linewidth=2.5))
-    axes[1, 1].add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="#e07a5f", linewidth=2.5))
+    axes[0, 0].add_patch(Rectangle((column - 0.5, row - 0.5), 3, 3, fill=False, edgecolor=FRAME, linewidth=2.5))
+    axes[1, 1].add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=FRAME, linewidth=2.5))
     return fig
 
 
@@ -82,17 +87,18 @@ def pooling_routes(manual: Manual, x: np.ndarray, y: int) -> Figure:
     channel = int(np.argmax(np.abs(dL_dh).sum(axis=(0, 2, 3))))
     unit = 10.0 ** np.floor(np.log10(np.abs(dL_dh[0, channel]).max() or 1.0))
     fig, axes = figure(
-        "Top: max pooling keeps the largest of every 2x2 window. Bottom: on the way back the gradient of each kept number goes whole to "
-        "the place that won, and zero to the other three: they did not influence the loss.",
+        "Max pooling keeps the largest of every 2x2 window. On the way back (orange above 0, violet below) the gradient of each kept number "
+        "goes whole to the place that won, and zero to the other three: they did not influence the loss. Where several are largest, as in a "
+        "window of four zeros, the first of them wins.",
         rows=2,
         columns=2,
-        size=(3.3, 3.3),
+        size=(3.7, 3.9),
     )
     panels = (
-        (h, "forward: before pooling", True),
-        (pooled, "forward: after", True),
-        (dL_dpooled, "backward: ∂L/∂after", False),
-        (dL_dh, "backward: ∂L/∂before", False),
+        (h, "forward: h, before pooling", True),
+        (pooled, "forward: m, the largest of each window", True),
+        (dL_dpooled, "backward: ∂L/∂m", False),
+        (dL_dh, "backward: ∂L/∂h", False),
     )
     for axis, (values, title, positive) in zip(axes.flat, panels, strict=True):
         picture = values[0, channel]
@@ -100,45 +106,67 @@ def pooling_routes(manual: Manual, x: np.ndarray, y: int) -> Figure:
             title += f", in units of {unit:.0e}"
             picture = picture / unit
         most = np.abs(picture).max() or 1.0
-        axis.imshow(picture, cmap=INK if positive else "RdBu_r", vmin=0 if positive else -most, vmax=most)
+        axis.imshow(picture, cmap=INK if positive else SIGNED, vmin=0 if positive else -most, vmax=most)
         write_numbers(axis, picture, 1, size=6 if len(picture) == 8 else 9)
         lines = np.arange(-0.5, len(picture), 2 if len(picture) == 8 else 1)
         axis.set(title=title, xticks=[], yticks=[])
-        axis.hlines(lines, -0.5, len(picture) - 0.5, color="#e07a5f", linewidth=0.8)
-        axis.vlines(lines, -0.5, len(picture) - 0.5, color="#e07a5f", linewidth=0.8)
+        axis.hlines(lines, -0.5, len(picture) - 0.5, color=FRAME, linewidth=0.8)
+        axis.vlines(lines, -0.5, len(picture) - 0.5, color=FRAME, linewidth=0.8)
     return fig
 
 
-def feature_maps(manual: Manual, x: np.ndarray) -> Figure:
+def feature_maps(manual: Manual, x: np.ndarray, trained: bool) -> Figure:
     """What each kernel of the first block makes of one digit."""
     maps = manual.block1(x[None])[0]
     manual.forget()
     kernels = manual.block1.conv.weight.data[:, 0]
+    meaning = "after training" if trained else "before training, when the kernels are random"
     fig, axes = figure(
-        "Each column is one kernel of the first block. Top: its nine weights (red positive, blue negative). Bottom: what is left of the "
-        "digit (far left) after convolution, batch norm, ReLU and pooling: dark where this kernel found its pattern.",
+        f"What each of the {len(maps)} kernels of the first block makes of one digit, {meaning}. Above: its nine weights (orange above 0, violet "
+        "below). Below: what is left of the digit after convolution, batch norm, ReLU and pooling; look where it is dark: there this kernel "
+        "found its pattern.",
         rows=2,
-        columns=len(maps) + 1,
-        size=(1.25, 1.35),
+        columns=len(maps) + 2,
+        size=(1.2, 1.5),
     )
-    axes[0, 0].axis("off")
-    axes[1, 0].imshow(x[0], cmap=INK)
-    for k, (kernel, feature) in enumerate(zip(kernels, maps, strict=True), start=1):
-        axes[0, k].imshow(kernel, cmap="RdBu_r", vmin=-np.abs(kernels).max(), vmax=np.abs(kernels).max())
-        axes[1, k].imshow(feature, cmap=INK, vmin=0, vmax=maps.max())
-    for axis in axes.flat:
-        axis.set(xticks=[], yticks=[])
+    grid = axes[0, 0].get_gridspec()
+    for axis in axes[:, :2].flat:
+        axis.remove()
+    digit = fig.add_subplot(grid[:, :2])  # one large panel in the place of four
+    digit.imshow(x[0], cmap=INK)
+    digit.set(title="the digit", xticks=[], yticks=[])
+    for k, (kernel, feature) in enumerate(zip(kernels, maps, strict=True)):
+        above, below = axes[:, k + 2]
+        above.imshow(kernel, cmap=SIGNED, vmin=-np.abs(kernels).max(), vmax=np.abs(kernels).max())
+        below.imshow(feature, cmap=INK, vmin=0, vmax=maps.max())
+        above.set(title=f"kernel {k}", xticks=[], yticks=[])
+        below.set(title=f"map {k}", xticks=[], yticks=[])
     return fig
 
 
-def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
+def drawn(manual: Manual, data: ArrayData, trained: bool) -> Mapping[str, Figure]:
     """The kernel, the routes of the gradient through pooling, and the feature maps, for the first held-out digit."""
     x, y = in_dtype_of(manual, data.split.val[0][0]), int(data.split.val[1][0])
     return {
         "a kernel slides": sliding_kernel(manual, x),
         "pooling routes the gradient": pooling_routes(manual, x, y),
-        "feature maps": feature_maps(manual, x),
+        "feature maps": feature_maps(manual, x, trained),
     }
+
+
+def before(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
+    """What is drawn of the untrained pair."""
+    return drawn(manual, data, trained=False)
+
+
+def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
+    """What is drawn of the trained pair."""
+    return drawn(manual, data, trained=True)
+
+
+def learned(run: Trained) -> str:
+    """What part of the held-out digits is read."""
+    return f"It reads {classes_right(run)} digits that it has not seen; guessing would read 10 %."
 
 
 TWIN = Twin(
@@ -148,8 +176,10 @@ TWIN = Twin(
     data=DigitImages,
     needs=("digits_mlp",),
     trainer={"max_epochs": 20},
-    before=figures,
+    before=before,
     figures=figures,
+    learned=learned,
+    look_at=("feature maps", "which strokes of the digit each kernel has found, where its map is dark."),
 )
 
 if __name__ == "__main__":

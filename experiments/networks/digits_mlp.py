@@ -15,7 +15,9 @@ import torch
 from experiments import run
 from experiments.data.arrays import ArrayData
 from experiments.data.digits import Digits
+from experiments.drawing.colours import NEGATIVE, POSITIVE
 from experiments.drawing.figure import figure
+from experiments.drawing.words import classes_right
 from experiments.judge.convert import in_dtype_of
 from experiments.lesson import Exercise, Mistake, Question, Trained
 from experiments.pair import Twin
@@ -37,21 +39,29 @@ def what_minus_what(manual: Manual, data: ArrayData) -> Figure:
     worst = int(np.argmin(p[np.arange(len(y)), y]))
     truth = np.eye(10)[y[worst]]
     fig, axes = figure(
-        f"A {y[worst]}, the held-out digit that is read worst. p: the predicted probabilities. y: the truth, 1 at the right digit. "
-        "Their difference p − y is the gradient of the loss with respect to the ten scores: gradient descent moves each score "
-        "the other way, up where p is too small, down where it is too large.",
+        f"A {y[worst]}, the held-out digit that is read worst, and what the network says of it. p − y is the gradient of the loss with "
+        "respect to the ten scores. Look at its longest bars: gradient descent moves each score the other way, up where p is too small "
+        "(violet), down where it is too large (orange).",
         rows=2,
         columns=2,
-        size=(2.9, 2.4),
+        size=(3.1, 2.5),
     )
     axes[0, 0].imshow(x[worst].reshape(8, 8), cmap="Greys")
     axes[0, 0].set(title=f"a {y[worst]}", xticks=[], yticks=[])
-    for axis, (values, title) in zip(axes.flat[1:], ((p[worst], "p"), (truth, "y"), (p[worst] - truth, "p − y")), strict=True):
-        colours = ["#3d5a80" if v >= 0 else "#e07a5f" for v in values]
-        axis.bar(range(10), values, color=colours)
+    panels = (p[worst], "p: what it says"), (truth, "y: what is so"), (p[worst] - truth, "p − y: the gradient")
+    for axis, (values, title) in zip(axes.flat[1:], panels, strict=True):
+        signed = (values < 0).any()
+        axis.bar(range(10), values, color=[POSITIVE if v >= 0 else NEGATIVE for v in values] if signed else "#666666")
         axis.axhline(0, color="black", linewidth=0.8)
-        axis.set(title=title, xticks=range(10), xlabel="digit", ylim=(-1.05, 1.05) if title == "p − y" else (0, 1.05))
+        axis.set(title=title, xticks=range(10), xlabel="digit", ylim=(-1.05, 1.05) if signed else (0, 1.05))
     return fig
+
+
+def how_hard(part: float) -> str:
+    """What those that are misread say, given what part of all they are."""
+    if part < 0.1:
+        return "Many would puzzle a person too."
+    return "These are not hard ones: the network does not read yet, it guesses." if part > 0.8 else "Many of these a person would read."
 
 
 def misread(manual: Manual, data: ArrayData) -> Figure:
@@ -59,18 +69,19 @@ def misread(manual: Manual, data: ArrayData) -> Figure:
     x, y = data.split.val
     with no_grad():
         read = manual(in_dtype_of(manual, x)).argmax(axis=1)
-    wrong = np.flatnonzero(read != y)[:24]
+    wrong = np.flatnonzero(read != y)
+    shown = wrong[:24]
     fig, axes = figure(
-        f"{np.sum(read != y)} of {len(y)} held-out digits are misread"
-        + (", the first 24 of them" if np.sum(read != y) > 24 else "")
-        + ". Above each: what it is → what it was taken for. Many would puzzle a person too.",
-        rows=max(1, -(-len(wrong) // 8)),
+        f"{len(wrong)} of {len(y)} held-out digits are misread"
+        + (f", the first {len(shown)} of them" if len(wrong) > len(shown) else "")
+        + f". Above each: what it is → what it was taken for. {how_hard(len(wrong) / len(y))}",
+        rows=max(1, -(-len(shown) // 8)),
         columns=8,
         size=(1.0, 1.15),
     )
     for axis in axes.flat:
         axis.axis("off")
-    for axis, i in zip(axes.flat, wrong, strict=False):
+    for axis, i in zip(axes.flat, shown, strict=False):
         axis.imshow(x[i].reshape(8, 8), cmap="Greys")
         axis.set_title(f"{y[i]} → {read[i]}", fontsize=9)
     return fig
@@ -169,6 +180,11 @@ MISTAKE = Mistake(
     torch=SoftmaxTwiceInTorch,
 )
 
+def learned(run: Trained) -> str:
+    """What part of the held-out digits is read."""
+    return f"It reads {classes_right(run)} digits that it has not seen; guessing would read 10 %."
+
+
 TWIN = Twin(
     name="digits_mlp",
     manual=Manual,
@@ -178,6 +194,8 @@ TWIN = Twin(
     trainer={"max_epochs": 20},
     before=figures,
     figures=figures,
+    learned=learned,
+    look_at=("misread digits", "which digits it still takes for others, and whether you would read them."),
     questions=QUESTIONS,
     exercises=(Exercise("DigitsMLP.backward", ("Every line of forward has one line here, in the opposite order.",)),),
     mistake=MISTAKE,

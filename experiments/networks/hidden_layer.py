@@ -10,14 +10,16 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from experiments import run
 from experiments.data.arrays import ArrayData, Split
-from experiments.drawing.figure import TWO_CLASSES, figure
+from experiments.drawing.colours import BETWEEN, MARKERS, SIGNED
+from experiments.drawing.figure import TWO_CLASSES, figure, unbroken
+from experiments.drawing.words import in_words
 from experiments.judge.convert import to_numpy
+from experiments.lesson import Trained
 from experiments.pair import Twin
 from manual.networks.hidden_layer import HiddenLayer as Manual
 from manual.networks.hidden_layer import forward
@@ -26,8 +28,6 @@ from torch_impl.networks.hidden_layer import HiddenLayer as Torch
 
 Array = np.ndarray
 
-MARKERS = "os"  # round for class 0, square for class 1
-BETWEEN = LinearSegmentedColormap.from_list("classes", [TWO_CLASSES[0], "white", TWO_CLASSES[1]])
 
 TWO_UNITS: dict[str, Array] = {
     "W1": np.array([[1.0, -0.5], [-0.5, 1.0]]),
@@ -76,7 +76,7 @@ def square(n: int, margin: float) -> Array:
 
 def draw_corners(axes: Axes, at: Array, y: Array) -> None:
     """The corners, wherever they have come to lie: round for class 0, square for class 1."""
-    for label, (marker, colour) in enumerate(zip(MARKERS, TWO_CLASSES, strict=True)):
+    for label, (marker, colour) in enumerate(zip(MARKERS[:2], TWO_CLASSES, strict=True)):
         a, b = at[y[:, 0] == label].T
         axes.scatter(a, b, s=110, marker=marker, color=colour, edgecolor="black", linewidth=1.2, zorder=10, label=f"class {label}")
 
@@ -102,16 +102,15 @@ def folding(data: ArrayData) -> Figure:
     x, y = data.split.train
     grid = square(17, 0.4)
     fig, axes = figure(
-        "Left: a grid of points, and the creases of two hidden units (dashed). Middle: where the two units put the same points. "
-        "Each unit lays what is behind its crease flat onto an axis. The round corners, which lay across from each other, come to lie "
-        "on the same side of the dotted line: a straight cut is enough. Right: the same two units without ReLU. The plane is turned and "
-        "stretched but nothing folds: the two diagonals still cross, and no straight cut has one of them on either side.",
+        "The principle, on two units whose weights were chosen by hand; the network that is trained has more, and finds its own. Each unit lays "
+        "what is behind its crease (dashed) flat onto an axis. Look at the two round corners: once far apart, they come to lie on the same side "
+        "of the dotted line, and a straight cut is enough. Without ReLU the plane is stretched but not folded: the two diagonals still cross.",
         columns=3,
         size=(4.2, 3.9),
     )
     at_grid, at_corners = forward(grid, **TWO_UNITS), forward(x, **TWO_UNITS)
     panels = (
-        (grid, x, "the plane, with two creases", "x"),
+        (grid, x, "The plane, with two creases", "x"),
         (at_grid["h"], at_corners["h"], "h = max(x W1 + b1, 0): folded", "h"),
         (at_grid["z1"], at_corners["z1"], "z1 = x W1 + b1: not folded", "z1"),
     )
@@ -138,8 +137,8 @@ def decision_regions(manual: Manual, data: ArrayData, state: str) -> Figure:
     fig, axes = figure(
         f"The colour is the probability of class 1 (squares); it is one half on the solid line. Left: the {state} network. The line bends "
         "where it meets the crease of a hidden unit (dashed, the darker the sharper the fold), and nowhere else. Right: the same weights "
-        f"without ReLU. Two layers collapse into one, x W + b with W = W1 W2 = [{one_matrix}]ᵀ. Its line is straight, and no straight "
-        "line gets more than 3 of the 4 corners right.",
+        f"without ReLU are one layer, {unbroken(f'W = W1 W2 = [{one_matrix}]ᵀ')}: its line is straight, and no straight line gets more than 3 of "
+        "the 4 corners right.",
         columns=2,
         size=(4.6, 4.2),
         sharex=True,
@@ -167,10 +166,10 @@ def sheet(manual: Manual, data: ArrayData, state: str) -> Figure:
     """z2 as the height of a sheet over the plane: folded along the creases, and without ReLU flat."""
     x, y = data.split.train
     fig, axes = figure(
-        f"All units of the {state} network at once: the plane as a sheet whose height at each point is the output z2, blue above 0, "
-        "orange below, black on the level 0. Each corner stands on a pin from that level. Left: the hidden layer folds the sheet, so that "
-        "the pins of the squares can point up and those of the circles down. Right: the same weights without ReLU leave it flat, and "
-        "however a flat sheet is tilted, the two diagonals have the same mean height.",
+        f"All units of the {state} network at once: the plane as a sheet whose height is the output z2, in the colour of the class that it "
+        "speaks for, black at 0. Each corner stands on a pin from that level. Left: the hidden layer folds the sheet, so that the squares' pins "
+        "can point up and the circles' down. Right: without ReLU it stays flat, and the two diagonals have the same mean height, however it is "
+        "tilted.",
         columns=2,
         size=(5.0, 4.2),
         subplot_kw={"projection": "3d", "computed_zorder": False},
@@ -205,12 +204,12 @@ def shapes(manual: Manual, torch_module: Torch, data: ArrayData, shown: int = 16
     units, of = len(weight), torch_module.hidden.out_features
     unit = int(np.abs(weight).min(axis=1).argmax())  # neither of its two numbers is pale
     by_hand, in_torch = x @ W1, x @ weight.T
+    apart = np.linalg.norm(by_hand - in_torch) / max(np.linalg.norm(in_torch), 1e-300)
     fig, axes = figure(
-        "One multiplication, stored in two ways (blue: above 0, orange: below). x holds the four corners, a row each. By hand W1 is "
-        f"(2, {of}): a column for each of the {of} units; outlined is that of unit {unit}. torch stores hidden.weight as ({of}, 2): a row "
-        "for each unit. Its transpose, hidden.weight.T, has columns where that has rows; no number has changed, and it is the same "
-        f"picture as W1. The products are the same too: they differ by {np.abs(by_hand - in_torch).max():.0g} at most. A column of a "
-        "product, outlined, is what one unit makes of the four corners before its bias is added."
+        "One multiplication, stored in two ways (orange: above 0, violet: below). x holds the four corners. By hand W1 is "
+        f"(2, {of}), a column for each unit; outlined is unit {unit}'s. torch stores hidden.weight as ({of}, 2), a row for each unit; its "
+        "transpose, hidden.weight.T, is the same picture as W1. The two products are "
+        f"{in_words(float(apart))}. A column of a product is what one unit makes of the four corners before its bias is added."
         + (f" (Only {units} units are drawn.)" if units < of else ""),
         size=(10.0, 4.2),
     )
@@ -238,7 +237,7 @@ def draw_matrix(ax: Axes, title: str, matrix: Array, left: float, top: float, ou
     """A square for each number, from the corner at (left, top); `outlined` is a part of it: column, row, width and height."""
     rows, columns = matrix.shape
     most = max(float(np.abs(matrix).max()), 1e-30)
-    ax.imshow(matrix, cmap=BETWEEN, vmin=-most, vmax=most, extent=(left, left + columns, top + rows, top), interpolation="nearest")
+    ax.imshow(matrix, cmap=SIGNED, vmin=-most, vmax=most, extent=(left, left + columns, top + rows, top), interpolation="nearest")
     ax.text(left + columns / 2, top - 0.3, title, ha="center", va="bottom")
     ax.add_patch(Rectangle((left, top), columns, rows, fill=False, edgecolor="0.6", linewidth=0.8))
     if outlined is not None:
@@ -299,6 +298,16 @@ NAMES = {
 }  # fmt: skip
 """What each parameter, and each value on the way, is called in torch."""
 
+def learned(run: Trained) -> str:
+    """How many corners are told rightly, with ReLU and without."""
+    x, y = run.data.split.train
+    with_relu, without = (int(((z2(x) > 0) == (y > 0.5)).sum()) for _, z2 in outputs(run.manual.arrays()))
+    return (
+        f"The network has {with_relu} of the 4 corners right. The same weights without the ReLU between the layers are one straight cut, "
+        f"which has {without} right and could never have more than 3."
+    )
+
+
 TWIN = Twin(
     name="hidden_layer",
     manual=Manual,
@@ -310,6 +319,8 @@ TWIN = Twin(
     sgd_lr=0.5,
     before=before,
     figures=figures,
+    learned=learned,
+    look_at=("decision regions", "where the line bends: at the creases of the hidden units, and nowhere else."),
     text=TEXT,
 )
 

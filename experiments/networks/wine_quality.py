@@ -2,7 +2,8 @@
 
 A network learns how tasters judged 1,599 wines, and the backward that an article printed for it is taken apart, fault by fault.
 
-Needs winequality-red.csv: with --data.csv PATH, or downloaded once and then kept in the cache.
+winequality-red.csv is given with --data.csv PATH, or downloaded once and then kept in the cache. Where it cannot be had scikit-learn's
+bundled wines stand in, with their alcohol in place of the score, and every figure says so.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ from experiments import run
 from experiments.data.arrays import ArrayData, Split
 from experiments.data.loaders import ShuffledOrder
 from experiments.data.wine import WineQuality
+from experiments.drawing.colours import CATEGORIES, MARKERS
 from experiments.drawing.figure import figure
+from experiments.drawing.words import held_out, percent
 from experiments.judge.compare import errors
 from experiments.judge.convert import load_in_torch, to_numpy
+from experiments.lesson import Trained
 from experiments.pair import Twin
 from manual.networks.wine_quality import ArticleWineQuality as ManualArticle
 from manual.networks.wine_quality import WineQuality as Manual
@@ -49,6 +53,8 @@ STEPS = 8000
 
 
 HOW_GOOD = """
+All numbers on this page are about UCI's 1,599 red wines. A run that could not get them trains on others, and its figures say so.
+
 Scores are whole numbers from 0 to 10, given by tasters, so being within 0.5 is as good as naming the right one.
 
 | red wine | mean absolute deviation | within 0.5 |
@@ -72,7 +78,7 @@ Source: P. Cortez, A. Cerdeira, F. Almeida, T. Matos, J. Reis, Decision Support 
 """
 
 ARTICLE = """
-The article's network has a ReLU on its output as well, and its loss is L = mean of (ŷ − y)²:
+(The numbers are about UCI's red wines, the article's own.) The article's network has a ReLU on its output as well, and its loss is L = mean of (ŷ − y)²:
 
     z1 = x W1 + b1      h = max(z1, 0)      z2 = h W2 + b2      ŷ = max(z2, 0)
 
@@ -110,6 +116,25 @@ network has none.
 """
 
 
+# ---- which wines ---------------------------------------------------------------------------------
+
+
+def told(data: ArrayData) -> str:
+    """What is told of a wine."""
+    return "alcohol (% by volume)" if is_bundled(data) else "score"
+
+
+def is_bundled(data: ArrayData) -> bool:
+    """Whether scikit-learn's wines stand in for UCI's; the arrays must have been loaded."""
+    return bool(getattr(data, "bundled", False))
+
+
+def which(data: ArrayData) -> str:
+    """A sentence for captions: nothing if the wines are the article's."""
+    n = sum(len(part[0]) for part in (data.split.train, data.split.val))
+    return f" (scikit-learn's {n} bundled wines stand in for UCI's here: it is their alcohol that is told.)" if is_bundled(data) else ""
+
+
 # ---- how good it is ------------------------------------------------------------------------------
 
 
@@ -124,25 +149,28 @@ def predicted_against_true(manual: Manual, data: ArrayData) -> Figure:
     """Every held-out wine: what it was given, and what was predicted."""
     x, y = data.split.val
     predictions = {"least squares": least_squares(data.split), "the network": manual(x)}
+    shifted = "" if is_bundled(data) else "; scores are whole numbers, so the dots are shifted a little along the line, to be seen"
     fig, axes = figure(
-        f"Each dot is one of {len(y)} wines that were not trained on; scores are whole numbers, so the dots are shifted a little along "
-        "the line, to be seen. A dot on the line is a perfect prediction, one in the band is off by at most half a point. Both formulas "
-        "keep to the middle, where most wines are: there are too few very bad and very good ones to learn from.",
+        f"Each dot is one of {len(y)} wines that were not trained on{shifted}. A dot on the line is a perfect prediction, one in the band is off "
+        "by at most half a point."
+        + ("" if is_bundled(data) else " Both formulas keep to the middle, where most wines are: there are too few bad and good ones to learn from.")
+        + which(data),
         columns=2,
-        size=(4.4, 4.0),
+        size=(4.6, 4.2),
         sharex=True,
         sharey=True,
     )
-    jitter = np.random.default_rng(0).uniform(-0.3, 0.3, y.shape)
-    ends = np.array([min(y.min(), 3) - 0.8, max(y.max(), 8) + 0.8])
+    jitter = np.random.default_rng(0).uniform(-0.3, 0.3, y.shape) * (not is_bundled(data))
+    ends = np.array([y.min(), y.max()]) if is_bundled(data) else np.array([min(y.min(), 3), max(y.max(), 8)])
+    ends += (-0.8, 0.8)
     for panel, (name, y_hat) in zip(axes[0], predictions.items(), strict=True):
         found = manual.metrics(y_hat, y)
-        panel.fill_between(ends, ends - 0.5, ends + 0.5, color="#f2cc8f", alpha=0.6, linewidth=0, label="within 0.5")
-        panel.plot(ends, ends, color="#81b29a", linewidth=1.2)
-        panel.scatter(y + jitter, y_hat + jitter, s=9, color="#3d5a80", alpha=0.6, linewidths=0)
+        panel.fill_between(ends, ends - 0.5, ends + 0.5, color="#dddddd", linewidth=0, label="within 0.5")
+        panel.plot(ends, ends, color="black", linewidth=0.8)
+        panel.scatter(y + jitter, y_hat + jitter, s=9, color=CATEGORIES[0], alpha=0.6, linewidths=0)
         deviation, accuracy = found["mean absolute deviation"], found["accuracy within 0.5"]
-        panel.set(title=f"{name}: off by {deviation:.2f} on average,\n{accuracy:.1%} within 0.5", xlabel="true score", xlim=ends, ylim=ends)
-    axes[0, 0].set_ylabel("predicted score")
+        panel.set(title=f"{name}: off by {deviation:.2f} on average,\n{accuracy:.1%} within 0.5", xlabel=f"true {told(data)}", xlim=ends, ylim=ends)
+    axes[0, 0].set_ylabel(f"predicted {told(data)}")
     axes[0, 0].legend(loc="upper left")
     return fig
 
@@ -151,22 +179,24 @@ def beside_others(manual: Manual, data: ArrayData) -> Figure:
     """Deviation and accuracy of this network, of least squares on the same wines, and of what was published."""
     x, y = data.split.val
     always_mean = np.full_like(y, data.split.train[1].mean())
-    here = {"always the mean score": always_mean, "least squares": least_squares(data.split), "this network": manual(x)}
+    here = {"always the mean": always_mean, "least squares": least_squares(data.split), "this network": manual(x)}
     measured = {name: tuple(manual.metrics(y_hat, y).values()) for name, y_hat in here.items()}
-    rows = {**measured, **{f"Cortez et al.: {name}": found for name, found in REPORTED.items()}}
-    spread = (0.6 * 0.4 / len(y)) ** 0.5
+    others = {} if is_bundled(data) else {f"Cortez et al.: {name}": found for name, found in REPORTED.items()}
+    rows, spread = {**measured, **others}, (0.6 * 0.4 / len(y)) ** 0.5
     fig, axes = figure(
-        f"Dark: here, on {len(y)} held-out wines. Light: what Cortez et al. (2009) report for red wine, as a mean over many splits. "
-        f"With {len(y)} wines an accuracy near 60 % is known to about ±{100 * spread:.1f} points only, and all models on one split share "
-        "its luck: compare the dark bars with each other, and with the light ones only roughly.",
+        f"{'' if is_bundled(data) else 'Dark: '}here, on {len(y)} held-out wines. ".capitalize()
+        + ("" if is_bundled(data) else "Light: what Cortez et al. (2009) report for red wine, as a mean over many splits. ")
+        + f"With {len(y)} wines an accuracy near 60 % is known to about ±{100 * spread:.1f} points only, and all models on one split share its "
+        + ("luck." if is_bundled(data) else "luck: compare the dark bars with each other, and with the light ones only roughly.")
+        + which(data),
         columns=2,
-        size=(5.2, 3.0),
+        size=(5.4, 3.2),
         sharey=True,
     )
-    colours = ["#3d5a80"] * len(measured) + ["#a9bcd0"] * len(REPORTED)
+    colours = [CATEGORIES[0]] * len(measured) + ["#bbbbbb"] * len(others)
     for panel, values, title, form in (
-        (axes[0, 0], [row[0] for row in rows.values()], "mean absolute deviation (short is good)", "{:.2f}"),
-        (axes[0, 1], [100 * row[1] for row in rows.values()], "within 0.5 of the true score, % (long is good)", "{:.1f}"),
+        (axes[0, 0], [row[0] for row in rows.values()], "Off by, on average (short is good)", "{:.2f}"),
+        (axes[0, 1], [100 * row[1] for row in rows.values()], "Within 0.5 of the truth, % (long is good)", "{:.1f}"),
     ):
         bars = panel.barh(list(rows), values, color=colours)
         panel.bar_label(bars, [form.format(v) for v in values], padding=3)
@@ -222,15 +252,15 @@ def first_steps(data: ArrayData, steps: int) -> tuple[list[dict[str, dict[str, f
 def article_gradients(data: ArrayData) -> Figure:
     """The error of the article's gradients over the first steps, and what each correction makes of it."""
     found, cut_off = first_steps(data, 10)
-    cut = f"{cut_off[0]:.0%} of the predictions in the first batch, {cut_off[-1]:.0%} in the last one shown"
+    cut = f"{cut_off[0]:.0%} of them in the first batch, {cut_off[-1]:.0%} in the last one shown"
     fig, axes = figure(
-        "How far each gradient of the article's backward is from autograd's: at 0.5 it is off by half its length. Two faults lie on top "
-        f"of each other. The forgotten ReLU matters where it had cut a prediction off to 0 ({cut}): putting it in leaves exactly the "
-        "other fault, one half. The forgotten 2 of the square matters at every step: putting it in leaves the first fault, for as long "
-        "as there is a prediction that is cut off. With both, what is left is rounding.",
+        "How far each gradient of the article's backward is from autograd's. Two faults lie on top of each other. The forgotten ReLU matters "
+        f"where it had cut a prediction off to 0 ({cut}); putting it in leaves the other fault, one half. The forgotten 2 matters at every step; "
+        "putting it in leaves the first fault, while predictions are cut off. With both, what is left is rounding."
+        f"{which(data)}",
         rows=2,
         columns=2,
-        size=(4.6, 2.7),
+        size=(4.8, 2.9),
         sharex=True,
         sharey=True,
     )
@@ -240,7 +270,7 @@ def article_gradients(data: ArrayData) -> Figure:
             line = [step[name][parameter] for step in found]
             places = np.arange(len(line)) + 0.12 * (offset - 1.5)  # side by side, where all four are equal
             label = f"{parameter}: {line[0]:.2g} at first, {line[-1]:.2g} at last"
-            panel.plot(places, line, marker="o^sD"[offset], markersize=4, linewidth=0.8, label=label)
+            panel.plot(places, line, marker=MARKERS[offset], color=CATEGORIES[offset], markersize=4, linewidth=0.8, label=label)
         panel.set(title=name, xticks=range(len(found)))
         panel.legend(fontsize=8, loc="upper right")
     for panel in axes[-1]:
@@ -262,15 +292,15 @@ def article_losses(data: ArrayData) -> Figure:
     """The loss of the article's network, trained wrong and right."""
     lr = Manual().lr
     runs: dict[str, tuple[float, bool, dict[str, Any]]] = {
-        "as published": (lr, False, {"color": "#d1495b"}),
-        "as published, steps twice as long": (2 * lr, False, {"color": "#8ecae6", "linewidth": 5}),
-        "with both corrections": (lr, True, {"color": "#1d3557", "linestyle": "--"}),
+        "as published": (lr, False, {"color": CATEGORIES[3]}),
+        "as published, steps twice as long": (2 * lr, False, {"color": CATEGORIES[1], "linewidth": 5, "alpha": 0.6}),
+        "with both corrections": (lr, True, {"color": CATEGORIES[0]}),
     }
     fig, axes = figure(
-        "The article's network trained with its wrong backward and with the right one, each point a mean over 40 steps. All curves fall, "
-        "and from the losses on the held-out wines nobody could tell which one is wrong. Half the gradient is half the step, so with twice "
-        "the step size the wrong curve lies on the right one. A loss that falls proves little: gradients must be compared with gradients.",
-        size=(7.5, 3.6),
+        "The article's network trained with its wrong backward and with the right one, each point a mean over 40 steps. All curves fall, and "
+        "from the held-out losses nobody could tell which is wrong. Half the gradient is half the step: with twice the step size the wrong curve "
+        f"lies on the right one. A loss that falls proves little: gradients must be compared with gradients.{which(data)}",
+        size=(7.8, 3.9),
     )
     for name, (size, corrected, style) in runs.items():
         article, history = train_article(data, size, corrected)
@@ -278,7 +308,7 @@ def article_losses(data: ArrayData) -> Figure:
         found = article.metrics(article(x), y)["mean absolute deviation"]
         label = f"{name}: training {history[-40:].mean():.3f}, held out {loss(article(x), y):.3f}, off by {found:.3f}"
         axes[0, 0].plot(40 * np.arange(1, STEPS // 40 + 1), history.reshape(-1, 40).mean(axis=1), label=label, **style)
-    axes[0, 0].set(xlabel="step", ylabel="training loss", yscale="log")
+    axes[0, 0].set(title="A loss that falls, wrong or right", xlabel="step", ylabel="training loss", xscale="log", yscale="log")
     axes[0, 0].legend()
     return fig
 
@@ -291,6 +321,17 @@ def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str
         "the article/error of its gradients": article_gradients(data),
         "the article/its loss": article_losses(data),
     }
+
+
+def learned(run: Trained) -> str:
+    """How far off it is, beside a straight formula, and on which wines."""
+    y_hat, y = held_out(run)
+    found, straight = (run.manual.metrics(guess, y) for guess in (y_hat, least_squares(run.data.split)))
+    return (
+        f"It is off by {found['mean absolute deviation']:.2f} on average for {len(y)} wines that it has not seen, and by at most half a point "
+        f"for {percent(found['accuracy within 0.5'])} of them. The best straight formula is off by {straight['mean absolute deviation']:.2f}."
+        f"{which(run.data)}"
+    )
 
 
 NAMES = {
@@ -310,6 +351,8 @@ TWIN = Twin(
     idle={"data.csv": "a path to a file that is not here; tests/data/test_wine.py gives it one"},
     sgd_lr=0.005,
     figures=figures,
+    learned=learned,
+    look_at=("predicted against true score", "how few of the lowest and the highest wines lie in the band."),
     text={"how good is it": HOW_GOOD.strip(), "the article's backward": ARTICLE.strip()},
 )
 

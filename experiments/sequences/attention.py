@@ -14,7 +14,10 @@ import numpy as np
 
 from experiments import run
 from experiments.data.arrays import ArrayData, Split
+from experiments.drawing.colours import CATEGORIES, MARKERS
 from experiments.drawing.figure import figure
+from experiments.drawing.words import held_out, percent
+from experiments.lesson import Trained
 from experiments.pair import Twin
 from manual.module import no_grad
 from manual.nn.functional import softmax
@@ -71,19 +74,19 @@ def attention_map(manual: Manual, data: ArrayData, when: str) -> Figure:
     weights, names = manual.attend.weights[0], [NAMES[t] for t in x[0, :, 0]]
     rows = [f"{name} → {NAMES[t]}?" if t != IGNORED else name for name, t in zip(names, target[0], strict=True)]
     fig, axes = figure(
-        f"{when}. Each row is a place in the sequence, each column a place that it may look at; the darker, the more weight. "
-        "Rows with a question mark are asked for the value that followed the same key before: trained, they look just behind that key "
+        f"{when}. Each row is a place in one sequence, each column a place that it may look at; the darker, the more weight. Look at the rows "
+        "with a question mark: they are asked for the value that followed the same key before, and a trained network looks just behind that key "
         "(ringed).",
         size=(6.2, 5.2),
     )
     image = axes[0, 0].imshow(weights, cmap="Greys", vmin=0, vmax=1)
     axes[0, 0].set_xticks(range(len(names)), names)
     axes[0, 0].set_yticks(range(len(names)), rows)
-    axes[0, 0].set(xlabel="looks at", ylabel="place")
+    axes[0, 0].set(title="Who looks where", xlabel="looks at", ylabel="place")
     for row, t in enumerate(target[0]):
         if t != IGNORED:
             answers = [c for c in range(1, row) if x[0, c, 1] == x[0, row, 0]]
-            axes[0, 0].scatter(answers, [row] * len(answers), s=110, facecolors="none", edgecolors="#d1495b", linewidths=1.8)
+            axes[0, 0].scatter(answers, [row] * len(answers), s=110, facecolors="none", edgecolors=CATEGORIES[1], linewidths=1.8)
     fig.colorbar(image, ax=axes[0, 0], label="attention weight")
     return fig
 
@@ -108,10 +111,11 @@ def sharpness() -> Figure:
         columns=2,
         size=(4.2, 3.4),
     )
-    for axis, lines, ylabel in ((axes[0, 0], largest, "largest weight"), (axes[0, 1], slope, "largest slope a(1 − a)")):
-        for (label, line), style in zip(lines.items(), ("o-", "s--"), strict=True):
-            axis.plot(sizes, line, style, label=label)
-        axis.set(xlabel="d_k", ylabel=ylabel, ylim=(0, None))
+    panels = (largest, "The weight", "largest weight"), (slope, "What is left of the gradient", "largest slope a(1 − a)")
+    for axis, (lines, title, ylabel) in zip(axes[0], panels, strict=True):
+        for (label, line), colour, marker in zip(lines.items(), CATEGORIES, MARKERS, strict=False):
+            axis.plot(sizes, line, marker=marker, color=colour, label=label)
+        axis.set(title=title, xlabel="d_k, numbers in a query or key", ylabel=ylabel, ylim=(0, None))
         axis.set_xscale("log", base=2)
         axis.legend()
     return fig
@@ -127,6 +131,17 @@ def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str
     return {"attention map": attention_map(manual, data, "After training")}
 
 
+def learned(run: Trained) -> str:
+    """What part of the questions is answered rightly."""
+    scores, target = held_out(run)
+    asked = target != IGNORED
+    right = (scores.argmax(axis=-1) == target)[asked].mean()
+    return (
+        f"Asked for the value that followed a key before, it answers {percent(right)} of {asked.sum():,} questions in {len(target)} sequences "
+        f"that it has not seen rightly; guessing would answer {100 / VALUES:.1f} %."
+    )
+
+
 TWIN = Twin(
     name="attention",
     manual=Manual,
@@ -138,6 +153,8 @@ TWIN = Twin(
     sgd_lr=0.1,
     before=before,
     figures=figures,
+    learned=learned,
+    look_at=("attention map", "the rows with a question mark: do they look where the ring is?"),
 )
 
 if __name__ == "__main__":

@@ -209,10 +209,14 @@ def test_the_download_is_kept_and_used_again(served: Path, cache: Path) -> None:
     np.testing.assert_array_equal(WineQuality().split.train[0], first.train[0])
 
 
-def test_without_network_both_ways_are_named(cache: Path) -> None:
-    with pytest.raises(InputError) as found:
-        WineQuality().setup()
-    message = str(found.value)
+def test_without_network_bundled_wines_stand_in_and_both_ways_are_named(cache: Path) -> None:
+    data = WineQuality()
+    with pytest.warns(UserWarning) as found:
+        data.setup()
+    assert data.bundled
+    message = str(found[0].message)
+    assert len(found) == 1
+    assert message.endswith(f"Until then {wine.STANDING_IN}")
     assert "--data.csv PATH" in message
     assert wine.URL in message
     assert "no network" in message
@@ -223,8 +227,10 @@ def test_without_network_both_ways_are_named(cache: Path) -> None:
 def test_a_tampered_download_is_refused_and_not_kept(served: Path, cache: Path) -> None:
     served.write_bytes(served.read_bytes().replace(b";", b"; ", 1))
     with pytest.raises(InputError, match=r"is not the file expected \(SHA-256 .*--data.csv PATH") as found:
-        WineQuality().setup()
+        wine.download()
     assert "\n" not in str(found.value)
+    with pytest.warns(UserWarning, match="is not the file expected .* stand in"):
+        assert len(WineQuality().split.train[0]) == 142
     assert not cache.parent.exists()
     assert not WineQuality().at_hand()
 
@@ -241,7 +247,7 @@ def test_a_cached_file_that_was_changed_goes_even_without_network(cache: Path) -
     cache.parent.mkdir(parents=True)
     cache.write_bytes(text(9).encode())
     with pytest.raises(InputError, match="not at hand"):
-        WineQuality().setup()
+        wine.download()
     assert list(cache.parent.iterdir()) == []
 
 
@@ -253,7 +259,7 @@ def test_a_download_that_breaks_off_leaves_nothing(cache: Path, monkeypatch: pyt
 
     monkeypatch.setattr(wine, "urlopen", lambda *args, **kwargs: BreaksOff())
     with pytest.raises(KeyboardInterrupt if isinstance(fault, KeyboardInterrupt) else InputError):
-        WineQuality().setup()
+        wine.download()
     assert not cache.parent.exists()
 
 
@@ -276,7 +282,7 @@ def test_an_endless_download_is_not_read_to_the_end(cache: Path, monkeypatch: py
 
     monkeypatch.setattr(wine, "urlopen", lambda *args, **kwargs: Endless())
     with pytest.raises(InputError, match="not the file expected"):
-        WineQuality().setup()
+        wine.download()
     assert not cache.parent.exists()
 
 
@@ -325,8 +331,32 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def test_a_server_that_fails_is_reported(server: str, cache: Path, monkeypatch: pytest.MonkeyPatch, page: str, message: str) -> None:
     monkeypatch.setattr(wine, "URL", server + page)
     with pytest.raises(InputError, match=message):
+        wine.download()
+    with pytest.warns(UserWarning, match=message):
         WineQuality().setup()
     assert not cache.parent.exists()
+
+
+def test_the_bundled_wines_are_three_cultivars_whose_alcohol_eleven_measurements_tell() -> None:
+    from sklearn.datasets import load_wine
+
+    (x, y), bundle = wine.bundled_wines(), load_wine()
+    assert (x.shape, y.shape) == ((178, 11), (178, 1))
+    assert f"{len(x)} of {['no', 'one', 'two', 'three'][len(bundle.target_names)]} cultivars" in wine.STANDING_IN
+    assert len(MEASUREMENTS) == 11
+    left = dict(zip(bundle.feature_names, bundle.data.T, strict=True))
+    np.testing.assert_array_equal(y[:, 0], left.pop("alcohol"))
+    together = {name: np.corrcoef(left["flavanoids"], values)[0, 1] for name, values in left.items() if name != "flavanoids"}
+    assert max(together, key=lambda name: abs(together[name])) == "total_phenols"  # "nearly says what flavanoids say"
+    left.pop("total_phenols")
+    np.testing.assert_array_equal(x.T, list(left.values()))
+
+
+def test_a_file_that_is_given_is_never_replaced(tmp_path: Path) -> None:
+    data = WineQuality(csv=str(given(tmp_path, text(23))))
+    assert len(data.split.train[0]) == 18
+    assert not data.bundled
+    assert "not a file" in refused(tmp_path / "absent.csv")
 
 
 # ---- standing in, and the real thing -------------------------------------------------------------

@@ -70,3 +70,7 @@ def test_the_figures_show_the_digit_that_is_read_worst_and_all_that_are_misread(
     wrong = np.sum(p.argmax(axis=1) != y)
     assert drawn["misread digits"].caption.startswith(f"{wrong} of 359 held-out digits are misread")
     assert sum(bool(ax.images) for ax in drawn["misread digits"].axes) == min(wrong, 24)
+    assert "would puzzle a person" in drawn["misread digits"].caption
+    untrained = figures(*TWIN.build(), run.data)["misread digits"].caption
+    assert "puzzle" not in untrained, "the network's fault, not the digits'"
+    assert "the first 24 of them" in untrained

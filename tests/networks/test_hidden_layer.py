@@ -251,5 +251,8 @@ def test_the_figure_of_the_shapes_shows_one_unit_in_both_orientations(hidden: in
     assert error(shown[f"x @ W1 {of_product}"], CORNERS @ weight.T[:, :units]) < 1e-15
     outlined: list[Any] = [p for p in fig.axes[0].patches if p.get_linewidth() == 2]
     assert ("Only 16 units are drawn" in fig.caption) == (hidden == 40)
+    same = np.array_equal(shown[f"x @ W1 {of_product}"], shown[f"x @ hidden.weight.T {of_product}"])
+    assert ("The two products are the same to the last bit." in fig.caption) == same
+    assert "0 apart" not in fig.caption
     assert [(p.get_width(), p.get_height()) for p in outlined] == [(1, 2), (1, 4), (2, 1), (1, 2), (1, 4)]
     fig.draw_without_rendering()

@@ -13,7 +13,8 @@ import pytorch_lightning as pl
 import torch
 from sklearn.linear_model import LinearRegression
 
-from experiments.data.arrays import Split, split_at_random, standardise
+from experiments.data import wine
+from experiments.data.arrays import InputError, Split, split_at_random, standardise
 from experiments.data.wine import WineQuality as Wines
 from experiments.data.wine import parse
 from experiments.judge.central import jacobian
@@ -22,6 +23,7 @@ from experiments.judge.convert import load_in_torch, to_torch, weights_by_hand
 from experiments.judge.differences import check_grads
 from experiments.judge.look import by_autograd
 from experiments.judge.naming import Naming
+from experiments.lesson import Trained
 from experiments.lockstep import LockStep
 from experiments.networks import wine_quality as script
 from experiments.networks.wine_quality import (
@@ -298,6 +300,30 @@ def test_the_figures_are_drawn_and_captioned(monkeypatch: pytest.MonkeyPatch) ->
     bars = figures["beside others"].axes[0].patches
     assert bars[2].get_width() == ours.metrics(ours(data.split.val[0]), data.split.val[1])["mean absolute deviation"]
     assert [bar.get_width() for bar in bars[3:]] == [0.50, 0.51, 0.46]
+
+
+def test_figures_and_sentence_say_that_other_wines_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> bytes:
+        raise InputError("no network")
+
+    monkeypatch.setattr(script, "STEPS", 80)
+    monkeypatch.setattr(script.train_article, "__defaults__", (80,))
+    monkeypatch.setattr(wine, "cached", lambda: None)
+    monkeypatch.setattr(wine, "download", nowhere)
+    data = Wines()
+    with pytest.warns(UserWarning, match=r"no network\. Until then scikit-learn's bundled wines stand in"):
+        data.setup()
+    ours, torchs = TWIN.build()
+    figures = script.figures(ours, torchs, data)
+    assert all("scikit-learn's 178 bundled wines stand in for UCI's" in f.caption for f in figures.values())
+    assert len(figures["beside others"].axes[0].patches) == 3, "what was published is about other wines"
+    assert figures["predicted against true score"].axes[0].get_xlabel() == "true alcohol (% by volume)"
+    said = script.learned(Trained(ours, torchs, data, (1.0,), {}, True))
+    assert "36 wines that it has not seen" in said
+    assert "bundled wines stand in" in said
+    real_ones = script.learned(Trained(ours, torchs, synthetic(), (1.0,), {}, True))
+    assert "320 wines that it has not seen" in real_ones
+    assert "bundled" not in real_ones
 
 
 def test_the_text_quotes_what_cortez_et_al_report() -> None:

@@ -192,6 +192,9 @@ def test_figures_are_drawn_and_squares_are_square(trained: tuple[LockStep, pl.Li
         "how sure the weights are",
         "digits that the normal equation loses",
     ]
+    reaching = drawn["reaching the closed form"].axes[0]
+    for line in reaching.lines:
+        assert (line.get_ydata() > reaching.get_ylim()[0]).all(), "no side leaves the picture"
     areas = []
     for ax in drawn["squared residuals"].axes:
         squares = [patch for patch in ax.patches if isinstance(patch, Rectangle)]

@@ -143,3 +143,11 @@ def test_figures_are_drawn() -> None:
     assert counts["setosa, versicolor: separable"][-1] == 0
     assert counts["versicolor, virginica: inseparable"].min() > 0
     assert set(counts["XOR"]) == {4}
+    (x, y), (path, _) = script.XOR, by_hand.rosenblatt(*script.XOR, 6)
+    for k, ax in enumerate(drawn["XOR"].axes, start=5):
+        *lines, ring = ax.lines[2:]
+        wrong = np.flatnonzero((x == np.ravel(ring.get_data())).all(axis=1)).item()
+        assert y[wrong, 0] * (x[wrong] @ path[k - 1][:2] + path[k - 1][2]) <= 0, "the line before had it wrong"
+        assert [line.get_label() for line in lines] == (["_child2", "_child3"] if path[k][:2].any() else []), "torch's and the one by hand"
+    for ax in drawn["the line turns"].axes:
+        assert len(ax.lines) == 5
