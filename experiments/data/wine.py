@@ -1,4 +1,7 @@
-"""The red wines of Cortez et al. (2009): from a given file, the cache or the network; verified, and refused where malformed."""
+"""The red wines of Cortez et al. (2009): from a given file, the cache or the network; verified, and refused where malformed.
+
+Where they cannot be had, scikit-learn's bundled wines stand in for them.
+"""
 
 from __future__ import annotations
 
@@ -48,6 +51,14 @@ LARGEST_MEASURED = 1e6
 FEWEST = 5
 """Wines of which a fifth can be held out."""
 
+LEFT_OUT = ("alcohol", "total_phenols")
+"""Of the 13 measurements of scikit-learn's wines: the one that is to be told, and one that nearly says what flavanoids say."""
+
+STANDING_IN = (
+    "scikit-learn's bundled wines stand in for them: 178 of three cultivars, whose alcohol is told from eleven other "
+    "measurements"
+)
+
 BOTH_WAYS = f"give winequality-red.csv with --data.csv PATH, or let it be downloaded once from {URL}"
 
 
@@ -57,7 +68,11 @@ class WineQuality(ArrayData):
     Args:
         batch_size: wines in a batch; 0 puts all of them into one.
         seed: of the split and of the order of the batches.
-        csv: a file like winequality-red.csv; without it that file is taken from the cache, or downloaded into it.
+        csv: a file like winequality-red.csv; without it that file is taken from the cache, or downloaded into it. If it cannot be had,
+            scikit-learn's bundled wines stand in: the same number of measurements, and the alcohol in place of the score.
+
+    Attributes:
+        bundled: whether scikit-learn's wines do stand in; known once the arrays are loaded.
 
     Source: P. Cortez, A. Cerdeira, F. Almeida, T. Matos, J. Reis, "Modeling wine preferences by data mining from
         physicochemical properties", Decision Support Systems 47(4), 2009. Data: UCI, DOI 10.24432/C56S3T, CC BY 4.0.
@@ -65,25 +80,31 @@ class WineQuality(ArrayData):
 
     def __init__(self, batch_size: int = 32, seed: int = 0, csv: str | None = None) -> None:
         super().__init__(batch_size, seed)
-        self.csv = csv
+        self.csv, self.bundled = csv, False
 
     def load(self) -> Split:
-        """Read, split and standardise.
+        """Read, split and standardise; warn if other wines stand in for those that cannot be had.
 
         Raises:
-            InputError: if there is no file, or it is malformed.
+            InputError: if the given file is not there, or is malformed.
         """
-        wines = parse(*self._content())
-        x, y = wines[list(MEASUREMENTS)].to_numpy(), wines[[SCORE]].to_numpy()
-        return standardise(split_at_random((x, y), HELD_OUT, self.seed))
+        return standardise(split_at_random(self._wines(), HELD_OUT, self.seed))
 
-    def _content(self) -> tuple[bytes, str]:
+    def _wines(self) -> tuple[np.ndarray, np.ndarray]:
+        """x (N, 11) and y (N, 1)."""
         if self.csv is not None:
-            return read(Path(self.csv)), self.csv
-        return cached() or download(), str(cache_file())
+            wines = parse(read(Path(self.csv)), self.csv)
+        else:
+            try:
+                wines = parse(cached() or download(), str(cache_file()))
+            except InputError as error:
+                warnings.warn(f"{error}. Until then {STANDING_IN}", stacklevel=2)
+                self.bundled = True
+                return bundled_wines()
+        return wines[list(MEASUREMENTS)].to_numpy(), wines[[SCORE]].to_numpy()
 
     def at_hand(self) -> bool:
-        """Whether a file is given, or the cached one is the right one."""
+        """Whether a file is given, or the cached one is the right one: whether the network need not be asked."""
         return self.csv is not None or cached() is not None
 
     def stand_in(self) -> Split:
@@ -92,6 +113,15 @@ class WineQuality(ArrayData):
         x = rng.standard_normal((1599, len(MEASUREMENTS)))
         score = 5.6 + 0.2 * x.sum(axis=1, keepdims=True) + 0.5 * rng.standard_normal((len(x), 1))
         return standardise(split_at_random((x, score.round().clip(0, 10)), HELD_OUT, self.seed))
+
+
+def bundled_wines() -> tuple[np.ndarray, np.ndarray]:
+    """Eleven measurements (178, 11) of the wines that scikit-learn brings, and their alcohol (178, 1), in percent by volume."""
+    from sklearn.datasets import load_wine
+
+    wines = load_wine()
+    kept = [i for i, name in enumerate(wines.feature_names) if name not in LEFT_OUT]
+    return wines.data[:, kept], wines.data[:, [wines.feature_names.index("alcohol")]]
 
 
 # ---- getting the file ----------------------------------------------------------------------------
@@ -142,7 +172,7 @@ def download() -> bytes:
     with suppress(OSError):
         cache_file().unlink(missing_ok=True)  # what is there is not the right file, or it would have been used
     try:
-        with urlopen(URL, timeout=30) as answer:
+        with urlopen(URL, timeout=10) as answer:
             content = answer.read(LARGEST)
     except (OSError, http.client.HTTPException) as error:
         raise InputError(f"the wines are not at hand: {BOTH_WAYS} (which failed just now: {str(error).strip('<>')})") from error
