@@ -54,10 +54,7 @@ FEWEST = 5
 LEFT_OUT = ("alcohol", "total_phenols")
 """Of the 13 measurements of scikit-learn's wines: the one that is to be told, and one that nearly says what flavanoids say."""
 
-STANDING_IN = (
-    "scikit-learn's bundled wines stand in for them: 178 of three cultivars, whose alcohol is told from eleven other "
-    "measurements"
-)
+STANDING_IN = "scikit-learn's bundled wines stand in for them: 178 of three cultivars, whose alcohol is told from eleven other measurements"
 
 BOTH_WAYS = f"give winequality-red.csv with --data.csv PATH, or let it be downloaded once from {URL}"
 

@@ -53,7 +53,7 @@ def apart(wanted: np.ndarray, gap: float) -> np.ndarray:
     """
     order = np.argsort(wanted, kind="stable")
     groups: list[tuple[float, int]] = []  # of neighbours that touch: where the lowest should be, and how many they are
-    for k, place in enumerate(wanted[order] - gap * np.arange(len(wanted))):
+    for place in wanted[order] - gap * np.arange(len(wanted)):
         groups.append((float(place), 1))
         while len(groups) > 1 and groups[-2][0] > groups[-1][0]:  # they would overlap: they move together from now on
             (a, n), (b, m) = groups[-2:]

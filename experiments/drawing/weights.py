@@ -28,8 +28,8 @@ def three_times(manual: Any, torch_module: Any, sklearn: np.ndarray, names: Mapp
     ours, theirs = (as_row(**weights) for weights in weights_of_both(manual, torch_module, names))
     apart = [np.linalg.norm(q - sklearn) / np.linalg.norm(sklearn) for q in (ours, theirs)]
     return (
-        "torch (broad bars), by hand (narrow bars) and scikit-learn (crosses), on the same rows. To scikit-learn's, relative to its length: "
-        f"by hand {in_words(float(apart[0]))}, torch {in_words(float(apart[1]))}."
+        "torch (broad bars), by hand (narrow bars) and scikit-learn (crosses), on the same rows. To scikit-learn's, relative to its "
+        f"length: by hand {in_words(float(apart[0]))}, torch {in_words(float(apart[1]))}."
     )
 
 

@@ -48,9 +48,9 @@ def sliding_kernel(manual: Manual, x: np.ndarray) -> Figure:
     row, column = np.unravel_index(np.argmax(np.abs(z)), z.shape)
     window = padded[row : row + 3, column : column + 3]
     fig, axes = figure(
-        "One 3x3 kernel slides over a digit (with a border of zeros). At the framed place its nine weights (orange above 0, violet below) are "
-        f"multiplied with the nine pixels below them and added up: {np.sum(window * kernel):.2f}, the framed cell of the output. The same nine "
-        "weights serve every place.",
+        "One 3x3 kernel slides over a digit (with a border of zeros). At the framed place its nine weights (orange above 0, violet "
+        f"below) are multiplied with the nine pixels below them and added up: {np.sum(window * kernel):.2f}, the framed cell of the "
+        "output. The same nine weights serve every place.",
         rows=2,
         columns=2,
         size=(3.5, 3.5),
@@ -87,9 +87,9 @@ def pooling_routes(manual: Manual, x: np.ndarray, y: int) -> Figure:
     channel = int(np.argmax(np.abs(dL_dh).sum(axis=(0, 2, 3))))
     unit = 10.0 ** np.floor(np.log10(np.abs(dL_dh[0, channel]).max() or 1.0))
     fig, axes = figure(
-        "Max pooling keeps the largest of every 2x2 window. On the way back (orange above 0, violet below) the gradient of each kept number "
-        "goes whole to the place that won, and zero to the other three: they did not influence the loss. Where several are largest, as in a "
-        "window of four zeros, the first of them wins.",
+        "Max pooling keeps the largest of every 2x2 window. On the way back (orange above 0, violet below) the gradient of each kept "
+        "number goes whole to the place that won, and zero to the other three: they did not influence the loss. Where several are "
+        "largest, as in a window of four zeros, the first of them wins.",
         rows=2,
         columns=2,
         size=(3.7, 3.9),
@@ -122,9 +122,9 @@ def feature_maps(manual: Manual, x: np.ndarray, trained: bool) -> Figure:
     kernels = manual.block1.conv.weight.data[:, 0]
     meaning = "after training" if trained else "before training, when the kernels are random"
     fig, axes = figure(
-        f"What each of the {len(maps)} kernels of the first block makes of one digit, {meaning}. Above: its nine weights (orange above 0, violet "
-        "below). Below: what is left of the digit after convolution, batch norm, ReLU and pooling; look where it is dark: there this kernel "
-        "found its pattern.",
+        f"What each of the {len(maps)} kernels of the first block makes of one digit, {meaning}. Above: its nine weights (orange above "
+        "0, violet below). Below: what is left of the digit after convolution, batch norm, ReLU and pooling; look where it is dark: "
+        "there this kernel found its pattern.",
         rows=2,
         columns=len(maps) + 2,
         size=(1.2, 1.5),

@@ -180,6 +180,7 @@ MISTAKE = Mistake(
     torch=SoftmaxTwiceInTorch,
 )
 
+
 def learned(run: Trained) -> str:
     """What part of the held-out digits is read."""
     return f"It reads {classes_right(run)} digits that it has not seen; guessing would read 10 %."

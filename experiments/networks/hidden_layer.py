@@ -102,9 +102,10 @@ def folding(data: ArrayData) -> Figure:
     x, y = data.split.train
     grid = square(17, 0.4)
     fig, axes = figure(
-        "The principle, on two units whose weights were chosen by hand; the network that is trained has more, and finds its own. Each unit lays "
-        "what is behind its crease (dashed) flat onto an axis. Look at the two round corners: once far apart, they come to lie on the same side "
-        "of the dotted line, and a straight cut is enough. Without ReLU the plane is stretched but not folded: the two diagonals still cross.",
+        "The principle, on two units whose weights were chosen by hand; the network that is trained has more, and finds its own. Each "
+        "unit lays what is behind its crease (dashed) flat onto an axis. Look at the two round corners: once far apart, they come to lie "
+        "on the same side of the dotted line, and a straight cut is enough. Without ReLU the plane is stretched but not folded: the two "
+        "diagonals still cross.",
         columns=3,
         size=(4.2, 3.9),
     )
@@ -137,8 +138,8 @@ def decision_regions(manual: Manual, data: ArrayData, state: str) -> Figure:
     fig, axes = figure(
         f"The colour is the probability of class 1 (squares); it is one half on the solid line. Left: the {state} network. The line bends "
         "where it meets the crease of a hidden unit (dashed, the darker the sharper the fold), and nowhere else. Right: the same weights "
-        f"without ReLU are one layer, {unbroken(f'W = W1 W2 = [{one_matrix}]ᵀ')}: its line is straight, and no straight line gets more than 3 of "
-        "the 4 corners right.",
+        f"without ReLU are one layer, {unbroken(f'W = W1 W2 = [{one_matrix}]ᵀ')}: its line is straight, and no straight line gets more "
+        "than 3 of the 4 corners right.",
         columns=2,
         size=(4.6, 4.2),
         sharex=True,
@@ -167,9 +168,9 @@ def sheet(manual: Manual, data: ArrayData, state: str) -> Figure:
     x, y = data.split.train
     fig, axes = figure(
         f"All units of the {state} network at once: the plane as a sheet whose height is the output z2, in the colour of the class that it "
-        "speaks for, black at 0. Each corner stands on a pin from that level. Left: the hidden layer folds the sheet, so that the squares' pins "
-        "can point up and the circles' down. Right: without ReLU it stays flat, and the two diagonals have the same mean height, however it is "
-        "tilted.",
+        "speaks for, black at 0. Each corner stands on a pin from that level. Left: the hidden layer folds the sheet, so that the "
+        "squares' pins can point up and the circles' down. Right: without ReLU it stays flat, and the two diagonals have the same mean "
+        "height, however it is tilted.",
         columns=2,
         size=(5.0, 4.2),
         subplot_kw={"projection": "3d", "computed_zorder": False},
@@ -204,12 +205,12 @@ def shapes(manual: Manual, torch_module: Torch, data: ArrayData, shown: int = 16
     units, of = len(weight), torch_module.hidden.out_features
     unit = int(np.abs(weight).min(axis=1).argmax())  # neither of its two numbers is pale
     by_hand, in_torch = x @ W1, x @ weight.T
-    apart = np.linalg.norm(by_hand - in_torch) / max(np.linalg.norm(in_torch), 1e-300)
+    apart = float(np.linalg.norm(by_hand - in_torch)) / max(float(np.linalg.norm(in_torch)), 1e-300)
     fig, axes = figure(
         "One multiplication, stored in two ways (orange: above 0, violet: below). x holds the four corners. By hand W1 is "
         f"(2, {of}), a column for each unit; outlined is unit {unit}'s. torch stores hidden.weight as ({of}, 2), a row for each unit; its "
         "transpose, hidden.weight.T, is the same picture as W1. The two products are "
-        f"{in_words(float(apart))}. A column of a product is what one unit makes of the four corners before its bias is added."
+        f"{in_words(apart)}. A column of a product is what one unit makes of the four corners before its bias is added."
         + (f" (Only {units} units are drawn.)" if units < of else ""),
         size=(10.0, 4.2),
     )
@@ -297,6 +298,7 @@ NAMES = {
     "z1": "hidden", "h": "relu", "z2": "output",
 }  # fmt: skip
 """What each parameter, and each value on the way, is called in torch."""
+
 
 def learned(run: Trained) -> str:
     """How many corners are told rightly, with ReLU and without."""

@@ -131,8 +131,10 @@ def is_bundled(data: ArrayData) -> bool:
 
 def which(data: ArrayData) -> str:
     """A sentence for captions: nothing if the wines are the article's."""
+    if not is_bundled(data):
+        return ""
     n = sum(len(part[0]) for part in (data.split.train, data.split.val))
-    return f" (scikit-learn's {n} bundled wines stand in for UCI's here: it is their alcohol that is told.)" if is_bundled(data) else ""
+    return f" Here scikit-learn's {n} bundled wines stand in for UCI's: it is their alcohol that is told."
 
 
 # ---- how good it is ------------------------------------------------------------------------------
@@ -151,9 +153,13 @@ def predicted_against_true(manual: Manual, data: ArrayData) -> Figure:
     predictions = {"least squares": least_squares(data.split), "the network": manual(x)}
     shifted = "" if is_bundled(data) else "; scores are whole numbers, so the dots are shifted a little along the line, to be seen"
     fig, axes = figure(
-        f"Each dot is one of {len(y)} wines that were not trained on{shifted}. A dot on the line is a perfect prediction, one in the band is off "
-        "by at most half a point."
-        + ("" if is_bundled(data) else " Both formulas keep to the middle, where most wines are: there are too few bad and good ones to learn from.")
+        f"Each dot is one of {len(y)} wines that were not trained on{shifted}. A dot on the line is a perfect prediction, one in the "
+        "band is off by at most half a point."
+        + (
+            ""
+            if is_bundled(data)
+            else " Both formulas keep to the middle, where most wines are: there are too few bad and good ones to learn from."
+        )
         + which(data),
         columns=2,
         size=(4.6, 4.2),
@@ -169,7 +175,12 @@ def predicted_against_true(manual: Manual, data: ArrayData) -> Figure:
         panel.plot(ends, ends, color="black", linewidth=0.8)
         panel.scatter(y + jitter, y_hat + jitter, s=9, color=CATEGORIES[0], alpha=0.6, linewidths=0)
         deviation, accuracy = found["mean absolute deviation"], found["accuracy within 0.5"]
-        panel.set(title=f"{name}: off by {deviation:.2f} on average,\n{accuracy:.1%} within 0.5", xlabel=f"true {told(data)}", xlim=ends, ylim=ends)
+        panel.set(
+            title=f"{name}: off by {deviation:.2f} on average,\n{accuracy:.1%} within 0.5",
+            xlabel=f"true {told(data)}",
+            xlim=ends,
+            ylim=ends,
+        )
     axes[0, 0].set_ylabel(f"predicted {told(data)}")
     axes[0, 0].legend(loc="upper left")
     return fig
@@ -186,7 +197,8 @@ def beside_others(manual: Manual, data: ArrayData) -> Figure:
     fig, axes = figure(
         f"{'' if is_bundled(data) else 'Dark: '}here, on {len(y)} held-out wines. ".capitalize()
         + ("" if is_bundled(data) else "Light: what Cortez et al. (2009) report for red wine, as a mean over many splits. ")
-        + f"With {len(y)} wines an accuracy near 60 % is known to about ±{100 * spread:.1f} points only, and all models on one split share its "
+        + f"With {len(y)} wines an accuracy near 60 % is known to about ±{100 * spread:.1f} points only, and all models on one split "
+        "share its "
         + ("luck." if is_bundled(data) else "luck: compare the dark bars with each other, and with the light ones only roughly.")
         + which(data),
         columns=2,
@@ -254,9 +266,9 @@ def article_gradients(data: ArrayData) -> Figure:
     found, cut_off = first_steps(data, 10)
     cut = f"{cut_off[0]:.0%} of them in the first batch, {cut_off[-1]:.0%} in the last one shown"
     fig, axes = figure(
-        "How far each gradient of the article's backward is from autograd's. Two faults lie on top of each other. The forgotten ReLU matters "
-        f"where it had cut a prediction off to 0 ({cut}); putting it in leaves the other fault, one half. The forgotten 2 matters at every step; "
-        "putting it in leaves the first fault, while predictions are cut off. With both, what is left is rounding."
+        "How far each gradient of the article's backward is from autograd's. Two faults lie on top of each other. The forgotten ReLU "
+        f"matters where it had cut a prediction off to 0 ({cut}); putting it in leaves the other fault, one half. The forgotten 2 "
+        "matters at every step; putting it in leaves the first fault, while predictions are cut off. With both, what is left is rounding."
         f"{which(data)}",
         rows=2,
         columns=2,
@@ -297,9 +309,9 @@ def article_losses(data: ArrayData) -> Figure:
         "with both corrections": (lr, True, {"color": CATEGORIES[0]}),
     }
     fig, axes = figure(
-        "The article's network trained with its wrong backward and with the right one, each point a mean over 40 steps. All curves fall, and "
-        "from the held-out losses nobody could tell which is wrong. Half the gradient is half the step: with twice the step size the wrong curve "
-        f"lies on the right one. A loss that falls proves little: gradients must be compared with gradients.{which(data)}",
+        "The article's network trained with its wrong backward and with the right one, each point a mean over 40 steps. All curves fall, "
+        "and from the held-out losses nobody could tell which is wrong. Half the gradient is half the step: with twice the step size the "
+        f"wrong curve lies on the right one. A loss that falls proves little: gradients must be compared with gradients.{which(data)}",
         size=(7.8, 3.9),
     )
     for name, (size, corrected, style) in runs.items():
@@ -328,9 +340,9 @@ def learned(run: Trained) -> str:
     y_hat, y = held_out(run)
     found, straight = (run.manual.metrics(guess, y) for guess in (y_hat, least_squares(run.data.split)))
     return (
-        f"It is off by {found['mean absolute deviation']:.2f} on average for {len(y)} wines that it has not seen, and by at most half a point "
-        f"for {percent(found['accuracy within 0.5'])} of them. The best straight formula is off by {straight['mean absolute deviation']:.2f}."
-        f"{which(run.data)}"
+        f"It is off by {found['mean absolute deviation']:.2f} on average for {len(y)} wines that it has not seen, and by at most half a "
+        f"point for {percent(found['accuracy within 0.5'])} of them. The best straight formula is off by "
+        f"{straight['mean absolute deviation']:.2f}.{which(run.data)}"
     )
 
 

@@ -170,9 +170,9 @@ def spread(bowls: Mapping[str, tuple[np.ndarray, ...]]) -> str:
 def curvatures(bowls: Mapping[str, tuple[np.ndarray, ...]]) -> Figure:
     """The eigenvalues of the Hessian of each bowl, over the largest."""
     fig, axes = figure(
-        "A stroke for each of the eleven principal directions of the loss: how much it curves there, as a part of the most. A step may only "
-        "be as long as the steepest direction allows; where the loss curves a millionth of that, each step makes a millionth of the way. "
-        f"Look how the spread, the condition number κ, shrinks from left to right: {spread(bowls)}.",
+        "A stroke for each of the eleven principal directions of the loss: how much it curves there, as a part of the most. A step may "
+        "only be as long as the steepest direction allows; where the loss curves a millionth of that, each step makes a millionth of the "
+        f"way. Look how the spread, the condition number κ, shrinks from left to right: {spread(bowls)}.",
         size=(6.4, 3.6),
     )
     ax = axes[0, 0]
@@ -259,8 +259,8 @@ def over_the_cliff(lr: float = 1e-4, steps: int = 150, max_norm: float = 10.0) -
     """The loss of a chain of one unit, and two walks from the wall."""
     clipped, plain = along_the_cliff(lr, steps, max_norm), along_the_cliff(lr, 2, None)
     fig, axes = figure(
-        f"Fifty linear layers of one unit, all with the weight w. Below {unbroken('w = 1')} the loss is a plain, above it a wall. The gradient "
-        f"at {unbroken('w = 1.08')} (dots) is so long that the first step of plain gradient descent leads from the wall to "
+        f"Fifty linear layers of one unit, all with the weight w. Below {unbroken('w = 1')} the loss is a plain, above it a wall. The "
+        f"gradient at {unbroken('w = 1.08')} (dots) is so long that the first step of plain gradient descent leads from the wall to "
         f"{unbroken(f'w = {plain[0][1]:.3g}')}, far below the picture, and the second to a loss that is too large for any number. With the "
         f"gradient clipped to length {max_norm:g} no step is longer than {lr * max_norm:g}: the walk goes the same way, and ends at "
         f"{unbroken(f'w = {clipped[0][-1]:.4f}')}.",
@@ -307,6 +307,7 @@ Things to try:
 - `--data.features raw --trainer.gradient_clip_val 1`: clipped, it cannot explode. It bounces about the gorge, since its steps are too long
   to come down.
 """
+
 
 def learned(run: Trained) -> str:
     """How near to the lowest loss it came."""

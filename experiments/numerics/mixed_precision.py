@@ -21,8 +21,8 @@ from experiments.drawing.colours import CATEGORIES
 from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
 from experiments.drawing.words import classes_right
 from experiments.judge.convert import to_numpy, to_torch
-from experiments.numerics.rounding import COLOURS
 from experiments.lesson import Trained
+from experiments.numerics.rounding import COLOURS
 from experiments.pair import Second, Twin
 from manual.concept import Batch
 from manual.numerics.mixed_precision import MixedPrecision as Manual
@@ -179,9 +179,9 @@ def dynamic_scale(history: tuple[History, History]) -> Figure:
     """The scale of each step."""
     ours, theirs = history
     fig, axes = figure(
-        "The scale of the float16 run of 'the same network in four ways' (band: torch, dashes: by hand). It begins at 2⁴⁴: gradients overflow, "
-        "the steps are skipped (crosses) and the scale is halved, until they fit. After 5 steps without overflow it is doubled (torch.amp "
-        "waits for 2,000): it keeps knocking at the ceiling, where the fewest gradients are lost.",
+        "The scale of the float16 run of 'the same network in four ways' (band: torch, dashes: by hand). It begins at 2⁴⁴: gradients "
+        "overflow, the steps are skipped (crosses) and the scale is halved, until they fit. After 5 steps without overflow it is doubled "
+        "(torch.amp waits for 2,000): it keeps knocking at the ceiling, where the fewest gradients are lost.",
         size=(6.6, 3.4),
     )
     ax, skipped = axes[0, 0], np.flatnonzero(ours.skipped)
@@ -209,9 +209,9 @@ def master_weights(manual: Manual, torch_module: Torch, data: Batches) -> Figure
     ratios = {name: np.abs(step / spacing(W1, name)) for name in names}
     lost = {name: np.mean(round_to(round_to(W1, name) + step, name) == round_to(W1, name)) for name in names}
     fig, axes = figure(
-        "Left: the weights of the first layer rounded to float16, less the master weights, in units of the last place (band: torch, dashes: "
-        "by hand). Right: the last step of each, lr times the gradient, in the same units. What is left of the black line, below ½, would "
-        "mostly change nothing if only the rounded weight was kept: "
+        "Left: the weights of the first layer rounded to float16, less the master weights, in units of the last place (band: torch, "
+        "dashes: by hand). Right: the last step of each, lr times the gradient, in the same units. What is left of the black line, below "
+        "½, would mostly change nothing if only the rounded weight was kept: "
         f"{lost['float16']:.0%} of the steps in float16 and {lost['bfloat16']:.0%} in bfloat16. In the master weights they add up.",
         columns=2,
         size=(4.4, 3.6),
@@ -246,6 +246,7 @@ Things to try:
 - `--model.format float8_e5m2`: 3 digits are enough too, since the master weights are kept and the scale is found.
 - `--model.growth_interval 2000`: as in torch.amp: the scale stays at 2¹⁶ through all of this run.
 """
+
 
 def learned(run: Trained) -> str:
     """What it reads, and in which format it was trained."""

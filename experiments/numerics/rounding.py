@@ -65,8 +65,8 @@ def figures(manual: Manual, torch_module: Torch, data: Diabetes) -> Mapping[str,
 def the_spacing() -> Figure:
     """All numbers of an 8-bit format on a line; and the spacing of four formats."""
     fig, axes = figure(
-        "Left: every number of the 8-bit format e5m2 from 0 to 4, and from 0 to 2⁻¹²: four to each power of two, twice as far apart from one "
-        "power to the next. Only below 2⁻¹⁴ (grey) the spacing shrinks no further. Right: bfloat16 reaches as far as float32, in steps "
+        "Left: every number of the 8-bit format e5m2 from 0 to 4, and from 0 to 2⁻¹²: four to each power of two, twice as far apart from "
+        "one power to the next. Only below 2⁻¹⁴ (grey) the spacing shrinks no further. Right: bfloat16 reaches as far as float32, in steps "
         "65,536 times as wide. float16's steps are 8 times narrower than bfloat16's, but it ends at 65,504, and below 2⁻¹⁴ (6e-5) it runs "
         "out of digits. (Bands: torch, dashes: by hand.)",
         columns=2,
@@ -101,9 +101,9 @@ def stops_short(batch: Batch, steps: int = 60) -> Figure:
     goal = batch[1].mean()
     fig, axes = figure(
         "The constant of the line, b, on its way to the mean of all y (black), with weights stored in three formats (bands: torch, dashes: "
-        "by hand). In float32 it arrives. In float16 and bfloat16 it stops, though its gradient is not 0: the next step is less than half of "
-        "the distance to the next number, and is rounded away. The dots on the right are the numbers that bfloat16 has; b stops three below "
-        "the nearest.",
+        "by hand). In float32 it arrives. In float16 and bfloat16 it stops, though its gradient is not 0: the next step is less than "
+        "half of the distance to the next number, and is rounded away. The dots on the right are the numbers that bfloat16 has; b stops "
+        "three below the nearest.",
         columns=2,
         size=(4.4, 3.6),
     )
@@ -126,10 +126,10 @@ def stops_earlier(batch: Batch) -> Figure:
     """How far from its goal b stops, for many step sizes."""
     rates, goal = 2.0 ** np.arange(-10, -1), batch[1].mean()
     fig, axes = figure(
-        "How far b is from its goal, the mean of all y, when it has stopped (dots). It is to be expected where lr times its gradient is half "
-        f"the spacing of the numbers, {unbroken('spacing / (4 lr)')} from the goal (lines). Look to the left: a smaller step size, the usual "
-        "cure for a training that does not settle, makes it worse. In float32 the same happens, 65,536 times closer to the goal. (Some dots "
-        "lie lower: b stopped where the spacing is still smaller, or its last steps were long.)",
+        "How far b is from its goal, the mean of all y, when it has stopped (dots). It is to be expected where lr times its gradient is "
+        f"half the spacing of the numbers, {unbroken('spacing / (4 lr)')} from the goal (lines). Look to the left: a smaller step size, "
+        "the usual cure for a training that does not settle, makes it worse. In float32 the same happens, 65,536 times closer to the "
+        "goal. (Some dots lie lower: b stopped where the spacing is still smaller, or its last steps were long.)",
         size=(6.8, 3.8),
     )
     ax = axes[0, 0]
@@ -162,8 +162,8 @@ def stands_still(manual: Manual, torch_module: Torch, batch: Batch) -> Figure:
     again.load_state_dict(to_numpy(dict(torch_module.state_dict())))
     ours, theirs = next_step(manual, batch), next_step(again, batch)
     fig, axes = figure(
-        "The next step of each weight at the end of the training, as a part of half the distance to the next number (broad: torch's weights, "
-        "narrow: by hand). Between the black lines it is rounded away: "
+        "The next step of each weight at the end of the training, as a part of half the distance to the next number (broad: torch's "
+        "weights, narrow: by hand). Between the black lines it is rounded away: "
         f"{np.sum(np.abs(ours) < 1)} of the {len(ours)} stand still, and no gradient is 0. The loss is "
         f"{np.mean((manual(batch[0]) - batch[1]) ** 2):,.0f}; least squares has {least_squares(batch):,.0f}.",
         size=(6.4, 3.8),
@@ -204,6 +204,7 @@ Things to try:
 - `--model.format float8_e5m2`: 3 digits. The constant goes from 96 nowhere: the next number is 112.
 - `--model.format float64`: nothing is rounded, and the line is that of least squares.
 """
+
 
 def learned(run: Trained) -> str:
     """Where the loss ended, and how many weights stand still."""

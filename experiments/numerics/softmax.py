@@ -91,8 +91,9 @@ def reach() -> Figure:
     fig, axes = figure(
         "Left: e^z, counted in powers of ten: a straight line that ends where the computer's numbers end (dots), with 64 bits at "
         f"{unbroken('z = ')}{LIMITS['float64']:.2f}, with 32 bits at {LIMITS['float32']:.2f}, with 16 bits at {LIMITS['float16']:.2f}. "
-        "Right: the probability of the first of two classes with the scores z and 0, in 32 bits. As it stands on paper it is ∞/∞, NaN, right "
-        f"of the dotted line, {unbroken('z = ')}{LIMITS['float32']:.2f}; with the maximum subtracted first it is 1, as it ought to be.",
+        "Right: the probability of the first of two classes with the scores z and 0, in 32 bits. As it stands on paper it is ∞/∞, NaN, "
+        f"right of the dotted line, {unbroken('z = ')}{LIMITS['float32']:.2f}; with the maximum subtracted first it is 1, as it ought to "
+        "be.",
         columns=2,
         size=(4.4, 3.4),
     )
@@ -170,8 +171,8 @@ def regions(manual: Manual, torch_module: Torch, x: np.ndarray, c: np.ndarray) -
     fig, axes = figure(
         "Left: the points in the middle, three kinds, and the borders at which two of them are equally probable (bands: torch, dashes: by "
         f"hand). The far point is not in the picture: it lies at ({x[:, 0].max():g}, 0). Right: all points but one have scores of at most "
-        f"{np.sort(z.max(axis=1))[-2]:.1f}; the far point has {z.max():.0f}. It is as sure as can be and pulls at no weight any more, but the "
-        "power of its score is what the naive form cannot write down.",
+        f"{np.sort(z.max(axis=1))[-2]:.1f}; the far point has {z.max():.0f}. It is as sure as can be and pulls at no weight any more, "
+        "but the power of its score is what the naive form cannot write down.",
         columns=2,
         size=(4.4, 3.8),
     )
@@ -191,7 +192,16 @@ def regions(manual: Manual, torch_module: Torch, x: np.ndarray, c: np.ndarray) -
     ax.hist(z.max(axis=1), bins=np.geomspace(0.01, 2000, 60), color="#888888")
     for dtype in ("float32", "float64"):
         ax.axvline(LIMITS[dtype], color="black", linestyle=":", linewidth=1)
-        ax.text(LIMITS[dtype] * 0.9, 0.97, f"most for {dtype[5:]} bits", transform=ax.get_xaxis_transform(), rotation=90, ha="right", va="top", fontsize=8)
+        ax.text(
+            LIMITS[dtype] * 0.9,
+            0.97,
+            f"most for {dtype[5:]} bits",
+            transform=ax.get_xaxis_transform(),
+            rotation=90,
+            ha="right",
+            va="top",
+            fontsize=8,
+        )
     ax.set(title="The scores of all points", xscale="log", yscale="log", xlabel="largest score of a point", ylabel="points")
     return fig
 
@@ -210,9 +220,9 @@ def lost_digits() -> Figure:
     naive, stable = naive_log_softmax(z), log_softmax(z)
     fig, axes = figure(
         "How many digits of log p are right, in 32 bits, for two classes whose scores are 0 and −gap. Left: the logarithm of the loser's "
-        "probability loses digits from a gap of about 90 on, and at 104 p is rounded to 0; log-softmax keeps them all. Right: the winner's log p "
-        f"is nearly 0, and both forms lose its digits, because {unbroken('1 + e^(−gap)')} is rounded. {unbroken('−log1p(e^(−gap))')} keeps them, "
-        "as long as e^(−gap) does.",
+        "probability loses digits from a gap of about 90 on, and at 104 p is rounded to 0; log-softmax keeps them all. Right: the "
+        f"winner's log p is nearly 0, and both forms lose its digits, because {unbroken('1 + e^(−gap)')} is rounded. "
+        f"{unbroken('−log1p(e^(−gap))')} keeps them, as long as e^(−gap) does.",
         columns=2,
         size=(4.4, 3.4),
         sharey=True,
@@ -236,9 +246,9 @@ def temperature() -> Figure:
     z = np.array([2.0, 1.0, 0.5, -1.0])
     T = np.geomspace(0.05, 50, 200)
     fig, axes = figure(
-        "The probabilities of four classes with the scores 2, 1, 0.5 and −1, as softmax(z/T) makes them. At a low temperature T nearly all lies "
-        f"on the largest score; {unbroken('T = 1')} is softmax itself; at a high temperature the four become alike (dotted: 1/4). This is the "
-        "temperature with which language models are asked for their next word.",
+        "The probabilities of four classes with the scores 2, 1, 0.5 and −1, as softmax(z/T) makes them. At a low temperature T nearly "
+        f"all lies on the largest score; {unbroken('T = 1')} is softmax itself; at a high temperature the four become alike (dotted: "
+        "1/4). This is the temperature with which language models are asked for their next word.",
         columns=2,
         size=(4.4, 3.3),
         sharey=True,
@@ -284,13 +294,14 @@ Things to try:
   0.355; it needs more steps to undo the first.
 """
 
+
 def learned(run: Trained) -> str:
     """Where the loss ended, and how large the largest score is."""
     x, _ = run.data.split.train
     largest = (x @ run.manual.W.data + run.manual.b.data).max()
     return (
-        f"The {run.manual.form} form ended at a loss of {run.losses[-1]:.3f} and names {classes_right(run)} held-out points rightly. The far "
-        f"point's score is {largest:.1f}; e to the power of that is {'not ' if largest > LIMITS['float64'] else ''}a number in 64 bits."
+        f"The {run.manual.form} form ended at a loss of {run.losses[-1]:.3f} and names {classes_right(run)} held-out points rightly. The "
+        f"far point's score is {largest:.1f}; e to the power of that is {'not ' if largest > LIMITS['float64'] else ''}a number in 64 bits."
     )
 
 

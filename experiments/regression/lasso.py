@@ -65,9 +65,9 @@ def path(x: np.ndarray, y: np.ndarray, trained: float) -> Figure:
     every = slice(3, None, 7)
     fig, axes = figure(
         "The ten weights against the price alpha (dashes: by hand, by coordinate descent; bands: torch, by FISTA; crosses: scikit-learn's "
-        "Lasso). Read from right to left: while it is dear all weights are 0; one after the other becomes worth its price and leaves 0, bmi "
-        f"and s5 first. Unlike ridge's they are exactly 0 there, not nearly. Dotted: {unbroken(f'alpha = {trained:g}')}, that of this run, and "
-        f"{highest:.1f}, from which on all are 0.",
+        "Lasso). Read from right to left: while it is dear all weights are 0; one after the other becomes worth its price and leaves 0, "
+        f"bmi and s5 first. Unlike ridge's they are exactly 0 there, not nearly. Dotted: {unbroken(f'alpha = {trained:g}')}, that of "
+        f"this run, and {highest:.1f}, from which on all are 0.",
         size=(8.0, 4.4),
     )
     ax = axes[0, 0]
@@ -84,9 +84,9 @@ def thresholds() -> Figure:
     """The soft threshold, and the compromise that it solves."""
     z = np.linspace(-3, 3, 241)
     fig, axes = figure(
-        f"Left: whatever is within {unbroken('t = 1')} of 0 becomes exactly 0, everything else moves towards 0 by t (band: torch, dashes: by "
-        f"hand, grey: no threshold). Right: why. Each curve is {unbroken('½ (w − z)² + |w|')} for one z: stay near z, but |w| has its price. "
-        f"There is a kink at {unbroken('w = 0')}, and for {unbroken('|z| ≤ 1')} the kink is the lowest point (dots).",
+        f"Left: whatever is within {unbroken('t = 1')} of 0 becomes exactly 0, everything else moves towards 0 by t (band: torch, "
+        f"dashes: by hand, grey: no threshold). Right: why. Each curve is {unbroken('½ (w − z)² + |w|')} for one z: stay near z, but |w| "
+        f"has its price. There is a kink at {unbroken('w = 0')}, and for {unbroken('|z| ≤ 1')} the kink is the lowest point (dots).",
         columns=2,
         size=(4.2, 3.6),
     )
@@ -110,9 +110,10 @@ def three_ways(x: np.ndarray, y: np.ndarray, alpha: float) -> Figure:
     steps = 500
     lowest = by_hand.coordinate_descent(x, y, alpha, 3000)[-1]
     fig, axes = figure(
-        f"How far L is above its lowest value at {unbroken(f'alpha = {alpha:g}')}, against the number of steps (bands: torch, dashes: by hand). A "
-        "step of ISTA or FISTA looks at all rows once, and so does a round of coordinate descent, which goes through the ten weights one by "
-        "one. FISTA's momentum overshoots now and then (bumps) and is ahead of ISTA all the same. Below 1e-11 there is nothing but rounding.",
+        f"How far L is above its lowest value at {unbroken(f'alpha = {alpha:g}')}, against the number of steps (bands: torch, dashes: by "
+        "hand). A step of ISTA or FISTA looks at all rows once, and so does a round of coordinate descent, which goes through the ten "
+        "weights one by one. FISTA's momentum overshoots now and then (bumps) and is ahead of ISTA all the same. Below 1e-11 there is "
+        "nothing but rounding.",
         size=(6.8, 3.8),
     )
     for name, colour in zip(("ista", "fista", "coordinate_descent"), CATEGORIES, strict=False):
@@ -152,6 +153,7 @@ Things to try:
 - `--model.alpha 0`: no threshold: least squares by plain gradient descent.
 - `--model.lr 0.6`: over the limit 2/λmax = 0.506; it flies apart.
 """
+
 
 def learned(run: Trained) -> str:
     """Which weights are 0, and what the others explain."""

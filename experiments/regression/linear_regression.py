@@ -94,9 +94,9 @@ def squares(x: np.ndarray, y: np.ndarray, rows: int = 25) -> Figure:
     ours, theirs = descend(bmi, y, np.zeros(2), 100, lr=0.1, momentum=0.0)
     best = as_row(*normal_equation(bmi, y))
     fig, axes = figure(
-        f"Least squares is meant literally. Each dot is one of {rows} persons, each residual the side of a square, and the loss is the mean "
-        "area of the squares. Look at the third: where 100 steps of gradient descent end, in torch (band) and by hand (dashes), is the line "
-        "of the normal equation (black), and no other line has squares of smaller area. Both axes are in standard deviations.",
+        f"Least squares is meant literally. Each dot is one of {rows} persons, each residual the side of a square, and the loss is the "
+        "mean area of the squares. Look at the third: where 100 steps of gradient descent end, in torch (band) and by hand (dashes), is "
+        "the line of the normal equation (black), and no other line has squares of smaller area. Both axes are in standard deviations.",
         columns=3,
         size=(4.4, 3.8),
         sharex=True,
@@ -134,8 +134,8 @@ def paths(x: np.ndarray, y: np.ndarray) -> Figure:
     steps = 60
     fig, axes = figure(
         "The loss over the weights of two features that nearly say the same (cholesterol s1 and LDL s2, correlation "
-        f"{np.corrcoef(x.T)[0, 1]:.2f}) is a long valley. {steps} steps from the same start (band: torch, dashes: by hand); the star is the "
-        "normal equation. Left: short steps creep along the floor. Middle: nine tenths of the limit "
+        f"{np.corrcoef(x.T)[0, 1]:.2f}) is a long valley. {steps} steps from the same start (band: torch, dashes: by hand); the star is "
+        "the normal equation. Left: short steps creep along the floor. Middle: nine tenths of the limit "
         f"{unbroken(f'2/λmax = {limit:.3f}')} jump from wall to wall and still come to rest. Right: momentum rolls along the floor, "
         "overshoots, and settles.",
         columns=3,
@@ -160,9 +160,9 @@ def units(steps: int = 60) -> Figure:
     centred = x - x.mean(axis=0)
     fig, axes = figure(
         f"The loss over the weights of blood pressure (it varies by {x[:, 0].std():.0f} mmHg) and s5, the log of the triglycerides (by "
-        f"{x[:, 1].std():.2f}), walked down for {steps} steps at half of the limit 2/λmax (band: torch, dashes: by hand). In their own units "
-        "it is steep along one weight, which allows only tiny steps, and flat along the other, where tiny steps get nowhere (mind the "
-        "axes). In standard deviations it is nearly round, and the walk arrives at the star.",
+        f"{x[:, 1].std():.2f}), walked down for {steps} steps at half of the limit 2/λmax (band: torch, dashes: by hand). In their own "
+        "units it is steep along one weight, which allows only tiny steps, and flat along the other, where tiny steps get nowhere (mind "
+        "the axes). In standard deviations it is nearly round, and the walk arrives at the star.",
         columns=2,
         size=(5.0, 4.0),
     )
@@ -210,10 +210,10 @@ def convergence(x: np.ndarray, y: np.ndarray) -> Figure:
     curvature = np.linalg.eigvalsh(hessian(x))
     limit = step_size_limit(x)
     fig, axes = figure(
-        f"How near the eleven parameters are to the normal equation's, {unbroken('‖p − p*‖ / ‖p*‖')} (bands: torch, dashes: by hand). Plain "
-        "gradient descent shrinks the error along the flattest direction of the bowl by "
-        f"{unbroken(f'1 − lr · λmin = 1 − {0.2 * curvature[0]:.4f}')} a step, with momentum 0.9 each direction is a swing that shrinks by √0.9 "
-        f"(dotted), until only rounding is left. Steps longer than {unbroken(f'2/λmax = {limit:.3f}')} grow for ever.",
+        f"How near the eleven parameters are to the normal equation's, {unbroken('‖p − p*‖ / ‖p*‖')} (bands: torch, dashes: by hand). "
+        "Plain gradient descent shrinks the error along the flattest direction of the bowl by "
+        f"{unbroken(f'1 − lr · λmin = 1 − {0.2 * curvature[0]:.4f}')} a step, with momentum 0.9 each direction is a swing that shrinks "
+        f"by √0.9 (dotted), until only rounding is left. Steps longer than {unbroken(f'2/λmax = {limit:.3f}')} grow for ever.",
         size=(7.5, 4.2),
     )
     ax, steps = axes[0, 0], 800
@@ -279,10 +279,10 @@ def how_sure(x: np.ndarray, y: np.ndarray) -> Figure:
     sure = abs(W) > 2 * errors
     R2, found, i = r_squared(forward(x, W[:, None], b)["y_hat"], y), chance(x, y, 2000), 2
     fig, axes = figure(
-        "Left: where two standard errors to either side reach across 0 (hollow) the data do not tell whether the weight is above or below 0: "
-        "s1, the largest of all, and s2 are the least sure, since they nearly say the same. Right: 2,000 times chance was drawn anew and the "
-        f"line fitted anew. The weight of {FEATURES[i]} scatters around {W[i]:.1f} with a standard deviation of {found[:, i].std():.2f}; its "
-        f"standard error, from the one fit, is {errors[i]:.2f} (curve). R² is {R2:.3f} on these rows.",
+        "Left: where two standard errors to either side reach across 0 (hollow) the data do not tell whether the weight is above or "
+        "below 0: s1, the largest of all, and s2 are the least sure, since they nearly say the same. Right: 2,000 times chance was drawn "
+        f"anew and the line fitted anew. The weight of {FEATURES[i]} scatters around {W[i]:.1f} with a standard deviation of "
+        f"{found[:, i].std():.2f}; its standard error, from the one fit, is {errors[i]:.2f} (curve). R² is {R2:.3f} on these rows.",
         columns=2,
         size=(4.6, 3.6),
     )
@@ -316,9 +316,9 @@ def digits() -> Figure:
     """The error of three solvers against the condition number."""
     fig, axes = figure(
         "Two features that are more and more alike, from left to right: κ, the condition number of [x 1], grows. How far three solvers are "
-        "from the true weights, which are known here. The normal equation loses two digits for every factor of 10 in κ (dashed: κ² times the "
-        "rounding error), and has hardly one left at 10⁸. QR and the pseudo-inverse lose one (dotted: κ times it), which is what rounding the "
-        "data costs anyway.",
+        "from the true weights, which are known here. The normal equation loses two digits for every factor of 10 in κ (dashed: κ² times "
+        "the rounding error), and has hardly one left at 10⁸. QR and the pseudo-inverse lose one (dotted: κ times it), which is what "
+        "rounding the data costs anyway.",
         size=(6.8, 3.8),
     )
     ax, eps = axes[0, 0], np.finfo(float).eps
@@ -367,6 +367,7 @@ Things to try:
 - `--model.momentum 0 --model.lr 0.26`: over the limit. In the end the loss grows at every step.
 - `--data.batch_size 32`: a different bowl at every step; the weights wander around the lowest point and do not come to rest.
 """
+
 
 def explains(run: Trained) -> str:
     """What the weights say about people who were held out."""

@@ -99,9 +99,9 @@ def curve(x: np.ndarray, y: np.ndarray) -> Figure:
     ours, theirs = descend(x, y, np.array([-1.0, 0.0]), at[-1], alpha=0.0, momentum=0.0, lr=1.0)
     p = sigmoid(ours[-1, 0] * x + ours[-1, 1])
     fig, axes = figure(
-        f"{len(x)} lumps, malignant (above) or benign (below; moved up and down a little, to be seen), by how dented the outline of the worst "
-        "nuclei is. The curve is the probability of malignant. It starts the wrong way round and is turned and moved by gradient descent (bands: "
-        "torch, dashes: by hand). Where it crosses one half (dotted) the answer turns: "
+        f"{len(x)} lumps, malignant (above) or benign (below; moved up and down a little, to be seen), by how dented the outline of the "
+        "worst nuclei is. The curve is the probability of malignant. It starts the wrong way round and is turned and moved by gradient "
+        "descent (bands: torch, dashes: by hand). Where it crosses one half (dotted) the answer turns: "
         f"{np.mean((p > 0.5) == (y > 0.5)):.0%} of the answers are right.",
         size=(7.4, 4.0),
     )
@@ -122,9 +122,9 @@ def boundary(x: np.ndarray, y: np.ndarray) -> Figure:
     """Two features: the lines of equal probability."""
     ours, theirs = descend(x, y, np.zeros(3), 400, alpha=0.01)
     fig, axes = figure(
-        "Two measurements of each lump. The colour is the probability of malignant: it changes across the line where that is one half (band: "
-        f"torch, dashes: by hand) and not along it. This line is always straight: {unbroken('z = x W + b')} is 0 there. W (arrow) is at right "
-        "angles to it, points to yes, and the longer it is, the more suddenly the answer turns.",
+        "Two measurements of each lump. The colour is the probability of malignant: it changes across the line where that is one half "
+        f"(band: torch, dashes: by hand) and not along it. This line is always straight: {unbroken('z = x W + b')} is 0 there. W (arrow) "
+        "is at right angles to it, points to yes, and the longer it is, the more suddenly the answer turns.",
         size=(6.4, 4.6),
     )
     ax = axes[0, 0]
@@ -140,7 +140,14 @@ def boundary(x: np.ndarray, y: np.ndarray) -> Figure:
     foot = -b * np.array([w1, w2]) / (w1**2 + w2**2)  # the point of the line next to the origin
     ax.annotate("", foot + 0.5 * np.array([w1, w2]), foot, arrowprops={"arrowstyle": "->", "linewidth": 1.8})
     ax.text(*(foot + 0.52 * np.array([w1, w2])), "W", zorder=6, bbox={"color": "white", "pad": 1})
-    ax.set(title="Where the answer turns", xlabel="worst radius", ylabel="mean texture", ylim=(ys[0], ys[-1]), xlim=(xs[0], xs[-1]), aspect="equal")
+    ax.set(
+        title="Where the answer turns",
+        xlabel="worst radius",
+        ylabel="mean texture",
+        ylim=(ys[0], ys[-1]),
+        xlim=(xs[0], xs[-1]),
+        aspect="equal",
+    )
     ax.legend(fontsize=8, loc="upper right")
     return fig
 
@@ -151,8 +158,8 @@ def price() -> Figure:
     p = sigmoid(z)
     fig, axes = figure(
         f"What one answer costs, against its score z. Left: the loss if the truth is yes, {unbroken('−log p')}, and if it is no, "
-        f"{unbroken('−log(1 − p)')}: a wrong answer costs about as much as it was sure of itself. Right: their slopes, p minus what is. They are "
-        "never longer than 1: a row far on the wrong side pulls with all its strength, one far on the right side no longer pulls.",
+        f"{unbroken('−log(1 − p)')}: a wrong answer costs about as much as it was sure of itself. Right: their slopes, p minus what is. "
+        "They are never longer than 1: a row far on the wrong side pulls with all its strength, one far on the right side no longer pulls.",
         columns=2,
         size=(4.2, 3.4),
     )
@@ -170,9 +177,9 @@ def without_a_price(x: np.ndarray, y: np.ndarray, steps: int = 1500) -> Figure:
     """How long W becomes with and without alpha."""
     prices = dict(zip((0.1, 0.01, 0.001, 0.0), CATEGORIES, strict=False))
     fig, axes = figure(
-        f"How long the {x.shape[1]} weights are, ‖W‖, while gradient descent goes on (bands: torch, dashes: by hand). A plane separates all "
-        f"{len(x)} lumps without one mistake: at {unbroken('alpha = 0')} there is therefore no best W, longer is always a little better, and "
-        "its curve rises for ever. With a price on length W comes to rest. (The swings at the beginning are the momentum's.)",
+        f"How long the {x.shape[1]} weights are, ‖W‖, while gradient descent goes on (bands: torch, dashes: by hand). A plane separates "
+        f"all {len(x)} lumps without one mistake: at {unbroken('alpha = 0')} there is therefore no best W, longer is always a little "
+        "better, and its curve rises for ever. With a price on length W comes to rest. (The swings at the beginning are the momentum's.)",
         size=(7.2, 3.8),
     )
     ends: dict[str, tuple[float, float, str]] = {}
@@ -191,10 +198,10 @@ def race(x: np.ndarray, y: np.ndarray, alpha: float) -> Figure:
     jumps = newton(x, y, alpha), newton_in_torch(to_torch(x), to_torch(y), alpha).numpy()
     best = jumps[0][-1]
     fig, axes = figure(
-        f"How far the 31 parameters are from the lowest point, {unbroken('‖q − q*‖ / ‖q*‖')} (bands: torch, dashes: by hand). Newton's method, "
-        f"which knows the curvature, is there after {len(jumps[0]) - 1} jumps: in the end each doubles the number of right digits. Gradient "
-        "descent wins a fixed number of digits per step, with momentum about ten times more. A jump solves 31 equations; that is why networks "
-        "with millions of weights take steps.",
+        f"How far the 31 parameters are from the lowest point, {unbroken('‖q − q*‖ / ‖q*‖')} (bands: torch, dashes: by hand). Newton's "
+        f"method, which knows the curvature, is there after {len(jumps[0]) - 1} jumps: in the end each doubles the number of right "
+        "digits. Gradient descent wins a fixed number of digits per step, with momentum about ten times more. A jump solves 31 "
+        "equations; that is why networks with millions of weights take steps.",
         size=(7.4, 4.0),
     )
     start = np.zeros(len(best))
@@ -206,7 +213,9 @@ def race(x: np.ndarray, y: np.ndarray, alpha: float) -> Figure:
         away = [np.linalg.norm(q - best, axis=1) / np.linalg.norm(best) for q in sides]
         ours, theirs = (np.stack([np.arange(len(a)), np.maximum(a, 1e-16)]) for a in away)
         draw_both(axes[0, 0], ours, theirs, name, colour)
-    axes[0, 0].set(title="Newton against gradient descent", xlabel="step", ylabel="distance to the lowest point", yscale="log", ylim=(3e-17, 10))
+    axes[0, 0].set(
+        title="Newton against gradient descent", xlabel="step", ylabel="distance to the lowest point", yscale="log", ylim=(3e-17, 10)
+    )
     axes[0, 0].legend(fontsize=8)
     return fig
 
@@ -217,8 +226,8 @@ def weights(manual: Manual, torch_module: Torch, x: np.ndarray, y: np.ndarray) -
 
     sklearn = by_sklearn(x, y, manual.alpha)
     fig, axes = figure(
-        f"The thirty trained weights, three times the same: {three_times(manual, torch_module, sklearn, NAMES)} Above 0: speaks for malignant, "
-        "below 0: against it. Many of the measurements say nearly the same; the price on length shares the weight among those.",
+        f"The thirty trained weights, three times the same: {three_times(manual, torch_module, sklearn, NAMES)} Above 0: speaks for "
+        "malignant, below 0: against it. Many of the measurements say nearly the same; the price on length shares the weight among those.",
         size=(10.0, 4.4),
     )
     draw_weights(axes[0, 0], manual, torch_module, sklearn, load_breast_cancer().feature_names, NAMES)
@@ -242,12 +251,13 @@ Things to try:
 A single neuron with a sigmoid is a logistic regression. A network ends in one, and learns its features too.
 """
 
+
 def learned(run: Trained) -> str:
     """How many held-out lumps it tells rightly."""
     (_, y), (x, y_val) = run.data.split.train, run.data.split.val
     right = ((x @ run.manual.W.data + run.manual.b.data > 0) == (y_val > 0.5)).mean()
     return (
-        f"It tells {percent(right)} of {len(x)} lumps that it has not seen rightly; always saying \"benign\" would be right for "
+        f'It tells {percent(right)} of {len(x)} lumps that it has not seen rightly; always saying "benign" would be right for '
         f"{percent((y_val < 0.5).mean())}. It learned from {len(y)} others."
     )
 

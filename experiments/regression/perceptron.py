@@ -80,7 +80,9 @@ def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str
 def draw_points(ax: Any, x: np.ndarray, y: np.ndarray) -> None:
     """The two kinds as dots and triangles."""
     for sign, colour, marker in ((-1, TWO_CLASSES[0], "o"), (1, TWO_CLASSES[1], "^")):
-        ax.plot(*x[y[:, 0] == sign].T, marker, color=colour, markeredgecolor="white", markeredgewidth=0.4, markersize=6, zorder=4)  # above the lines
+        ax.plot(
+            *x[y[:, 0] == sign].T, marker, color=colour, markeredgecolor="white", markeredgewidth=0.4, markersize=6, zorder=4
+        )  # above the lines
 
 
 def draw_line(ax: Any, q: np.ndarray, **look: Any) -> None:
@@ -104,10 +106,10 @@ def turning() -> Figure:
     shown = (1, 2, len(path) - 1)
     bound = mistake_bound(x, y, widest(x, y))
     fig, axes = figure(
-        "80 irises, setosa (dots) and versicolor (triangles). The line (band: torch, dashes: by hand) turns at each mistake: the row that was "
-        f"wrong (ringed) is added to the weights, or subtracted. After {len(path) - 1} mistakes in {len(counts)} passes none is left; there could "
-        f"not have been more than {bound:.0f}, the length of the longest row over the widest margin, squared. It stops at the first line without "
-        "a mistake, not at the best.",
+        "80 irises, setosa (dots) and versicolor (triangles). The line (band: torch, dashes: by hand) turns at each mistake: the row "
+        f"that was wrong (ringed) is added to the weights, or subtracted. After {len(path) - 1} mistakes in {len(counts)} passes none is "
+        f"left; there could not have been more than {bound:.0f}, the length of the longest row over the widest margin, squared. It stops "
+        "at the first line without a mistake, not at the best.",
         columns=len(shown),
         size=(3.8, 3.6),
         sharex=True,
@@ -127,9 +129,9 @@ def turning() -> Figure:
 def mistakes(passes: int = 40) -> Figure:
     """How many mistakes each pass makes on the three sets of points."""
     fig, axes = figure(
-        "Mistakes in each pass over the points (bands: torch, dashes: by hand). Setosa and versicolor can be parted by a line: the mistakes "
-        "end, for good. Versicolor and virginica overlap, and XOR's four points cannot be parted: there is a mistake in every pass, for ever, "
-        "and the line never comes to rest.",
+        "Mistakes in each pass over the points (bands: torch, dashes: by hand). Setosa and versicolor can be parted by a line: the "
+        "mistakes end, for good. Versicolor and virginica overlap, and XOR's four points cannot be parted: there is a mistake in every "
+        "pass, for ever, and the line never comes to rest.",
         size=(6.8, 3.6),
     )
     each = np.arange(1, passes + 1)
@@ -149,11 +151,11 @@ def mistakes(passes: int = 40) -> Figure:
 def xor() -> Figure:
     """The lines that come and go on XOR."""
     x, y = XOR
-    path, theirs = rosenblatt(x, y, 6)[0], rosenblatt_in_torch(*to_torch((x, y)), 6)[0].numpy()
+    path, theirs = rosenblatt(x, y, 6)[0], rosenblatt_in_torch(to_torch(x), to_torch(y), 6)[0].numpy()
     fig, axes = figure(
-        "XOR: yes (triangles) if exactly one of the two is 1. Whatever line is drawn (band: torch, dashes: by hand), a point is on its wrong "
-        "side. The panels show the lines after each mistake of the second pass, with the point that was wrong (ringed): they come round again "
-        "and again, and at the end of the pass W and b are back at 0. A network with one hidden layer draws two lines.",
+        "XOR: yes (triangles) if exactly one of the two is 1. Whatever line is drawn (band: torch, dashes: by hand), a point is on its "
+        "wrong side. The panels show the lines after each mistake of the second pass, with the point that was wrong (ringed): they come "
+        "round again and again, and at the end of the pass W and b are back at 0. A network with one hidden layer draws two lines.",
         columns=4,
         size=(2.6, 2.8),
         sharex=True,
@@ -178,6 +180,7 @@ Things to try:
 - `--model.lr 0.1`: the same mistakes, the same line; W is ten times shorter.
 - `--data.batch_size 0`: all mistakes of a pass at once, divided by the number of rows: gradient descent on the same loss.
 """
+
 
 def learned(run: Trained) -> str:
     """How many of the points the line has right."""

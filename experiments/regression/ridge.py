@@ -36,6 +36,7 @@ NAMES = {"W": "linear.weight.T", "b": "linear.bias"}
 ALPHAS = np.logspace(-4, 2, 61)
 """The prices of a path."""
 
+
 def by_sklearn(x: np.ndarray, y: np.ndarray, alpha: float) -> np.ndarray:
     """scikit-learn's p = [W; b], (D+1,); its alpha is for the sum over rows, ours for the mean."""
     from sklearn.linear_model import Ridge
@@ -79,10 +80,10 @@ def draw_paths(ax: Any, alphas: np.ndarray, ours: np.ndarray, theirs: np.ndarray
 def path(x: np.ndarray, y: np.ndarray, trained: float) -> Figure:
     """Every weight against alpha, on both sides, and scikit-learn's."""
     fig, axes = figure(
-        "The ten weights against the price alpha (bands: torch's closed form, dashes: by hand, crosses: scikit-learn's Ridge). At the left, "
-        "almost free of charge, s1 and s2 are large and opposite: they nearly say the same, and what one adds the other takes away. A "
-        f"small price ends that. Further right all shrink towards 0, but none ever is 0. Dotted: {unbroken(f'alpha = {trained:g}')}, that of "
-        "this run.",
+        "The ten weights against the price alpha (bands: torch's closed form, dashes: by hand, crosses: scikit-learn's Ridge). At the "
+        "left, almost free of charge, s1 and s2 are large and opposite: they nearly say the same, and what one adds the other takes "
+        "away. A small price ends that. Further right all shrink towards 0, but none ever is 0. Dotted: "
+        f"{unbroken(f'alpha = {trained:g}')}, that of this run.",
         size=(8.0, 4.4),
     )
     ax = axes[0, 0]
@@ -106,8 +107,8 @@ def circle_and_diamond(x: np.ndarray, y: np.ndarray) -> Figure:
     fig, axes = figure(
         "Two weights, of body mass (bmi) and cholesterol/HDL (s4). The grey rings join weights of equal squared error around least squares "
         f"(cross). Ridge keeps the weights inside a circle, {unbroken('W₁² + W₂² ≤ r²')}, lasso inside a diamond, "
-        f"{unbroken('|W₁| + |W₂| ≤ r')}. The best that is allowed (dot) is where the smallest ring (thick) touches: anywhere on the circle, but "
-        "often at a corner of the diamond, where one weight is exactly 0.",
+        f"{unbroken('|W₁| + |W₂| ≤ r')}. The best that is allowed (dot) is where the smallest ring (thick) touches: anywhere on the "
+        "circle, but often at a corner of the diamond, where one weight is exactly 0.",
         columns=2,
         size=(4.4, 3.9),
         sharex=True,
@@ -146,10 +147,10 @@ def what_shrinks(x: np.ndarray) -> Figure:
     """The factor of each singular direction, for three prices."""
     s = np.linalg.svd(x - x.mean(axis=0), compute_uv=False)
     fig, axes = figure(
-        f"The data form a cloud of {len(x)} points in ten dimensions. A dot is one of its ten directions, by how far the cloud reaches (its "
-        f"singular value s). Ridge multiplies the weight of least squares along it by {unbroken('f = s² / (s² + N alpha)')}: nearly 1 where the "
-        "cloud is long, near 0 where it is flat and least squares has little to go by. The ten factors' sum is the number of weights that "
-        "are in effect free.",
+        f"The data form a cloud of {len(x)} points in ten dimensions. A dot is one of its ten directions, by how far the cloud reaches "
+        f"(its singular value s). Ridge multiplies the weight of least squares along it by {unbroken('f = s² / (s² + N alpha)')}: nearly "
+        "1 where the cloud is long, near 0 where it is flat and least squares has little to go by. The ten factors' sum is the number of "
+        "weights that are in effect free.",
         size=(7.6, 3.8),
     )
     ax, line = axes[0, 0], np.linspace(0.01, s.max() * 1.05, 300)
@@ -173,10 +174,10 @@ def held_out(data: ArrayData, rows: int = 20) -> Figure:
     mse = np.array([[loss(x, y, *p), loss(x_val, y_val, *p)] for p in solved])
     best = int(mse[:, 1].argmin())
     fig, axes = figure(
-        f"What the price is for: only {rows} of the people are fitted here, with ten weights each, so that much of what least squares finds is "
-        "chance. On the fitted rows every price makes the error larger. "
-        f"On the {len(x_val)} people who were held out it helps, up to {unbroken(f'alpha = {ALPHAS[best]:.1g}')} (dot). Too high a price harms "
-        "both: in the end all weights are 0, and everybody is guessed to be the mean.",
+        f"What the price is for: only {rows} of the people are fitted here, with ten weights each, so that much of what least squares "
+        "finds is chance. On the fitted rows every price makes the error larger. "
+        f"On the {len(x_val)} people who were held out it helps, up to {unbroken(f'alpha = {ALPHAS[best]:.1g}')} (dot). Too high a price "
+        "harms both: in the end all weights are 0, and everybody is guessed to be the mean.",
         size=(6.8, 3.6),
     )
     ax = axes[0, 0]
@@ -192,8 +193,8 @@ def weights(manual: Manual, torch_module: Torch, x: np.ndarray, y: np.ndarray) -
     """The weights of both sides beside scikit-learn's, and least squares'."""
     sklearn = by_sklearn(x, y, manual.alpha)
     fig, axes = figure(
-        f"The trained weights, three times the same: {three_times(manual, torch_module, sklearn, NAMES)} The circles are least squares: ridge "
-        "has shortened s1 and s2 most, which nearly say the same.",
+        f"The trained weights, three times the same: {three_times(manual, torch_module, sklearn, NAMES)} The circles are least squares: "
+        "ridge has shortened s1 and s2 most, which nearly say the same.",
         size=(8.2, 3.8),
     )
     ax = axes[0, 0]
@@ -223,6 +224,7 @@ Things to try:
 - `--model.momentum 0`: the price also makes the valley less flat. After 600 plain steps the weights are within 0.01 % of where they belong;
   those of least squares were still 4 % off.
 """
+
 
 def learned(run: Trained) -> str:
     """How long the weights are, and what they explain."""

@@ -33,6 +33,7 @@ from torch_impl.regression.softmax_regression import SoftmaxRegression as Torch
 NAMES = {"W": "linear.weight.T", "b": "linear.bias"}
 """What the parameters are called in torch."""
 
+
 class ManyClasses(ArrayData):
     """Digits (1,797, each pixel from 0 to 1, less its mean) or irises (150, standardised). A fifth is held out, all of the rest is one
     batch.
@@ -102,9 +103,9 @@ def pictures(manual: Manual, x: np.ndarray, c: np.ndarray) -> Figure:
     first = -loss_backward(1.0, x, c, np.zeros(manual.W.shape), np.zeros(K))[0]
     fig, axes = figure(
         "The 64 weights of each digit, where their pixels are: orange speaks for this digit, violet against it. Above: the first step from "
-        f"{unbroken('W = 0')}, {unbroken('xᵀ(y − p)/N')}: all p are 0.1 then, so it is a blurred mean of the digit's images, less the mean of all. "
-        "Below: after training the weights stress what tells the digit from those that it is confused with: ink in the hole of a 0 speaks "
-        "loudly against it.",
+        f"{unbroken('W = 0')}, {unbroken('xᵀ(y − p)/N')}: all p are 0.1 then, so it is a blurred mean of the digit's images, less the "
+        "mean of all. Below: after training the weights stress what tells the digit from those that it is confused with: ink in the hole "
+        "of a 0 speaks loudly against it.",
         rows=2,
         columns=K,
         size=(1.1, 1.3),
@@ -136,8 +137,14 @@ def what_minus_what(manual: Manual, data: ArrayData) -> Figure:
     )
     axes[0, 0].imshow(x[worst].reshape(8, 8), cmap="Greys")
     axes[0, 0].set(title=f"A {c[worst]}, less the mean image", xticks=[], yticks=[])
-    for ax, (values, title) in zip(axes.flat[1:], ((z[worst], "scores z"), (p[worst], "p = softmax(z)"), ((p - y)[worst], "p − y")), strict=True):
-        ax.bar(range(10), values, color="#666666" if title[0] == "p" and title != "p − y" else [POSITIVE if v >= 0 else NEGATIVE for v in values])
+    for ax, (values, title) in zip(
+        axes.flat[1:], ((z[worst], "scores z"), (p[worst], "p = softmax(z)"), ((p - y)[worst], "p − y")), strict=True
+    ):
+        ax.bar(
+            range(10),
+            values,
+            color="#666666" if title[0] == "p" and title != "p − y" else [POSITIVE if v >= 0 else NEGATIVE for v in values],
+        )
         ax.axhline(0, color="black", linewidth=0.8)
         ax.set(title=title, xticks=range(10), xlabel="digit")
     return fig
@@ -151,8 +158,8 @@ def regions() -> Figure:
     ours, theirs = (path[-1] for path in descend(x, c, np.zeros((3, 3)), 300, alpha=0.003, lr=1.0))
     fig, axes = figure(
         "150 irises by the length and the width of a petal. The colour is the likeliest kind, the paler the less sure. Where two kinds are "
-        f"equally likely their scores are equal, and {unbroken('z[j] = z[k]')} is a straight line (bands: torch, dashes: by hand). Between setosa "
-        "and virginica there is none: versicolor is likelier than both where those two are alike. "
+        f"equally likely their scores are equal, and {unbroken('z[j] = z[k]')} is a straight line (bands: torch, dashes: by hand). "
+        "Between setosa and virginica there is none: versicolor is likelier than both where those two are alike. "
         f"{np.mean((x @ ours[:-1] + ours[-1]).argmax(axis=1) == c):.0%} are named rightly.",
         size=(6.4, 4.6),
     )
@@ -189,9 +196,9 @@ def arriving(manual: Manual, torch_module: Torch, x: np.ndarray, c: np.ndarray) 
     trained = weights_of_both(manual, torch_module, NAMES)
     ends = [np.linalg.norm(as_matrix(**weights) - best) / np.linalg.norm(best) for weights in trained]
     fig, axes = figure(
-        f"How far the {best.size} parameters are from scikit-learn's LogisticRegression on the same rows, {unbroken('‖q − q*‖ / ‖q*‖')}, on the "
-        f"way from {unbroken('W = 0')} (band: torch, dashes: by hand). It falls by about the same factor at each step. At the end of the run "
-        "itself, which began at random weights, scikit-learn and the weights by hand were "
+        f"How far the {best.size} parameters are from scikit-learn's LogisticRegression on the same rows, {unbroken('‖q − q*‖ / ‖q*‖')}, "
+        f"on the way from {unbroken('W = 0')} (band: torch, dashes: by hand). It falls by about the same factor at each step. At the end "
+        "of the run itself, which began at random weights, scikit-learn and the weights by hand were "
         f"{in_words(float(ends[0]))}, and torch's {in_words(float(ends[1]))}.",
         size=(6.8, 3.6),
     )
@@ -212,6 +219,7 @@ Things to try:
 Softmax regression reads 96 % of the held-out digits rightly. All that it can do is weigh pixels; a hidden layer before it can first
 find strokes, and so networks go further with the same last layer.
 """
+
 
 def learned(run: Trained) -> str:
     """How many held-out examples it names rightly."""

@@ -74,9 +74,9 @@ def attention_map(manual: Manual, data: ArrayData, when: str) -> Figure:
     weights, names = manual.attend.weights[0], [NAMES[t] for t in x[0, :, 0]]
     rows = [f"{name} → {NAMES[t]}?" if t != IGNORED else name for name, t in zip(names, target[0], strict=True)]
     fig, axes = figure(
-        f"{when}. Each row is a place in one sequence, each column a place that it may look at; the darker, the more weight. Look at the rows "
-        "with a question mark: they are asked for the value that followed the same key before, and a trained network looks just behind that key "
-        "(ringed).",
+        f"{when}. Each row is a place in one sequence, each column a place that it may look at; the darker, the more weight. Look at the "
+        "rows with a question mark: they are asked for the value that followed the same key before, and a trained network looks just "
+        "behind that key (ringed).",
         size=(6.2, 5.2),
     )
     image = axes[0, 0].imshow(weights, cmap="Greys", vmin=0, vmax=1)
@@ -137,8 +137,8 @@ def learned(run: Trained) -> str:
     asked = target != IGNORED
     right = (scores.argmax(axis=-1) == target)[asked].mean()
     return (
-        f"Asked for the value that followed a key before, it answers {percent(right)} of {asked.sum():,} questions in {len(target)} sequences "
-        f"that it has not seen rightly; guessing would answer {100 / VALUES:.1f} %."
+        f"Asked for the value that followed a key before, it answers {percent(right)} of {asked.sum():,} questions in {len(target)} "
+        f"sequences that it has not seen rightly; guessing would answer {100 / VALUES:.1f} %."
     )
 
 

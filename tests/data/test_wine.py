@@ -211,7 +211,7 @@ def test_the_download_is_kept_and_used_again(served: Path, cache: Path) -> None:
 
 def test_without_network_bundled_wines_stand_in_and_both_ways_are_named(cache: Path) -> None:
     data = WineQuality()
-    with pytest.warns(UserWarning) as found:
+    with pytest.warns(UserWarning, match="stand in") as found:
         data.setup()
     assert data.bundled
     message = str(found[0].message)

@@ -31,7 +31,7 @@ def test_no_name_covers_another_and_each_is_beside_the_panel(left: bool) -> None
     fig, axes = figure("Curves that end close together.", size=(5.0, 3.0))
     ax = axes[0, 0]
     ends = {f"curve {k}": (10.0 if not left else 1.0, 1.0 + 0.01 * k, "black") for k in range(6)}
-    for x, y, _ in ends.values():
+    for _, y, _ in ends.values():
         ax.plot([1, 10], [y + 1, y] if not left else [y, y + 1])
     ax.set(xscale="log", yscale="log", ylim=(0.5, 5))
     label_ends(ax, ends, left)
@@ -43,4 +43,3 @@ def test_no_name_covers_another_and_each_is_beside_the_panel(left: bool) -> None
         assert box.x1 < ax.bbox.x0 if left else box.x0 > ax.bbox.x1
         assert 0 <= box.x0 < box.x1 <= fig.bbox.width
         assert not any(box.overlaps(other) for other in boxes[:k])
-

@@ -315,7 +315,7 @@ def test_figures_and_sentence_say_that_other_wines_stand_in(monkeypatch: pytest.
         data.setup()
     ours, torchs = TWIN.build()
     figures = script.figures(ours, torchs, data)
-    assert all("scikit-learn's 178 bundled wines stand in for UCI's" in f.caption for f in figures.values())
+    assert all("Here scikit-learn's 178 bundled wines stand in for UCI's" in f.caption for f in figures.values())
     assert len(figures["beside others"].axes[0].patches) == 3, "what was published is about other wines"
     assert figures["predicted against true score"].axes[0].get_xlabel() == "true alcohol (% by volume)"
     said = script.learned(Trained(ours, torchs, data, (1.0,), {}, True))
