@@ -78,7 +78,9 @@ Source: P. Cortez, A. Cerdeira, F. Almeida, T. Matos, J. Reis, Decision Support 
 """
 
 ARTICLE = """
-(The numbers are about UCI's red wines, the article's own.) The article's network has a ReLU on its output as well, and its loss is L = mean of (ŷ − y)²:
+The numbers on this page are about UCI's red wines, the article's own.
+
+The article's network has a ReLU on its output as well, and its loss is L = mean of (ŷ − y)²:
 
     z1 = x W1 + b1      h = max(z1, 0)      z2 = h W2 + b2      ŷ = max(z2, 0)
 

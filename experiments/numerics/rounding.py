@@ -66,9 +66,9 @@ def the_spacing() -> Figure:
     """All numbers of an 8-bit format on a line; and the spacing of four formats."""
     fig, axes = figure(
         "Left: every number of the 8-bit format e5m2 from 0 to 4, and from 0 to 2⁻¹²: four to each power of two, twice as far apart from "
-        "one power to the next. Only below 2⁻¹⁴ (grey) the spacing shrinks no further. Right: bfloat16 reaches as far as float32, in steps "
-        "65,536 times as wide. float16's steps are 8 times narrower than bfloat16's, but it ends at 65,504, and below 2⁻¹⁴ (6e-5) it runs "
-        "out of digits. (Bands: torch, dashes: by hand.)",
+        "one power to the next. Only below 2⁻¹⁴ (grey) the spacing shrinks no further. Right (bands: torch, dashes: by hand): bfloat16 "
+        "reaches as far as float32, in steps 65,536 times as wide. float16's steps are 8 times narrower than bfloat16's, but it ends at "
+        "65,504, and below 2⁻¹⁴ (6e-5) it runs out of digits.",
         columns=2,
         size=(4.8, 3.8),
     )
@@ -126,10 +126,10 @@ def stops_earlier(batch: Batch) -> Figure:
     """How far from its goal b stops, for many step sizes."""
     rates, goal = 2.0 ** np.arange(-10, -1), batch[1].mean()
     fig, axes = figure(
-        "How far b is from its goal, the mean of all y, when it has stopped (dots). It is to be expected where lr times its gradient is "
-        f"half the spacing of the numbers, {unbroken('spacing / (4 lr)')} from the goal (lines). Look to the left: a smaller step size, "
-        "the usual cure for a training that does not settle, makes it worse. In float32 the same happens, 65,536 times closer to the "
-        "goal. (Some dots lie lower: b stopped where the spacing is still smaller, or its last steps were long.)",
+        "How far b is from its goal, the mean of all y, when it has stopped (dots); it is to be expected where lr times its gradient is "
+        f"half the spacing of the numbers, {unbroken('spacing / (4 lr)')} away (lines). Look to the left: a smaller step size, the usual "
+        "cure for a training that does not settle, makes it worse. In float32 the same happens, 65,536 times closer to the goal. Some "
+        "dots lie lower, where the last steps were long or the spacing changes.",
         size=(6.8, 3.8),
     )
     ax = axes[0, 0]

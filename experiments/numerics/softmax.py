@@ -133,8 +133,8 @@ def two_trainings(x: np.ndarray, c: np.ndarray, lr: float, steps: int = 200) -> 
     )
     fig, axes = figure(
         f"The same classifier on the same points, in the naive and in the stable form (bands: torch, dashes: by hand). {story} "
-        f"Until then the weights of the two were equal {same}. Right: the steps get shorter, in proportion to the gradient; the naive "
-        "form has none any more, the stable one goes on towards the lowest loss.",
+        f"Until then the weights of the two were equal {same}. Right: the steps get shorter, in proportion to the gradient; only "
+        "the stable form goes on towards the lowest loss.",
         columns=2,
         size=(4.4, 3.4),
     )

@@ -100,9 +100,9 @@ def sums() -> Figure:
     """1 + 1 + 1 …, and the errors of three orders of a sum."""
     fig, axes = figure(
         "Left: ones added up one by one (bands: torch, dashes: by hand, thin: the truth). The sum stops at 2,048 in float16 and at 256 in "
-        "bfloat16: the next number is 2 further on, and half way is rounded to the even one. Right: numbers between 0 and 1 added up in "
+        "bfloat16: the next number is 2 further on, and half way is rounded to the even one. Right: numbers from 0 to 1 added up in "
         "bfloat16, the largest error in 20 trials (dots) and its bound (dotted). Term by term it grows with N, in pairs with log N; "
-        "Kahan's sum, which takes down what each addition lost, stays as good as one rounding.",
+        "Kahan's sum takes down what each addition lost: it is as good as one rounding.",
         columns=2,
         size=(4.4, 3.6),
     )
@@ -199,9 +199,9 @@ def cancellation() -> Figure:
     """Two differences of nearly equal numbers, and the formulas that avoid them."""
     fig, axes = figure(
         "Two formulas for the same number, in float64, which has 16 digits. Left: the variance of 1,000 numbers to which an offset was "
-        "added, which changes no variance. The mean of the squares less the square of the mean loses two digits for each factor of 10 "
-        f"(crosses: the result was negative or 0). Right: the smaller root of {unbroken('r² − b r + c = 0')} with {unbroken('b = 1')} and "
-        f"{unbroken('d = √(b² − 4c)')}. For small c the difference b − d consists of rounding errors; the other formula adds.",
+        "added, which changes no variance. The mean of the squares less the square of the mean loses two digits for each factor of 10; "
+        f"crosses: it came out negative or 0. Right: the smaller root of {unbroken('r² − b r + c = 0')} with {unbroken('b = 1')} and "
+        f"{unbroken('d = √(b² − 4c)')}. For small c the difference b − d is all rounding errors; the other formula adds.",
         columns=2,
         size=(4.4, 3.8),
     )

@@ -177,9 +177,9 @@ def without_a_price(x: np.ndarray, y: np.ndarray, steps: int = 1500) -> Figure:
     """How long W becomes with and without alpha."""
     prices = dict(zip((0.1, 0.01, 0.001, 0.0), CATEGORIES, strict=False))
     fig, axes = figure(
-        f"How long the {x.shape[1]} weights are, ‖W‖, while gradient descent goes on (bands: torch, dashes: by hand). A plane separates "
-        f"all {len(x)} lumps without one mistake: at {unbroken('alpha = 0')} there is therefore no best W, longer is always a little "
-        "better, and its curve rises for ever. With a price on length W comes to rest. (The swings at the beginning are the momentum's.)",
+        f"How long the {x.shape[1]} weights are, ‖W‖, while gradient descent goes on (bands: torch, dashes: by hand); the swings at the "
+        f"beginning are the momentum's. A plane separates all {len(x)} lumps without one mistake: at {unbroken('alpha = 0')} there is "
+        "therefore no best W, longer is always a little better, and its curve rises for ever. With a price on length W comes to rest.",
         size=(7.2, 3.8),
     )
     ends: dict[str, tuple[float, float, str]] = {}
