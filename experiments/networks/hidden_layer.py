@@ -102,7 +102,7 @@ def folding(data: ArrayData) -> Figure:
     x, y = data.split.train
     grid = square(17, 0.4)
     fig, axes = figure(
-        "The principle, on two units whose weights were chosen by hand; the network that is trained has more, and finds its own. Each "
+        "The principle, on two units whose weights were chosen by hand; the network that is trained finds its own. Each "
         "unit lays what is behind its crease (dashed) flat onto an axis. Look at the two round corners: once far apart, they come to lie "
         "on the same side of the dotted line, and a straight cut is enough. Without ReLU the plane is stretched but not folded: the two "
         "diagonals still cross.",

@@ -213,7 +213,7 @@ def convergence(x: np.ndarray, y: np.ndarray) -> Figure:
         f"How near the eleven parameters are to the normal equation's, {unbroken('‖p − p*‖ / ‖p*‖')} (bands: torch, dashes: by hand). "
         "Plain gradient descent shrinks the error along the flattest direction of the bowl by "
         f"{unbroken(f'1 − lr · λmin = 1 − {0.2 * curvature[0]:.4f}')} a step, with momentum 0.9 each direction is a swing that shrinks "
-        f"by √0.9 (dotted), until only rounding is left. Steps longer than {unbroken(f'2/λmax = {limit:.3f}')} grow for ever.",
+        f"by √0.9 (dotted), until only rounding is left. Steps over {unbroken(f'2/λmax = {limit:.3f}')} lead away for ever.",
         size=(7.5, 4.2),
     )
     ax, steps = axes[0, 0], 800
