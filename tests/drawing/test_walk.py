@@ -80,7 +80,7 @@ RETURN_BOTH: list[tuple[str, str, tuple[Any, ...]]] = [
     ("calculus.gradients", "descend", ("bowl", "newton", 2)),
     ("calculus.optimizers", "roll", ("bowl", "momentum", None, 2)),
     ("numerics.rounding", "both_walks", (batch(), "float32", 0.1, 2)),
-    ("numerics.summation", "learned", ((np.array([[0, 1], [2, 5]]), np.array([1.0, 2.0])), "naive", 2)),
+    ("numerics.summation", "walked", ((np.array([[0, 1], [2, 5]]), np.array([1.0, 2.0])), "naive", 2)),
     ("regression.linear_regression", "descend", (POINTS, POINTS[:, :1], START, 2)),
     ("regression.logistic_regression", "descend", (POINTS, np.ones((3, 1)), START, 2)),
     ("regression.softmax_regression", "descend", (POINTS, np.array([0, 1, 1]), np.outer(START, [1, -2]), 2)),

@@ -38,8 +38,8 @@ def test_a_caption_says_how_far_either_side_is_away() -> None:
     by_hand, in_torch = (f"{np.sqrt(11) * off / size:.0e}" for off in (0.001, 0.499))
     assert by_hand != in_torch
     assert three_times(ours, theirs, third, TWIN.names) == (
-        "torch (broad bars), by hand (narrow bars) and scikit-learn (crosses), on the same rows. Relative to its length, the vector by "
-        f"hand is {by_hand} away from scikit-learn's, torch's {in_torch}."
+        "torch (broad bars), by hand (narrow bars) and scikit-learn (crosses), on the same rows. To scikit-learn's, relative to its "
+        f"length: by hand {by_hand} apart, torch {in_torch} apart."
     )
 
 
