@@ -100,8 +100,8 @@ def sums() -> Figure:
     """1 + 1 + 1 …, and the errors of three orders of a sum."""
     fig, axes = figure(
         "Left: ones added up one by one (bands: torch, dashes: by hand, thin: the truth). The sum stops at 2,048 in float16 and at 256 in "
-        "bfloat16: the next number is 2 further on, and half way is rounded to the even one. Right: numbers from 0 to 1 added up in "
-        "bfloat16, the largest error in 20 trials (dots) and its bound (dotted). Term by term it grows with N, in pairs with log N; "
+        "bfloat16: the next number is 2 further on, and half way is rounded to the even one. Right: numbers from 0 to 1 in "
+        "bfloat16, the largest error of 20 sums (dots) and its bound (dotted). Term by term it grows with N, in pairs with log N; "
         "Kahan's sum takes down what each addition lost: it is as good as one rounding.",
         columns=2,
         size=(4.4, 3.6),
