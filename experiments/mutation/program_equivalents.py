@@ -53,9 +53,6 @@ BY_REASON: dict[str, tuple[str, ...]] = {
     "astype copies where it need not: the numbers are the same": (
         "manual/nn/loss.py::numbers:ignored:target.astype(x.dtype, copy=False) => target.astype(x.dtype):0",
     ),
-    "Lightning makes the folder of the checkpoints too, when it saves the first": (
-        "experiments/commands/run.py::prepare:factor:cli.folder / 'checkpoints' => cli.folder:0",
-    ),
     "all parameters of a model have one dtype": (
         "experiments/lockstep/checks.py::rounding_of_two:first:next((p.dtype.name for p in pair.ours.parameters()))"
         " => [*(p.dtype.name for p in pair.ours.parameters())][-1]:0",

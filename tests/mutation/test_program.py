@@ -139,7 +139,8 @@ def test_functions_are_found_by_the_name_that_they_have_in_their_file() -> None:
         ("torch_impl/regression/ridge.py", ["tests/regression/test_ridge.py"]),
         ("manual/nn/attention.py", ["tests/nn/test_attention_input.py", "tests/cases/test_cases.py"]),
         ("experiments/lockstep/state.py", ["tests/lockstep/test_state.py"]),
-        ("experiments/drawing/weights.py", sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "tests/drawing").glob("test_*.py"))),
+        ("experiments/drawing/colours.py", ["tests/drawing/test_colours.py"]),
+        ("experiments/mutation/report.py", sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "tests/mutation").glob("test_*.py"))),
         ("experiments/curriculum.py", ["tests/test_curriculum.py"]),
     ],
 )
