@@ -5,9 +5,11 @@ Two looks are taken: `figure.TORCH`, a broad pale band, and `figure.BY_HAND`, re
 
 from __future__ import annotations
 
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib import colormaps
+from matplotlib.colors import LinearSegmentedColormap, to_hex
 
 from experiments.drawing.figure import TWO_CLASSES
+
 
 POSITIVE, NEGATIVE = "#b35806", "#542788"
 """Numbers above and below 0, wherever signs are shown: orange and violet."""
@@ -26,3 +28,13 @@ CATEGORIES = ("#332288", "#e69f00", "#009e73", "#661100", "#005f73", "#000000")
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 """Beside CATEGORIES: each class has a shape of its own too."""
+
+
+def of_sign(value: float) -> str:
+    """POSITIVE, NEGATIVE, or black for 0."""
+    return POSITIVE if value > 0 else NEGATIVE if value < 0 else "black"
+
+
+def shades(n: int) -> list[str]:
+    """Colours of n curves in their order, from the first (dark) to the last (bright): some of AMOUNT."""
+    return [to_hex(colormaps[AMOUNT](0.92 * k / max(n - 1, 1))) for k in range(n)]

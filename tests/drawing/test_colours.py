@@ -9,8 +9,8 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
 from experiments.drawing import colours
-from experiments.drawing.figure import BY_HAND, TORCH, TWO_CLASSES
-from tests.drawing.colours import distance
+from experiments.drawing.figure import BY_HAND, TORCH, TWO_CLASSES, figure
+from tests.drawing.colours import alike, distance
 
 
 def test_the_distance_is_that_of_the_standard() -> None:
@@ -36,3 +36,32 @@ def test_the_maps_end_where_the_signs_do() -> None:
     assert distance(to_hex(signed(0.1)), colours.NEGATIVE) < 12
     assert distance(to_hex(signed(0.5)), "#ffffff") < 5
     assert len(colours.MARKERS) == len(colours.CATEGORIES)
+
+
+def test_shades_are_told_apart_and_go_from_dark_to_bright() -> None:
+    five = colours.shades(5)
+    assert all(distance(a, b) >= 20 for a, b in combinations([*five, "#ffffff"], 2))
+    brightness = [distance(colour, "#000000") for colour in five]
+    assert brightness == sorted(brightness)
+    assert len(colours.shades(1)) == 1
+
+
+def test_a_sign_has_a_colour() -> None:
+    assert [colours.of_sign(v) for v in (2.5, -0.1, 0.0)] == [colours.POSITIVE, colours.NEGATIVE, "black"]
+
+
+def test_what_only_colour_tells_apart_is_found() -> None:
+    _, axes = figure("some curves")
+    ax = axes[0, 0]
+    ax.plot([0, 1], color="#d1495b", label="red")
+    ax.plot([0, 1], color="#5a9e3d", label="green")
+    ax.plot([0, 1], color="#332288", label="indigo")
+    ax.plot([0, 1], color="#332288", linestyle="--", label="dashes")
+    ax.plot([0, 1], "o", color="#332288", label="dots")
+    ax.bar([0, 1], [1, 2], color="#332288", label="bars")
+    ax.bar([0, 1], [1, 2], color="#332288", alpha=0.3, label="pale bars")
+    ax.hist([0, 1], histtype="step", color="#332288", label="outline")
+    ax.scatter([0, 1], [0, 1], color="#d1495b", label="red cloud")
+    ax.scatter([0, 1], [0, 1], color="#5a9e3d", label="green cloud")
+    ax.scatter([0, 1], [0, 1], c=[0.0, 1.0], label="by a map")
+    assert alike(ax) == [("red", "green"), ("red cloud", "green cloud")]
