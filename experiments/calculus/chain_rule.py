@@ -13,11 +13,13 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.patches import FancyBboxPatch
 
 from experiments import run
 from experiments.data.arrays import ArrayData, Split, split_at_random, standardise
-from experiments.drawing.figure import TWO_CLASSES, figure
+from experiments.drawing.colours import CATEGORIES, MARKERS, NEGATIVE, POSITIVE
+from experiments.drawing.figure import BY_HAND, TORCH, TWO_CLASSES, figure
+from experiments.drawing.written import HALO
 from experiments.judge.convert import to_numpy, to_torch
 from experiments.lesson import Exercise, Mistake, Question, Trained
 from experiments.pair import Twin
@@ -28,7 +30,7 @@ from torch_impl.calculus.chain_rule import ChainRule as Torch
 Array = np.ndarray
 
 SPECIES = ("versicolor", "virginica")
-FORWARD, BACK = "#1d4e89", "#c1272d"  # colours of a value and of its gradient
+FORWARD, BACK = CATEGORIES[0], CATEGORIES[3]  # colours of a value and of its gradient
 BETWEEN = LinearSegmentedColormap.from_list("species", [TWO_CLASSES[0], "white", TWO_CLASSES[1]])
 
 
@@ -56,9 +58,10 @@ class Petals(ArrayData):
 
 # ---- the graph of one sample ---------------------------------------------------------------------
 
-COLUMN = {"x": 0.0, "z1": 4.2, "a1": 6.2, "z2": 9.6, "a2": 11.6, "L": 13.6}  # where each value stands, from left to right
-HALF_WIDTH, HALF_HEIGHT = 0.55, 0.4  # of a node
-LARGEST = 6  # hidden units that can still be drawn
+COLUMN = {"x": 0.0, "z1": 6.6, "a1": 8.6, "z2": 12.2, "a2": 14.2, "L": 16.2}  # where each value stands, from left to right
+HALF_WIDTH, HALF_HEIGHT = 0.55, 0.46  # of a node
+LARGEST = 5  # hidden units of which each weight can be written on its edge
+SIZE = 10.5  # of letters, in points
 
 
 def number(value: float) -> str:
@@ -66,42 +69,55 @@ def number(value: float) -> str:
     return (f"{value:+.3f}" if abs(value) >= 0.1 else f"{value:+#.2g}").replace("-", "−")
 
 
-def rows(name: str, count: int) -> list[float]:
-    """Heights for `count` nodes of one column, from the top down."""
-    return [(2.6 if name == "x" else 2.1) * ((count - 1) / 2 - k) for k in range(count)]
+def rows(name: str, count: int, hidden: int) -> list[float]:
+    """Heights for `count` nodes of one column, from the top down; x stands as wide as the hidden units, so that edges cross late."""
+    return [(1.2 * max(hidden, 3) if name == "x" else 2.4) * ((count - 1) / 2 - k) for k in range(count)]
+
+
+def write(axes: Axes, x: float, y: float, text: str, colour: str = "black", **look: Any) -> None:
+    """Text in the middle of a place, with a white halo in place of a box that would hide what is below."""
+    look = {"ha": "center", "va": "center", "fontsize": SIZE, "zorder": 5, **look}
+    axes.text(x, y, text, color=colour, path_effects=HALO, **look)
 
 
 def draw_node(axes: Axes, x: float, y: float, name: str, value: float, gradient: float) -> None:
     """A value of the network: a box with its name, the value and the gradient."""
     corner, size = (x - HALF_WIDTH, y - HALF_HEIGHT), (2 * HALF_WIDTH, 2 * HALF_HEIGHT)
-    axes.add_patch(FancyBboxPatch(corner, *size, boxstyle="round,pad=0,rounding_size=0.12", facecolor="#f7f4ea", zorder=3))
-    for dy, text, colour in ((0.23, name, "black"), (0, number(value), FORWARD), (-0.23, number(gradient), BACK)):
-        axes.text(x, y + dy, text, color=colour, ha="center", va="center", fontsize=9, zorder=5)
-
-
-def draw_parameter(axes: Axes, x: float, y: float, name: str, value: float, gradient: float) -> None:
-    """A weight on its edge, or a bias below its unit: two lines on white."""
-    axes.add_patch(Rectangle((x - 0.62, y - 0.22), 1.14, 0.44, color="white", zorder=2))
-    for dy, left, right, colour in ((0.11, name, number(value), FORWARD), (-0.11, f"∂L/∂{name[:2]}", number(gradient), BACK)):
-        axes.text(x - 0.04, y + dy, left, ha="right", va="center", fontsize=7.5, zorder=5)
-        axes.text(x + 0.02, y + dy, right, color=colour, ha="left", va="center", fontsize=7.5, zorder=5)
+    axes.add_patch(FancyBboxPatch(corner, *size, boxstyle="round,pad=0,rounding_size=0.12", facecolor="#f4f4f4", zorder=3))
+    for dy, text, colour in ((0.28, name, "black"), (0, number(value), FORWARD), (-0.28, f"∂ {number(gradient)}", BACK)):
+        axes.text(x, y + dy, text, color=colour, ha="center", va="center", fontsize=SIZE, zorder=5)
 
 
 def draw_edge(axes: Axes, start: tuple[float, float], end: tuple[float, float], above: str = "") -> None:
     """An arrow from the right of one node to the left of another."""
-    arrow = {"arrowstyle": "-|>", "color": "0.55", "linewidth": 1.0, "shrinkA": 0, "shrinkB": 0}
+    arrow = {"arrowstyle": "-|>", "color": "0.6", "linewidth": 1.2, "shrinkA": 0, "shrinkB": 0}
     axes.annotate("", (end[0] - HALF_WIDTH, end[1]), (start[0] + HALF_WIDTH, start[1]), arrowprops=arrow, zorder=1)
-    axes.text((start[0] + end[0]) / 2, start[1] + 0.1, above, ha="center", va="bottom", fontsize=7.5, color="0.35")
+    write(axes, (start[0] + end[0]) / 2, start[1] + 0.08, above, "0.3", va="bottom", fontsize=SIZE - 0.5)
 
 
-def draw_weights(axes: Axes, name: str, columns: tuple[str, str], W: Array, dL_dW: Array, places: Array) -> None:
-    """The edges of one layer, each with its weight; row i of W is written at places[i] of the way, so that no two labels meet."""
-    (x0, x1), left, right = (COLUMN[c] for c in columns), rows(columns[0], len(W)), rows(columns[1], W.shape[1])
+def label_edge(axes: Axes, start: tuple[float, float], end: tuple[float, float], texts: tuple[str, str], at: float) -> None:
+    """Two texts along an edge, just above and just below it, at the end that it comes from, where no other edge crosses it yet.
+
+    They begin so far right of the node that edges of one node are already apart.
+    """
+    run, rise = end[0] - start[0] - 2 * HALF_WIDTH, end[1] - start[1]
+    along = np.array([run, rise]) / np.hypot(run, rise)
+    across = np.array([-along[1], along[0]])
+    foot = np.array([start[0] + HALF_WIDTH, start[1]]) + along * (at / along[0])
+    for text, colour, side, va in zip(texts, (FORWARD, BACK), (0.04, -0.04), ("bottom", "top"), strict=True):
+        place = foot + side * across
+        turned: dict[str, Any] = {"rotation": np.rad2deg(np.arctan2(rise, run)), "rotation_mode": "anchor"}
+        write(axes, float(place[0]), float(place[1]), text, colour, ha="left", va=va, **turned)
+
+
+def draw_weights(axes: Axes, name: str, columns: tuple[str, str], W: Array, dL_dW: Array, at: float) -> None:
+    """The edges of one layer, each with its weight and the weight's gradient."""
+    (x0, x1), left, right = (COLUMN[c] for c in columns), rows(columns[0], len(W), W.shape[1]), rows(columns[1], W.shape[1], W.shape[1])
     for i, j in np.ndindex(W.shape):
-        draw_edge(axes, (x0, left[i]), (x1, right[j]))
-        x = x0 + HALF_WIDTH + float(places[i]) * (x1 - x0 - 2 * HALF_WIDTH)
-        y = left[i] + float(places[i]) * (right[j] - left[i])
-        draw_parameter(axes, x, y, f"{name}[{i},{j}]", float(W[i, j]), float(dL_dW[i, j]))
+        ends = (x0, left[i]), (x1, right[j])
+        draw_edge(axes, *ends)
+        texts = f"{name}[{i},{j}] {number(float(W[i, j]))}", f"∂ {number(float(dL_dW[i, j]))}"
+        label_edge(axes, *ends, texts, at)
 
 
 def graph(manual: Manual, data: ArrayData, state: str) -> Figure:
@@ -113,36 +129,39 @@ def graph(manual: Manual, data: ArrayData, state: str) -> Figure:
     values = {"x": x, **forward(x, **p)}
     gradients = one_sample(x, y, **forward(x, **p), **p)
     hidden = len(values["z1"])
-    reach = rows("z1", max(hidden, 2))[0]
-    low, high, left, right = -reach - 1.7, reach + 0.6, -0.7, 14.3
+    reach = rows("z1", max(hidden, 2), hidden)[0]
+    low, high, left, right = -reach - 2.0, reach + 1.1, -0.7, 16.9
     fig, axes = figure(
-        f"One flower on its way through the network: the {SPECIES[int(y[0])]} that the {state} network gets most wrong. Blue: each "
-        "value, computed from left to right. Red, below it: its gradient, how fast the loss L grows when this number grows, computed "
-        "from right to left. The line at the foot says how each red number is made of others that stand here; where several edges leave a "
-        "unit, they add up. Training moves each weight (on its edge) and each bias (below its unit) a little way against its red number.",
-        size=(14.0, 14.0 * (high - low) / (right - left)),
+        f"One flower, the {SPECIES[int(y[0])]} that the {state} network gets most wrong. In each box: a number's name, its value, and "
+        "its gradient ∂, how fast the loss L grows when the number grows. Weights stand on their edges, biases below their units. The foot "
+        "says how each gradient is made of others that stand here; where several edges leave a unit, they add up. Training moves each "
+        "weight and bias a little way against its ∂.",
+        size=(15.0, 15.0 * (high - low) / (right - left)),
     )
     axis = axes[0, 0]
-    draw_weights(axis, "W1", ("x", "z1"), p["W1"], gradients["W1"], np.array([0.72, 0.32]))
-    draw_weights(axis, "W2", ("a1", "z2"), p["W2"], gradients["W2"], np.full(hidden, 0.42))
+    draw_weights(axis, "W1", ("x", "z1"), p["W1"], gradients["W1"], 1.07)
+    draw_weights(axis, "W2", ("a1", "z2"), p["W2"], gradients["W2"], 0.7)
     for name in ("x", "z1", "a1", "z2", "a2"):
-        for k, height in enumerate(rows(name, len(values[name]))):
+        for k, height in enumerate(rows(name, len(values[name]), hidden)):
             draw_node(axis, COLUMN[name], height, f"{name}[{k}]", values[name][k], gradients[name][k])
     for z, a, b in (("z1", "a1", "b1"), ("z2", "a2", "b2")):
-        for k, height in enumerate(rows(z, len(values[z]))):
+        for k, height in enumerate(rows(z, len(values[z]), hidden)):
             slope = values[a][k] * (1 - values[a][k])
-            draw_edge(axis, (COLUMN[z], height), (COLUMN[a], height), above=f"σ′ = {slope:.3f}")
-            draw_parameter(axis, COLUMN[z] + 0.05, height - 0.68, f"{b}[{k}]", p[b][k], gradients[b][k])
+            draw_edge(axis, (COLUMN[z], height), (COLUMN[a], height), above=f"σ′ {slope:.3f}")
+            write(axis, COLUMN[z], height - 0.66, f"{b}[{k}] {number(p[b][k])}", FORWARD)
+            write(axis, COLUMN[z], height - 0.94, f"∂ {number(gradients[b][k])}", BACK)
     draw_edge(axis, (COLUMN["a2"], 0), (COLUMN["L"], 0), above=f"y = {y[0]:.0f}")
     draw_node(axis, COLUMN["L"], 0, "L", float(loss(values["a2"], y)), 1.0)
+    write(axis, right, high - 0.25, "values: computed from left to right  →", FORWARD, ha="right", fontsize=12)
+    write(axis, right, high - 0.7, "←  gradients ∂: computed from right to left", BACK, ha="right", fontsize=12)
     for place, rule in (
-        (2.1, "BP4: ∂L/∂W1[i,j] = x[i] · ∂L/∂z1[j]"),
-        (5.2, "BP2: ∂L/∂z1 = (W2 ∂L/∂z2) · σ′\nBP3: ∂L/∂b1 = ∂L/∂z1"),
-        (7.95, "BP4: ∂L/∂W2[i,j] = a1[i] · ∂L/∂z2[j]"),
-        (10.6, "BP1: ∂L/∂z2 = ∂L/∂a2 · σ′\nBP3: ∂L/∂b2 = ∂L/∂z2"),
-        (13.1, "∂L/∂a2 = a2 − y"),
+        (2.8, "BP4: ∂L/∂W1[i,j] = x[i] · ∂L/∂z1[j]"),
+        (7.2, "BP2: ∂L/∂z1 = (W2 ∂L/∂z2) · σ′\nBP3: ∂L/∂b1 = ∂L/∂z1"),
+        (10.3, "BP4: ∂L/∂W2[i,j] =\na1[i] · ∂L/∂z2[j]"),
+        (13.1, "BP1: ∂L/∂z2 = ∂L/∂a2 · σ′\nBP3: ∂L/∂b2 = ∂L/∂z2"),
+        (15.9, "∂L/∂a2 = a2 − y"),
     ):
-        axis.text(place, low + 0.3, rule, ha="center", va="center", fontsize=8.5, color=BACK)
+        write(axis, place, low + 0.3, rule, BACK, fontsize=SIZE - 0.5)
     axis.set(xlim=(left, right), ylim=(low, high), aspect="equal")
     axis.axis("off")
     return fig
@@ -157,11 +176,11 @@ def adding_up(manual: Manual, torch_module: Torch, data: ArrayData, state: str) 
     p = manual.arrays()
     each = [one_sample(x[n], y[n], **forward(x[n], **p), **p) for n in range(len(x))]
     batch, in_torch = backward(x, y, **forward(x, **p), **p), torch_gradients(torch_module, x, y)
-    few = p["W1"].shape[1] <= LARGEST
+    few = p["W1"].size <= 12
     fig, axes = figure(
-        f"The gradients of ten flowers, the {state} network. Each colour is one flower's own gradient, divided by ten: how fast its part "
-        "of the loss grows with each weight. Stacked above zero if it grows, below if it shrinks. Together they are the gradient of the "
-        "batch, computed for all ten at once by hand (diamond) and by torch (the ring around it).",
+        f"The gradients of ten flowers, the {state} network. Each piece of a bar is one flower's own gradient, divided by ten: how fast "
+        "its part of the loss grows with that weight. It is stacked above zero if it grows, below if it shrinks. Together they are the "
+        "gradient of the batch (dots), computed for all ten at once by hand and by torch.",
         columns=2,
         size=(6.5 if few else 9.0, 4.2),
         width_ratios=(2, 1),
@@ -169,19 +188,17 @@ def adding_up(manual: Manual, torch_module: Torch, data: ArrayData, state: str) 
     for axis, name in zip(axes[0], ("W1", "W2"), strict=True):
         entries = [f"{name}[{i},{j}]" for i, j in np.ndindex(p[name].shape)]
         up, down = np.zeros(len(entries)), np.zeros(len(entries))
-        for n, gradients in enumerate(each):
+        for gradients in each:
             share = gradients[name].ravel() / len(x)
-            axis.bar(entries, share, bottom=np.where(share > 0, up, down), color=f"C{n}", width=0.6, label=f"flower {n + 1}")
+            colours = np.where(share > 0, POSITIVE, NEGATIVE)
+            axis.bar(entries, share, bottom=np.where(share > 0, up, down), color=colours, alpha=0.55, width=0.6, edgecolor="white")
             up, down = up + np.maximum(share, 0), down + np.minimum(share, 0)
         axis.axhline(0, color="black", linewidth=0.8)
-        ring, diamond = {"s": 150, "marker": "o", "facecolor": "none"}, {"s": 40, "marker": "D", "facecolor": "white"}
-        axis.scatter(entries, batch[name].ravel(), **diamond, edgecolor="black", zorder=4, label="all ten, by hand")
-        axis.scatter(entries, in_torch[name].ravel(), **ring, edgecolor="black", linewidth=1.5, zorder=3, label="all ten, torch")
-        axis.set_title(f"∂L/∂{name}")
+        axis.scatter(entries, in_torch[name].ravel(), s=170, color=TORCH["color"], edgecolor="black", zorder=3, label="all ten, torch")
+        axis.scatter(entries, batch[name].ravel(), s=40, marker="D", color=BY_HAND["color"], zorder=4, label="all ten, by hand")
+        axis.set(title=f"∂L/∂{name}", xlabel="weight", ylabel="gradient" if name == "W1" else None)
         axis.tick_params(axis="x", rotation=0 if few else 90)
-    by_label = {label: handle for handle, label in zip(*axes[0, 0].get_legend_handles_labels(), strict=True)}
-    ordered = sorted(by_label, key=lambda label: label.startswith("all"))  # the flowers first, in their order
-    fig.legend([by_label[label] for label in ordered], ordered, loc="outside right upper", fontsize=8)
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
     return fig
 
 
@@ -197,7 +214,7 @@ def torch_gradients(module: Torch, x: Array, y: Array) -> dict[str, Array]:
 def two_species(manual: Manual, data: ArrayData, state: str) -> Figure:
     """All flowers, and where the network draws the line."""
     fig, axes = figure(
-        f"All flowers by their petals (standardised). The colour is the prediction a2 of the {state} network, 1 for virginica; on the "
+        f"All flowers by their petals (standardised). The ground is the prediction a2 of the {state} network, 1 for virginica; on the "
         "black line (if there is one) it is one half. Filled: flowers that it is trained on. White: held out.",
         size=(5.6, 4.4),
     )
@@ -209,13 +226,13 @@ def two_species(manual: Manual, data: ArrayData, state: str) -> Figure:
     if a2.min() < 0.5 < a2.max():
         axis.contour(x0, x1, a2, levels=[0.5], colors="black")
     for (x, y), filled in ((data.split.train, True), (data.split.val, False)):
-        for label, (marker, colour) in enumerate(zip("os", TWO_CLASSES, strict=True)):
+        for label, (marker, colour) in enumerate(zip(MARKERS[:2], TWO_CLASSES, strict=True)):
             length, width = x[y[:, 0] == label].T
             name = SPECIES[label] if filled else None
             axis.scatter(length, width, s=34, marker=marker, facecolor=colour if filled else "white", edgecolor="black", label=name)
-    axis.set(xlabel="petal length", ylabel="petal width")
+    axis.set(xlabel="petal length", ylabel="petal width", title=f"the {state} network")
     axis.legend(loc="upper left")
-    fig.colorbar(shown, ax=axis, label="a2")
+    fig.colorbar(shown, ax=axis, label="a2, how probably it is a virginica")
     return fig
 
 
@@ -318,6 +335,15 @@ class WithoutTheSlope(Manual):
         self.functions = forward, loss, without_the_slope
 
 
+def learned(run: Trained) -> str:
+    """How well the species are told apart."""
+    (x, _), held_out = run.data.split.train, len(run.data.split.val[0])
+    return (
+        f"The network has seen {len(x)} flowers, and its loss went from {run.losses[0]:.3f} to {run.losses[-1]:.3f}. Of {held_out} "
+        f"flowers that it has not seen it tells {run.metrics['accuracy/val']:.0%} right."
+    )
+
+
 MISTAKE = Mistake(
     "The loss goes down, so the backward is right.",
     lambda run: (
@@ -335,6 +361,8 @@ TWIN = Twin(
     torch=Torch,
     data=Petals,
     needs=("gradients",),
+    learned=learned,
+    look_at=("the graph of one flower", "follow one ∂ from L back to a weight; the foot says what it was multiplied by at each arrow."),
     trainer={"max_epochs": 60, "check_val_every_n_epoch": 5},
     sgd_lr=3.0,
     before=before,

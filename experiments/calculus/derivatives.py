@@ -15,8 +15,12 @@ from matplotlib.figure import Figure
 
 from experiments import run
 from experiments.data.arrays import ArrayData, Split
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.colours import CATEGORIES, shades
+from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbroken
+from experiments.drawing.words import in_words
+from experiments.drawing.written import label_lines
 from experiments.judge.convert import to_numpy, to_torch
+from experiments.lesson import Trained
 from experiments.pair import Twin
 from manual.calculus import derivatives as by_hand
 from manual.calculus.derivatives import Cubic as Manual
@@ -25,8 +29,6 @@ from torch_impl.calculus.derivatives import Cubic as Torch
 
 TRUE = {"a": 0.4, "b": -1.2, "c": -0.8, "d": 2.6}
 """The cubic that the points scatter about."""
-
-COLOURS = ("#00798c", "#d1495b", "#edae49", "#3d348b", "#5a9e3d")
 
 
 class NoisyCubic(ArrayData):
@@ -66,34 +68,36 @@ def secants(x: float = 0.6) -> Figure:
     exact = float(by_hand.sin_backward(np.array(1.0), at))
     hs = (2.0, 1.2, 0.6, 0.2)
     fig, axes = figure(
-        f"What a derivative is. Left: the curve y = sin x (grey) and straight lines through its point at x = {x} (black) and a second "
-        "point, h further on (dots). As h shrinks the line turns about the first point, less and less, and comes to rest in the tangent "
-        "(black dashes). Right: the slope of the line against h, which shrinks to the right, by hand (dashes) and in torch (band). It "
-        f"tends to {exact:.4f}, which the rule ∂ sin x/∂x = cos x gives at once (black): cos {x} = {exact:.4f}.",
+        f"What a derivative is. Left: straight lines through the point at {unbroken(f'x = {x}')} (black) and a second point, h further "
+        "on. As h shrinks the line turns about the first point, less and less, and comes to rest in the tangent (dashes). Right: the "
+        f"slope of the line, by hand and in torch. It tends to {exact:.4f}, which the rule {unbroken('∂ sin x/∂x = cos x')} gives at "
+        "once.",
         columns=2,
         size=(4.3, 3.8),
     )
     left, right = axes[0]
     xs = np.linspace(-0.4, 3.1, 200)
     left.plot(xs, by_hand.sin(xs), color="#999999", linewidth=1.5)
-    for h, colour in zip(hs, COLOURS, strict=False):
+    for h, colour in zip(hs, shades(len(hs)), strict=True):
         slope = by_hand.forward_difference(by_hand.sin, x, h)
-        left.plot(xs, by_hand.sin(at) + slope * (xs - x), color=colour, linewidth=1.2, label=f"h = {h}: slope {slope:.2f}")
+        left.plot(
+            xs, by_hand.sin(at) + slope * (xs - x), color=colour, linewidth=1.2, label=f"h = {h}: slope {slope:.2f}".replace("-", "−")
+        )
         left.plot(x + h, by_hand.sin(at + h), "o", color=colour, markersize=6)
         right.plot(h, slope, "o", color=colour, markersize=7, zorder=5)
     left.plot(xs, by_hand.sin(at) + exact * (xs - x), "--", color="black", linewidth=1.5, label=f"tangent: {exact:.2f}")
     left.plot(x, by_hand.sin(at), "o", color="black", markersize=7, zorder=5)
-    left.set(xlabel="x", ylabel="y", ylim=(-0.7, 1.5))
-    left.legend(fontsize=8, loc="lower right")
+    left.set(title="secants of y = sin x", xlabel="x", ylabel="y", ylim=(-0.7, 1.5))
+    left.legend(fontsize=9, loc="lower right")
     widths = np.geomspace(1e-3, 2.5, 40)
     ours = np.array([by_hand.forward_difference(by_hand.sin, x, float(h)) for h in widths])
     theirs = np.array([in_torch.forward_difference(in_torch.sin, torch.tensor(x, dtype=torch.float64), float(h)).item() for h in widths])
     right.plot(widths, theirs, label="torch", **TORCH)
     right.plot(widths, ours, label="by hand", **BY_HAND)
     right.axhline(exact, color="black", linewidth=0.8, label=f"cos {x}")
-    right.set(xlabel="h, shrinking", ylabel="slope of the secant", xscale="log")
+    right.set(title="the slope, as h shrinks", xlabel="h, shrinking", ylabel="slope of the secant", xscale="log")
     right.invert_xaxis()
-    right.legend(fontsize=8, loc="lower right")
+    right.legend(fontsize=9, loc="lower right")
     return fig
 
 
@@ -127,21 +131,21 @@ def steps() -> Figure:
     """The error of each difference formula against h: the V."""
     hs = np.geomspace(1e-16, 1, 129)
     fig, axes = figure(
-        "How small a step? The derivative of y = exp(−x²) by three formulas, with steps from 1 (right) down to 1e-16 (left); how wrong "
-        "each is, at its worst over eleven places. Coming from the right, smaller is better: the curve bends less on the way, forward "
-        "gains one digit for each factor of ten, central two. Then rounding takes over: two values that are nearly equal have lost their "
-        "first digits when one is taken from the other, and a smaller h loses more. The bottom of the V is at √eps for forward, at ∛eps "
-        "for central (dotted). The complex step takes no difference and has no V: from 1e-8 on all its digits are right. Bands: torch, "
-        "dashes: by hand.",
+        "How small a step? How wrong three formulas are, at the worst of eleven places. Coming from the right, smaller is better: forward "
+        "gains a digit for each factor of ten, central two. Then rounding takes over: a difference of nearly equal values has lost "
+        "their first digits. The bottom of the V is at √eps for forward, at ∛eps for central (dotted). The complex step takes no "
+        "difference and has no V. Bands: torch, dashes: by hand.",
         size=(6.8, 4.4),
     )
     ax = axes[0, 0]
-    for (name, (ours, theirs)), colour in zip(step_errors(hs, np.linspace(0.3, 1.3, 11)).items(), COLOURS, strict=False):
+    for (name, (ours, theirs)), colour in zip(step_errors(hs, np.linspace(0.3, 1.3, 11)).items(), CATEGORIES, strict=False):
         draw_both(ax, np.stack([hs, ours]), np.stack([hs, theirs]), name, colour)
     eps = np.finfo(np.float64).eps
-    for best, colour in ((eps ** (1 / 2), COLOURS[0]), (eps ** (1 / 3), COLOURS[1])):
+    for best, colour in ((eps ** (1 / 2), CATEGORIES[0]), (eps ** (1 / 3), CATEGORIES[1])):
         ax.axvline(best, color=colour, linestyle=":", linewidth=1.2)
-    ax.set(xscale="log", yscale="log", xlabel="h", ylabel="relative error of the slope", ylim=(3e-18, 30))
+    ax.set(
+        title="the slope of y = exp(−x²), by differences", xscale="log", yscale="log", xlabel="h", ylabel="relative error", ylim=(3e-18, 30)
+    )
     ax.legend(fontsize=9, loc="upper center")
     return fig
 
@@ -149,22 +153,23 @@ def steps() -> Figure:
 def gallery() -> Figure:
     """Five functions of neural networks, and the derivative of each."""
     fig, axes = figure(
-        "Five functions that stand in neural networks (left) and their derivatives (right): the height on the right is the slope on the "
-        "left. Where sigmoid and tanh level off the derivative is nearly 0, and a network can hardly learn there. ReLU's slope jumps "
-        "from 0 to 1; softplus is a ReLU with a round corner, and its slope is the sigmoid; GELU falls a little before it rises, and "
-        "there its slope is below 0. Bands: torch with autograd, dashes: by hand.",
+        "Five functions that stand in neural networks, and their derivatives: the height on the right is the slope on the left. Where "
+        "sigmoid and tanh level off the slope is nearly 0, and a network can hardly learn there. ReLU's slope jumps from 0 to 1; "
+        "softplus is a ReLU with a round corner, and its slope is the sigmoid; GELU falls a little before it rises. Bands: torch, "
+        "dashes: by hand.",
         columns=2,
         size=(4.3, 3.8),
     )
     x = np.linspace(-4, 4, 161)
-    for name, colour in zip(("sigmoid", "tanh", "relu", "softplus", "gelu"), COLOURS, strict=True):
+    for name, colour in zip(("sigmoid", "tanh", "relu", "softplus", "gelu"), CATEGORIES, strict=False):
         theirs = getattr(in_torch, name)
         draw_both(axes[0, 0], np.stack([x, getattr(by_hand, name)(x)]), np.stack([x, theirs(to_torch(x)).numpy()]), name, colour)
         ours = getattr(by_hand, f"{name}_backward")(np.ones_like(x), x)
         draw_both(axes[0, 1], np.stack([x, ours]), np.stack([x, in_torch.derivative(theirs, to_torch(x)).numpy()]), name, colour)
-    axes[0, 0].set(xlabel="x", ylabel="y", ylim=(-1.1, 2.6))
-    axes[0, 1].set(xlabel="x", ylabel="∂y/∂x")
-    axes[0, 0].legend(fontsize=8, loc="upper left")
+    axes[0, 0].set(title="y", xlabel="x", xlim=(-4, 2.6), ylim=(-1.1, 2.6))
+    axes[0, 1].set(title="its slope, ∂y/∂x", xlabel="x", xlim=(-4, 4))
+    label_lines(axes[0, 0])
+    label_lines(axes[0, 1])
     return fig
 
 
@@ -175,17 +180,16 @@ def fitted(manual: Manual, torch_module: Torch, data: ArrayData) -> Figure:
     ours, theirs = manual.state_dict(), dict(torch_module.state_dict())
     apart = max(abs(ours[name] - best) for name, best in zip("dcba", polyfit, strict=True))
     fig, axes = figure(
-        f"The trained cubic. Left: {len(x_train)} noisy points, and the curve through them, in torch (band), by hand (dashes) and by "
-        f"NumPy's polyfit (thin line); its four numbers by hand and by polyfit differ by {apart:.0e} at most. Right: the slope of that "
-        "curve, by the power rule b + 2 c x + 3 d x² (dashes) and by autograd (band). Where it is 0 (stars) the curve on the left has a "
-        "hilltop or a hollow.",
+        f"The trained cubic. Left: {len(x_train)} noisy points, and the curve through them, in torch, by hand and by NumPy's polyfit; "
+        f"its four numbers by hand and by polyfit are at most {in_words(float(apart))}. Right: its slope, by the power rule "
+        f"{unbroken('b + 2 c x + 3 d x²')} and by autograd. Where it is 0 (stars) the curve has a hilltop or a hollow.",
         columns=2,
         size=(4.3, 3.8),
     )
     left, right = axes[0]
     x = np.linspace(-1, 1, 101)
     at = to_torch(x).to(theirs["a"].dtype)
-    left.plot(x_train, y_train, "o", color="#3d5a80", markersize=4)
+    left.plot(x_train, y_train, "o", color="black", markersize=3)
     left.plot(x, to_numpy(in_torch.forward(at, **theirs)["y_hat"]), label="torch", **TORCH)
     left.plot(x, np.polyval(polyfit, x), color="black", linewidth=0.8, label="polyfit")
     left.plot(x, by_hand.forward(x, **ours)["y_hat"], label="by hand", **BY_HAND)
@@ -197,10 +201,20 @@ def fitted(manual: Manual, torch_module: Torch, data: ArrayData) -> Figure:
         if np.isreal(flat) and abs(flat) <= 1:
             left.plot(flat, by_hand.forward(flat.real, **ours)["y_hat"], "*", color="black", markersize=13, zorder=5)
             right.plot(flat.real, 0, "*", color="black", markersize=13, zorder=5)
-    left.set(xlabel="x", ylabel="y")
-    right.set(xlabel="x", ylabel="slope ∂ŷ/∂x")
-    left.legend(fontsize=8)
+    left.set(title="the fitted cubic", xlabel="x", ylabel="y", xticks=(-1, -0.5, 0, 0.5, 1))
+    right.set(title="its slope ∂ŷ/∂x", xlabel="x", xticks=(-1, -0.5, 0, 0.5, 1))
+    left.legend(fontsize=9)
     return fig
+
+
+def learned(run: Trained) -> str:
+    """The cubic that was found, and the one that the points scatter about."""
+    found = run.manual.state_dict()
+    told = ", ".join(f"{name} = {found[name].item():.2f} ({true:g})" for name, true in TRUE.items()).replace("-", "−")
+    return (
+        f"After {len(run.losses)} steps the cubic a + b x + c x² + d x³ has {told}; in brackets are the numbers that the "
+        "noisy points were made with."
+    )
 
 
 TEXT = """
@@ -235,6 +249,8 @@ TWIN = Twin(
     manual=Manual,
     torch=Torch,
     data=NoisyCubic,
+    learned=learned,
+    look_at=("the fitted cubic", "the stars: where the slope on the right is 0, the curve on the left has a hilltop or a hollow."),
     trainer={"max_epochs": 600, "check_val_every_n_epoch": 50, "log_every_n_steps": 10},
     sgd_lr=0.3,
     before=before,

@@ -16,10 +16,13 @@ from matplotlib.figure import Figure
 
 from experiments import run
 from experiments.data.arrays import ArrayData, InputError, Split
-from experiments.drawing.figure import BY_HAND, TORCH, figure
+from experiments.drawing.colours import CATEGORIES, MARKERS, SIGNED
+from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbroken
 from experiments.drawing.surfaces import Window, draw_surface
 from experiments.drawing.walk import walk
+from experiments.drawing.written import label_lines
 from experiments.judge.convert import to_torch
+from experiments.lesson import Trained
 from experiments.pair import Twin
 from manual.calculus import gradients as by_hand
 from manual.calculus.gradients import SURFACES
@@ -55,7 +58,7 @@ class Steps(ArrayData):
         return Split((np.arange(self.steps),), (np.arange(1),))
 
 
-NEWTON, PLAIN = "#d1495b", "#222222"
+NEWTON, PLAIN = CATEGORIES[0], CATEGORIES[1]
 """The colours of the two methods."""
 
 
@@ -96,10 +99,9 @@ def arrows() -> Figure:
     """Gradients over the contours, and the slope along every direction."""
     fig, axes = figure(
         "The gradient is an arrow. Grey lines join points of equal height, stars are minima. At each dot the arrow says which way the "
-        "ground rises the most, broad and blue by torch's autograd, thin and red by hand (all drawn equally long). Every arrow is at "
-        "right angles to the grey line under it. Bottom right: how steep it is in every direction from the black dot on the bowl. Along "
-        "the gradient it is steepest, ‖g‖ (dotted); at right angles to it level, which is why the grey lines go there; against it, it "
-        "falls as fast as it rose: that is the direction in which training steps.",
+        "ground rises the most, broad by torch's autograd, thin by hand (all drawn equally long): it is at right angles to the grey line "
+        "there. Bottom right, from the black dot on the bowl: steepest along the gradient, ‖g‖ (dotted), level across it, and falling as "
+        "fast the other way, which is where training steps.",
         rows=2,
         columns=2,
         size=(4.3, 3.5),
@@ -110,8 +112,8 @@ def arrows() -> Figure:
         points = np.stack([a.ravel() for a in np.meshgrid(np.linspace(x0, x1, 9)[1:-1], np.linspace(y0, y1, 9)[1:-1])])
         ours, theirs = SURFACES[surface].backward(1.0, points), gradient_in_torch(surface, points)
         broad, thin = (
-            {"color": TORCH["color"], "width": 0.018, "headwidth": 2, "headlength": 2},
-            {"color": BY_HAND["color"], "width": 0.006},
+            {"color": TORCH["color"], "width": 0.014, "headwidth": 2.6, "headlength": 2.8, "headaxislength": 2.8},
+            {"color": BY_HAND["color"], "width": 0.005},
         )
         for g, look in ((theirs, broad), (ours, thin)):
             ax.quiver(*points, *(g / np.linalg.norm(ours, axis=0)), angles="xy", scale_units="xy", scale=3.2, zorder=4, **look)
@@ -156,11 +158,10 @@ CRITICAL = {
 def kinds() -> Figure:
     """A surface of each kind, and the directions in which it bends the most and the least."""
     fig, axes = figure(
-        "Where the gradient is 0 (the dot) the ground is level, and the second derivatives tell what lies around. Blue is lower than the "
-        "dot, red is higher. The two lines are the directions in which the ground bends the most and the least; the numbers on them "
-        "are the curvatures there, which are H's eigenvalues: above 0 it bends up, below 0 down. Both up: a minimum. Both down: a "
-        "maximum. One of each: a saddle, up along one line and down along the other. One of them 0: undecided, a trough that higher "
-        "derivatives may tilt.",
+        "Where the gradient is 0 (the dot) the ground is level, and the second derivatives tell what lies around: orange is higher "
+        "than the dot, violet lower. The two lines are the directions in which the ground bends the most and the least, with the "
+        "curvatures there, H's eigenvalues. Both above 0: a minimum; both below: a maximum; one of each: a saddle. With a 0 among them "
+        "higher derivatives decide.",
         rows=2,
         columns=2,
         size=(4.3, 3.4),
@@ -171,45 +172,56 @@ def kinds() -> Figure:
     for ax, H in zip(axes.flat, CRITICAL.values(), strict=True):
         height = np.einsum("...i,ij,...j->...", grid, H, grid) / 2
         curvatures, directions = np.linalg.eigh(H)
-        ax.contourf(grid[..., 0], grid[..., 1], height, levels=np.linspace(-1.8, 1.8, 19), cmap="RdBu_r", extend="both")
+        ax.contourf(grid[..., 0], grid[..., 1], height, levels=np.linspace(-1.8, 1.8, 19), cmap=SIGNED, extend="both")
         for curvature, direction in zip(curvatures, directions.T, strict=True):
             ax.plot(*np.stack([-0.9 * direction, 0.9 * direction], axis=1), color="black", linewidth=1.2)
             ax.annotate(
-                f"{curvature + 0:+.1f}", 0.7 * direction, fontsize=9, ha="center", bbox={"boxstyle": "round", "fc": "white", "lw": 0.5}
+                f"{round(curvature, 9):+.1f}".replace("-", "−").replace("+0.0", "0"),
+                0.7 * direction,
+                fontsize=9,
+                ha="center",
+                bbox={"boxstyle": "round", "fc": "white", "lw": 0.5},
             )
         ax.plot(0, 0, "o", color="black", markersize=6)
         ax.set(title=by_hand.kind_of_critical_point(H), aspect="equal")
     return fig
 
 
+EXACT = 1e-17
+"""Where a steepness of exactly 0 is drawn, for a logarithm has none."""
+
+
 def newton(steps: int = 60) -> Figure:
     """Both methods' paths over the surfaces, and how steep it is at each step."""
     fig, axes = figure(
-        f"Newton's method (red) and gradient descent (black) from the same start (dot), {steps} steps; bands are torch, dashes by hand. "
-        "Bowl: Newton's first step ends in the minimum (star). Valley: gradient descent creeps along the bent floor and is far from the "
-        "star; Newton's method leaps down to the other wall and back, and is there after six steps. Saddle: Newton's method goes to the "
-        "saddle (cross), because it looks for level ground of any kind; gradient descent comes near it and turns off to a minimum. "
-        "Bottom right: how steep the ground is at each step. Near its end Newton's method doubles the right digits, or more, at every "
-        "step, until it is exactly 0 (the line ends; on the bowl at once).",
+        f"Newton's method and gradient descent from the same start (dot), {steps} steps; bands are torch, dashes by hand. In the valley "
+        "gradient descent creeps along the bent floor; Newton's method leaps to the other wall and back, and is there after six steps. "
+        "At the saddle it goes to level ground of any kind (cross), gradient descent turns off to a minimum. Bottom right: near its "
+        "end Newton's method doubles the right digits at every step, or more.",
         rows=2,
         columns=2,
         size=(4.3, 3.5),
     )
     last = axes[1, 1]
-    for ax, (surface, dashes) in zip(axes.flat, {"bowl": (5, 1), "valley": (3, 2), "saddle": (1, 1.5)}.items(), strict=False):
+    for ax, surface, marker in zip(axes.flat, SURFACES, MARKERS, strict=False):
         xs, ys = WINDOWS[surface]
         draw_surface(ax, surface, SURFACES[surface], (xs, (-4.0, 2.6) if surface == "valley" else ys))
         for method, colour, name in (("gradient_descent", PLAIN, "gradient descent"), ("newton", NEWTON, "Newton")):
             ours, theirs = descend(surface, method, steps)
-            ax.plot(*theirs.T, **{**TORCH, "color": colour, "alpha": 0.3})
-            ax.plot(*ours.T, marker="o", markersize=3, label=name, **{**BY_HAND, "color": colour})
-            slope = steepness(surface, ours)
-            last.plot(np.where(slope > 0, slope, np.nan), color=colour, linestyle=(0, dashes), linewidth=1.5, label=f"{name}, {surface}")
+            draw_both(ax, ours.T, theirs.T, name, colour)
+            ax.plot(*ours.T, ".", color=colour, markersize=6)
+            slopes = [np.maximum(steepness(surface, points), EXACT) for points in (ours, theirs)]
+            draw_both(last, slopes[0], slopes[1], "_", colour)
+            seen = np.where(slopes[0] > EXACT, slopes[0], np.nan)
+            last.plot(seen, marker, color=colour, markersize=5, markevery=1 if method == "newton" else (0, 10))
         ax.plot(*SURFACES[surface].start, "o", color="black", markersize=6, zorder=6)
     axes[1, 0].plot(0, 0, "x", color="black", markersize=10, markeredgewidth=2.5, zorder=6)
     axes[0, 0].legend(fontsize=8, loc="lower right")
-    last.set(title="steepness ‖g‖", xlabel="step", yscale="log", ylim=(1e-17, 1e4), xlim=(0, 30))
-    last.legend(fontsize=7, loc="center right")
+    for marker, surface in zip(MARKERS, SURFACES, strict=False):
+        last.plot([], marker, color="black", markersize=5, label=surface)
+    last.set(title="steepness ‖g‖", xlabel="step", yscale="log", ylim=(EXACT, 1e4), xlim=(0, steps))
+    last.set_yticks([EXACT, 1e-12, 1e-8, 1e-4, 1], ["0", "1e-12", "1e-8", "1e-4", "1"])
+    last.legend(fontsize=9, loc="lower right", bbox_to_anchor=(1, 0.05))
     return fig
 
 
@@ -256,30 +268,44 @@ def seconds(work: Function, repeats: int = 5) -> float:
 def costs(sizes: tuple[int, ...] = (8, 16, 32, 64, 128, 192)) -> Figure:
     """Time and numbers held, with and without the Jacobian."""
     taken = {n: {name: [seconds(side) for side in sides] for name, sides in ways(n).items()} for n in sizes}
-    times = "{:.0f}".format(taken[sizes[-1]]["whole Jacobian"][0] / taken[sizes[-1]]["backward"][0])
+    ours, theirs = (np.array([taken[n]["whole Jacobian"][side] / taken[n]["backward"][side] for n in sizes]) for side in (0, 1))
     fig, axes = figure(
-        "The gradient of the loss with respect to the weights of a dense layer with n inputs and n outputs, in two ways that give the same "
-        "numbers: building the whole Jacobian ∂y/∂W and multiplying it by ∂L/∂y; or by backward, which writes that product down "
-        f"at once. Left: the time of each, measured on this machine as the figure was drawn; by hand and with n = {sizes[-1]} the "
-        f"Jacobian takes {times} times as long. Right: the numbers that must be held, n³ against n². A layer with n = 4096 would need a "
-        "Jacobian of 550 gigabytes, for a gradient of 134 megabytes.",
+        "The gradient with respect to the weights of a dense layer, n inputs and n outputs, in two ways with the same result: building "
+        "the whole Jacobian ∂y/∂W and multiplying by ∂L/∂y, or by backward, which writes the product down at once. Left: for "
+        f"{unbroken(f'n = {sizes[-1]}')} the Jacobian took about {float(f'{ours[-1]:.1g}'):,.0f} times as long by hand, "
+        f"{float(f'{theirs[-1]:.1g}'):,.0f} in torch (on this machine). Right: {unbroken('n = 4096')} would need a Jacobian of 550 "
+        "gigabytes, for a gradient of 134 megabytes.",
         columns=2,
         size=(4.3, 3.8),
     )
     left, right = axes[0]
-    for name, colour, held in (("whole Jacobian", NEWTON, 3), ("backward", PLAIN, 2)):
-        ours, theirs = (np.array([taken[n][name][side] for n in sizes]) for side in (0, 1))
-        left.plot(sizes, 1e3 * theirs, **{**TORCH, "color": colour, "alpha": 0.3}, label=f"{name}, torch")
-        left.plot(sizes, 1e3 * ours, marker="o", markersize=3, **{**BY_HAND, "color": colour}, label=f"{name}, by hand")
-        right.plot(sizes, np.array(sizes) ** held, color=colour, linewidth=1.6, label=f"{name}: n{'²' if held == 2 else '³'}")
-    left.set(xlabel="n", ylabel="milliseconds", xscale="log", yscale="log")
-    right.set(xlabel="n", ylabel="numbers held", xscale="log", yscale="log")
+    left.plot(sizes, theirs, label="torch", **TORCH)
+    left.plot(sizes, ours, label="by hand", **BY_HAND)
+    left.axhline(1, color="black", linewidth=0.8)
+    for name, colour, held in (("Jacobian, n³", NEWTON, 3), ("backward, n²", PLAIN, 2)):
+        right.plot(sizes, np.array(sizes) ** held, color=colour, linewidth=1.6, label=name)
+    left.set(title="time: Jacobian / backward", xlabel="n", ylabel="times as long", xscale="log", yscale="log")
+    right.set(title="numbers held", xlabel="n", xscale="log", yscale="log")
     for ax in (left, right):
         ax.set_xticks(sizes, [str(n) for n in sizes])
         ax.minorticks_off()
-        ax.legend(fontsize=8, loc="upper left")
+    left.legend(fontsize=9, loc="upper left")
+    label_lines(right)
     return fig
 
+
+def learned(run: Trained) -> str:
+    """Where the point is, and how level the ground is there."""
+    surface, method = run.torch.hparams["surface"], METHODS[run.torch.hparams["method"]]
+    point = run.manual.point.data.astype(np.float64)
+    x, y = point
+    return (
+        f"{method} on the {surface} is at ({x:.4f}, {y:.4f}) after {len(run.losses)} steps, where the steepness of the "
+        f"ground is {steepness(surface, point[None])[0]:.2g}; its loss went from {run.losses[0]:.3g} to {run.losses[-1]:.3g}."
+    )
+
+
+METHODS = {"newton": "Newton's method", "gradient_descent": "Gradient descent"}
 
 TEXT = """
 | product | shapes | says | costs | in a network |
@@ -320,6 +346,8 @@ TWIN = Twin(
     torch=Torch,
     data=Steps,
     needs=("one_weight", "matrices"),
+    learned=learned,
+    look_at=("Newton against gradient descent", "in the valley, how many steps each of the two methods needs to the star."),
     data_args={"steps": 30},
     trainer={"max_epochs": 1, "log_every_n_steps": 1},
     variants={

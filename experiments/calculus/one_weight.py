@@ -14,7 +14,9 @@ from matplotlib.figure import Figure
 
 from experiments import run
 from experiments.data.arrays import ArrayData, Split
-from experiments.drawing.figure import BY_HAND, TORCH, figure
+from experiments.drawing.colours import of_sign
+from experiments.drawing.figure import BY_HAND, TORCH, figure, unbroken
+from experiments.drawing.written import write
 from experiments.judge.convert import to_torch
 from experiments.lesson import Exercise, Mistake, Question, Trained
 from experiments.pair import Twin
@@ -30,9 +32,6 @@ EUROS = np.array([0.55, 0.77, 1.62, 1.41, 2.43, 2.31, 3.40, 3.05, 4.21, 4.48])
 
 LATER = np.array([0.5, 1.1, 1.5, 1.7]), np.array([1.05, 2.62, 3.15, 3.90])
 """Four more, held out."""
-
-SLOPE = "#edae49"
-"""The colour of a tangent."""
 
 
 class Apples(ArrayData):
@@ -91,9 +90,9 @@ def draw_loss(ax: Any, low: float, high: float) -> None:
 
 
 def draw_tangent(ax: Any, w: float, low: float, high: float, **look: Any) -> None:
-    """The straight line that has the height and the slope of the loss at w, between two places."""
+    """The straight line that has the height and the slope of the loss at w, between two places, in the colour of the slope's sign."""
     ends = np.array([low, high])
-    ax.plot(ends, loss_of(w) + slope_of(w) * (ends - w), **{"linewidth": 2.2, "color": SLOPE, "zorder": 3, **look})
+    ax.plot(ends, loss_of(w) + slope_of(w) * (ends - w), **{"linewidth": 2.2, "color": of_sign(slope_of(w)), "zorder": 3, **look})
 
 
 def draw_walk(ax: Any, ours: np.ndarray, theirs: np.ndarray, **look: Any) -> None:
@@ -106,11 +105,10 @@ def down_the_curve(start: float = 0.0, lr: float = 0.15, steps: int = 4) -> Figu
     """The lines after each step, and the walk down the loss with the tangent at each step."""
     ours, theirs = descend(start, lr, steps)
     fig, axes = figure(
-        f"Training one weight, lr = {lr}, from w = {start:g}. Left: ten purchases of apples (dots) and the guess ŷ = w x after 0, 1, ..., "
-        f"{steps} steps, the darker the later. Right: every w has its loss, which is the curve (grey). At each step the slope of the "
-        "curve is computed: that of the straight line (yellow) that touches it there. Where the slope is steep the step is long, where "
-        "it is flat the step is short; each yellow line ends straight below the place of the next step (dotted), and the lowest "
-        "point (star) comes nearer. Large dots are torch's, the small ones inside are by hand.",
+        f"Training one weight, lr = {lr}, from w = {start:g}. Left: ten purchases of apples and the guess {unbroken('ŷ = w x')} after 0 "
+        f"to {steps} steps, the darker the later. Right: every w has its loss, the grey curve. A straight line touches it at each step, "
+        "and its slope times lr is how far the step goes: long where the curve is steep, short where it is flat. Look how the dots "
+        "come nearer to the star.",
         columns=2,
         size=(4.3, 3.9),
     )
@@ -120,25 +118,26 @@ def down_the_curve(start: float = 0.0, lr: float = 0.15, steps: int = 4) -> Figu
         seen = 0.25 + 0.75 * step / steps
         left.plot(ends, w_torch * ends, **{**TORCH, "linewidth": 4, "alpha": seen})
         left.plot(ends, w * ends, **{**BY_HAND, "alpha": seen})
-        left.annotate(f"{step}", (ends[1], w * ends[1]), xytext=(4, -3), textcoords="offset points", fontsize=8)
-    left.plot(KILOGRAMS, EUROS, "o", color="#3d5a80", markersize=5, zorder=5)
-    left.set(xlabel="x, kilograms", ylabel="y, euros", xlim=(0, 2.25), ylim=(-0.3, 5))
+        write(left, f"{step}", (ends[1], w * ends[1]), (5, 0), "black", fontsize=9)
+    left.plot(KILOGRAMS, EUROS, "o", color="black", markersize=5, zorder=5)
+    left.set(title="the guess ŷ = w x", xlabel="x, kilograms", ylabel="y, euros", xlim=(0, 2.25), ylim=(-0.3, 5))
     draw_loss(right, -0.45, 3.2)
     for step, (w, after) in enumerate(pairwise(ours)):
         draw_tangent(right, w, w - 0.25, after, label=None if step else "slope at each step")
         right.plot([after, after], [loss_of(w) + slope_of(w) * (after - w), loss_of(after)], ":", color="black", linewidth=1)
     draw_walk(right, ours, theirs, linestyle="none")
-    right.legend(fontsize=8, loc="upper right")
+    right.set_title("the loss, and its slope at each step")
+    right.legend(fontsize=9, loc="upper right")
     return fig
 
 
 def why_minus(lr: float = 0.15) -> Figure:
     """One step from either side of the lowest point; and the slope over w, by hand and in torch."""
     fig, axes = figure(
-        "Why minus the slope. Left: to the left of the lowest point (star) the curve falls, the slope is below 0, and minus the slope "
-        "points right; to the right of it the curve rises, the slope is above 0, and minus the slope points left. The arrow is one "
-        f"step from either side, lr = {lr}. Right: the slope at every w, from torch's autograd (band) and by the hand-written backward "
-        f"(dashes), is a straight line that rises by c = {curvature(KILOGRAMS):.2f} for each unit of w and is 0 at the lowest point.",
+        "Why minus the slope. Left: where the curve falls its slope is below 0 (violet), and minus the slope points right; where it "
+        "rises the slope is above 0 (orange), and minus the slope points left. So both arrows, a step from either side with "
+        f"{unbroken(f'lr = {lr}')}, point to the star. Right: the slope at every w is a straight line that rises by c = "
+        f"{curvature(KILOGRAMS):.2f} for each unit of w and is 0 at the lowest point.",
         columns=2,
         size=(4.3, 3.9),
     )
@@ -147,17 +146,18 @@ def why_minus(lr: float = 0.15) -> Figure:
     for w in (0.9, 3.5):
         height, slope = loss_of(w), slope_of(w)
         draw_tangent(left, w, w - 0.5, w + 0.5)
-        arrow = {"arrowstyle": "->", "linewidth": 2.2, "color": BY_HAND["color"]}
+        arrow = {"arrowstyle": "-|>", "linewidth": 2.2, "color": "black"}
         left.annotate("", (w - lr * slope, height), xytext=(w, height), arrowprops=arrow, zorder=5)
         left.plot(w, height, "o", color="black", markersize=5, zorder=6)
-        left.text(w - 0.15 * slope, height + 0.25, f"slope {slope:+.1f}", ha="center")
+        write(left, f"slope {slope:+.1f}".replace("-", "−"), (w, height), (-8 if slope > 0 else 8, 10), of_sign(slope), fontsize=10)
     ws = np.linspace(0.0, 4.4, 23)
     right.plot(ws, slopes_in_torch(ws), label="torch", **TORCH)
     right.plot(ws, slope_of(ws), label="by hand", **BY_HAND)
     right.axhline(0, color="black", linewidth=0.8)
     right.plot(best_weight(KILOGRAMS, EUROS), 0, "*", color="black", markersize=13, zorder=5)
-    right.set(xlabel="w, euros per kilogram", ylabel="slope ∂L/∂w", xlim=(0, 4.4))
-    right.legend(fontsize=8)
+    left.set_title("one step, from either side")
+    right.set(title="the slope at every w", xlabel="w, euros per kilogram", ylabel="slope ∂L/∂w", xlim=(0, 4.4))
+    right.legend(fontsize=9)
     return fig
 
 
@@ -172,14 +172,13 @@ def learning_rates(start: float = 0.3, steps: int = 5) -> Figure:
     """Six steps with four learning rates."""
     c, best = curvature(KILOGRAMS), best_weight(KILOGRAMS, EUROS)
     fig, axes = figure(
-        f"What the learning rate does: {steps} steps from w = {start}, with the slope at each in yellow. The curve has curvature "
-        f"c = {c:.2f}, and each step leaves 1 − lr · c of the distance to the lowest point (star). Too small: it creeps, and has hardly "
-        f"begun. Right: lr near 1/c = {1 / c:.3f}, it is there almost at once. Nearly too large: every step jumps over the lowest point "
-        f"and still lands nearer. Too large, above 2/c = {2 / c:.3f}: every step lands farther away and higher up. Large dots are "
-        "torch's, small ones by hand.",
+        f"What the learning rate does: {steps} steps from w = {start}, with the slope at each (orange above 0, violet below). The curve "
+        f"has curvature c = {c:.2f}, and each step leaves {unbroken('1 − lr · c')} of the distance to the star. Look at its sign: below "
+        f"0 the step jumps over the star, and below −1, which is lr above {unbroken(f'2/c = {2 / c:.3f}')}, it lands farther away. Near "
+        f"{unbroken(f'lr = 1/c = {1 / c:.3f}')} nothing is left.",
         rows=2,
         columns=2,
-        size=(4.3, 3.3),
+        size=(4.3, 3.5),
         sharex=True,
         sharey=True,
     )
@@ -190,7 +189,8 @@ def learning_rates(start: float = 0.3, steps: int = 5) -> Figure:
         for w in ours[:-1]:
             draw_tangent(ax, w, w - 0.3, w + 0.3)
         draw_walk(ax, ours, theirs, linestyle="--")
-        ax.set_title(f"{name}: lr = {lr}, leaves {1 - lr * c:+.2f}", fontsize=10)
+        left_over = f"{1 - lr * c:+.2f}".replace("-", "−")
+        ax.set_title(f"{name}: lr = {lr}\na step leaves {left_over} of the distance", fontsize=10)
         ax.label_outer()
     axes[0, 0].set_ylim(-0.8, 1.1 * float(loss_of(best + 3.6)))
     axes[0, 0].legend(fontsize=8, loc="upper center")
@@ -201,18 +201,18 @@ def price_found(ours: float, theirs: float) -> Figure:
     """The ten purchases, the four held out, and the lines of both sides after the run."""
     best = best_weight(KILOGRAMS, EUROS)
     fig, axes = figure(
-        f"After the run: w = {ours:.6f} euros per kilogram by hand (dashes), {theirs:.6f} in torch (band), {best:.6f} by the formula "
-        "Σ x y / Σ x² (thin line), and the three lines are one. Dots are the ten purchases that w was found with, crosses four later "
-        "ones that it has not seen.",
+        f"After the run: w = {ours:.6f} euros per kilogram by hand, {theirs:.6f} in torch, {best:.6f} by the formula "
+        f"{unbroken('Σ x y / Σ x²')}; the three lines are one. The crosses are purchases that w has not seen, and lie as near to it as "
+        "the dots.",
         size=(5.4, 3.8),
     )
     ax, ends = axes[0, 0], np.array([0.0, 2.1])
     ax.plot(ends, theirs * ends, label="torch", **TORCH)
     ax.plot(ends, best * ends, color="black", linewidth=0.8, label="formula")
     ax.plot(ends, ours * ends, label="by hand", **BY_HAND)
-    ax.plot(KILOGRAMS, EUROS, "o", color="#3d5a80", markersize=5)
-    ax.plot(*LATER, "x", color="#3d5a80", markersize=7, markeredgewidth=2)
-    ax.set(xlabel="x, kilograms", ylabel="y, euros")
+    ax.plot(KILOGRAMS, EUROS, "o", color="black", markersize=5, label="the ten purchases")
+    ax.plot(*LATER, "x", color="black", markersize=7, markeredgewidth=2, label="four later ones")
+    ax.set(title="what apples cost", xlabel="x, kilograms", ylabel="y, euros")
     ax.legend(fontsize=8)
     return fig
 
@@ -285,6 +285,13 @@ QUESTIONS = (
     ),
 )
 
+
+def learned(run: Trained) -> str:
+    """The price that was found, and the formula's."""
+    w, best = run.manual.w.data.item(), best_weight(KILOGRAMS, EUROS)
+    return f"One kilogram costs {w:.2f} euros: after {len(run.losses)} steps w is {w:.4f}, and the formula says {best:.4f}."
+
+
 MISTAKE = Mistake(
     "A larger learning rate arrives sooner.",
     lambda run: (
@@ -301,6 +308,11 @@ TWIN = Twin(
     torch=Torch,
     data=Apples,
     needs=("derivatives",),
+    learned=learned,
+    look_at=(
+        "down the curve",
+        "each straight line touches the curve and points to the next step; where it is flatter, the step is shorter.",
+    ),
     trainer={"max_epochs": 40, "log_every_n_steps": 1},
     variants={"too small": {"lr": 0.02}, "nearly too large": {"lr": 0.6}},
     sgd_lr=0.1,

@@ -18,9 +18,12 @@ import manual.optim
 from experiments import run
 from experiments.calculus.gradients import STEPS, WINDOWS, Steps
 from experiments.data.arrays import ArrayData
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.colours import CATEGORIES, NEGATIVE, of_sign, shades
+from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbroken
 from experiments.drawing.surfaces import Make, draw_surface, roll_freely
 from experiments.drawing.walk import walk
+from experiments.drawing.written import label_lines, write
+from experiments.lesson import Trained
 from experiments.pair import Second, Twin
 from manual.calculus.gradients import HESSIANS, SURFACES
 from manual.calculus.optimizers import OPTIMIZERS, SCHEDULES, heavy_ball_rate, jensen_gap
@@ -55,31 +58,31 @@ FREE: dict[str, tuple[Make, tuple[int, ...]]] = {
 
 # ---- figures -------------------------------------------------------------------------------------------
 
-LOOKS = {
-    "gradient_descent": ("gradient descent", "#222222"),
-    "momentum": ("momentum", "#d1495b"),
-    "nesterov": ("Nesterov", "#edae49"),
-    "asgd": ("ASGD", "#777777"),
-    "rprop": ("Rprop", "#8c564b"),
-    "adagrad": ("Adagrad", "#0f6b5c"),
-    "rmsprop": ("RMSprop", "#00798c"),
-    "adadelta": ("Adadelta", "#6a994e"),
-    "adam": ("Adam", "#3d348b"),
-    "adamw": ("AdamW", "#5a9e3d"),
-    "adamax": ("Adamax", "#7b5ea7"),
-    "nadam": ("NAdam", "#c4658b"),
-    "radam": ("RAdam", "#b5651d"),
-    "lbfgs": ("L-BFGS", "#222222"),
-    "muon": ("Muon", "#d1495b"),
+NAMES = {
+    "gradient_descent": "gradient descent",
+    "momentum": "momentum",
+    "nesterov": "Nesterov",
+    "asgd": "ASGD",
+    "rprop": "Rprop",
+    "adagrad": "Adagrad",
+    "rmsprop": "RMSprop",
+    "adadelta": "Adadelta",
+    "adam": "Adam",
+    "adamw": "AdamW",
+    "adamax": "Adamax",
+    "nadam": "NAdam",
+    "radam": "RAdam",
+    "lbfgs": "L-BFGS",
+    "muon": "Muon",
 }
-"""The name and the colour of each optimizer in figures."""
+"""What each optimizer is called in figures."""
 
 Rolled = Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray]]]
 """Surface → optimizer → the points by hand and in torch."""
 
 
-CLASSICS = ("gradient_descent", "momentum", "nesterov", "rmsprop", "adam", "adamw")
-"""Those that are drawn over one another."""
+CLASSICS = dict(zip(("momentum", "nesterov", "rmsprop", "adam", "adamw", "gradient_descent"), CATEGORIES, strict=True))
+"""Those that are drawn over one another, each in a colour of its own."""
 
 
 def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
@@ -88,7 +91,7 @@ def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, F
     return {
         "paths": paths(rolled),
         "height at every step": heights(rolled),
-        **{f"path of {LOOKS[name][0]}": path(name, rolled) for name in PATHS},
+        **{f"path of {NAMES[name]}": path(name, rolled) for name in PATHS},
         "learning rate": learning_rate(),
         "a heavy ball": heavy_ball(),
         "schedules": schedules(),
@@ -108,22 +111,19 @@ def roll_all() -> Rolled:
 def paths(rolled: Rolled) -> Figure:
     """The six classics' paths over the contours of each surface."""
     fig, axes = figure(
-        f"Where six optimizers go in {STEPS} steps, from the black dot to the square of their colour; stars are minima, grey lines join "
-        "points of equal height. In each colour the broad band is torch's path and the dashes on it are by hand. Bowl: gradient "
-        "descent goes straight across the lines; momentum and Nesterov swing past; RMSprop and Adam do not heed how steep it is and "
-        "set out along the diagonal. Valley: down the wall is easy, along the nearly level floor is not; from here, at these step "
-        "sizes, momentum gets farthest and gradient descent creeps. Saddle: the gradient is almost 0 near (0, 0), where the first "
-        "three arrive before they turn off; RMSprop and Adam, whose steps have about one length however small the gradient is, leave "
-        "at once. AdamW is held back in the valley: its decay pulls to (0, 0).",
+        f"Where six optimizers go in {STEPS} steps, from the black dot to the square of their colour; stars are minima. Bowl: gradient "
+        "descent goes across the grey lines, momentum and Nesterov swing past, RMSprop and Adam set out along the diagonal. Valley: "
+        "down the wall is easy, along the nearly level floor is not. Saddle: RMSprop and Adam, whose steps have about one length "
+        "however small the gradient is, leave it at once. Bands: torch, dashes: by hand.",
         columns=3,
         size=(4.9, 4.2),
     )
     for ax, (surface, of) in zip(axes[0], rolled.items(), strict=True):
         draw_surface(ax, surface, SURFACES[surface], WINDOWS[surface])
         ax.set_aspect("equal")
-        for name in CLASSICS:
-            draw_roll(ax, surface, name, of[name])
-    axes[0, 0].legend(fontsize=8, loc="lower left")
+        for name, colour in CLASSICS.items():
+            draw_roll(ax, surface, of[name], NAMES[name], colour)
+    axes[0, 0].legend(fontsize=9, loc="lower left")
     return fig
 
 
@@ -153,8 +153,8 @@ PATHS = {
     "momentum, as long as it is steep; then it is Adam. In the valley lr must be small for the first kind, and is too small for the "
     "second.",
     "lbfgs": "From the last few steps and gradients it guesses how the surface bends, aims for the lowest point of that bowl, and "
-    "looks along the line there for a good place to stop: several gradients for each step, and 60 steps at most. It is within "
-    "0.001 of a minimum after 5 steps on the bowl, 34 in the valley and 6 at the saddle.",
+    "looks along the line there for a good place to stop. It is within 0.001 of a minimum after 5 steps on the bowl, 34 in the valley and "
+    "6 at the saddle.",
     "muon": "The running sum of gradients, taken as a matrix (here one row of two), with all its singular values brought to about 1: "
     "for a single row, its direction without its length. So every step has about one length, and it never quite settles. It is meant "
     "for the weight matrices of networks.",
@@ -167,15 +167,16 @@ def path(name: str, rolled: Rolled) -> Figure:
     steps = {surface: of[name][0] for surface, of in rolled.items()}
     left = ", ".join(f"{away(surface, points):.1g} on the {surface}" for surface, points in steps.items())
     fig, axes = figure(
-        f"{LOOKS[name][0]}, from the dot to the square; stars are minima. {PATHS[name]} Distance to the nearest minimum in the end: "
-        f"{left}. The band is torch's path, the dashes on it are by hand.",
+        f"{NAMES[name][0].upper()}{NAMES[name][1:]}, from the dot to the square; stars are minima. {PATHS[name]} Distance to the "
+        f"nearest minimum in the end: {left}.",
         columns=3,
         size=(3.1, 2.8),
     )
     for ax, (surface, of) in zip(axes[0], rolled.items(), strict=True):
         draw_surface(ax, surface, SURFACES[surface], WINDOWS[surface])
         ax.set_aspect("equal")
-        draw_roll(ax, surface, name, of[name])
+        draw_roll(ax, surface, of[name])
+    axes[0, 0].legend(fontsize=8, loc="lower left")
     return fig
 
 
@@ -184,31 +185,38 @@ def away(surface: str, points: np.ndarray) -> float:
     return min(float(np.linalg.norm(points[-1] - minimum)) for minimum in np.array(SURFACES[surface].minima))
 
 
-def draw_roll(ax: Any, surface: str, name: str, sides: tuple[np.ndarray, np.ndarray]) -> None:
-    """One optimizer's path, from the dot to the square."""
+def draw_roll(ax: Any, surface: str, sides: tuple[np.ndarray, np.ndarray], name: str = "", colour: str = "") -> None:
+    """One optimizer's path, from the dot to the square: in a colour of its own, or, where it is alone, in those of the two sides."""
     ours, theirs = sides
-    draw_both(ax, ours.T, theirs.T, *LOOKS[name])
-    ax.plot(*ours[-1], "s", color=LOOKS[name][1], markersize=6, zorder=5)
+    if colour:
+        draw_both(ax, ours.T, theirs.T, name, colour)
+    else:
+        ax.plot(*theirs.T, **TORCH, label="torch")
+        ax.plot(*ours.T, **BY_HAND, label="by hand")
+    ax.plot(*ours[-1], "s", color=colour or "black", markersize=6, zorder=5)
     ax.plot(*SURFACES[surface].start, "o", color="black", markersize=6)
+
+
+LOWEST = 1e-30
+"""The lowest height that is drawn: below it there is only rounding."""
 
 
 def heights(rolled: Rolled) -> Figure:
     """The loss of the six on each surface."""
     fig, axes = figure(
-        "The loss, which is the height above the lowest point, at every step (bands: torch, dashes: by hand). This is no race: starts "
-        "and step sizes (the table LR) were chosen so that much can be seen, and with others the order changes. Where the curves of "
-        "momentum and Adam dip, the point passes the minimum and rolls on. On the saddle AdamW stops short of 0: its decay pulls from "
-        "the minimum to (0, 0).",
+        "The loss, the height above the lowest point, at every step (bands: torch, dashes: by hand). This is no race: starts and step "
+        "sizes were chosen so that much can be seen, and with others the order changes. Where the curves of momentum and Adam dip, the "
+        "point passes the minimum and rolls on. On the saddle AdamW stops short of 0: its decay pulls from the minimum to (0, 0).",
         columns=3,
         size=(4.9, 3.6),
     )
     for ax, (surface, of) in zip(axes[0], rolled.items(), strict=True):
-        for name in CLASSICS:
-            ours, theirs = (SURFACES[surface].height(points.T) for points in of[name])
-            draw_both(ax, ours, theirs, *LOOKS[name])
-        ax.set(title=surface, xlabel="step", yscale="log", ylim=(1e-3 if surface == "valley" else 1e-12, None))
+        for name, colour in CLASSICS.items():
+            ours, theirs = (np.maximum(SURFACES[surface].height(points.T), LOWEST) for points in of[name])
+            draw_both(ax, ours, theirs, NAMES[name], colour)
+        ax.set(title=surface, xlabel="step", yscale="log", ylim=(1e-3 if surface == "valley" else LOWEST, None), xlim=(0, STEPS))
+        label_lines(ax, size=8)
     axes[0, 0].set_ylabel("height")
-    axes[0, 2].legend(fontsize=8)
     return fig
 
 
@@ -216,10 +224,10 @@ def learning_rate(steps: int = 100) -> Figure:
     """How far from the minimum of the bowl gradient descent is after 100 steps, against lr."""
     limit = 2 / 8
     fig, axes = figure(
-        f"Gradient descent on the bowl x² + 4 y², whose largest curvature is 8. Left: the distance to the minimum after {steps} steps, "
-        f"against the step size lr. Longer steps are better up to 0.2, where x and y shrink equally fast; at lr = 2/8 = {limit} it is "
-        "over: 0.24 converges, 0.26 does not. Right: why. A step makes y ← (1 − 8 lr) y. At 0.1 it shrinks, at 0.24 it changes sign "
-        "and still shrinks, at 0.25 it jumps to and fro for ever, at 0.26 it grows. Bands are torch, dashes by hand.",
+        f"Gradient descent on the bowl {unbroken('x² + 4 y²')}, whose largest curvature is 8. Left: longer steps are better up to 0.2, "
+        f"where x and y shrink equally fast; at {unbroken(f'lr = 2/8 = {limit}')} it is over. Right: why. A step makes "
+        f"{unbroken('y ← (1 − 8 lr) y')}. At 0.1 it shrinks, at 0.24 it changes sign and still shrinks, at 0.25 it jumps to and fro for "
+        "ever, at 0.26 it grows. Bands: torch, dashes: by hand.",
         columns=2,
         size=(5.0, 4.0),
     )
@@ -230,13 +238,13 @@ def learning_rate(steps: int = 100) -> Figure:
     left.plot(lrs, away[:, 0], label="by hand", **BY_HAND)
     left.axvline(limit, color="black", linewidth=1, label=f"2/largest curvature = {limit}")
     left.axhline(np.linalg.norm(SURFACES["bowl"].start), color="#999999", linewidth=0.8, linestyle=":", label="distance at the start")
-    left.set(title="the learning-rate sweep", xlabel="lr", ylabel=f"distance to the minimum after {steps} steps", yscale="log")
-    left.legend(fontsize=8)
-    for lr, colour in ((0.01, "#edae49"), (0.1, "#00798c"), (0.24, "#5a9e3d"), (0.25, "#222222"), (0.26, "#d1495b")):
+    left.set(title=f"distance to the minimum after {steps} steps", xlabel="lr", yscale="log")
+    left.legend(fontsize=9)
+    for lr, colour in zip((0.01, 0.1, 0.24, 0.25, 0.26), shades(5), strict=True):
         ours, theirs = roll("bowl", "gradient_descent", lr, 20)
         draw_both(right, ours[:, 1], theirs[:, 1], f"lr = {lr}", colour)
-    right.set(title="y over the first 20 steps", xlabel="step", ylabel="y", xticks=range(0, 21, 5))
-    right.legend(fontsize=8, loc="lower left")
+    right.set(title="y over the first 20 steps", xlabel="step", xlim=(0, 20), xticks=range(0, 21, 5))
+    label_lines(right)
     return fig
 
 
@@ -245,21 +253,20 @@ def heavy_ball(lr: float = 0.02, steps: int = 120) -> Figure:
     curvature = 2.0
     best = (1 - np.sqrt(lr * curvature)) ** 2
     fig, axes = figure(
-        f"Momentum on the bowl, along x, where the curvature is {curvature:g}, with lr = {lr}. Left: where the ball is. Without "
-        f"momentum it creeps; with {best:.2f} it comes to rest soonest; with more it swings past the bottom and back, the longer the less "
-        "friction there is. Right: by how much a step shortens the distance in the long run, against momentum β. Black: the formula, the "
-        "larger root of r² − (1 + β − lr λ) r + β. Left of its lowest point the ball creeps, right of it it swings and the rate is √β. "
-        "Dots: measured on the walks of both sides (torch broad and blue, by hand small and red). Below is better; 1 would be never.",
+        f"Momentum on the bowl, along x, where the curvature is {curvature:g}, with {unbroken(f'lr = {lr}')}. Left: without momentum "
+        f"the ball creeps; with {best:.2f} it comes to rest soonest; with more it swings to and fro, the longer the less friction there "
+        "is. Right: by how much a step shortens the distance in the long run; the formula is the larger root of "
+        f"{unbroken('r² − (1 + β − lr λ) r + β')}, the dots are measured on the walks. Below is better; 1 would be never.",
         columns=2,
         size=(5.0, 3.8),
     )
     left, right = axes[0]
-    for momentum, colour in ((0.0, "#222222"), (0.4, "#00798c"), (round(float(best), 2), "#5a9e3d"), (0.9, "#d1495b"), (0.98, "#edae49")):
+    for momentum, colour in zip((0.0, 0.4, round(float(best), 2), 0.9, 0.98), shades(5), strict=True):
         ours, theirs = swing(lr, momentum, steps)
         draw_both(left, ours, theirs, f"β = {momentum:g}", colour)
     left.axhline(0, color="#999999", linewidth=0.8)
-    left.set(xlabel="step", ylabel="x", title="the ball")
-    left.legend(fontsize=8)
+    left.set(xlabel="step", ylabel="x", title="the ball", xlim=(0, steps))
+    left.legend(fontsize=9)
     betas = np.linspace(0, 0.98, 197)
     right.plot(betas, [heavy_ball_rate(lr, b, curvature) for b in betas], color="black", linewidth=1.2, label="the formula")
     some = np.array([0.0, 0.2, 0.4, 0.55, 0.75, 0.85, 0.95])
@@ -267,7 +274,7 @@ def heavy_ball(lr: float = 0.02, steps: int = 120) -> Figure:
     right.plot(some, rates[:, 1], "o", color=TORCH["color"], markersize=9, label="torch")
     right.plot(some, rates[:, 0], "o", color=BY_HAND["color"], markersize=4, label="by hand")
     right.set(xlabel="momentum β", ylabel="distance after a step / before it", title="how fast it comes to rest", ylim=(0.75, 1.01))
-    right.legend(fontsize=8)
+    right.legend(fontsize=9)
     return fig
 
 
@@ -286,19 +293,15 @@ def shrinking(x: np.ndarray) -> float:
     return float(abs(np.roots([1, -a, -b])).max())
 
 
-SCHEDULE_COLOURS = {
-    "constant": "#222222",
-    "inverse_root": "#777777",
-    "step": "#00798c",
-    "multi_step": "#6a994e",
-    "exponential": "#edae49",
-    "polynomial": "#8c564b",
-    "cosine": "#d1495b",
-    "warm_restarts": "#7b5ea7",
-    "one_cycle": "#3d348b",
-    "warm_up": "#c4658b",
-    "warm_up_and_cosine": "#b5651d",
-}
+FALLING = ("constant", "inverse_root", "step", "multi_step", "exponential", "polynomial")
+"""The schedules that only ever shorten the steps."""
+
+OTHERS = ("cosine", "warm_restarts", "one_cycle", "warm_up", "warm_up_and_cosine")
+
+SCHEDULE_COLOURS = dict(zip(FALLING, (CATEGORIES[k] for k in (5, 0, 1, 2, 3, 4)), strict=True)) | dict(
+    zip(OTHERS, (CATEGORIES[k] for k in (0, 1, 4, 3, 2)), strict=True)
+)
+"""Those of one panel are told apart, and so are the five of the right one."""
 
 
 def rates(schedule: str) -> tuple[np.ndarray, np.ndarray]:
@@ -328,18 +331,13 @@ def noisy(schedule: str, walks: int = 10, lr: float = 0.1) -> tuple[np.ndarray, 
     return ours, theirs
 
 
-FALLING = ("constant", "inverse_root", "step", "multi_step", "exponential", "polynomial")
-"""The schedules that only ever shorten the steps."""
-
-
 def schedules() -> Figure:
     """lr over the steps, and what it is good for."""
     fig, axes = figure(
-        f"Learning rates that change. Left and middle: lr at each of {STEPS} steps, as a fraction of the largest, for the schedules of "
-        "torch.optim that look at the step alone. Right: what they are good for. Gradient descent on the bowl, with gradients that are off "
-        "by Normal(0, 1) at every step, as those of small batches are; the mean height of 10 walks. With a constant lr it gets down fast "
-        "and then jitters at one height for ever. As the steps are shortened the jitter gets smaller, sooner or later, and all end "
-        "lower. Bands are torch, dashes by hand.",
+        f"Learning rates that change. Left and middle: lr at each of {STEPS} steps, as a fraction of the largest. Right: what they are "
+        "good for. Gradient descent on the bowl with gradients that are off by Normal(0, 1), as those of small batches are; the mean "
+        "of 10 walks. With a constant lr it gets down fast and then jitters at one height for ever; as steps are shortened the jitter "
+        "gets smaller, and all end lower. Bands: torch, dashes: by hand.",
         columns=3,
         size=(4.4, 3.8),
     )
@@ -348,11 +346,12 @@ def schedules() -> Figure:
         draw_both(left if name in FALLING else middle, *rates(name), name.replace("_", " "), colour)
     for name in ("constant", "step", "exponential", "cosine", "one_cycle"):
         draw_both(right, *noisy(name), name.replace("_", " "), SCHEDULE_COLOURS[name])
-    for ax, where in ((left, "upper right"), (middle, "upper left")):
-        ax.set(xlabel="step", ylabel="lr / largest lr", ylim=(-0.02, 1.45))
-        ax.legend(fontsize=8, ncols=2, loc=where)
-    right.set(xlabel="step", ylabel="height above the minimum", yscale="log")
-    right.legend(fontsize=8)
+    for ax, title in ((left, "ever shorter steps"), (middle, "up and down"), (right, "height, with noisy gradients")):
+        ax.set(title=title, xlabel="step", xlim=(0, STEPS), yscale="log" if ax is right else "linear")
+        if ax is not right:
+            ax.set_ylim(-0.12, 1.08)
+        label_lines(ax, size=8)
+    left.set_ylabel("lr / largest lr")
     return fig
 
 
@@ -392,24 +391,21 @@ CHORDS: dict[str, tuple[Callable[[np.ndarray], Any], np.ndarray, np.ndarray]] = 
 def convexity() -> Figure:
     """Where the surfaces bend down, and chords of losses."""
     fig, axes = figure(
-        "Convex means: bent upwards everywhere. Top: the three surfaces, shaded where the smallest eigenvalue of the Hessian is below 0, "
-        "so that the ground bends down in some direction. The bowl has no such place and is convex; the valley bends down above its "
-        "floor, the saddle between the dotted lines, where 3 y² < 1. Bottom: three losses along a straight way through their weights, "
-        "and the chord between its ends. Left and middle: the chord lies above the curve, as between any two points of a convex loss. "
-        "Right: a network of two hidden units. Swapping the units changes nothing, so both ends have loss 0; half-way the units are "
-        "alike, and the loss lies above the chord: it is not convex. The arrow is Jensen's gap half-way, the mean of the heights less the "
-        "height of the mean.",
+        "Convex means: bent upwards everywhere. Top: violet where the ground bends down in some direction; at the saddle that is where "
+        f"{unbroken('3 y² < 1')} (dotted). The bowl is convex. Bottom: three losses along a straight way through their weights, and the "
+        "chord between its ends. Left and middle the loss lies below its chord: convex. Right: swapping two hidden units changes "
+        "nothing, but half-way the loss is above the chord. The arrow is Jensen's gap.",
         rows=2,
         columns=3,
         size=(3.7, 3.1),
     )
     for ax, surface in zip(axes[0], SURFACES, strict=True):
         draw_surface(ax, surface, SURFACES[surface], WINDOWS[surface])
-        ax.set_aspect("equal")
+        ax.set(aspect="equal", xlabel="")
         grid = np.stack(np.meshgrid(*(np.linspace(*limits, 80) for limits in WINDOWS[surface])))
         bend = smallest_curvature(surface, grid)
         if (bend < 0).any():
-            ax.contourf(*grid, bend, levels=[bend.min(), 0], colors=["#e07a5f"], alpha=0.35)
+            ax.contourf(*grid, bend, levels=[bend.min(), 0], colors=[NEGATIVE], alpha=0.25)
         if surface == "saddle":
             for y in (-1, 1):
                 ax.axhline(y / np.sqrt(3), color="black", linestyle=":", linewidth=1)
@@ -423,12 +419,22 @@ def convexity() -> Figure:
 def draw_chord(ax: Any, f: Callable[[np.ndarray], Any], start: np.ndarray, end: np.ndarray) -> None:
     """A loss along the way from start to end, its chord, and Jensen's gap half-way."""
     share = np.linspace(0, 1, 101)
-    ax.plot(share, [f((1 - t) * start + t * end) for t in share], color="#3d5a80", linewidth=2, label="the loss")
-    ax.plot([0, 1], [f(start), f(end)], "o-", color="#d1495b", linewidth=1.2, label="the chord")
+    ax.plot(share, [f((1 - t) * start + t * end) for t in share], color="black", linewidth=2, label="the loss")
+    ax.plot([0, 1], [f(start), f(end)], "o-", color=CATEGORIES[4], linewidth=1.5, label="the chord")
     gap = jensen_gap(f, np.stack([start, end]), np.array([0.5, 0.5]))
     middle = f((start + end) / 2)
-    ax.annotate("", (0.5, middle + gap), (0.5, middle), arrowprops={"arrowstyle": "->", "linewidth": 1.2})
-    ax.annotate(f"{gap:+.2g}", (0.5, middle + gap / 2), xytext=(6, 0), textcoords="offset points", fontsize=9)
+    ax.annotate("", (0.5, middle + gap), (0.5, middle), arrowprops={"arrowstyle": "->", "linewidth": 1.5, "color": of_sign(gap)})
+    write(ax, f"{gap:+.2g}".replace("-", "−"), (0.5, middle + gap / 2), (6, 0), of_sign(gap), fontsize=10)
+
+
+def learned(run: Trained) -> str:
+    """How near the point has come to a minimum."""
+    settings, points = run.torch.hparams, run.manual.point.data.reshape(1, 2)
+    name, surface, steps = NAMES[settings["optimizer"]], settings["surface"], len(run.losses)
+    return (
+        f"By {name} the point has come down the {surface} from a height of {run.losses[0]:.3g} to {run.losses[-1]:.3g} in {steps} steps, "
+        f"and is {away(surface, points):.1g} from the nearest minimum."
+    )
 
 
 TEXT = """
@@ -474,12 +480,14 @@ TWIN = Twin(
     manual=Manual,
     torch=Torch,
     data=Steps,
+    learned=learned,
+    look_at=("paths", "the valley: six optimizers at one start, and how far along the bent floor each has come."),
     needs=("gradients",),
     trainer={"max_epochs": 1},
     needs_values=dict.fromkeys([f"ASGD, {surface}" for surface in SURFACES], "torch's ASGD asks its own counter at every step"),
     variants={
         **{
-            f"{LOOKS[optimizer][0]}, {surface}": {"surface": surface, "optimizer": optimizer}
+            f"{NAMES[optimizer]}, {surface}": {"surface": surface, "optimizer": optimizer}
             for surface in SURFACES
             for optimizer in OPTIMIZERS
             if (surface, optimizer) != ("bowl", "gradient_descent")

@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.calculus.chain_rule import TWIN, Petals, before, figures, number, torch_gradients
+from experiments.calculus.chain_rule import (
+    COLUMN,
+    HALF_WIDTH,
+    LARGEST,
+    TWIN,
+    Petals,
+    before,
+    figures,
+    graph,
+    number,
+    rows,
+    torch_gradients,
+)
 from experiments.judge.central import jacobian
 from experiments.judge.compare import ONE_STEP, error, errors
 from experiments.judge.convert import to_numpy, to_torch
@@ -238,9 +250,38 @@ def test_figures_are_drawn_before_and_after() -> None:
     drawn = before(manual, module, Petals())
     assert list(drawn) == list(figures(manual, module, Petals())) == ["the graph of one flower", "samples add up", "two species"]
     written = {text.get_text() for text in drawn["the graph of one flower"].axes[0].texts}
-    assert {"z1[2]", "a2[0]", "W1[1,2]", "W2[2,0]", "b1[0]", "L"} <= written
+    p = manual.arrays()
+    of_parameters = {f"W1[1,2] {number(p['W1'][1, 2])}", f"W2[2,0] {number(p['W2'][2, 0])}", f"b1[0] {number(p['b1'][0])}"}
+    assert {"z1[2]", "a2[0]", "L"} | of_parameters <= written
     for fig in drawn.values():
         fig.draw_without_rendering()
+
+
+@pytest.mark.parametrize("hidden", [2, 3, 4, LARGEST])
+def test_each_weight_stands_on_its_own_edge_and_on_no_other(hidden: int) -> None:
+    """All along its letters the nearest edge is that of the weight, and it is as near as letters can be."""
+    torch.manual_seed(0)
+    manual = TWIN.by_hand(theirs.ChainRule(hidden=hidden).double())
+    fig = graph(manual, Petals(), "untrained")
+    fig.draw_without_rendering()
+    axis, edges = fig.axes[0], {}
+    for name, columns, shape in (("W1", ("x", "z1"), (2, hidden)), ("W2", ("a1", "z2"), (hidden, 1))):
+        left, right = (rows(column, count, hidden) for column, count in zip(columns, shape, strict=True))
+        for i, j in np.ndindex(shape):
+            ends = (COLUMN[columns[0]] + HALF_WIDTH, left[i]), (COLUMN[columns[1]] - HALF_WIDTH, right[j])
+            edges[f"{name}[{i},{j}]"] = np.linspace(*ends, 400)
+    labels = {text.get_text().split()[0]: text for text in axis.texts if text.get_text().startswith("W")}
+    assert set(labels) == set(edges)
+    for name, text in labels.items():
+        turned = np.deg2rad(text.get_rotation())
+        text.set_rotation(0)
+        box = text.get_window_extent().transformed(axis.transData.inverted())
+        along, up = np.array([np.cos(turned), np.sin(turned)]), np.array([-np.sin(turned), np.cos(turned)])
+        for share in (0, 0.25, 0.5, 0.75):
+            letter = np.array(text.get_position()) + share * box.width * along + 0.5 * box.height * up
+            away = {other: np.linalg.norm(edge - letter, axis=1).min() for other, edge in edges.items()}
+            assert min(away, key=lambda other: away[other]) == name
+            assert away[name] < box.height
 
 
 def test_a_network_too_large_for_the_graph_has_the_other_figures() -> None:

@@ -288,8 +288,9 @@ def test_figures_are_drawn_and_show_both_sides() -> None:
     assert [ax.get_title() for ax in script.kinds().axes] == list(CRITICAL)
     assert len(script.costs((4, 6)).axes) == 2
     drawn = script.newton(20)
+    assert drawn.axes[3].get_xlim() == (0, 20), "all the steps"
     for ax in drawn.axes[:3]:
-        walks = [line.get_xydata() for line in ax.lines if len(line.get_xydata()) == 21]
+        walks = [line.get_xydata() for line in ax.lines if len(line.get_xydata()) == 21 and line.get_linestyle() != "None"]
         assert len(walks) == 4  # two methods, in torch and by hand, in pairs
         assert all(np.abs(a - b).max() < 1e-9 for a, b in zip(walks[::2], walks[1::2], strict=True))
 

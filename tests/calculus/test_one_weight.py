@@ -11,6 +11,7 @@ import torch
 from experiments.calculus import one_weight as script
 from experiments.calculus.one_weight import EUROS, KILOGRAMS, TWIN, descend, loss_of, slope_of
 from experiments.cases.calculus.one_weight import judge_slope
+from experiments.drawing.colours import NEGATIVE
 from experiments.judge.central import along
 from experiments.judge.compare import error
 from experiments.judge.convert import to_torch
@@ -138,7 +139,7 @@ def test_the_table_of_the_first_steps_has_every_number_of_every_step() -> None:
 
 def test_the_tangents_that_are_drawn_touch_the_curve() -> None:
     right = script.down_the_curve().axes[1]
-    tangents = [line.get_xydata() for line in right.lines if line.get_color() == script.SLOPE]
+    tangents = [line.get_xydata() for line in right.lines if line.get_color() == NEGATIVE]  # the slope is below 0 on all of this way
     assert len(tangents) == 4
     for (w, after), ((x0, y0), (x1, y1)) in zip(
         np.stack([descend(0.0, 0.15, 4)[1][:-1], descend(0.0, 0.15, 4)[1][1:]], 1), tangents, strict=True

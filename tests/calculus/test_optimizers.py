@@ -319,10 +319,10 @@ def test_there_is_a_path_of_every_optimizer_of_manual_optim(drawn: dict[str, Any
     assert {c.__name__ for c in classes} == {n for n, c in vars(manual.optim).items() if isinstance(c, type)} - {"Optimizer"}
     kinds = {name for name in by_hand.SCHEDULES if name not in ("constant", "warm_up_and_cosine")}
     assert len(kinds) == len(vars_of_schedules()) - 2  # LambdaLR is one of them; SequentialLR is the last, ReduceLROnPlateau is not there
-    assert [name for name in drawn if name.startswith("path of")] == [f"path of {script.LOOKS[name][0]}" for name in script.PATHS]
+    assert [name for name in drawn if name.startswith("path of")] == [f"path of {script.NAMES[name]}" for name in script.PATHS]
     assert set(script.PATHS) == {*OPTIMIZERS, *script.FREE}
     for name in script.PATHS:
-        for ax in drawn[f"path of {script.LOOKS[name][0]}"].axes:
+        for ax in drawn[f"path of {script.NAMES[name]}"].axes:
             theirs, ours = (line.get_xydata() for line in ax.lines if len(line.get_xydata()) > 2)
             assert error(ours, theirs) < 1e-9
 
