@@ -16,9 +16,13 @@ from matplotlib.patches import Polygon
 from experiments import run
 from experiments.data.arrays import Split
 from experiments.data.digits import Digits
-from experiments.drawing.figure import BY_HAND, TORCH, figure
+from experiments.drawing.colours import CATEGORIES, SIGNED
+from experiments.drawing.figure import BY_HAND, TORCH, figure, unbroken
 from experiments.drawing.walk import walk
+from experiments.drawing.words import in_words
+from experiments.drawing.written import write
 from experiments.judge.convert import to_numpy
+from experiments.lesson import Trained
 from experiments.pair import Twin
 from manual.linear_algebra.eigen import Eigen as Manual
 from manual.linear_algebra.eigen import covariance, eig, eigh, power_iteration, rayleigh
@@ -47,7 +51,7 @@ class CentredDigits(Digits):
 
 SYMMETRIC = np.array([[2.5, 1.5], [1.5, 2.5]])
 GENERAL = np.array([[4.0, 2.0], [1.0, 3.0]])
-COLOURS = ("#3d5a80", "#d1495b")
+COLOURS = CATEGORIES[:2]
 """Of the first and the second eigenvector."""
 
 
@@ -65,20 +69,21 @@ def figures(manual: Manual, torch_module: Torch, data: Digits) -> Mapping[str, F
 def stretched() -> Figure:
     """The unit square and the arrows of length 1 after a matrix, with the two directions that only stretch."""
     fig, axes = figure(
-        "Two matrices, and what they make of the unit square (dotted): the parallelogram. Each grey line leads from the end of an arrow of "
-        "length 1 to where the matrix takes it; nearly all of them turn. Blue and red: the eigenvectors, the arrows that do not turn. The "
-        "thick arrow v becomes the thin one, which lies on the same line and is λ times as long. Left: a symmetric matrix (equal to its "
-        "transpose); its eigenvectors are at right angles. Right: another, whose eigenvectors are not.",
+        "Two matrices, and what they make of the unit square (dotted): the parallelogram. Each grey line leads from the end of an "
+        "arrow of length 1 to where the matrix takes it; nearly all of them turn. In colour: the eigenvectors, which do not turn. The "
+        "thick arrow v becomes the thin one, on the same line and λ times as long. Those of the symmetric matrix (equal to its "
+        "transpose) are at right angles.",
         columns=2,
-        size=(3.7, 3.2),
+        size=(3.7, 3.4),
         sharex=True,
         sharey=True,
     )
     square = np.array([[0, 1, 1, 0], [0, 0, 1, 1]], dtype=float)
     angle = np.linspace(0, 2 * np.pi, 40, endpoint=False)
     circle = np.stack([np.cos(angle), np.sin(angle)])
-    for ax, A, (λ, V) in zip(axes[0], (SYMMETRIC, GENERAL), (eigh(SYMMETRIC), eig(GENERAL)), strict=True):
-        ax.add_patch(Polygon((A @ square).T, facecolor="#f2cc8f", edgecolor="#e07a5f", alpha=0.6, linewidth=1.5))
+    cases = ((SYMMETRIC, eigh(SYMMETRIC), "symmetric"), (GENERAL, eig(GENERAL), "not symmetric"))
+    for ax, (A, (λ, V), kind) in zip(axes[0], cases, strict=True):
+        ax.add_patch(Polygon((A @ square).T, facecolor="#dddddd", edgecolor="#888888", alpha=0.6, linewidth=1.5))
         ax.add_patch(Polygon(square.T, facecolor="none", edgecolor="black", linestyle=":", linewidth=1.5))
         for start, end in zip(circle.T, (A @ circle).T, strict=True):
             ax.plot(*np.stack([start, end]).T, color="#aaaaaa", linewidth=0.6, zorder=1)
@@ -92,9 +97,10 @@ def stretched() -> Figure:
                     "shrinkB": 0,
                 }
                 ax.annotate("", end, (0, 0), arrowprops=arrow)
-            ax.annotate(f"λ = {stretch:.3g}", stretch * v, xytext=(6, -4), textcoords="offset points", color=colour, fontsize=10)
-        rows = "  ".join("[" + " ".join(f"{a:g}" for a in row) + "]" for row in A)
-        ax.set(title=rows, aspect="equal", xlim=(-3.0, 6.6), ylim=(-2.9, 4.4))
+            write(ax, f"λ = {stretch:.3g}", stretch * v, (6, -4), colour, fontsize=10)
+        rows = ", ".join("[" + " ".join(f"{a:g}" for a in row) + "]" for row in A)
+        ax.set_title(f"{kind}\nrows {rows}", fontsize=10)
+        ax.set(aspect="equal", xlim=(-3.0, 6.6), ylim=(-2.9, 4.4))
     return fig
 
 
@@ -104,7 +110,7 @@ def around() -> Figure:
     arrows = np.stack([np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))], axis=-1)
     λ, V = eigh(SYMMETRIC)
     fig, axes = figure(
-        "How much the symmetric matrix [2.5 1.5] [1.5 2.5] stretches along v (Rayleigh's quotient), for arrows v in all directions. It is "
+        "How much the symmetric matrix with the rows [2.5 1.5], [1.5 2.5] stretches along v, for arrows v in all directions. It is "
         "largest and smallest at the eigenvectors (dots), where it is the eigenvalue (dotted lines). Whoever climbs this curve ends at the "
         "eigenvector with the largest eigenvalue, or at its opposite, which is as good: that is what is trained here, in 64 dimensions.",
         size=(5.6, 3.2),
@@ -115,7 +121,9 @@ def around() -> Figure:
         ax.axhline(stretch, color=colour, linestyle=":", linewidth=1)
         at = np.rad2deg(np.arctan2(v[1], v[0])) % 180
         ax.plot([at, at + 180], [stretch, stretch], "o", color=colour, label=f"eigenvector, λ = {stretch:.3g}")
-    ax.set(xlabel="direction of v, in degrees", ylabel="vᵀA v / vᵀv", xticks=range(0, 361, 45), ylim=(0.7, 4.8))
+    ax.set(
+        title="Rayleigh's quotient", xlabel="direction of v, in degrees", ylabel="vᵀA v / vᵀv", xticks=range(0, 361, 45), ylim=(0.7, 4.8)
+    )
     ax.legend(loc="upper center", ncols=2, fontsize=8)
     return fig
 
@@ -130,24 +138,24 @@ def leading(manual: Manual, torch_module: Torch, x: np.ndarray, images: np.ndarr
     along = x @ v
     order = along.argsort()[np.linspace(0, len(x) - 1, 5).astype(int)]
     fig, axes = figure(
-        f"The direction in which {len(x)} images of digits differ most. Upper row: by gradient ascent by hand and in torch, by QR "
-        f"iteration, and the mean image; blue pixels get darker along it, red ones lighter. The three differ by {apart:.0e} at most. "
-        f"{100 * λ[-1] / λ.sum():.1f} % of all variance lies along this one of 64 directions. Lower row: "
-        "images from its one end to the other, above each how far out it lies.",
+        f"The direction in which {len(x)} images of digits differ most, found in three ways, at most {in_words(float(apart))}. "
+        f"{100 * λ[-1] / λ.sum():.1f} % of all variance lies along this one of 64 directions. Lower row: images from its one end to the "
+        "other, above each how far out it lies; look how ink moves from the violet pixels to the orange ones.",
         rows=2,
         columns=5,
         size=(1.35, 1.55),
     )
     for ax, (image, title) in zip(axes[0], ((v, "by hand"), (theirs, "torch"), (best, "QR iteration")), strict=False):
         largest = abs(image).max()
-        ax.imshow(image.reshape(8, 8), cmap="RdBu", vmin=-largest, vmax=largest)
+        ax.imshow(image.reshape(8, 8), cmap=SIGNED, vmin=-largest, vmax=largest)
         ax.set_title(title, fontsize=10)
     axes[0, 3].imshow(images.mean(axis=0).reshape(8, 8), cmap="Greys", vmin=0, vmax=1)
     axes[0, 3].set_title("mean image", fontsize=10)
     axes[0, 4].axis("off")
+    axes[0, 4].text(0.5, 0.5, "orange:\nmore ink\nalong it\n\nviolet:\nless", ha="center", va="center", fontsize=9)
     for ax, i in zip(axes[1], order, strict=True):
         ax.imshow(images[i].reshape(8, 8), cmap="Greys", vmin=0, vmax=1)
-        ax.set_title(f"{along[i]:.1f}", fontsize=10)
+        ax.set_title(f"{along[i]:.1f}".replace("-", "−"), fontsize=10)
     for ax in axes.flat:
         ax.set(xticks=[], yticks=[])
     return fig
@@ -168,20 +176,30 @@ def convergence(lr: float, x: np.ndarray, steps: int = 400) -> Figure:
     ours, theirs = (path["v"] for path in walk(model, Torch(lr), (x,), steps))
     power = np.array([power_iteration(C, start, k)[1] for k in range(0, steps + 1, 10)])
     fig, axes = figure(
-        "The sine of the angle between v and the eigenvector. Power iteration (squares) multiplies v by C at each step, which shrinks "
-        f"the error by λ₂/λ₁ = {λ[-2] / λ[-1]:.3f}, the ratio of the two largest eigenvalues (dotted: that slope). Gradient ascent (band: "
-        f"torch, dashes: by hand; lr {lr:g}) adds a multiple of C v to the old v. The closer the two largest eigenvalues, the slower both.",
+        "The sine of the angle between v and the eigenvector. Power iteration multiplies v by C at each step, which shrinks the error by "
+        f"{unbroken(f'λ₂/λ₁ = {λ[-2] / λ[-1]:.3f}')}, the ratio of the two largest eigenvalues (dotted: that slope). Gradient ascent "
+        f"({unbroken(f'lr = {lr:g}')}) adds a multiple of C v to the old v. The closer the two largest eigenvalues, the slower both.",
         size=(6.0, 3.8),
     )
     ax = axes[0, 0]
     ax.plot(off(theirs, V[:, -1]), **TORCH, label="gradient ascent, torch")
     ax.plot(off(ours, V[:, -1]), **BY_HAND, label="gradient ascent, by hand")
-    ax.plot(range(0, steps + 1, 10), off(power, V[:, -1]), "s", color="#3d5a80", markersize=3.5, label="power iteration")
+    ax.plot(range(0, steps + 1, 10), off(power, V[:, -1]), "s", color="black", markersize=3.5, label="power iteration")
     k = np.arange(50, 300)
     ax.plot(k, 4 * off(power, V[:, -1])[5] * (λ[-2] / λ[-1]) ** (k - 50), ":", color="black", linewidth=1)
-    ax.set(xlabel="step", ylabel="sine of the angle", yscale="log")
-    ax.legend(fontsize=8)
+    ax.set(title="turning into the eigenvector", xlabel="step", ylabel="sine of the angle", yscale="log")
+    ax.legend(fontsize=9)
     return fig
+
+
+def learned(run: Trained) -> str:
+    """The variance along the direction that was found, and the eigenvalue."""
+    C, v = covariance(run.data.split.train[0]), run.manual.v.data.astype(np.float64)
+    λ, _ = eigh(C)
+    return (
+        f"After {len(run.losses)} steps the variance along v is {rayleigh(C, v):.6f}, and the largest eigenvalue {λ[-1]:.6f}: of all 64 "
+        f"directions this one holds {λ[-1] / λ.sum():.1%} of the variance of the digits."
+    )
 
 
 TEXT = """
@@ -209,6 +227,8 @@ TWIN = Twin(
     manual=Manual,
     torch=Torch,
     data=CentredDigits,
+    learned=learned,
+    look_at=("where digits differ most", "the lower row: how the images change from one end of the direction to the other."),
     needs=("matrices",),
     trainer={"max_epochs": 400, "check_val_every_n_epoch": 25},
     sgd_lr=0.8,

@@ -14,9 +14,13 @@ from matplotlib.patches import Polygon
 
 from experiments import run
 from experiments.data.arrays import ArrayData, InputError, Split
-from experiments.drawing.figure import BY_HAND, TORCH, figure
+from experiments.drawing.colours import CATEGORIES, SIGNED, of_sign
+from experiments.drawing.figure import BY_HAND, TORCH, figure, unbroken
 from experiments.drawing.walk import walk
+from experiments.drawing.words import in_words
+from experiments.drawing.written import write
 from experiments.judge.convert import to_numpy
+from experiments.lesson import Trained
 from experiments.pair import Twin
 from manual.linear_algebra.matrices import Matrices as Manual
 from manual.linear_algebra.matrices import determinant, inverse, product, rank
@@ -74,21 +78,22 @@ def draw_square(ax: Any, A: np.ndarray, title: str, reach: tuple[float, float, f
         for line in (np.array([[t, t], [-3, 3]]), np.array([[-3, 3], [t, t]])):
             ax.plot(*product(A, line.astype(float)), color="#dddddd", linewidth=0.8, zorder=0)
     ax.add_patch(Polygon(SQUARE.T, facecolor="none", edgecolor="#888888", linestyle=":", linewidth=1.5))
-    ax.add_patch(Polygon(product(A, SQUARE).T, facecolor="#f2cc8f", edgecolor="#e07a5f", alpha=0.7, linewidth=2))
-    for column, colour in zip(A.T, ("#d1495b", "#3d5a80"), strict=True):
+    colour = of_sign(round(determinant(A), 9))
+    ax.add_patch(Polygon(product(A, SQUARE).T, facecolor=colour, edgecolor=colour, alpha=0.3, linewidth=2))
+    for column, name, offset, colour in zip(A.T, ("(1, 0)", "(0, 1)"), ((5, -3), (-3, 5)), CATEGORIES[:3:2], strict=True):
         ax.quiver(0, 0, *column, color=colour, angles="xy", scale_units="xy", scale=1, width=0.016, zorder=3)
+        write(ax, name, column, offset, colour, fontsize=9)
     ax.set(aspect="equal", xlim=reach[:2], ylim=reach[2:])
-    ax.set_title(title, fontsize=10)
+    ax.set_title(title.replace("-", "−"), fontsize=10)
 
 
 def areas() -> Figure:
     """The unit square becoming a parallelogram, its area the determinant."""
     fig, axes = figure(
-        "Four matrices, and what each makes of the plane. Dotted: the unit square, of area 1. Filled: where it goes, a parallelogram "
-        "whose area is the determinant (det). Red and blue: where the arrows (1, 0) and (0, 1) go, the two columns of the matrix. "
-        "Upper right: the plane was turned over, red is now on the left of blue, and the determinant is negative. Lower right: the second "
-        "column is half of the first, all lands on one line, the area is 0 and the rank 1: nobody can tell what was there before, so "
-        "there is no inverse.",
+        "Four matrices, and what each makes of the unit square (dotted): the parallelogram, whose area is the determinant (det). The "
+        "arrows are where (1, 0) and (0, 1) go, the columns of the matrix. Upper right: the plane was turned over, the arrows have "
+        "changed sides, and the determinant is negative (violet). Lower right: the second column is half of the first, all lands on "
+        "one line; nobody can tell what was there before, so there is no inverse.",
         rows=2,
         columns=2,
         size=(3.3, 3.0),
@@ -103,21 +108,26 @@ def areas() -> Figure:
         ),
         strict=True,
     ):
-        rows = "  ".join("[" + " ".join(f"{a:g}" for a in row) + "]" for row in A)
-        draw_square(ax, A, f"{rows}\ndet {determinant(A):.3g}, rank {rank(A)}", (-0.5, 2.6, -0.4, 1.9))
+        rows = ", ".join("[" + " ".join(f"{a:g}" for a in row) + "]" for row in A)
+        draw_square(ax, A, f"rows {rows}\ndet {determinant(A):.3g}, rank {rank(A)}", (-0.5, 2.6, -0.4, 1.9))
     return fig
 
 
 def order() -> Figure:
     """Turning and stretching in both orders."""
     fig, axes = figure(
-        "A B is not B A. A makes everything twice as wide, B turns it by 30 degrees. Left: B A, first stretched, then turned: still a "
-        "rectangle. Right: A B, first turned, then stretched: a slanted one. The areas are equal, det(A B) = det(A) det(B).",
+        "A B is not B A. A makes everything twice as wide, B turns it by 30 degrees. Left: first stretched, then turned, it is still a "
+        f"rectangle; right: first turned, then stretched, it is slanted. The areas are equal, {unbroken('det(A B) = det(A) det(B)')}.",
         columns=2,
         size=(3.3, 2.9),
     )
-    for ax, product_, name in zip(axes[0], (product(TURN, STRETCH), product(STRETCH, TURN)), ("B A", "A B"), strict=True):
-        draw_square(ax, product_, f"{name}, det {determinant(product_):.3g}", (-1.3, 2.3, -0.6, 2.1))
+    for ax, product_, name in zip(
+        axes[0],
+        (product(TURN, STRETCH), product(STRETCH, TURN)),
+        ("B A: stretched, then turned", "A B: turned, then stretched"),
+        strict=True,
+    ):
+        draw_square(ax, product_, f"{name}\ndet {determinant(product_):.3g}", (-1.3, 2.3, -0.6, 2.1))
     return fig
 
 
@@ -126,19 +136,28 @@ def found(manual: Manual, torch_module: Torch, A: np.ndarray) -> Figure:
     X, theirs = manual.X.data.astype(np.float64), to_numpy(torch_module.X).astype(np.float64)
     best, library = inverse(A), np.linalg.inv(A)
     fig, axes = figure(
-        "A matrix and the inverse that gradient descent found. Blue is positive, red negative, white 0. A X is the identity: 1 on the "
-        "diagonal, 0 elsewhere. Farthest from the inverse by Gauss-Jordan elimination: "
-        f"X by hand {abs(X - best).max():.0e}, X in torch {abs(theirs - best).max():.0e}, NumPy's inverse {abs(library - best).max():.0e}.",
+        "A matrix and the inverse that gradient descent found. Orange is positive, violet negative, white 0. A X is the identity: 1 on the "
+        "diagonal, 0 elsewhere. The inverse by Gauss-Jordan elimination and X by hand "
+        f"are {in_words(abs(X - best).max())}, X in torch {in_words(abs(theirs - best).max())}, NumPy's inverse "
+        f"{in_words(abs(library - best).max())}.",
         rows=2,
         columns=2,
         size=(3.0, 2.6),
     )
     largest = max(abs(A).max(), abs(best).max())
     for ax, (table, title) in zip(axes.flat, ((A, "A"), (A @ X, "A X, by hand"), (X, "X, by hand"), (theirs, "X, torch")), strict=True):
-        ax.imshow(table, cmap="RdBu", vmin=-largest, vmax=largest)
+        ax.imshow(table, cmap=SIGNED, vmin=-largest, vmax=largest)
         ax.set(title=title, xticks=[], yticks=[])
         for (i, j), value in np.ndenumerate(np.round(table, 2) + 0.0):  # + 0.0 makes 0 of −0
-            ax.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=7, color="white" if abs(value) > 0.6 * largest else "black")
+            ax.text(
+                j,
+                i,
+                f"{value:.2f}".replace("-", "−"),
+                ha="center",
+                va="center",
+                fontsize=7,
+                color="white" if abs(value) > 0.6 * largest else "black",
+            )
     return fig
 
 
@@ -146,10 +165,10 @@ def convergence(A: np.ndarray, I: np.ndarray, steps: int = 300) -> Figure:
     """The distance to the inverse against the step, for this A and for one that is closer to singular."""
     curves = [(matrix, float(np.linalg.svd(matrix, compute_uv=False)[-1])) for matrix in (A, RowsOfAMatrix(condition=12).split.train[0])]
     fig, axes = figure(
-        "How far X is from the inverse, ‖X − A⁻¹‖ / ‖A⁻¹‖, at every step, on both sides (band: torch, dashes: by hand). A step shrinks "
-        "the error along A's weakest direction by 1 − 2 lr σ² (dotted: that slope), where σ is what A leaves of a length of 1 "
-        f"there. One curve is the matrix of this run, σ = {curves[0][1]:.2g}; the other has σ = {curves[1][1]:.2g}, is nearer to a "
-        f"singular matrix, and takes {(curves[0][1] / curves[1][1]) ** 2:.2g} times as many steps.",
+        f"How far X is from the inverse, {unbroken('‖X − A⁻¹‖ / ‖A⁻¹‖')}, at every step. A step shrinks the error along A's weakest "
+        f"direction by {unbroken('1 − 2 lr σ²')} (dotted: that slope), where σ is what A leaves of a length of 1 there. The matrix of "
+        f"this run has {unbroken(f'σ = {curves[0][1]:.2g}')}; the other is nearer to a singular matrix, and takes "
+        f"{(curves[0][1] / curves[1][1]) ** 2:.2g} times as many steps.",
         size=(6.0, 3.8),
     )
     ax = axes[0, 0]
@@ -161,10 +180,20 @@ def convergence(A: np.ndarray, I: np.ndarray, steps: int = 300) -> Figure:
         ax.plot(away[0], **BY_HAND, label="by hand" if matrix is A else None)
         k = np.arange(60, 240)
         ax.plot(k, 3 * away[0][60] * (1 - 2 * model.lr * weakest**2) ** (k - 60), ":", color="black", linewidth=1)
-        ax.annotate(f"σ = {weakest:.2g}", (100, away[0][100]), xytext=(-14, -18), textcoords="offset points", ha="right", fontsize=9)
-    ax.set(xlabel="step", ylabel="distance to the inverse", yscale="log")
-    ax.legend(fontsize=8)
+        write(ax, f"σ = {weakest:.2g}", (steps, away[0][-1]), (5, 0), "black", fontsize=9)
+    ax.set(title="two matrices", xlabel="step", ylabel="distance to the inverse", yscale="log", xlim=(0, steps))
+    ax.legend(fontsize=9, loc="lower left")
     return fig
+
+
+def learned(run: Trained) -> str:
+    """How near X is to the inverse."""
+    A = run.data.split.val[0]
+    off = np.abs(run.manual.X.data - inverse(A)).max()
+    return (
+        f"In {len(run.losses)} steps the loss went from {run.losses[0]:.3g} to {run.losses[-1]:.1e}, and X became the inverse of A: "
+        f"what elimination gives and X are {in_words(off)}."
+    )
 
 
 TEXT = """
@@ -191,6 +220,8 @@ TWIN = Twin(
     manual=Manual,
     torch=Torch,
     data=RowsOfAMatrix,
+    learned=learned,
+    look_at=("the inverse that was found", "upper right: A times what was found is 1 on the diagonal and 0 elsewhere."),
     needs=("vectors",),
     trainer={"max_epochs": 300, "check_val_every_n_epoch": 20},
     sgd_lr=0.15,

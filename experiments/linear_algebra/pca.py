@@ -15,9 +15,13 @@ from matplotlib.figure import Figure
 from experiments import run
 from experiments.data.arrays import ArrayData, Split
 from experiments.data.changes import first_columns
-from experiments.drawing.figure import draw_both, figure
+from experiments.drawing.colours import CATEGORIES, MARKERS
+from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbroken
 from experiments.drawing.walk import walk
+from experiments.drawing.words import in_words
+from experiments.drawing.written import label_lines
 from experiments.judge.convert import to_numpy
+from experiments.lesson import Trained
 from experiments.pair import Second, Twin
 from manual.linear_algebra.pca import LinearAutoencoder as Manual
 from manual.linear_algebra.pca import explained_variance_ratio, lowest_loss, pca_by_covariance, pca_by_svd, principal_angles
@@ -25,8 +29,8 @@ from torch_impl.linear_algebra.pca import LinearAutoencoder as Torch
 
 FEATURES = ("sepal length", "sepal width", "petal length", "petal width")
 SPECIES = ("setosa", "versicolor", "virginica")
-COLOURS = ("#00798c", "#edae49", "#d1495b")
-"""Of the three species, and of the first three components."""
+KINDS = tuple(zip(MARKERS, CATEGORIES, strict=True))[: len(SPECIES)]
+"""The marker and the colour of each species."""
 
 
 def iris() -> tuple[np.ndarray, np.ndarray]:
@@ -79,25 +83,24 @@ def directions() -> Figure:
     x = x[:, [0, 2]]
     components, variances = pca_by_svd(x, 2)
     fig, axes = figure(
-        "Two of the four lengths of 150 iris flowers, one colour for each species. Left: the cross stands at the mean flower, its arms "
-        "are the principal components, each two standard deviations long. They are at right angles, and the first lies where the points "
-        "are spread most. Right: the same points seen along the components, turned but not stretched. "
-        f"{variances[0] / variances.sum():.1%} of the variance lies along the first; what is left across it is how far the points are "
-        "from its line. Seen so, the two numbers no longer rise together: their correlation is 0.",
+        "Two of the four lengths of 150 iris flowers. Left: the cross stands at the mean flower, its arms are the principal "
+        "components, each two standard deviations long and at right angles; the first lies where the points are spread most. Right: "
+        f"the same points seen along the components, turned but not stretched. {variances[0] / variances.sum():.1%} of the variance "
+        "lies along the first, and the two numbers no longer rise together: their correlation is 0.",
         columns=2,
         size=(4.2, 3.6),
     )
     seen = (x - x.mean(axis=0)) @ components.T
     for ax, points in zip(axes[0], (x, seen), strict=True):
-        for s, colour in enumerate(COLOURS):
-            ax.plot(*points[species == s].T, "o", color=colour, markersize=3.5, alpha=0.7, label=SPECIES[s])
+        for s, (marker, colour) in enumerate(KINDS):
+            ax.plot(*points[species == s].T, marker, color=colour, markersize=3.5, alpha=0.7, label=SPECIES[s])
         ax.set_aspect("equal", adjustable="datalim")
     for component, variance in zip(components, variances, strict=True):
         ends = x.mean(axis=0) + np.outer([-2, 2], np.sqrt(variance) * component)
         axes[0, 0].plot(*ends.T, color="black", linewidth=2)
-    axes[0, 0].set(xlabel="sepal length (cm)", ylabel="petal length (cm)")
-    axes[0, 1].set(xlabel="along the first component (cm)", ylabel="along the second (cm)")
-    axes[0, 0].legend(fontsize=8)
+    axes[0, 0].set(title="as measured", xlabel="sepal length (cm)", ylabel="petal length (cm)")
+    axes[0, 1].set(title="along the components", xlabel="along the first (cm)", ylabel="along the second (cm)")
+    axes[0, 0].legend(fontsize=9)
     return fig
 
 
@@ -106,26 +109,26 @@ def explained(x: np.ndarray) -> Figure:
     components, _ = pca_by_covariance(x, 4)
     ratio = explained_variance_ratio(x)
     fig, axes = figure(
-        "Left: the share of the variance that each component of the four lengths explains, and (line) all up to it together: "
-        + ", ".join(f"{r:.4f}" for r in ratio)
-        + ". The flowers lie nearly in a plane. Right: the first two components, which are directions in the space of the features. Along "
-        "the first, petals and sepals get longer and the petals wider, all at once: it is the size. Along the second, the sepals get "
-        "longer and wider, and the petals hardly change.",
+        "Left: the share of the variance that each component of the four lengths explains, and (line) all up to it together. The "
+        "flowers lie nearly in a plane. Right: the first two components, directions in the space of the features. Along the first, "
+        "petals and sepals get longer and the petals wider, all at once: it is the size. Along the second, the sepals get longer and "
+        "wider, and the petals hardly change.",
         columns=2,
         size=(4.2, 3.0),
     )
     at = np.arange(4)
-    axes[0, 0].bar(at + 1, ratio, color="#8ecae6")
-    axes[0, 0].plot(at + 1, ratio.cumsum(), "o-", color="#3d5a80", markersize=4)
+    axes[0, 0].bar(at + 1, ratio, color="#bbbbbb")
+    axes[0, 0].plot(at + 1, ratio.cumsum(), "o-", color="black", markersize=4)
     for j, r in enumerate(ratio):
-        axes[0, 0].annotate(f"{r:.4f}", (j + 1, r), xytext=(0, 3), textcoords="offset points", ha="center", fontsize=8)
-    axes[0, 0].set(xlabel="component", ylabel="share of the variance", xticks=at + 1, ylim=(0, 1.1))
+        axes[0, 0].annotate(f"{r:.4f}", (j + 1, r), xytext=(0, 3 if r < 0.5 else -14), textcoords="offset points", ha="center", fontsize=8)
+    axes[0, 0].set(title="share of the variance", xlabel="component", xticks=at + 1, ylim=(0, 1.1))
     for j in range(2):
-        axes[0, 1].barh(at + 0.2 - 0.4 * j, components[j], height=0.36, color=COLOURS[2 * j], label=f"component {j + 1}")
+        axes[0, 1].barh(at - 0.2 + 0.4 * j, components[j], height=0.36, color=CATEGORIES[j], label=f"component {j + 1}")
     axes[0, 1].axvline(0, color="black", linewidth=0.8)
     axes[0, 1].set_yticks(at, FEATURES)
     axes[0, 1].invert_yaxis()
-    axes[0, 1].legend(fontsize=8)
+    axes[0, 1].set_title("the first two components")
+    axes[0, 1].legend(fontsize=9)
     return fig
 
 
@@ -137,22 +140,21 @@ def on_paper(manual: Manual, torch_module: Torch, x: np.ndarray) -> Figure:
     ours, theirs = (W.astype(np.float64) for W in (manual.W_e.data, to_numpy(torch_module.W_e)))
     rebuilt = x @ ours @ manual.W_d.data @ components.T
     fig, axes = figure(
-        f"The flowers as two numbers, and what {k} numbers in the middle of an autoencoder make of them. Left: along the first two "
-        "principal components. Middle: the code z = x W_e (the first and the last number of it) that training has found, by hand (dots) "
-        "and in torch (rings): the same flowers, in axes that are askew, for nothing in the loss asks for right angles. Right: the "
-        "rebuilt flowers x_hat (crosses) seen along the components, over where the principal components put them (dots): they differ by "
-        f"{np.abs(rebuilt - x @ components.T).max():.0e} at most.",
+        f"The flowers as two numbers. Left: along the first two principal components. Middle: the code {unbroken('z = x W_e')} of an "
+        f"autoencoder with {k} numbers in the middle, by hand (filled) and in torch (open): the same flowers, in axes that are askew, "
+        "for nothing in the loss asks for right angles. Right: the rebuilt flowers x_hat (crosses) over where the principal components "
+        f"put them: at most {in_words(float(np.abs(rebuilt - x @ components.T).max()))}.",
         columns=3,
         size=(3.6, 3.2),
     )
     z, z_torch = x @ ours, x @ theirs
-    for s, colour in enumerate(COLOURS):
+    for s, (marker, colour) in enumerate(KINDS):
         rows = species == s
         for ax, size in ((axes[0, 0], 3.5), (axes[0, 2], 6)):
-            ax.plot(*(x @ components.T)[rows].T, "o", color=colour, markersize=size, alpha=0.6, label=SPECIES[s])
+            ax.plot(*(x @ components.T)[rows].T, marker, color=colour, markersize=size, alpha=0.6, label=SPECIES[s])
         code, code_torch = (np.stack([c[rows, 0], c[rows, -1]]) for c in (z, z_torch))
-        axes[0, 1].plot(*code_torch, "o", color=colour, markersize=7, markerfacecolor="none", markeredgewidth=0.5)
-        axes[0, 1].plot(*code, "o", color=colour, markersize=3)
+        axes[0, 1].plot(*code_torch, marker, color=colour, markersize=7, markerfacecolor="none", markeredgewidth=0.5)
+        axes[0, 1].plot(*code, marker, color=colour, markersize=3)
     axes[0, 2].plot(*rebuilt.T, "x", color="black", markersize=2.5, markeredgewidth=0.6)
     for ax, name in zip(axes[0], ("principal components", "code of the autoencoder", "rebuilt"), strict=True):
         ax.set_title(name, fontsize=10)
@@ -160,7 +162,7 @@ def on_paper(manual: Manual, torch_module: Torch, x: np.ndarray) -> Figure:
     axes[0, 0].set(xlabel="first", ylabel="second")
     axes[0, 1].set(xlabel="z[0]", ylabel=f"z[{k - 1}]")
     axes[0, 2].set(xlabel="first")
-    axes[0, 0].legend(fontsize=7)
+    axes[0, 0].legend(fontsize=8)
     return fig
 
 
@@ -172,26 +174,38 @@ def convergence(manual: Manual, x: np.ndarray, steps: int = 1100, every: int = 1
     components, _ = pca_by_svd(x, k)
     step, lowest = np.arange(0, steps + 1, every), lowest_loss(x, k)
     fig, axes = figure(
-        f"Training, from other weights than the run's (lr {settings['lr']:g}; bands torch, dashes by hand). Left: the angles between the "
-        f"plane of the decoder, which the rows of W_d span, and that of the first {k} components. (In a space of {D} dimensions "
-        f"{min(k, D - k)} of them can be above 0.) Right: how far the loss is above the lowest that there is, the variance that is left "
-        f"out, {lowest:.6f}. When one digit of the plane is right, two of the loss are: near its lowest point a loss is flat.",
+        "Training, from other weights than the run's. Left: the angles between the plane of the decoder, which the rows of W_d span, "
+        f"and that of the first {k} components. Right: how far the loss is above the lowest that there is, the variance that is left "
+        f"out, {lowest:.6f}. When one digit of the plane is right, two of the loss are: near its lowest point a loss is flat. Bands: "
+        "torch, dashes: by hand.",
         columns=2,
         size=(4.4, 3.3),
     )
     angles = [np.array([principal_angles(W_d.T, components.T) for W_d in path["W_d"][::every]]) for path in paths]
     for j in range(max(min(k, D - k), 1)):
-        draw_both(axes[0, 0], [step, angles[0][:, j]], [step, angles[1][:, j]], f"angle {j + 1}", COLOURS[2 - j])
-    axes[0, 0].set(xlabel="step", ylabel="angle (radians)", yscale="log", ylim=(1e-16, 10))
-    axes[0, 0].legend(fontsize=8)
+        draw_both(axes[0, 0], [step, angles[0][:, j]], [step, angles[1][:, j]], f"angle {j + 1}", CATEGORIES[j])
+    axes[0, 0].set(title="angles between the planes", xlabel="step", ylabel="radians", yscale="log", ylim=(1e-16, 10))
+    label_lines(axes[0, 0])
     above = [
         [((x @ W_e @ W_d - x) ** 2).sum() / len(x) - lowest for W_e, W_d in zip(path["W_e"][::every], path["W_d"][::every], strict=True)]
         for path in paths
     ]
-    draw_both(axes[0, 1], [step, above[0]], [step, above[1]], "loss − lowest", "#3d5a80")
-    axes[0, 1].set(xlabel="step", ylabel="loss above the lowest", yscale="log", ylim=(1e-16, 100))
-    axes[0, 1].legend(fontsize=8)
+    axes[0, 1].plot(step, above[1], label="torch", **TORCH)
+    axes[0, 1].plot(step, above[0], label="by hand", **BY_HAND)
+    axes[0, 1].set(title="loss above the lowest", xlabel="step", yscale="log", ylim=(1e-17, 100))
+    axes[0, 1].legend(fontsize=9)
     return fig
+
+
+def learned(run: Trained) -> str:
+    """What is lost with so few numbers, and the least that can be."""
+    (x,) = run.data.split.val
+    D, k = run.manual.W_e.shape
+    lost = run.losses[-1] / (x**2).sum(axis=1).mean()
+    return (
+        f"The {D} measurements of {len(x)} flowers were squeezed into {k}: after {len(run.losses)} steps {lost:.2%} of the variance is "
+        f"lost, a loss of {run.losses[-1]:.6f}, and no {k} numbers can do with less than {lowest_loss(x, k):.6f}."
+    )
 
 
 TEXT = """
@@ -227,6 +241,11 @@ TWIN = Twin(
     manual=Manual,
     torch=Torch,
     data=Iris,
+    learned=learned,
+    look_at=(
+        "four lengths on paper",
+        "the crosses on the right: rebuilt from two numbers, each flower stands where the components put it.",
+    ),
     needs=("svd",),
     trainer={"max_epochs": 2500, "check_val_every_n_epoch": 50},
     options={"features": Second(3, data=first_columns(3))},

@@ -15,9 +15,13 @@ from matplotlib.figure import Figure
 from experiments import run
 from experiments.data.arrays import ArrayData, Split
 from experiments.data.changes import first_columns
-from experiments.drawing.figure import draw_both, figure
+from experiments.drawing.colours import CATEGORIES, SIGNED
+from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbroken
 from experiments.drawing.walk import walk
+from experiments.drawing.words import in_words
+from experiments.drawing.written import label_lines, write
 from experiments.judge.convert import to_numpy
+from experiments.lesson import Trained
 from experiments.pair import Second, Twin
 from manual.linear_algebra.svd import LowRank as Manual
 from manual.linear_algebra.svd import rank_k, svd, svdvals, svdvals_by_gram
@@ -54,7 +58,7 @@ class Photograph(ArrayData):
 # ---- figures -------------------------------------------------------------------------------------------
 
 MATRIX = np.array([[1.6, 1.1], [-0.3, 1.2]])
-COLOURS = ("#d1495b", "#3d5a80", "#00798c", "#edae49")
+COLOURS = CATEGORIES
 """Of the first singular value or vector, the second, ..."""
 
 
@@ -75,10 +79,10 @@ def three_steps() -> Figure:
     """The circle, turned, stretched, turned again."""
     _, S, Vh = svd(MATRIX)
     fig, axes = figure(
-        "What a matrix does to the circle of all arrows of length 1, in three steps from left to right. Vᵀ turns the circle (and here "
-        "mirrors it) so that v₁ (red) and v₂ (blue) lie on the axes. S stretches along the axes, by "
-        f"σ₁ = {S[0]:.2f} and σ₂ = {S[1]:.2f}: an ellipse. U turns again, and v₁ has become σ₁ u₁, the longest half-axis. "
-        "The right panel is the same as the matrix alone makes it. Dotted: the circle of before.",
+        "What a matrix does to the circle of all arrows of length 1, in three steps. Vᵀ turns the circle (and here mirrors it) so that "
+        f"v₁ and v₂ lie on the axes. S stretches along the axes, by {unbroken(f'σ₁ = {S[0]:.2f}')} and {unbroken(f'σ₂ = {S[1]:.2f}')}: "
+        "an ellipse. U turns again, and v₁ has become σ₁ u₁, the longest half-axis. The right panel is what the matrix alone makes. "
+        "Dotted: the circle of before.",
         columns=4,
         size=(2.6, 2.6),
         sharex=True,
@@ -87,14 +91,16 @@ def three_steps() -> Figure:
     angle = np.linspace(0, 2 * np.pi, 201)
     circle = np.stack([np.cos(angle), np.sin(angle)])
     steps = (np.eye(2), Vh, S[:, None] * Vh, MATRIX)
-    titles = ("v₁ and v₂", "Vᵀ: turned", "S Vᵀ: stretched", "U S Vᵀ = A")
+    titles = ("v₁ and v₂", "Vᵀ: turned", "S Vᵀ: stretched", "U S Vᵀ = A: turned")
     for ax, step, title in zip(axes[0], steps, titles, strict=True):
         ax.plot(*circle, ":", color="black", linewidth=1)
         ax.plot(*(step @ circle), color="#888888")
-        for v, colour in zip(Vh, COLOURS, strict=False):
-            ax.plot(*np.stack([np.zeros(2), step @ v]).T, color=colour, linewidth=2)
-            ax.plot(*(step @ v), "o", color=colour, markersize=6)
-        ax.set(title=title, aspect="equal", xlim=(-2.3, 2.3), ylim=(-2.3, 2.3))
+        for j, v in enumerate(Vh):
+            end = step @ v
+            ax.plot(*np.stack([np.zeros(2), end]).T, color=COLOURS[j], linewidth=2)
+            ax.plot(*end, "o", color=COLOURS[j], markersize=6)
+            write(ax, f"v{'₁₂'[j]}", end, (6 if end[0] > -1e-9 else -6, 4 if end[1] > -1e-9 else -4), COLOURS[j], fontsize=10)
+        ax.set(title=title, aspect="equal", xlim=(-2.7, 2.7), ylim=(-2.7, 2.7))
     return fig
 
 
@@ -103,13 +109,13 @@ def pieces(image: np.ndarray, ranks: tuple[int, ...] = (1, 2, 4, 8, 16, 30)) -> 
     m, n = image.shape
     U, S, Vh = svd(image)
     fig, axes = figure(
-        f"A photograph of {m} x {n} = {image.size:,} pixels, and the nearest matrices of rank k: sums of k pieces, each of them a column "
-        f"times a row. Above each: k, how many numbers it takes, k ({m} + {n} + 1), and how far it is from the photograph, as a fraction "
-        "of the photograph's own length. Lower right: the singular values, of which the first few are by far the largest. "
-        f"From k = {image.size // (m + n + 1) + 1} on the pieces need more numbers than the pixels.",
+        f"A photograph of {unbroken(f'{m} x {n} = {image.size:,}')} pixels, and the nearest matrices of rank k: sums of k pieces, each "
+        f"a column times a row. Above each: k, how many numbers it takes, {unbroken(f'k ({m} + {n} + 1)')}, and how far it is from the "
+        "photograph, as a fraction of the photograph's own length. Lower right: the singular values, of which the first few are by far "
+        f"the largest. From {unbroken(f'k = {image.size // (m + n + 1) + 1}')} on the pieces need more numbers than the pixels.",
         rows=2,
         columns=4,
-        size=(2.7, 2.2),
+        size=(2.9, 2.3),
     )
     shown = [(image, f"all {image.size:,} pixels")]
     for k in ranks:
@@ -117,12 +123,14 @@ def pieces(image: np.ndarray, ranks: tuple[int, ...] = (1, 2, 4, 8, 16, 30)) -> 
         shown.append((U[:, :k] * S[:k] @ Vh[:k], f"k = {k}: {k * (m + n + 1):,} numbers, {off:.1%}"))
     for ax, (picture, title) in zip(axes.flat, shown, strict=False):
         ax.imshow(picture, cmap="gray", vmin=0, vmax=1)
-        ax.set_title(title, fontsize=8)
+        ax.set_title(title, fontsize=9)
         ax.set(xticks=[], yticks=[])
     ax = axes[1, 3]
-    ax.plot(range(1, len(S) + 1), S, ".-", color="#3d5a80", markersize=4, linewidth=0.8)
-    ax.set(yscale="log", xlabel="j")
-    ax.set_title("singular value σⱼ", fontsize=8)
+    ax.plot(range(1, len(S) + 1), S, ".-", color="black", markersize=4, linewidth=0.8)
+    ax.set(yscale="log", box_aspect=m / n)
+    ax.yaxis.tick_right()
+    ax.tick_params(labelsize=8)
+    ax.set_title("singular value σⱼ over j", fontsize=9)
     return fig
 
 
@@ -135,10 +143,10 @@ def trained(manual: Manual, torch_module: Torch, image: np.ndarray) -> Figure:
     ours_left, best_left = (((image - P) ** 2).mean() for P in (ours, best))
     off = max(np.abs(P - best).max() for P in (ours, theirs))
     fig, axes = figure(
-        f"The image U Vᵀ of rank {k} that gradient descent ends at, by hand and in torch, and the truncated singular value decomposition. "
-        f"No pixel of the three differs by more than {off:.0e}. Right: what the photograph has beside it, and no matrix of rank {k} can "
-        f"have (blue: the photograph is darker, red: brighter). Its mean square is the loss: {ours_left:.9f} in the end, {best_left:.9f} "
-        "by Eckart and Young.",
+        f"The image U Vᵀ of rank {k} that gradient descent ends at, and the truncated singular value decomposition; no pixels of the "
+        f"three are more than {in_words(float(off))}. Right: what the photograph has beside it, and no matrix of rank {k} can have "
+        f"(orange: the photograph is brighter, violet: darker). Its mean square is the loss: {ours_left:.9f} in the end, "
+        f"{best_left:.9f} by Eckart and Young.",
         columns=4,
         size=(2.7, 2.1),
     )
@@ -146,7 +154,7 @@ def trained(manual: Manual, torch_module: Torch, image: np.ndarray) -> Figure:
         ax.imshow(picture, cmap="gray", vmin=0, vmax=1)
         ax.set_title(title, fontsize=9)
     largest = np.abs(image - best).max()
-    axes[0, 3].imshow(image - best, cmap="RdBu_r", vmin=-largest, vmax=largest)
+    axes[0, 3].imshow(image - best, cmap=SIGNED, vmin=-largest, vmax=largest)
     axes[0, 3].set_title("photograph − truncated SVD", fontsize=9)
     for ax in axes.flat:
         ax.set(xticks=[], yticks=[])
@@ -163,10 +171,10 @@ def learned(manual: Manual, image: np.ndarray, steps: int = 500, every: int = 5)
     ours, theirs = (path["U"][::every] @ path["V"][::every].transpose(0, 2, 1) for path in paths)  # (T, rows, columns)
     k, S, step = manual.U.shape[1], svdvals(image), np.arange(0, steps + 1, every)
     fig, axes = figure(
-        f"Training from U and V very near 0, with plain gradient descent (lr {manual.lr:g}; bands torch, dashes by hand). Left: each line "
-        "is a singular value of U Vᵀ while it is learned; dotted, the photograph's own. The piece with the largest σ is learned first, "
-        "then the next: it grows by a factor at every step, a larger one the larger its σ, until it has nearly arrived. Right: in between "
-        "the loss hardly moves (it passes a saddle), and nobody can tell from it alone that more is to come.",
+        f"U Vᵀ of rank {manual.U.shape[1]} from small U and V, with plain gradient descent ({unbroken(f'lr = {manual.lr:g}')}). Left: "
+        "the largest singular value is learned first, then the next: each grows by a factor at every step, the larger it will be the "
+        "faster (dotted: the photograph's own). Right: in between the loss hardly moves, it passes a saddle, and nobody can tell from "
+        "it alone that more is to come. Bands: torch, dashes: by hand.",
         columns=2,
         size=(4.4, 3.4),
     )
@@ -174,13 +182,14 @@ def learned(manual: Manual, image: np.ndarray, steps: int = 500, every: int = 5)
     for j, colour in enumerate(COLOURS[:k]):
         axes[0, 0].axhline(S[j], color=colour, linestyle=":", linewidth=1)
         draw_both(axes[0, 0], [step, found[0][:, j]], [step, found[1][:, j]], f"σ{'₁₂₃₄'[j]}", colour)
-    axes[0, 0].set(xlabel="step", ylabel="singular value of U Vᵀ", yscale="log", ylim=(1e-5, 100))
-    axes[0, 0].legend(fontsize=8, loc="lower right")
+    axes[0, 0].set(title="singular values of U Vᵀ", xlabel="step", yscale="log", ylim=(1e-5, 100))
+    label_lines(axes[0, 0])
     losses = [((P - image) ** 2).mean(axis=(1, 2)) for P in (ours, theirs)]
-    draw_both(axes[0, 1], [step, losses[0]], [step, losses[1]], "loss", "#3d5a80")
+    axes[0, 1].plot(step, losses[1], label="torch", **TORCH)
+    axes[0, 1].plot(step, losses[0], label="by hand", **BY_HAND)
     axes[0, 1].axhline((S[k:] ** 2).sum() / image.size, color="black", linestyle=":", linewidth=1, label="Eckart and Young")
-    axes[0, 1].set(xlabel="step", ylabel="loss, the mean squared error", yscale="log")
-    axes[0, 1].legend(fontsize=8)
+    axes[0, 1].set(title="the loss", xlabel="step", ylabel="mean squared error", yscale="log")
+    axes[0, 1].legend(fontsize=9)
     return fig
 
 
@@ -205,23 +214,35 @@ def digits() -> Figure:
     """How many digits of each singular value are right, by turning columns, by numpy, and by AᵀA."""
     A, S = exactly_known()
     fig, axes = figure(
-        "How many digits of a singular value come out right. The matrix is made so that its singular values are known exactly: 1, 1/8, "
-        "1/64 and so on. Turning columns (red dots) and numpy.linalg.svd (blue circles) lose a digit for every factor of 10 that σ is "
-        "below σ₁, which is what rounding the entries of a matrix costs anyway (dotted). The eigenvalues of AᵀA (squares) are the σ², so "
-        "that two digits are lost for every factor of 10 (dashed): below 10⁻⁸ nothing is right.",
+        "How many digits of a singular value come out right; the matrix is made so that they are known exactly. Turning columns and "
+        "numpy.linalg.svd lose a digit for every factor of 10 that σ is below σ₁, which is what rounding the entries of a matrix costs "
+        "anyway (dotted). The eigenvalues of AᵀA are the σ², so that two digits are lost for every factor of 10 (dashed): below 10⁻⁸ "
+        "nothing is right.",
         size=(6.0, 3.4),
     )
     ax = axes[0, 0]
     ax.plot(S, np.clip(16 + np.log10(S), 0, 16), ":", color="black", linewidth=1)
     ax.plot(S, np.clip(16 + 2 * np.log10(S), 0, 16), "--", color="black", linewidth=1)
     numpys = np.linalg.svd(A, compute_uv=False)
-    ax.plot(S, correct_digits(numpys, S), "o", color="#3d5a80", markerfacecolor="none", markersize=9, label="numpy.linalg.svd")
-    ax.plot(S, correct_digits(svdvals(A), S), "o", color="#d1495b", markersize=4, label="turning columns (svdvals)")
-    ax.plot(S, correct_digits(svdvals_by_gram(A), S), "s", color="#888888", markersize=5, label="by AᵀA (svdvals_by_gram)")
-    ax.set(xscale="log", xlabel="singular value σ (σ₁ = 1)", ylabel="digits that are right", ylim=(-0.5, 17))
+    ax.plot(S, correct_digits(numpys, S), "o", color="black", markerfacecolor="none", markersize=9, label="numpy.linalg.svd")
+    ax.plot(S, correct_digits(svdvals(A), S), "o", color=CATEGORIES[0], markersize=4, label="turning columns (svdvals)")
+    ax.plot(S, correct_digits(svdvals_by_gram(A), S), "s", color=CATEGORIES[1], markersize=5, label="by AᵀA (svdvals_by_gram)")
+    ax.set(title="digits that are right", xscale="log", xlabel="singular value σ (σ₁ = 1)", ylabel="digits", ylim=(-0.5, 17))
     ax.invert_xaxis()
-    ax.legend(fontsize=8)
+    ax.legend(fontsize=9)
     return fig
+
+
+def what_was_learned(run: Trained) -> str:
+    """The loss in the end, and the lowest that there can be."""
+    i, row = run.data.split.val
+    image, k = row[i.argsort()], run.manual.U.shape[1]
+    m, n = image.shape
+    lowest = ((image - rank_k(image, k)) ** 2).mean()
+    return (
+        f"A photograph of {image.size:,} pixels was described by {k * (m + n):,} numbers: after {len(run.losses)} steps the mean squared "
+        f"error is {run.losses[-1]:.6f}, and no matrix of rank {k} can have less than {lowest:.6f}."
+    )
 
 
 TEXT = """
@@ -260,6 +281,8 @@ TWIN = Twin(
     manual=Manual,
     torch=Torch,
     data=Photograph,
+    learned=what_was_learned,
+    look_at=("a photograph in few numbers", "above each picture, how few numbers it takes: from which one on do you know the place?"),
     needs=("eigen",),
     trainer={"max_epochs": 500, "check_val_every_n_epoch": 25},
     options={"columns": Second(79, data=first_columns(79, array=1))},

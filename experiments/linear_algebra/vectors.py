@@ -6,7 +6,7 @@ them on average, which is where the closed form says it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,8 +14,12 @@ from matplotlib.figure import Figure
 from experiments import run
 from experiments.data.arrays import InputError, Split
 from experiments.data.digits import Digits
-from experiments.drawing.figure import BY_HAND, TORCH, figure
+from experiments.drawing.colours import CATEGORIES
+from experiments.drawing.figure import figure, unbroken
+from experiments.drawing.words import in_words
+from experiments.drawing.written import write
 from experiments.judge.convert import to_numpy
+from experiments.lesson import Trained
 from experiments.pair import Twin
 from manual.linear_algebra.vectors import Vectors as Manual
 from manual.linear_algebra.vectors import closed_form, cosine_similarity, direction, l2_norm, linf_norm_backward, projection
@@ -56,33 +60,38 @@ def figures(manual: Manual, torch_module: Torch, data: OneDigit) -> Mapping[str,
     }
 
 
+Length = Callable[[np.ndarray], np.ndarray]
+
+LENGTHS: tuple[tuple[str, Length, Length, str], ...] = (
+    ("L1", lambda a: np.abs(a).sum(axis=-1), np.sign, "the entries' sizes, added"),
+    ("L2", l2_norm, direction, "by Pythagoras"),
+    ("L∞", lambda a: np.abs(a).max(axis=-1), lambda a: linf_norm_backward(np.ones(len(a)), a), "the largest entry"),
+)
+"""Three lengths of the rows of a: name, length, gradient, and in words."""
+
+
 def unit_balls() -> Figure:
     """The vectors of length 1, by three lengths, and their gradients."""
     fig, axes = figure(
-        "All vectors of length 1, by three ways to measure length: a diamond where the entries' sizes are added (L1), a circle for "
-        "Pythagoras' length (L2), a square where only the largest entry counts (L∞). The arrows are gradients: which way a vector "
-        "must change for its length to grow fastest. On the circle that is straight outwards; on a side of the diamond or the square it is "
-        "the same everywhere; at a corner the gradient jumps (a kink), and one in between is taken.",
-        size=(5.0, 4.4),
+        "All vectors of length 1, by three ways to measure length. The arrows are gradients: which way a vector must change for its length "
+        "to grow fastest. On the circle that is straight outwards; on a side of the diamond or the square it is the same everywhere. At a "
+        "corner it jumps (a kink), and one in between is taken.",
+        columns=3,
+        size=(3.2, 3.3),
+        sharex=True,
+        sharey=True,
     )
-    ax = axes[0, 0]
     angle = np.linspace(0, 2 * np.pi, 721)
     circle = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-    starts = np.array([[2.0, 0.7], [1.0, 1.0], [0.7, 2.0]])
-    for name, length, slope, colour in (
-        ("L1", lambda a: np.abs(a).sum(axis=-1), np.sign, "#d1495b"),
-        ("L2", l2_norm, direction, "#00798c"),
-        ("L∞", lambda a: np.abs(a).max(axis=-1), lambda a: linf_norm_backward(np.ones(len(a)), a), "#3d348b"),
-    ):
-        ball = circle / length(circle)[:, None]
-        ax.plot(*ball.T, color=colour, linewidth=2, label=name)
-        for quarter in ((1, 1), (-1, -1)):
-            base = starts / length(starts)[:, None] * quarter
-            ax.quiver(*base.T, *slope(base).T, color=colour, angles="xy", scale_units="xy", scale=4.5, width=0.006)
-    ax.axhline(0, color="#bbbbbb", linewidth=0.8, zorder=0)
-    ax.axvline(0, color="#bbbbbb", linewidth=0.8, zorder=0)
-    ax.set(aspect="equal", xlabel="first entry", ylabel="second entry", xlim=(-1.4, 2.3), ylim=(-1.4, 1.4))
-    ax.legend(loc="lower right", title="length 1 by")
+    for ax, (name, length, slope, title) in zip(axes[0], LENGTHS, strict=True):
+        ball, some = circle / length(circle)[:, None], circle[:720:45]
+        base = np.round(some / length(some)[:, None], 12)  # else rounding would put a corner on one of its two sides
+        ax.plot(*ball.T, color="black", linewidth=2, label=name)
+        ax.quiver(*base.T, *slope(base).T, color=CATEGORIES[0], angles="xy", scale_units="xy", scale=2.5, width=0.011, zorder=3)
+        ax.axhline(0, color="#bbbbbb", linewidth=0.8, zorder=0)
+        ax.axvline(0, color="#bbbbbb", linewidth=0.8, zorder=0)
+        ax.set(aspect="equal", title=f"{name}: {title}", xlabel="first entry", xlim=(-1.6, 1.6), ylim=(-1.6, 1.6))
+    axes[0, 0].set_ylabel("second entry")
     return fig
 
 
@@ -90,11 +99,11 @@ def shadow() -> Figure:
     """The projection of a vector on another, at three angles."""
     b = np.array([2.0, 0.5])
     fig, axes = figure(
-        "The dot product a · b tells how much a goes along b. The grey arrow is the projection of a, its shadow on the line along b; what "
-        "is missing (dotted) is at right angles to b. Left: less than a right angle, the dot product is positive. Middle: at right angles "
-        "it is 0 and there is no shadow. Right: more than a right angle, it is negative and the shadow falls on the other side.",
+        f"The dot product {unbroken('a · b')} tells how much a goes along b. Grey: the projection of a, its shadow on the line along b; "
+        "what is missing (dotted) is at right angles to b. Look at its sign: with less than a right angle between them it is positive, "
+        "at a right angle it is 0 and there is no shadow, with more it is negative and the shadow falls on the other side.",
         columns=3,
-        size=(3.2, 2.9),
+        size=(3.4, 2.6),
         sharex=True,
         sharey=True,
     )
@@ -102,12 +111,17 @@ def shadow() -> Figure:
         p = projection(a, b)
         ax.plot(*np.outer(np.array([-2.0, 2.0]), b).T, color="#dddddd", linewidth=1, zorder=0)
         ax.plot(*np.stack([a, p]).T, ":", color="black", linewidth=1)
-        for arrow, colour, name in ((b, "#3d5a80", "b"), (a, "#e07a5f", "a"), (p, "#888888", "")):
+        for arrow, colour, name in ((b, CATEGORIES[0], "b"), (a, CATEGORIES[1], "a"), (p, "#888888", "")):
             ax.quiver(
                 0, 0, *arrow, color=colour, angles="xy", scale_units="xy", scale=1, width=0.018 if name else 0.03, zorder=3 if name else 2
             )
-            ax.annotate(name, arrow, xytext=(4, 4), textcoords="offset points", color=colour, fontsize=12)
-        ax.set(title=f"a · b = {a @ b:.2f}, cos = {cosine_similarity(a, b):.2f}", aspect="equal", xlim=(-2.1, 2.5), ylim=(-1.0, 1.9))
+            write(ax, name, arrow, (4, 4), colour, fontsize=12)
+        ax.set(
+            title=f"a · b = {a @ b:.2f}, cos = {cosine_similarity(a, b):.2f}".replace("-", "−"),
+            aspect="equal",
+            xlim=(-2.1, 2.5),
+            ylim=(-1.0, 1.9),
+        )
         ax.title.set_fontsize(10)
     return fig
 
@@ -118,10 +132,10 @@ def neighbours(image: np.ndarray, x: np.ndarray, digit: np.ndarray, shown: int =
     rows = np.broadcast_to(pale, x.shape)
     far, cosine = l2_norm(x - rows), cosine_similarity(x, rows)
     fig, axes = figure(
-        "Near, in two senses. Left in both rows: a held-out image, printed with a quarter of its ink. Then the five nearest of "
-        f"{len(x)} training images. Upper row: by distance, ‖a − b‖; the nearest are those with little ink, whatever they show. "
-        "Lower row: by the cosine of the angle; the nearest have the same strokes, however dark, for an angle does not know how much ink "
-        "there is. Above each: which digit it is, and its distance or its cosine.",
+        f"Near, in two senses. Left: a held-out image, printed with a quarter of its ink; then the five nearest of {len(x)} training "
+        "images. By distance, ‖a − b‖, they are those with little ink, whatever they show. By the cosine of the angle they have the "
+        "same strokes, however dark: an angle does not know how much ink there is. Above each: which digit it is, and its distance or "
+        "cosine.",
         rows=2,
         columns=shown + 1,
         size=(1.25, 1.5),
@@ -143,10 +157,9 @@ def found(manual: Manual, torch_module: Torch, data: OneDigit) -> Figure:
     similar = cosine_similarity(x, np.broadcast_to(w, x.shape))
     apart = max(l2_norm(p - q) for p in (w, theirs, best) for q in (w, theirs, best))
     fig, axes = figure(
-        f"The direction that is nearest, by angle, to {len(x)} images of the digit {data.digit}. By hand and in torch: found by gradient "
-        "descent from a random start. Closed form: the direction of the mean of all images, each first made to length 1. The three "
-        f"are the same picture: they differ by {apart:.0e} at most. Lower right: how similar each image is to it; the mean is "
-        f"{similar.mean():.4f}.",
+        f"The direction that is nearest, by angle, to {len(x)} images of the digit {data.digit}: by gradient descent from a random "
+        "start, by hand and in torch, and in closed form, the direction of the mean of all images, each first made to length 1. The "
+        f"three are at most {in_words(float(apart))}. Lower right: how similar each image is to it; the mean is {similar.mean():.4f}.",
         rows=2,
         columns=2,
         size=(3.0, 2.4),
@@ -155,11 +168,22 @@ def found(manual: Manual, torch_module: Torch, data: OneDigit) -> Figure:
         ax.imshow(image.reshape(8, 8), cmap="Greys", vmin=0)
         ax.set(title=title, xticks=[], yticks=[])
     ax = axes[1, 1]
-    ax.hist(similar, bins=24, color=TORCH["color"])
-    ax.axvline(similar.mean(), **BY_HAND)
+    ax.hist(similar, bins=24, color="#bbbbbb")
+    ax.axvline(similar.mean(), color="black", linestyle=":")
     ax.annotate("mean", (similar.mean(), 0.93), xycoords=("data", "axes fraction"), xytext=(-4, 0), textcoords="offset points", ha="right")
-    ax.set(xlabel="cosine with the direction", ylabel="images", xlim=(None, 1))
+    ax.set(title="how near each image is", xlabel="cosine with the direction", ylabel="images", xlim=(None, 1))
     return fig
+
+
+def learned(run: Trained) -> str:
+    """How near the images are to the direction that was found, and how near it is to the closed form."""
+    (x,) = run.data.split.train
+    w = direction(run.manual.w.data.astype(np.float64))
+    similar, off = cosine_similarity(x, np.broadcast_to(w, x.shape)).mean(), l2_norm(w - closed_form(x))
+    return (
+        f"The {len(x)} images of the digit {run.data.digit} have a cosine of {similar:.4f} with one direction, on average: after "
+        f"{len(run.losses)} steps it and the one that the formula gives are {in_words(float(off))}."
+    )
 
 
 TEXT = """
@@ -179,6 +203,8 @@ TWIN = Twin(
     manual=Manual,
     torch=Torch,
     data=OneDigit,
+    learned=learned,
+    look_at=("the direction of a digit", "the three pictures, found in three ways, are one; lower right, how near each image is to it."),
     needs=("linear_regression",),
     trainer={"max_epochs": 150, "check_val_every_n_epoch": 10},
     sgd_lr=0.3,

@@ -225,4 +225,4 @@ def test_figures_show_areas_and_convergence(trained: tuple[LockStep, pl.Lightnin
     for ax in drawn["area is the determinant"].axes:
         x, y = ax.patches[1].get_xy()[:4].T
         area = abs(x @ np.roll(y, 1) - y @ np.roll(x, 1)) / 2  # the shoelace formula
-        assert area == pytest.approx(abs(float(ax.get_title().split("det ")[1].split(",")[0])), abs=0.006)
+        assert area == pytest.approx(abs(float(ax.get_title().split("det ")[1].split(",")[0].replace("−", "-"))), abs=0.006)

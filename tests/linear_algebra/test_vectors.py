@@ -177,7 +177,7 @@ def test_figures_are_drawn(trained: tuple[LockStep, pl.LightningModule]) -> None
     near = [ax.get_title() for ax in drawn["near by distance and by angle"].axes]
     assert [title[0] for title in near[1:6]] != ["3"] * 5  # little ink, whatever they show
     assert [title[0] for title in near[7:]] == ["3"] * 5  # the same strokes
-    for ball in drawn["three unit balls"].axes[0].lines[:3]:
+    for ball in [ax.lines[0] for ax in drawn["three unit balls"].axes]:
         assert {"L1": by_hand.l1_norm, "L2": by_hand.l2_norm, "L∞": by_hand.linf_norm}[ball.get_label()](
             ball.get_xydata()
         ) == pytest.approx(1)
