@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from scipy.stats import beta as beta_distribution
@@ -18,8 +19,11 @@ from experiments.data.arrays import Split
 from experiments.data.changes import first_columns
 from experiments.data.diabetes import FEATURES, Diabetes
 from experiments.data.digits import Digits
-from experiments.drawing.figure import TORCH, draw_both, figure
+from experiments.drawing.colours import AMOUNT, CATEGORIES, of_sign, shades
+from experiments.drawing.figure import BY_HAND, TORCH, figure, unbroken
+from experiments.drawing.words import in_words
 from experiments.judge.convert import to_numpy, to_torch
+from experiments.lesson import Trained
 from experiments.pair import Second, Twin
 from manual.probability import bayes as by_hand
 from manual.probability.bayes import Bayes as Manual
@@ -77,29 +81,36 @@ def surprise() -> Figure:
     yes = by_hand.posterior(ILL, TEST)[0, 0]
     rate = np.linspace(0, 1, 201)
     fig, axes = figure(
-        "A disease that 1 in 100 has, and a test that finds 90 of 100 who have it and accuses 9 of 100 who do not. Left: 1,000 people. 10 "
-        "have it (red), and 9 of them are told yes (dark); 990 do not (blue), and 89 of them are told yes too. So of all who are told "
-        f"yes only {yes:.0%} have it. Right: what a yes means, by how common the disease is (torch broad, by hand dashed). It "
-        "always raises what was known before (dotted), but does not replace it, least of all if the disease is rare.",
+        "A disease that 1 in 100 has, and a test that finds 90 of 100 who have it and accuses 9 of 100 who do not. Left: 1,000 people; "
+        "10 have it (orange), and 9 of them are told yes (dark); 990 do not, and 89 of them are told yes too. So of all who are told "
+        f"yes only {yes:.0%} have it. Right: a yes always raises what was known before (dotted), but does not replace it, least of all "
+        "if the disease is rare.",
         columns=2,
-        size=(4.0, 3.4),
+        size=(5.2, 3.9),
+        width_ratios=(3, 2),
     )
     ax = axes[0, 0]
     for person in range(1000):
         has = person < 10
         told = person < 9 or 10 <= person < 99
-        colour = ("#f4b6b6", "#c1121f")[told] if has else ("#dbe7f3", "#3d5a80")[told]
-        ax.add_patch(Rectangle((person // 25, person % 25), 0.85, 0.85, color=colour))
-    ax.set(xlim=(-0.5, 40.5), ylim=(25.5, -0.5), xticks=[], yticks=[], aspect="equal", title="9 of the 98 who are told yes have it")
+        colour = to_rgba(CATEGORIES[1 if has else 0], 1.0 if told else 0.4 if has else 0.15)
+        ax.add_patch(Rectangle((person // 25, person % 25), 0.85, 0.85, facecolor=colour))
+    ax.plot([3.93, 3.93], [0, 23.93], color="black", linewidth=1.2)
+    ax.plot([2.93, 3.93, 3.93], [23.93, 23.93, 23.93], color="black", linewidth=1.2)
+    ax.plot([2.93, 2.93], [23.93, 24.9], color="black", linewidth=1.2)
+    ax.set(
+        xlim=(-0.2, 40.1), ylim=(25.1, -0.2), xticks=[], yticks=[], aspect="equal", title="told yes: the 98 on the left; 9 of them have it"
+    )
     ax = axes[0, 1]
     priors = np.stack([rate, 1 - rate], axis=-1)
     ours = np.array([by_hand.posterior(p, TEST)[0, 0] for p in priors])
     theirs = np.array([in_torch.posterior(*to_torch((p, TEST)))[0, 0] for p in priors])
-    draw_both(ax, np.stack([rate, ours]), np.stack([rate, theirs]), "after a yes", "#d1495b")
+    ax.plot(rate, theirs, **TORCH, label="after a yes, torch")
+    ax.plot(rate, ours, **BY_HAND, label="after a yes, by hand")
     ax.plot(rate, rate, color="black", linestyle=":", label="before the test")
-    ax.plot(ILL[0], yes, "o", color="#3d5a80", label=f"1 in 100: {yes:.3f}")
-    ax.set(xlabel="how common the disease is", ylabel="probability of having it", xlim=(0, 1), ylim=(0, 1.02))
-    ax.legend(loc="lower right", fontsize=8)
+    ax.plot(ILL[0], yes, "o", color="black", label=f"1 in 100: {yes:.3f}", zorder=5)
+    ax.set(title="what a yes means", xlabel="how common the disease is", ylabel="probability of having it", xlim=(0, 1), ylim=(0, 1.02))
+    ax.legend(loc="lower right", fontsize=9)
     return fig
 
 
@@ -109,24 +120,27 @@ def beliefs_narrow() -> Figure:
     throws = bernoulli_sample(np.array(0.7), (200,), rng=rng)
     lengths = normal_sample(np.array(3.0), np.array(1.5), (200,), rng=rng)
     fig, axes = figure(
-        "Left: what is believed of a coin's p after 0, 1, 10, 50 and 200 throws. Before the first everything was equally probable (flat). "
-        "Throws move the belief and narrow it. Right: the same of a length that is measured with errors of 1.5, if it was first thought "
-        "to be near 0, give or take 2. The truths are dotted. Four times the data make it about half as wide, and what was believed "
+        "Left: what is believed of a coin's p after 0, 1, 10, 50 and 200 throws; before the first everything was equally probable. "
+        "Right: the same of a length that is measured with errors of 1.5, if it was first thought to be near 0, give or take 2. Look "
+        "how beliefs move to the truth (dotted) and narrow: four times the data make them about half as wide, and what was believed "
         "first matters less and less.",
         columns=2,
         size=(4.0, 3.3),
     )
     p, at = np.linspace(0, 1, 501), np.linspace(-4, 6, 501)
     flat, scales = np.array(1.0), (np.array(1.5), np.array(0.0), np.array(2.0))
-    for n, colour in zip((0, 1, 10, 50, 200), ("#bbbbbb", "#edae49", "#5a9e3d", "#00798c", "#d1495b"), strict=True):
+    for n, colour in zip((0, 1, 10, 50, 200), shades(5), strict=True):
         a, b = by_hand.beta_bernoulli_posterior(throws[:n], flat, flat)
         axes[0, 0].plot(p, beta_distribution(a, b).pdf(p), color=colour, linewidth=2, label=f"{n}")
         loc, scale = by_hand.normal_normal_posterior(lengths[:n], *scales)
         axes[0, 1].plot(at, np.exp(normal_log_prob(at, np.array(loc), np.array(scale))), color=colour, linewidth=2, label=f"{n}")
-    for ax, truth, label in ((axes[0, 0], 0.7, "p, the coin's probability of heads"), (axes[0, 1], 3.0, "length")):
+    for ax, truth, title, label in (
+        (axes[0, 0], 0.7, "a coin", "p, its probability of heads"),
+        (axes[0, 1], 3.0, "a length", "length"),
+    ):
         ax.axvline(truth, color="black", linestyle=":")
-        ax.set(xlabel=label, ylim=(0, None))
-        ax.legend(title="data", fontsize=8)
+        ax.set(title=title, xlabel=label, ylim=(0, None))
+        ax.legend(title="data", fontsize=9)
     axes[0, 0].set_ylabel("how much it is believed (density)")
     return fig
 
@@ -141,20 +155,20 @@ def weights(manual: Manual, torch_module: Torch, data: Progression) -> Figure:
     mean, covariance = by_hand.weight_posterior(x, y, manual.scale, manual.prior_scale)
     std = np.sqrt(covariance.diagonal())[:-1]
     fig, axes = figure(
-        "The ten weights that are most probable after the data: torch (broad), by hand (red), and those of scikit-learn's Ridge with "
-        f"alpha = σ²/τ² = {price:.4g} (crosses), which are the same. The bars are ± 2 standard deviations of the posterior: where a "
-        "weight may well be. The circles are least squares, a flat prior. s1 and s2 nearly say the same, so the data leave them in "
-        "doubt, and there the prior decides.",
+        "The weights that are most probable after the data: torch, by hand, and scikit-learn's Ridge with "
+        f"{unbroken(f'alpha = σ²/τ² = {price:.4g}')}, which are the same. The bars are ± 2 standard deviations of the posterior: where "
+        "a weight may well be. The diamonds are least squares, a flat prior. s1 and s2 (two measures of cholesterol) nearly say the "
+        "same, so the data leave them in doubt, and there the prior decides.",
         size=(7.2, 3.8),
     )
     ax, at = axes[0, 0], np.arange(len(std))
     ax.errorbar(at, mean[:-1], 2 * std, fmt="none", ecolor="#999999", capsize=4, label="± 2 std of the posterior")
-    ax.plot(at, normal_equation(x, y)[0][:, 0], "o", color="black", markerfacecolor="none", label="least squares")
+    ax.plot(at, normal_equation(x, y)[0][:, 0], "D", color="black", markerfacecolor="none", label="least squares")
     ax.plot(at, to_numpy(torch_module.W)[:, 0], "o", color=TORCH["color"], markersize=11, label="torch")
-    ax.plot(at, manual.W.data[:, 0], "o", color="#d1495b", markersize=5, label="by hand")
+    ax.plot(at, manual.W.data[:, 0], "o", color=BY_HAND["color"], markersize=5, label="by hand")
     ax.plot(at, fitted.coef_, "x", color="black", markersize=8, label="scikit-learn's Ridge")
     ax.axhline(0, color="black", linewidth=0.6)
-    ax.set(ylabel="weight", xticks=at, xticklabels=FEATURES[: len(at)])
+    ax.set(title="most probable after the data", ylabel="weight", xticks=at, xticklabels=FEATURES[: len(at)])
     ax.legend(fontsize=8, ncols=2)
     return fig
 
@@ -168,20 +182,20 @@ def counted_digits(alpha: float = 1.0) -> Figure:
     confusion = np.zeros((10, 10), int)
     np.add.at(confusion, (y_val, guess), 1)
     fig, axes = figure(
-        f"Naive Bayes has seen {len(x)} digits and has only counted: how often each pixel is lit in each class (left, dark: often). It "
-        f"multiplies these probabilities as if pixels did not know of each other, and tells {np.mean(guess == y_val):.1%} of "
-        f"{len(x_val)} held-out digits right. Right: what they are (rows) and what they are taken for (columns).",
+        f"Naive Bayes has seen {len(x)} digits and has only counted: how often each pixel is lit in each class, 0 to 4 and 5 to 9 "
+        "(left, dark: often). It multiplies these probabilities as if pixels did not know of each other, and tells "
+        f"{np.mean(guess == y_val):.1%} of {len(x_val)} held-out digits right. Right: what they are (rows) and are taken for (columns).",
         columns=2,
         size=(4.2, 3.6),
     )
     mosaic = np.vstack([np.hstack([np.pad(probs[5 * r + c].reshape(8, 8), 1) for c in range(5)]) for r in range(2)])
     axes[0, 0].imshow(mosaic, cmap="Greys", vmin=0, vmax=1)
-    axes[0, 0].set(xticks=[], yticks=[], title="probability of being lit, 0 to 4 and 5 to 9")
+    axes[0, 0].set(xticks=[], yticks=[], title="how often each pixel is lit")
     ax = axes[0, 1]
-    ax.imshow(np.sqrt(confusion), cmap="Blues")
+    ax.imshow(np.sqrt(confusion), cmap=AMOUNT)
     for i, j in zip(*np.nonzero(confusion), strict=True):
-        ax.text(j, i, confusion[i, j], ha="center", va="center", fontsize=7, color="white" if i == j else "black")
-    ax.set(xticks=range(10), yticks=range(10), xlabel="taken for", ylabel="is")
+        ax.text(j, i, confusion[i, j], ha="center", va="center", fontsize=8, color="black" if i == j else "white")
+    ax.set(title="what each is taken for", xticks=range(10), yticks=range(10), xlabel="taken for", ylabel="is")
     return fig
 
 
@@ -191,25 +205,38 @@ def which_prior(heads: int = 7, throws: int = 10) -> Figure:
     many = np.tile(x, 20)
     strength = np.logspace(-1, 3.5, 200)
     fig, axes = figure(
-        "How well priors Beta(a, a) foretold throws with 70 % heads: the logarithm of the evidence, relative to that of the flat prior, "
-        "a = 1. A small a expects coins that nearly always fall alike, a large a fair ones. Of 7 heads in 10 a large a is nearly as "
-        "good as any; but of 140 in 200 a coin this unfair is no accident, and a prior that is sure of fairness is refuted. The red "
-        "pieces are slopes in log a, as the backward pass finds them.",
+        "How well priors Beta(a, a) foretold throws with 70 % heads: the logarithm of the evidence, relative to that of the flat "
+        "prior, a = 1. A large a expects fair coins. Of 7 heads in 10 it is nearly as good as any; but of 140 in 200 a coin this "
+        "unfair is no accident, and a prior that is sure of fairness is refuted. The broad pieces are slopes in log a from the "
+        "backward pass: orange up, violet down.",
         columns=2,
         size=(3.8, 3.1),
     )
     for ax, data in zip(axes[0], (x, many), strict=True):
         flat = by_hand.beta_bernoulli_log_evidence(data, np.array(1.0), np.array(1.0))
-        ax.plot(strength, by_hand.beta_bernoulli_log_evidence(data, strength, strength) - flat, color="#8ecae6", linewidth=3)
+        ax.plot(strength, by_hand.beta_bernoulli_log_evidence(data, strength, strength) - flat, color="black", linewidth=1.2)
         at = np.array([0.4, 4.0, 100.0])
         slope = np.add(*by_hand.beta_bernoulli_log_evidence_backward(np.ones(3), data, at, at)) * at
         height = by_hand.beta_bernoulli_log_evidence(data, at, at) - flat
         for a, h, s in zip(at, height, slope, strict=True):
             ends = np.array([-0.5, 0.5])
-            ax.plot(a * np.exp(ends), h + s * ends, color="#d1495b")
+            ax.plot(a * np.exp(ends), h + s * ends, color=of_sign(round(float(s), 2)), linewidth=4, solid_capstyle="round")
         ax.set(xscale="log", xlabel="a", title=f"{data.sum():.0f} heads in {len(data)}")
     axes[0, 0].set_ylabel("log-evidence, relative")
     return fig
+
+
+def learned(run: Trained) -> str:
+    """How near the weights are to those of ridge regression, and the most doubtful of them."""
+    x, y = run.data.split.train
+    mean, covariance = by_hand.weight_posterior(x, y, run.manual.scale, run.manual.prior_scale)
+    W, std = run.manual.W.data[:, 0], np.sqrt(covariance.diagonal())[:-1]
+    least = int(std.argmax())
+    return (
+        f"After {len(run.losses)} steps the {len(W)} weights and the most probable ones that a formula gives are "
+        f"{in_words(float(np.abs(W - mean[:-1]).max()))}. Least sure is that of {FEATURES[least]}: {round(float(W[least]), 2):g}, give "
+        f"or take {2 * std[least]:.2f}."
+    )
 
 
 TEXT = """
@@ -238,6 +265,8 @@ TWIN = Twin(
     manual=Manual,
     torch=Torch,
     data=Progression,
+    learned=learned,
+    look_at=("weights and doubt", "s1 and s2: the bars are long, for the data leave these two in doubt, and the prior decides."),
     needs=("distributions", "ridge"),
     trainer={"max_epochs": 600, "check_val_every_n_epoch": 50},
     variants={"a nearly flat prior": {"prior_scale": 100.0}},

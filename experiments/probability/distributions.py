@@ -14,9 +14,11 @@ from matplotlib.figure import Figure
 
 from experiments import run
 from experiments.data.arrays import ArrayData, InputError, Split
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.colours import AMOUNT, CATEGORIES, of_sign
+from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbroken
 from experiments.drawing.walk import Path, walk
 from experiments.judge.convert import to_numpy, to_torch
+from experiments.lesson import Trained
 from experiments.pair import Twin
 from manual.nn.functional import sigmoid
 from manual.probability import distributions as by_hand
@@ -122,10 +124,10 @@ def draw_numbers(ax: Any, x: np.ndarray, name: str) -> None:
 def samples_pile_up(n: int = 5_000) -> Figure:
     """Histograms of samples that were drawn by hand, and the densities; and the entropy of a coin."""
     fig, axes = figure(
-        f"Grey: {n:,} samples of each distribution, drawn by hand from numbers that are uniform between 0 and 1. Red: what the formula "
-        "says, a probability for each count or a density along a line. Last: the entropy of a coin, how surprising its next throw is on "
-        "average. It is largest for a fair coin, and 0 for one that always falls alike. The blue pieces are its slopes as the backward "
-        "pass finds them.",
+        f"Grey: {n:,} samples of each distribution, drawn by hand from numbers that are uniform between 0 and 1. Black: what the "
+        "formula says, a probability for each count or a density along a line. Lower right: the entropy of a coin, how surprising its "
+        "next throw is on average, largest for a fair coin. The broad pieces are its slopes from the backward pass: orange up, violet "
+        "down.",
         rows=2,
         columns=3,
         size=(3.0, 2.3),
@@ -134,14 +136,14 @@ def samples_pile_up(n: int = 5_000) -> Figure:
     for ax, name in zip(axes.flat, TRUE, strict=False):
         draw_numbers(ax, sample(name, n, rng), name)
         look = {"marker": "o", "markersize": 4, "linestyle": ""} if len(places(name)) < 20 else {}
-        ax.plot(places(name), density(by_hand, name, arguments(name)), color="#d1495b", **look)
-        ax.set(title=f"{name.capitalize()} ({', '.join(f'{v:g}' for v in TRUE[name])})", xlabel=MEANING[name])
+        ax.plot(places(name), density(by_hand, name, arguments(name)), color="black", linewidth=1.2, **look)
+        ax.set(title=f"{name.capitalize()} ({', '.join(f'{v:g}' for v in TRUE[name])})".replace("-", "−"), xlabel=MEANING[name])
     ax = axes[1, 2]
     p = np.linspace(0, 1, 201)
-    ax.plot(p, by_hand.bernoulli_entropy(p), color="#888888")
+    ax.plot(p, by_hand.bernoulli_entropy(p), color="black", linewidth=1.2)
     at, ends = np.array([0.1, 0.3, 0.5, 0.8]), np.array([-0.07, 0.07])
     for where, height, slope in zip(at, by_hand.bernoulli_entropy(at), by_hand.bernoulli_entropy_backward(np.ones(4), at), strict=True):
-        ax.plot(where + ends, height + slope * ends, color="#00798c", linewidth=2)
+        draw_slope(ax, where, height, slope, ends)
     ax.set(title="entropy of a coin", xlabel="p, its probability of heads", ylim=(0, 0.8))
     return fig
 
@@ -150,10 +152,9 @@ def what_was_found(manual: Manual, torch_module: Torch, data: Columns) -> Figure
     """The data, and the densities of both sides over them."""
     columns = data.split.train
     fig, axes = figure(
-        f"The {len(columns[0])} numbers of each kind that were learnt from (grey), and the distribution of each kind that makes them most "
-        "probable: torch's broad and pale, by hand in dashes or crosses on it. Black: what the numbers came from. So few "
-        "numbers do not tell exactly; but four of the fits explain these numbers better than the truth does. The Uniform's has not "
-        "arrived yet.",
+        f"The {len(columns[0])} numbers of each kind that were learnt from (grey), and the distribution of each kind that makes them "
+        "most probable, by hand and in torch. Thin: what the numbers came from. So few numbers do not tell exactly; but four of the "
+        "fits explain these numbers better than the truth does. The Uniform's has not arrived yet.",
         rows=2,
         columns=3,
         size=(3.0, 2.3),
@@ -171,9 +172,10 @@ def what_was_found(manual: Manual, torch_module: Torch, data: Columns) -> Figure
             ax.plot(at, theirs_y, **TORCH, label="torch")
             ax.plot(at, ours_y, **BY_HAND, label="by hand")
             ax.plot(at, density(by_hand, name, arguments(name)), color="black", linewidth=0.8, label="the truth")
-        ax.set(title=f"{name.capitalize()} ({', '.join(f'{v.item():.4g}' for v in ours[name])})", xlabel=MEANING[name])
+        ax.set(title=f"{name.capitalize()} ({', '.join(f'{v.item():.4g}' for v in ours[name])})".replace("-", "−"), xlabel=MEANING[name])
     axes[1, 2].axis("off")
     axes[1, 2].legend(*axes[1, 1].get_legend_handles_labels(), loc="center", fontsize=10)
+    axes[1, 2].text(0.5, 0.15, "grey: the numbers", ha="center", transform=axes[1, 2].transAxes)
     return fig
 
 
@@ -184,14 +186,19 @@ def by_name(found: Any, total_count: int) -> dict[str, tuple[np.ndarray, ...]]:
     return {"bernoulli": (p,), "binomial": (n, q), "poisson": (rate,), "uniform": (low, high), "normal": (loc, scale)}
 
 
+def draw_slope(ax: Any, at: Any, height: Any, slope: Any, ends: np.ndarray) -> None:
+    """A broad piece of the tangent, in the colour of its sign; black where it is flat."""
+    ax.plot(at + ends, height + slope * ends, color=of_sign(round(float(slope), 6)), linewidth=4, solid_capstyle="round")
+
+
 def the_score(data: Columns) -> Figure:
     """The mean log-density of the counts for every rate, with slopes; and of the rounding errors for every upper bound, with its cliff."""
     poisson, uniform = data.split.train[2], data.split.train[3]
     fig, axes = figure(
-        "The log-density of all numbers, on average, while one parameter is turned. Left: the Poisson's rate. The red pieces are the "
-        f"scores: uphill, flat at the mean of the counts ({poisson.mean():.3f}), downhill. Right: the Uniform's upper bound, the lower "
-        "one being where it belongs. Every score says the same, closer. Where the bound passes the largest number that was seen, the "
-        "log-density falls to −∞: that number would be impossible. No slope tells of that cliff.",
+        "The log-density of all numbers, on average, while one parameter is turned. The broad pieces are the scores, its slopes. Left: "
+        f"uphill (orange), flat at the mean of the counts ({poisson.mean():.3f}), downhill (violet). Right: at every upper bound the "
+        "score says lower; but where the bound passes the largest number that was seen the log-density falls to −∞, for that number "
+        "would be impossible. No slope tells of that cliff.",
         columns=2,
         size=(3.9, 3.0),
     )
@@ -199,33 +206,30 @@ def the_score(data: Columns) -> Figure:
     low = np.array(uniform.min())
     ends = np.array([-0.5, 0.5])
     ax = axes[0, 0]
-    ax.plot(rate, by_hand.poisson_log_prob(poisson[:, None], rate).mean(axis=0), color="#8ecae6", linewidth=3)
+    ax.plot(rate, by_hand.poisson_log_prob(poisson[:, None], rate).mean(axis=0), color="black", linewidth=1.2)
     for at in (np.array(v) for v in (1.8, 2.6, poisson.mean(), 5.5)):
         height = by_hand.poisson_log_prob(poisson, at).mean()
         slope = by_hand.poisson_log_prob_backward(np.full_like(poisson, 1 / len(poisson)), poisson, at)
-        ax.plot(at + ends, height + slope * ends, color="#d1495b")
-        ax.plot(at, height, "o", color="#d1495b", markersize=4)
-    ax.set(xlabel="rate", ylabel="log-density, on average")
+        draw_slope(ax, at, height, slope.sum(), ends)
+    ax.set(title="a Poisson's rate", xlabel="rate", ylabel="log-density, on average")
     ax = axes[0, 1]
-    ax.plot(high, by_hand.uniform_log_prob(uniform[:, None], low, high).mean(axis=0), color="#8ecae6", linewidth=3)
+    ax.plot(high, by_hand.uniform_log_prob(uniform[:, None], low, high).mean(axis=0), color="black", linewidth=1.2)
     for at in (np.array(uniform.max() + gap) for gap in (0.06, 0.25, 0.45)):
         height = by_hand.uniform_log_prob(uniform, low, at).mean()
         slope = by_hand.uniform_log_prob_backward(np.full_like(uniform, 1 / len(uniform)), uniform, low, at)[2]
-        ax.plot(at + ends / 7, height + slope * ends / 7, color="#d1495b")
-        ax.plot(at, height, "o", color="#d1495b", markersize=4)
+        draw_slope(ax, at, height, slope.sum(), ends / 7)
     ax.axvline(uniform.max(), color="black", linestyle=":")
     ax.text(uniform.max() - 0.02, -0.25, "−∞: the largest number\nwould be impossible", ha="right", fontsize=8)
-    ax.set(xlabel="high", xlim=(uniform.max() - 0.5, None), ylim=(-0.55, 0.1))
+    ax.set(title="a Uniform's upper bound", xlabel="high", xlim=(uniform.max() - 0.5, None), ylim=(-0.55, 0.1))
     return fig
 
 
 def box_and_muller(n: int = 1_500) -> Figure:
     """Points of a square, and where Box and Muller put them."""
     fig, axes = figure(
-        f"How {n:,} points of a square become a bell curve. Left: u1 and u2 are uniform between 0 and 1; the colour tells u1. Middle: u2 "
-        "becomes the angle and √(−2 log u1) the distance from the middle, so that a row of the square becomes a spoke and a column a "
-        "circle; small u1 go far out. The cloud is round: seen from any side it is the same. Right: its shadow on one axis, and the "
-        "standard bell curve.",
+        f"How {n:,} points of a square become a bell curve. Left: u1 and u2 are uniform between 0 and 1; the colour tells u1. Middle: "
+        f"u2 becomes the angle and {unbroken('√(−2 log u1)')} the distance from the middle, so that small u1 (dark) go far out. The "
+        "cloud is round: seen from any side it is the same. Right: its shadow on one axis, and the standard bell curve.",
         columns=3,
         size=(2.9, 2.7),
     )
@@ -233,14 +237,14 @@ def box_and_muller(n: int = 1_500) -> Figure:
     u1, u2 = 1 - rng.random(n), rng.random(n)
     z1, z2 = by_hand.box_muller(u1, u2)
     for ax, x, y in ((axes[0, 0], u1, u2), (axes[0, 1], z1, z2)):
-        ax.scatter(x, y, c=u1, cmap="viridis", s=5)
+        ax.scatter(x, y, c=u1, cmap=AMOUNT, s=5)
         ax.set_aspect("equal")
-    axes[0, 0].set(xlabel="u1", ylabel="u2")
-    axes[0, 1].set(xlabel="z1", ylabel="z2")
+    axes[0, 0].set(title="a square", xlabel="u1", ylabel="u2")
+    axes[0, 1].set(title="a round cloud", xlabel="z1", ylabel="z2")
     ax, line = axes[0, 2], np.linspace(-4, 4, 201)
     ax.hist(z1, bins=32, density=True, color="#dddddd", edgecolor="#bbbbbb", linewidth=0.5)
-    ax.plot(line, np.exp(by_hand.normal_log_prob(line, np.array(0.0), np.array(1.0))), color="#d1495b")
-    ax.set(xlabel="z1", ylabel="density")
+    ax.plot(line, np.exp(by_hand.normal_log_prob(line, np.array(0.0), np.array(1.0))), color="black")
+    ax.set(title="its shadow", xlabel="z1", ylabel="density")
     return fig
 
 
@@ -262,18 +266,28 @@ def who_arrives(data: Columns, steps: int = 500) -> Figure:
     ours, theirs = (distances(path, columns) for path in walk(Manual(rng=np.random.default_rng(0)), Torch(), columns, steps))
     width = columns[3].max() - columns[3].min()
     fig, axes = figure(
-        "How far five parameters are from their closed forms after each step, on scales of powers of ten (broad: torch, dashes: by "
-        "hand). Four lose a part of what is left with every step, and arrive where only rounding is left. The Uniform's upper bound keeps "
-        "a distance of about width / (lr · steps), the thin line: ten times the steps, one digit more.",
+        "How far five parameters are from their closed forms after each step, on scales of powers of ten (bands: torch, dashes: by "
+        "hand). Four lose a part of what is left with every step, and arrive where only rounding is left. The Uniform's upper bound "
+        f"keeps a distance of about {unbroken('width / (lr · steps)')}, the thin line: ten times the steps, one digit more.",
         size=(6.6, 3.6),
     )
     ax, t = axes[0, 0], np.arange(1, steps + 1)
-    for name, colour in zip(ours, ("#3d5a80", "#00798c", "#edae49", "#6d597a", "#d1495b"), strict=True):
+    for name, colour in zip(ours, CATEGORIES, strict=False):
         draw_both(ax, [t, np.abs(ours[name][1:]) + 1e-17], [t, np.abs(theirs[name][1:]) + 1e-17], name, colour)
     ax.plot(t, width / (Manual().lr * t), color="black", linewidth=0.8, label="width / (lr · steps)")
-    ax.set(xscale="log", yscale="log", xlabel="step", ylabel="distance from the closed form", ylim=(3e-17, 30))
-    ax.legend(fontsize=7, loc="lower left")
+    ax.set(title="who arrives", xscale="log", yscale="log", xlabel="step", ylabel="distance from the closed form", ylim=(3e-17, 30))
+    ax.legend(fontsize=8, loc="lower left")
     return fig
+
+
+def learned(run: Trained) -> str:
+    """What was found of each distribution, and what the numbers were drawn with."""
+    p, q, rate, low, high, loc, scale = (float(np.ravel(v)[0]) for v in run.manual.found(run.data.split.train[3]))
+    return (
+        f"From {len(run.data.split.train[0])} numbers of each kind, in {len(run.losses)} steps: the coin falls heads with {p:.2f} "
+        f"(true: 0.7), a shot hits with {q:.2f} (0.4), there are {rate:.2f} calls in an hour (3.5), the error is between {low:.2f} and "
+        f"{high:.2f} (±0.5), and the coin rolls {loc:.2f} ± {scale:.2f} (3 ± 1.5)."
+    ).replace("-", "−")
 
 
 TEXT = """
@@ -308,6 +322,8 @@ TWIN = Twin(
     manual=Manual,
     torch=Torch,
     data=Columns,
+    learned=learned,
+    look_at=("who arrives", "four curves fall until only rounding is left; the Uniform's bound keeps a distance for ever."),
     needs=("likelihood",),
     trainer={"max_epochs": 500, "check_val_every_n_epoch": 10},
     sgd_lr=0.1,

@@ -14,9 +14,12 @@ from matplotlib.figure import Figure
 
 from experiments import run
 from experiments.data.arrays import ArrayData, InputError, Split
-from experiments.drawing.figure import TORCH, figure
+from experiments.drawing.colours import CATEGORIES
+from experiments.drawing.figure import BY_HAND, TORCH, figure
 from experiments.drawing.walk import walk_by_hand
+from experiments.drawing.written import write
 from experiments.judge.convert import to_numpy
+from experiments.lesson import Trained
 from experiments.pair import Second, Twin
 from manual.probability.expectation import Expectation as Manual
 from manual.probability.expectation import (
@@ -96,15 +99,14 @@ def two_dice() -> Figure:
     fig, axes = figure(
         "Two dice have 36 outcomes, each of probability 1/36. Left: in the dark ones the sum is at least 9. There are "
         f"{event.sum()}: the probability is {probability(DICE, event):.3f}. Right: what is left when somebody has seen a 5 on the first "
-        f"die. Of these {given.sum()} outcomes {(event & given).sum()} are dark: given the 5, the probability is {known:.3f}. "
-        "The expectation of the sum is the mean of all numbers in the table, "
-        f"{expectation(DICE, (FIRST + SECOND).astype(float)):g}: twice 3.5, that of one die.",
+        f"die. Of these {given.sum()} outcomes {(event & given).sum()} are dark: given the 5, the probability is {known:.3f}. The "
+        f"expectation of the sum, the mean of all numbers in the table, is {expectation(DICE, (FIRST + SECOND).astype(float)):g}.",
         columns=2,
         size=(3.4, 3.2),
     )
     for ax, possible, title in zip(axes[0], (np.ones_like(given), given), ("nothing is known", "the first die shows 5"), strict=True):
         shade = np.where(possible, np.where(event, 0.75, 0.25), 0.0)
-        ax.imshow(shade, cmap="Blues", vmin=0, vmax=1, origin="lower", extent=(0.5, 6.5, 0.5, 6.5))
+        ax.imshow(shade, cmap="Greys", vmin=0, vmax=1, origin="lower", extent=(0.5, 6.5, 0.5, 6.5))
         for i, j in zip(*np.nonzero(possible), strict=True):
             colour = "white" if event[i, j] else "black"
             ax.text(j + 1, i + 1, str(FIRST[i, j] + SECOND[i, j]), ha="center", va="center", fontsize=9, color=colour)
@@ -128,18 +130,18 @@ def averages_settle() -> Figure:
     width = 2 * std / np.sqrt(n)
     inside = np.mean(abs(averages - 3.5) <= width, axis=0)
     fig, axes = figure(
-        "Two hundred players throw a die ten thousand times each and write down the average of their throws so far; five of them are "
-        "drawn. All averages settle at the expectation 3.5 (law of large numbers). The grey band is 3.5 ± 2 · std/√n: for one more digit "
-        f"a hundred times as many throws are needed. Of all averages of 10, 100, 1,000 and 10,000 throws {inside[9]:.0%}, "
-        f"{inside[99]:.0%}, {inside[999]:.0%} and {inside[9999]:.0%} lie inside of it; a bell curve has {share_within(2):.1%} there.",
+        "Two hundred players throw a die and write down the average of their throws so far; five of them are drawn. All averages settle at "
+        "the expectation 3.5 (law of large numbers). The grey band is 3.5 ± 2 · std/√n: one more digit takes a hundred times as many "
+        f"throws. Of all averages of 10, 100, 1,000 and 10,000 throws {inside[9]:.0%}, {inside[99]:.0%}, {inside[999]:.0%} and "
+        f"{inside[9999]:.0%} lie inside of it; a bell curve has {share_within(2):.1%} there.",
         size=(5.6, 3.2),
     )
     ax = axes[0, 0]
     ax.fill_between(n, 3.5 - width, 3.5 + width, color="#dddddd", linewidth=0)
-    for each in averages[:5]:
-        ax.plot(n, each, linewidth=0.9)
+    for each, colour in zip(averages[:5], CATEGORIES, strict=False):
+        ax.plot(n, each, color=colour, linewidth=0.9)
     ax.axhline(3.5, color="black", linewidth=0.6)
-    ax.set(xscale="log", xlabel="throws, n", ylabel="average so far", xlim=(1, THROWS), ylim=(1, 6))
+    ax.set(title="averages of five players", xscale="log", xlabel="throws, n", ylabel="average so far", xlim=(1, THROWS), ylim=(1, 6))
     return fig
 
 
@@ -160,21 +162,20 @@ def averages_become_a_bell() -> Figure:
     measured = {n: shares(standardised_averages(n)) for n in ns}
     fig, axes = figure(
         "How long does one wait for a bus that comes without a timetable? Most often briefly, sometimes for ever: one waiting time is not "
-        "bell-shaped at all (left). But the average of n of them is, the more the larger n (central limit theorem). Each histogram is of "
-        "40,000 averages, in standard errors from the expectation; the curve is the bell. Within 1, 2 and 3 standard errors lie, for n = "
-        "1, "
-        + ", ".join("{:.1%}, {:.1%}, {:.1%}".format(*measured[1]).split("; "))
-        + "; for n = 100, {:.1%}, {:.1%}, {:.1%}".format(*measured[100])
-        + "; of the bell, {:.1%}, {:.1%} and {:.1%}.".format(*share_within(np.arange(1, 4))),
+        "bell-shaped at all. But the average of n of them is, the more the larger n (central limit theorem). Grey: 40,000 averages, in "
+        "standard errors from the expectation; the curve is the bell. Above each: the share within 1 standard error and within 2; of the "
+        "bell it is {:.1%} and {:.1%}.".format(*share_within(np.arange(1, 3))),
         columns=4,
         size=(2.4, 2.6),
         sharey=True,
     )
     z = np.linspace(-4, 4, 321)
     for ax, n in zip(axes[0], ns, strict=True):
-        ax.hist(standardised_averages(n), bins=80, range=(-4, 4), density=True, color="#8ecae6")
-        ax.plot(z, np.exp(-z * z / 2) / np.sqrt(2 * np.pi), color="#d1495b", linewidth=1.2)
-        ax.set(title=f"n = {n}", xlabel="standard errors", xlim=(-4, 4), xticks=[-3, -2, -1, 0, 1, 2, 3])
+        ax.hist(standardised_averages(n), bins=80, range=(-4, 4), density=True, color="#cccccc")
+        ax.plot(z, np.exp(-z * z / 2) / np.sqrt(2 * np.pi), color="black", linewidth=1.2)
+        ax.set(
+            title="n = {}\n{:.1%}, {:.1%}".format(n, *measured[n]), xlabel="standard errors", xlim=(-4, 4), xticks=[-3, -2, -1, 0, 1, 2, 3]
+        )
         ax.tick_params(labelsize=8)
     axes[0, 0].set_ylabel("density")
     return fig
@@ -201,8 +202,8 @@ def correlations() -> Figure:
         size=(2.3, 2.5),
     )
     for ax, (name, xy) in zip(axes[0], clouds().items(), strict=True):
-        ax.plot(*xy.T, ".", color="#3d5a80", markersize=2)
-        ax.set(title=f"{name}: {round(correlation(xy)[0, 1], 2) + 0.0:.2f}", xlabel="x", xticks=[], yticks=[])
+        ax.plot(*xy.T, ".", color="black", markersize=2)
+        ax.set(title=f"{name}: {round(correlation(xy)[0, 1], 2) + 0.0:.2f}".replace("-", "−"), xlabel="x", xticks=[], yticks=[])
     axes[0, 0].set_ylabel("y")
     return fig
 
@@ -228,31 +229,31 @@ def two_gradients() -> Figure:
     """Histograms of the estimators, and their variance by the baseline."""
     d, std = 1.5, 1.0
     found = gradients(d, std)
-    told = "; ".join(f"{name} {g.var():.2f} ({exact:.2f})" for name, (g, exact) in found.items())
     fig, axes = figure(
         f"The mean of the bell curve stands {d:g} above the target, where the true gradient is {2 * d:g} (black line). Left: what 20,000 "
-        f"batches of {BATCH} draws say that it is. All are right on average, but not equally sure. Their variances, measured and (by the "
-        f"closed form): {told} (not drawn). Right: the score function's variance by its baseline. It is least at d² + 3 std², and not "
-        "much larger with the mean cost, d² + std², which is measured anyway.",
+        f"batches of {BATCH} draws say that it is. All are right on average, but not equally sure: their variances are "
+        + ", ".join(f"{g.var():.2f}" for g, _ in list(found.values())[:3])
+        + ". Right: the score function's variance by its baseline. It is least at d² + 3 std², "
+        f"{found['score, less best baseline'][1]:.2f}, and not much larger with the mean cost, which is measured anyway.",
         columns=2,
         size=(4.4, 3.2),
     )
     ax = axes[0, 0]
-    for (name, (g, _)), colour in zip(found.items(), ("#00798c", "#d1495b", "#edae49"), strict=False):
+    for (name, (g, _)), colour in zip(found.items(), CATEGORIES[:3], strict=False):
         ax.hist(g, bins=100, range=(-2, 12), density=True, histtype="step", color=colour, linewidth=1.3, label=name)
     ax.axvline(2 * d, color="black", linewidth=0.8)
-    ax.set(xlabel=f"gradient by {BATCH} draws", ylabel="density", xlim=(-2, 12))
-    ax.legend(fontsize=8, loc="upper right")
+    ax.set(title="what batches say", xlabel=f"gradient by {BATCH} draws", ylabel="density", xlim=(-2, 12))
+    ax.legend(fontsize=9, loc="upper right")
     ax = axes[0, 1]
     baseline = np.linspace(0, 10, 201)
-    ax.plot(baseline, score_variance(d, std, baseline) / BATCH, color="#d1495b", label="score")
-    ax.axhline(reparameterisation_variance(std) / BATCH, color="#00798c", label="reparameterisation")
+    ax.plot(baseline, score_variance(d, std, baseline) / BATCH, color=CATEGORIES[1], label="score")
+    ax.axhline(reparameterisation_variance(std) / BATCH, color=CATEGORIES[0], label="reparameterisation")
     for at, text in ((d * d + std * std, "mean cost"), (d * d + 3 * std * std, "best")):
         height = score_variance(d, std, at) / BATCH
-        ax.plot(at, height, "o", color="#d1495b")
-        ax.annotate(text, (at, height), xytext=(0, -14), textcoords="offset points", ha="center", fontsize=8)
-    ax.set(xlabel="baseline", ylabel=f"variance of the gradient by {BATCH} draws", ylim=(0, 3.6))
-    ax.legend(fontsize=8, loc="upper center")
+        ax.plot(at, height, "o", color=CATEGORIES[1])
+        write(ax, text, (at, height), (0, -6), "black", fontsize=9)
+    ax.set(title="how much they scatter, by baseline", xlabel="baseline", ylabel="variance of the gradient", ylim=(0, 3.6))
+    ax.legend(fontsize=9, loc="upper center")
     return fig
 
 
@@ -275,30 +276,43 @@ def finds_the_target(manual: Manual, torch_module: Torch, data: Targets) -> Figu
     """Both estimators on their way, and where both sides came to rest."""
     n, std = max(data.batch_size or data.draws, 2), float(manual.std[0])
     ours, theirs = (float(mean) for mean in (manual.mean.data[0], to_numpy(torch_module.mean)[0]))
+    steps = int(torch_module.global_step)  # 0 where it was not trained by Lightning: then nobody knows
     fig, axes = figure(
-        f"How far the mean of the bell curve is from the target, step by step, with {n} draws for each gradient: the root mean square of "
-        f"{RUNS} runs by hand (coloured), and what the theory says beforehand (black). Both estimators come near as 1/√steps; in the long "
-        f"run the score function is {ratio(std, n):.2f} times as far off. On the right, where this run with {manual.estimator!r} ended "
-        f"after its own steps: by hand (cross) {ours:.6f}, torch (disc) {theirs:.6f}; the target is {data.target:g}.",
-        size=(6.2, 3.4),
+        f"How far the mean of the bell curve is from the target, with {n} draws for each gradient: the root mean square of {RUNS} runs "
+        "by hand (broken), and what the theory says beforehand (thin). Both estimators come near as 1/√steps; in the long run the "
+        f"score function is {ratio(std, n):.2f} times as far off. This run{' (the dot)' if steps else ''} by {manual.estimator} ended "
+        f"{abs(ours - data.target):.1g} off by hand, {abs(theirs - data.target):.1g} in torch. One run may be lucky, and far below its "
+        "line.",
+        size=(6.2, 3.8),
     )
-    ax, at = axes[0, 0], np.arange(1, STEPS + 1)
-    for name, colour in (("reparameterisation", "#00798c"), ("score", "#d1495b")):
+    ax, at = axes[0, 0], np.arange(1, max(STEPS, steps) + 1)
+    for name, colour in zip(("reparameterisation", "score"), CATEGORIES, strict=False):
         measured = root_mean_square(ways(data.target, std, n, name))
-        theory = distances(measured[0], std, n, STEPS, name)
-        ax.plot(at, measured[1:], color=colour, label=name)
-        ax.plot(at, theory[1:], color="black", linewidth=0.8)
-    last = 2 * STEPS
-    ax.plot(last, abs(theirs - data.target), "o", markersize=12, color=TORCH["color"], label="torch, this run")
-    ax.plot(last, abs(ours - data.target), "x", color="black", label="by hand, this run")
-    ax.set(xscale="log", yscale="log", xlabel="steps", ylabel="distance from the target", xlim=(1, 1.3 * last))
-    ax.legend(fontsize=8, loc="lower left")
+        theory = distances(measured[0], std, n, len(at), name)
+        ax.plot(at[:STEPS], measured[1:], color=colour, linestyle=(0, (1, 0.6)), linewidth=2.5)
+        ax.plot(at, theory[1:], color=colour, linewidth=1, label=name)
+    ax.set(xscale="log", yscale="log", xlabel="steps", ylabel="distance from the target", xlim=(1, 1.15 * len(at)))
+    ax.set_title("how near the mean comes")
+    ends = (theirs, "torch, this run", TORCH["color"], 13), (ours, "by hand, this run", BY_HAND["color"], 6)
+    for mean, label, colour, size in ends if steps else ():
+        ax.plot(steps, abs(mean - data.target), "o", markersize=size, color=colour, label=label, zorder=5)
+    ax.legend(fontsize=9, loc="lower left")
     return fig
 
 
 def ratio(std: float, n: int) -> float:
     """How much farther off the score function is than reparameterisation, after many steps: the scatter of their gradients at d = 0."""
     return float(np.sqrt(batch_variance(0.0, std, n, "score") / batch_variance(0.0, std, n, "reparameterisation")))
+
+
+def learned(run: Trained) -> str:
+    """Where the mean came to rest, and how far off it may be."""
+    mean, target, steps = run.manual.mean.data[0], run.data.target, len(run.losses)
+    n, std = run.data.batch_size or run.data.draws, float(run.manual.std[0])
+    return (
+        f"After {steps} steps of {n} draws each the mean is {mean:.4f}, and the target {target:g}. An average of {steps * n:,} draws is "
+        f"typically {std / np.sqrt(steps * n):.4f} off: so near can chance come, and no nearer."
+    )
 
 
 TEXT = """
@@ -332,6 +346,11 @@ TWIN = Twin(
     manual=Manual,
     torch=Torch,
     data=Targets,
+    learned=learned,
+    look_at=(
+        "the mean finds the target",
+        "the two straight lines: ten times the steps bring the mean about three times as near, whichever estimator.",
+    ),
     needs=("distributions",),
     trainer={"max_epochs": 50, "check_val_every_n_epoch": 10},
     variants={"score function": {"estimator": "score"}, "score function, no baseline": {"estimator": "score", "baseline": False}},

@@ -15,9 +15,11 @@ from matplotlib.figure import Figure
 
 from experiments import run
 from experiments.data.arrays import ArrayData, InputError, Split
+from experiments.drawing.colours import AMOUNT, CATEGORIES
 from experiments.drawing.figure import BY_HAND, TORCH, figure
 from experiments.drawing.walk import walk
 from experiments.judge.convert import to_numpy
+from experiments.lesson import Trained
 from experiments.pair import Twin
 from manual.nn.functional import logsumexp
 from manual.probability.distributions import normal_log_prob
@@ -93,22 +95,22 @@ def surprise_and_entropy() -> Figure:
     known = {"fair": 0.5, "9 in 10": 0.9, "always heads": 1.0}
     h = {name: float(bits(entropy(coins(np.array(each))))) for name, each in known.items()}
     fig, axes = figure(
-        "Left: how much a message tells, by how probable it was: what was sure tells nothing, one of two equal cases one bit, one of four "
-        "two bits, one of eight three. Right: what a throw of a coin tells on average, its entropy. A fair coin tells most, "
-        f"{h['fair']:.0f} bit. One that falls heads 9 times in 10 tells {h['9 in 10']:.2f} bits: heads are no news, and tails are rare. "
-        f"One that always falls heads tells {abs(h['always heads']):.0f}.",
+        "Left: how much a message tells, by how probable it was: what was sure tells nothing, one of two equal cases one bit, one of "
+        "four two bits, one of eight three (dots). Right: what a throw of a coin tells on average, its entropy. A fair coin tells "
+        f"most, {h['fair']:.0f} bit. One that falls heads 9 times in 10 tells {h['9 in 10']:.2f} bits: heads are no news, and tails are "
+        f"rare. One that always falls heads tells {abs(h['always heads']):.0f}.",
         columns=2,
         size=(3.8, 2.9),
     )
     ax = axes[0, 0]
-    ax.plot(p, bits(-np.log(p)), color="#00798c")
+    ax.plot(p, bits(-np.log(p)), color="black")
     at = np.array([1.0, 0.5, 0.25, 0.125])
-    ax.plot(at, bits(-np.log(at)), "o", color="#d1495b", clip_on=False)
-    ax.set(xlabel="probability", ylabel="surprise, in bits", xlim=(0, 1), ylim=(0, 6))
+    ax.plot(at, bits(-np.log(at)), "o", color=CATEGORIES[1], clip_on=False)
+    ax.set(title="surprise, in bits", xlabel="probability", xlim=(0, 1), ylim=(0, 6))
     ax = axes[0, 1]
-    ax.plot(p, bits(entropy(coins(p))), color="#00798c")
-    ax.plot(list(known.values()), list(h.values()), "o", color="#d1495b", clip_on=False)
-    ax.set(xlabel="probability of heads", ylabel="entropy, in bits", xlim=(0, 1), ylim=(0, 1.05))
+    ax.plot(p, bits(entropy(coins(p))), color="black")
+    ax.plot(list(known.values()), list(h.values()), "o", color=CATEGORIES[1], clip_on=False)
+    ax.set(title="a coin's entropy, in bits", xlabel="probability of heads", xlim=(0, 1), ylim=(0, 1.05))
     return fig
 
 
@@ -120,17 +122,19 @@ def three_divergences() -> Figure:
     sure = coins(np.array([1.0]))
     ends = [float(bits(f(a, b))[0]) for f, a, b in ((kl_divergence, sure, fair[:1]), (js_divergence, sure, fair[:1]))]
     fig, axes = figure(
-        "How far a coin is from a fair one, by three measures, each 0 only for the fair coin itself. Whoever believes in a coin that "
-        "always falls heads is infinitely surprised by the first tails: KL(fair‖coin) grows without end at both margins. Whoever believes "
-        f"in a fair coin is at most surprised by {ends[0]:.0f} bit too much: KL(coin‖fair). The Jensen-Shannon divergence looks from both "
-        f"sides, at their average, and is {ends[1]:.2f} bits at most here; between any two distributions it is 1 bit at most.",
+        "Three measures, each 0 only for the fair coin itself. Whoever believes in a coin that always falls heads is infinitely "
+        "surprised by the first tails: KL(fair‖coin) grows without end at both margins. Whoever believes in a fair coin is at most "
+        f"surprised by {ends[0]:.0f} bit too much: KL(coin‖fair). The Jensen-Shannon divergence looks from both sides, at their "
+        f"average, and is {ends[1]:.2f} bits at most here.",
         size=(5.4, 3.2),
     )
     ax = axes[0, 0]
-    for (name, nats), colour in zip(curves.items(), ("#d1495b", "#00798c", "#edae49"), strict=True):
+    for (name, nats), colour in zip(curves.items(), CATEGORIES, strict=False):
         ax.plot(q, bits(nats), color=colour, label=name)
-    ax.set(xlabel="the coin's probability of heads", ylabel="divergence, in bits", xlim=(0, 1), ylim=(0, 3))
-    ax.legend(fontsize=8, loc="upper center")
+    ax.set(
+        title="how far from a fair coin", xlabel="the coin's probability of heads", ylabel="divergence, in bits", xlim=(0, 1), ylim=(0, 3)
+    )
+    ax.legend(fontsize=9, loc="upper center")
     return fig
 
 
@@ -146,17 +150,17 @@ def mutual_informations() -> Figure:
     """Tables with their mutual information."""
     shared = {name: round(float(bits(mutual_information(table))), 2) + 0.0 for name, (table, *_) in TABLES.items()}
     fig, axes = figure(
-        "Tables of joint probabilities, dark where something is probable. How many bits does one learn about the column when told the row? "
-        f"Of the dice nothing: each row looks like the others. The weather tells {shared['weather and umbrella']:.2f} bits of the umbrella "
-        f"(and the umbrella as many of the weather). And x tells all there is to know of x²: {shared['x and x²']:.2f} bits, which is the "
-        "entropy of x², although the correlation of the two is 0.",
+        "Tables of joint probabilities, bright where something is probable. How many bits does one learn about the column when told "
+        f"the row? Of the dice nothing: each row looks like the others. The weather tells {shared['weather and umbrella']:.2f} bits of "
+        f"the umbrella, and the umbrella as many of the weather. And x tells all there is to know of x², {shared['x and x²']:.2f} bits, "
+        "although the correlation of the two is 0.",
         columns=3,
         size=(3.0, 2.9),
     )
     for ax, (name, (table, names, rows, columns)) in zip(axes[0], TABLES.items(), strict=True):
-        ax.imshow(table, cmap="Blues", vmin=0, vmax=0.7)
+        ax.imshow(table, cmap=AMOUNT, vmin=0, vmax=0.6)
         for (i, j), t in np.ndenumerate(table):
-            ax.text(j, i, f"{t:.2f}", ha="center", va="center", fontsize=9, color="white" if t > 0.4 else "black")
+            ax.text(j, i, f"{t:.2f}", ha="center", va="center", fontsize=10, color="black" if t > 0.3 else "white")
         ax.set(title=f"{name}\n{shared[name]:.2f} bits", xlabel=names[1], ylabel=names[0])
         ax.set(xticks=range(len(columns)), xticklabels=columns, yticks=range(len(rows)), yticklabels=rows)
     return fig
@@ -175,16 +179,16 @@ def two_landscapes(data: Humps) -> Figure:
     forward, reverse = divergences(data, mean, std)
     best, _ = data.moments()
     fig, axes = figure(
-        f"A bell curve with std {std:g} is moved along under the two humps (grey), and both divergences from them are taken down. Forward, "
-        f"KL(p‖q) (red), has one valley, at the mean of p, {best:g}: from there it is not too far to either hump. Reverse, KL(q‖p) (blue), "
-        "has a valley under each hump, for only what q covers counts. Which one is found depends on where one begins.",
+        f"A bell curve q with std {std:g} is moved along under the two humps p (grey), and both divergences are taken down. Forward has "
+        f"one valley, at the mean of p, {best:g}: from there it is not too far to either hump. Reverse has a valley under each hump, "
+        "for only what q covers counts. Which one is found depends on where one begins.",
         size=(5.6, 3.2),
     )
     ax = axes[0, 0]
-    ax.plot(mean, forward, color="#d1495b", label="forward, KL(p‖q)")
-    ax.plot(mean, reverse, color="#00798c", label="reverse, KL(q‖p)")
-    ax.set(xlabel="mean of q", ylabel="divergence, in nats", xlim=(-5, 5), ylim=(0, 45))
-    ax.legend(fontsize=8, loc="upper center")
+    ax.plot(mean, forward, color=CATEGORIES[1], label="forward, KL(p‖q)")
+    ax.plot(mean, reverse, color=CATEGORIES[0], label="reverse, KL(q‖p)")
+    ax.set(title="one bell, moved along", xlabel="mean of q", ylabel="divergence, in nats", xlim=(-5, 5), ylim=(0, 45))
+    ax.legend(fontsize=9, loc="upper center")
     shade = ax.twinx()
     shade.fill_between(mean, np.exp(data.log_p(mean)), color="#bbbbbb", alpha=0.5, linewidth=0)
     shade.set(ylim=(0, 1.5), yticks=[])
@@ -210,10 +214,9 @@ def covers_and_picks(manual: Manual, torch_module: Torch, data: Humps) -> Figure
     x = np.linspace(-8, 8, 641)
     covers, picks = (found[direction][0] for direction in ("forward", "reverse"))
     fig, axes = figure(
-        "The density with two humps (grey) and the bell curve that was fitted to it, torch's broad, by hand in dashes on it. Left, "
-        f"forward: it covers both humps, and the valley too. Its mean is {covers[0]:.6f} and its std {covers[1]:.6f}; the closed form, the "
-        f"mean and std of the humps together, says {mean:.6f} and {std:.6f}. Right, reverse: it picks one hump. Its mean is {picks[0]:.3f} "
-        f"and its std {picks[1]:.3f}.",
+        "The density with two humps (grey) and the bell curve that was fitted to it, in torch and by hand. Forward covers both humps, "
+        f"and the valley too: its mean is {covers[0]:.6f} and its std {covers[1]:.6f}; the closed form, those of the humps together, "
+        f"says {mean:.6f} and {std:.6f}. Reverse picks one hump: its mean is {picks[0]:.3g} and its std {picks[1]:.3g}.",
         columns=2,
         size=(3.9, 3.0),
         sharey=True,
@@ -223,9 +226,19 @@ def covers_and_picks(manual: Manual, torch_module: Torch, data: Humps) -> Figure
         for (m, s), look, label in ((theirs, TORCH, "torch"), (ours, BY_HAND, "by hand")):
             ax.plot(x, np.exp(normal_log_prob(x, np.array([m]), np.array([s]))), **look, label=label)
         ax.set(title={"forward": "forward, KL(p‖q)", "reverse": "reverse, KL(q‖p)"}[direction], xlabel="x", xlim=(-8, 8))
-        ax.legend(fontsize=8, loc="upper left")
+    axes[0, 0].legend(fontsize=9, loc="upper left")
     axes[0, 0].set_ylabel("density")
     return fig
+
+
+def learned(run: Trained) -> str:
+    """The bell that was fitted, and the moments of the humps."""
+    q, (mean, std), direction = run.manual.state_dict(), run.data.moments(), run.torch.hparams["direction"]
+    what = "covers both humps" if direction == "forward" else "picks one hump"
+    return (
+        f"By the {direction} divergence the bell curve {what}: after {len(run.losses)} steps its mean is {float(q['mean'][0]):.4f} and its "
+        f"std {float(np.exp(q['log_std'][0])):.4f}. Those of the two humps together are {mean:.4f} and {std:.4f}."
+    )
 
 
 TEXT = """
@@ -260,6 +273,8 @@ TWIN = Twin(
     manual=Manual,
     torch=Torch,
     data=Humps,
+    learned=learned,
+    look_at=("one covers, one picks", "left the bell lies over both humps and the valley between them, right over one hump only."),
     needs=("expectation",),
     trainer={"max_epochs": 400, "check_val_every_n_epoch": 10},
     variants={"reverse": {"direction": "reverse"}},

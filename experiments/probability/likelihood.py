@@ -13,8 +13,10 @@ from matplotlib.figure import Figure
 
 from experiments import run
 from experiments.data.arrays import ArrayData, InputError, Split
-from experiments.drawing.figure import BY_HAND, TORCH, figure
+from experiments.drawing.colours import CATEGORIES, of_sign
+from experiments.drawing.figure import BY_HAND, TORCH, figure, unbroken
 from experiments.judge.convert import to_numpy
+from experiments.lesson import Trained
 from experiments.pair import Twin
 from manual.nn.functional import sigmoid
 from manual.probability.likelihood import Likelihood as Manual
@@ -75,30 +77,35 @@ def seven_heads() -> Figure:
     hundred = np.repeat(ten, 10)
     p = np.linspace(0.001, 0.999, 999)
     fig, axes = figure(
-        "A coin fell heads 7 times in 10. Left: how probable each coin makes exactly these throws, as a fraction of the best coin's, which "
-        "is p = 0.7. A fair coin (p = 0.5) is worse, but far from excluded. Of 70 heads in 100 the top is at the same place, but narrow: "
-        "more throws say more surely where p is. Right: the logarithm of the likelihood has its top at the same p. The red pieces are its "
-        "slopes as the backward pass finds them: uphill to the left of 0.7, flat on it, downhill to the right.",
+        f"A coin fell heads 7 times in 10. Left: how probable each coin makes exactly these throws; the best is {unbroken('p = 0.7')}, "
+        "but a fair one is far from excluded. Of 70 heads in 100 the top is at the same place, but narrow: more throws say more surely "
+        "where p is. Right: the logarithm has its top at the same p. The broad pieces are its slopes from the backward pass: uphill "
+        "(orange), flat at 0.7, downhill (violet).",
         columns=2,
         size=(3.8, 3.0),
     )
     ax = axes[0, 0]
-    for x, label, colour in ((ten, "7 in 10", "#d1495b"), (hundred, "70 in 100", "#00798c")):
+    for x, label, colour in ((ten, "7 in 10", CATEGORIES[1]), (hundred, "70 in 100", CATEGORIES[0])):
         y = bernoulli_likelihood(p, x)
         ax.plot(p, y / y.max(), color=colour, label=label)
     ax.axvline(0.7, color="black", linewidth=0.6)
-    ax.set(xlabel="p, the coin's probability of heads", ylabel="likelihood / the best coin's", xlim=(0, 1), ylim=(0, 1.05))
+    ax.set(
+        title="likelihood",
+        xlabel="p, the coin's probability of heads",
+        ylabel="as a fraction of the best coin's",
+        xlim=(0, 1),
+        ylim=(0, 1.05),
+    )
     ax.legend(loc="upper left", fontsize=8)
     ax = axes[0, 1]
-    ax.plot(p, bernoulli_log_likelihood(p, ten), color="#8ecae6", linewidth=3)
+    ax.plot(p, bernoulli_log_likelihood(p, ten), color="black", linewidth=1.2)
     at = np.array([0.3, 0.5, 0.7, 0.9])
     slope = bernoulli_log_likelihood_backward(np.ones(4), at, ten)
     for where, height, rise in zip(at, bernoulli_log_likelihood(at, ten), slope, strict=True):
         ends = np.array([-0.08, 0.08])
-        ax.plot(where + ends, height + rise * ends, color="#d1495b")
-        ax.plot(where, height, "o", color="#d1495b", markersize=4)
+        ax.plot(where + ends, height + rise * ends, color=of_sign(round(float(rise), 6)), linewidth=4, solid_capstyle="round")
     ax.axvline(0.7, color="black", linewidth=0.6)
-    ax.set(xlabel="p", ylabel="log-likelihood of 7 heads in 10", xlim=(0, 1), ylim=(-16, -4))
+    ax.set(title="log-likelihood of 7 in 10", xlabel="p", xlim=(0, 1), ylim=(-16, -4))
     return fig
 
 
@@ -108,15 +115,18 @@ def found_coin(manual: Manual, torch_module: Torch, data: Throws) -> Figure:
     best = bernoulli_closed_form(heads)
     ours, theirs = (sigmoid(np.array(logit, float)).item() for logit in (manual.logit.data, to_numpy(torch_module.logit)))
     fig, axes = figure(
-        f"How well each p explains {heads.sum():.0f} heads in {len(heads)} throws, and where both sides came to rest after their climb: by "
-        f"hand (red cross) {ours:.6f}, torch (blue disc) {theirs:.6f}. The closed form, heads over throws, is {best:.6f} (thin line).",
+        f"How well each p explains {heads.sum():.0f} heads in {len(heads)} throws, and where both sides came to rest after their climb: "
+        f"by hand (cross) {ours:.6f}, torch (disc) {theirs:.6f}. The closed form, heads over throws, is {best:.6f} (thin line).",
         size=(4.6, 3.0),
     )
     ax = axes[0, 0]
     p = np.linspace(0.02, 0.98, 481)
     ax.plot(p, bernoulli_log_likelihood(p, heads), color="#888888")
     ax.axvline(best, color="black", linewidth=0.6)
-    for value, look in ((theirs, {"marker": "o", "markersize": 14, "color": TORCH["color"]}), (ours, {"marker": "x", "color": "#d1495b"})):
+    for value, look in (
+        (theirs, {"marker": "o", "markersize": 14, "color": TORCH["color"]}),
+        (ours, {"marker": "x", "color": BY_HAND["color"]}),
+    ):
         ax.plot(
             value,
             bernoulli_log_likelihood(np.array(value), heads),
@@ -124,7 +134,7 @@ def found_coin(manual: Manual, torch_module: Torch, data: Throws) -> Figure:
             label="torch" if "markersize" in look else "by hand",
             **look,
         )
-    ax.set(xlabel="p, the probability of heads", ylabel="log-likelihood", xlim=(0, 1))
+    ax.set(title="the coin that was found", xlabel="p, the probability of heads", ylabel="log-likelihood", xlim=(0, 1))
     ax.legend(loc="lower center", fontsize=8)
     return fig
 
@@ -134,9 +144,9 @@ def found_bell(manual: Manual, torch_module: Torch, data: Throws) -> Figure:
     _, rolled = data.split.train
     mean, std = normal_closed_form(rolled)
     fig, axes = figure(
-        f"How far to the right the coin rolled in {len(rolled)} throws (black ticks), and the bell curve that makes them most probable: "
-        f"torch's as a broad band, by hand in dashes on it. The closed form says mean {mean:.3f} and standard deviation {std:.3f}; "
-        f"the distances came from the thin black curve, with {data.true_mean:g} and {data.true_std:g}. So few throws do not tell exactly.",
+        f"How far to the right the coin rolled in {len(rolled)} throws (ticks), and the bell curve that makes them most probable, in "
+        f"torch and by hand. The closed form says mean {mean:.3f} and standard deviation {std:.3f}; the distances came from the thin "
+        f"curve, with {data.true_mean:g} and {data.true_std:g}. So few throws do not tell exactly.",
         size=(4.6, 3.0),
     )
     ax = axes[0, 0]
@@ -150,8 +160,8 @@ def found_bell(manual: Manual, torch_module: Torch, data: Throws) -> Figure:
     ax.plot(x, bell(manual.mean.data.item(), np.exp(manual.log_std.data).item()), **BY_HAND, label="by hand")
     ax.plot(x, bell(data.true_mean, data.true_std), color="black", linewidth=0.8, label="where they came from")
     ax.plot(rolled, np.zeros_like(rolled), "|", color="black", markersize=14)
-    ax.set(xlabel="rolled to the right, in decimetres", ylabel="density", ylim=(-0.02, None))
-    ax.legend(loc="upper left", fontsize=7)
+    ax.set(title="the bell that was found", xlabel="rolled to the right, in decimetres", ylabel="density", ylim=(-0.02, None))
+    ax.legend(loc="upper left", fontsize=8)
     return fig
 
 
@@ -164,21 +174,39 @@ def mean_variances(n: int, repeats: int, std: float) -> tuple[float, float]:
 def biased_variance() -> Figure:
     """The mean of the variance of maximum likelihood over many samples, by their size."""
     fig, axes = figure(
-        "Ten thousand times, n numbers were drawn from a bell curve whose variance is 1, and their variance was measured. Dots: the "
-        "one of maximum likelihood, Σ(x − mean)²/n, on average. It is too small, because the mean is taken from the same numbers and "
-        "lies in their midst: half the truth for n = 2, (n − 1)/n of it in general (curve). Squares: dividing by n − 1 makes it right.",
+        "Ten thousand times, n numbers were drawn from a bell curve whose variance is 1, and their variance was measured. Dots: by "
+        f"maximum likelihood, {unbroken('Σ(x − mean)²/n')}, on average. It is too small, because the mean is taken from the same "
+        f"numbers and lies in their midst: {unbroken('(n − 1)/n')} of the truth (line). Squares: dividing by {unbroken('n − 1')} makes "
+        "it right.",
         size=(4.6, 3.0),
     )
     ax = axes[0, 0]
     n = np.arange(2, 21)
     biased, unbiased = np.transpose([mean_variances(int(size), 10_000, 1.0) for size in n])
     ax.axhline(1, color="black", linewidth=0.6)
-    ax.plot(n, (n - 1) / n, color="#8ecae6", linewidth=3, label="(n − 1)/n")
-    ax.plot(n, biased, "o", color="#d1495b", markersize=4, label="divided by n (biased)")
-    ax.plot(n, unbiased, "s", color="#00798c", markersize=4, label="divided by n − 1")
-    ax.set(xlabel="n, the numbers in a sample", ylabel="variance, on average", ylim=(0.4, 1.15), xticks=[2, 5, 10, 15, 20])
+    ax.plot(n, (n - 1) / n, color="black", linewidth=1, label="(n − 1)/n")
+    ax.plot(n, biased, "o", color=CATEGORIES[1], markersize=5, label="divided by n (biased)")
+    ax.plot(n, unbiased, "s", color=CATEGORIES[0], markersize=4, label="divided by n − 1")
+    ax.set(
+        title="the variance of few numbers",
+        xlabel="n, the numbers in a sample",
+        ylabel="variance, on average",
+        ylim=(0.4, 1.15),
+        xticks=[2, 5, 10, 15, 20],
+    )
     ax.legend(loc="lower right", fontsize=8)
     return fig
+
+
+def learned(run: Trained) -> str:
+    """What makes the throws most probable."""
+    heads, _ = run.data.split.train
+    p, (mean, std) = sigmoid(np.array(run.manual.logit.data, float)).item(), (run.manual.mean.data.item(), run.manual.log_std.data.item())
+    return (
+        f"{heads.sum():.0f} heads in {len(heads)} throws are most probable if the coin falls heads with p = {p:.4f}, and the distances "
+        f"if it rolls {mean:.2f} ± {np.exp(std):.2f} decimetres: that is where {len(run.losses)} steps led. It was thrown with p = "
+        f"{run.data.true_p:g} and {run.data.true_mean:g} ± {run.data.true_std:g}."
+    )
 
 
 TEXT = """
@@ -204,6 +232,8 @@ TWIN = Twin(
     manual=Manual,
     torch=Torch,
     data=Throws,
+    learned=learned,
+    look_at=("the coin that was found", "both sides came to rest on the top of the curve, at heads over throws."),
     needs=("derivatives",),
     trainer={"max_epochs": 600, "check_val_every_n_epoch": 10},
     sgd_lr=0.1,

@@ -15,9 +15,13 @@ from matplotlib.figure import Figure
 from experiments import run
 from experiments.data.arrays import ArrayData, Split, split_at_random, standardise
 from experiments.data.changes import first_columns
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.colours import AMOUNT, shades
+from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbroken
 from experiments.drawing.walk import Path, walk
+from experiments.drawing.words import in_words
+from experiments.drawing.written import write
 from experiments.judge.convert import to_numpy
+from experiments.lesson import Trained
 from experiments.pair import Second, Twin
 from manual.linear_algebra.matrices import substitute
 from manual.probability import multivariate_normal as by_hand
@@ -77,11 +81,10 @@ def found_ellipses(manual: Manual, torch_module: Torch, data: Sepals) -> Figure:
     L = ours[1]
     correlation = L[1, 0] / np.hypot(*L[1])
     fig, axes = figure(
-        f"{len(x)} flowers (dots), by the length and width of a sepal in standard deviations, and two contours of the bell that makes them "
-        f"most probable: torch's broad, by hand dashed. Long sepals are wide ones (correlation {correlation:.2f}), so the ellipses slant. "
-        f"Within the inner one ‖z‖ is below 1, within the outer below 2, which holds for {1 - np.exp(-0.5):.0%} and "
-        f"{1 - np.exp(-2):.0%} of all flowers if they follow the bell, and for {inside(x, *ours, 1):.0%} and {inside(x, *ours, 2):.0%} of "
-        "these. Crosses: the flowers that were held out.",
+        f"{len(x)} flowers (dots; crosses: held out), by the length and width of a sepal in standard deviations, and the bell that "
+        f"makes them most probable. Long sepals are wide ones (correlation {correlation:.2f}), so the ellipses slant. Within the inner "
+        f"one {unbroken('‖z‖ < 1')}, within the outer {unbroken('‖z‖ < 2')}: that holds for {1 - np.exp(-0.5):.0%} and "
+        f"{1 - np.exp(-2):.0%} if flowers follow the bell, and for {inside(x, *ours, 1):.0%} and {inside(x, *ours, 2):.0%} of these.",
         size=(5.2, 4.2),
     )
     ax = axes[0, 0]
@@ -90,9 +93,9 @@ def found_ellipses(manual: Manual, torch_module: Torch, data: Sepals) -> Figure:
         ax.plot(*ellipse(*theirs, radius), **TORCH, **label)
         ax.plot(*ellipse(*ours, radius), **BY_HAND, **({"label": "by hand"} if radius == 1 else {}))
     ax.plot(*x.T, "o", color="black", markersize=4)
-    ax.plot(*x_val.T, "x", color="#00798c", markersize=6)
-    ax.set(xlabel="length of the sepal", ylabel="width of the sepal", aspect="equal")
-    ax.legend(loc="upper left", fontsize=8)
+    ax.plot(*x_val.T, "x", color="black", markersize=6)
+    ax.set(title="two contours of the bell", xlabel="length of the sepal", ylabel="width of the sepal", aspect="equal")
+    ax.legend(loc="upper left", fontsize=9)
     return fig
 
 
@@ -104,24 +107,25 @@ def stretched_and_slanted(n: int = 800) -> Figure:
     x = loc + z @ L.T  # (n, 2) @ (2, 2)
     seen = np.cov(x.T, bias=True)
     fig, axes = figure(
-        f"Left: {n} points of a round cloud, z. Right: the same points, in the same colours, as loc + L z. The arrows are the columns of "
-        "L: where one step to the right and one step up have gone. The second points straight up, because L is 0 above its diagonal. "
-        f"L = [[{L[0, 0]:g}, 0], [{L[1, 0]:g}, {L[1, 1]:g}]] is the root of the covariance [[2.25, 1.2], [1.2, 1]]; that of the points is "
-        f"[[{seen[0, 0]:.2f}, {seen[0, 1]:.2f}], [{seen[1, 0]:.2f}, {seen[1, 1]:.2f}]].",
+        f"{n} points of a round cloud, z, and the same points, in the same colours, as {unbroken('loc + L z')}. The arrows are the "
+        "columns of L: where one step to the right and one step up have gone. The second points straight up, because L is 0 above its "
+        f"diagonal. {unbroken(f'L = [[{L[0, 0]:g}, 0], [{L[1, 0]:g}, {L[1, 1]:g}]]')} is the root of the covariance "
+        f"{unbroken('[[2.25, 1.2], [1.2, 1]]')}; that of the points is "
+        + unbroken(f"[[{seen[0, 0]:.2f}, {seen[0, 1]:.2f}], [{seen[1, 0]:.2f}, {seen[1, 1]:.2f}]]."),
         columns=2,
-        size=(3.6, 3.4),
+        size=(4.2, 3.4),
         sharex=True,
         sharey=True,
     )
-    colour = np.arctan2(z[:, 1], z[:, 0])
     for ax, points, centre, M in ((axes[0, 0], z, np.zeros(2), np.eye(2)), (axes[0, 1], x, loc, L)):
-        ax.scatter(*points.T, c=colour, cmap="twilight", s=6, alpha=0.5)
+        ax.scatter(*points.T, c=z[:, 0], cmap=AMOUNT, s=8)
         for radius in (1, 2):
             ax.plot(*ellipse(centre, M, radius), color="black", linewidth=0.8)
-        for column, shade in zip(M.T, ("#d1495b", "#00798c"), strict=True):
-            ax.quiver(*centre, *column, color=shade, angles="xy", scale_units="xy", scale=1, width=0.014, zorder=4)
+        for j, column in enumerate(M.T):
+            ax.quiver(*centre, *column, color="black", angles="xy", scale_units="xy", scale=1, width=0.01, headlength=6, zorder=4)
+            write(ax, f"column {j + 1}", centre + column, ((8, 0), (0, 6))[j], "black", fontsize=10)
         ax.set(xlabel="first number", aspect="equal")
-    axes[0, 0].set(title="z", ylabel="second number")
+    axes[0, 0].set(title="z, a round cloud", ylabel="second number")
     axes[0, 1].set(title="x = loc + L z")
     return fig
 
@@ -131,22 +135,22 @@ def less_and_less_definite() -> Figure:
     fig, axes = figure(
         "Two numbers of variance 1 each. Left: the more they say the same, the thinner the ellipse; at correlation 1 it is a line, and "
         "one number says all. Right: the entropy, which falls to −∞ there. From 1 on the matrix is no covariance: some mixture of the "
-        "two would vary by 0 or less. `cholesky` then says so, with what is left of the diagonal: 1 − correlation².",
+        f"two would vary by 0 or less. `cholesky` then says so, with what is left of the diagonal: {unbroken('1 − correlation²')}.",
         columns=2,
         size=(3.7, 3.2),
     )
     correlation = np.concatenate([np.linspace(0, 0.99, 100), 1 - np.logspace(-2.2, -6, 40)])
     ax = axes[0, 0]
-    for rho, colour in zip((0.0, 0.6, 0.9, 0.99), ("#3d5a80", "#00798c", "#edae49", "#d1495b"), strict=True):
+    for rho, colour in zip((0.0, 0.6, 0.9, 0.99), shades(4), strict=True):
         ax.plot(*ellipse(np.zeros(2), by_hand.cholesky(correlated(rho)), 1), color=colour, label=f"{rho:g}")
-    ax.set(xlabel="first number", ylabel="second number", aspect="equal")
-    ax.legend(title="correlation", fontsize=7, title_fontsize=8, loc="lower right")
+    ax.set(title="thinner and thinner", xlabel="first number", ylabel="second number", aspect="equal")
+    ax.legend(title="correlation", fontsize=8, title_fontsize=9, loc="lower right")
     ax = axes[0, 1]
-    ax.plot(correlation, [by_hand.entropy(by_hand.cholesky(correlated(rho))) for rho in correlation], color="#888888", linewidth=2)
+    ax.plot(correlation, [by_hand.entropy(by_hand.cholesky(correlated(rho))) for rho in correlation], color="black", linewidth=1.5)
     ax.axvline(1, color="black", linestyle=":")
-    ax.axvspan(1, 1.15, color="#d1495b", alpha=0.15)
-    ax.text(1.075, -0.5, "not positive definite", rotation=90, ha="center", va="center", fontsize=8)
-    ax.set(xlabel="correlation", ylabel="entropy", xlim=(0, 1.15))
+    ax.axvspan(1, 1.15, color="#dddddd")
+    ax.text(1.075, -0.5, "not positive definite", rotation=90, ha="center", va="center", fontsize=9)
+    ax.set(title="the entropy", xlabel="correlation", xlim=(0, 1.15))
     return fig
 
 
@@ -162,24 +166,37 @@ def on_the_way(data: Sepals, steps: int = 60) -> Figure:
     model.loc.data[...] = 2.0, -2.0
     ours, theirs = walk(model, Torch(), (x,), steps)
     fig, axes = figure(
-        "The climb: the ellipse of the bell (‖z‖ = 1; broad: torch, dashes: by hand) after 0, 2, 8 and 60 steps. It begins as a circle, "
-        "many of its widths away from the flowers, and first swells towards them; then it moves there, turns, and takes their shape. What "
-        "is trained is any matrix `raw`: e to the power of its diagonal is always above 0, so that no step can leave the covariances "
-        "that are possible.",
+        f"The ellipse of the bell ({unbroken('‖z‖ = 1')}; broad: torch, dashes: by hand) after 0, 2, 8 and 60 steps. It begins as a "
+        "circle, many of its widths away from the flowers, and first swells towards them; then it moves there, turns, and takes their "
+        "shape. What is trained is any matrix `raw`: e to the power of its diagonal is always above 0, so that no step can leave the "
+        "covariances that are possible.",
         size=(5.2, 4.0),
     )
     ax = axes[0, 0]
     ax.plot(*x.T, "o", color="#bbbbbb", markersize=4)
-    for step, colour in zip((0, 2, 8, 60), ("#3d5a80", "#00798c", "#edae49", "#d1495b"), strict=True):
+    for step, colour in zip((0, 2, 8, 60), shades(4), strict=True):
         draw_both(ax, at(ours, step), at(theirs, step), f"after {step} steps", colour)
-    ax.set(xlabel="length of the sepal", ylabel="width of the sepal", aspect="equal")
-    ax.legend(fontsize=8, loc="upper left")
+    ax.set(title="the climb", xlabel="length of the sepal", ylabel="width of the sepal", aspect="equal")
+    ax.legend(fontsize=9, loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     return fig
 
 
 def at(path: Path, step: int) -> Any:
     """The ellipse after a step."""
     return ellipse(path["loc"][step], by_hand.lower_cholesky(path["raw"][step]), 1)
+
+
+def learned(run: Trained) -> str:
+    """The mean and the covariance that were found, and how far they are from those of the data."""
+    (x,) = run.data.split.train
+    loc, L = run.manual.loc.data.astype(np.float64), by_hand.lower_cholesky(run.manual.raw.data.astype(np.float64))
+    mean, root = by_hand.closed_form(x)
+    off = max(np.abs(loc - mean).max(), np.abs(L @ L.T - root @ root.T).max())
+    slant = "" if len(loc) < 2 else f" Length and width of a sepal are correlated by {L[1, 0] / np.hypot(*L[1]):.2f}."
+    return (
+        f"After {len(run.losses)} steps the bell has the mean and the covariance of {len(x)} flowers: they are "
+        f"{in_words(float(off))}.{slant}"
+    )
 
 
 TEXT = """
@@ -203,6 +220,8 @@ TWIN = Twin(
     manual=Manual,
     torch=Torch,
     data=Sepals,
+    learned=learned,
+    look_at=("the ellipses that were found", "the ellipses slant as the cloud of flowers does: long sepals are wide ones."),
     needs=("distributions", "eigen"),
     trainer={"max_epochs": 400, "check_val_every_n_epoch": 10},
     options={"features": Second(1, data=first_columns(1))},

@@ -332,9 +332,11 @@ def test_figures_show_what_their_captions_say(trained: tuple[str | None, LockSte
     *curves, torch_end, hand_end = drawn["the mean finds the target"].axes[0].lines
     assert len(curves) == 4
     for measured, theory in (curves[:2], curves[2:]):
-        ratio = np.asarray(measured.get_ydata())[10:] / np.asarray(theory.get_ydata())[10:]
+        far, foretold = (np.asarray(line.get_ydata()) for line in (measured, theory))
+        ratio = far[10:] / foretold[10 : len(far)]
         assert 0.5 < ratio.min() < ratio.max() < 1.6  # the root mean square of twenty runs
     assert torch_end.get_ydata()[0] == pytest.approx(hand_end.get_ydata()[0], rel=1e-9)
+    assert hand_end.get_xdata()[0] == torch_end.get_xdata()[0] == len(lockstep.records) == 1000, "where the run ended"
     assert hand_end.get_ydata()[0] == abs(lockstep.hand.model.mean.data[0] - 3)
     assert f"{script.ratio(0.5, 16):.2f}" == "1.59"
 
