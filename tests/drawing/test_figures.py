@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,11 +20,19 @@ from experiments import curriculum
 from experiments.data.arrays import ArrayData
 from experiments.drawing.figure import Captioned
 from experiments.judge.convert import load_in_torch
+from experiments.lesson import Trained
 from experiments.lockstep.checks import data_for
 from experiments.pair import Twin
 from manual.trainer import Trainer
+from tests.drawing.colours import alike
 
 NAMES = [e.name for e in curriculum.entries()]
+
+LONGEST = 450
+"""Characters of a caption."""
+
+WHOLE = ("linear_algebra", "calculus", "probability")
+"""The chapters whose figures have been gone over; the others follow."""
 
 
 def barely_trained(twin: Twin, data: ArrayData, dtype: str, steps: int = 3) -> tuple[Any, Any]:
@@ -78,6 +87,36 @@ def all_figures(twin: Twin, ours: Any, theirs: Any, data: ArrayData) -> dict[str
     return {**(twin.before(ours, theirs, data) if twin.before else {}), **twin.figures(ours, theirs, data)}
 
 
+def tells_what_it_shows(figures: Mapping[str, Captioned], whole: bool) -> None:
+    """Colours that are told apart, a title for each panel, and a caption that is not too long."""
+    for name, figure in figures.items():
+        for ax in figure.axes:
+            assert alike(ax) == [], name
+        if not whole:
+            continue
+        assert len(figure.caption) <= LONGEST, name
+        assert figure.caption.endswith(".")
+        titled = {ax.get_subplotspec() for ax in figure.axes if ax.get_title()}
+        for ax in figure.axes:
+            assert not ax.axison or ax.get_label() == "<colorbar>" or ax.get_subplotspec() in titled, f"a panel of {name} has no title"
+
+
+def says_what_came_of_it(twin: Twin, ours: Any, theirs: Any, data: ArrayData, figures: Mapping[str, Figure]) -> None:
+    """A sentence or two with numbers, and which figure to open."""
+    if twin.learned is None or twin.look_at is None:
+        assert twin.chapter not in WHOLE
+        return
+    found = Trainer()
+    found.attach(ours)
+    metrics = found.validate([data.split.val])
+    said = twin.learned(Trained(ours, theirs, data, (1.5, 0.75, 0.25), metrics, True))
+    assert re.fullmatch(r"[A-Z0-9].*\d.*\.", said), said
+    assert len(said) < 320
+    name, what = twin.look_at
+    assert name in figures
+    assert re.fullmatch(r".{30,}[.?]", what), "what to look for, in a sentence"
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_concept_draws_in_both_precisions(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     twin = experiments.twin(name)
@@ -90,6 +129,9 @@ def test_every_concept_draws_in_both_precisions(name: str, monkeypatch: pytest.M
         draw({n: f for n, f in figures.items() if f not in seen}, laid_out=dtype == "float64")
         seen |= set(figures.values())
         names.append(list(figures))
+        if dtype == "float64":
+            tells_what_it_shows(figures, whole=twin.chapter in WHOLE)
+            says_what_came_of_it(twin, ours, theirs, data, figures)
         assert {p.dtype.name for p in ours.parameters()} == {dtype}
         assert {p.dtype for p in theirs.parameters()} == {getattr(torch, dtype)}
         assert all(np.isfinite(p).all() for p in ours.parameters())
