@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from experiments import run
 from experiments.data.arrays import ArrayData, Split, split_at_random, standardise
-from experiments.drawing.colours import CATEGORIES, MARKERS, NEGATIVE, POSITIVE
+from experiments.drawing.colours import BETWEEN, CATEGORIES, MARKERS, NEGATIVE, POSITIVE
 from experiments.drawing.figure import BY_HAND, TORCH, TWO_CLASSES, figure
 from experiments.drawing.written import HALO
 from experiments.judge.convert import to_numpy, to_torch
@@ -31,7 +30,6 @@ Array = np.ndarray
 
 SPECIES = ("versicolor", "virginica")
 FORWARD, BACK = CATEGORIES[0], CATEGORIES[3]  # colours of a value and of its gradient
-BETWEEN = LinearSegmentedColormap.from_list("species", [TWO_CLASSES[0], "white", TWO_CLASSES[1]])
 
 
 class Petals(ArrayData):

@@ -10,7 +10,6 @@ from matplotlib.colors import LinearSegmentedColormap, to_hex
 
 from experiments.drawing.figure import TWO_CLASSES
 
-
 POSITIVE, NEGATIVE = "#b35806", "#542788"
 """Numbers above and below 0, wherever signs are shown: orange and violet."""
 
