@@ -37,7 +37,7 @@ def label_ends(ax: Any, ends: Ends, left: bool = False, size: float = 8.5, lines
             color=colour,
             fontsize=size,
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.7, "shrinkA": 1, "shrinkB": 1},
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.7, "shrinkA": 1, "shrinkB": 1, "relpos": (float(left), 0.5)},
         )
     if left:
         ax.yaxis.tick_right()
