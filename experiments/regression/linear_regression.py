@@ -107,7 +107,7 @@ def squares(x: np.ndarray, y: np.ndarray, rows: int = 25) -> Figure:
         residual = (w * bmi + b - y).ravel()
         for x_n, y_n, r in zip(bmi.ravel(), y.ravel(), residual, strict=True):
             # From the dot to the line, and as far to the side on which a rising line does not cross the square
-            ax.add_patch(Rectangle((x_n, y_n), r, r, facecolor="#f2cc8f", edgecolor="#b08d4f", alpha=0.4))
+            ax.add_patch(Rectangle((x_n, y_n), r, r, facecolor="#cccccc", edgecolor="#888888", alpha=0.5))
         if name == "least squares":
             ax.plot(ends, theirs[-1, 0] * ends + theirs[-1, 1], label="torch", **TORCH)
             ax.plot(ends, best[0] * ends + best[1], color="black", linewidth=0.8, label="normal equation")

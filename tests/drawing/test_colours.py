@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
+from experiments import curriculum
 from experiments.drawing import colours
 from experiments.drawing.figure import BY_HAND, TORCH, TWO_CLASSES, figure
 from tests.drawing.colours import alike, distance
+from tests.helpers import ROOT
 
 
 def test_the_distance_is_that_of_the_standard() -> None:
@@ -65,3 +70,25 @@ def test_what_only_colour_tells_apart_is_found() -> None:
     ax.scatter([0, 1], [0, 1], color="#5a9e3d", label="green cloud")
     ax.scatter([0, 1], [0, 1], c=[0.0, 1.0], label="by a map")
     assert alike(ax) == [("red", "green"), ("red cloud", "green cloud")]
+
+
+def literals(path: Path) -> set[str]:
+    """What a file has typed in as a colour, or as the name of a map of colours."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    named = {k.value.value for k in ast.walk(tree) if isinstance(k, ast.keyword) and k.arg == "cmap" and isinstance(k.value, ast.Constant)}
+    texts = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    return named | {t for t in texts if re.fullmatch(r"#[0-9a-fA-F]{6}|C[0-9]|tab:\w+", t)}
+
+
+def test_a_script_types_in_no_colour_of_its_own_but_greys() -> None:
+    """Whatever means something has its colour from here: a red line that is not by hand would say that it is."""
+    for entry in curriculum.entries():
+        for colour in literals(ROOT / "experiments" / entry.path) - {"Greys", "gray"}:
+            assert colour.startswith("#"), (entry.name, colour)
+            red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
+            assert red == green == blue, (entry.name, colour)
+
+
+def test_a_colour_that_is_typed_in_is_found(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text('ax.plot(x, color="#d1495b", label="C3PO"); ax.imshow(x, cmap="RdBu"); ax.bar(x, color="C0")')
+    assert literals(tmp_path / "script.py") == {"#d1495b", "RdBu", "C0"}
