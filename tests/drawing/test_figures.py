@@ -23,6 +23,7 @@ from experiments.judge.convert import load_in_torch
 from experiments.lesson import Trained
 from experiments.lockstep.checks import data_for
 from experiments.pair import Twin
+from manual.concept import Batch
 from manual.trainer import Trainer
 from tests.drawing.colours import alike
 
@@ -32,11 +33,15 @@ LONGEST = 450
 """Characters of a caption."""
 
 
+def in_precision(batch: Batch, dtype: str) -> Batch:
+    """The arrays of a batch as a run of this precision hands them out."""
+    return tuple(a.astype(dtype) if a.dtype.kind == "f" else a for a in batch)
+
+
 def barely_trained(twin: Twin, data: ArrayData, dtype: str, steps: int = 3) -> tuple[Any, Any]:
     """Both sides after a few steps, as a run hands them to the figures: in its precision, in eval mode."""
     ours, theirs = twin.build(dtype=dtype)
-    batch = tuple(a.astype(dtype) if a.dtype.kind == "f" else a for a in data.two_batches(theirs)[0])
-    Trainer(max_epochs=steps).fit(ours, [batch])
+    Trainer(max_epochs=steps).fit(ours, [in_precision(data.two_batches(theirs)[0], dtype)])
     load_in_torch(twin.naming, theirs, ours.state_dict())
     return ours.eval(), theirs.eval()
 
@@ -102,7 +107,7 @@ def says_what_came_of_it(twin: Twin, ours: Any, theirs: Any, data: ArrayData, fi
     assert twin.look_at is not None
     found = Trainer()
     found.attach(ours)
-    metrics = found.validate([data.split.val])
+    metrics = found.validate([in_precision(data.split.val, next(ours.parameters()).dtype.name)])
     said = twin.learned(Trained(ours, theirs, data, (1.5, 0.75, 0.25), metrics, True))
     assert re.fullmatch(r"[A-Z0-9].*\d.*\.", said), said
     assert len(said) < 320
@@ -125,7 +130,7 @@ def test_every_concept_draws_in_both_precisions(name: str, monkeypatch: pytest.M
         names.append(list(figures))
         if dtype == "float64":
             tells_what_it_shows(figures)
-            says_what_came_of_it(twin, ours, theirs, data, figures)
+        says_what_came_of_it(twin, ours, theirs, data, figures)
         assert {p.dtype.name for p in ours.parameters()} == {dtype}
         assert {p.dtype for p in theirs.parameters()} == {getattr(torch, dtype)}
         assert all(np.isfinite(p).all() for p in ours.parameters())
