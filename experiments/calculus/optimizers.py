@@ -52,8 +52,10 @@ def freely(surface: str, make: Make, steps: int, **settings: Any) -> tuple[np.nd
 FREE: dict[str, tuple[Make, tuple[int, ...]]] = {
     "lbfgs": (lambda library, p: library.LBFGS(p, max_iter=1, max_eval=25, line_search_fn="strong_wolfe"), (2,)),
     "muon": (lambda library, p: library.Muon(p, lr=0.02, weight_decay=0.0), (1, 2)),
+    "adafactor": (lambda library, p: library.Adafactor(p, lr=0.05), (1, 2)),
 }
-"""Two that the Concept does not have, and the shape of the parameter: L-BFGS asks for several gradients a step, Muon wants a matrix."""
+"""Those that the Concept does not have, and the shape of the parameter: L-BFGS asks for several gradients a step, the others are made for
+matrices."""
 
 
 # ---- figures -------------------------------------------------------------------------------------------
@@ -74,6 +76,7 @@ NAMES = {
     "radam": "RAdam",
     "lbfgs": "L-BFGS",
     "muon": "Muon",
+    "adafactor": "Adafactor",
 }
 """What each optimizer is called in figures."""
 
@@ -158,6 +161,9 @@ PATHS = {
     "muon": "The running sum of gradients, taken as a matrix (here one row of two), with all its singular values brought to about 1: "
     "for a single row, its direction without its length. So every step has about one length, and it never quite settles. It is meant "
     "for the weight matrices of networks.",
+    "adafactor": "RMSprop whose steps are at most lr times the size of what is learned, here how far the point is from (0, 0). So it slows "
+    "down near (0, 0): where that is the minimum, and half-way through the valley. Of a large matrix it keeps the row and column means of "
+    "squared gradients alone.",
 }
 """What is to be seen of each path."""
 
