@@ -25,7 +25,7 @@ def test_both_sides_take_the_same_values_and_refuse_the_same(name: str, option: 
             try:
                 make(**{**twin.model, option: value})
                 answers.append("")
-            except (ValueError, RuntimeError, ZeroDivisionError) as refused:
+            except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as refused:
                 answers.append(str(refused))
         own = f"{twin.manual.__name__}: "
         assert answers[0] or not answers[1], value

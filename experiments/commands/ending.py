@@ -22,7 +22,8 @@ def finish(cli: RunCLI, console: Console, seconds: float, quiet_verdict: bool) -
     if is_further_process():
         return
     metrics = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
-    lines = report.learned(cli.twin, lockstep, left_by(lockstep, cli.model, cli.datamodule)) if lockstep.records else []
+    learned = lockstep.records and not quiet_verdict  # of a training that broke off nothing is to be learned
+    lines = report.learned(cli.twin, lockstep, left_by(lockstep, cli.model, cli.datamodule)) if learned else []
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True, markup=False)
     report.show_metrics(console, lockstep.metrics, metrics)

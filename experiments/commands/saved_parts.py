@@ -33,6 +33,7 @@ from experiments.judge.compare import CEILING, KINDS, ONE_STEP, Judge
 from experiments.judge.convert import to_torch
 from experiments.lockstep import DTYPES, Record
 from experiments.lockstep.floor import LIMIT
+from manual.amp import GradScaler
 from manual.trainer import configured
 
 SIZE = number(0, math.inf)
@@ -67,6 +68,9 @@ def examples_by_hand(cli: Any) -> tuple[Any, list[Any], list[Any]]:
     for p in model.parameters():
         if p.requires_grad:
             p.grad = rng.standard_normal(p.shape).astype(p.dtype)
+    for module in vars(model).values():
+        if isinstance(module, GradScaler):
+            module.unscale(np.zeros(1))  # it has looked at a gradient, as before every step
     for optimizer in optimizers:
         optimizer.step(lambda: 1.0)
     return model, optimizers, [schedule.scheduler for schedule in schedules]

@@ -551,7 +551,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(concept: str, lr: str, words: s
     status, out, err = command("run", concept, "--model.lr", lr)
     assert status == DISAGREE
     assert re.fullmatch(words + r".*\n", err), err
-    folder = here / "runs" / concept / "version_0"
+    folder = here / "runs" / concept / f"version_0-lr={float(lr):g}"
     assert len((folder / "curves.csv").read_text().splitlines()) == 1 + 1  # the step before it was judged
     assert str(folder.relative_to(here)) in out
 
