@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from experiments.doctor.calling import is_array
+from experiments.doctor.claims import is_array
 from experiments.doctor.examine import Examination
 from experiments.judge import operands
 from experiments.judge.diagnose import diagnose, like
@@ -35,7 +35,11 @@ def sentences(examination: Examination, name: str) -> Iterator[str]:
     gradients = {c.label: np.asarray(c.gradient, float) for n, c in e.claims.items() if n != name}
     if isinstance(e.upstream, np.ndarray):
         gradients |= {n: e.upstream for n in e.subject.pair.parameters(e.subject.pair.backward) if e.subject.kind(n, e.ran) == "upstream"}
-    sizes = {f"the number of rows of {n}": len(v) for n, v in list(values.items())[:1] if v.ndim}
+    sizes = {
+        f"the number of {words} of {n}": v.shape[axis]
+        for n, v in [(n, v) for n, v in values.items() if v.ndim][:3]
+        for axis, words in enumerate(("rows", "columns")[: v.ndim])
+    }
     plain = diagnose(a, b, None, sizes)
     if plain and not re.match(r"right in|0 in places|of shape", plain):
         yield plain.replace("torch's", RIGHT)

@@ -7,22 +7,29 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from experiments.doctor.calling import Subject
+from experiments.doctor.building import ARGUMENT, required
+from experiments.doctor.calling import TARGETS, Subject, optional_arguments
+from experiments.doctor.claims import short
 from experiments.doctor.patient import Unreadable
+from experiments.doctor.script import again
+from experiments.doctor.taps import is_key
 
 SIZES = ({"N": 7, "D": 5, "H": 11, "O": 3, "T": 4}, {"N": 13, "D": 6, "H": 8, "O": 5, "T": 4})
 """Two sets of sizes: rows, features, hidden units, outputs, time."""
 
-MATRICES = (("D", "H"), ("H", "O"), ("H", "H"), ("O", "H"), ("H", "D"), ("D", "O"), ("O", "D"), ("D", "D"))
+MATRICES = (("H", "O"), ("O", "H"), ("D", "H"), ("H", "D"), ("H", "H"), ("D", "O"), ("O", "D"), ("D", "D"), ("H", 1), (1, "H"), ("D", 1), (1, "D"))
 ROWS = (("N", "D"), ("N", "H"), ("N", "O"), ("N", "T", "D"), ("T", "N", "H"), ("N", "T", "H"), ("T", "N", "D"), ("N",))
-VECTORS = (("H",), ("O",), ("D",), ("N",))
-TARGETS = ("y", "t", "target", "targets", "label", "labels", "y_true", "truth", "onehot", "one_hot")
-Shape = tuple[str, ...]
+COLUMNS = (("D", "N"), ("H", "N"), ("O", "N"), ("N", 1), (1, "N"))
+BINARY = (("binary", ("N", 1)), ("binary", (1, "N")))
+VECTORS = (("H",), ("O",), ("D",), (1, "H"), (1, "O"), ("H", 1), ("O", 1), (1, 1), (1,), ("N",))
+NUMBERS = ("eps", "reg", "lam", "lambda_", "lambd", "lr", "alpha", "l2", "decay", "epsilon", "momentum", "p", "rate", "keep_prob")
+Shape = tuple[str | int, ...]
 
 
 class NotYet(Exception):
@@ -58,27 +65,55 @@ class Pending(np.lib.mixins.NDArrayOperatorsMixin):
     def __float__(self) -> float:
         raise NotYet
 
+    def __int__(self) -> int:
+        raise NotYet
+
+    def __index__(self) -> int:
+        raise NotYet
+
     def __bool__(self) -> bool:
         raise NotYet
 
 
 def candidates(name: str) -> list[tuple[str, Shape]]:
     """(kind, shape) of what an argument of this name may be, the likeliest first."""
-    plain = name.removeprefix("self.").lower()
-    normal = {shape: ("normal", shape) for shape in (*ROWS, *MATRICES, *VECTORS)}
+    first = likely(name)
+    normal = [("normal", shape) for shape in (*ROWS, *COLUMNS, *MATRICES, *VECTORS)]
+    return [*first, *(c for c in [*normal, ("label", ("N",)), *BINARY] if c not in first)]
+
+
+def likely(name: str) -> list[tuple[str, Shape]]:
+    """What an argument is by its name, as most people name them."""
+    if name.startswith(ARGUMENT):
+        return constructor_candidates(name.removeprefix(ARGUMENT).lower())
+    plain = short(name).lower()
+    normal = {shape: ("normal", shape) for shape in (*ROWS, *COLUMNS, *MATRICES, *VECTORS)}
     if plain in TARGETS:
-        first = [("one hot", ("N", "O")), ("label", ("N",)), ("normal", ("N", "O")), ("normal", ("N",)), ("normal", ("N", "D"))]
+        first = [("one hot", ("N", "O")), ("label", ("N",)), ("columns", ("O", "N")), ("normal", ("N", "O")), ("normal", ("N",))]
+        first += [("normal", ("N", "D")), ("normal", ("N", 1)), ("binary", (1, "N"))]
+    elif re.match(r"(w|weight)s?_?(hh?|aa|rec|hidden|h_?h)$|u$|u_?h$", plain):
+        first = [normal["H", "H"], *(normal[s] for s in MATRICES)]
     elif plain.startswith(("w", "v", "k", "theta", "weight", "u_", "wx", "wh")) and plain not in ("k", "v"):
         first = [normal[s] for s in MATRICES]
     elif plain.startswith(("b", "gamma", "beta", "bias", "scale", "shift")) or plain == "g":
         first = [normal[s] for s in VECTORS]
-    elif plain in ("eps", "reg", "lam", "lambda_", "lr", "alpha", "l2", "decay", "epsilon", "momentum", "p", "rate"):
+    elif re.match(r"h_?(0|prev|idden|init)|(prev|init|initial)_?h|c_?(0|prev)|a_?(0|prev)$", plain):
+        first = [normal["N", "H"], normal["H",], normal["H", 1]]
+    elif plain in NUMBERS:
         first = [("number", ())]
-    elif plain in ("mask", "keep"):
+    elif plain in ("mask", "keep", "drop"):
         first = [("mask", s) for s in ROWS]
     else:
-        first = [normal[s] for s in ROWS]
-    return [*first, *(c for c in [*normal.values(), ("label", ("N",))] if c not in first)]
+        first = [normal[s] for s in (*ROWS, *COLUMNS)]
+    return first
+
+
+def constructor_candidates(plain: str) -> list[tuple[str, Shape]]:
+    """What an argument of a constructor of this name may be: a size, or a number."""
+    if plain in NUMBERS or "rate" in plain:
+        return [("number", ())]
+    order = "HOD" if "hid" in plain else "OHD" if "out" in plain or "class" in plain or plain == "n_y" else "DHO"
+    return [*(("size", (letter,)) for letter in order), ("size", (1,)), ("number", ())]
 
 
 def sizes_for(given: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
@@ -86,7 +121,7 @@ def sizes_for(given: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
     sizes = dict(SIZES[0])
     for name, shape in given.items():
         letters = next((s for _, s in candidates(name) if len(s) == len(shape)), ())
-        sizes |= dict(zip(letters, shape, strict=False))
+        sizes |= {letter: n for letter, n in zip(letters, shape, strict=False) if isinstance(letter, str)}
     return sizes
 
 
@@ -94,6 +129,12 @@ def draw(kind: str, shape: Sequence[int], rng: np.random.Generator) -> Any:
     """Random numbers of that kind."""
     if kind == "one hot":
         return np.eye(shape[1])[rng.integers(0, shape[1], shape[0])]
+    if kind == "columns":
+        return np.eye(shape[0])[:, rng.integers(0, shape[0], shape[1])]
+    if kind == "binary":
+        return rng.integers(0, 2, shape).astype(float)
+    if kind == "size":
+        return int(shape[0])
     if kind == "label":
         return rng.integers(0, 3, shape)
     if kind == "mask":
@@ -105,32 +146,45 @@ def draw(kind: str, shape: Sequence[int], rng: np.random.Generator) -> Any:
 
 def order_of_use(function: ast.FunctionDef, names: Sequence[str]) -> list[str]:
     """These names in the order in which the function first uses them."""
-    used = [n for n in ast.walk(function) if isinstance(n, ast.Name | ast.Attribute) and ast.unparse(n) in names]
+    used = [n for n in ast.walk(function) if isinstance(n, ast.Name | ast.Attribute | ast.Subscript) and ast.unparse(n) in names]
     used.sort(key=lambda n: (n.lineno, n.col_offset))
-    return list(dict.fromkeys([*map(ast.unparse, used), *names]))
+    made_first = [n for n in names if n.startswith(ARGUMENT)]
+    arguments = [text for n in used if (text := ast.unparse(n)) in names and not isinstance(n, ast.Subscript)]
+    return list(dict.fromkeys([*made_first, *arguments, *map(ast.unparse, used), *names]))  # entries are only unpacked at their first use
 
 
 class Chosen:
     """Kinds and shapes for every argument, from which numbers can be drawn in any of the sizes.
 
     Args:
-        of: by argument, its kind and its shape in the names of sizes; or the numbers that were given.
+        of: by argument, its kind and its shape in the names of sizes.
+        numbers: those of a script, whose shapes are kept, in their place.
     """
 
-    def __init__(self, of: Mapping[str, Any]) -> None:
-        self.of = dict(of)
+    def __init__(self, of: Mapping[str, Any], numbers: Mapping[str, Any] | None = None) -> None:
+        self.of, self.numbers = dict(of), numbers
 
     def draw(self, sizes: Mapping[str, int], seed: int) -> dict[str, Any]:
         """Numbers for every argument."""
         rng = np.random.default_rng(seed)
         found = {}
+        if self.numbers:
+            return again(self.numbers, rng)
         for name, (kind, shape) in self.of.items():
-            found[name] = draw(kind, [n if isinstance(n, int) else sizes[n] for n in shape], rng)
+            found[name] = draw(kind, sized(shape, sizes), rng)
         return found
+
+
+def sized(shape: Shape, sizes: Mapping[str, int]) -> tuple[int, ...]:
+    """The shape in numbers."""
+    return tuple(n if isinstance(n, int) else sizes[n] for n in shape)
 
 
 ENOUGH = 30
 """So many choices of shapes that run through are looked at for one in which every gradient has the shape of its value."""
+
+MOST = 6000
+"""So many choices are tried."""
 
 
 def choose(subject: Subject, given: Mapping[str, tuple[int, ...]], works: Callable[[dict[str, Any]], int]) -> Chosen:
@@ -144,29 +198,65 @@ def choose(subject: Subject, given: Mapping[str, tuple[int, ...]], works: Callab
     Raises:
         Unreadable: if no shapes were found.
     """
-    names = order_of_use(subject.pair.forward, wanted(subject))
+    if subject.numbers:
+        return Chosen({}, subject.numbers)
+    try:
+        return fitting(subject, given, works, True)
+    except Unreadable:
+        if subject.init is None:
+            raise
+        subject.init = None  # its attributes are given to it
+        return fitting(subject, given, works, False)
+
+
+def fitting(subject: Subject, given: Mapping[str, tuple[int, ...]], works: Callable[[dict[str, Any]], int], construct: bool) -> Chosen:
+    """`choose`, with the constructor or without it: what the names make likely first, then everything."""
+    names = order_of_use(subject.pair.forward, wanted(subject, construct))
     sizes = sizes_for(given)
-    tries = {n: [c for c in candidates(n) if n not in given or tuple(sizes[s] for s in c[1]) == tuple(given[n])] for n in names}
+    found: list[tuple[int, dict[str, Any]]] = []
+    for of in (likely, candidates):
+        tries = {n: [c for c in file_first(subject, n, of(n)) if n not in given or sized(c[1], sizes) == tuple(given[n])] for n in names}
+        found += fits(tries, works, sizes)
+        if any(wrong == 0 for wrong, _ in found):
+            break
+    if found:
+        return Chosen(min(found, key=lambda f: f[0])[1])
     if not all(tries.values()):
         raise Unreadable(f"no argument can have the shape {next(given[n] for n in names if not tries[n])}")
-    found: list[tuple[int, dict[str, Any]]] = []
+    why = ""
+    try:
+        works(Chosen({n: tries[n][0] for n in names}).draw(sizes, 0))
+    except Unreadable:
+        raise  # an argument that is unknown, for instance
+    except Exception as error:  # a stranger's
+        why = f" With {', '.join(f'{n} {tries[n][0][1]}' for n in names)} it ends in {type(error).__name__}: {error}"
+    raise Unreadable(f"no shapes were found that forward and backward run with: give them, as --input x=5,3.{why}")
+
+
+def fits(
+    tries: Mapping[str, list[tuple[str, Shape]]], works: Callable[[dict[str, Any]], int], sizes: Mapping[str, int]
+) -> list[tuple[int, dict[str, Any]]]:
+    """The choices that run through, each with how many gradients have another shape than their value; ends at the first with none."""
+    names, found, count = list(tries), [], 0
 
     def tried(of: dict[str, Any]) -> int | None:
         """How many gradients have a wrong shape; 0 where it is not known yet; None if it does not run."""
+        nonlocal count
+        count += 1
         pending = {n: Pending() for n in names if n not in of}
         try:
             with np.errstate(all="ignore"):
                 return works({**Chosen(of).draw(sizes, 0), **pending})
         except NotYet:
             return 0 if pending else None
-        except Unreadable:
-            return None
-        except Exception:  # whatever a stranger's code may raise with a shape that does not fit
+        except Exception:  # whatever a stranger's code may raise with a shape that does not fit, or what it asks for
             return None
 
     def complete(of: dict[str, Any]) -> None:
+        if count > MOST or (found and (found[-1][0] == 0 or len(found) >= ENOUGH)):
+            return
         wrong = tried(of)
-        if wrong is None or (found and (found[-1][0] == 0 or len(found) >= ENOUGH)):
+        if wrong is None:
             return
         if len(of) == len(names):
             found.append((wrong, of))
@@ -175,33 +265,58 @@ def choose(subject: Subject, given: Mapping[str, tuple[int, ...]], works: Callab
             complete({**of, names[len(of)]: candidate})
 
     complete({})
-    if not found:
-        why = ""
-        try:
-            works(Chosen({n: tries[n][0] for n in names}).draw(sizes, 0))
-        except Unreadable:
-            raise  # an argument that is unknown, for instance
-        except Exception as error:  # a stranger's
-            why = f" With {', '.join(f'{n} {tries[n][0][1]}' for n in names)} it ends in {type(error).__name__}: {error}"
-        raise Unreadable(f"no shapes were found that forward and backward run with: give them, as --input x=5,3.{why}")
-    return Chosen(min(found, key=lambda f: f[0])[1])
+    return found
 
 
-def wanted(subject: Subject) -> list[str]:
-    """The arguments of forward that must be given, and the attributes that it reads before it writes them."""
-    signature = subject.pair.forward.args
-    optional = {a.arg for a in signature.args[len(signature.args) - len(signature.defaults) :]} if signature.defaults else set()
-    optional |= {a.arg for a, d in zip(signature.kwonlyargs, signature.kw_defaults, strict=True) if d is not None}
-    names = [n for n in subject.pair.parameters(subject.pair.forward) if n not in optional]
-    beside = list(inspect.signature(subject.namespace[subject.loss]).parameters)[1:] if subject.loss else []
-    named = {n.id for n in ast.walk(subject.pair.forward) if isinstance(n, ast.Name)} | set(subject.pair.parameters(subject.pair.forward))
-    beside += [n for n in subject.pair.parameters(subject.pair.backward) if n.lower() in TARGETS]
-    names += [n for n in dict.fromkeys(beside) if n not in named]
-    if subject.pair.cls:
-        others = {*own(subject.pair.forward, ast.Store), *dir(subject.namespace[subject.pair.cls])}
-        read = own(subject.pair.forward, ast.Load)
-        names += [f"self.{a}" for a in read if a not in others and f"self.{a}" not in subject.made]
+def file_first(subject: Subject, name: str, found: list[tuple[str, Shape]]) -> list[tuple[str, Shape]]:
+    """The candidates of an argument; a size of 1 first where the file itself says 1."""
+    if name.startswith(ARGUMENT) and subject.namespace.get(name.removeprefix(ARGUMENT)) == 1:
+        return sorted(found, key=lambda c: c != ("size", (1,)))
+    return found
+
+
+def wanted(subject: Subject, construct: bool = True) -> list[str]:
+    """The arguments of forward that must be given, the entries of those that are dicts, and what the object needs.
+
+    Args:
+        subject: the pair.
+        construct: whether the object is made by its constructor, which then makes its attributes; else they are given to it.
+    """
+    pair = subject.pair
+    optional = optional_arguments(pair.forward)
+    names = [n for n in pair.parameters(pair.forward) if n not in optional]
+    entries = {n: keys_read((pair.forward, pair.backward), n) for n in names}
+    names = [k for n in names for k in (entries[n] or [n])]
+    beside = list(inspect.signature(subject.namespace[subject.loss]).parameters) if subject.loss else []
+    beside = beside[0 if subject.by_name else 1 :] + [n for n in beside[:1] if n.lower() in TARGETS]
+    beside += [n for n in pair.parameters(pair.backward) if n.lower() in TARGETS]
+    named = {n.id for n in ast.walk(pair.forward) if isinstance(n, ast.Name)} | set(pair.parameters(pair.forward))
+    beside = [n for n in dict.fromkeys(beside) if n not in named and n not in optional_of(subject)]
+    targets = [n for n in [*names, *beside] if n.lower() in TARGETS]
+    names += [n for n in beside if n not in targets[1:]]
+    if pair.cls and construct and subject.init is not None:
+        return [*(f"{ARGUMENT}{n}" for n in required(subject.init)), *names]
+    if pair.cls:
+        others = {*own(pair.forward, ast.Store), *dir(subject.namespace[pair.cls])}
+        names += [f"self.{a}" for a in own(pair.forward, ast.Load) if a not in others]
     return names
+
+
+def optional_of(subject: Subject) -> set[str]:
+    """Arguments of the loss that have a default."""
+    of = inspect.signature(subject.namespace[subject.loss]).parameters if subject.loss else {}
+    return {n for n, p in of.items() if p.default is not inspect.Parameter.empty}
+
+
+def keys_read(functions: Sequence[ast.FunctionDef], name: str) -> list[str]:
+    """The entries of a dict that functions read: params["W1"]. Those that are known only when it runs are not found."""
+    found = [
+        ast.unparse(n)
+        for function in functions
+        for n in ast.walk(function)
+        if isinstance(n, ast.Subscript) and isinstance(n.value, ast.Name) and n.value.id == name and is_key(n) and isinstance(n.ctx, ast.Load)
+    ]
+    return list(dict.fromkeys(found))
 
 
 def own(function: ast.FunctionDef, context: type[ast.expr_context]) -> list[str]:

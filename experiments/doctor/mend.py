@@ -10,7 +10,8 @@ from itertools import combinations
 
 import numpy as np
 
-from experiments.doctor.calling import Subject, is_array
+from experiments.doctor.calling import Subject
+from experiments.doctor.claims import is_array
 from experiments.doctor.examine import Examination
 from experiments.judge.diagnose import like
 from experiments.judge.operands import local_derivatives, same
@@ -40,18 +41,26 @@ class Mend:
 def mended(examinations: list[Examination], name: str) -> Mend | None:
     """The first small change of the line of this gradient that makes it right on every input; None if none was found."""
     first = examinations[0]
-    line, truths = first.claims[name].line, [e.truth(name) for e in examinations]
-    found: list[Mend] = []
-    for kind, before, tree in edits(first, name, line):
-        if found and kind != "rewritten":
-            break
-        subject = replace(first.subject, pair=replace(first.subject.pair, backward=tree), compiled={})
-        if all(gives(subject, e, name, truth) for e, truth in zip(examinations, truths, strict=True)):
-            after = next(n for n in ast.walk(tree) if isinstance(n, ast.stmt) and getattr(n, "mended", False))
-            found.append(Mend(line, before, ast.unparse(after)))
-            if kind != "rewritten":
+    truths = [wanted(e, name) for e in examinations]
+    for line in dict.fromkeys((first.claims[name].line, *first.claims[name].lines)):
+        found: list[Mend] = []
+        for kind, before, tree in edits(first, name, line):
+            if found and kind != "rewritten":
                 break
-    return min(found, key=lambda m: len(m.after), default=None)
+            subject = replace(first.subject, pair=replace(first.subject.pair, backward=tree), compiled={})
+            if all(gives(subject, e, name, truth) for e, truth in zip(examinations, truths, strict=True)):
+                after = next(n for n in ast.walk(tree) if isinstance(n, ast.stmt) and getattr(n, "mended", False))
+                found.append(Mend(line, before, ast.unparse(after)))
+                if kind != "rewritten":
+                    break
+        if found:
+            return min(found, key=lambda m: len(m.after))
+    return None
+
+
+def wanted(e: Examination, name: str) -> np.ndarray:
+    """What the line ought to compute."""
+    return e.truth(name) * (1.0 if e.claims[name].returned else e.scale)
 
 
 def gives(subject: Subject, e: Examination, name: str, truth: np.ndarray) -> bool:
@@ -105,10 +114,12 @@ def grown(e: Examination, name: str, statement: ast.stmt) -> Iterator[str]:
         yield f"{target} {sign} {of}.sum(axis={axis}, keepdims=True)"
     yield f"{target} {sign} {of}.T"
     sized = [n for n, v in known(e, scope).items() if v.ndim > 0]
-    for factor in ("2", *(f"len({n})" for n in sized), *(f"{n}.size" for n in sized)):
+    whole = [n for n, v in e.locals.items() if isinstance(v, int | np.integer) and n in scope]
+    columns = [f"{n}.shape[1]" for n in sized if e.ran.values[n].ndim > 1][:3]
+    for factor in (*whole, "2", *(f"len({n})" for n in sized), *(f"{n}.size" for n in sized), *columns):
         yield f"{target} {sign} {of} * {factor}"
         yield f"{target} {sign} {of} / {factor}"
-    a, b = np.asarray(e.claims[name].gradient, float), e.truth(name)
+    a, b = np.asarray(e.claims[name].gradient, float) * (1.0 if e.claims[name].returned else e.scale), wanted(e, name)
     terms = list(anew(e, scope, b.shape, value))
     whole = [text for text, found in terms if same(found, b)]
     if a.shape == b.shape:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,83 +92,3 @@ def loss_in(tree: ast.Module, name: str | None) -> str | None:
         named(tree, name)
         return name
     return next((f for f in functions if f.lower() in LOSSES), None)
-
-
-# ---- taps ------------------------------------------------------------------------------------------------
-
-
-TAP = "__tap__"
-Tap = Callable[[str, Any, int], Any]
-"""tap(name, value, line) is told of every value that a function names, and returns what the function goes on with."""
-
-
-class Tapping(ast.NodeTransformer):
-    """After every statement that names a value, the value passes through the tap: x = tap("x", x, line)."""
-
-    def visit_Assign(self, node: ast.Assign) -> list[ast.stmt]:
-        """x = ..., and x, y = ..."""
-        return [node, *(tap(t) for target in node.targets for t in places(target))]
-
-    def visit_AugAssign(self, node: ast.AugAssign) -> list[ast.stmt]:
-        """x += ..."""
-        return [node, *(tap(t) for t in places(node.target))]
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> list[ast.stmt]:
-        """x: Array = ..."""
-        return [node, *(tap(t) for t in places(node.target) if node.value is not None)]
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
-        """A function within is left as it is."""
-        return node
-
-    def visit_Lambda(self, node: ast.Lambda) -> ast.Lambda:
-        """Likewise."""
-        return node
-
-
-def places(target: ast.expr) -> Iterator[ast.expr]:
-    """What a target writes that has a name of its own: x, self.x, cache["x"]."""
-    match target:
-        case ast.Tuple(elts) | ast.List(elts):
-            for element in elts:
-                yield from places(element)
-        case (
-            ast.Name() | ast.Attribute(ast.Name("self")) | ast.Subscript(ast.Name() | ast.Attribute(ast.Name("self")), ast.Constant(str()))
-        ):
-            yield target
-
-
-def tap(target: ast.expr) -> ast.stmt:
-    """The statement by which a value passes through the tap."""
-    text = ast.unparse(target)
-    statement = ast.parse(f"{text} = {TAP}({text!r}, {text}, {target.lineno})").body[0]
-    return ast.copy_location(statement, target)
-
-
-def tapped(function: ast.FunctionDef, namespace: dict[str, Any], listener: Tap) -> Callable[..., Any]:
-    """The function, telling `listener` of every value that it names, its arguments first.
-
-    Args:
-        function: its tree, which stays as it is.
-        namespace: what it finds by name.
-        listener: the tap.
-    """
-    copy = ast.parse(ast.unparse(function)).body[0]
-    assert isinstance(copy, ast.FunctionDef)
-    for new, old in zip(ast.walk(copy), ast.walk(function), strict=False):
-        if isinstance(new, ast.stmt | ast.expr) and isinstance(old, ast.stmt | ast.expr):
-            new.lineno, new.end_lineno = old.lineno, old.end_lineno
-    copy.decorator_list = []
-    arguments = [a.arg for a in (*copy.args.posonlyargs, *copy.args.args, *copy.args.kwonlyargs) if a.arg != "self"]
-    inner = [s for statement in copy.body for s in as_list(Tapping().visit(statement))]
-    copy.body = [ast.parse(f"{a} = {TAP}({a!r}, {a}, {function.lineno})").body[0] for a in arguments] + inner
-    module = ast.fix_missing_locations(ast.Module([copy], []))
-    box = {**namespace, TAP: listener}
-    exec(compile(module, "<your file>", "exec"), box)
-    made: Callable[..., Any] = box[function.name]
-    return made
-
-
-def as_list(found: Any) -> list[ast.stmt]:
-    """A transformer returns a statement, or several."""
-    return found if isinstance(found, list) else [found]

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from experiments.doctor.building import constructor
 from experiments.doctor.calling import Subject
 from experiments.doctor.examine import Examination, misshapen
 from experiments.doctor.explain import explained
 from experiments.doctor.inputs import SIZES, choose, sizes_for
 from experiments.doctor.mend import Mend, mended
 from experiments.doctor.patient import Pair, Unreadable, loss_in, pairs
+from experiments.doctor.script import loss_line, script_pair
 from experiments.judge.compare import digits, error
 
 
@@ -109,12 +111,28 @@ def visited(
     """
     tree = ast.parse(source)
     namespace = defined(tree)
-    for pair in pairs(tree, forward, backward):
-        subject = Subject(pair, namespace, loss_in(tree, loss))
+    for subject in subjects(tree, namespace, forward, backward, loss):
+        pair = subject.pair
         try:
             yield examined(subject, shapes or {}, seed)
         except Unreadable as trouble:
             yield Finding(pair.name, pair.backward.name, trouble=str(trouble))
+
+
+def subjects(tree: ast.Module, namespace: dict[str, Any], forward: str | None, backward: str | None, loss: str | None) -> list[Subject]:
+    """Every pair of a file; a script, where it has none."""
+    try:
+        found = pairs(tree, forward, backward)
+    except Unreadable:
+        script = None if forward or backward else script_pair(tree, namespace)
+        if script is None:
+            raise
+        pair, numbers = script
+        line = None if isinstance(pair.forward.body[-1], ast.Return) else loss_line(tree, namespace)
+        return [Subject(pair, namespace, line, bool(line), numbers=numbers)]
+    named = loss_in(tree, loss)
+    line = named or loss_line(tree, namespace)
+    return [Subject(p, namespace, line, named is None, constructor(tree, p.cls) if p.cls else None) for p in found]
 
 
 def defined(tree: ast.Module) -> dict[str, Any]:
@@ -138,7 +156,10 @@ def examined(subject: Subject, shapes: Mapping[str, tuple[int, ...]], seed: int)
     gradients = tuple(
         Gradient(name, np.shape(examinations[0].ran.values[name]), *agreement(examinations, name)) for name in returned(examinations[0])
     )
-    faults = [] if all(g.right for g in gradients) else wrong_lines(examinations)
+    faults = []
+    if not all(g.right for g in gradients):
+        examinations = [e.rescaled() for e in examinations]
+        faults = wrong_lines(examinations)
     return Finding(subject.pair.name, subject.pair.backward.name, gradients, tuple(fault(examinations, name) for name in faults))
 
 
@@ -152,7 +173,8 @@ def agreement(examinations: list[Examination], name: str) -> tuple[float, bool]:
     found = []
     for e in examinations:
         claim, truth = np.asarray(e.claims[name].gradient, float), e.whole(name)
-        found.append(error(claim, truth) if claim.shape == truth.shape else np.inf)
+        smooth = np.isfinite(truth)
+        found.append(error(claim[smooth], truth[smooth]) if claim.shape == truth.shape else np.inf)
     return digits(max(found), "float64"), max(found) < RIGHT
 
 

@@ -1,0 +1,250 @@
+"""Which of what a backward names and returns is the gradient of what: by the names, and by their count where a name is given again."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+GRADIENT = (
+    r"d[lejc](?:oss)?_?d_?(?P<v>\w+)$",  # dL_dW, dLdW, dJ_dW
+    r"d?loss_d_?(?P<v>\w+)$",
+    r"grad(?:ient)?s?_(?:of_)?(?P<v>\w+)$",
+    r"(?P<v>\w+)_(?:grad|gradient|bar|delta|error)$",
+    r"delta_?(?P<v>\w+)$",
+    r"d_?(?P<v>\w+)$",
+    r"g_(?P<v>\w+)$",
+)
+ENTRY = re.compile(r"(?P<whole>.+)\[['\"](?P<key>.+)['\"]\]$")
+ELEMENT = re.compile(r"(?P<whole>.+?)(?P<index>\[[^\]'\"]+\])$")
+PATH = re.compile(r"(?P<owner>self\.(?:\w+(?:\[\d+\])?\.)*)(?P<name>\w+)$")
+
+
+@dataclass
+class Claim:
+    """A gradient that the backward computes.
+
+    Attributes:
+        value: the name of the value that it is the gradient of; h#2 is what was called h the second time.
+        label: what the backward calls it.
+        gradient: it.
+        line: where it was named last.
+        lines: all that had a part in it, where it is summed up over several.
+        returned: whether it is a result, and not on the way.
+    """
+
+    value: str
+    label: str
+    gradient: Any
+    line: int
+    lines: tuple[int, ...] = ()
+    returned: bool = False
+
+
+@dataclass(frozen=True)
+class Event:
+    """A value was named.
+
+    Attributes:
+        name: what it is called.
+        value: it.
+        line: where.
+    """
+
+    name: str
+    value: Any
+    line: int
+
+
+def is_array(value: Any) -> bool:
+    """Whether this is an array of numbers, or a number, that may have a gradient."""
+    return isinstance(value, float | np.floating) or (isinstance(value, np.ndarray) and value.dtype.kind == "f")
+
+
+def value_of(label: str, names: Iterable[str]) -> str | None:
+    """The value that a gradient of this name is the gradient of: dL_dW, dW, grad_W, W_grad, grads["W"], self.dW, self.layers[0].dW."""
+    names, owner, inner = list(names), "", ENTRY.match(label)
+    if inner:
+        label = inner["key"]
+    elif (path := PATH.match(label)) and path["owner"] != "self.":
+        owner, label = path["owner"], path["name"]
+        names = [n for n in names if n.startswith(owner)]
+    plain = {short(n.removeprefix(owner)): n for n in sorted(names, key=rank, reverse=True)}
+    label = label.removeprefix("self.")
+    if inner and label in plain:
+        return plain[label]
+    for pattern in GRADIENT:
+        if found := re.match(pattern, label, re.IGNORECASE):
+            for fits in (str.__eq__, lambda a, b: a.lower() == b.lower(), lambda a, b: bare(a) == bare(b)):
+                name = next((name for known, name in plain.items() if known and fits(known, found["v"])), None)
+                if name is not None:
+                    return name
+    return None
+
+
+def bare(name: str) -> str:
+    """yhat of y_hat."""
+    return name.replace("_", "").lower()
+
+
+def short(name: str) -> str:
+    """W1 of params["W1"] and of self.W1."""
+    inner = ENTRY.match(name)
+    return inner["key"] if inner else name.removeprefix("self.")
+
+
+def rank(name: str) -> int:
+    """Which of several values of the same short name is meant: a parameter, then the plain name, then self's, then what a cache holds."""
+    inner = ENTRY.match(name)
+    if inner:
+        return 0 if re.search(r"param|weight|theta|model|network", inner["whole"], re.IGNORECASE) else 3
+    return 2 if name.startswith("self.") else 1
+
+
+# ---- names that are given again and again ------------------------------------------------------------------
+
+
+def versions(values: Mapping[str, Any]) -> dict[str, list[str]]:
+    """By name, the values that had it, in their order: h of h, h#2, h#3; h of h[0], h[1], where it was filled part by part."""
+    found: dict[str, list[str]] = {}
+    parts: dict[str, list[str]] = {}
+    for key, value in values.items():
+        if is_array(value):
+            name = key.partition("#")[0]
+            found.setdefault(name, []).append(key)
+            if part := ELEMENT.match(name):
+                parts.setdefault(part["whole"], []).append(key)
+    return {**found, **parts}
+
+
+@dataclass(frozen=True)
+class Written:
+    """What the text of a backward says about its statements.
+
+    Attributes:
+        onward: lines that go on from what the name was: x += ..., x = x * ..., x[mask] = 0.
+        reads: by line, the names that it reads.
+        upwards: lines in a loop that goes the way of forward.
+    """
+
+    onward: frozenset[int]
+    reads: Mapping[int, frozenset[str]]
+    upwards: frozenset[int]
+
+
+def written(tree: ast.FunctionDef) -> Written:
+    """Read it."""
+    onward, reads, upwards = set(), {}, set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.For(iter=way):
+                text = ast.unparse(way)
+                if not re.search(r"reversed\(|::-1|, ?-1\)", text):
+                    upwards |= {n.lineno for n in ast.walk(node) if isinstance(n, ast.stmt)}
+            case ast.AugAssign():
+                onward.add(node.lineno)
+            case ast.Assign(targets=[target]):
+                of = {ast.unparse(n) for n in ast.walk(node.value) if isinstance(n, ast.Name | ast.Attribute | ast.Subscript)}
+                if ast.unparse(target) in of or isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Compare | ast.Name):
+                    onward.add(node.lineno)
+        if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Return) and node.value is not None:
+            names = {ast.unparse(n) for n in ast.walk(node.value) if isinstance(n, ast.Name | ast.Attribute | ast.Subscript)}
+            reads[node.lineno] = frozenset(names)
+    for node in ast.walk(tree):  # a loop backwards within one forwards (over layers, then over time) goes backwards
+        if isinstance(node, ast.For) and re.search(r"reversed\(|::-1|, ?-1\)", ast.unparse(node.iter)):
+            upwards -= {n.lineno for n in ast.walk(node) if isinstance(n, ast.stmt)}
+    return Written(frozenset(onward), reads, frozenset(upwards))
+
+
+def paired(keys: Sequence[str], events: Sequence[Event], text: Written, first_given: bool) -> list[tuple[str, list[Event]]]:
+    """Which of the events are the gradient of which of the values of one name.
+
+    Args:
+        keys: the values, in the order of forward.
+        events: the gradients, in the order of backward.
+        text: of the backward.
+        first_given: whether the first of the values was an argument: the last gradient is then its.
+
+    Returns: pairs of a value and the events that make its gradient, the last of which is it. Nothing where it cannot be told.
+    """
+    if len(keys) == 1 and len(events) > 1 and not events[0].line:
+        return []  # an upstream gradient that is changed becomes the gradient of something that came before
+    if len(keys) == 1:
+        return [(keys[0], since_fresh(events, text))]
+    fresh: list[list[Event]] = []
+    rounds: list[list[Event]] = []
+    for e in events:
+        if not fresh or e.line not in text.onward:
+            fresh.append([])
+        fresh[-1].append(e)
+        if not rounds or e.line <= rounds[-1][-1].line:
+            rounds.append([])
+        rounds[-1].append(e)
+    up = events[-1].line in text.upwards
+    for missing in (0, 1):  # the first value may be where it all starts from, which has no gradient
+        wanted = list(keys[missing:] if up else reversed(keys[missing:]))
+        for groups in ([[e] for e in events], fresh, rounds):
+            if len(groups) == len(wanted):
+                return list(zip(wanted, groups, strict=True))
+    return [(keys[0], since_fresh(events, text))] if first_given else []
+
+
+def since_fresh(events: Sequence[Event], text: Written) -> list[Event]:
+    """The last events, from the one that did not go on from another."""
+    if not events:
+        return []
+    start = next((i for i in range(len(events) - 1, -1, -1) if events[i].line not in text.onward), 0)
+    return list(events[start:])
+
+
+def claimed(values: Mapping[str, Any], inputs: Iterable[str], events: Sequence[Event], tree: ast.FunctionDef) -> dict[str, Claim]:
+    """By value, the gradient that the backward names.
+
+    Args:
+        values: of forward.
+        inputs: those that were given.
+        events: of backward, its arguments among them if they are gradients.
+        tree: of the backward.
+    """
+    known, text, found, inputs = versions(values), written(tree), {}, set(inputs)
+    by_label: dict[str, list[Event]] = {}
+    for event in events:
+        if is_array(event.value):
+            by_label.setdefault(event.name, []).append(event)
+    for label, named in by_label.items():
+        value = value_of(label, known)
+        pairs: list[tuple[str, list[Event]]] = []
+        if value is not None:
+            pairs = paired(known[value], named, text, known[value][0] in inputs)
+        elif (part := ELEMENT.match(label)) and (whole := value_of(part["whole"], known)) and whole + part["index"] in known:
+            pairs = [(known[whole + part["index"]][-1], since_fresh(named, text))]
+        for key, group in pairs:
+            lines = tuple(dict.fromkeys(e.line for e in group if e.line))
+            if lines:
+                found[key] = Claim(key, label, group[-1].value, group[-1].line, lines)
+    labels = {c.label for c in found.values()}
+    nameless = [e for e in events if e.name not in labels and is_array(e.value) and e.line and not is_known(e.value, values)]
+    for claim in found.values():
+        claim.lines = (*claim.lines, *feeding(claim.lines, nameless, text))
+    return found
+
+
+def is_known(value: Any, values: Mapping[str, Any]) -> bool:
+    """Whether this is a value of forward that was unpacked, and no gradient."""
+    return any(np.shape(v) == np.shape(value) and np.array_equal(v, value) for v in values.values() if is_array(v))
+
+
+def feeding(lines: Sequence[int], nameless: Sequence[Event], text: Written) -> list[int]:
+    """The lines that compute what these lines read, where nobody can tell by its name what it is: the mistake may be there."""
+    found: list[int] = []
+    todo = list(lines)
+    while todo:
+        reads = text.reads.get(todo.pop(), frozenset())
+        new = [e.line for e in nameless if e.name in reads and e.line not in (*lines, *found)]
+        found += dict.fromkeys(new)
+        todo += dict.fromkeys(new)
+    return found
