@@ -24,7 +24,9 @@ def constructor(tree: ast.Module, cls: str) -> ast.FunctionDef | None:
 
 def required(function: ast.FunctionDef) -> list[str]:
     """The arguments without a default, without self."""
-    positional = parameters(ast.FunctionDef("", ast.arguments(function.args.posonlyargs, function.args.args, None, [], [], None, []), [], []))
+    positional = parameters(
+        ast.FunctionDef("", ast.arguments(function.args.posonlyargs, function.args.args, None, [], [], None, []), [], [])
+    )
     names = positional[: len(positional) - len(function.args.defaults)]
     return names[1:] + [a.arg for a, d in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True) if d is None]
 

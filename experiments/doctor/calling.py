@@ -22,7 +22,22 @@ UPSTREAM = re.compile(
     re.IGNORECASE,
 )
 CACHE = re.compile(r"\w*(cache|ctx|context|saved|values|memory|state|store|mem|tape)s?$", re.IGNORECASE)
-TARGETS = ("y", "t", "target", "targets", "label", "labels", "y_true", "ytrue", "truth", "onehot", "one_hot", "y_train", "y_batch", "y_onehot")
+TARGETS = (
+    "y",
+    "t",
+    "target",
+    "targets",
+    "label",
+    "labels",
+    "y_true",
+    "ytrue",
+    "truth",
+    "onehot",
+    "one_hot",
+    "y_train",
+    "y_batch",
+    "y_onehot",
+)
 ENTRY = re.compile(r"(\w+)\['(.+)'\]$")
 SEED = 20
 """Of what forward draws itself: a mask of dropout is the same in every run."""
@@ -81,7 +96,7 @@ class Subject:
         key = f"{tree.name} {entries}"
         if key not in self.compiled:
             heard = lambda name, value, line: self.listener(name, value, line)  # noqa: E731  # the listener of the day
-            self.compiled[key] = tapped(tree, self.namespace, heard, bool(self.pair.cls), entries)
+            self.compiled[key] = tapped(tree, self.namespace, heard, bool(self.pair.cls), entries, wholes=tree is self.pair.backward)
         self.listener = listener
         return self.compiled[key]
 
@@ -263,8 +278,8 @@ class Subject:
                 at = nodes[list(self.results(ran, found)).index(label)] if len(nodes) == len(self.results(ran, found)) else ""
                 lines = tuple(dict.fromkeys(e.line for e in since_fresh([e for e in events if e.name == at and e.line], text)))
                 lines = lines or (self.pair.backward.body[-1].lineno,)
-                of = Claim(key, at if at.isidentifier() else f"the gradient of {key}", gradient, lines[-1], lines)
-            claims[key] = Claim(key, of.label, gradient, of.line, of.lines, True)
+                of = Claim(key, at if at.isidentifier() else f"the gradient of {key}", gradient, lines[-1], lines, len(lines))
+            claims[key] = Claim(key, of.label, gradient, of.line, of.lines, of.own, of.earlier, True)
         return list(claims.values())
 
     def results(self, ran: Ran, returned: Any) -> dict[str, Any]:

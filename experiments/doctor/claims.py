@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from experiments.doctor.taps import is_key
+
 GRADIENT = (
     r"d[lejc](?:oss)?_?d_?(?P<v>\w+)$",  # dL_dW, dLdW, dJ_dW
     r"d?loss_d_?(?P<v>\w+)$",
@@ -33,7 +35,9 @@ class Claim:
         label: what the backward calls it.
         gradient: it.
         line: where it was named last.
-        lines: all that had a part in it, where it is summed up over several.
+        lines: all that had a part in it: those that write it, then those that feed them under names that do not tell whose gradient it is.
+        own: how many of them write it.
+        earlier: what it was before it was changed in place, and where: the change may have made it the gradient of a value before.
         returned: whether it is a result, and not on the way.
     """
 
@@ -42,6 +46,8 @@ class Claim:
     gradient: Any
     line: int
     lines: tuple[int, ...] = ()
+    own: int = 1
+    earlier: tuple[tuple[Any, int], ...] = ()
     returned: bool = False
 
 
@@ -79,7 +85,7 @@ def value_of(label: str, names: Iterable[str]) -> str | None:
         return plain[label]
     for pattern in GRADIENT:
         if found := re.match(pattern, label, re.IGNORECASE):
-            for fits in (str.__eq__, lambda a, b: a.lower() == b.lower(), lambda a, b: bare(a) == bare(b)):
+            for fits in (str.__eq__, lambda a, b: a.lower() == b.lower(), lambda a, b: bare(a) == bare(b), lambda a, b: a == b + "s"):
                 name = next((name for known, name in plain.items() if known and fits(known, found["v"])), None)
                 if name is not None:
                     return name
@@ -129,42 +135,51 @@ class Written:
         onward: lines that go on from what the name was: x += ..., x = x * ..., x[mask] = 0.
         reads: by line, the names that it reads.
         upwards: lines in a loop that goes the way of forward.
+        unpacked: lines that only unpack a cache.
     """
 
     onward: frozenset[int]
     reads: Mapping[int, frozenset[str]]
     upwards: frozenset[int]
+    unpacked: frozenset[int]
 
 
 def written(tree: ast.FunctionDef) -> Written:
     """Read it."""
-    onward, reads, upwards = set(), {}, set()
+    onward, reads, upwards, unpacked = set(), {}, set(), set()
     for node in ast.walk(tree):
         match node:
             case ast.For(iter=way):
                 text = ast.unparse(way)
                 if not re.search(r"reversed\(|::-1|, ?-1\)", text):
                     upwards |= {n.lineno for n in ast.walk(node) if isinstance(n, ast.stmt)}
+            case ast.Assign([ast.Tuple()], ast.Name()):
+                unpacked.add(node.lineno)
             case ast.AugAssign():
                 onward.add(node.lineno)
             case ast.Assign(targets=[target]):
                 of = {ast.unparse(n) for n in ast.walk(node.value) if isinstance(n, ast.Name | ast.Attribute | ast.Subscript)}
-                if ast.unparse(target) in of or isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Compare | ast.Name):
+                if ast.unparse(target) in of or (isinstance(target, ast.Subscript) and not is_key(target)):
                     onward.add(node.lineno)
+            case ast.Expr():
+                onward.add(node.lineno)
         if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Return) and node.value is not None:
             names = {ast.unparse(n) for n in ast.walk(node.value) if isinstance(n, ast.Name | ast.Attribute | ast.Subscript)}
             reads[node.lineno] = frozenset(names)
     for node in ast.walk(tree):  # a loop backwards within one forwards (over layers, then over time) goes backwards
         if isinstance(node, ast.For) and re.search(r"reversed\(|::-1|, ?-1\)", ast.unparse(node.iter)):
             upwards -= {n.lineno for n in ast.walk(node) if isinstance(n, ast.stmt)}
-    return Written(frozenset(onward), reads, frozenset(upwards))
+    return Written(frozenset(onward), reads, frozenset(upwards), frozenset(unpacked))
 
 
-def paired(keys: Sequence[str], events: Sequence[Event], text: Written, first_given: bool) -> list[tuple[str, list[Event]]]:
+def paired(
+    keys: Sequence[str], values: Mapping[str, Any], events: Sequence[Event], text: Written, first_given: bool
+) -> list[tuple[str, list[Event]]]:
     """Which of the events are the gradient of which of the values of one name.
 
     Args:
-        keys: the values, in the order of forward.
+        keys: the names of the values, in the order of forward.
+        values: they.
         events: the gradients, in the order of backward.
         text: of the backward.
         first_given: whether the first of the values was an argument: the last gradient is then its.
@@ -188,7 +203,9 @@ def paired(keys: Sequence[str], events: Sequence[Event], text: Written, first_gi
     for missing in (0, 1):  # the first value may be where it all starts from, which has no gradient
         wanted = list(keys[missing:] if up else reversed(keys[missing:]))
         for groups in ([[e] for e in events], fresh, rounds):
-            if len(groups) == len(wanted):
+            if len(groups) == len(wanted) and all(
+                np.shape(values[k]) == np.shape(g[-1].value) for k, g in zip(wanted, groups, strict=True)
+            ):
                 return list(zip(wanted, groups, strict=True))
     return [(keys[0], since_fresh(events, text))] if first_given else []
 
@@ -215,22 +232,38 @@ def claimed(values: Mapping[str, Any], inputs: Iterable[str], events: Sequence[E
     for event in events:
         if is_array(event.value):
             by_label.setdefault(event.name, []).append(event)
+    changes: list[Event] = []
     for label, named in by_label.items():
         value = value_of(label, known)
         pairs: list[tuple[str, list[Event]]] = []
         if value is not None:
-            pairs = paired(known[value], named, text, known[value][0] in inputs)
+            pairs = paired(known[value], values, named, text, known[value][0] in inputs)
         elif (part := ELEMENT.match(label)) and (whole := value_of(part["whole"], known)) and whole + part["index"] in known:
             pairs = [(known[whole + part["index"]][-1], since_fresh(named, text))]
         for key, group in pairs:
-            lines = tuple(dict.fromkeys(e.line for e in group if e.line))
+            lines = tuple(dict.fromkeys(e.line for e in group if e.line and (np.any(e.value) or len(group) == 1)))
+            lines = lines or tuple(e.line for e in group[-1:] if e.line)
             if lines:
-                found[key] = Claim(key, label, group[-1].value, group[-1].line, lines)
+                found[key] = Claim(key, label, group[-1].value, group[-1].line, lines, len(lines))
+                found[key].earlier = tuple((e.value, e.line) for e in group[:-1] if e.line and np.any(e.value))
+                changes += group[1:]
+    found = {k: c for key, c in found.items() for k in [first_alike(key, values, found)]}
+    for key, claim in found.items():
+        claim.value = key
     labels = {c.label for c in found.values()}
-    nameless = [e for e in events if e.name not in labels and is_array(e.value) and e.line and not is_known(e.value, values)]
+    nameless = [e for e in events if e.name not in labels and is_array(e.value) and e.line and np.any(e.value)]
+    nameless = [e for e in nameless if e.line not in text.unpacked and not is_known(e.value, values)]
+    nameless += [e for e in changes if e.line]
     for claim in found.values():
         claim.lines = (*claim.lines, *feeding(claim.lines, nameless, text))
     return found
+
+
+def first_alike(key: str, values: Mapping[str, Any], claims: Mapping[str, Claim]) -> str:
+    """The first value with the same numbers, of which this is a copy: h[t] of h. What is the gradient of a copy is meant for the first."""
+    of = values[key]
+    alike = next((k for k, v in values.items() if is_array(v) and np.shape(v) == np.shape(of) and np.array_equal(v, of)), key)
+    return key if alike in claims or not np.ndim(of) or not np.any(of) else alike
 
 
 def is_known(value: Any, values: Mapping[str, Any]) -> bool:

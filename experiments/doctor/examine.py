@@ -46,6 +46,7 @@ class Examination:
     scale: float = 1.0
 
     def __post_init__(self) -> None:
+        self.truths: dict[str, np.ndarray] = {}
         self.rng = np.random.default_rng(1000 + self.seed)
         self.inputs = self.subject.completed(self.inputs)
         self.ran = self.subject.forward(self.inputs)
@@ -76,13 +77,18 @@ class Examination:
             if self.claims[name].returned or g.shape != truth.shape or not np.isfinite(truth).all():
                 continue
             c = float(np.vdot(truth, g) / max(float(np.vdot(truth, truth)), 1e-300))
-            if abs(c - 1) > 1e-3 and abs(c) > 1e-6 and error(g, c * truth) < LIKE:
+            if abs(c - 1) > 1e-3 and c > 1e-6 and error(g, c * truth) < LIKE:
                 factors.append(c)
         if len(self.wrong) > 2:
             factors += [float(n) for v in self.inputs.values() if is_array(v) for n in np.shape(v) if n > 1]
         others = [self.divided(c) for c in dict.fromkeys(factors)]
-        best = min(others, key=lambda e: len(e.wrong), default=self)
-        return best if len(best.wrong) < len(self.wrong) - 1 else self
+        best = min(others, key=lambda e: len(e.wrong_lines), default=self)
+        return best if len(best.wrong_lines) < len(self.wrong_lines) - 1 else self
+
+    @property
+    def wrong_lines(self) -> set[int]:
+        """The lines of the gradients that are wrong."""
+        return {self.claims[n].line for n in self.wrong}
 
     def divided(self, c: float) -> Examination:
         """This one, with the gradients on the way taken for those of c times the loss."""
@@ -101,7 +107,7 @@ class Examination:
             ran = self.subject.forward(self.inputs, name, by, held)
             total = self.loss(ran) - self.loss(self.ran)
             for u, g in weights.items():
-                if np.shape(ran.values.get(u)) == np.shape(g):
+                if u in ran.values and np.shape(ran.values[u]) == np.shape(g):
                     total += float(np.sum(g * (ran.values[u] - self.ran.values[u])))
             return total / h
 
@@ -117,7 +123,9 @@ class Examination:
         gap, near = abs(right - left), abs(near_right - near_left)
         if not np.isfinite(gap + near) or (near > 0.6 * gap and near > noise):
             return None
-        if abs((right + left) - (near_right + near_left)) > 2e-4 * max(abs(right), abs(left)) + noise:  # a kink within the longer step alone
+        if (
+            abs((right + left) - (near_right + near_left)) > 2e-4 * max(abs(right), abs(left)) + noise
+        ):  # a kink within the longer step alone
             return None
         return 0.5 * (right + left)
 
@@ -139,8 +147,18 @@ class Examination:
         return self.slope(name, d, held, weights)
 
     def is_right(self, name: str) -> bool:
-        """Whether the line that computes this gradient is right, whatever came into it."""
-        g, shape = self.claims[name].gradient, np.shape(self.ran.values[name])
+        """Whether the line that computes this gradient is right, whatever came into it; or was right before a change in place."""
+        claim = self.claims[name]
+        if self._is_right(name, claim.gradient):
+            return True
+        for gradient, line in () if claim.returned else claim.earlier:
+            if self._is_right(name, gradient / self.scale):
+                claim.gradient, claim.line, claim.lines = gradient / self.scale, line, (line,)
+                return True
+        return False
+
+    def _is_right(self, name: str, g: Any) -> bool:
+        shape = np.shape(self.ran.values[name])
         if np.shape(g) != shape or not np.all(np.isfinite(g)):
             return False
         rng = np.random.default_rng(self.seed)
@@ -165,6 +183,11 @@ class Examination:
 
     def truth(self, name: str) -> np.ndarray:
         """The right gradient of a value by what came into its line, entry by entry."""
+        if name not in self.truths:
+            self.truths[name] = self._truth(name)
+        return self.truths[name]
+
+    def _truth(self, name: str) -> np.ndarray:
         value = np.asarray(self.ran.values[name])
         found = np.zeros(value.shape)
         for index in np.ndindex(value.shape):

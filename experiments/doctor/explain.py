@@ -24,7 +24,7 @@ def explained(examinations: list[Examination], name: str) -> str | None:
 
 def without_sizes(sentence: str) -> str:
     """The sentence without numbers that depend on the sizes of the input, to be compared with that of another input."""
-    return re.sub(r"= [\d.]+|(?<=\()\d+[^)]*|\d+ of \d+|\d*\.\d+(e-?\d+)?|\(\d[\d, ]*\)", "#", sentence)
+    return re.sub(r"= [\d.]+|(?<=\()\d+[^)]*|\d+ of \d+|\d*\.\d+(e-?\d+)?(?!\d| times)|\(\d[\d, ]*\)", "#", sentence)
 
 
 def sentences(examination: Examination, name: str) -> Iterator[str]:
@@ -58,7 +58,14 @@ def sentences(examination: Examination, name: str) -> Iterator[str]:
 def line_of(e: Examination, name: str) -> str:
     """The statement that computes this gradient."""
     line = e.claims[name].line
-    return next((ast.unparse(n) for n in ast.walk(e.subject.pair.backward) if isinstance(n, ast.stmt) and n.lineno == line), "")
+    return next(
+        (
+            ast.unparse(n)
+            for n in ast.walk(e.subject.pair.backward)
+            if isinstance(n, ast.Assign | ast.AugAssign | ast.Return | ast.Expr) and n.lineno == line
+        ),
+        "",
+    )
 
 
 def contributions(e: Examination, name: str) -> tuple[dict[str, np.ndarray], np.ndarray]:

@@ -23,13 +23,28 @@ from experiments.doctor.taps import is_key
 SIZES = ({"N": 7, "D": 5, "H": 11, "O": 3, "T": 4}, {"N": 13, "D": 6, "H": 8, "O": 5, "T": 4})
 """Two sets of sizes: rows, features, hidden units, outputs, time."""
 
-MATRICES = (("H", "O"), ("O", "H"), ("D", "H"), ("H", "D"), ("H", "H"), ("D", "O"), ("O", "D"), ("D", "D"), ("H", 1), (1, "H"), ("D", 1), (1, "D"))
-ROWS = (("N", "D"), ("N", "H"), ("N", "O"), ("N", "T", "D"), ("T", "N", "H"), ("N", "T", "H"), ("T", "N", "D"), ("N",))
-COLUMNS = (("D", "N"), ("H", "N"), ("O", "N"), ("N", 1), (1, "N"))
-BINARY = (("binary", ("N", 1)), ("binary", (1, "N")))
-VECTORS = (("H",), ("O",), ("D",), (1, "H"), (1, "O"), ("H", 1), ("O", 1), (1, 1), (1,), ("N",))
-NUMBERS = ("eps", "reg", "lam", "lambda_", "lambd", "lr", "alpha", "l2", "decay", "epsilon", "momentum", "p", "rate", "keep_prob")
 Shape = tuple[str | int, ...]
+MATRICES: tuple[Shape, ...] = (
+    ("H", "O"),
+    ("O", "H"),
+    ("D", "H"),
+    ("H", "D"),
+    ("H", "H"),
+    ("D", "O"),
+    ("O", "D"),
+    ("D", "D"),
+    ("H", 1),
+    (1, "H"),
+    ("D", 1),
+    (1, "D"),
+)
+ROWS: tuple[Shape, ...] = (("N", "D"), ("N", "H"), ("N", "O"), ("N", "T", "D"), ("T", "N", "H"), ("N", "T", "H"), ("T", "N", "D"), ("N",))
+COLUMNS: tuple[Shape, ...] = (("D", "N"), ("H", "N"), ("O", "N"), ("N", 1), (1, "N"))
+BINARY: tuple[tuple[str, Shape], ...] = (("binary", ("N", 1)), ("binary", (1, "N")))
+ONE_ROW: tuple[Shape, ...] = ((1, "H"), (1, "O"), (1, "D"))
+VECTORS: tuple[Shape, ...] = (("H",), ("O",), ("D",), ("H", 1), ("O", 1), ("N",))
+ONE_COLUMN: tuple[Shape, ...] = (("H", 1), ("O", 1), (1, 1))
+NUMBERS = ("eps", "reg", "lam", "lambda_", "lambd", "lr", "alpha", "l2", "decay", "epsilon", "momentum", "p", "rate", "keep_prob")
 
 
 class NotYet(Exception):
@@ -78,8 +93,29 @@ class Pending(np.lib.mixins.NDArrayOperatorsMixin):
 def candidates(name: str) -> list[tuple[str, Shape]]:
     """(kind, shape) of what an argument of this name may be, the likeliest first."""
     first = likely(name)
-    normal = [("normal", shape) for shape in (*ROWS, *COLUMNS, *MATRICES, *VECTORS)]
-    return [*first, *(c for c in [*normal, ("label", ("N",)), *BINARY] if c not in first)]
+    normal: list[tuple[str, Shape]] = [("normal", s) for s in (*ROWS, *COLUMNS, *MATRICES, *VECTORS) if not (is_vector(name) and 1 in s)]
+    return [*first, *(c for c in normal if c not in first)]
+
+
+def is_vector(name: str) -> bool:
+    """Whether this is called like a bias or a scale."""
+    plain = short(name).lower()
+    return not name.startswith(ARGUMENT) and (plain.startswith(("b", "gamma", "beta", "bias", "scale", "shift")) or plain == "g")
+
+
+def one_row(name: str) -> list[tuple[str, Shape]]:
+    """As is likely, but every bias is a matrix of one row: believed where all of them are, since one alone is a forgotten sum."""
+    return [("normal", s) for s in ONE_ROW] if is_vector(name) else likely(name)
+
+
+def one_column(name: str) -> list[tuple[str, Shape]]:
+    """Where the examples stand in columns, and a layer may have one unit."""
+    return [("normal", s) for s in ONE_COLUMN] if is_vector(name) else likely(name)
+
+
+def everything(name: str) -> list[tuple[str, Shape]]:
+    """The candidates, and what may hide a mistake: whole numbers, matrices of one row."""
+    return [*candidates(name), *(("normal", s) for s in (*ONE_ROW, *ONE_COLUMN)), ("label", ("N",)), *BINARY]
 
 
 def likely(name: str) -> list[tuple[str, Shape]]:
@@ -87,7 +123,8 @@ def likely(name: str) -> list[tuple[str, Shape]]:
     if name.startswith(ARGUMENT):
         return constructor_candidates(name.removeprefix(ARGUMENT).lower())
     plain = short(name).lower()
-    normal = {shape: ("normal", shape) for shape in (*ROWS, *COLUMNS, *MATRICES, *VECTORS)}
+    first: list[tuple[str, Shape]]
+    normal: dict[Shape, tuple[str, Shape]] = {shape: ("normal", shape) for shape in (*ROWS, *COLUMNS, *MATRICES, *VECTORS)}
     if plain in TARGETS:
         first = [("one hot", ("N", "O")), ("label", ("N",)), ("columns", ("O", "N")), ("normal", ("N", "O")), ("normal", ("N",))]
         first += [("normal", ("N", "D")), ("normal", ("N", 1)), ("binary", (1, "N"))]
@@ -95,8 +132,8 @@ def likely(name: str) -> list[tuple[str, Shape]]:
         first = [normal["H", "H"], *(normal[s] for s in MATRICES)]
     elif plain.startswith(("w", "v", "k", "theta", "weight", "u_", "wx", "wh")) and plain not in ("k", "v"):
         first = [normal[s] for s in MATRICES]
-    elif plain.startswith(("b", "gamma", "beta", "bias", "scale", "shift")) or plain == "g":
-        first = [normal[s] for s in VECTORS]
+    elif is_vector(name):
+        first = [*(normal[s] for s in VECTORS), ("number", ())]
     elif re.match(r"h_?(0|prev|idden|init)|(prev|init|initial)_?h|c_?(0|prev)|a_?(0|prev)$", plain):
         first = [normal["N", "H"], normal["H",], normal["H", 1]]
     elif plain in NUMBERS:
@@ -214,7 +251,10 @@ def fitting(subject: Subject, given: Mapping[str, tuple[int, ...]], works: Calla
     names = order_of_use(subject.pair.forward, wanted(subject, construct))
     sizes = sizes_for(given)
     found: list[tuple[int, dict[str, Any]]] = []
-    for of in (likely, candidates):
+    rows = [one_row, one_column] if sum(is_vector(n) for n in names) > 1 else []
+    for of in (likely, *rows, candidates, everything):
+        if of is everything and found:
+            break
         tries = {n: [c for c in file_first(subject, n, of(n)) if n not in given or sized(c[1], sizes) == tuple(given[n])] for n in names}
         found += fits(tries, works, sizes)
         if any(wrong == 0 for wrong, _ in found):
@@ -237,7 +277,8 @@ def fits(
     tries: Mapping[str, list[tuple[str, Shape]]], works: Callable[[dict[str, Any]], int], sizes: Mapping[str, int]
 ) -> list[tuple[int, dict[str, Any]]]:
     """The choices that run through, each with how many gradients have another shape than their value; ends at the first with none."""
-    names, found, count = list(tries), [], 0
+    found: list[tuple[int, dict[str, Any]]] = []
+    names, count = list(tries), 0
 
     def tried(of: dict[str, Any]) -> int | None:
         """How many gradients have a wrong shape; 0 where it is not known yet; None if it does not run."""
@@ -314,7 +355,11 @@ def keys_read(functions: Sequence[ast.FunctionDef], name: str) -> list[str]:
         ast.unparse(n)
         for function in functions
         for n in ast.walk(function)
-        if isinstance(n, ast.Subscript) and isinstance(n.value, ast.Name) and n.value.id == name and is_key(n) and isinstance(n.ctx, ast.Load)
+        if isinstance(n, ast.Subscript)
+        and isinstance(n.value, ast.Name)
+        and n.value.id == name
+        and is_key(n)
+        and isinstance(n.ctx, ast.Load)
     ]
     return list(dict.fromkeys(found))
 

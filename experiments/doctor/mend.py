@@ -6,7 +6,7 @@ import ast
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, islice
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from experiments.judge.operands import local_derivatives, same
 from experiments.source.operators import OPERATORS, Function, mutants_of
 
 Named = Mapping[str, np.ndarray]
+
+MOST_EDITS = 1200
+"""So many changes of a line are tried."""
 
 MOST_TERMS = 3000
 """So many terms are tried in pairs."""
@@ -38,24 +41,43 @@ class Mend:
     after: str
 
 
-def mended(examinations: list[Examination], name: str) -> Mend | None:
-    """The first small change of the line of this gradient that makes it right on every input; None if none was found."""
+def mended(examinations: list[Examination], names: list[str], line: int) -> Mend | None:
+    """The first small change of a line that makes these gradients right on every input; None if none was found.
+
+    Args:
+        examinations: one for each input.
+        names: of the values whose gradients are wrong.
+        line: where; the lines that feed it are tried too.
+    """
     first = examinations[0]
-    truths = [wanted(e, name) for e in examinations]
-    for line in dict.fromkeys((first.claims[name].line, *first.claims[name].lines)):
+    claim = first.claims[names[0]]
+    truths = [wanted(e, names[0]) for e in examinations]
+    lines = (line,) if line != claim.line else tuple(dict.fromkeys((line, *claim.lines)))
+    for at in lines:
         found: list[Mend] = []
-        for kind, before, tree in edits(first, name, line):
+        for kind, before, tree in islice(edits(first, names[0], at), MOST_EDITS):
             if found and kind != "rewritten":
                 break
             subject = replace(first.subject, pair=replace(first.subject.pair, backward=tree), compiled={})
-            if all(gives(subject, e, name, truth) for e, truth in zip(examinations, truths, strict=True)):
-                after = next(n for n in ast.walk(tree) if isinstance(n, ast.stmt) and getattr(n, "mended", False))
-                found.append(Mend(line, before, ast.unparse(after)))
-                if kind != "rewritten":
-                    break
+            pairs = zip(examinations, truths, strict=True)
+            if not (all(gives(subject, e, names[0], truth) for e, truth in pairs) and rights(subject, first, names)):
+                continue
+            after = next(n for n in ast.walk(tree) if isinstance(n, ast.stmt) and getattr(n, "mended", False))
+            found.append(Mend(at, before, ast.unparse(after)))
+            if kind != "rewritten":
+                break
         if found:
             return min(found, key=lambda m: len(m.after))
     return None
+
+
+def rights(subject: Subject, e: Examination, names: list[str]) -> bool:
+    """Whether all of several gradients are right; one alone has been looked at."""
+    if len(names) == 1:
+        return True
+    other = Examination(subject, e.inputs, e.seed)
+    other = other.divided(e.scale) if e.scale != 1 else other
+    return all(n in other.claims and other.is_right(n) for n in names)
 
 
 def wanted(e: Examination, name: str) -> np.ndarray:
@@ -83,9 +105,18 @@ def edits(e: Examination, name: str, line: int) -> Iterator[tuple[str, str, ast.
     before, seen = ast.unparse(statement), {ast.unparse(statement)}
     for kind, texts in (("rewritten", rewritten(tree, line)), ("grown", grown(e, name, statement))):
         for text in texts:
-            if text not in seen:
+            if text not in seen and is_code(text):
                 seen.add(text)
                 yield kind, before, with_line(tree, line, text)
+
+
+def is_code(text: str) -> bool:
+    """Whether it can be read: 0 with .sum() behind it cannot."""
+    try:
+        ast.parse(text)
+    except SyntaxError:
+        return False
+    return True
 
 
 def rewritten(tree: ast.FunctionDef, line: int) -> Iterator[str]:
@@ -119,6 +150,17 @@ def grown(e: Examination, name: str, statement: ast.stmt) -> Iterator[str]:
     for factor in (*whole, "2", *(f"len({n})" for n in sized), *(f"{n}.size" for n in sized), *columns):
         yield f"{target} {sign} {of} * {factor}"
         yield f"{target} {sign} {of} / {factor}"
+    yield from masks(statement, sign, value)
+    if sign == "=":
+        yield f"{target} += {value}"
+    yield from (f"{target} {sign} {text}" for text in (*other_derivatives(e, statement.value), *other_indices(statement.value)))
+    for node in ast.walk(statement.value):
+        if isinstance(node, ast.Name) and node.id not in ("np", "self"):
+            for other in scope:
+                if other != node.id:
+                    yield f"{target} {sign} {with_name(statement.value, node, other)}"
+    if statement.lineno not in e.claims[name].lines[: e.claims[name].own]:
+        return  # what the line itself ought to compute is not known
     a, b = np.asarray(e.claims[name].gradient, float) * (1.0 if e.claims[name].returned else e.scale), wanted(e, name)
     terms = list(anew(e, scope, b.shape, value))
     whole = [text for text, found in terms if same(found, b)]
@@ -126,11 +168,7 @@ def grown(e: Examination, name: str, statement: ast.stmt) -> Iterator[str]:
         whole += [f"{value} + {text}" for text, found in terms if same(found, b - a)]
         whole += [f"{value} - {text}" for text, found in terms if same(found, a - b)]
     yield from (f"{target} {sign} {text}" for text in sorted(whole, key=len))
-    for node in ast.walk(statement.value):
-        if isinstance(node, ast.Name) and node.id not in ("np", "self"):
-            for other in scope:
-                if other != node.id:
-                    yield f"{target} {sign} {with_name(statement.value, node, other)}"
+    yield from (f"{target} {sign} {text}" for text in with_factor(e, statement.value))
     for rest in fewer_factors(statement.value):
         yield f"{target} {sign} {rest}"
     terms = terms[:MOST_TERMS]
@@ -139,6 +177,47 @@ def grown(e: Examination, name: str, statement: ast.stmt) -> Iterator[str]:
     if a.shape == b.shape:
         for text in two_terms(terms, b - a):
             yield f"{target} {sign} {value} + {text}"
+
+
+def masks(statement: ast.stmt, sign: str, value: str) -> Iterator[str]:
+    """dx[x <= 0] = 0 with another condition."""
+    target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+    if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Compare):
+        whole, left = ast.unparse(target.value), ast.unparse(target.slice.left)
+        yield from (f"{whole}[{left} {condition} 0] {sign} {value}" for condition in ("<=", "<", ">", ">="))
+
+
+def other_indices(value: ast.expr) -> Iterator[str]:
+    """The step before, or after, in the place of this one: h[t - 1] of h[t]."""
+    for node in ast.walk(value):
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Name | ast.BinOp):
+            was, names = node.slice, [n.id for n in ast.walk(node.slice) if isinstance(n, ast.Name)]
+            for text in (f"{names[0]} - 1", f"{names[0]} + 1", names[0]) if names else ():
+                node.slice = ast.parse(text, mode="eval").body
+                yield ast.unparse(value)
+            node.slice = was
+
+
+def other_derivatives(e: Examination, value: ast.expr) -> Iterator[str]:
+    """A gradient that the line reads, times a local derivative of anything that the backward reads: as it is written, h[:, t] too."""
+    tree = e.subject.pair.backward
+    labels = {c.label for c in e.claims.values()}
+    read = [n for n in ast.walk(value) if isinstance(n, ast.Name | ast.Subscript | ast.Attribute) and ast.unparse(n) != "np"]
+    texts = list(dict.fromkeys(ast.unparse(n) for n in read))
+    inside = {ast.unparse(n.value) for n in ast.walk(tree) if isinstance(n, ast.Subscript)}
+    for g in [t for t in texts if t in labels]:
+        for t in [t for t in texts if t not in labels and t not in inside]:
+            yield from (f"{g} * {form}" for form in (f"(1 - {t} ** 2)", f"{t} * (1 - {t})", f"({t} > 0)", f"(1 - np.tanh({t}) ** 2)"))
+
+
+def with_factor(e: Examination, value: ast.expr) -> Iterator[str]:
+    """A gradient that the line reads, times a local derivative that was forgotten before."""
+    labels = {c.label: np.asarray(c.gradient) for c in e.claims.values()}
+    values = {n: np.asarray(v, float) for n, v in e.locals.items() if is_array(v) and n not in labels}
+    for node in ast.walk(value):
+        if isinstance(node, ast.Name) and node.id in labels and labels[node.id].ndim:
+            for text, _ in local_derivatives(values, labels[node.id].shape):
+                yield with_name(value, node, f"({node.id} * {text})")
 
 
 def fewer_factors(value: ast.expr) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Files without a pair of functions: a script whose statements before the gradients are its forward, and a loss that is one of its lines."""
+"""Files without a pair of functions: a script is a forward up to its gradients; and a loss may be one of its lines."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ def loads(statements: Iterable[ast.stmt]) -> list[str]:
         nodes = [n for n in ast.walk(statement) if isinstance(n, ast.Name)]
         written_in_loop = stores(statement.target) if isinstance(statement, ast.For) else set()
         inner = {n.arg for n in ast.walk(statement) if isinstance(n, ast.arg)}
-        inner |= {m.id for n in ast.walk(statement) if isinstance(n, ast.comprehension) for m in ast.walk(n.target) if isinstance(m, ast.Name)}
+        inner |= {
+            m.id for n in ast.walk(statement) if isinstance(n, ast.comprehension) for m in ast.walk(n.target) if isinstance(m, ast.Name)
+        }
         read = [n.id for n in nodes if isinstance(n.ctx, ast.Load)]
         read += [n.target.id for n in ast.walk(statement) if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)]
         found += [n for n in read if n not in known | written_in_loop | inner and not hasattr(builtins, n)]
@@ -79,7 +81,9 @@ def script_pair(tree: ast.Module, namespace: dict[str, Any]) -> tuple[Pair, dict
         if before:
             run(setup, namespace)
         names = [n for s in (*setup, *statements) for n in stores(s)]
-        first = next((i for i, s in enumerate(statements) if isinstance(s, ast.Assign) and value_of(ast.unparse(s.targets[0]), names)), None)
+        first = next(
+            (i for i, s in enumerate(statements) if isinstance(s, ast.Assign) and value_of(ast.unparse(s.targets[0]), names)), None
+        )
         if not first:
             continue
         given = {n: namespace[n] for n in loads(statements[:first]) if n in namespace and is_data(namespace[n])}
@@ -102,7 +106,8 @@ def blocks(body: Sequence[ast.stmt]) -> Iterator[tuple[list[ast.stmt], list[ast.
 
 def split(block: Sequence[ast.stmt], namespace: dict[str, Any]) -> tuple[list[ast.stmt], list[ast.stmt]]:
     """A script without a loop: what makes numbers of nothing, and what computes with them."""
-    setup, statements = [], []
+    setup: list[ast.stmt] = []
+    statements: list[ast.stmt] = []
     for s in block:
         if statements or any(is_array(namespace.get(n)) for n in loads([s])):
             (setup if not any(is_array(namespace.get(n)) for n in loads([s])) else statements).append(s)
@@ -119,7 +124,7 @@ def run(statements: Sequence[ast.stmt], namespace: dict[str, Any]) -> None:
         if isinstance(s, ast.Assign | ast.AugAssign | ast.AnnAssign):
             try:
                 exec(compile(ast.Module([s], []), "<your file>", "exec"), namespace)
-            except Exception:  # noqa: S112  # whatever a stranger's line may raise
+            except Exception:  # whatever a stranger's line may raise
                 continue
 
 

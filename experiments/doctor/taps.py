@@ -39,7 +39,9 @@ class Tapping(ast.NodeTransformer):
     def visit_Expr(self, node: ast.Expr) -> list[ast.stmt]:
         """hs.append(...) of what has no name yet, and np.add.at(dW, ...)."""
         match node.value:
-            case ast.Call(ast.Attribute(ast.Name() | ast.Attribute(ast.Name("self")) as whole, "append"), [arg]) if not isinstance(arg, ast.Name):
+            case ast.Call(ast.Attribute(ast.Name() | ast.Attribute(ast.Name("self")) as whole, "append"), [arg]) if not isinstance(
+                arg, ast.Name
+            ):
                 name = ast.unparse(whole)
                 return [node, statement(f"{TAP_AT}({name!r}, {name}, len({name}) - 1, {node.lineno})", node)]
             case ast.Call(ast.Attribute(ast.Attribute(ast.Name(), "add" | "subtract"), "at"), [whole, *_]):
@@ -88,15 +90,22 @@ def is_key(target: ast.Subscript) -> bool:
     return isinstance(target.slice, ast.Constant) and isinstance(target.slice.value, str)
 
 
-def element(listener: Tap) -> Callable[[str, Any, Any, int], None]:
-    """The tap of a thing of which one part was written: h[t], dx[x <= 0]; the part where it has a name of its own, or the whole."""
+def element(listener: Tap, wholes: bool = False) -> Callable[[str, Any, Any, int], None]:
+    """The tap of a thing of which one part was written: h[t], dx[x <= 0]; the part where it has a name of its own, or the whole.
+
+    Args:
+        listener: the tap.
+        wholes: whether it is told of the whole beside a part.
+    """
 
     def at(name: str, whole: Any, index: Any, line: int) -> None:
         parts = index if isinstance(index, tuple) else (index,)
-        if all(i is None or i is ... or isinstance(i, int | np.integer | slice | str) for i in parts):
-            if parts and not all(isinstance(i, slice) for i in parts):
-                whole[index] = listener(f"{name}[{written(index)}]", whole[index], line)
-                return
+        plain = all(i is None or i is ... or isinstance(i, int | np.integer | slice | str) for i in parts)
+        if plain and not all(isinstance(i, slice) for i in parts):
+            whole[index] = listener(f"{name}[{written(index)}]", whole[index], line)
+            if wholes:
+                listener(name, whole, line)
+            return
         new = listener(name, whole, line)
         if new is not whole and isinstance(whole, np.ndarray):
             whole[...] = new
@@ -115,7 +124,12 @@ def written(index: Any) -> str:
 
 
 def tapped(
-    function: ast.FunctionDef, namespace: dict[str, Any], listener: Tap, method: bool = False, entries: Sequence[str] = ()
+    function: ast.FunctionDef,
+    namespace: dict[str, Any],
+    listener: Tap,
+    method: bool = False,
+    entries: Sequence[str] = (),
+    wholes: bool = False,
 ) -> Callable[..., Any]:
     """The function, telling `listener` of every value that it names, its arguments first.
 
@@ -124,6 +138,7 @@ def tapped(
         namespace: what it finds by name.
         listener: the tap.
         method: whether its first argument is the object.
+        wholes: whether it is told of an array when a part of it is written.
         entries: of its arguments that are told of too: params["W1"].
     """
     changed = copy.deepcopy(function)
@@ -132,7 +147,7 @@ def tapped(
     inner = [s for s in changed.body for s in as_list(Tapping().visit(s))]
     changed.body = [*(tap_of(name, function.lineno) for name in first), *inner]
     module = ast.fix_missing_locations(ast.Module([changed], []))
-    box = {**namespace, TAP: listener, TAP_AT: element(listener), INDEX: Indexed()}
+    box = {**namespace, TAP: listener, TAP_AT: element(listener, wholes), INDEX: Indexed()}
     exec(compile(module, "<your file>", "exec"), box)
     made: Callable[..., Any] = box[function.name]
     return made
@@ -154,7 +169,11 @@ def keys_read(function: ast.FunctionDef, names: list[str]) -> list[str]:
         dict.fromkeys(
             ast.unparse(n)
             for n in ast.walk(function)
-            if isinstance(n, ast.Subscript) and isinstance(n.value, ast.Name) and n.value.id in names and is_key(n) and isinstance(n.ctx, ast.Load)
+            if isinstance(n, ast.Subscript)
+            and isinstance(n.value, ast.Name)
+            and n.value.id in names
+            and is_key(n)
+            and isinstance(n.ctx, ast.Load)
         )
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -156,11 +157,13 @@ def examined(subject: Subject, shapes: Mapping[str, tuple[int, ...]], seed: int)
     gradients = tuple(
         Gradient(name, np.shape(examinations[0].ran.values[name]), *agreement(examinations, name)) for name in returned(examinations[0])
     )
-    faults = []
+    faults: dict[int, list[str]] = {}
     if not all(g.right for g in gradients):
         examinations = [e.rescaled() for e in examinations]
-        faults = wrong_lines(examinations)
-    return Finding(subject.pair.name, subject.pair.backward.name, gradients, tuple(fault(examinations, name) for name in faults))
+        faults = suspects(examinations, wrong_lines(examinations))
+    return Finding(
+        subject.pair.name, subject.pair.backward.name, gradients, tuple(fault(examinations, *of) for of in sorted(faults.items()))
+    )
 
 
 def returned(e: Examination) -> list[str]:
@@ -181,12 +184,40 @@ def agreement(examinations: list[Examination], name: str) -> tuple[float, bool]:
 def wrong_lines(examinations: list[Examination]) -> list[str]:
     """The values whose gradient is wrong in its own line, on every input."""
     first, *others = (e.wrong for e in examinations)
-    return [name for name in first if all(name in other for other in others)]
+    wrong = [name for name in first if all(name in other for other in others)]
+    claims = examinations[0].claims
+    return list({claims[name].line: name for name in reversed(wrong)}.values())[::-1]  # the first of those that one line computes
 
 
-def fault(examinations: list[Examination], name: str) -> Fault:
+def suspects(examinations: list[Examination], wrong: list[str]) -> dict[int, list[str]]:
+    """By line, the wrong gradients that it explains: their own, or a line that feeds several and computes what has no telling name."""
+    claims, left, found = examinations[0].claims, list(wrong), {}
+    while left:
+        fed = {line: [n for n in left if line in claims[n].lines] for n in left for line in claims[n].lines}
+        line, names = max(fed.items(), key=lambda item: (len(item[1]), -item[0]))
+        if len(names) < 2:
+            line, names = claims[left[0]].line, left[:1]
+        found[line] = names
+        left = [n for n in left if n not in names]
+    return found
+
+
+def fault(examinations: list[Examination], line: int, names: list[str]) -> Fault:
     """What is to be said of a line that is wrong."""
+    name = names[0]
     claim = examinations[0].claims[name]
     backward: Pair = examinations[0].subject.pair
-    text = next((ast.unparse(n) for n in ast.walk(backward.backward) if isinstance(n, ast.stmt) and n.lineno == claim.line), "")
-    return Fault(claim.line, text, claim.label, explained(examinations, name), mended(examinations, name))
+    text = next(
+        (
+            ast.unparse(n)
+            for n in ast.walk(backward.backward)
+            if isinstance(n, ast.Assign | ast.AugAssign | ast.Return | ast.Expr) and n.lineno == line
+        ),
+        "",
+    )
+    mend = mended(examinations, names, line)
+    what = explained(examinations, name)
+    if mend and mend.after == mend.before.replace(" = ", " += ", 1):
+        what = "overwritten in every round, where it must be added to what was there"
+    what = re.sub(r"\b(\S+)#(\d+)", r"value number \2 of \1", what) if what else None
+    return Fault(mend.line if mend else line, mend.before if mend else text, claim.label, what, mend)

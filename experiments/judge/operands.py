@@ -43,7 +43,7 @@ def local_derivatives(values: Values, shape: tuple[int, ...]) -> Iterator[tuple[
 
 def fits(v: Any, shape: tuple[int, ...]) -> bool:
     """Whether an array can be multiplied with one of that shape, and has something to say."""
-    if not isinstance(v, np.ndarray) or v.dtype.kind != "f" or v.ndim == 0:
+    if not isinstance(v, np.ndarray) or v.dtype.kind != "f" or (v.ndim == 0 and shape):
         return False
     try:
         return np.broadcast_shapes(v.shape, shape) == shape
@@ -59,7 +59,7 @@ def factors(a: np.ndarray, b: np.ndarray, values: Values, written: str = "") -> 
         values: what may be in the factor.
         written: the text of the line.
     """
-    if a.shape != b.shape or not a.shape or like(a, b):
+    if a.shape != b.shape or like(a, b):
         return
     known = list(local_derivatives(values, a.shape))
     yield from (f"without the factor {text}" for text, φ in known if same(a * φ, b))

@@ -11,7 +11,7 @@ from experiments.commands.status import AGREE, BAD_INPUT, DISAGREE
 from experiments.doctor.patient import Unreadable
 from experiments.doctor.visit import visited
 from experiments.doctor.ward import TooLong, ask
-from tests.doctor.sources import FAULTS, SOURCES
+from tests.doctor.sources import FAULTS, LAYERS, ONE_OUTPUT, SOURCES
 from tests.helpers import command
 
 
@@ -35,8 +35,7 @@ def test_of_wrong_code_the_line_the_fault_and_the_mend_are_named(name: str, righ
     assert not finding.right
     assert [f.line for f in finding.faults] == [line], "this line, and none that only inherited"
     (fault,) = finding.faults
-    assert fault.what is not None
-    assert said is None or said in fault.what
+    assert said is None or said in (fault.what or "")
     assert fault.mend is not None
     assert mend in fault.mend.after
     lines = source.splitlines()
@@ -49,6 +48,45 @@ def test_two_wrong_lines_are_both_found_in_one_visit() -> None:
     source = SOURCES["network"].replace("(z1 > 0)", "(h - 1)").replace("(p - y) / n", "(p - y)")
     (finding,) = visited(source)
     assert [f.label for f in finding.faults] == ["grad_z2", "grad_z1"]
+
+
+def test_layers_are_examined_one_by_one_and_together() -> None:
+    assert [(f.name, f.right) for f in visited(LAYERS)] == [("Linear", True), ("ReLU", True), ("Sigmoid", True), ("Network", True)]
+    wrong = list(visited(LAYERS.replace("self.x <= 0", "self.x < 5")))
+    assert [(f.name, f.right) for f in wrong] == [("Linear", True), ("ReLU", False), ("Sigmoid", True), ("Network", False)]
+    (fault,) = wrong[1].faults
+    assert "[self.x < 5]" in fault.text
+    assert fault.mend is not None
+    assert fault.mend.after == "dx[self.x <= 0] = 0"
+
+
+def test_a_factor_and_an_output_whose_derivative_was_forgotten_are_both_named() -> None:
+    source = ONE_OUTPUT.replace("2 * (y_hat", "(y_hat").replace("        dL_dz2 = dL_dyhat * (z2 > 0)\n", "").replace("dL_dz2", "dL_dyhat")
+    (finding,) = visited(source)
+    factor, *masks = finding.faults
+    assert (factor.label, factor.what) == ("dL_dyhat", "1/2 times the right one")
+    assert [f.label for f in masks] == ["dL_dW2", "dL_db2", "dL_da1"]
+    assert all(f.mend is not None and "dL_dyhat * (z2 > 0)" in f.mend.after for f in masks)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["np.maximum(x, 0)", "np.abs(x)", "np.maximum(x, -x)", "x * (np.random.rand(*x.shape) > 0.5)"],
+)
+def test_nobody_is_accused_at_a_kink_or_for_chance(line: str) -> None:
+    local = {"np.maximum(x, 0)": "(x > 0)", "x * (np.random.rand(*x.shape) > 0.5)": "mask"}.get(line, "np.sign(x)")
+    mask = "    mask = np.random.rand(*x.shape) > 0.5\n    out = x * mask\n"
+    source = (
+        "import numpy as np\ndef forward(v):\n    x = np.round(v)\n"  # whole numbers: x is exactly 0 in places
+        + (mask if local == "mask" else f"    out = {line}\n")
+        + "    return out, (x, "
+        + ("mask" if local == "mask" else "out")
+        + ")\n"
+        f"def backward(dout, cache):\n    x, {'mask' if local == 'mask' else 'out'} = cache\n    dx = dout * {local}\n    return dx\n"
+    ).replace("def forward(v):\n    x = np.round(v)", "def forward(x):\n    x = x * 1.0")
+    (finding,) = visited(source)
+    assert finding.trouble is None
+    assert finding.right
 
 
 # ---- what cannot be examined -------------------------------------------------------------------------------
