@@ -73,6 +73,7 @@ class Subject:
         namespace: of the file.
         loss: the name of the function that makes one number of what forward returns, if it does not itself.
         by_name: whether that function is one line of the file, which knows values of forward by their names.
+        loss_text: of that function.
         init: the constructor of the class.
         numbers: what forward is given, where it is a script that has them.
         locals: what the backward named when it ran last.
@@ -84,6 +85,7 @@ class Subject:
     by_name: bool = False
     init: ast.FunctionDef | None = None
     numbers: dict[str, Any] | None = None
+    loss_text: str = ""
     compiled: dict[str, Callable[..., Any]] = field(default_factory=dict, repr=False)
     locals: dict[str, Any] = field(default_factory=dict, repr=False)
     listener: Tap = field(default=lambda name, value, line: value, repr=False)

@@ -82,6 +82,8 @@ def show(answer: dict[str, Any], file: Path) -> None:
             say("right" if g["right"] else "wrong", style="green" if g["right"] else "bold red")
         for fault in finding["faults"]:
             show_fault(say, fault, file)
+        for note in finding["notes"]:
+            say(f"  {note}")
         if not (finding["right"] or finding["faults"] or finding["trouble"]):
             say("  Every line that could be looked at is right by itself: a gradient on the way has no name, or a path has none at all.")
     if answer["trouble"]:

@@ -16,6 +16,7 @@ from experiments.doctor.examine import Examination, misshapen
 from experiments.doctor.explain import explained
 from experiments.doctor.inputs import SIZES, choose, sizes_for
 from experiments.doctor.mend import Mend, mended
+from experiments.doctor.notes import notes
 from experiments.doctor.patient import Pair, Unreadable, loss_in, pairs
 from experiments.doctor.script import loss_line, script_pair
 from experiments.judge.compare import digits, error
@@ -67,6 +68,7 @@ class Finding:
         gradients: all that it returns.
         faults: in the order of the backward.
         trouble: why it could not be examined; then all else is empty.
+        notes: why what is right may look wrong.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Finding:
     gradients: tuple[Gradient, ...] = ()
     faults: tuple[Fault, ...] = ()
     trouble: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def right(self) -> bool:
@@ -132,8 +135,11 @@ def subjects(tree: ast.Module, namespace: dict[str, Any], forward: str | None, b
         line = None if isinstance(pair.forward.body[-1], ast.Return) else loss_line(tree, namespace)
         return [Subject(pair, namespace, line, bool(line), numbers=numbers)]
     named = loss_in(tree, loss)
+    loss_text = ast.unparse(next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == named)) if named else ""
     line = named or loss_line(tree, namespace)
-    return [Subject(p, namespace, line, named is None, constructor(tree, p.cls) if p.cls else None) for p in found]
+    return [
+        Subject(p, namespace, line, named is None, constructor(tree, p.cls) if p.cls else None, loss_text=loss_text) for p in found
+    ]
 
 
 def defined(tree: ast.Module) -> dict[str, Any]:
@@ -161,9 +167,9 @@ def examined(subject: Subject, shapes: Mapping[str, tuple[int, ...]], seed: int)
     if not all(g.right for g in gradients):
         examinations = [e.rescaled() for e in examinations]
         faults = suspects(examinations, wrong_lines(examinations))
-    return Finding(
-        subject.pair.name, subject.pair.backward.name, gradients, tuple(fault(examinations, *of) for of in sorted(faults.items()))
-    )
+    found = tuple(fault(examinations, *of) for of in sorted(faults.items()))
+    said = notes(examinations[0]) if not faults and all(g.right for g in gradients) else ()
+    return Finding(subject.pair.name, subject.pair.backward.name, gradients, found, notes=said)
 
 
 def returned(e: Examination) -> list[str]:

@@ -89,6 +89,15 @@ def test_nobody_is_accused_at_a_kink_or_for_chance(line: str) -> None:
     assert finding.right
 
 
+def test_what_is_right_and_looks_wrong_is_explained_where_it_applies() -> None:
+    said = {name: " ".join(next(iter(visited(SOURCES[name]))).notes) for name in ("flat", "class", "columns", "network", "cache")}
+    assert "a * (1 - a) is right: a is the output a of the activation" in said["flat"]
+    assert "the derivative of tanh is 1 − a²" in said["class"]
+    assert "under cross-entropy it cancels" in said["columns"]
+    assert "under cross-entropy it cancels" in said["network"]
+    assert said["cache"] == ""
+
+
 # ---- what cannot be examined -------------------------------------------------------------------------------
 
 

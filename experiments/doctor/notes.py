@@ -1,0 +1,50 @@
+"""Right code that looks wrong: why it is right all the same, said only where it applies."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from experiments.doctor.claims import is_array
+from experiments.doctor.examine import Examination
+
+NAME = r"[\w.]+(?:\[[^\]]*\])?"
+SIGMOID = re.compile(rf"({NAME}) \* \(1(?:\.0)? - \1\)")
+TANH = re.compile(rf"\(?1(?:\.0)? - (?:({NAME}) \*\* 2|np\.(?:square|power)\(({NAME})(?:, 2)?\)|({NAME}) \* \3)\)?")
+DIFFERENCE = re.compile(rf"\(?({NAME}) - ({NAME})\)?")
+
+
+def notes(e: Examination) -> tuple[str, ...]:
+    """Sentences about the lines of a backward that is right."""
+    found = [said for claim in e.claims.values() for said in of_line(e, line_at(e, claim.line))]
+    return tuple(dict.fromkeys(found))
+
+
+def line_at(e: Examination, line: int) -> str:
+    """The text of a line of the backward."""
+    return next((ast.unparse(n) for n in ast.walk(e.subject.pair.backward) if isinstance(n, ast.Assign) and n.lineno == line), "")
+
+
+def of_line(e: Examination, text: str) -> Iterator[str]:
+    """What may be asked about a line."""
+    for pattern, ends, words in ((SIGMOID, (0, 1), "a sigmoid is a(1 − a)"), (TANH, (-1, 1), "tanh is 1 − a²")):
+        for found in pattern.finditer(text):
+            name = next(g for g in found.groups() if g)
+            a = known(e, name)
+            if a is not None and ends[0] <= a.min() and a.max() <= ends[1]:
+                yield f"{found[0]} is right: {name} is the output a of the activation, and the derivative of {words}. It is not applied again."
+    forward = ast.unparse(e.subject.pair.forward) + e.subject.loss_text
+    if (found := DIFFERENCE.search(text)) and "np.log" in forward:
+        p, y = known(e, found[1]), known(e, found[2])
+        if p is not None and y is not None and p.shape == y.shape and p.min() >= 0 and p.max() <= 1 and set(np.unique(y)) <= {0, 1}:
+            yield f"{found[0]} has no derivative of the activation, and is right: under cross-entropy it cancels against that of the logarithm."
+
+
+def known(e: Examination, name: str) -> np.ndarray | None:
+    """The numbers of what is called so in the backward."""
+    value: Any = e.locals.get(name, e.ran.final.get(name))
+    return np.asarray(value, float) if is_array(value) and np.size(value) else None
