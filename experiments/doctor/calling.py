@@ -276,7 +276,8 @@ class Subject:
             keys = known[value]
             key = keys[0] if keys[0] in first else next((k for k in keys if k in claims), keys[-1])
             of = claims.get(key)
-            if of is None:
+            changed = len(nodes) == len(self.results(ran, found)) and " " in nodes[list(self.results(ran, found)).index(label)]
+            if of is None or changed:  # what is computed in the return statement itself is written there
                 at = nodes[list(self.results(ran, found)).index(label)] if len(nodes) == len(self.results(ran, found)) else ""
                 lines = tuple(dict.fromkeys(e.line for e in since_fresh([e for e in events if e.name == at and e.line], text)))
                 lines = lines or (self.pair.backward.body[-1].lineno,)

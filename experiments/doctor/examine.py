@@ -20,7 +20,7 @@ import numpy as np
 from experiments.doctor.calling import Ran, Subject, copied
 from experiments.doctor.claims import Claim, is_array
 from experiments.doctor.patient import Unreadable
-from experiments.judge.central import STEP
+from experiments.judge.central import STEP, along
 from experiments.judge.compare import error
 
 LIKE = 1e-6
@@ -133,12 +133,12 @@ class Examination:
         """What moving one value along d does at once: to the loss, and to each of the values that are held."""
         known = [u for u in held if is_array(self.ran.values.get(u))]
 
-        def seen(by: Any) -> tuple[float, list[Any]]:
+        def seen(by: Any) -> tuple[Any, ...]:
             ran = self.subject.forward(self.inputs, name, by, held)
-            return self.loss(ran), [np.asarray(ran.values[u], float) for u in known]
+            return (self.loss(ran), *(np.asarray(ran.values.get(u, self.ran.values[u]), float) for u in known))
 
-        (up, ups), (down, downs) = seen(h * d), seen(-h * d)
-        return (up - down) / (2 * h), {u: (a - b) / (2 * h) for u, a, b in zip(known, ups, downs, strict=True) if a.shape == b.shape}
+        loss, *changes = along(seen, (np.zeros(np.shape(d)),), (d,), h)
+        return float(loss), dict(zip(known, changes, strict=True))
 
     def expected(self, name: str, d: Any) -> float | None:
         """What ⟨∂L/∂v, d⟩ must be by the gradients that come into v's line; None at a kink, where two step sizes disagree."""

@@ -113,6 +113,18 @@ def one_column(name: str) -> list[tuple[str, Shape]]:
     return [("normal", s) for s in ONE_COLUMN] if is_vector(name) else likely(name)
 
 
+def one_unit(name: str) -> list[tuple[str, Shape]]:
+    """One neuron: its weights are a vector and its bias is a number."""
+    return [("number", ())] if is_vector(name) else [("normal", ("D",))] if short(name).lower().startswith("w") else likely(name)
+
+
+def one_unit_of_columns(name: str) -> list[tuple[str, Shape]]:
+    """One neuron whose weights are a column, or a row, as the examples are columns."""
+    if short(name).lower().startswith("w"):
+        return [("normal", ("D", 1)), ("normal", (1, "D"))]
+    return [("normal", ("D", "N"))] if short(name).lower() == "x" else one_unit(name)
+
+
 def everything(name: str) -> list[tuple[str, Shape]]:
     """The candidates, and what may hide a mistake: whole numbers, matrices of one row."""
     return [*candidates(name), *(("normal", s) for s in (*ONE_ROW, *ONE_COLUMN)), ("label", ("N",)), *BINARY]
@@ -133,7 +145,7 @@ def likely(name: str) -> list[tuple[str, Shape]]:
     elif plain.startswith(("w", "v", "k", "theta", "weight", "u_", "wx", "wh")) and plain not in ("k", "v"):
         first = [normal[s] for s in MATRICES]
     elif is_vector(name):
-        first = [*(normal[s] for s in VECTORS), ("number", ())]
+        first = [normal[s] for s in VECTORS]
     elif re.match(r"h_?(0|prev|idden|init)|(prev|init|initial)_?h|c_?(0|prev)|a_?(0|prev)$", plain):
         first = [normal["N", "H"], normal["H",], normal["H", 1]]
     elif plain in NUMBERS:
@@ -252,7 +264,7 @@ def fitting(subject: Subject, given: Mapping[str, tuple[int, ...]], works: Calla
     sizes = sizes_for(given)
     found: list[tuple[int, dict[str, Any]]] = []
     rows = [one_row, one_column] if sum(is_vector(n) for n in names) > 1 else []
-    for of in (likely, *rows, candidates, everything):
+    for of in (likely, one_unit, one_unit_of_columns, *rows, candidates, everything):
         if of is everything and found:
             break
         tries = {n: [c for c in file_first(subject, n, of(n)) if n not in given or sized(c[1], sizes) == tuple(given[n])] for n in names}

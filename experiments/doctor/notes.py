@@ -36,12 +36,12 @@ def of_line(e: Examination, text: str) -> Iterator[str]:
             name = next(g for g in found.groups() if g)
             a = known(e, name)
             if a is not None and ends[0] <= a.min() and a.max() <= ends[1]:
-                yield f"{found[0]} is right: {name} is the output a of the activation, and the derivative of {words}. It is not applied again."
+                yield f"{found[0]} is right: {name} is the output a of the activation, and the derivative of {words}."
     forward = ast.unparse(e.subject.pair.forward) + e.subject.loss_text
-    if (found := DIFFERENCE.search(text)) and "np.log" in forward:
-        p, y = known(e, found[1]), known(e, found[2])
+    if (minus := DIFFERENCE.search(text)) and "np.log" in forward:
+        p, y = known(e, minus[1]), known(e, minus[2])
         if p is not None and y is not None and p.shape == y.shape and p.min() >= 0 and p.max() <= 1 and set(np.unique(y)) <= {0, 1}:
-            yield f"{found[0]} has no derivative of the activation, and is right: under cross-entropy it cancels against that of the logarithm."
+            yield f"{minus[0]} has no derivative of the activation, and is right: under cross-entropy it cancels."
 
 
 def known(e: Examination, name: str) -> np.ndarray | None:

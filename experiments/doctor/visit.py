@@ -137,9 +137,7 @@ def subjects(tree: ast.Module, namespace: dict[str, Any], forward: str | None, b
     named = loss_in(tree, loss)
     loss_text = ast.unparse(next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == named)) if named else ""
     line = named or loss_line(tree, namespace)
-    return [
-        Subject(p, namespace, line, named is None, constructor(tree, p.cls) if p.cls else None, loss_text=loss_text) for p in found
-    ]
+    return [Subject(p, namespace, line, named is None, constructor(tree, p.cls) if p.cls else None, loss_text=loss_text) for p in found]
 
 
 def defined(tree: ast.Module) -> dict[str, Any]:
