@@ -99,41 +99,30 @@ def backward(x, y, y_hat):
 COLUMNS = """
 import numpy as np
 
-def sigmoid(z):
-    return 1 / (1 + np.exp(-z))
+def forward_pass(X, params):
+    Z1 = params['W1'] @ X + params['b1']
+    H = np.tanh(Z1)
+    Z2 = params['W2'] @ H + params['b2']
+    P = 1 / (1 + np.exp(-Z2))
+    saved = {"H": H, "P": P}
+    return P, saved
 
-def forward_propagation(X, parameters):
-    W1 = parameters['W1']
-    b1 = parameters['b1']
-    W2 = parameters['W2']
-    b2 = parameters['b2']
-    Z1 = np.dot(W1, X) + b1
-    A1 = np.tanh(Z1)
-    Z2 = np.dot(W2, A1) + b2
-    A2 = sigmoid(Z2)
-    cache = {"Z1": Z1, "A1": A1, "Z2": Z2, "A2": A2}
-    return A2, cache
+def cost(P, Y):
+    n = Y.shape[1]
+    return -(Y * np.log(P) + (1 - Y) * np.log(1 - P)).sum() / n
 
-def compute_cost(A2, Y):
-    m = Y.shape[1]
-    logprobs = np.multiply(np.log(A2), Y) + np.multiply(np.log(1 - A2), 1 - Y)
-    cost = -(1 / m) * np.sum(logprobs)
-    return np.squeeze(cost)
-
-def backward_propagation(parameters, cache, X, Y):
-    m = X.shape[1]
-    W2 = parameters['W2']
-    A1 = cache['A1']
-    A2 = cache['A2']
-    dZ2 = A2 - Y
-    dW2 = (1 / m) * dZ2 @ A1.T
-    db2 = (1 / m) * np.sum(dZ2, axis=1, keepdims=True)
-    dA1 = W2.T @ dZ2
-    dZ1 = dA1 * (1 - np.power(A1, 2))
-    dW1 = (1 / m) * dZ1 @ X.T
-    db1 = (1 / m) * np.sum(dZ1, axis=1, keepdims=True)
-    grads = {"dW1": dW1, "db1": db1, "dW2": dW2, "db2": db2}
-    return grads
+def backward_pass(params, saved, X, Y):
+    n = X.shape[1]
+    H = saved['H']
+    P = saved['P']
+    dZ2 = P - Y
+    dW2 = dZ2 @ H.T / n
+    db2 = dZ2.sum(axis=1, keepdims=True) / n
+    dH = params['W2'].T @ dZ2
+    dZ1 = dH * (1 - H ** 2)
+    dW1 = dZ1 @ X.T / n
+    db1 = dZ1.sum(axis=1, keepdims=True) / n
+    return {"dW1": dW1, "db1": db1, "dW2": dW2, "db2": db2}
 """
 
 ENTRIES = """
@@ -195,34 +184,31 @@ def backward(dout, cache):
 CHARACTERS = """
 import numpy as np
 
-def forward(inputs, targets, hprev, Wxh, Whh, Why, bh, by):
-    xs, hs, ys, ps = {}, {}, {}, {}
-    hs[-1] = np.copy(hprev)
-    loss = 0
-    for t in range(len(inputs)):
-        xs[t] = inputs[t]
-        hs[t] = np.tanh(Wxh @ xs[t] + Whh @ hs[t - 1] + bh)
-        ys[t] = Why @ hs[t] + by
-        ps[t] = np.exp(ys[t]) / np.sum(np.exp(ys[t]))
-        loss += -np.sum(targets[t] * np.log(ps[t]))
-    return loss, (xs, hs, ps)
+def forward(symbols, targets, h0, W_in, W_rec, W_out, b_h):
+    hidden, scores, probs = {-1: h0}, {}, {}
+    total = 0.0
+    for t in range(len(symbols)):
+        hidden[t] = np.tanh(W_in @ symbols[t] + W_rec @ hidden[t - 1] + b_h)
+        scores[t] = W_out @ hidden[t]
+        probs[t] = np.exp(scores[t]) / np.exp(scores[t]).sum()
+        total -= (targets[t] * np.log(probs[t])).sum()
+    return total, (hidden, probs)
 
-def backward(cache, inputs, targets, Wxh, Whh, Why):
-    xs, hs, ps = cache
-    dWxh, dWhh, dWhy = np.zeros_like(Wxh), np.zeros_like(Whh), np.zeros_like(Why)
-    dbh, dby = np.zeros(len(Whh)), np.zeros(len(Why))
-    dhnext = np.zeros_like(hs[0])
-    for t in reversed(range(len(inputs))):
-        dy = ps[t] - targets[t]
-        dWhy += np.outer(dy, hs[t])
-        dby += dy
-        dh = Why.T @ dy + dhnext
-        dhraw = (1 - hs[t] * hs[t]) * dh
-        dbh += dhraw
-        dWxh += np.outer(dhraw, xs[t])
-        dWhh += np.outer(dhraw, hs[t - 1])
-        dhnext = Whh.T @ dhraw
-    return dWxh, dWhh, dWhy, dbh, dby
+def backward(cache, symbols, targets, W_in, W_rec, W_out):
+    hidden, probs = cache
+    dW_in, dW_rec, dW_out = np.zeros_like(W_in), np.zeros_like(W_rec), np.zeros_like(W_out)
+    db_h = np.zeros(len(W_rec))
+    later = np.zeros(len(W_rec))
+    for t in reversed(range(len(symbols))):
+        dscore = probs[t] - targets[t]
+        dW_out += np.outer(dscore, hidden[t])
+        dhidden = W_out.T @ dscore + later
+        inside = dhidden * (1 - hidden[t] ** 2)
+        dW_in += np.outer(inside, symbols[t])
+        dW_rec += np.outer(inside, hidden[t - 1])
+        db_h += inside
+        later = W_rec.T @ inside
+    return dW_in, dW_rec, dW_out, db_h
 """
 
 LAYERS = """
@@ -279,68 +265,61 @@ class Network:
 ONE_OUTPUT = """
 import numpy as np
 
-def relu(n):
-    return np.maximum(0, n).astype('float')
+class Regressor:
+    def __init__(self, inputs, units, outputs):
+        self.W1 = np.random.randn(inputs, units)
+        self.b1 = np.zeros((1, units))
+        self.W2 = np.random.randn(units, outputs)
+        self.b2 = np.zeros((1, outputs))
 
-class Network:
-    def __init__(self, input_size, hidden_size, output_size):
-        self.W1 = np.random.randn(input_size, hidden_size) * 0.005
-        self.b1 = np.zeros((1, hidden_size))
-        self.W2 = np.random.randn(hidden_size, output_size) * 0.005
-        self.b2 = np.zeros((1, output_size))
+    def forward(self, x):
+        z1 = x @ self.W1 + self.b1
+        h = np.maximum(z1, 0)
+        z2 = h @ self.W2 + self.b2
+        guess = np.maximum(z2, 0)
+        return z1, h, z2, guess
 
-    def forward(self, x_train):
-        z1 = np.dot(x_train, self.W1) + self.b1
-        a1 = relu(z1)
-        z2 = np.dot(a1, self.W2) + self.b2
-        y_hat = relu(z2)
-        cache = (z1, a1, z2, y_hat)
-        return cache
+    def backward(self, x, cache, y):
+        z1, h, z2, guess = cache
+        dL_dguess = 2 * (guess - y) / len(x)
+        dL_dz2 = dL_dguess * (z2 > 0)
+        dL_dW2 = h.T @ dL_dz2
+        dL_db2 = dL_dz2.sum(axis=0, keepdims=True)
+        dL_dh = dL_dz2 @ self.W2.T
+        dL_dz1 = dL_dh * (z1 > 0)
+        dL_dW1 = x.T @ dL_dz1
+        dL_db1 = dL_dz1.sum(axis=0, keepdims=True)
+        return dL_dW1, dL_db1, dL_dW2, dL_db2
 
-    def backward(self, x_train, cache, y_train):
-        z1, a1, z2, y_hat = cache
-        m = x_train.shape[0]
-        dL_dyhat = 2 * (y_hat - y_train) / m
-        dL_dz2 = dL_dyhat * (z2 > 0)
-        dL_dW2 = a1.T @ dL_dz2
-        dL_db2 = np.sum(dL_dz2, axis=0, keepdims=True)
-        dL_da1 = dL_dz2 @ self.W2.T
-        dL_dz1 = dL_da1 * (z1 > 0)
-        dL_dW1 = x_train.T @ dL_dz1
-        dL_db1 = np.sum(dL_dz1, axis=0, keepdims=True)
-        gradients = (dL_dW1, dL_db1, dL_dW2, dL_db2)
-        return gradients
-
-output_size = 1
-for epoch in range(200):
-    y_hat = network.forward(x_train)[3]
-    loss = np.mean((y_hat - y_train) ** 2)
+outputs = 1
+for round in range(50):
+    guess = net.forward(x)[3]
+    loss = np.mean((guess - y) ** 2)
 """
 
 SCRIPT = """
 import numpy as np
 
-N, D, H, O = 6, 5, 4, 3
-x = np.random.randn(N, D)
-y = np.random.randn(N, O)
-w1 = np.random.randn(D, H)
-w2 = np.random.randn(H, O)
-lr = 1e-6
-for t in range(500):
-    h = x.dot(w1)
-    h_relu = np.maximum(h, 0)
-    y_pred = h_relu.dot(w2)
-    loss = np.square(y_pred - y).sum()
-    if t % 100 == 99:
-        print(t, loss)
-    grad_y_pred = 2.0 * (y_pred - y)
-    grad_w2 = h_relu.T.dot(grad_y_pred)
-    grad_h_relu = grad_y_pred.dot(w2.T)
-    grad_h = grad_h_relu.copy()
-    grad_h[h < 0] = 0
-    grad_w1 = x.T.dot(grad_h)
-    w1 -= lr * grad_w1
-    w2 -= lr * grad_w2
+x = np.random.randn(6, 5)
+y = np.random.randn(6, 3)
+A = np.random.randn(5, 4)
+B = np.random.randn(4, 3)
+rate = 1e-3
+for step in range(300):
+    u = x @ A
+    r = np.maximum(u, 0)
+    guess = r @ B
+    loss = ((guess - y) ** 2).sum()
+    if step % 50 == 0:
+        print(step, loss)
+    grad_guess = 2 * (guess - y)
+    grad_B = r.T @ grad_guess
+    grad_r = grad_guess @ B.T
+    grad_u = grad_r.copy()
+    grad_u[u < 0] = 0
+    grad_A = x.T @ grad_u
+    A -= rate * grad_A
+    B -= rate * grad_B
 """
 
 FLAT = """
@@ -383,18 +362,18 @@ FAULTS = [  # source, right, wrong, what must be in the sentence, the mend
     ("scaled", "dn = dout * gamma", "dn = dout", "without the factor gamma", "dout * gamma"),
     ("scaled", "dx = dn / s + ds", "dx = dn / s - ds", "through s subtracted", "+ ds"),
     ("with a loss", "2 * (y_hat - y)", "(y_hat - y)", "1/2 times the right one", "2"),
-    ("columns", "W2.T @ dZ2", "W2.T @ dZ2 * 2", "2 times the right one", "W2.T @ dZ2"),
-    ("columns", "dZ2 = A2 - Y", "dZ2 = (A2 - Y) * A2 * (1 - A2)", "multiplied by A2 * (1 - A2)", "A2 - Y"),
-    ("columns", "dW1 = (1 / m) * dZ1 @ X.T", "dW1 = dZ1 @ X.T", "columns of X = 7) times the right one", "/ m"),
+    ("columns", "params['W2'].T @ dZ2", "2 * params['W2'].T @ dZ2", "2 times the right one", "W2'].T @ dZ2"),
+    ("columns", "dZ2 = P - Y", "dZ2 = (P - Y) * P * (1 - P)", "multiplied by P * (1 - P)", "P - Y"),
+    ("columns", "dW1 = dZ1 @ X.T / n", "dW1 = dZ1 @ X.T", "columns of X = 7) times the right one", "/ n"),
     ("entries", "grads['b2'] = dp.sum(axis=0)", "grads['b2'] = dp.mean(axis=0)", "times the right one", "dp.sum(axis=0)"),
     ("entries", "/ len(x)\n    grads", "\n    grads", "(the number of rows of x = 7) times", "/ len("),
     ("recurrent", "(1 - h[:, t] ** 2)", "(1 - h[:, t])", None, "(1 - h[:, t] ** 2)"),
     ("recurrent", "dnext = da @ Wh.T", "dnext = dh @ Wh.T", None, "da @ Wh.T"),
     ("recurrent", "dWh += before", "dWh = before", "it must be added", "dWh += before"),
-    ("characters", "ps[t] - targets[t]", "targets[t] - ps[t]", "−1 times", "ps[t] - targets[t]"),
-    ("characters", "dhraw, hs[t - 1]", "dhraw, hs[t]", None, "hs[t - 1]"),
-    ("one output", "2 * (y_hat", "(y_hat", "1/2 times the right one", "2 * "),
-    ("script", "2.0 * (y_pred - y)", "(y_pred - y)", "1/2 times the right one", "2 * "),
-    ("script", "grad_h[h < 0] = 0", "grad_h[h > 0] = 0", None, "grad_h[h < 0] = 0"),
+    ("characters", "probs[t] - targets[t]", "targets[t] - probs[t]", "−1 times", "probs[t] - targets[t]"),
+    ("characters", "inside, hidden[t - 1]", "inside, hidden[t]", None, "hidden[t - 1]"),
+    ("one output", "2 * (guess", "(guess", "1/2 times the right one", "2 * "),
+    ("script", "2 * (guess - y)", "(guess - y)", "1/2 times the right one", "2 * "),
+    ("script", "grad_u[u < 0] = 0", "grad_u[u > 0] = 0", None, "grad_u[u < 0] = 0"),
     ("flat", "da * a * (1 - a)", "da * a", "without the factor (1 - a)", "(1 - a)"),
 ]

@@ -61,12 +61,14 @@ def test_layers_are_examined_one_by_one_and_together() -> None:
 
 
 def test_a_factor_and_an_output_whose_derivative_was_forgotten_are_both_named() -> None:
-    source = ONE_OUTPUT.replace("2 * (y_hat", "(y_hat").replace("        dL_dz2 = dL_dyhat * (z2 > 0)\n", "").replace("dL_dz2", "dL_dyhat")
+    source = (
+        ONE_OUTPUT.replace("2 * (guess", "(guess").replace("        dL_dz2 = dL_dguess * (z2 > 0)\n", "").replace("dL_dz2", "dL_dguess")
+    )
     (finding,) = visited(source)
     factor, *masks = finding.faults
-    assert (factor.label, factor.what) == ("dL_dyhat", "1/2 times the right one")
-    assert [f.label for f in masks] == ["dL_dW2", "dL_db2", "dL_da1"]
-    assert all(f.mend is not None and "dL_dyhat * (z2 > 0)" in f.mend.after for f in masks)
+    assert (factor.label, factor.what) == ("dL_dguess", "1/2 times the right one")
+    assert [f.label for f in masks] == ["dL_dW2", "dL_db2", "dL_dh"]
+    assert all(f.mend is not None and "dL_dguess * (z2 > 0)" in f.mend.after for f in masks)
 
 
 @pytest.mark.parametrize(
