@@ -137,4 +137,5 @@ WALK = replace(
     foretold=True,
     figures=None,
     before=None,
+    learned=None,
 )

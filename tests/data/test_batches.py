@@ -180,7 +180,17 @@ class PairsInTorch(InTorch):
 
 NAMED = experiments.twin("hidden_layer")  # its place in the curriculum is borrowed
 GRAPH = replace(
-    NAMED, manual=GraphByHand, torch=GraphInTorch, data=Graph, data_args={}, model={}, names={}, variants={}, figures=None, before=None
+    NAMED,
+    manual=GraphByHand,
+    torch=GraphInTorch,
+    data=Graph,
+    data_args={},
+    model={},
+    names={},
+    variants={},
+    figures=None,
+    before=None,
+    learned=None,
 )
 LINKS = {"data.width": "model.width", "data.classes": "model.classes"}
 PAIRS = replace(

@@ -256,7 +256,7 @@ def test_the_cases_of_linear_notice_every_mistake() -> None:
         r.mutant.operator for r in report.results
     }
     verdicts = {r.mutant.after: r.verdict for r in report.results}
-    assert set(verdicts.values()) == {"killed", "raised"}
+    assert {"killed", "raised"} <= set(verdicts.values()) <= {"killed", "raised", "equivalent"}
     assert verdicts["self.weight.grad = d_rows.T @ rows"] == "killed"
     assert verdicts["self.weight.grad += d_rows @ rows"] == "raised"
     assert manual.nn.Linear.backward.__code__ is original
