@@ -68,5 +68,8 @@ EQUIVALENT = {
         "ridge.effective_degrees_of_freedom_backward:transpose:X.T @ X @ M_2 => (X.T @ X).T @ M_2:0",
         "ridge.effective_degrees_of_freedom_backward:transpose:X.T @ X @ M_2 => X.T @ X @ M_2.T:0",
     ),
+    "h stands an even number of times in every product: its sign does not matter": (
+        "ridge.shrinkage_backward:sign:np.hypot(s, np.sqrt(c)) => -np.hypot(s, np.sqrt(c)):0",
+    ),
 }
 """Mutants that no case can notice, by the reason: found by thinking, not by trying."""
