@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +28,11 @@ class Picture:
     title: str
     file: Path
     caption: str
+
+    @property
+    def address(self) -> str:
+        """The picture itself as an address, for a page that needs no other file."""
+        return f"data:image/png;base64,{base64.b64encode(self.file.read_bytes()).decode()}"
 
 
 class Album:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,10 +44,10 @@ def show_where_to_look(cli: RunCLI, show: Callable[..., None]) -> None:
     look, pictures = cli.twin.look_at, cli.board.album.pictures()
     lines = []
     if look and (first := next((p for p in reversed(pictures) if p.title.partition(" ")[2] == as_file_name(look[0])), None)):
-        lines.append(f"Open {shlex.quote(str(first.file))}: {look[1]}")
+        lines.append(f"Open {command(first.file)}: {look[1]}")
     lines.append(f"Everything on one page: {cli.folder / NAME}")
     root = cli.folder.parent.parent
-    elsewhere = "" if root == Path("runs") else f" --runs {shlex.quote(str(root))}"
-    lines.append(f"In TensorBoard:\n  python -m experiments show {cli.twin.name}{elsewhere}")
-    lines.append(f"or\n  tensorboard --logdir {shlex.quote(str(cli.folder))}")  # by itself on its line, to be copied
+    elsewhere = () if root == Path("runs") else ("--runs", root)
+    lines.append(f"In TensorBoard:\n  {command('python', '-m', 'experiments', 'show', cli.twin.name, *elsewhere)}")
+    lines.append(f"or\n  {command('tensorboard', '--logdir', cli.folder)}")  # by itself on its line, to be copied
     show("\n".join(lines), highlight=False, soft_wrap=True, markup=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -55,7 +54,7 @@ def write_page(
         metrics=report.metric_rows(metrics["manual"], metrics["torch"]),
         digits=report.digit_rows(judge) if judge and judge.steps else [],
         what_digits_mean=report.WHAT_DIGITS_MEAN,
-        pictures=[{"title": p.title, "caption": p.caption, "data": base64.b64encode(p.file.read_bytes()).decode()} for p in pictures],
+        pictures=pictures,
         lesson=rendered(lesson_of(twin.manual)),
         more=[(name, rendered(text)) for name, text in twin.text.items()],
         sides=[

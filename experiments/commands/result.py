@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import json
 from collections.abc import Mapping
@@ -52,8 +51,8 @@ class Result:
     def _repr_html_(self) -> str:
         """Verdict and figures, as Jupyter shows them."""
         shown = [
-            f'<figure><h4>{html.escape(p.title)}</h4><img alt="{html.escape(p.caption)}" src="data:image/png;base64,'
-            f'{base64.b64encode(p.file.read_bytes()).decode()}"><figcaption>{html.escape(p.caption)}</figcaption></figure>'
+            f'<figure><h4>{html.escape(p.title)}</h4><img alt="{html.escape(p.caption)}" src="{p.address}">'
+            f"<figcaption>{html.escape(p.caption)}</figcaption></figure>"
             for p in self.figures
         ]
         return f"<p><b>{html.escape(self.verdict)}</b></p>{''.join(shown)}"
