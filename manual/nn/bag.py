@@ -9,7 +9,7 @@ import numpy as np
 from manual.module import Module, Parameter
 from manual.nn.faster import fastest
 from manual.nn.fold import per_axis
-from manual.nn.sparse import sum_by_row
+from manual.nn.sparse import expect_padding_idx, refuse_unwritten, sum_by_row
 from manual.nn.validate import expect_array, expect_choice, expect_indices, expect_ndim
 
 
@@ -73,16 +73,12 @@ class EmbeddingBag(Module):
         dtype: Any = np.float64,
     ) -> None:
         super().__init__()
-        given = {"max_norm": max_norm is not None, "norm_type": norm_type != 2, "scale_grad_by_freq": scale_grad_by_freq, "sparse": sparse}
-        for name, unsupported in given.items():
-            if unsupported:
-                raise NotImplementedError(f"EmbeddingBag: {name} is not written by hand, leave it at its default")
+        refuse_unwritten("EmbeddingBag", max_norm, norm_type, scale_grad_by_freq, sparse)
         V, E = per_axis("EmbeddingBag", "num_embeddings and embedding_dim", (num_embeddings, embedding_dim), 2, 0)
         self.num_embeddings, self.embedding_dim = V, E
         expect_choice("EmbeddingBag", "mode", mode, ("sum", "mean", "max"))
         self.mode, self.include_last_offset = mode, include_last_offset
-        if padding_idx is not None and not -V <= padding_idx < V:
-            raise ValueError(f"EmbeddingBag: padding_idx must lie in {-V} … {V - 1} (num_embeddings = {V}), got {padding_idx}")
+        expect_padding_idx("EmbeddingBag", padding_idx, V)
         self.padding_idx = None if padding_idx is None else padding_idx % V
         if _weight is not None and np.shape(_weight) != (V, E):
             raise ValueError(f"EmbeddingBag: _weight must have shape {(V, E)}, got {np.shape(_weight)}")

@@ -12,6 +12,20 @@ from manual.nn.fold import per_axis
 from manual.nn.validate import expect_indices
 
 
+def refuse_unwritten(owner: str, max_norm: float | None, norm_type: float, scale_grad_by_freq: bool, sparse: bool) -> None:
+    """Raise NotImplementedError for an option of torch's embeddings that is not written by hand."""
+    given = {"max_norm": max_norm is not None, "norm_type": norm_type != 2, "scale_grad_by_freq": scale_grad_by_freq, "sparse": sparse}
+    for name, unsupported in given.items():
+        if unsupported:
+            raise NotImplementedError(f"{owner}: {name} is not written by hand, leave it at its default")
+
+
+def expect_padding_idx(owner: str, padding_idx: int | None, V: int) -> None:
+    """Raise ValueError unless padding_idx is one of the V rows, counted from the front or the back, or none."""
+    if padding_idx is not None and not -V <= padding_idx < V:
+        raise ValueError(f"{owner}: padding_idx must lie in {-V} … {V - 1} (num_embeddings = {V}), got {padding_idx}")
+
+
 class Embedding(Module):
     """Row x of a learned table (torch.nn.Embedding).
 
@@ -54,14 +68,10 @@ class Embedding(Module):
         dtype: Any = np.float64,
     ) -> None:
         super().__init__()
-        given = {"max_norm": max_norm is not None, "norm_type": norm_type != 2, "scale_grad_by_freq": scale_grad_by_freq, "sparse": sparse}
-        for name, unsupported in given.items():
-            if unsupported:
-                raise NotImplementedError(f"Embedding: {name} is not written by hand, leave it at its default")
+        refuse_unwritten("Embedding", max_norm, norm_type, scale_grad_by_freq, sparse)
         V, E = per_axis("Embedding", "num_embeddings and embedding_dim", (num_embeddings, embedding_dim), 2, 0)
         self.num_embeddings, self.embedding_dim = V, E
-        if padding_idx is not None and not -V <= padding_idx < V:
-            raise ValueError(f"Embedding: padding_idx must lie in {-V} … {V - 1} (num_embeddings = {V}), got {padding_idx}")
+        expect_padding_idx("Embedding", padding_idx, V)
         self.padding_idx = None if padding_idx is None else padding_idx % V
         self.weight = Parameter((rng or np.random.default_rng()).normal(size=(V, E)).astype(dtype))
         if self.padding_idx is not None:
