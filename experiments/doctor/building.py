@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -73,8 +72,3 @@ def numbers(it: Any, own: Mapping[str, Any], rng: np.random.Generator) -> dict[s
             positive = was.size > 0 and (was > 0).all()
             drawn[path] = rng.uniform(0.5, 1.5, was.shape) if positive else rng.normal(size=was.shape)
     return drawn
-
-
-def duplicate(it: Any) -> Any:
-    """An object that shares nothing with the first."""
-    return copy.deepcopy(it)
