@@ -94,10 +94,8 @@ def solution(x: np.ndarray, y: np.ndarray, alpha: float) -> tuple[np.ndarray, np
         ValueError: if alpha is negative; or if it is 0 and the columns of X depend on each other: many W are then equally good.
     """
     expect_single("solution", x, alpha)
-    X, Y = centred(x), centred(y)
-    s = binary_scale(np.array([np.abs(X).max(initial=0), math.sqrt(len(x) * alpha)], x.dtype))
-    X = X / s  # squares of numbers near 1 neither over- nor underflow; c, beside XᵀX, is s² times as small, and W is s times as large
-    W = np.linalg.solve(gram(X, alpha / s / s), X.T @ Y) / s  # (D, D) and (D, N) @ (N, 1)
+    (X, alpha, s), Y = scaled(x, alpha), centred(y)
+    W = np.linalg.solve(gram(X, alpha), X.T @ Y) / s  # (D, D) and (D, N) @ (N, 1)
     b = y.mean(axis=0) - x.mean(axis=0) @ W  # (1,) − (D,) @ (D, 1)
     return W, b
 
@@ -114,13 +112,13 @@ def solution_backward(
     and with u = M⁻¹ ∂L/∂W (M is symmetric) the gradient is u for XᵀY and −u Wᵀ for M. XᵀX holds X twice, hence two terms for M.
     """
     N, W = len(x), solution(x, y, alpha)[0]
-    X, Y = centred(x), centred(y)
-    dL_dW = dL_dW - x.mean(axis=0)[:, None] * dL_db  # (D, 1): W stands in b too
+    (X, alpha, s), Y = scaled(x, alpha), centred(y)
+    dL_dW = (dL_dW - x.mean(axis=0)[:, None] * dL_db) / s  # (D, 1): W stands in b too; and it is that of the scaled X, divided by s
     u = np.linalg.solve(gram(X, alpha), dL_dW)  # (D, D), (D, 1): ∂L/∂(XᵀY)
-    dL_dM = -u @ W.T  # (D, 1) @ (1, D)
-    dL_dX = Y @ u.T + X @ (dL_dM + dL_dM.T)  # (N, 1) @ (1, D) + (N, D) @ (D, D); its columns add up to 0, as those of X and Y do
+    dL_dM = -u @ (W * s).T  # (D, 1) @ (1, D)
+    dL_dX = (Y @ u.T + X @ (dL_dM + dL_dM.T)) / s  # (N, 1) @ (1, D) + (N, D) @ (D, D); its columns add up to 0, as those of X and Y do
     dL_dY = X @ u  # (N, D) @ (D, 1)
-    dL_dc = dL_dM.trace()
+    dL_dc = dL_dM.trace() / s / s
     dL_dx = dL_dX - dL_db * W.T / N  # (1, D): each row's part in x̄
     dL_dy = dL_dY + dL_db / N  # each row's part in ȳ
     return dL_dx, dL_dy, N * dL_dc
@@ -176,11 +174,18 @@ def effective_degrees_of_freedom_backward(dL_df: Any, x: np.ndarray, alpha: Any)
     ∂f/∂c = −trace of M⁻¹ + c · trace of M⁻² = −trace of XᵀX M⁻²
     """
     N = len(x)
-    X = centred(x)
+    X, alpha, s = scaled(x, alpha)
     M_2 = np.linalg.matrix_power(np.linalg.inv(gram(X, alpha)), 2)  # M⁻²
-    dL_dx = dL_df * 2 * N * alpha * X @ M_2
-    dL_dc = -dL_df * (X.T @ X @ M_2).trace()  # (D, N) @ (N, D) @ (D, D)
+    dL_dx = dL_df * 2 * N * alpha * X @ M_2 / s
+    dL_dc = -dL_df * (X.T @ X @ M_2).trace() / s / s  # (D, N) @ (N, D) @ (D, D)
     return dL_dx, N * dL_dc
+
+
+def scaled(x: np.ndarray, alpha: Any) -> tuple[np.ndarray, Any, Any]:
+    """X / s, alpha / s² and s, a power of two near the larger of X and √c: squares of numbers near 1 neither over- nor underflow."""
+    X = centred(x)
+    s = binary_scale(np.array([np.abs(X).max(initial=0), math.sqrt(len(x) * alpha)], x.dtype))
+    return X / s, alpha / s / s, s
 
 
 def gram(X: np.ndarray, alpha: Any) -> np.ndarray:

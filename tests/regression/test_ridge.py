@@ -87,6 +87,22 @@ def test_effective_degrees_of_freedom_is_torchs_and_the_trace_of_the_hat_matrix(
     assert trace == pytest.approx(free + 1, rel=1e-12)  # b is one more
 
 
+def test_gradients_of_very_large_and_very_small_data_are_those_of_any_other() -> None:
+    """Powers of two, so that nothing is rounded: x s with alpha s² have the same W, s times as small, and as many free weights."""
+    x, y = problem(6)
+    g = np.random.default_rng(6).normal(size=(4, 1))
+    dL_dx, dL_dy, _ = by_hand.solution_backward(g, np.zeros(1), x, y, 0.2)
+    of_large = by_hand.solution_backward(g, np.zeros(1), x * 2.0**500, y, 0.2 * 2.0**1000)
+    assert np.array_equal(of_large[1] * 2.0**500, dL_dy)
+    assert np.array_equal(of_large[0] * 2.0**1000, dL_dx)
+    assert np.isfinite(np.hstack([v.ravel() for v in of_large])).all()
+    dL_dx, dL_dalpha = by_hand.effective_degrees_of_freedom_backward(1.5, x, 0.2)
+    for s in (2.0**-400, 2.0**400):
+        small = by_hand.effective_degrees_of_freedom_backward(1.5, x * s, 0.2 * s * s)
+        assert np.array_equal(small[0] * s, dL_dx)
+        assert small[1] * s * s == dL_dalpha
+
+
 def test_bad_input_is_named() -> None:
     x, y = problem(5)
     with pytest.raises(ValueError, match=r"solution: alpha must be at least 0, got -0\.1"):
