@@ -159,7 +159,7 @@ class MixedPrecision(Concept):
     Shapes: x (N, 64), W1 (hidden, 64), b1 (hidden,), z1 and h (N, hidden), W2 (10, hidden), b2 (10,), z2 (N, 10), y (N,) integers 0 to 9.
 
     Raises:
-        ValueError: if there is no such format, hidden or micro_batches is below 1, or init_scale is not above 0.
+        ValueError: if there is no such format, hidden, growth_interval or micro_batches is below 1, or init_scale is not above 0.
     """
 
     def __init__(
@@ -178,7 +178,7 @@ class MixedPrecision(Concept):
     ) -> None:
         super().__init__()
         expect_choice("MixedPrecision", "format", format, tuple(FORMATS))
-        for name, size in (("hidden", hidden), ("micro_batches", micro_batches)):
+        for name, size in (("hidden", hidden), ("growth_interval", growth_interval), ("micro_batches", micro_batches)):
             if size < 1:
                 raise ValueError(f"MixedPrecision: {name} must be at least 1, got {size}")
         if not init_scale > 0:

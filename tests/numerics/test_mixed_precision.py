@@ -303,6 +303,7 @@ def test_impossible_sizes_of_the_network_are_named(side: Any) -> None:
     for wrong, message in (
         ({"hidden": 0}, "hidden must be at least 1, got 0"),
         ({"micro_batches": 0}, "micro_batches must be at least 1, got 0"),
+        ({"growth_interval": 0}, "growth_interval must be at least 1, got 0"),
         ({"init_scale": 0.0}, "init_scale must be above 0, got 0.0"),
     ):
         with pytest.raises(ValueError, match=f"MixedPrecision: {message}"):

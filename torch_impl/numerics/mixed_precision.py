@@ -146,7 +146,7 @@ class MixedPrecision(Concept):
         super().__init__()
         if format not in DTYPES:
             raise ValueError(f"MixedPrecision: format must be one of {', '.join(map(repr, DTYPES))}, got {format!r}")
-        for name, size in (("hidden", hidden), ("micro_batches", micro_batches)):
+        for name, size in (("hidden", hidden), ("growth_interval", growth_interval), ("micro_batches", micro_batches)):
             if size < 1:
                 raise ValueError(f"MixedPrecision: {name} must be at least 1, got {size}")
         if not init_scale > 0:
