@@ -36,6 +36,7 @@ def refuse_what_no_run_has_saved(cli: Any) -> None:
     """Raise InputError unless all of the checkpoint that is gone on from is as this very pair would have saved it."""
     path, checkpoint = cli.config.ckpt_path, cli.resumed
     try:
+        refuse_other_data(cli, checkpoint)
         table(tensor())(checkpoint.get("state_dict"), "state_dict")
         weights = to_numpy(cli.twin.naming.by_hand(checkpoint["state_dict"]))
         cli.twin.by_hand(cli.model).load_state_dict(weights)  # names all that does not fit
@@ -47,6 +48,13 @@ def refuse_what_no_run_has_saved(cli: Any) -> None:
         raise InputError(f"{path} was changed after a run had saved it: its checksum is another")
 
 
+def refuse_other_data(cli: Any, checkpoint: Any) -> None:
+    """Raise InputError if the examples are not those that the run was trained on: a file was changed, or others stand in for them."""
+    saved = checkpoint.get(type(cli.datamodule).__qualname__)
+    if isinstance(saved, dict) and "digest" in saved and saved["digest"] != cli.datamodule.digest():
+        raise InputError(f"{cli.config.ckpt_path}: this run was trained on other data than there are now; it can go on with those alone")
+
+
 def description(cli: Any) -> Check:
     """Of the whole checkpoint."""
     trainer, data = cli.trainer, cli.datamodule
@@ -54,6 +62,7 @@ def description(cli: Any) -> Check:
     weights = {name: tensor(tuple(t.shape), dtype if t.is_floating_point() else t.dtype) for name, t in cli.model.state_dict().items()}
     optimizers, schedules = examples_in_torch(cli)
     place = fields({"epoch": whole(), "batch": whole()}) if not isinstance(data, RolloutData) else plain
+    place_in_data = fields({"epoch": whole(), "batch": whole(), "digest": text}) if not isinstance(data, RolloutData) else plain
     callbacks = {c.state_key: like(c.state_dict(), more=True) for c in trainer.callbacks if c.state_dict() and c is not cli.lockstep}
     of_lockstep = lockstep(cli) if cli.lockstep.mode != "off" else fields({"micro_batches": whole(), "mode": equal_to("off")})
     return fields(
@@ -66,7 +75,7 @@ def description(cli: Any) -> Check:
             "callbacks": fields({**callbacks, cli.lockstep.state_key: of_lockstep}, more=plain),
             "optimizer_states": states(optimizers),
             "lr_schedulers": schedules_like(schedules),
-            type(data).__qualname__: place,
+            type(data).__qualname__: place_in_data,
             "concept": equal_to(cli.twin.name),
             CHECKSUM: text,
         },

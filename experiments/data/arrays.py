@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,10 @@ from manual.concept import Batch
 
 class InputError(Exception):
     """What the user gave cannot be used; the message is one line that says what is wrong and what would be right."""
+
+
+class Notice(UserWarning):
+    """What a user should know, and need not act on: a command prints it as a sentence."""
 
 
 @dataclass(frozen=True)
@@ -136,9 +141,20 @@ class ArrayData(pl.LightningDataModule):
             self._loader.load_state_dict(self._place)
         return self._loader
 
+    def digest(self) -> str:
+        """Of all examples, or of the first epoch's batches: other data have another. A run that goes on must find those that it left."""
+        train, held_out = self.batches(0), self.val_batches()
+        parts = [*([self.split.train] if train is None else train), *([self.split.val] if held_out is None else held_out)]
+        found = hashlib.sha256()
+        for part in parts:
+            for array in part:
+                found.update(f"{array.dtype} {array.shape}".encode())
+                found.update(np.ascontiguousarray(array).tobytes())
+        return found.hexdigest()
+
     def state_dict(self) -> dict[str, Any]:
-        """The loader's place. Lightning saves it with the loader too, but loads that only in mid-epoch."""
-        return self._loader.state_dict() if self._loader is not None else {}
+        """The loader's place, and whose it is. Lightning saves the place with the loader too, but loads that only in mid-epoch."""
+        return {**self._loader.state_dict(), "digest": self.digest()} if self._loader is not None else {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Let the next loader go on from there."""

@@ -302,6 +302,10 @@ class RolloutData(ArrayData):
 
     # ---- checkpoint --------------------------------------------------------------------------------
 
+    def digest(self) -> str:
+        """Of nothing: what is played depends on the weights."""
+        return ""
+
     def state_dict(self) -> dict[str, Any]:
         """The loader's place, the rollout that it is in, and where the environments stand."""
         if self.rollout is None or self.played_in is None:

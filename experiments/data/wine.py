@@ -20,7 +20,7 @@ from urllib.request import urlopen
 import numpy as np
 import pandas as pd
 
-from experiments.data.arrays import ArrayData, InputError, Split, split_at_random, standardise
+from experiments.data.arrays import ArrayData, InputError, Notice, Split, split_at_random, standardise
 
 URL = "https://archive.ics.uci.edu/ml/machine-learning-databases/wine-quality/winequality-red.csv"
 SHA256 = "4a402cf041b025d4566d954c3b9ba8635a3a8a01e039005d97d6a710278cf05e"
@@ -95,7 +95,7 @@ class WineQuality(ArrayData):
             try:
                 wines = parse(cached() or download(), str(cache_file()))
             except InputError as error:
-                warnings.warn(f"{error}. Until then {STANDING_IN}", stacklevel=2)
+                warnings.warn(f"{error}. Until then {STANDING_IN}", Notice, stacklevel=2)
                 self.bundled = True
                 return bundled_wines()
         return wines[list(MEASUREMENTS)].to_numpy(), wines[[SCORE]].to_numpy()
@@ -195,7 +195,9 @@ def store(content: bytes, path: Path) -> None:
         finally:
             Path(temporary).unlink(missing_ok=True)
     except OSError as error:
-        warnings.warn(f"{path.parent} cannot be written ({error.strerror}): the wines will be downloaded again next time", stacklevel=2)
+        warnings.warn(
+            f"{path.parent} cannot be written ({error.strerror}): the wines will be downloaded again next time", Notice, stacklevel=2
+        )
 
 
 # ---- reading it ----------------------------------------------------------------------------------

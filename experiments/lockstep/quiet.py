@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import logging
+import sys
 import warnings
+from typing import Any
+
+from experiments.data.arrays import Notice
 
 KNOWN = (
     r".*LeafSpec.*",  # torch 2.13, at every fit
@@ -28,3 +32,15 @@ def quiet() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     for message in KNOWN:
         warnings.filterwarnings("ignore", message=message)
+    warnings.showwarning = shown
+
+
+as_ever = warnings.showwarning
+
+
+def shown(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+    """A notice is a sentence for the user, without the line of the source that made it."""
+    if issubclass(category, Notice):
+        print(f"note: {message}", file=sys.stderr)
+    else:
+        as_ever(message, category, *where, **more)

@@ -15,6 +15,7 @@ import torch
 import experiments
 from experiments.__main__ import AGREE, INTERRUPTED, main
 from experiments.commands import board, run_options, stopping
+from experiments.data.digits import images
 from experiments.pair import Twin
 from tests.helpers import configured, finished, python, same, scalars, scheduled, undrawn
 
@@ -170,9 +171,25 @@ def test_another_mode_is_refused_on_resume(tmp_path: Path, monkeypatch: pytest.M
     assert capsys.readouterr().err == "error: this run was compared in mode free: resume it with --compare.mode free\n"
 
 
+def test_a_run_goes_on_with_its_own_data_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """A file that was changed under the same name, or examples that stand in for others that cannot be had."""
+    with monkeypatch.context() as patched:
+        interrupt_at(patched, 2)
+        assert start(MLP, tmp_path, ("--model.hidden", "5")) == INTERRUPTED
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    pixels, digit = images()
+    for others in ((pixels[:, ::-1], digit), (pixels, digit[::-1]), (pixels[:1796], digit[:1796])):
+        with monkeypatch.context() as patched:
+            patched.setattr("experiments.data.digits.images", lambda others=others: others)
+            capsys.readouterr()
+            assert resume(MLP, tmp_path) == 2
+        assert capsys.readouterr().err.endswith(": this run was trained on other data than there are now; it can go on with those alone\n")
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+
+
 def test_ctrl_c_in_a_terminal(tmp_path: Path) -> None:
     """As a person does it: a process, SIGINT, and the command that it prints."""
-    options = ["run", "digits_mlp", "--model.hidden", "9", "--trainer.max_epochs", "8", "--trainer.default_root_dir"]
+    options = ["run", "digits_mlp", "--model.hidden", "9", "--trainer.max_epochs", "4", "--trainer.default_root_dir"]
     folder = tmp_path / "runs" / "digits_mlp" / "version_0"
     process = python("-m", "experiments", *options, "runs", folder=tmp_path)
     began = time.monotonic()
@@ -186,14 +203,14 @@ def test_ctrl_c_in_a_terminal(tmp_path: Path) -> None:
     assert line[:6] == ["python", "-m", "experiments", "run", "digits_mlp", "--ckpt_path"]
     taken = len((folder / "curves.csv").read_text().splitlines()) - 1
     assert f"Interrupted after {taken} steps" in out
-    assert 0 < taken < 8 * 45
+    assert 0 < taken < 4 * 45
     for side in ("manual", "torch"):
         assert [step for step, _ in scalars(folder / side)["loss/train"]] == list(range(taken))
 
     status, out, err = finished(python(*line[1:], folder=tmp_path))
     assert status == AGREE, err
     assert err == ""
-    assert "They agree: 360 steps judged" in out
+    assert "They agree: 180 steps judged" in out
     assert main([*options, str(tmp_path / "whole")]) == AGREE
     curves = [root / "digits_mlp" / "version_0" / "curves.csv" for root in (tmp_path / "runs", tmp_path / "whole")]
     assert curves[0].read_bytes() == curves[1].read_bytes()

@@ -177,7 +177,7 @@ def test_a_data_module_goes_on_where_it_was() -> None:
     assert data.state_dict() == {}
     batches = iter(data.train_dataloader())
     first = [next(batches)[1].tolist() for _ in range(2)]
-    assert data.state_dict() == {"epoch": 0, "batch": 2}
+    assert data.state_dict() == {"epoch": 0, "batch": 2, "digest": data.digest()}
     again.load_state_dict(data.state_dict())
     assert [*first, *rows(again.train_dataloader())] == rows(Few(batch_size=4).train_dataloader())
 

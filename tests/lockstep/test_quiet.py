@@ -7,6 +7,7 @@ import warnings
 
 import pytest
 
+from experiments.data.arrays import Notice
 from experiments.lockstep.quiet import KNOWN, quiet
 
 SAID = {
@@ -27,6 +28,18 @@ def test_known_warnings_are_silenced_and_every_other_one_shows() -> None:
         for words in SAID:
             warnings.warn(words, UserWarning, stacklevel=1)
     assert [str(w.message) for w in shown] == [words for words, known in SAID.items() if not known]
+
+
+def test_a_notice_is_a_sentence_and_a_warning_is_shown_as_ever(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr("experiments.lockstep.quiet.as_ever", lambda message, *more, **others: seen.append(str(message)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        quiet()
+        warnings.warn("other wines stand in", Notice, stacklevel=1)
+        assert capsys.readouterr().err == "note: other wines stand in\n"
+        warnings.warn("what is this", UserWarning, stacklevel=1)
+        assert (seen, capsys.readouterr().err) == (["what is this"], "")
 
 
 @pytest.mark.parametrize("name", ["pytorch_lightning", "lightning_fabric"])
