@@ -203,7 +203,7 @@ class CheckTable:
 
     def __init__(self, console: Console, names: Iterable[str]) -> None:
         self.console, self.width, self.remarks = console, max(map(len, (*names, "concept"))) + 2, set[str]()
-        self._print("Digits of agreement: the worst of all steps and tensors, and what is required of each\n")
+        self._print("Digits of agreement: the worst of all steps and tensors, and what is required\n")
         self._print(self._line("concept", self.HEADINGS))
         self._print("─" * (len(self._line("", self.HEADINGS)) + len("  DISAGREE")))
 

@@ -40,7 +40,7 @@ def test_the_table_of_check_grows_line_by_line() -> None:
         assert text.getvalue().splitlines()[-1].startswith(f"{row['name']} ")
     table.end()
     assert [line.rstrip() for line in text.getvalue().splitlines()] == [
-        "Digits of agreement: the worst of all steps and tensors, and what is required of each",
+        "Digits of agreement: the worst of all steps and tensors, and what is required",
         "",
         "concept   steps  loss  gradient  parameter  required     s",
         "────────────────────────────────────────────────────────────────────",
