@@ -172,7 +172,7 @@ class Twin:
             data: what it will be trained on, if that decides arguments of the model (`links`); the declared data unless given.
         """
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)  # modules are made on the CPU; torch.manual_seed prepares GPUs too, and is slow
             theirs = self.torch(**self.hyperparameters(variant, data)).to(getattr(torch, dtype))
         return self.by_hand(theirs, dtype), theirs
 

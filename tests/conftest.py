@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import os
+import signal
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts the tests in the background lets them ignore Ctrl-C
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
     os.environ[variable] = "1"  # before the first import of numpy or torch: more threads only slow small models down
 os.environ["MPLBACKEND"] = "Agg"
@@ -33,7 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(autouse=True)
 def same_every_time() -> None:
     """Torch modules that a test makes begin with the same weights in every order of the tests."""
-    torch.manual_seed(0)
+    torch.default_generator.manual_seed(0)  # torch.manual_seed also writes down, for a GPU to come, from where it was called: slower
 
 
 @pytest.fixture(scope="session")

@@ -325,7 +325,12 @@ def rates(schedule: str) -> tuple[np.ndarray, np.ndarray]:
     return found[0], found[1]
 
 
-def noisy(schedule: str, walks: int = 10, lr: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
+WALKS = 5
+"""With noisy gradients, of which the mean is drawn."""
+
+
+@cache
+def noisy(schedule: str, walks: int = WALKS, lr: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
     """The height at every step of gradient descent on the bowl with noisy gradients, by hand and in torch: the mean of some walks."""
     heights = []
     for seed in range(walks):
@@ -342,8 +347,8 @@ def schedules() -> Figure:
     fig, axes = figure(
         f"Learning rates that change. Left and middle: lr at each of {STEPS} steps, as a fraction of the largest. Right: what they are "
         "good for. Gradient descent on the bowl with gradients that are off by Normal(0, 1), as those of small batches are; the mean "
-        "of 10 walks. With a constant lr it gets down fast and then jitters at one height for ever; as steps are shortened the jitter "
-        "gets smaller, and all end lower. Bands: torch, dashes: by hand.",
+        f"of {WALKS} walks. With a constant lr it gets down fast and then jitters at one height for ever; as steps are shortened the "
+        "jitter gets smaller, and all end lower. Bands: torch, dashes: by hand.",
         columns=3,
         size=(4.4, 3.8),
     )

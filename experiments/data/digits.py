@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from experiments.data.arrays import ArrayData, Split, split_at_random
+
+
+@cache
+def images() -> tuple[np.ndarray, np.ndarray]:
+    """(1797, 64) pixels, 0 to 16, and (1797,) digits; a text file, which takes longer to read than some trainings. Not to be changed."""
+    from sklearn.datasets import load_digits
+
+    return load_digits(return_X_y=True)
 
 
 class Digits(ArrayData):
@@ -13,9 +23,7 @@ class Digits(ArrayData):
     shape: tuple[int, ...] = (64,)
 
     def load(self) -> Split:
-        from sklearn.datasets import load_digits
-
-        pixels, digit = load_digits(return_X_y=True)
+        pixels, digit = images()
         return split_at_random(((pixels / 16).reshape(-1, *self.shape), digit.astype(np.int64)), 0.2, self.seed)
 
 

@@ -36,12 +36,18 @@ class ShuffledOrder(DistributedSampler):
     def __init__(self, n: int, seed: int, batch_size: int = 1, rank: int = 0, world_size: int = 1) -> None:
         super().__init__(range(n), num_replicas=world_size, rank=rank, seed=seed)  # type: ignore[arg-type]
         self.n, self.batch_size, self.epoch, self.start = n, batch_size, 0, 0
+        self._drawn: dict[int, list[int]] = {}  # of this epoch: Lightning asks for the length at every batch
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning's count, which begins anew with every fit; the loader keeps its own."""
 
     def rows(self) -> list[int]:
         """Of this process in this epoch, batch after batch."""
+        if self.epoch not in self._drawn:
+            self._drawn = {self.epoch: self._draw()}
+        return self._drawn[self.epoch]
+
+    def _draw(self) -> list[int]:
         rng = np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, 0, self.epoch]))
         order, together = rng.permutation(self.n), self.batch_size * self.num_replicas
         batches = (order[i : i + together] for i in range(0, self.n, together))

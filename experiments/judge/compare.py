@@ -48,7 +48,7 @@ def as_array(tensor: Any) -> np.ndarray:
 
 def norm(tensors: Iterable[Any]) -> float:
     """‖B‖, the Euclidean norm of all entries of all tensors together, in float64."""
-    return math.sqrt(sum(float(np.vdot(t, t)) for t in (as_array(t).astype(np.float64, copy=False) for t in tensors)))
+    return math.sqrt(sum(float(np.vdot(t, t)) for t in (np.asarray(as_array(t), np.float64) for t in tensors)))
 
 
 def error(a: Any, b: Any, whole: float | None = None, nonfinite: NonFinite = "refuse") -> float:
@@ -67,9 +67,9 @@ def error(a: Any, b: Any, whole: float | None = None, nonfinite: NonFinite = "re
     a, b = as_array(a), as_array(b)
     if a.shape != b.shape or a.dtype != b.dtype:
         return math.inf
-    if not np.issubdtype(b.dtype, np.floating):
+    if b.dtype.kind != "f":
         return 0.0 if np.array_equal(a, b) else math.inf
-    least = SMALL.get(b.dtype.name, SMALL["float32"]) * (whole if whole and math.isfinite(whole) else 0.0)
+    least = SMALL["float64" if b.itemsize == 8 else "float32"] * (whole if whole and math.isfinite(whole) else 0.0)
     a, b = a.astype(np.float64, copy=False), b.astype(np.float64, copy=False)
     with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is looked at below
         difference, size = norm([a - b]), norm([b])
@@ -348,9 +348,9 @@ class Judge:
         so each is measured against itself at its largest, and a small one against all of that key."""
         of_key = self.largest.get(f"state {key} {optimizer}", 0.0)
         found = {}
-        for name, alone in errors(a, b, of_key).items():
+        for name in [*b, *(name for name in a if name not in b)]:
             own = self.largest.get(f"state {key} {optimizer} {name}", 0.0) / SMALL[self.dtype]
-            found[f"{name}.{key}"] = error(a[name], b[name], max(of_key, own)) if math.isfinite(alone) else alone
+            found[f"{name}.{key}"] = error(a[name], b[name], max(of_key, own)) if name in a and name in b else math.inf
         return found
 
     def metric_errors(self, a: Metrics, b: Metrics) -> dict[str, float]:

@@ -68,16 +68,16 @@ def draw_once_what_sees_no_model(script: Any, monkeypatch: pytest.MonkeyPatch) -
             monkeypatch.setattr(script, name, once(function))
 
 
-def draw(figures: Mapping[str, Captioned], laid_out: bool) -> None:
+def draw(figures: Mapping[str, Captioned], laid_out: str | None = None) -> None:
     """Into pixels, few of them, as TensorBoard's writer does; a warning is an error here.
 
     Args:
         figures: by name.
-        laid_out: whether room is made for every label first, which takes longer than the drawing.
+        laid_out: the one for which room is made for every label first, as in a run; it takes longer than the drawing.
     """
     for name, figure in figures.items():
         assert len(figure.caption) > 60, name
-        if not laid_out:
+        if name != laid_out:
             figure.set_layout_engine("none")
         figure.set_dpi(20)
         FigureCanvasAgg(figure).draw()
@@ -125,7 +125,8 @@ def test_every_concept_draws_in_both_precisions(name: str, monkeypatch: pytest.M
     for dtype in ("float64", "float32"):
         ours, theirs = barely_trained(twin, data, dtype)
         figures = all_figures(twin, ours, theirs, data)
-        draw({n: f for n, f in figures.items() if f not in seen}, laid_out=dtype == "float64")
+        assert twin.look_at is not None
+        draw({n: f for n, f in figures.items() if f not in seen}, laid_out=twin.look_at[0])
         seen |= set(figures.values())
         names.append(list(figures))
         if dtype == "float64":

@@ -62,7 +62,7 @@ def grid(rng: np.random.Generator, N: int, T: int, D: int) -> list[Any]:
     return [rng.normal(size=(N, T)), rng.uniform(0.7, 1.6, size=(N, T)), rng.normal(size=D)]
 
 
-@function_case(PATH, "normal_log_likelihood")
+@function_case(PATH, "normal_log_likelihood", repeat=False)  # of equal numbers a z by chance near 1 leaves of σ's gradient, z² − 1, nothing
 def one_pair(rng: np.random.Generator, D: int) -> list[Any]:
     return [rng.normal(size=()), rng.uniform(0.7, 1.6, size=()), rng.normal(size=D)]
 
