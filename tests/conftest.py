@@ -11,7 +11,6 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "
     os.environ[variable] = "1"  # before the first import of numpy or torch: more threads only slow small models down
 os.environ["MPLBACKEND"] = "Agg"
 
-import hypothesis
 import pytest
 import pytorch_lightning as pl  # noqa: F401  before quiet(), which sets the level that its import sets
 import torch
@@ -21,9 +20,6 @@ from tests.helpers import Finished, command
 
 torch.set_num_threads(1)
 quiet()
-# A busy machine is no failure, and what is drawn is the same every time.
-hypothesis.settings.register_profile("here", deadline=None, derandomize=True, database=None)
-hypothesis.settings.load_profile("here")
 
 
 def pytest_configure(config: pytest.Config) -> None:
