@@ -67,7 +67,8 @@ def start(twin: Twin, root: Path, options: tuple[str, ...]) -> int:
 
 
 def resume(twin: Twin, root: Path, *options: str) -> int:
-    time.sleep(1 - time.time() % 1)  # event files are named by the second, and read in the order of their names
+    newest = max(int(file.name.split(".")[3]) for file in (root / twin.name).rglob("events.*"))
+    time.sleep(max(0, newest + 1 - time.time()))  # event files are named by the second, and read in the order of their names
     return main(["run", twin.name, "--ckpt_path", str(root / twin.name / "version_0" / "checkpoints" / "last.ckpt"), *options])
 
 

@@ -349,6 +349,7 @@ def test_with_other_weights_the_two_faults_hide_each_other_in_one_parameter() ->
     assert f"b2 is off by {100 * published['b2']:.1f} % in the first batch, and W1 by {100 * published['W1']:.0f} %" in ARTICLE
 
 
+@pytest.mark.long
 @real
 def test_the_texts_losses_of_the_article() -> None:
     x, y = real_wines().split.val
@@ -380,6 +381,7 @@ def test_both_sides_reach_the_tasks_end_and_beat_least_squares() -> None:
     assert f"least squares is off by {straight['mean absolute deviation']:.2f} there" in HOW_GOOD
 
 
+@pytest.mark.long
 @real
 def test_from_other_initial_weights_it_beats_least_squares_too_and_on_average_by_more() -> None:
     data = real_wines()
@@ -418,6 +420,7 @@ def deviations(splits: list[Split], predictions: list[np.ndarray]) -> np.ndarray
     return np.concatenate([np.abs(y_hat - split.val[1]) for split, y_hat in zip(splits, predictions, strict=True)])
 
 
+@pytest.mark.long
 @real
 def test_the_texts_cross_validation_and_repeated_wines() -> None:
     wines = parse(REAL.read_bytes(), REAL.name)
@@ -435,9 +438,10 @@ def test_the_texts_cross_validation_and_repeated_wines() -> None:
     assert f"{int(wines.duplicated().sum())} repeat an earlier line exactly, and {again} of the {len(y_val)} held-out wines" in HOW_GOOD
 
 
+@pytest.mark.long
 @real
 def test_the_step_size_is_the_one_that_cross_validation_within_the_training_wines_likes() -> None:
-    splits = list(islice(folds(*real_wines().split.train), 1))  # of five: the other four say the same, and take long
+    splits = list(islice(folds(*real_wines().split.train), 2))  # of five: the other three say the same, and take long
     short, chosen, long = (deviations(splits, [trained(s, lr) for s in splits]).mean() for lr in (0.001, WineQuality().lr, 0.02))
     assert chosen < short - 0.002
     assert chosen < long - 0.002
