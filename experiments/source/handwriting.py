@@ -12,6 +12,8 @@ from functools import cache, cached_property
 from types import FunctionType, ModuleType
 from typing import Any
 
+import numpy as np
+
 import manual
 import manual.amp
 import manual.module
@@ -154,8 +156,10 @@ class Handwriting:
             case ast.Attribute(_, name) if not any(hasattr(t, name) for t in (dict, list, str)):
                 for found in (called for other in self.classes for called in self.method([other], name, other)):
                     public = found[1] in self.layers.values() or found[1] in self.concepts.values()
-                    part = found[1].__module__ == written.function.__module__ and not public
-                    if part or not found[0].is_root:  # a public class's backward is judged by its own cases
+                    at_home = found[1].__module__ == written.function.__module__
+                    if hasattr(np.ndarray, name) and not at_home:
+                        continue  # elsewhere x.sum() is an array's own
+                    if (at_home and not public) or not found[0].is_root:  # a public class's backward is judged by its own cases
                         yield found
 
     def _held_by(self, value: Any) -> Iterator[Call]:
