@@ -27,6 +27,11 @@ def no_grad() -> Iterator[None]:
         _saving[0] = before
 
 
+def is_saving() -> bool:
+    """Whether forwards save what a backward needs (torch.is_grad_enabled)."""
+    return _saving[0]
+
+
 class NoGradient(np.ndarray):
     """What stands for the gradient of a parameter that no backward has reached: zeros, to be read and added to, but not written into.
 
@@ -207,7 +212,7 @@ class Module:
 
     def save(self, *values: Any) -> None:
         """Keep what backward will need; `restore` returns it. Inside `no_grad()` nothing is kept."""
-        if _saving[0]:
+        if is_saving():
             self._saved.append(values[0] if len(values) == 1 else values)
 
     def restore(self) -> Any:
