@@ -5,6 +5,7 @@ All of it stands in the Twin; the answers are computed from runs, and never writ
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ class Trained:
         losses: by hand, of every step.
         metrics: by hand, of the last validation.
         agree: whether the two sides agreed.
+        torch_losses: in torch, of every step.
     """
 
     manual: Any
@@ -29,6 +31,60 @@ class Trained:
     losses: tuple[float, ...]
     metrics: Mapping[str, float]
     agree: bool
+    torch_losses: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class BySize:
+    """An answer that is read off one number of the run: the first choice where it lies below the first edge, and so on.
+
+    Args:
+        measure: the number.
+        edges: ascending, one fewer than there are choices; a number that is an edge belongs to the choice above it.
+        choices: from small numbers to large ones.
+        seen: a sentence with a place for the number, `{:.1%} of them`; or what makes one of it.
+    """
+
+    measure: Callable[[Trained], float]
+    edges: tuple[float, ...]
+    choices: tuple[str, ...]
+    seen: str | Callable[[float], str]
+
+    def of(self, number: float) -> str:
+        """The choice that this number says is right. NaN is no number, and counts as the largest, as what grows without end does."""
+        return self.choices[bisect_right(self.edges, number) if number == number else -1]
+
+    def __call__(self, run: Trained) -> str:
+        return self.of(self.measure(run))
+
+    def numbers(self, run: Trained) -> str:
+        """What was measured, in words."""
+        number = self.measure(run)
+        return self.seen.format(number) if isinstance(self.seen, str) else self.seen(number)
+
+
+@dataclass(frozen=True)
+class ByLargest:
+    """An answer that is the name of the largest of some numbers of the run.
+
+    Args:
+        measure: the numbers, each under the choice that it speaks for.
+        seen: how one of them is written: "{:.3f}".
+    """
+
+    measure: Callable[[Trained], Mapping[str, float]]
+    seen: str = "{:.3g}"
+
+    def of(self, numbers: Mapping[str, float]) -> str:
+        """The choice whose number is the largest."""
+        return max(numbers, key=lambda choice: numbers[choice])
+
+    def __call__(self, run: Trained) -> str:
+        return self.of(self.measure(run))
+
+    def numbers(self, run: Trained) -> str:
+        """What was measured, in words."""
+        return ", ".join(f"{choice}: {self.seen.format(number)}" for choice, number in self.measure(run).items())
 
 
 @dataclass(frozen=True)
@@ -41,6 +97,9 @@ class Question:
         answer: computes the right choice from the run.
         why: the sentence that explains it.
         model: hyperparameters of the run, where they are not the concept's own.
+        data: arguments of the data module, likewise.
+        trainer: arguments of the Trainer, likewise: how long the run is.
+        look_at: the figure of the concept that shows it, by name, and what to look for in it; the loss of the run unless given.
     """
 
     text: str
@@ -48,6 +107,9 @@ class Question:
     answer: Callable[[Trained], str]
     why: str
     model: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+    trainer: Mapping[str, Any] = field(default_factory=dict)
+    look_at: tuple[str, str] | None = None
 
     def answered(self, run: Trained) -> str:
         """The right choice.
@@ -59,6 +121,27 @@ class Question:
         if found not in self.choices:
             raise ValueError(f"{self.text!r}: the run's answer {found!r} is none of the choices {', '.join(map(repr, self.choices))}")
         return found
+
+    def numbers(self, run: Trained) -> str:
+        """The numbers of the run that decide, in words."""
+        return self.answer.numbers(run) if isinstance(self.answer, BySize | ByLargest) else ""
+
+
+def by_size(
+    text: str, measure: Callable[[Trained], float], *sizes: str | float, seen: str | Callable[[float], str], why: str, **run: Any
+) -> Question:
+    """A question that one number of the run answers.
+
+    Args:
+        text: what will the run do?
+        measure: the number.
+        sizes: choices, and between them where one ends and the next begins: "few", 0.3, "some", 0.7, "many".
+        seen: how the number is said: see `BySize`.
+        why: the sentence that explains it.
+        run: model, data, trainer and look_at of the `Question`.
+    """
+    choices = tuple(str(choice) for choice in sizes[::2])
+    return Question(text, choices, BySize(measure, tuple(float(edge) for edge in sizes[1::2]), choices, seen), why, **run)
 
 
 @dataclass(frozen=True)
@@ -84,6 +167,8 @@ class Mistake:
         shown: whether the run does show it.
         why: what is so instead.
         model: hyperparameters of the run, where they are not the concept's own.
+        data: arguments of the data module, likewise.
+        trainer: arguments of the Trainer, likewise.
         manual: a class by hand that makes the mistake, in the place of the concept's.
         torch: its twin; the concept's own unless given.
     """
@@ -93,5 +178,7 @@ class Mistake:
     shown: Callable[[Trained], bool]
     why: str
     model: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+    trainer: Mapping[str, Any] = field(default_factory=dict)
     manual: type[Any] | None = None
     torch: type[Any] | None = None

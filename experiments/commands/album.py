@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib.image
+import numpy as np
 
 from experiments.drawing.figure import Captioned, above_its_caption, pixels
 
@@ -64,16 +65,20 @@ class Album:
         """
         title = f"{self._number(name)} {as_file_name(name)}"
         picture = pixels(fig)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        file = self.folder / f"{title}{', before training' if untrained else ''}.png"
-        matplotlib.image.imsave(file, picture)
-        file.with_suffix(".txt").write_text(fig.caption + "\n", encoding="utf-8")
+        write_picture(self.folder / f"{title}{', before training' if untrained else ''}.png", picture, fig.caption)
         self.show(f"{FOLDER}/{title}", above_its_caption(picture, fig.caption, int(fig.dpi)), step)
 
     def _number(self, name: str) -> int:
         titles = {p.title.removesuffix(", before training") for p in self.pictures()}
         known = {title.partition(" ")[2]: number_of(title) for title in titles}
         return known.get(as_file_name(name), len(known) + 1)
+
+
+def write_picture(file: Path, picture: np.ndarray, caption: str) -> None:
+    """Write a picture, (height, width, 3) bytes, and its caption as text beside it; the folder is made if need be."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    matplotlib.image.imsave(file, picture)
+    file.with_suffix(".txt").write_text(caption + "\n", encoding="utf-8")
 
 
 def number_of(title: str) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from experiments.drawing.figure import BY_HAND, TORCH, Captioned, figure
@@ -9,9 +11,14 @@ from experiments.lockstep import LockStep
 
 
 def curves(lockstep: LockStep) -> Captioned:
-    """Both loss curves in one picture: torch's broad, the hand-written one dashed on top of it."""
-    steps = 1 + np.array([r.step for r in lockstep.records])
-    theirs, ours = (np.array([getattr(r, name) for r in lockstep.records]) for name in ("loss_torch", "loss_manual"))
+    """Both loss curves of a run in one picture."""
+    records = lockstep.records
+    return both_curves([r.step for r in records], [r.loss_manual for r in records], [r.loss_torch for r in records])
+
+
+def both_curves(numbers: Sequence[int], by_hand: Sequence[float], in_torch: Sequence[float]) -> Captioned:
+    """The losses at these steps: torch's curve broad, the hand-written one dashed on top of it."""
+    steps, theirs, ours = 1 + np.array(numbers), np.array(in_torch), np.array(by_hand)
     early = fell_early(theirs)
     fig, axes = figure(
         "The loss at every step. The broad band is torch, the dashes on it are the hand-written side: "

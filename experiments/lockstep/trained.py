@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,17 +30,39 @@ def trained(twin: Twin, seed: int = 0, dtype: str = "float64") -> Trained:
     return left_by(lockstep, theirs, data)
 
 
+def runs_of(twin: Twin, questions: Sequence[Question], told: Callable[[int, int], None] = lambda number, of: None) -> list[Trained]:
+    """The run of each question; questions about one and the same run share it.
+
+    Args:
+        twin: the pair.
+        questions: about it.
+        told: is called before each run, with its number from 1 and how many there are.
+    """
+    keys = [run_of(question) for question in questions]
+    runs: dict[str, Trained] = {}
+    for key, question in zip(keys, questions, strict=True):
+        if key not in runs:
+            told(len(runs) + 1, len(set(keys)))
+            runs[key] = trained(twin_of(twin, question))
+    return [runs[key] for key in keys]
+
+
+def run_of(question: Question | Mistake) -> str:
+    """What tells the run of one question from that of another."""
+    return repr([sorted(given.items()) for given in (question.model, question.data, question.trainer)])
+
+
 def left_by(lockstep: LockStep, theirs: Any, data: Any) -> Trained:
     """What a run has left, both sides in eval mode."""
     ours = lockstep.hand.model
     ours.eval(), theirs.eval()
-    losses = tuple(r.loss_manual for r in lockstep.records)
-    return Trained(ours, theirs, data, losses, dict(lockstep.metrics), lockstep.judge.passed)
+    losses, in_torch = (tuple(getattr(r, name) for r in lockstep.records) for name in ("loss_manual", "loss_torch"))
+    return Trained(ours, theirs, data, losses, dict(lockstep.metrics), lockstep.judge.passed, in_torch)
 
 
 def twin_of(twin: Twin, of: Question | Mistake) -> Twin:
     """The pair that a question asks about, or that makes the mistake."""
-    changed = twin.having(of.model)
+    changed = replace(twin.having(of.model, of.data), trainer={**twin.trainer, **of.trainer})
     if isinstance(of, Mistake) and of.manual:
         changed = replace(changed, manual=of.manual, torch=of.torch or changed.torch)
     return changed
