@@ -8,7 +8,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,8 @@ class Question:
         model: hyperparameters of the run, where they are not the concept's own.
         data: arguments of the data module, likewise.
         trainer: arguments of the Trainer, likewise: how long the run is.
-        look_at: the figure of the concept that shows it, by name, and what to look for in it; the loss of the run unless given.
+        look_at: the figure that shows it, by its name among the concept's or by what draws it, and what to look for in it; the loss of
+            the run unless given.
     """
 
     text: str
@@ -109,7 +113,7 @@ class Question:
     model: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     trainer: Mapping[str, Any] = field(default_factory=dict)
-    look_at: tuple[str, str] | None = None
+    look_at: tuple[str | Callable[[Trained], Figure], str] | None = None
 
     def answered(self, run: Trained) -> str:
         """The right choice.
@@ -182,3 +186,22 @@ class Mistake:
     trainer: Mapping[str, Any] = field(default_factory=dict)
     manual: type[Any] | None = None
     torch: type[Any] | None = None
+
+
+# ---- what is often measured ------------------------------------------------------------------------
+
+
+def accuracy(run: Trained) -> float:
+    """The part of the held-out examples that is told right, at the last validation."""
+    return run.metrics["accuracy/val"]
+
+
+def growth(run: Trained) -> float:
+    """The last loss, as a multiple of the first."""
+    return run.losses[-1] / run.losses[0]
+
+
+def what_will_the_loss_do(text: str, why: str, **run: Any) -> Question:
+    """A question about the loss as a whole; see `by_size` for what `run` is."""
+    ways = ("it falls", 0.99, "it stays as it is", 1.01, "it grows")
+    return by_size(text, growth, *ways, seen="the loss of the last step is {:.3g} times that of the first", why=why, **run)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import doctest
 import importlib
-from collections.abc import Callable
+import inspect
+import re
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,16 +21,28 @@ from experiments import curriculum
 from experiments.calculus import chain_rule, one_weight
 from experiments.curriculum import FURTHER_READING
 from experiments.glossary import TERMS, Term
-from experiments.lesson import Exercise, Mistake, Question, Trained
-from experiments.lockstep.trained import trained, twin_of
+from experiments.lesson import (
+    ByLargest,
+    BySize,
+    Exercise,
+    Mistake,
+    Question,
+    Trained,
+    accuracy,
+    by_size,
+    growth,
+    what_will_the_loss_do,
+)
+from experiments.lockstep.trained import run_of, runs_of, trained, twin_of
 from experiments.networks import digits_mlp
 from tests.helpers import ROOT
 
 WHOLE = ("one_weight", "chain_rule", "digits_mlp")
-"""The concepts that have all of it; the others follow."""
+"""The concepts that have all of it. The others have questions, and some a mistake; the rest follows."""
 
 ENTRIES = curriculum.entries()
-ASKED = [(name, q) for name in WHOLE for q in experiments.twin(name).questions]
+EVERY = [e.name for e in ENTRIES]
+ASKED = [(name, q) for name in EVERY for q in experiments.twin(name).questions]
 
 
 @cache
@@ -55,22 +69,69 @@ def test_what_a_lesson_types_into_python_gives_what_it_says(entry: curriculum.En
 # ---- questions -----------------------------------------------------------------------------------
 
 
+@cache
+def run_once(name: str, key: str) -> Trained:
+    """The run of those questions, or of the mistake, of this concept that `key` tells from its others."""
+    twin = experiments.twin(name)
+    of = next(of for of in (*twin.questions, twin.mistake, OWN) if of and run_of(of) == key)
+    return trained(twin_of(twin, of))
+
+
+OWN = Question("", (), str, "")
+"""The concept's own run."""
+
+
 @pytest.mark.parametrize(("name", "question"), ASKED, ids=[f"{name}-{i}" for i, (name, _) in enumerate(ASKED)])
 def test_a_run_answers_each_question_with_one_of_its_choices(name: str, question: Question) -> None:
     twin = experiments.twin(name)
-    run = trained(twin_of(twin, question))
+    run = run_once(name, run_of(question))
     assert run.agree
     assert not run.manual.training
     assert not run.torch.training
     assert question.answered(run) in question.choices
-    assert len(set(question.choices)) == len(question.choices) > 1
     assert set(question.model) <= set(twin.hyperparameters())
+    assert set(question.data) <= set(inspect.signature(twin.data).parameters)
+    assert re.search(r"[\d]", question.numbers(run)), "the numbers of the run stand beside the answer"
+    assert clear(question.answer, run), "a number that is nearly on an edge may fall to its other side elsewhere"
+
+
+def clear(answer: Any, run: Trained) -> bool:
+    """Whether the number that decides is at least a fiftieth away from where another choice would begin."""
+    measured = answer.measure(run)
+    if isinstance(answer, BySize):
+        return all(abs(measured - edge) > 0.02 * max(abs(edge), abs(measured)) for edge in answer.edges)
+    *_, second, largest = sorted(measured.values())
+    return bool(second < 0.98 * largest)
+
+
+@pytest.mark.parametrize(("name", "question"), ASKED, ids=[f"{name}-{i}" for i, (name, _) in enumerate(ASKED)])
+def test_each_choice_is_right_for_some_run_and_wrong_for_all_others(name: str, question: Question) -> None:
+    answer = question.answer
+    if isinstance(answer, BySize):
+        low, high = answer.edges[0] - 1, answer.edges[-1] + 1
+        between = [(a + b) / 2 for a, b in pairwise(answer.edges)]
+        assert list(answer.edges) == sorted(set(answer.edges))
+        assert [answer.of(number) for number in (low, *between, high)] == list(question.choices)
+        assert [answer.of(edge) for edge in answer.edges] == list(question.choices[1:])
+        assert answer.of(float("nan")) == question.choices[-1]
+    else:
+        assert isinstance(answer, ByLargest)
+        for choice in question.choices:
+            assert answer.of({c: 1.0 + (c == choice) for c in question.choices}) == choice
+        assert tuple(answer.measure(run_once(name, run_of(question)))) == question.choices
+    assert len({choice.lower() for choice in question.choices}) == len(question.choices) > 1
+
+
+@pytest.mark.parametrize(("name", "question"), ASKED, ids=[f"{name}-{i}" for i, (name, _) in enumerate(ASKED)])
+def test_a_question_is_a_question_and_its_reason_a_sentence(name: str, question: Question) -> None:
     assert question.text.endswith("?")
-    assert question.why.endswith(".")
+    assert len(question.text) < 175
+    assert re.fullmatch(r"\S.{30,320}\.", question.why)
+    assert all(len(choice) < 65 and not choice.endswith(".") for choice in question.choices)
 
 
 def test_a_concept_asks_two_or_three_questions() -> None:
-    for name in WHOLE:
+    for name in EVERY:
         assert 2 <= len(experiments.twin(name).questions) <= 3
 
 
@@ -78,6 +139,7 @@ def test_an_answer_that_is_no_choice_is_refused() -> None:
     nobody = Trained(None, None, None, (1.0, 0.5), {}, True)
     question = Question("What then?", ("yes", "no"), lambda run: "yes" if run.losses[-1] < 1 else "perhaps", "Because.")
     assert question.answered(nobody) == "yes"
+    assert question.numbers(nobody) == ""
     with pytest.raises(ValueError, match="'What then\\?': the run's answer 'perhaps' is none of the choices 'yes', 'no'"):
         question.answered(Trained(None, None, None, (1.0, 2.0), {}, True))
 
@@ -87,67 +149,60 @@ def a_run(losses: tuple[float, ...] = (), data: Any = None, **metrics: float) ->
     return Trained(None, None, data, losses, {f"{name}/val": value for name, value in metrics.items()}, True)
 
 
-@pytest.mark.parametrize(
-    ("answer", "runs"),
-    [
-        (
-            one_weight.what_the_loss_did,
-            {"it grows": [(1.0, 0.1, 1.011)], "it stays as it is": [(1.0, 3.0, 1.009), (1.0, 0.1, 0.991)], "it falls": [(1.0, 3.0, 0.989)]},
-        ),
-        (
-            one_weight.steps_to_the_bottom,
-            {
-                name: [tuple([2.0 * one_weight.LOWEST] * n + [1.009 * one_weight.LOWEST, 0.0]) for n in steps]
-                for name, steps in {"1 or 2": (0, 2), "about 10": (3, 24), "all 40": (25, 40)}.items()
-            },
-        ),
-    ],
-)
-def test_an_answer_is_read_off_the_losses(answer: Callable[[Trained], str], runs: dict[str, list[tuple[float, ...]]]) -> None:
-    for expected, those in runs.items():
-        assert [answer(a_run(losses)) for losses in those] == [expected] * len(those)
-    assert one_weight.steps_to_the_bottom(a_run((1.011 * one_weight.LOWEST, 2.0, 2.0, one_weight.LOWEST))) == "about 10"
+def test_a_number_is_read_by_its_size_and_said() -> None:
+    question = by_size("How many?", accuracy, "few", 0.3, "some", 0.7, "many", seen="{:.0%} of them", why="So.", model={"lr": 1.0})
+    assert (question.choices, question.model) == (("few", "some", "many"), {"lr": 1.0})
+    assert [question.answered(a_run(accuracy=a)) for a in (0.29, 0.3, 0.69, 0.71)] == ["few", "some", "some", "many"]
+    assert question.numbers(a_run(accuracy=0.5)) == "50% of them"
+    said = by_size("How many?", growth, "few", 2, "many", seen=lambda number: f"<{number}>", why="So.")
+    assert (said.numbers(a_run((1.0, 3.0))), said.answered(a_run((1.0, 3.0)))) == ("<3.0>", "many")
 
 
-@pytest.mark.parametrize(
-    ("answer", "edges"),
-    [
-        (chain_rule.how_many_right, ((0.6, "about half, as by guessing"), (0.899, "something in between"), (1.0, "9 of 10 or more"))),
-        (digits_mlp.part_right, ((0.199, "about 10 %, as by guessing"), (0.9, "something in between"), (0.901, "over 90 %"))),
-    ],
-)
-def test_a_part_is_read_off_the_last_validation(answer: Callable[[Trained], str], edges: tuple[tuple[float, str], ...]) -> None:
-    (most_of_few, few), (most_of_some, some), (many, most) = edges
-    assert {answer(a_run(accuracy=a)) for a in (0.0, most_of_few)} == {few}
-    assert {answer(a_run(accuracy=a)) for a in (most_of_few + 0.002, most_of_some)} == {some}
-    assert {answer(a_run(accuracy=a)) for a in (most_of_some + 0.002, many)} == {most}
+def test_the_largest_of_several_numbers_is_named_and_all_are_said() -> None:
+    largest = ByLargest(lambda run: dict(zip("abc", run.losses, strict=True)), "{:.1f}")
+    assert [largest(a_run(losses)) for losses in ((1.0, 3.0, 2.0), (5.0, 3.0, 2.0))] == ["b", "a"]
+    assert largest.numbers(a_run((1.0, 3.0, 2.0))) == "a: 1.0, b: 3.0, c: 2.0"
+
+
+def test_the_loss_falls_stays_or_grows_by_more_than_a_hundredth() -> None:
+    question = what_will_the_loss_do("What then?", "So.")
+    last = {"it grows": 1.011, "it stays as it is": 1.009, "it falls": 0.989}
+    assert {question.answered(a_run((2.0, 50.0, 2 * factor))) for factor in (0.991, 1.0)} == {"it stays as it is"}
+    assert [question.answered(a_run((2.0, 50.0, 2 * factor))) for factor in last.values()] == list(last)
+
+
+def test_questions_about_one_run_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    twin = experiments.twin("one_weight")
+    questions = [replace(OWN, model=dict(model)) for model in ({"lr": 0.1}, {}, {"lr": 0.1}, {"lr": 0.2})]
+    asked: list[Any] = []
+    monkeypatch.setattr("experiments.lockstep.trained.trained", lambda pair: asked.append(dict(pair.model)) or len(asked))
+    told: list[tuple[int, int]] = []
+    assert runs_of(twin, questions, lambda number, of: told.append((number, of))) == [1, 2, 1, 3]
+    assert asked == [{"lr": 0.1}, {}, {"lr": 0.2}]
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_steps_are_counted_until_the_loss_is_low_for_the_first_time() -> None:
+    low, high = one_weight.LOWEST, 2 * one_weight.LOWEST
+    assert one_weight.steps_to_the_bottom(a_run((high, high, 1.009 * low, high, low))) == 2
+    assert one_weight.steps_to_the_bottom(a_run((1.011 * low, high))) == 2
 
 
 def test_the_loss_of_training_is_the_mean_of_the_last_epoch() -> None:
     data = SimpleNamespace(split=SimpleNamespace(train=(range(7),)), batch_size=3)  # three batches
-
-    def answered(*last: float, held_out: float) -> str:
-        return digits_mlp.training_or_held_out(a_run((9.0, 0.0, *last), data, loss=held_out))
-
-    assert answered(1.0, 2.0, 3.0, held_out=2.55) == "the training loss"
-    assert answered(1.0, 2.0, 3.0, held_out=2.45) == answered(1.0, 2.0, 3.0, held_out=1.65) == "they are much the same"
-    assert answered(1.0, 2.0, 3.0, held_out=1.55) == "the held-out loss"
+    assert digits_mlp.training_over_held_out(a_run((9.0, 0.0, 1.0, 2.0, 3.0), data, loss=2.5)) == pytest.approx(0.8)
 
 
-@pytest.mark.parametrize(
-    ("z1", "z2", "answer"),
-    [(1.0, 1.21, "at z2, the output"), (1.0, 1.19, "much the same"), (1.19, 1.0, "much the same"), (1.21, 1.0, "at z1, one layer back")],
-)
-def test_errors_are_compared_by_their_mean_size(z1: float, z2: float, answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_are_compared_by_their_mean_size(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 
     def backward(*batch: Any, **values: Any) -> dict[str, np.ndarray]:
         asked.append((batch, values))
-        return {"z1": z1 * np.array([[1.0, -2.0], [0.0, 1.0]]), "z2": z2 * np.array([[1.0], [-1.0]]), "b2": np.full(1, 50.0)}
+        return {"z1": 3 * np.array([[1.0, -2.0], [0.0, 1.0]]), "z2": 2 * np.array([[1.0], [-1.0]]), "b2": np.full(1, 50.0)}
 
     monkeypatch.setattr(chain_rule, "backward", backward)
     run = trained(replace(experiments.twin("chain_rule"), trainer={"max_epochs": 1}))
-    assert chain_rule.where_errors_are_larger(run) == answer
+    assert chain_rule.error_one_back(run) == pytest.approx(1.5)
     ((x, y), values), *_ = asked
     assert (x, y) == run.data.split.train
     assert list(values) == ["z1", "a1", "z2", "a2", "W1", "b1", "W2", "b2"]
@@ -155,16 +210,24 @@ def test_errors_are_compared_by_their_mean_size(z1: float, z2: float, answer: st
 
 # ---- a mistake -----------------------------------------------------------------------------------
 
+MISTAKEN = [name for name in EVERY if experiments.twin(name).mistake]
 
-@pytest.mark.parametrize("name", WHOLE)
-def test_a_run_shows_the_mistake_and_the_concepts_own_run_does_not(name: str) -> None:
+
+@pytest.mark.parametrize("name", MISTAKEN)
+def test_a_run_shows_the_mistake_and_one_without_it_does_not(name: str) -> None:
     twin = experiments.twin(name)
     mistake = twin.mistake
     assert isinstance(mistake, Mistake)
     run = trained(twin_of(twin, mistake))
     assert mistake.shown(run)
-    assert len(mistake.seen(run)) > 60
-    assert not mistake.shown(trained(twin))
+    assert re.fullmatch(r".*\d.{40,}\.", mistake.seen(run)) or len(mistake.seen(run)) > 60
+    assert re.fullmatch(r".{10,}[.)]", mistake.belief)
+    assert re.fullmatch(r".{30,}[.)]", mistake.why)
+    assert not mistake.shown(trained(twin_of(twin, replace(OWN, trainer=mistake.trainer))))
+
+
+def test_the_concepts_that_have_all_of_it_have_a_mistake() -> None:
+    assert set(WHOLE) <= set(MISTAKEN)
 
 
 def test_a_wrong_backward_can_lower_the_loss_and_is_not_taken_for_right() -> None:
@@ -176,8 +239,9 @@ def test_a_wrong_backward_can_lower_the_loss_and_is_not_taken_for_right() -> Non
 
 def test_the_pair_of_a_mistake_is_the_concepts_own_but_for_what_it_changes() -> None:
     twin = experiments.twin("digits_mlp")
-    asked = twin_of(twin, Question("?", ("a", "b"), lambda run: "a", ".", {"hidden": 3}))
+    asked = twin_of(twin, Question("?", ("a", "b"), lambda run: "a", ".", {"hidden": 3}, {"batch_size": 5}, {"max_epochs": 2}))
     assert (asked.manual, asked.torch, asked.model) == (twin.manual, twin.torch, {**twin.model, "hidden": 3})
+    assert (asked.data_args, asked.trainer) == ({**twin.data_args, "batch_size": 5}, {**twin.trainer, "max_epochs": 2})
     by_hand, in_torch = digits_mlp.SoftmaxTwice, digits_mlp.SoftmaxTwiceInTorch
 
     def mistaken(**changes: Any) -> tuple[Any, ...]:

@@ -20,7 +20,7 @@ from experiments.drawing.colours import BETWEEN, CATEGORIES, MARKERS, NEGATIVE, 
 from experiments.drawing.figure import BY_HAND, TORCH, TWO_CLASSES, figure
 from experiments.drawing.written import HALO
 from experiments.judge.convert import to_numpy, to_torch
-from experiments.lesson import Exercise, Mistake, Question, Trained
+from experiments.lesson import Exercise, Mistake, Trained, accuracy, by_size
 from experiments.pair import Twin
 from manual.calculus.chain_rule import ChainRule as Manual
 from manual.calculus.chain_rule import backward, forward, loss, one_sample
@@ -278,42 +278,39 @@ which cancels its slope: there ∂L/∂z2 = a2 − y, as in `hidden_layer`.
 # ---- to do ---------------------------------------------------------------------------------------
 
 
-def where_errors_are_larger(run: Trained) -> str:
-    """The mean size of ∂L/∂z at either layer, on the training flowers."""
+def error_one_back(run: Trained) -> float:
+    """The mean size of ∂L/∂z1 over that of ∂L/∂z2, on the training flowers."""
     x, y = run.data.split.train
     gradients = backward(x, y, **run.manual.values(x), **run.manual.arrays())
-    z1, z2 = (np.abs(gradients[name]).mean() for name in ("z1", "z2"))
-    return "at z2, the output" if z2 > 1.2 * z1 else "at z1, one layer back" if z1 > 1.2 * z2 else "much the same"
+    return float(np.abs(gradients["z1"]).mean() / np.abs(gradients["z2"]).mean())
 
 
-def how_many_right(run: Trained) -> str:
-    """Of the held-out flowers."""
-    right = run.metrics["accuracy/val"]
-    return "9 of 10 or more" if right >= 0.9 else "about half, as by guessing" if right <= 0.6 else "something in between"
-
-
-RIGHT = ("about half, as by guessing", "something in between", "9 of 10 or more")
+RIGHT = ("about half, as by guessing", 0.65, "something in between", 0.9, "9 of 10 or more")
+SEEN = "{:.0%} of those that were held out"
 
 QUESTIONS = (
-    Question(
+    by_size(
         "In the trained network, where are the errors ∂L/∂z larger on average: at the output, or one layer back?",
-        ("at z2, the output", "much the same", "at z1, one layer back"),
-        where_errors_are_larger,
-        "On its way from a1 to z1 an error is multiplied by σ′(z1), which is at most ¼; W2 does not make up for it.",
+        error_one_back,
+        *("at z2, the output", 0.8, "much the same", 1.25, "at z1, one layer back"),
+        seen="at z1 they are {:.2f} times as large as at z2",
+        why="On its way from a1 to z1 an error is multiplied by σ′(z1), which is at most ¼; W2 does not make up for it.",
     ),
-    Question(
+    by_size(
         "hidden = 1: one hidden unit only. How many of the held-out flowers does it tell right?",
-        RIGHT,
-        how_many_right,
-        "The two species lie side by side, and one straight cut all but parts them: one unit is a straight cut.",
-        {"hidden": 1},
+        accuracy,
+        *RIGHT,
+        seen=SEEN,
+        why="The two species lie side by side, and one straight cut all but parts them: one unit is a straight cut.",
+        model={"hidden": 1},
     ),
-    Question(
+    by_size(
         "lr = 0.003, a thousandth of what it was, and as many steps. How many does it tell right?",
-        RIGHT,
-        how_many_right,
-        "Each step is a thousandth as long: the weights have hardly moved, and the network answers as it did untrained.",
-        {"lr": 0.003},
+        accuracy,
+        *RIGHT,
+        seen=SEEN,
+        why="Each step is a thousandth as long: the weights have hardly moved, and the network answers as it did untrained.",
+        model={"lr": 0.003},
     ),
 )
 

@@ -20,7 +20,7 @@ from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbrok
 from experiments.drawing.words import in_words
 from experiments.drawing.written import label_lines
 from experiments.judge.convert import to_numpy, to_torch
-from experiments.lesson import Trained
+from experiments.lesson import ByLargest, Question, Trained, by_size, what_will_the_loss_do
 from experiments.pair import Twin
 from manual.calculus import derivatives as by_hand
 from manual.calculus.derivatives import Cubic as Manual
@@ -240,9 +240,46 @@ the two must agree in 12 digits and most agree in 15.
 
 Things to try:
 
-- `--model.momentum 0`: b and d trade places only slowly. x and x³ are alike on −1 … 1, so the loss hardly tells one from the other.
-- `--model.lr 1.7`: too large, the loss explodes.
+- `--model.lr 0.03`: a tenth of the step size. How many steps more does it take?
+- `--data.batch_size 8`: each step sees eight of the forty points, and a loss of its own; the four numbers do not come to rest.
 """
+
+# ---- to do ---------------------------------------------------------------------------------------------
+
+
+def from_polyfit(run: Trained) -> dict[str, float]:
+    """How far each of the four numbers is from those of the lowest loss, which numpy's polyfit finds."""
+    best = dict(zip("dcba", np.polyfit(*run.data.split.train, 3), strict=True))
+    return {name: abs(run.manual.state_dict()[name].item() - best[name]) for name in "abcd"}
+
+
+QUESTIONS = (
+    by_size(
+        "The points scatter about a cubic with a standard deviation of 0.15. Where does the loss, the mean of (ŷ − y)², end?",
+        lambda run: run.losses[-1],
+        *("at 0", 0.005, "at about 0.02", 0.08, "at about 0.15"),
+        seen="it ends at {:.4f}",
+        why="The noise is no cubic and cannot be fitted away, and the mean of its squares is its variance, 0.15² = 0.0225.",
+        trainer={"max_epochs": 150},
+        look_at=("the fitted cubic", "how the points lie to both sides of the curve, as far as they did of the true one."),
+    ),
+    Question(
+        "momentum = 0: which of the numbers of a + b x + c x² + d x³ is farthest from its best value after 200 steps?",
+        ("a", "b", "c", "d"),
+        ByLargest(from_polyfit, "{:.3f}"),
+        "On −1 … 1 the curves x and x³ are much alike. A b that is too small is nearly made good by a d that is too large, so the loss "
+        "hardly tells.",
+        {"momentum": 0.0},
+        trainer={"max_epochs": 200},
+    ),
+    what_will_the_loss_do(
+        "lr = 1.7 in place of 0.3. What will the loss do in 20 steps?",
+        "Each step leaps over the hollow of the loss and lands higher up on the other side. There it is steeper, and the next leap is "
+        "longer.",
+        model={"lr": 1.7},
+        trainer={"max_epochs": 20},
+    ),
+)
 
 TWIN = Twin(
     name="derivatives",
@@ -256,6 +293,7 @@ TWIN = Twin(
     before=before,
     figures=figures,
     text={"the rules": TEXT},
+    questions=QUESTIONS,
 )
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from experiments.drawing.surfaces import Window, draw_surface
 from experiments.drawing.walk import walk
 from experiments.drawing.written import label_lines
 from experiments.judge.convert import to_torch
-from experiments.lesson import Trained
+from experiments.lesson import Mistake, Trained, by_size, growth
 from experiments.pair import Twin
 from manual.calculus import gradients as by_hand
 from manual.calculus.gradients import SURFACES
@@ -326,8 +326,8 @@ ground.
 Things to try:
 
 - `--model.method gradient_descent --data.steps 1000`: the valley on foot.
-- `--model.surface saddle`: into the saddle. With `--model.start "[-1.5, 0.75]"` too: into a minimum. What decides is whether 3 y² − 1,
-  the curvature along y, is above 0.
+- `--model.surface saddle --model.start "[-1.5, 0.75]"`: into a minimum, though not from everywhere: what decides is whether 3 y² − 1, the
+  curvature along y, is above 0 at the start.
 - `--model.surface bowl --model.lr 0.5`: "damped"; every step goes half of the way.
 """
 
@@ -339,6 +339,48 @@ def rows(steps: int = 6) -> str:
     lines = [f"| {k} | {x:.8f} | {y:.8f} | {f:.1e} | {g:.1e} |" for k, ((x, y), f, g) in enumerate(zip(points, height, slope, strict=True))]
     return "\n".join(["| step | x | y | height | steepness |", "| --- | --- | --- | --- | --- |", *lines])
 
+
+# ---- to do ---------------------------------------------------------------------------------------------
+
+
+QUESTIONS = (
+    by_size(
+        "Newton's method goes along the valley and ends at the minimum. Does the loss fall at every step on its way?",
+        lambda run: max(run.losses) / run.losses[0],
+        *("yes", 1.001, "no: once it rises, by less than half", 1.5, "no: once it is many times what it was at the start"),
+        seen="the highest loss on the way is {:.0f} times the first",
+        why="The method looks for level ground, not for lower ground. In the valley it once goes far up the other wall.",
+    ),
+    by_size(
+        "And after how many steps is that loss below 1e-10?",
+        lambda run: next((step for step, loss in enumerate(run.losses) if loss < 1e-10), len(run.losses)),
+        *("1 or 2", 2.5, "3 to 10", 10.5, "more than 10"),
+        seen="after {} steps",
+        why="Near a minimum every smooth surface is nearly a bowl, and for a bowl one step is enough: from step to step the right digits "
+        "double.",
+        look_at=("Newton against gradient descent", "in the valley, how suddenly the ground becomes level for one of the two."),
+    ),
+    by_size(
+        "Gradient descent from the same point: where is the loss after these 30 steps?",
+        growth,
+        *("next to 0 too", 1e-3, "at about a tenth of what it was", 0.5, "about where it was, or higher"),
+        seen="at {:.2f} of the first",
+        why="Its steps are as long as the ground is steep: long ones across the valley, and tiny ones along its nearly level floor.",
+        model={"method": "gradient_descent"},
+    ),
+)
+
+MISTAKE = Mistake(
+    "Newton's method finds a minimum.",
+    lambda run: (
+        f"From its start above the saddle it comes to rest where the ground is level, at a loss of {run.losses[-1]:.2f}: "
+        f"{run.metrics['distance/val']:.1f} away from the nearest minimum, at the saddle itself."
+    ),
+    lambda run: run.losses[-1] == run.losses[-2] and run.metrics["distance/val"] > 0.5,
+    "It finds a place where the gradient is 0. Where the surface bends down in some direction the method walks up to that place, not away "
+    "from it.",
+    {"surface": "saddle"},
+)
 
 TWIN = Twin(
     name="gradients",
@@ -364,6 +406,8 @@ TWIN = Twin(
     before=before,
     figures=figures,
     text={"products, not matrices": TEXT.format(rows=rows())},
+    questions=QUESTIONS,
+    mistake=MISTAKE,
 )
 
 if __name__ == "__main__":

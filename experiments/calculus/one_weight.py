@@ -18,7 +18,7 @@ from experiments.drawing.colours import of_sign
 from experiments.drawing.figure import BY_HAND, TORCH, figure, unbroken
 from experiments.drawing.written import write
 from experiments.judge.convert import to_torch
-from experiments.lesson import Exercise, Mistake, Question, Trained
+from experiments.lesson import Exercise, Mistake, Trained, by_size, what_will_the_loss_do
 from experiments.pair import Twin
 from manual.calculus import one_weight as by_hand
 from manual.calculus.one_weight import OneWeight as Manual
@@ -242,46 +242,38 @@ The loss does not go to 0: no single price explains all ten purchases. It goes t
 Things to try:
 
 - `--model.lr 0.02`: too small. After 40 steps 8 % of the distance are left.
-- `--model.lr 0.325`: nearly 1/c. It is there after one step, to three digits, and after two to six.
-- `--model.lr 0.64` and `--model.lr 0.66`: to both sides of 2/c = 0.649.
 - `--data.batch_size 1`: every step sees one purchase, and a curve of its own; w wanders about the lowest point.
 """
 
 # ---- to do ---------------------------------------------------------------------------------------------
 
 
-def what_the_loss_did(run: Trained) -> str:
-    """From the first step to the last."""
-    first, last = run.losses[0], run.losses[-1]
-    return "it grows" if last > 1.01 * first else "it falls" if last < 0.99 * first else "it stays as it is"
-
-
-def steps_to_the_bottom(run: Trained) -> str:
+def steps_to_the_bottom(run: Trained) -> int:
     """How many were taken until the loss was within a hundredth of the lowest there is."""
-    steps = next(i for i, loss in enumerate(run.losses) if loss < 1.01 * LOWEST)
-    return "1 or 2" if steps <= 2 else "about 10" if steps < 25 else "all 40"
+    return next((step for step, loss in enumerate(run.losses) if loss < 1.01 * LOWEST), len(run.losses))
 
 
 QUESTIONS = (
-    Question(
+    what_will_the_loss_do(
         "lr = 0.66 is a little above 2/c = 0.649. What will the loss do in 40 steps?",
-        ("it falls", "it stays as it is", "it grows"),
-        what_the_loss_did,
         "Each step leaves 1 − lr · c = −1.03 of the distance to the lowest point: w lands on the other side, and a little farther away.",
-        {"lr": 0.66},
+        model={"lr": 0.66},
     ),
-    Question(
+    by_size(
         "lr = 0.325 is nearly 1/c. After how many steps is the loss within a hundredth of the lowest there is?",
-        ("1 or 2", "about 10", "all 40"),
         steps_to_the_bottom,
-        "A step leaves 1 − lr · c of the distance, and lr · c is nearly 1: nearly nothing is left.",
-        {"lr": 0.325},
+        *("1 or 2", 2.5, "about 10", 25, "all 40"),
+        seen="after {}",
+        why="A step leaves 1 − lr · c of the distance, and lr · c is nearly 1: nearly nothing is left.",
+        model={"lr": 0.325},
     ),
-    Question(
+    by_size(
         "With a good lr, and as many steps as you like: will the loss reach 0?",
-        ("yes", "no"),
-        lambda run: "yes" if run.losses[-1] < 1e-6 else "no",
-        "One price cannot explain ten purchases that were not all made at the same price: some of each guess stays wrong.",
+        lambda run: run.losses[-1],
+        *("yes", 1e-6, "no"),
+        seen="after 40 steps it is {:.4f}, and falls no further",
+        why="One price cannot explain ten purchases that were not all made at the same price: some of each guess stays wrong.",
+        look_at=("the price found", "how far the dots are from the best line."),
     ),
 )
 

@@ -23,7 +23,7 @@ from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbrok
 from experiments.drawing.surfaces import Make, draw_surface, roll_freely
 from experiments.drawing.walk import walk
 from experiments.drawing.written import label_lines, write
-from experiments.lesson import Trained
+from experiments.lesson import Mistake, Trained, by_size, what_will_the_loss_do
 from experiments.pair import Second, Twin
 from manual.calculus.gradients import HESSIANS, SURFACES
 from manual.calculus.optimizers import OPTIMIZERS, SCHEDULES, heavy_ball_rate, jensen_gap
@@ -476,15 +476,53 @@ little. In the valley from (−1.5, 2) gradient descent happens to be thrown acr
 
 Things to try:
 
-- `--model.lr 0.24` and `--model.lr 0.26`: to both sides of the limit.
 - `--model.lr 0.001`: too small; after 300 steps half of the way is left.
 - `--model.optimizer momentum --model.lr 0.47`, then `0.48`: the same with momentum.
 - `--model.optimizer momentum --model.schedule cosine`: lr falls to 0 along half a cosine. All schedules: constant, inverse_root, step,
   multi_step, exponential, polynomial, cosine, warm_restarts, one_cycle, warm_up, warm_up_and_cosine.
 - `--model.surface valley --model.optimizer adam --data.steps 1000`: the whole way to the end of the valley.
 - `--model.surface valley --model.start "[-1.5, 2.0]"`: the lucky throw.
-- `--model.surface saddle --model.start "[-1.5, 0.0]"`: exactly on the ridge the slope to either side is 0; the point rests at the saddle.
 """
+
+# ---- to do ---------------------------------------------------------------------------------------------
+
+
+QUESTIONS = (
+    what_will_the_loss_do(
+        "Across the bowl the curvature is λ = 8, and 2/λ is 0.25. What will the loss do in 100 steps of gradient descent with lr = 0.26?",
+        "Each step leaves 1 − lr · λ = −1.08 of the distance across the bowl: the point swings from wall to wall, and higher each time.",
+        model={"lr": 0.26},
+        data={"steps": 100},
+    ),
+    what_will_the_loss_do(
+        "With momentum 0.9 on the same bowl and lr = 0.3, longer still: what will the loss do in 100 steps?",
+        "What it remembers of the last steps points the other way at each swing, and brakes. The limit is 2 (1 + β)/λ = 0.475, not 2/λ.",
+        model={"optimizer": "momentum", "lr": 0.3},
+        data={"steps": 100},
+    ),
+    by_size(
+        "Gradient descent begins exactly on the ridge above the saddle, at (−1.5, 0). Where is it after 100 steps?",
+        lambda run: run.metrics["distance/val"],
+        *("in one of the two minima", 0.1, "on its way down to one", 0.9, "at the saddle"),
+        seen="{:.2f} away from the nearest minimum",
+        why="On the ridge the slope to either side is exactly 0, and nothing pushes the point off it. In practice noise does.",
+        model={"surface": "saddle", "start": (-1.5, 0.0)},
+        data={"steps": 100},
+    ),
+)
+
+MISTAKE = Mistake(
+    "Nesterov's momentum is momentum, only better: whatever lr suits the one suits the other.",
+    lambda run: (
+        f"With lr = 0.3, which momentum takes in its stride, the loss goes from {run.losses[0]:.2g} to {run.losses[-1]:.2g} in "
+        f"{len(run.losses)} steps."
+    ),
+    lambda run: run.losses[-1] > 1e6 * run.losses[0],
+    "It adds the newest gradient once more, so a step answers to the steepness at once: it brakes earlier, and its longest step is "
+    "shorter.",
+    {"optimizer": "nesterov", "lr": 0.3},
+    {"steps": 100},
+)
 
 TWIN = Twin(
     name="optimizers",
@@ -516,6 +554,8 @@ TWIN = Twin(
     sgd_lr=0.1,
     figures=figures,
     text={"the ways down": TEXT},
+    questions=QUESTIONS,
+    mistake=MISTAKE,
 )
 
 if __name__ == "__main__":

@@ -65,7 +65,9 @@ def given(answers: str, questions: Sequence[Question]) -> list[int | None]:
     for number, (word, question) in enumerate(zip(words, questions, strict=True), 1):
         index = chosen(word, question.choices)
         if index is None:
-            raise ValueError(f"--answers {answers}: question {number} is answered by {what_is_asked_for(question.choices)}, not by {word!r}")
+            raise ValueError(
+                f"--answers {answers}: question {number} is answered by {what_is_asked_for(question.choices)}, not by {word!r}"
+            )
         found.append(index)
     return found
 
@@ -88,11 +90,13 @@ def asked(questions: Sequence[Question], said: list[int | None] | None) -> list[
 
 def run_all(twin: Twin) -> list[Trained]:
     """The run of every question; those that ask about the same run share it."""
+    from experiments.lockstep.quiet import quiet
     from experiments.lockstep.trained import runs_of
 
     def say(number: int, of: int) -> None:
         print(("\n" if number == 1 else "") + f"Training both sides, run {number} of {of} …", flush=True)
 
+    quiet()
     return runs_of(twin, twin.questions, say)
 
 
@@ -111,8 +115,12 @@ def tell(twin: Twin, runs: Sequence[Trained], predictions: Sequence[int | None],
         print(wrapped(question.why, "   Why        ", " " * 14))
         figure, look_for = figure_of(twin, question, run, drawn)
         show(figure, look_for, folder / f"question_{number}.png")
+    if not runs[0].data.at_hand():
+        print(
+            wrapped(f"These data are not at hand, and random ones stood in for them: python -m experiments run {twin.name} fetches them.")
+        )
     made = sum(p is not None for p in predictions)
-    print(f"\n{right} of {made} predicted right." if made else "\nNext time, predict first: a surprise is what one remembers.")
+    print(f"\n{right} of {made} predicted right." if made else "\nNothing was predicted. Predict first: a surprise is what one remembers.")
     if not all(run.agree for run in runs):
         print(f"error: the two sides disagree: python -m experiments check {twin.name}", file=sys.stderr)
         return DISAGREE
@@ -125,6 +133,8 @@ def figure_of(twin: Twin, question: Question, run: Trained, drawn: dict[int, Map
 
     if question.look_at and twin.figures:
         name, look_for = question.look_at
+        if callable(name):
+            return name(run), look_for
         if id(run) not in drawn:
             drawn[id(run)] = twin.figures(run.manual, run.torch, run.data)
         return drawn[id(run)][name], look_for

@@ -22,7 +22,7 @@ from experiments.drawing.walk import walk
 from experiments.drawing.words import in_words
 from experiments.drawing.written import write
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Trained
+from experiments.lesson import Trained, by_size
 from experiments.pair import Twin
 from manual.linear_algebra.eigen import Eigen as Manual
 from manual.linear_algebra.eigen import covariance, eig, eigh, power_iteration, rayleigh
@@ -217,10 +217,57 @@ complex, and `eig` says so), and the shear [1 1] [0 1] leaves one direction alon
 
 Things to try:
 
-- `--model.lr 0.1`: shorter steps, which arrive ten times later.
-- `--model.lr 3`: so long that v is thrown about and grows, until lr/‖v‖² is small enough. Then it converges all the same.
 - `--data.batch_size 32`: every batch has a covariance of its own, and v does not come to rest.
 """
+
+# ---- to do ---------------------------------------------------------------------------------------------
+
+
+def degrees_off(run: Trained) -> float:
+    """The angle between v and the eigenvector of the largest eigenvalue, in degrees."""
+    _, V = eigh(covariance(run.data.split.train[0]))
+    return float(np.degrees(np.arcsin(off(direction(run.manual.v.data)[None], V[:, -1])[0])))
+
+
+def share(run: Trained) -> float:
+    """The part of the variance that lies along v."""
+    C = covariance(run.data.split.train[0])
+    return float(rayleigh(C, run.manual.v.data) / np.trace(C))
+
+
+QUESTIONS = (
+    by_size(
+        "Digits have 64 pixels, so there are 64 directions at right angles. What part of their variance lies along the best one?",
+        share,
+        *("about 2 %, a sixty-fourth", 0.05, "about 15 %", 0.4, "more than half"),
+        seen="the direction that was found holds {:.1%}",
+        why="Neighbouring pixels are lit together, so a few directions hold much; but no single one tells most of what makes digits "
+        "differ.",
+        model={"lr": 3.0},
+        trainer={"max_epochs": 150},
+        look_at=("where digits differ most", "the lower row: how the images change from one end of the direction to the other."),
+    ),
+    by_size(
+        "lr = 3: the first steps throw v about. Where does it point after 150 steps?",
+        degrees_off,
+        *("along the eigenvector", 0.01, "near it", 20.0, "anywhere"),
+        seen="it is {:.2g}° off",
+        why="A step is at right angles to v and so makes it longer, and the longer v is, the less a step turns it: lr/‖v‖² becomes small "
+        "by itself.",
+        model={"lr": 3.0},
+        trainer={"max_epochs": 150},
+    ),
+    by_size(
+        "lr = 0.1: after 100 steps the variance along v is 98 % of the largest there is. By what angle is v off?",
+        degrees_off,
+        *("under 1°", 1.0, "1° to 10°", 10.0, "over 20°"),
+        seen="it is {:.0f}° off",
+        why="The second eigenvalue is nearly as large as the first, so along any mixture of the two the variance is nearly as large too.",
+        model={"lr": 0.1},
+        trainer={"max_epochs": 100},
+        look_at=("reaching the eigenvector", "how long the angle stays large, although the variance is nearly reached."),
+    ),
+)
 
 TWIN = Twin(
     name="eigen",
@@ -234,6 +281,7 @@ TWIN = Twin(
     sgd_lr=0.8,
     figures=figures,
     text={"rules": TEXT},
+    questions=QUESTIONS,
 )
 
 if __name__ == "__main__":

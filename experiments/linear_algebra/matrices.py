@@ -20,7 +20,7 @@ from experiments.drawing.walk import walk
 from experiments.drawing.words import in_words
 from experiments.drawing.written import write
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Trained
+from experiments.lesson import Trained, by_size, what_will_the_loss_do
 from experiments.pair import Twin
 from manual.linear_algebra.matrices import Matrices as Manual
 from manual.linear_algebra.matrices import determinant, inverse, product, rank
@@ -210,10 +210,48 @@ TEXT = """
 
 Things to try:
 
-- `--data.condition 12`: a matrix that squashes one direction six times. After 300 steps X is still 3 % off.
-- `--model.lr 0.26`: over the limit of 1/σ² = 0.25, and the loss grows.
-- `--data.batch_size 2`: two of the five equations at a time. X gets there too: all five can be satisfied at once.
+- `--data.condition 1`: a matrix that stretches all directions alike. After 30 steps X is right to six digits.
+- `--data.condition 100`: and one that squashes fifty times.
 """
+
+# ---- to do ---------------------------------------------------------------------------------------------
+
+
+def from_inverse(run: Trained) -> float:
+    """How far X is from the inverse, relative to it, as lengths of their entries in a row."""
+    true = inverse(run.data.split.val[0])
+    return float(np.linalg.norm(run.manual.X.data - true) / np.linalg.norm(true))
+
+
+OFF = "X and the inverse differ by {:.2g}, relative to its length"
+
+QUESTIONS = (
+    what_will_the_loss_do(
+        "Most of all A stretches by σ = 2, for which a step may be up to 1/σ² = 0.25 long. What will the loss do in 100 steps with lr = "
+        "0.26?",
+        "In the direction of that stretch each step leaves 1 − 2 lr σ² = −1.08 of the error: X lands on the other side, and farther away.",
+        model={"lr": 0.26},
+        trainer={"max_epochs": 100},
+    ),
+    by_size(
+        "condition = 12: A squashes one direction to 2/12 of its length. How far is X from the inverse after the same 300 steps?",
+        from_inverse,
+        *("the first ten digits are right", 1e-10, "a few percent off", 0.2, "more than half off"),
+        seen=OFF,
+        why="In the direction that is squashed to σ = 1/6 each step leaves 1 − 2 lr σ² = 0.989 of the error, and 0.989³⁰⁰ is 0.035.",
+        data={"condition": 12.0},
+        look_at=("reaching the inverse", "how much flatter the curve of a matrix is that is closer to singular."),
+    ),
+    by_size(
+        "batch_size = 2: each step sees two of the five equations, and each batch pulls X its own way. Where is X after 100 passes?",
+        from_inverse,
+        *("at the inverse, to three digits or more", 1e-3, "near it, wandering about", 0.3, "nowhere near"),
+        seen=OFF,
+        why="All five equations are satisfied at once by the inverse. There every batch's gradient is 0, and nothing pulls any more.",
+        data={"batch_size": 2},
+        trainer={"max_epochs": 100},
+    ),
+)
 
 TWIN = Twin(
     name="matrices",
@@ -227,6 +265,7 @@ TWIN = Twin(
     sgd_lr=0.15,
     figures=figures,
     text={"rules": TEXT},
+    questions=QUESTIONS,
 )
 
 if __name__ == "__main__":

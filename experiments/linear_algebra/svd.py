@@ -21,7 +21,7 @@ from experiments.drawing.walk import walk
 from experiments.drawing.words import in_words
 from experiments.drawing.written import label_lines, write
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Trained
+from experiments.lesson import Trained, by_size
 from experiments.pair import Second, Twin
 from manual.linear_algebra.svd import LowRank as Manual
 from manual.linear_algebra.svd import rank_k, svd, svdvals, svdvals_by_gram
@@ -269,12 +269,54 @@ Where there is no answer, or no single one:
 
 Things to try:
 
-- `--model.rank 8`: more pieces. The gap between σ₈ and σ₉ is small, and training is slower: after 500 steps 9 digits of the loss are right.
 - `--model.momentum 0`: the way is longer, and after 500 steps the loss is still 0.04 % above the lowest.
 - `--model.lr 40`: too long a step. The loss overflows at step 36, and the run says where.
 - `--data.batch_size 16 --model.lr 5`: 16 rows at a time. Each batch pulls V its own way, and the loss of the whole image
   stays 5 % above the lowest.
 """
+
+# ---- to do ---------------------------------------------------------------------------------------------
+
+
+def best(run: Trained, rank: int) -> float:
+    """The lowest loss of any matrix of this rank: the squares of the singular values that are left out, over the number of pixels."""
+    i, row = run.data.split.val
+    return float((svdvals(row[i.argsort()])[rank:] ** 2).sum() / row.size)
+
+
+SHORT = {"max_epochs": 100}
+
+QUESTIONS = (
+    by_size(
+        "rank = 1: a brightness for each row times one for each column. What part of the picture, as a sum of squares, does it get?",
+        lambda run: 1 - run.losses[-1] / best(run, 0),
+        *("about 6 %", 0.2, "about a half", 0.75, "over 90 %"),
+        seen="it gets {:.1%}",
+        why="No pixel is below 0, and most are about as bright as the picture is on average. That much takes one piece; the rest is "
+        "detail.",
+        model={"rank": 1},
+        trainer=SHORT,
+        look_at=("a photograph in few numbers", "the first picture, and how fast the singular values fall."),
+    ),
+    by_size(
+        "rank = 4: its loss comes down to that of the truncated singular value decomposition. Trained longer, could it get below?",
+        lambda run: run.losses[-1] / best(run, 4),
+        *("yes, somewhat", 0.97, "no: it comes down to it, and no further", 1.03, "it does not even come near"),
+        seen="after 200 steps its loss is {:.6f} times that of the truncated decomposition",
+        why="No matrix of rank 4 is nearer to the picture than the sum of its four largest pieces (Eckart and Young).",
+        trainer={"max_epochs": 200},
+        look_at=("the best of rank k", "that what training leaves and what the decomposition leaves look alike."),
+    ),
+    by_size(
+        "rank = 8, twice as many pieces. To what part of the loss of rank 4 does the loss fall?",
+        lambda run: run.losses[-1] / best(run, 4),
+        *("to next to nothing", 0.1, "to about a half", 0.75, "it stays nearly the same"),
+        seen="to {:.2f} of it",
+        why="The singular values fall steeply at first and then slowly: each further piece says less than the one before it.",
+        model={"rank": 8},
+        trainer={"max_epochs": 200},
+    ),
+)
 
 TWIN = Twin(
     name="svd",
@@ -289,6 +331,7 @@ TWIN = Twin(
     sgd_lr=10.0,
     figures=figures,
     text={"rules": TEXT},
+    questions=QUESTIONS,
 )
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from experiments.drawing.figure import figure, unbroken
 from experiments.drawing.words import in_words
 from experiments.drawing.written import write
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Trained
+from experiments.lesson import Trained, by_size
 from experiments.pair import Twin
 from manual.linear_algebra.vectors import Vectors as Manual
 from manual.linear_algebra.vectors import closed_form, cosine_similarity, direction, l2_norm, linf_norm_backward, projection
@@ -194,9 +194,46 @@ weight that a norm follows (batch norm, layer norm), and is why such networks se
 Things to try:
 
 - `--data.digit 8`: another digit.
-- `--model.lr 50`: the first steps stretch w to a length of 49, and the later ones hardly turn it: it is still 0.01 off in the end.
 - `--data.batch_size 16`: each batch has a direction of its own, and w does not come to rest.
 """
+
+# ---- to do ---------------------------------------------------------------------------------------------
+
+
+def from_closed_form(run: Trained) -> float:
+    """The length of the difference between the direction that was found and that of the formula."""
+    (x,) = run.data.split.train
+    return float(l2_norm(direction(run.manual.w.data) - closed_form(x)))
+
+
+QUESTIONS = (
+    by_size(
+        "How large is the cosine between an image of a 3 and the direction that all threes have in common, on average?",
+        lambda run: 1 - run.losses[-1],
+        *("about 0.3", 0.5, "about 0.7", 0.85, "about 0.9"),
+        seen="the mean cosine is {:.3f}",
+        why="Ink is never below 0, so all images lie in one corner of the space; and threes have most of theirs in the same places.",
+        look_at=("the direction of a digit", "lower right, how near each image is to the direction."),
+    ),
+    by_size(
+        "lr = 50, a hundred times what it was. To the loss only the direction of w matters. How long does w become, which begins about 1 "
+        "long?",
+        lambda run: float(l2_norm(run.manual.w.data)),
+        *("much shorter", 0.7, "it stays about as long", 1.4, "more than ten times as long"),
+        seen="its length is {:.1f}",
+        why="A step is at right angles to w, for stretching w would not change the loss. So by Pythagoras it makes w longer, never "
+        "shorter.",
+        model={"lr": 50.0},
+    ),
+    by_size(
+        "With lr = 0.5 the direction of w has the first 15 digits of the closed form after 150 steps. How far off is it with lr = 50?",
+        from_closed_form,
+        *("as near", 1e-12, "visibly off", 0.1, "it points anywhere"),
+        seen="the two directions are {:.2g} apart",
+        why="The first steps have made w so long that each later one, of the same length, turns it by very little.",
+        model={"lr": 50.0},
+    ),
+)
 
 TWIN = Twin(
     name="vectors",
@@ -210,6 +247,7 @@ TWIN = Twin(
     sgd_lr=0.3,
     figures=figures,
     text={"why w only grows": TEXT},
+    questions=QUESTIONS,
 )
 
 if __name__ == "__main__":

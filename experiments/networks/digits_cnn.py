@@ -17,7 +17,7 @@ from experiments.drawing.colours import CATEGORIES, SIGNED
 from experiments.drawing.figure import figure
 from experiments.drawing.words import classes_right
 from experiments.judge.convert import in_dtype_of
-from experiments.lesson import Trained
+from experiments.lesson import Trained, accuracy, by_size
 from experiments.pair import Twin
 from manual.networks.digits_cnn import DigitsCNN as Manual
 from torch_impl.networks.digits_cnn import DigitsCNN as Torch
@@ -169,6 +169,41 @@ def learned(run: Trained) -> str:
     return f"It reads {classes_right(run)} digits that it has not seen; guessing would read 10 %."
 
 
+# ---- to do ---------------------------------------------------------------------------------------------
+
+
+READ, SHORT = "{:.1%} of the held-out digits", {"max_epochs": 2}
+
+QUESTIONS = (
+    by_size(
+        "The network of digits_mlp learns 9,610 numbers. How many does this one learn, with its two convolutions?",
+        lambda run: sum(p.size for p in run.manual.parameters()),
+        *("about 2,000", 5000, "about as many", 20000, "far more"),
+        seen="{:,}",
+        why="A kernel has 9 numbers for each channel that it looks at, and is used at every place of the image.",
+        trainer=SHORT,
+        look_at=("a kernel slides", "the same nine numbers at every place."),
+    ),
+    by_size(
+        "digits_mlp reads 86 % of the held-out digits after two epochs. What part does this network read by then?",
+        accuracy,
+        *("about half", 0.7, "about 85 %, too", 0.93, "over 95 %"),
+        seen=READ,
+        why="What one place of an image teaches a kernel, all places know: it learns from each image many times over.",
+        trainer=SHORT,
+    ),
+    by_size(
+        "channels = 1: one kernel, then two. And now?",
+        accuracy,
+        *("about 10 %, as by guessing", 0.2, "something in between", 0.9, "over 90 %"),
+        seen=READ,
+        why="One kernel sees one kind of stroke, and 2 · 2 · 2 = 8 numbers must tell ten digits apart.",
+        model={"channels": 1},
+        trainer=SHORT,
+        look_at=("feature maps", "the one map, and what is still to be recognised in it."),
+    ),
+)
+
 TWIN = Twin(
     name="digits_cnn",
     manual=Manual,
@@ -180,6 +215,7 @@ TWIN = Twin(
     figures=figures,
     learned=learned,
     look_at=("feature maps", "which strokes of the digit each kernel has found, where its map is dark."),
+    questions=QUESTIONS,
 )
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from experiments.drawing.colours import NEGATIVE, POSITIVE
 from experiments.drawing.figure import figure
 from experiments.drawing.words import classes_right
 from experiments.judge.convert import in_dtype_of
-from experiments.lesson import Exercise, Mistake, Question, Trained
+from experiments.lesson import Exercise, Mistake, Trained, accuracy, by_size
 from experiments.pair import Twin
 from manual import nn
 from manual.module import no_grad
@@ -95,45 +95,46 @@ def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str
 # ---- to do -----------------------------------------------------------------------------------------
 
 
-def training_or_held_out(run: Trained) -> str:
-    """Which loss is lower: the mean over the steps of the last epoch, or that of the last validation."""
+def training_over_held_out(run: Trained) -> float:
+    """The mean loss of the steps of the last epoch over that of the last validation."""
     last_epoch = -(-len(run.data.split.train[0]) // run.data.batch_size)
-    training, held_out = np.mean(run.losses[-last_epoch:]), run.metrics["loss/val"]
-    return (
-        "the training loss" if training < 0.8 * held_out else "the held-out loss" if held_out < 0.8 * training else "they are much the same"
-    )
+    return float(np.mean(run.losses[-last_epoch:])) / run.metrics["loss/val"]
 
 
-def part_right(run: Trained) -> str:
-    """Of the held-out digits."""
-    right = run.metrics["accuracy/val"]
-    return "over 90 %" if right > 0.9 else "about 10 %, as by guessing" if right < 0.2 else "something in between"
-
-
-PART = ("about 10 %, as by guessing", "something in between", "over 90 %")
+PART = ("about 10 %, as by guessing", 0.2, "something in between", 0.9, "over 90 %")
+SEEN = "{:.1%} of them"
 
 QUESTIONS = (
-    Question(
-        "hidden = 2: each image has to pass through two numbers. What part of the held-out digits is read right?",
-        PART,
-        part_right,
-        "Ten kinds of digits have to lie apart in a plane, seen from ten directions: some do, others lie on top of each other.",
-        {"hidden": 2},
+    by_size(
+        "hidden = 2: each image has to pass through two numbers. What part of the held-out digits is read right after 8 epochs?",
+        accuracy,
+        *PART,
+        seen=SEEN,
+        why="Ten kinds of digits have to lie apart in a plane, seen from ten directions: some do, others lie on top of each other.",
+        model={"hidden": 2, "lr": 0.01},
+        trainer={"max_epochs": 8},
+        look_at=("misread digits", "which digits it takes for which others."),
     ),
-    Question(
-        "lr = 1e-5, a hundredth of what it was. What part is read right after the same 20 epochs?",
-        PART,
-        part_right,
-        "Adam's step is about lr long, whatever the gradient: 900 of them move a weight by about 0.009 at most, beside first weights of up "
+    by_size(
+        "lr = 3e-5, a thirtieth of what it was. What part is read right after 4 epochs, which were enough for nine of ten?",
+        accuracy,
+        *PART,
+        seen=SEEN,
+        why="Adam's step is about lr long, whatever the gradient: 180 of them move a weight by about 0.005 at most, beside first weights "
+        "of up "
         "to 0.125. That is enough for a beginning.",
-        {"lr": 1e-5},
+        model={"lr": 3e-5},
+        trainer={"max_epochs": 4},
     ),
-    Question(
-        "Without dropout, at the end: which loss is lower, that of the digits it was trained on or that of the held-out ones?",
-        ("the training loss", "they are much the same", "the held-out loss"),
-        training_or_held_out,
-        "The network has seen the first ones twenty times, and has begun to know them by heart.",
-        {"dropout": 0.0},
+    by_size(
+        "Without dropout and with lr = 0.005, after ten epochs: which loss is lower, that of the digits it was trained on or that of the "
+        "held-out ones?",
+        training_over_held_out,
+        *("the training loss", 0.8, "they are much the same", 1.25, "the held-out loss"),
+        seen="the training loss is {:.2f} times the other",
+        why="The network has seen the first ones ten times, and has begun to know them by heart.",
+        model={"dropout": 0.0, "lr": 0.005},
+        trainer={"max_epochs": 10},
     ),
 )
 
@@ -176,6 +177,7 @@ MISTAKE = Mistake(
     lambda run: run.agree and min(run.losses) > LOWEST and run.metrics["accuracy/val"] > 0.8,
     "CrossEntropyLoss takes scores and makes probabilities of them itself. After a softmax it gets numbers between 0 and 1 for scores, "
     "whose softmax is nearly even, and its gradients are small.",
+    trainer={"max_epochs": 5},
     manual=SoftmaxTwice,
     torch=SoftmaxTwiceInTorch,
 )

@@ -19,7 +19,7 @@ from experiments.drawing.colours import BETWEEN, MARKERS, SIGNED
 from experiments.drawing.figure import TWO_CLASSES, figure, unbroken
 from experiments.drawing.words import in_words
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Trained
+from experiments.lesson import Mistake, Trained, by_size
 from experiments.pair import Twin
 from manual.networks.hidden_layer import HiddenLayer as Manual
 from manual.networks.hidden_layer import forward
@@ -310,6 +310,50 @@ def learned(run: Trained) -> str:
     )
 
 
+# ---- to do ---------------------------------------------------------------------------------------------
+
+
+def told_right(run: Trained, without: bool = False) -> int:
+    """How many of the corners are told rightly: by the trained network, or by the same weights without the ReLU between."""
+    x, y = run.data.split.train
+    z2 = dict(outputs(run.manual.arrays()))["without ReLU" if without else "with ReLU"]
+    return int(((z2(x) > 0) == (y > 0.5)).sum())
+
+
+CORNERS = ("2", 2.5, "3", 3.5, "all 4")
+SEEN = "{} of the 4 corners"
+
+QUESTIONS = (
+    by_size(
+        "hidden = 1: one hidden unit. How many of the four corners does it tell rightly after 300 steps?",
+        told_right,
+        *CORNERS,
+        seen=SEEN,
+        why="One unit makes one crease, and a crease alone leaves one straight cut: that has three corners right at best.",
+        model={"hidden": 1},
+        look_at=("decision regions", "the shape of the region: one cut."),
+    ),
+    by_size(
+        "Sixteen units, trained, and then the ReLU is taken out: z2 = (x W1 + b1) W2 + b2. How many corners can these weights tell at "
+        "most?",
+        lambda run: told_right(run, without=True),
+        *("3 or fewer", 3.5, "all 4, as before"),
+        seen="these have {} right",
+        why="Without it W1 W2 is one matrix, and two layers are one straight cut. The ReLU makes the creases.",
+        look_at=("the folded sheet", "where the sheet is creased."),
+    ),
+)
+
+MISTAKE = Mistake(
+    "Two hidden units can fold the plane as XOR needs it, so two are enough.",
+    lambda run: (
+        f"Trained with two, the network tells {told_right(run)} of the 4 corners rightly, and its loss ends at {run.losses[-1]:.2f}."
+    ),
+    lambda run: told_right(run) < 4,
+    "That a solution exists does not mean that gradient descent finds it. With more units more of the beginnings lead to one.",
+    {"hidden": 2},
+)
+
 TWIN = Twin(
     name="hidden_layer",
     manual=Manual,
@@ -324,6 +368,8 @@ TWIN = Twin(
     learned=learned,
     look_at=("decision regions", "where the line bends: at the creases of the hidden units, and nowhere else."),
     text=TEXT,
+    questions=QUESTIONS,
+    mistake=MISTAKE,
 )
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from experiments.drawing.figure import figure
 from experiments.drawing.words import held_out, percent
 from experiments.judge.compare import errors
 from experiments.judge.convert import load_in_torch, to_numpy
-from experiments.lesson import Trained
+from experiments.lesson import Trained, by_size
 from experiments.pair import Twin
 from manual.networks.wine_quality import ArticleWineQuality as ManualArticle
 from manual.networks.wine_quality import WineQuality as Manual
@@ -354,6 +354,46 @@ NAMES = {
 }  # fmt: skip
 """What each parameter, and each value on the way, is called in torch."""
 
+# ---- to do ---------------------------------------------------------------------------------------------
+
+
+def beside_the_formula(run: Trained) -> float:
+    """The mean absolute deviation on the held-out wines, over that of least squares."""
+    _, y = held_out(run)
+    straight = run.manual.metrics(least_squares(run.data.split), y)
+    return run.metrics["mean absolute deviation/val"] / straight["mean absolute deviation"]
+
+
+def spread(run: Trained) -> float:
+    """The std of what is foretold for the held-out wines, over that of their scores."""
+    y_hat, y = held_out(run)
+    return float(y_hat.std() / y.std())
+
+
+SHORT = {"max_epochs": 10}
+
+QUESTIONS = (
+    by_size(
+        "After ten epochs: how far off is the network on wines that it has not seen, beside the best straight formula?",
+        beside_the_formula,
+        *("half as far", 0.7, "about as far", 1.6, "twice as far"),
+        seen="{:.2f} times as far",
+        why="What can be told of the score can mostly be told by adding up: the bends that a hidden layer may make are worth little here.",
+        trainer=SHORT,
+        look_at=(lambda run: beside_others(run.manual, run.data), "how near the bars are to each other."),
+    ),
+    by_size(
+        "Do the foretold scores scatter as widely as the true ones?",
+        spread,
+        *("less widely", 0.97, "as widely", 1.03, "more widely"),
+        seen="their std is {:.2f} times that of the true scores",
+        why="What eleven measurements do not tell, nobody can foretell. There the best guess is the middle, and so the extremes are "
+        "missed.",
+        trainer=SHORT,
+        look_at=(lambda run: predicted_against_true(run.manual, run.data), "how few of the lowest and the highest wines lie in the band."),
+    ),
+)
+
 TWIN = Twin(
     name="wine_quality",
     manual=Manual,
@@ -368,6 +408,7 @@ TWIN = Twin(
     learned=learned,
     look_at=("predicted against true score", "how few of the lowest and the highest wines lie in the band."),
     text={"how good is it": HOW_GOOD.strip(), "the article's backward": ARTICLE.strip()},
+    questions=QUESTIONS,
 )
 
 if __name__ == "__main__":

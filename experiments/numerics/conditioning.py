@@ -6,7 +6,7 @@ lowest loss, standardised 8, and both sides take as many as the curvatures of th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from experiments.drawing.labels import label_ends
 from experiments.drawing.walk import walk
 from experiments.drawing.weights import as_row
 from experiments.judge.convert import to_numpy, to_torch
-from experiments.lesson import Trained
+from experiments.lesson import Mistake, Trained, by_size, growth
 from experiments.pair import Twin
 from manual.linear_algebra.eigen import covariance, eigh
 from manual.linear_algebra.svd import cond
@@ -300,8 +300,6 @@ which.
 
 Things to try:
 
-- `--data.features raw --model.lr 0.00000678`: the gorge. After 1,200 steps the loss is still a fifth above the lowest.
-- `--data.features whitened --model.lr 0.5`: one step.
 - `--data.features raw`: with the step size of the standardised features each step leads up the other wall. At step 36 the loss is too large
   for a number, and the run stops with exit status 1.
 - `--data.features raw --trainer.gradient_clip_val 1`: clipped, it cannot explode. It bounces about the gorge, since its steps are too long
@@ -319,6 +317,53 @@ def learned(run: Trained) -> str:
     )
 
 
+# ---- to do ---------------------------------------------------------------------------------------------
+
+
+def above_the_lowest(losses: Sequence[float], run: Trained) -> np.ndarray:
+    """How far each loss is above the lowest that a straight line can have, as a part of it."""
+    x, y = run.data.split.train
+    return np.array(losses) / loss(**forward(x, *normal_equation(x, y)), y=y) - 1
+
+
+QUESTIONS = (
+    by_size(
+        "Standardised, it takes 506 steps to come within a thousandth of the lowest loss. How many with features = whitened and lr = 0.5?",
+        lambda run: int(np.argmax(above_the_lowest(run.losses, run) < 1e-3)),
+        *("1", 1.5, "about 20", 100, "about 500"),
+        seen="after {}",
+        why="Whitened features make the bowl round: minus the slope points straight at its lowest place, and with this lr a step ends "
+        "there.",
+        model={"lr": 0.5},
+        data={"features": "whitened"},
+        trainer={"max_epochs": 20},
+    ),
+    by_size(
+        "features = raw, in their own units, with half of the longest possible step. How far above the lowest is the loss after 300 steps?",
+        lambda run: float(above_the_lowest(run.losses[-1:], run)[0]),
+        *("less than 1 %", 0.01, "about 40 %", 1.0, "several times as high"),
+        seen="{:.0%} above it",
+        why="After one step the steep direction is done, and with it most of the loss. The flat ones get the same short steps, and take "
+        "millions.",
+        model={"lr": 6.78e-6},
+        data={"features": "raw"},
+        trainer={"max_epochs": 300},
+        look_at=("steps to the same loss", "how the curve of the raw features falls at once, and then hardly at all."),
+    ),
+)
+
+MISTAKE = Mistake(
+    "The line is the same in whatever units, so units do not matter to the training.",
+    lambda run: (
+        f"In their own units, with the step size that suits standardised features, the loss is {run.losses[0]:.3g} at the first step, "
+        f"{run.losses[1]:.2g} at the second and {run.losses[-1]:.1g} at step {len(run.losses)}."
+    ),
+    lambda run: growth(run) > 1e6,
+    "The lowest place is the same line; the way there is not. A feature in large numbers makes the loss steep along its weight.",
+    data={"features": "raw"},
+    trainer={"max_epochs": 30},
+)
+
 TWIN = Twin(
     name="conditioning",
     manual=Manual,
@@ -333,6 +378,8 @@ TWIN = Twin(
     learned=learned,
     look_at=("steps to the same loss", "where each curve crosses the dotted line: only the features' units and axes differ."),
     text={"steps and the condition number": TEXT},
+    questions=QUESTIONS,
+    mistake=MISTAKE,
 )
 
 if __name__ == "__main__":

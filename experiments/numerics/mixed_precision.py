@@ -21,7 +21,7 @@ from experiments.drawing.colours import CATEGORIES
 from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
 from experiments.drawing.words import classes_right
 from experiments.judge.convert import to_numpy, to_torch
-from experiments.lesson import Trained
+from experiments.lesson import Trained, accuracy, by_size
 from experiments.numerics.rounding import COLOURS
 from experiments.pair import Second, Twin
 from manual.concept import Batch
@@ -239,11 +239,8 @@ same for the update.
 
 Things to try:
 
-- `--model.scaling false`: nothing is learnt; at the end the weights are those of the beginning.
 - `--model.scaling false --model.micro_batches 16384`: a mean over 2²¹ examples. Part of the gradients is above 2⁻²⁵: enough to learn.
 - `--model.scaling false --model.micro_batches 65536`: of a mean over 2²³ too few are: it stumbles about and learns badly.
-- `--model.format bfloat16 --model.scaling false`: learns without any scale, with 8 digits.
-- `--model.format float8_e5m2`: 3 digits are enough too, since the master weights are kept and the scale is found.
 - `--model.growth_interval 2000`: as in torch.amp: the scale stays at 2¹⁶ through all of this run.
 """
 
@@ -253,6 +250,44 @@ def learned(run: Trained) -> str:
     scale = "with the loss scaled" if run.manual.scaler.enabled else "with the loss not scaled"
     return f"Trained in {run.manual.format} {scale}, it reads {classes_right(run)} digits that it has not seen; guessing would read 10 %."
 
+
+# ---- to do ---------------------------------------------------------------------------------------------
+
+
+READ = ("about as many as by guessing", 0.25, "about half", 0.8, "nine of ten or more")
+SEEN, SHORT = "{:.1%} of the held-out digits", {"max_epochs": 6}
+
+QUESTIONS = (
+    by_size(
+        "scaling = false: float16, and the loss is not scaled. How many of the held-out digits are read after 4 epochs?",
+        accuracy,
+        *READ,
+        seen=SEEN,
+        why="The gradients are a mean over 2²⁵ examples, and nearly all are below 2⁻²⁵, half of the smallest float16: they become 0.",
+        model={"scaling": False},
+        trainer={"max_epochs": 4},
+        look_at=("gradients too small for float16", "which part of the gradients lies left of what float16 can hold."),
+    ),
+    by_size(
+        "format = bfloat16 has only 8 binary digits, where float16 has 11. Without any scaling, how many are read after 6 epochs?",
+        accuracy,
+        *READ,
+        seen=SEEN,
+        why="bfloat16 has the range of float32: nothing becomes 0, and a gradient that is right in its first two decimal digits is right "
+        "enough.",
+        model={"format": "bfloat16", "scaling": False},
+        trainer=SHORT,
+    ),
+    by_size(
+        "format = float8_e5m2: 3 binary digits, with scaling. How many are read after 6 epochs?",
+        accuracy,
+        *READ,
+        seen=SEEN,
+        why="Each gradient is rounded by up to an eighth, now up, now down, and the weights that add them up are kept in more digits.",
+        model={"format": "float8_e5m2"},
+        trainer=SHORT,
+    ),
+)
 
 TWIN = Twin(
     name="mixed_precision",
@@ -280,6 +315,7 @@ TWIN = Twin(
     learned=learned,
     look_at=("the same network in four ways", "the curve that does not fall: float16 with the loss not scaled."),
     text={"things to try": TEXT},
+    questions=QUESTIONS,
 )
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbrok
 from experiments.drawing.labels import label_ends
 from experiments.drawing.walk import Path, walk
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Trained
+from experiments.lesson import Mistake, Trained, by_size
 from experiments.pair import Twin
 from manual.concept import Batch
 from manual.numerics.rounding import FORMATS, from_parts, round_to, spacing
@@ -199,10 +199,8 @@ Digits are binary here: 3.3 of them are worth one decimal digit.
 
 Things to try:
 
-- `--model.format float16`: 8 times as fine as bfloat16 here; b stops about 8 times as close.
-- `--model.lr 0.015625`: a step size of a quarter, and b stops about four times as far away.
-- `--model.format float8_e5m2`: 3 digits. The constant goes from 96 nowhere: the next number is 112.
 - `--model.format float64`: nothing is rounded, and the line is that of least squares.
+- `--model.lr 0.25`: longer steps than the concept's own. Where does b stop?
 """
 
 
@@ -215,6 +213,52 @@ def learned(run: Trained) -> str:
         f"{still.sum()} of the {still.size} weights is less than half the distance to the next number, and is rounded away."
     )
 
+
+# ---- to do ---------------------------------------------------------------------------------------------
+
+
+def short_of(run: Trained) -> float:
+    """How far b stops from where it should be, the mean of the progression."""
+    return float(abs(run.manual.b.data.item() - run.data.split.train[1].mean()))
+
+
+SHORT, STOPS = {"max_epochs": 100}, "it stops {:.2g} away"
+
+QUESTIONS = (
+    by_size(
+        "b should become 151.4. In bfloat16 (8 binary digits) it stops 3.4 short. In float16, which has 11?",
+        short_of,
+        *("less than 1 away", 1.0, "about as far away", 10.0, "farther away: its range is shorter"),
+        seen=STOPS,
+        why="Three digits more make the numbers lie 8 times as close, and a step is rounded away when it is less than half of what lies "
+        "between two.",
+        model={"format": "float16"},
+        trainer=SHORT,
+    ),
+    by_size(
+        "And in float8_e5m2, which has 3?",
+        short_of,
+        *("1 to 4 away", 4.0, "about 10 away", 25.0, "more than 50 away"),
+        seen=STOPS,
+        why="After 96 the next number is 112. A step must be longer than 8, half of that distance, or it leads back to 96: and it no "
+        "longer is.",
+        model={"format": "float8_e5m2"},
+        trainer=SHORT,
+    ),
+)
+
+MISTAKE = Mistake(
+    "A smaller learning rate is slower, but it gets nearer.",
+    lambda run: (
+        f"With a quarter of the step size b stops {short_of(run):.0f} away from where it should be, and the loss at {run.losses[-1]:,.0f}; "
+        f"least squares has {least_squares(run.data.split.train):,.0f}."
+    ),
+    lambda run: short_of(run) > 10,
+    "A step that is less than half of the distance to the next number is rounded away, and the smaller lr is, the farther away that "
+    "happens.",
+    {"lr": 2.0**-6},
+    trainer={"max_epochs": 200},
+)
 
 TWIN = Twin(
     name="rounding",
@@ -230,6 +274,8 @@ TWIN = Twin(
     learned=learned,
     look_at=("a weight that stops short", "the curves that end below the black line, although their gradient is not 0."),
     text={"formats": TEXT},
+    questions=QUESTIONS,
+    mistake=MISTAKE,
 )
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbrok
 from experiments.drawing.walk import Path, walk
 from experiments.drawing.words import classes_right
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Trained
+from experiments.lesson import Trained, by_size
 from experiments.pair import Second, Twin
 from manual.nn.functional import log_softmax, softmax, softplus
 from manual.numerics.softmax import Classifier as Manual
@@ -289,9 +289,6 @@ Things to try:
 - `--model.form naive`: the same training until step 68, where the largest score passes 709.78, its power is ∞, and the loss NaN. The run
   stops with exit status 1 and names the step and the first number that is not finite, exp(z), on both sides.
 - `--model.form naive --trainer.precision 32-true`: with 32 bits it is over at step 1.
-- `--model.form naive --data.far 50`: no point is far enough. Both forms live, and end at the same weights.
-- `--data.far 50000`: a score of more than a million at step 1. The stable form takes them as they are, and after 1,200 steps its loss is
-  0.355; it needs more steps to undo the first.
 """
 
 
@@ -304,6 +301,47 @@ def learned(run: Trained) -> str:
         f"far point's score is {largest:.1f}; e to the power of that is {'not ' if largest > LIMITS['float64'] else ''}a number in 64 bits."
     )
 
+
+# ---- to do ---------------------------------------------------------------------------------------------
+
+
+def largest_score(run: Trained) -> float:
+    """Of all training points and kinds, after the run."""
+    return float((run.data.split.train[0] @ run.manual.W.data + run.manual.b.data).max())
+
+
+QUESTIONS = (
+    by_size(
+        "All scores are 0 at first. One point lies 500 to the right, all others within 6. How large is the largest score after a single "
+        "step?",
+        largest_score,
+        *("about 1", 5.0, "about 20", 80.0, "over 200"),
+        seen="it is {:.0f}",
+        why="The point's x enters twice: it makes the gradient of W large, and W times x larger still. And e to the power of 710 is no "
+        "number.",
+        trainer={"max_epochs": 1},
+    ),
+    by_size(
+        "form = naive, e^z / Σ e^z as on paper, with far = 50 in place of 500. How does it end after 300 steps?",
+        lambda run: run.losses[-1],
+        *("at the lowest loss there is, 0.311", 0.33, "at a higher loss", 10.0, "in NaN"),
+        seen="the loss is {:.4f}",
+        why="The largest score is below 709 here, so that no power overflows; and then the two forms are the same number.",
+        model={"form": "naive"},
+        data={"far": 50.0},
+        trainer={"max_epochs": 300},
+    ),
+    by_size(
+        "form = stable, with far = 50000: the first step makes a score of over a million. Where is the loss after 300 steps?",
+        lambda run: run.losses[-1],
+        *("at 0.311 too", 0.33, "higher than at the start, and falling", 10.0, "it is NaN"),
+        seen="the loss is {:.2f}",
+        why="The stable form computes with any score. But it cannot help that one far point throws the weights far off: each step brings "
+        "some back.",
+        data={"far": 50000.0},
+        trainer={"max_epochs": 300},
+    ),
+)
 
 TWIN = Twin(
     name="softmax",
@@ -319,6 +357,7 @@ TWIN = Twin(
     learned=learned,
     look_at=("one training in two forms", "the cross at which one of two equal trainings ends."),
     text={"two forms of one thing": TEXT},
+    questions=QUESTIONS,
 )
 
 if __name__ == "__main__":

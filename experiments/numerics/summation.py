@@ -19,7 +19,7 @@ from experiments.drawing.colours import CATEGORIES
 from experiments.drawing.figure import draw_both, figure, unbroken
 from experiments.drawing.walk import walk
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Trained
+from experiments.lesson import Mistake, Trained, by_size
 from experiments.numerics.rounding import COLOURS
 from experiments.pair import Twin
 from manual.concept import Batch
@@ -225,9 +225,7 @@ def cancellation() -> Figure:
 TEXT = """
 Things to try:
 
-- `--model.method naive`: line by line. The loss jumps about, and the prices are wrong.
 - `--model.method kahan`: line by line too, with what was lost taken down.
-- `--model.method naive --model.format float32`: 24 digits in place of 8: the same order of the sum does no harm.
 - `--model.format float64`: nothing is rounded, and the prices are exact.
 """
 
@@ -240,6 +238,48 @@ def learned(run: Trained) -> str:
         f'"{run.manual.method}".'
     )
 
+
+# ---- to do ---------------------------------------------------------------------------------------------
+
+
+def off(run: Trained) -> float:
+    """How far the price that is farthest off is off."""
+    return float(np.abs(run.manual.price.data - PRICES).max())
+
+
+SHORT, WORST = {"max_epochs": 15}, "the worst is off by {:.2g}"
+
+QUESTIONS = (
+    by_size(
+        "Receipts of 256 lines are added in bfloat16, 8 binary digits, in pairs, then pairs of pairs. By how much is the worst of the "
+        "prices off?",
+        off,
+        *("by less than 0.05", 0.05, "by about 0.3", 1.0, "by more than 1"),
+        seen=WORST,
+        why="In pairs each number goes through 8 additions, not 255, and what is added is of one size: little is rounded away.",
+        trainer=SHORT,
+        look_at=("prices learned from three sums", "the one curve that never comes to rest: the sum that is added up line by line."),
+    ),
+    by_size(
+        "Line by line, but in float32, which has 24 binary digits: by how much is the worst price off?",
+        off,
+        *("by less than 0.05", 0.05, "by about 0.3", 1.0, "by more than 1"),
+        seen=WORST,
+        why="The same order of the sum; but the last of 24 digits of a total of 500 is far smaller than any price.",
+        model={"method": "naive", "format": "float32"},
+        trainer=SHORT,
+    ),
+)
+
+MISTAKE = Mistake(
+    "(a + b) + c is a + (b + c), so the order of a sum does not matter.",
+    lambda run: f"Added line by line in bfloat16, the receipts teach prices of which the worst is off by {off(run):.2f}.",
+    lambda run: off(run) > 0.1,
+    "Every addition is rounded. Once the sum is so large that a price is less than half of the distance to the next number, it stops "
+    "growing.",
+    {"method": "naive"},
+    trainer=SHORT,
+)
 
 TWIN = Twin(
     name="summation",
@@ -261,6 +301,8 @@ TWIN = Twin(
     learned=learned,
     look_at=("prices learned from three sums", "the one curve that never comes to rest: the sum that is added up line by line."),
     text={"things to try": TEXT},
+    questions=QUESTIONS,
+    mistake=MISTAKE,
 )
 
 if __name__ == "__main__":

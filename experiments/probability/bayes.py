@@ -23,7 +23,7 @@ from experiments.drawing.colours import AMOUNT, CATEGORIES, of_sign, shades
 from experiments.drawing.figure import BY_HAND, TORCH, figure, unbroken
 from experiments.drawing.words import in_words
 from experiments.judge.convert import to_numpy, to_torch
-from experiments.lesson import Trained
+from experiments.lesson import ByLargest, Question, Trained, by_size
 from experiments.pair import Second, Twin
 from manual.probability import bayes as by_hand
 from manual.probability.bayes import Bayes as Manual
@@ -254,11 +254,55 @@ seen is never guessed. If no class can explain a picture, the posterior is 0/0: 
 
 Things to try:
 
-- `--model.prior_scale 100`: a prior that is nearly flat; the weights of least squares.
-- `--model.prior_scale 0.02`: a prior that is sure that nothing matters.
+- `--model.scale 7`: ten times the error that is expected of each y, so that a row tells a hundredth of what it told.
 - `--data.batch_size 32 --model.lr 0.02 --trainer.max_epochs 60`: every batch brings its part of the prior (`--model.rows` says how many
   rows there are), and the weights wander around the MAP. With the lr of the whole data, 0.2, they fly away: a bowl of 32 rows is steeper.
 """
+
+# ---- to do ---------------------------------------------------------------------------------------------
+
+
+def least_squares(run: Trained) -> np.ndarray:
+    """The weights that the data alone would choose."""
+    return normal_equation(*run.data.split.train)[0]
+
+
+def doubts(run: Trained) -> dict[str, float]:
+    """How unsure some of the weights are after the data: the standard deviations of the posterior."""
+    x, y = run.data.split.train
+    _, covariance = by_hand.weight_posterior(x, y, run.manual.scale, run.manual.prior_scale)
+    std = dict(zip(FEATURES, np.sqrt(covariance.diagonal()), strict=False))
+    return {name: float(std[name]) for name in ("bmi", "bp", "s1", "s6")}
+
+
+QUESTIONS = (
+    by_size(
+        "prior_scale = 0.02: sure before that no weight matters. How long are the weights after 354 people, beside those of least squares?",
+        lambda run: float(np.linalg.norm(run.manual.W.data) / np.linalg.norm(least_squares(run))),
+        *("a hundredth as long", 0.05, "about a fifth", 0.5, "nearly as long"),
+        seen="{:.2f} times as long",
+        why="What was believed counts as much as so many rows would. 354 rows shake that belief, and do not overthrow it.",
+        model={"prior_scale": 0.02},
+        trainer={"max_epochs": 100},
+    ),
+    by_size(
+        "prior_scale = 100: any weight was as probable as any other. What becomes of the weights?",
+        lambda run: float(np.linalg.norm(run.manual.W.data - least_squares(run)) / np.linalg.norm(least_squares(run))),
+        *("those of least squares, to three digits or more", 1e-3, "somewhat longer ones", 2.0, "a hundred times longer ones"),
+        seen="they differ from those of least squares by {:.1g} of their length",
+        why="A belief that favours nothing adds nothing. Then what is most probable is what makes the data most probable.",
+        model={"prior_scale": 100.0},
+        trainer={"max_epochs": 300},
+    ),
+    Question(
+        "prior_scale = 0.2, the concept's own. Of which of these weights is one least sure after the data?",
+        ("bmi", "bp", "s1", "s6"),
+        ByLargest(doubts, "± {:.2f}"),
+        "s1 and s2 say nearly the same about a person: the data tell what both together are worth, and not what each of them is.",
+        trainer={"max_epochs": 100},
+        look_at=("weights and doubt", "how long the bars of s1 and s2 are."),
+    ),
+)
 
 TWIN = Twin(
     name="bayes",
@@ -274,6 +318,7 @@ TWIN = Twin(
     sgd_lr=0.2,
     figures=figures,
     text={"before and after": TEXT},
+    questions=QUESTIONS,
 )
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from experiments.drawing.colours import AMOUNT, CATEGORIES, of_sign
 from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbroken
 from experiments.drawing.walk import Path, walk
 from experiments.judge.convert import to_numpy, to_torch
-from experiments.lesson import Trained
+from experiments.lesson import ByLargest, Question, Trained, by_size
 from experiments.pair import Twin
 from manual.nn.functional import sigmoid
 from manual.probability import distributions as by_hand
@@ -317,6 +317,41 @@ Things to try:
 - `--data.batch_size 20`: each batch has a top of its own, and edges of its own.
 """
 
+# ---- to do ---------------------------------------------------------------------------------------------
+
+
+def far_from_the_top(run: Trained) -> dict[str, float]:
+    """How far each fit is from the parameters that a formula says are the most likely."""
+    heads, hits, calls, errors, rolled = run.data.split.train
+    p, q, rate, low, _, loc, _ = (float(np.ravel(v)[0]) for v in run.manual.found(errors))
+    top = {"Bernoulli": (p, heads.mean()), "Binomial": (q, hits.mean() / 10), "Poisson": (rate, calls.mean())}
+    top |= {"Uniform": (low, errors.min()), "Normal": (loc, rolled.mean())}
+    return {name: float(abs(found - best)) for name, (found, best) in top.items()}
+
+
+QUESTIONS = (
+    Question(
+        "Each of the five climbs for 200 steps to where a formula says that its likelihood is largest. Which is farthest from there in "
+        "the end?",
+        ("Bernoulli", "Binomial", "Poisson", "Uniform", "Normal"),
+        ByLargest(far_from_the_top, "{:.2g}"),
+        "The narrower the Uniform, the likelier the numbers, up to where a number falls out and the likelihood drops to 0. So its top is "
+        "an edge, "
+        "not a place of slope 0, and it may only creep up to it.",
+        trainer={"max_epochs": 200},
+        look_at=("who arrives", "four curves fall until only rounding is left; the Uniform's bound keeps a distance for ever."),
+    ),
+    by_size(
+        "The coin was thrown 200 times with p = 0.7. How far is the most likely p from that?",
+        lambda run: abs(float(np.ravel(run.manual.found(run.data.split.train[3])[0])[0]) - 0.7),
+        *("less than 0.01", 0.01, "some hundredths", 0.15, "more than 0.15"),
+        seen="{:.3f}",
+        why="The part of heads in n throws scatters about p by √(p (1 − p)/n), which is 0.03 here: twice that is nothing unusual.",
+        trainer={"max_epochs": 200},
+        look_at=("what was found", "how near each fit lies to what the numbers were drawn with."),
+    ),
+)
+
 TWIN = Twin(
     name="distributions",
     manual=Manual,
@@ -329,6 +364,7 @@ TWIN = Twin(
     sgd_lr=0.1,
     figures=figures,
     text={"distributions": TEXT},
+    questions=QUESTIONS,
 )
 
 if __name__ == "__main__":

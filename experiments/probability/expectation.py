@@ -19,7 +19,7 @@ from experiments.drawing.figure import BY_HAND, TORCH, figure
 from experiments.drawing.walk import walk_by_hand
 from experiments.drawing.written import write
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Trained
+from experiments.lesson import Trained, by_size
 from experiments.pair import Second, Twin
 from manual.probability.expectation import Expectation as Manual
 from manual.probability.expectation import (
@@ -334,12 +334,47 @@ std/√(T n) off, 0.0040 here. The score function is typically 0.0063 off: its g
 
 Things to try:
 
-- `--model.estimator score`: the other gradient. It ends within 0.0063 · 4 too, which is checked.
 - `--model.estimator score --model.baseline false`: 2.5 times the variance at the start, 1.5 times at the target.
 - `--model.std 2`: draws that scatter four times as far: the mean ends four times as far off, typically.
-- `--model.lr 0.1`: steps that are too small for lr/(t + 1): after 1,000 steps more than a fifth of the way is still to go.
 - `--data.batch_size 1`: 16,000 steps of one draw each do not bring the mean nearer than 1,000 of 16: what counts is T n.
 """
+
+# ---- to do ---------------------------------------------------------------------------------------------
+
+
+SHORT = {"max_epochs": 10}
+
+QUESTIONS = (
+    by_size(
+        "Draws scatter about the mean with std 0.5, and cost (x − target)². When the mean has found the target, what does a draw cost on "
+        "average?",
+        lambda run: run.metrics["loss/val"],
+        *("0", 0.1, "0.25", 0.4, "0.5"),
+        seen="it ends at {:.4f}",
+        why="The mean is right, and the draws scatter all the same: the mean of their squared distances is the variance, std².",
+        trainer=SHORT,
+    ),
+    by_size(
+        "lr = 0.1 in place of 0.5, and step t has the size lr/(t + 1). How far is the mean from the target, 3, after 200 steps?",
+        lambda run: abs(run.data.target - float(run.manual.mean.data[0])),
+        *("0.01 or less", 0.03, "a third of the way is left", 0.9, "it has hardly moved"),
+        seen="{:.2f}",
+        why="Steps that shrink like 1/t add up like a logarithm: what is left of the way shrinks as t^(−2 lr) = t^(−0.2), very slowly.",
+        model={"lr": 0.1},
+        trainer=SHORT,
+    ),
+    by_size(
+        "estimator = score: a gradient that knows what each draw costs, and no slope. Does the mean get within 0.05 of the target in 200 "
+        "steps?",
+        lambda run: abs(run.data.target - float(run.manual.mean.data[0])),
+        *("yes", 0.05, "not quite", 0.5, "no: without a slope it cannot know where to go"),
+        seen="it is {:.3f} away",
+        why="Draws that cost less than usual are made more probable: on average that is the gradient too. It only scatters more.",
+        model={"estimator": "score"},
+        trainer=SHORT,
+        look_at=("the mean finds the target", "how much higher the curve of the score function lies, and that it falls as fast."),
+    ),
+)
 
 TWIN = Twin(
     name="expectation",
@@ -361,6 +396,7 @@ TWIN = Twin(
     before=before,
     figures=figures,
     text={"two gradients": TEXT},
+    questions=QUESTIONS,
 )
 
 if __name__ == "__main__":

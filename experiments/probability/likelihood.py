@@ -16,7 +16,7 @@ from experiments.data.arrays import ArrayData, InputError, Split
 from experiments.drawing.colours import CATEGORIES, of_sign
 from experiments.drawing.figure import BY_HAND, TORCH, figure, unbroken
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Trained
+from experiments.lesson import Trained, by_size
 from experiments.pair import Twin
 from manual.nn.functional import sigmoid
 from manual.probability.likelihood import Likelihood as Manual
@@ -216,16 +216,60 @@ TEXT = """
 | a probability for each class | the one of the class that was seen | −log p[y] | CrossEntropyLoss |
 | a number ŷ, off by a bell curve of width std | Normal(y; ŷ, std) | (y − ŷ)²/(2 std²) + log std + log √(2π) | MSELoss, GaussianNLLLoss |
 
-`loss/train` ends below `loss/val`: the ten throws that were learnt from are explained best, others of the same coin less well. This is
-overfitting, with three parameters.
-
 Things to try:
 
-- `--data.throws 1000`: the top lies near the truth, and the two losses near one another.
 - `--data.throws 1`: one number has the variance 0, and the likelihood has no top. As std shrinks the slopes grow, until a step throws it
   far off, and it begins anew.
 - `--data.batch_size 3`: each batch has a top of its own, and the climb does not come to rest.
 """
+
+# ---- to do ---------------------------------------------------------------------------------------------
+
+
+def heads(run: Trained) -> float:
+    """The p that was found."""
+    return float(sigmoid(np.array(run.manual.logit.data, float)).item())
+
+
+def training_over_held_out(run: Trained) -> float:
+    """The last training loss over that of the 400 other throws."""
+    return run.losses[-1] / run.metrics["loss/val"]
+
+
+LOWER = ("the training loss", 0.95, "they are much the same", 1.05, "the held-out loss")
+RATIO = "the loss of the throws it was fitted to is {:.2f} times that of the others"
+
+QUESTIONS = (
+    by_size(
+        "throws = 1, and it fell heads. To which p does the likelihood climb?",
+        heads,
+        *("to 0.5, for one throw tells nothing", 0.6, "to 0.7, the coin's own", 0.8, "towards 1"),
+        seen="after 20 steps p is {:.2f}, and rising",
+        why="One head is most probable with a coin that always falls heads. The likelihood knows these data and nothing else about coins.",
+        data={"throws": 1},
+        trainer={"max_epochs": 20},
+    ),
+    by_size(
+        "Ten throws are fitted, and 400 others of the same coin are held out. Which loss is lower in the end?",
+        training_over_held_out,
+        *LOWER,
+        seen=RATIO,
+        why="p, the mean and the std were chosen to explain these ten, with what is accidental in them: overfitting, with three "
+        "parameters.",
+        trainer={"max_epochs": 200},
+        look_at=("the bell that was found", "how its width suits the ten throws, and what the coin's own width is."),
+    ),
+    by_size(
+        "throws = 1000: and now?",
+        training_over_held_out,
+        *LOWER,
+        seen=RATIO,
+        why="In so many throws accidents cancel, and three numbers cannot suit them all one by one: what is fitted is what all throws "
+        "share.",
+        data={"throws": 1000},
+        trainer={"max_epochs": 200},
+    ),
+)
 
 TWIN = Twin(
     name="likelihood",
@@ -239,6 +283,7 @@ TWIN = Twin(
     sgd_lr=0.1,
     figures=figures,
     text={"every loss is a likelihood": TEXT},
+    questions=QUESTIONS,
 )
 
 if __name__ == "__main__":

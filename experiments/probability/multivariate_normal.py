@@ -21,7 +21,7 @@ from experiments.drawing.walk import Path, walk
 from experiments.drawing.words import in_words
 from experiments.drawing.written import write
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Trained
+from experiments.lesson import Trained, by_size
 from experiments.pair import Second, Twin
 from manual.linear_algebra.matrices import substitute
 from manual.probability import multivariate_normal as by_hand
@@ -215,6 +215,44 @@ Things to try:
 - `--data.batch_size 8`: each batch has a top of its own, and the ellipse does not come to rest.
 """
 
+# ---- to do ---------------------------------------------------------------------------------------------
+
+
+def root(run: Trained) -> np.ndarray:
+    """L, the lower triangular root of the covariance that was found."""
+    return by_hand.lower_cholesky(run.manual.raw.data)
+
+
+def within_one(run: Trained) -> float:
+    """The part of the flowers that lie inside of the ellipse whose half axes are one standard deviation long."""
+    return float(inside(run.data.split.train[0], run.manual.loc.data, root(run), 1.0))
+
+
+SHORT = {"max_epochs": 200}
+ELLIPSES = ("the ellipses that were found", "which way they slant, and how many dots lie inside of the innermost.")
+
+QUESTIONS = (
+    by_size(
+        "Do long sepals go with wide ones, among flowers of one kind? How large is their correlation in the bell that is found?",
+        lambda run: root(run)[1, 0] / np.hypot(*root(run)[1]),
+        *("about −0.5", -0.2, "about 0", 0.2, "about 0.4", 0.6, "about 0.8"),
+        seen="it is {:.2f}",
+        why="A large flower has sepals that are both long and wide.",
+        trainer=SHORT,
+        look_at=ELLIPSES,
+    ),
+    by_size(
+        "In one dimension 68 % of a Normal lie within one standard deviation. What part of the flowers lies inside of the ellipse of "
+        "radius 1?",
+        within_one,
+        *("about 40 %", 0.55, "about 68 %", 0.85, "about 95 %"),
+        seen="{:.0%} of them",
+        why="In the plane a point must be near in two directions at once: 1 − e^(−1/2) = 39 %. In 64 dimensions nearly none is that near.",
+        trainer=SHORT,
+        look_at=ELLIPSES,
+    ),
+)
+
 TWIN = Twin(
     name="multivariate_normal",
     manual=Manual,
@@ -228,6 +266,7 @@ TWIN = Twin(
     sgd_lr=0.1,
     figures=figures,
     text={"the root of a covariance": TEXT},
+    questions=QUESTIONS,
 )
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from experiments.drawing.colours import CATEGORIES
 from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbroken
 from experiments.drawing.weights import draw_weights, three_times
 from experiments.judge.convert import to_torch
-from experiments.lesson import Trained
+from experiments.lesson import Trained, by_size
 from experiments.pair import Second, Twin
 from experiments.regression.linear_regression import explains
 from experiments.regression.ridge import draw_paths
@@ -148,8 +148,7 @@ def weights(manual: Manual, torch_module: Torch, x: np.ndarray, y: np.ndarray) -
 TEXT = """
 Things to try:
 
-- `--model.alpha 10`: four weights are left, and R² on the held-out rows falls from 0.52 to 0.48.
-- `--model.alpha 50`: all weights are 0; everybody is guessed to be the mean.
+- `--model.alpha 30`: which weight is the last?
 - `--model.alpha 0`: no threshold: least squares by plain gradient descent.
 - `--model.lr 0.6`: over the limit 2/λmax = 0.506; it flies apart.
 """
@@ -160,6 +159,43 @@ def learned(run: Trained) -> str:
     W = run.manual.W.data
     return f"At a price of {run.manual.alpha:g}, {np.sum(W == 0)} of {W.size} weights are exactly 0, and the line {explains(run)}."
 
+
+# ---- to do ---------------------------------------------------------------------------------------------
+
+
+SHORT = {"max_epochs": 100}
+
+QUESTIONS = (
+    by_size(
+        "alpha = 10, five times the price. How many of the ten weights are exactly 0?",
+        lambda run: int((run.manual.W.data == 0).sum()),
+        *("none: they only become small", 0.5, "about half", 8.5, "all"),
+        seen="{} of them",
+        why="The price is α abs(w), whose slope is α however small w is. A feature that is worth less than that is not bought at all.",
+        model={"alpha": 10.0},
+        trainer=SHORT,
+        look_at=("path over alpha", "which weights have left 0 at the dotted line."),
+    ),
+    by_size(
+        "With all ten, least squares explains 52 % of the variance for people who were held out. How much do the weights that are left "
+        "explain?",
+        lambda run: run.metrics["r2/val"],
+        *("less than 20 %", 0.2, "about 35 %", 0.42, "nearly as much"),
+        seen="{:.0%}",
+        why="Features repeat each other: the few that are left say most of what all ten had said.",
+        model={"alpha": 10.0},
+        trainer=SHORT,
+    ),
+    by_size(
+        "alpha = 50: what does it then say of a person?",
+        lambda run: int((run.manual.W.data == 0).sum()),
+        *("something that depends on all ten features", 0.5, "something that depends on a few", 9.5, "the same of everybody"),
+        seen="{} of the ten weights are exactly 0",
+        why="No feature is worth that much. b has no price, so everybody is guessed to be the mean.",
+        model={"alpha": 50.0},
+        trainer=SHORT,
+    ),
+)
 
 TWIN = Twin(
     name="lasso",
@@ -177,6 +213,7 @@ TWIN = Twin(
     learned=learned,
     look_at=("path over alpha", "from right to left: one weight after the other leaves 0."),
     text={"things to try": TEXT},
+    questions=QUESTIONS,
 )
 
 if __name__ == "__main__":

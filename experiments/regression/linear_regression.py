@@ -21,7 +21,7 @@ from experiments.drawing.figure import BY_HAND, TORCH, figure, unbroken
 from experiments.drawing.walk import walk
 from experiments.drawing.weights import as_row, weights_of_both
 from experiments.drawing.words import held_out, in_words
-from experiments.lesson import Trained
+from experiments.lesson import ByLargest, Mistake, Question, Trained, by_size, what_will_the_loss_do
 from experiments.pair import Twin
 from manual.module import Parameter
 from manual.regression.linear_regression import LinearRegression as Manual
@@ -363,8 +363,7 @@ Further reading, three ways to the same weights (at the end of the hand-written 
 
 Things to try:
 
-- `--model.momentum 0`: plain gradient descent. After 600 steps the loss is within 0.02 % of its lowest and the weights are still 4 % off.
-- `--model.momentum 0 --model.lr 0.26`: over the limit. In the end the loss grows at every step.
+- `--model.momentum 0`: plain gradient descent. After 600 steps the weights are still 4 % off.
 - `--data.batch_size 32`: a different bowl at every step; the weights wander around the lowest point and do not come to rest.
 """
 
@@ -387,6 +386,69 @@ def learned(run: Trained) -> str:
     )
 
 
+# ---- to do ---------------------------------------------------------------------------------------------
+
+
+def from_the_formula(run: Trained) -> float:
+    """How far the weights are from those of the normal equation, relative to the length of these."""
+    best = as_row(*normal_equation(*run.data.split.train))
+    return float(np.linalg.norm(as_row(run.manual.W.data, run.manual.b.data) - best) / np.linalg.norm(best))
+
+
+def above_the_lowest(run: Trained) -> float:
+    """How far the last loss is above the lowest, as a part of it."""
+    x, y = run.data.split.train
+    return float(run.losses[-1] / ((with_ones(x) @ np.vstack(normal_equation(x, y)) - y) ** 2).mean() - 1)
+
+
+def heaviest(run: Trained) -> dict[str, float]:
+    """The absolute values of four of the weights."""
+    weights = dict(zip(FEATURES, np.abs(run.manual.W.data[:, 0]), strict=True))
+    return {name: float(weights[name]) for name in ("age", "bmi", "s1", "s5")}
+
+
+SHORT = {"max_epochs": 200}
+
+QUESTIONS = (
+    by_size(
+        "How much of the variance of the progression does the line explain, for people it has not seen?",
+        lambda run: run.metrics["r2/val"],
+        *("about a tenth", 0.3, "about half", 0.8, "nearly all"),
+        seen="R² is {:.2f}",
+        why="Ten numbers say something about a year of an illness, not all; and what bends is not seen by a straight line.",
+        trainer=SHORT,
+    ),
+    Question(
+        "All features are standardised. Which of these has the largest weight, above or below 0?",
+        ("age", "bmi", "s1", "s5"),
+        ByLargest(heaviest, "{:.1f}"),
+        "s1 and s2 nearly say the same, so a large weight of the one is made good by a large one of the other, and the data hardly "
+        "decide. A "
+        "large weight need not mean a large influence.",
+        trainer=SHORT,
+        look_at=("how sure the weights are", "how wide the bars of s1 and s2 are beside that of bmi."),
+    ),
+    what_will_the_loss_do(
+        "momentum = 0, and lr = 0.26, where 2/λmax is 0.25 (λ: curvatures of the loss). What will the loss do in 100 steps?",
+        "At first it falls, in all directions but one. In the steepest each step leaves more than it found, with the other sign, and "
+        "that wins.",
+        model={"momentum": 0.0, "lr": 0.26},
+        trainer={"max_epochs": 100},
+    ),
+)
+
+MISTAKE = Mistake(
+    "The loss has stopped falling, so the weights have arrived.",
+    lambda run: (
+        f"By plain gradient descent the loss is within {above_the_lowest(run):.1%} of the lowest after {len(run.losses)} steps, and the "
+        f"weights are still {from_the_formula(run):.0%} off."
+    ),
+    lambda run: above_the_lowest(run) < 2e-3 and from_the_formula(run) > 0.05,
+    "The loss is a valley that is nearly flat along its floor: far to go, and hardly any lower. Look at the gradient or the steps, too.",
+    {"momentum": 0.0},
+    trainer={"max_epochs": 300},
+)
+
 TWIN = Twin(
     name="linear_regression",
     manual=Manual,
@@ -401,6 +463,8 @@ TWIN = Twin(
     learned=learned,
     look_at=("squared residuals", "how much smaller the squares of the third line are, and that both sides found it."),
     text={"how long a step may be": TEXT},
+    questions=QUESTIONS,
+    mistake=MISTAKE,
 )
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from experiments.drawing.walk import walk
 from experiments.drawing.weights import as_row, draw_weights, three_times
 from experiments.drawing.words import percent
 from experiments.judge.convert import to_torch
-from experiments.lesson import Trained
+from experiments.lesson import Mistake, Trained, accuracy, by_size
 from experiments.pair import Second, Twin
 from manual.module import Parameter
 from manual.regression.logistic_regression import LogisticRegression as Manual
@@ -238,15 +238,10 @@ def weights(manual: Manual, torch_module: Torch, x: np.ndarray, y: np.ndarray) -
 TEXT = """
 Things to try:
 
-- `--model.alpha 0`: no price on length. A plane separates all training rows, so there is no lowest point and the loss goes to 0 without
-  ever arriving: the weights grow like the logarithm of the steps. scikit-learn would need `C=∞`, and its answer would depend on when it
-  stopped.
 - `--model.alpha 0.1`: shorter weights, and a probability that turns more slowly.
 - `--model.momentum 0`: plain gradient descent, which wins about ten times fewer digits a step.
 - `--model.lr 4`: more than 2 (1 + momentum)/λmax, which is 1.1 where all p are one half, and it arrives all the same: at the lowest point
   most p are near 0 or 1, the curvature p (1 − p) is small there, and the limit is 19.
-- `--model.lr 25`: over that limit too. W swings to and fro for ever, but does not fly apart as it does in least squares: the slope of a row
-  is never more than 1.
 
 A single neuron with a sigmoid is a logistic regression. A network ends in one, and learns its features too.
 """
@@ -261,6 +256,54 @@ def learned(run: Trained) -> str:
         f"{percent((y_val < 0.5).mean())}. It learned from {len(y)} others."
     )
 
+
+# ---- to do ---------------------------------------------------------------------------------------------
+
+
+QUESTIONS = (
+    by_size(
+        'Always saying "benign" would tell about 6 of 10 lumps rightly. How many of those that it has not seen does it tell rightly?',
+        accuracy,
+        *("about 7 of 10", 0.8, "about 9 of 10", 0.93, "more"),
+        seen="{:.1%}",
+        why="The thirty measurements part the two kinds nearly by a plane, and one neuron is a plane.",
+        trainer={"max_epochs": 100},
+        look_at=("where the answer turns", "how few points lie on the wrong side, with two of the measurements alone."),
+    ),
+    by_size(
+        "alpha = 0, no price on length. What does the loss do from the 100th step to the 200th?",
+        lambda run: run.losses[-1] / run.losses[len(run.losses) // 2],
+        *("it still falls, and would for ever", 0.98, "nothing: it has come to its lowest point"),
+        seen="it falls to {:.2f} of what it was",
+        why="A plane separates all training rows. A longer W along the same way makes every p surer and the loss lower: there is no "
+        "lowest point.",
+        model={"alpha": 0.0},
+        trainer={"max_epochs": 200},
+        look_at=("no lowest point", "the curve that never levels off."),
+    ),
+    by_size(
+        "lr = 25: far too long, and least squares would fly apart. Where is the loss after 200 steps?",
+        lambda run: run.losses[-1],
+        *("below 0.2: it arrives", 0.2, "it swings to and fro, between 0.2 and 1,000", 1000.0, "it has flown apart"),
+        seen="it is {:.3g}",
+        why="The slope of a row is p − y, never more than 1, however wrong the score is: no step is longer than lr times that.",
+        model={"lr": 25.0},
+        trainer={"max_epochs": 200},
+    ),
+)
+
+MISTAKE = Mistake(
+    "The lower the loss of training, the better.",
+    lambda run: (
+        f"Without a price on length the loss of training goes down to {run.losses[-1]:.3f}, and that of the lumps that were held out is "
+        f"{run.metrics['loss/val']:.3f}."
+    ),
+    lambda run: run.metrics["loss/val"] > 2 * run.losses[-1],
+    "W grows for ever, and with it the certainty: the few that are wrong are wrong with great certainty, which costs most. (scikit-learn "
+    "would "
+    "need C = ∞ for it, and its answer would depend on when it stops.)",
+    {"alpha": 0.0},
+)
 
 TWIN = Twin(
     name="logistic_regression",
@@ -277,6 +320,8 @@ TWIN = Twin(
     learned=learned,
     look_at=("the curve", "how the curve turns round within ten steps, on both sides alike."),
     text={"things to try": TEXT},
+    questions=QUESTIONS,
+    mistake=MISTAKE,
 )
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from experiments.data.iris import iris
 from experiments.drawing.colours import CATEGORIES
 from experiments.drawing.figure import BY_HAND, TORCH, TWO_CLASSES, draw_both, figure
 from experiments.judge.convert import to_torch
-from experiments.lesson import Trained
+from experiments.lesson import Mistake, Trained, by_size
 from experiments.pair import Second, Twin
 from manual.regression.perceptron import Perceptron as Manual
 from manual.regression.perceptron import mistake_bound, rosenblatt
@@ -176,8 +176,6 @@ TEXT = """
 Things to try:
 
 - `--data.points inseparable`: versicolor and virginica. The line goes on turning; how many it has right at the end is an accident.
-- `--data.points xor`: at least one of the four is wrong whenever you stop.
-- `--model.lr 0.1`: the same mistakes, the same line; W is ten times shorter.
 - `--data.batch_size 0`: all mistakes of a pass at once, divided by the number of rows: gradient descent on the same loss.
 """
 
@@ -185,10 +183,60 @@ Things to try:
 def learned(run: Trained) -> str:
     """How many of the points the line has right."""
     x, y = run.data.split.train
-    right = int((y * (x @ run.manual.W.data + run.manual.b.data) > 0).sum())
-    settled = "it has come to rest" if right == len(x) else "it would go on turning"
-    return f"After {len(run.losses):,} steps the line has {right} of {len(x)} points on their right side: {settled}."
+    these = int((y * (x @ run.manual.W.data + run.manual.b.data) > 0).sum())
+    settled = "it has come to rest" if these == len(x) else "it would go on turning"
+    return f"After {len(run.losses):,} steps the line has {these} of {len(x)} points on their right side: {settled}."
 
+
+# ---- to do ---------------------------------------------------------------------------------------------
+
+
+def right(run: Trained) -> float:
+    """The part of the training points that lie on their right side."""
+    x, y = run.data.split.train
+    return float((y * (x @ run.manual.W.data + run.manual.b.data) > 0).mean())
+
+
+QUESTIONS = (
+    by_size(
+        "points = xor, twenty passes over the four points. How many mistakes does it make in the last pass?",
+        lambda run: sum(loss > 0 for loss in run.losses[-len(run.data.split.train[0]) :]),
+        *("none: it has learned them", 0.5, "one or more"),
+        seen="{}",
+        why="No straight line has all four right: whatever the line is, one of the points is a mistake, which turns it, and so on for "
+        "ever.",
+        data={"points": "xor"},
+        trainer={"max_epochs": 20},
+        look_at=("XOR", "the lines that come and go."),
+    ),
+    by_size(
+        "lr = 0.1, a tenth of what it was; W and b begin at 0. With lr = 1 W becomes 1.64 long. And now?",
+        lambda run: float(np.linalg.norm(run.manual.W.data)),
+        *(
+            "a tenth as long, and the line is the same",
+            0.4,
+            "half as long, and the line is another",
+            1.2,
+            "as long, after ten times the mistakes",
+        ),
+        seen="it becomes {:.3f} long",
+        why="Only whether a point is on the right side counts, not how far: W and b are lr times what they were, so every mistake is the "
+        "same.",
+        model={"lr": 0.1},
+    ),
+)
+
+MISTAKE = Mistake(
+    "It has most of them right already. One more pass can only make it better.",
+    lambda run: (
+        f"Versicolor and virginica, which no line parts: after {len(run.losses) // len(run.data.split.train[0])} passes the line has "
+        f"{right(run):.0%} of the points on their right side; guessing would have 50 %."
+    ),
+    lambda run: right(run) < 0.6,
+    "A mistake turns the line to suit one point, whatever that costs the others. Where no line suits all, it never comes to rest.",
+    data={"points": "inseparable"},
+    trainer={"max_epochs": 6},
+)
 
 TWIN = Twin(
     name="perceptron",
@@ -204,6 +252,8 @@ TWIN = Twin(
     learned=learned,
     look_at=("the line turns", "the ringed point, whose mistake turned the line."),
     text={"things to try": TEXT},
+    questions=QUESTIONS,
+    mistake=MISTAKE,
 )
 
 if __name__ == "__main__":

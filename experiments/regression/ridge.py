@@ -21,7 +21,7 @@ from experiments.drawing.figure import draw_both, figure, unbroken
 from experiments.drawing.labels import label_ends
 from experiments.drawing.weights import as_row, draw_weights, three_times
 from experiments.judge.convert import to_torch
-from experiments.lesson import Trained
+from experiments.lesson import Trained, by_size
 from experiments.pair import Second, Twin
 from experiments.regression.linear_regression import explains
 from manual.regression.linear_regression import normal_equation
@@ -219,8 +219,8 @@ gradient: it is 2 alpha.
 
 Things to try:
 
+- `--model.alpha 5`: a price that is far too high.
 - `--model.alpha 0`: least squares; the same weights as in `linear_regression`.
-- `--model.alpha 1`: a price that is too high. R² on the held-out rows falls from 0.52 to 0.47.
 - `--model.momentum 0`: the price also makes the valley less flat. After 600 plain steps the weights are within 0.01 % of where they belong;
   those of least squares were still 4 % off.
 """
@@ -234,6 +234,46 @@ def learned(run: Trained) -> str:
         f"{explains(run)}."
     )
 
+
+# ---- to do ---------------------------------------------------------------------------------------------
+
+
+def shrunk(run: Trained) -> float:
+    """The length of the weights, as a part of that of least squares."""
+    return float(np.linalg.norm(run.manual.W.data) / np.linalg.norm(normal_equation(*run.data.split.train)[0]))
+
+
+DEAR = {"model": {"alpha": 1.0}, "trainer": {"max_epochs": 100}}
+
+QUESTIONS = (
+    by_size(
+        "alpha = 1, twenty times the price. How long are the weights, beside those of least squares?",
+        shrunk,
+        *("next to nothing", 0.1, "about a third as long", 0.7, "nearly as long"),
+        seen="{:.2f} times as long",
+        why="Where the data vary much a shorter weight costs much error, so little is given up; where they vary little it is given up at "
+        "once.",
+        **DEAR,
+        look_at=("path over alpha", "how long each weight is at the dotted line, and what it was at the left."),
+    ),
+    by_size(
+        "R² is 0.52 for people who were held out. To what does this price bring it?",
+        lambda run: run.metrics["r2/val"],
+        *("to below 0.3", 0.3, "to something above 0.3", 0.51, "it stays"),
+        seen="to {:.2f}",
+        why="What shrank most was the large weights of s1 and s2 that cancelled each other: they were of little use.",
+        **DEAR,
+    ),
+    by_size(
+        "How many of the ten weights does this price make exactly 0?",
+        lambda run: int((run.manual.W.data == 0).sum()),
+        *("none", 0.5, "some", 9.5, "all"),
+        seen="{}",
+        why="The price is α w², whose slope 2 α w fades as w comes near 0: the last bit is never worth giving up.",
+        **DEAR,
+        look_at=("circle and diamond", "that the contours meet the circle beside an axis, not on it."),
+    ),
+)
 
 TWIN = Twin(
     name="ridge",
@@ -250,6 +290,7 @@ TWIN = Twin(
     learned=learned,
     look_at=("path over alpha", "s1 and s2: large and opposite at the left, and what a small price does to them."),
     text={"alpha": TEXT},
+    questions=QUESTIONS,
 )
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from experiments.data.arrays import ArrayData, Split
 from experiments.drawing.colours import CATEGORIES, MARKERS
 from experiments.drawing.figure import figure
 from experiments.drawing.words import held_out, percent
-from experiments.lesson import Trained
+from experiments.lesson import Mistake, Trained, by_size
 from experiments.pair import Twin
 from manual.module import no_grad
 from manual.nn.functional import softmax
@@ -142,6 +142,66 @@ def learned(run: Trained) -> str:
     )
 
 
+# ---- to do ---------------------------------------------------------------------------------------------
+
+
+def recall(run: Trained) -> float:
+    """The part of the questions in held-out sequences that is answered rightly."""
+    return run.metrics["recall/val"]
+
+
+def looks_ahead(run: Trained) -> float:
+    """The part of their attention that places with a question give to places after them, in held-out sequences."""
+    x, target = run.data.split.val
+    with no_grad():
+        run.manual(x)
+    asked, places = np.nonzero(target != IGNORED)
+    ahead = np.arange(target.shape[1]) > places[:, None]
+    return float((run.manual.attend.weights[asked, places] * ahead).sum(axis=1).mean())
+
+
+RIGHT = ("about an eighth, as by guessing", 0.25, "something in between", 0.95, "nearly all")
+SEEN, FEW = "{:.0%} of them", {"sequences": 512}
+
+QUESTIONS = (
+    by_size(
+        "What follows a key is drawn anew for each sequence. What part of the questions in sequences that it has not seen is answered "
+        "rightly?",
+        recall,
+        *RIGHT,
+        seen=SEEN,
+        why="It does not learn which value belongs to which key, but to look where this key came before, and to say what stands there.",
+        data=FEW,
+        trainer={"max_epochs": 8},
+        look_at=("attention map", "the rows with a question mark: do they look where the ring is?"),
+    ),
+    by_size(
+        "d_k = 1: queries and keys are single numbers. What part is answered rightly?",
+        recall,
+        *RIGHT,
+        seen=SEEN,
+        why="A score is a product of two numbers. Of eight keys on one line only those at its ends can be asked for alone.",
+        model={"d_k": 1},
+        data=FEW,
+        trainer={"max_epochs": 8},
+        look_at=("attention map", "how many places a row looks at, where it should look at one."),
+    ),
+)
+
+MISTAKE = Mistake(
+    "Without the causal mask each place sees more, so the network becomes better.",
+    lambda run: (
+        f"Without it {recall(run):.0%} of the questions are answered rightly after {len(run.losses)} steps. But {looks_ahead(run):.0%} "
+        "of its "
+        "attention goes to places ahead of the question, where the answer itself stands: that is copied, and nothing is looked up."
+    ),
+    lambda run: looks_ahead(run) > 0.3,
+    "To foretell is to do without what comes next. A task in which the answer can be seen teaches to see it, and is of no use afterwards.",
+    {"causal": False},
+    FEW,
+    {"max_epochs": 8},
+)
+
 TWIN = Twin(
     name="attention",
     manual=Manual,
@@ -155,6 +215,8 @@ TWIN = Twin(
     figures=figures,
     learned=learned,
     look_at=("attention map", "the rows with a question mark: do they look where the ring is?"),
+    questions=QUESTIONS,
+    mistake=MISTAKE,
 )
 
 if __name__ == "__main__":

@@ -114,6 +114,8 @@ def says_what_came_of_it(twin: Twin, ours: Any, theirs: Any, data: ArrayData, fi
     name, what = twin.look_at
     assert name in figures
     assert re.fullmatch(r".{30,}[.?]", what), "what to look for, in a sentence"
+    assert {q.look_at[0] for q in twin.questions if q.look_at and isinstance(q.look_at[0], str)} <= set(figures)
+    assert all(re.fullmatch(r".{25,}[.?]", q.look_at[1]) for q in twin.questions if q.look_at)
 
 
 @pytest.mark.parametrize("name", NAMES)
