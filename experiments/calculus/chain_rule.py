@@ -286,7 +286,7 @@ def error_one_back(run: Trained) -> float:
 
 
 RIGHT = ("about half, as by guessing", 0.65, "something in between", 0.9, "9 of 10 or more")
-SEEN = "{:.0%} of those that were held out"
+SEEN, SHORT = "{:.0%} of those that were held out", {"max_epochs": 20}
 
 QUESTIONS = (
     by_size(
@@ -303,6 +303,7 @@ QUESTIONS = (
         seen=SEEN,
         why="The two species lie side by side, and one straight cut all but parts them: one unit is a straight cut.",
         model={"hidden": 1},
+        trainer=SHORT,
     ),
     by_size(
         "lr = 0.003, a thousandth of what it was, and as many steps. How many does it tell right?",
@@ -311,6 +312,7 @@ QUESTIONS = (
         seen=SEEN,
         why="Each step is a thousandth as long: the weights have hardly moved, and the network answers as it did untrained.",
         model={"lr": 0.003},
+        trainer=SHORT,
     ),
 )
 
@@ -347,6 +349,7 @@ MISTAKE = Mistake(
     ),
     lambda run: not run.agree and run.losses[-1] < 0.5 * run.losses[0],
     "σ′ is never below 0: without it the gradient of each flower still points downhill, only not straight down. So gradients are compared.",
+    trainer={"max_epochs": 30},
     manual=WithoutTheSlope,
 )
 

@@ -242,7 +242,7 @@ def lost(run: Trained) -> float:
     return float(run.losses[-1] / (x**2).sum(axis=1).mean())
 
 
-LOST, SHORT = "{:.1%} of the variance is lost", {"max_epochs": 300}
+LOST, SHORT = "{:.1%} of the variance is lost", {"max_epochs": 150}
 
 QUESTIONS = (
     by_size(
@@ -272,7 +272,7 @@ QUESTIONS = (
         seen="it is {:.2f} times the lowest",
         why="The last bit leads along a flat direction, where slopes are small but agree from step to step: momentum adds them up.",
         model={"momentum": 0.0},
-        trainer=SHORT,
+        trainer={"max_epochs": 300},
         look_at=("reaching the plane", "how the loss is low long before the angle between the planes is."),
     ),
 )

@@ -302,9 +302,9 @@ QUESTIONS = (
         "rank = 4: its loss comes down to that of the truncated singular value decomposition. Trained longer, could it get below?",
         lambda run: run.losses[-1] / best(run, 4),
         *("yes, somewhat", 0.97, "no: it comes down to it, and no further", 1.03, "it does not even come near"),
-        seen="after 200 steps its loss is {:.6f} times that of the truncated decomposition",
+        seen="after 125 steps its loss is {:.6f} times that of the truncated decomposition",
         why="No matrix of rank 4 is nearer to the picture than the sum of its four largest pieces (Eckart and Young).",
-        trainer={"max_epochs": 200},
+        trainer={"max_epochs": 125},
         look_at=("the best of rank k", "that what training leaves and what the decomposition leaves look alike."),
     ),
     by_size(
@@ -314,7 +314,7 @@ QUESTIONS = (
         seen="to {:.2f} of it",
         why="The singular values fall steeply at first and then slowly: each further piece says less than the one before it.",
         model={"rank": 8},
-        trainer={"max_epochs": 200},
+        trainer={"max_epochs": 125},
     ),
 )
 

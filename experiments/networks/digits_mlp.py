@@ -106,13 +106,13 @@ SEEN = "{:.1%} of them"
 
 QUESTIONS = (
     by_size(
-        "hidden = 2: each image has to pass through two numbers. What part of the held-out digits is read right after 8 epochs?",
+        "hidden = 2: each image has to pass through two numbers. What part of the held-out digits is read right after 5 epochs?",
         accuracy,
         *PART,
         seen=SEEN,
         why="Ten kinds of digits have to lie apart in a plane, seen from ten directions: some do, others lie on top of each other.",
         model={"hidden": 2, "lr": 0.01},
-        trainer={"max_epochs": 8},
+        trainer={"max_epochs": 5},
         look_at=("misread digits", "which digits it takes for which others."),
     ),
     by_size(
@@ -177,7 +177,7 @@ MISTAKE = Mistake(
     lambda run: run.agree and min(run.losses) > LOWEST and run.metrics["accuracy/val"] > 0.8,
     "CrossEntropyLoss takes scores and makes probabilities of them itself. After a softmax it gets numbers between 0 and 1 for scores, "
     "whose softmax is nearly even, and its gradients are small.",
-    trainer={"max_epochs": 5},
+    trainer={"max_epochs": 4},
     manual=SoftmaxTwice,
     torch=SoftmaxTwiceInTorch,
 )

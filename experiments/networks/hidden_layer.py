@@ -321,16 +321,17 @@ def told_right(run: Trained, without: bool = False) -> int:
 
 
 CORNERS = ("2", 2.5, "3", 3.5, "all 4")
-SEEN = "{} of the 4 corners"
+SEEN, SHORT = "{} of the 4 corners", {"max_epochs": 150}
 
 QUESTIONS = (
     by_size(
-        "hidden = 1: one hidden unit. How many of the four corners does it tell rightly after 300 steps?",
+        "hidden = 1: one hidden unit. How many of the four corners does it tell rightly after 150 steps?",
         told_right,
         *CORNERS,
         seen=SEEN,
         why="One unit makes one crease, and a crease alone leaves one straight cut: that has three corners right at best.",
         model={"hidden": 1},
+        trainer=SHORT,
         look_at=("decision regions", "the shape of the region: one cut."),
     ),
     by_size(
@@ -340,6 +341,7 @@ QUESTIONS = (
         *("3 or fewer", 3.5, "all 4, as before"),
         seen="these have {} right",
         why="Without it W1 W2 is one matrix, and two layers are one straight cut. The ReLU makes the creases.",
+        trainer=SHORT,
         look_at=("the folded sheet", "where the sheet is creased."),
     ),
 )
@@ -352,6 +354,7 @@ MISTAKE = Mistake(
     lambda run: told_right(run) < 4,
     "That a solution exists does not mean that gradient descent finds it. With more units more of the beginnings lead to one.",
     {"hidden": 2},
+    trainer=SHORT,
 )
 
 TWIN = Twin(

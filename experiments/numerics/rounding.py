@@ -257,7 +257,7 @@ MISTAKE = Mistake(
     "A step that is less than half of the distance to the next number is rounded away, and the smaller lr is, the farther away that "
     "happens.",
     {"lr": 2.0**-6},
-    trainer={"max_epochs": 200},
+    trainer={"max_epochs": 100},
 )
 
 TWIN = Twin(

@@ -247,7 +247,7 @@ def off(run: Trained) -> float:
     return float(np.abs(run.manual.price.data - PRICES).max())
 
 
-SHORT, WORST = {"max_epochs": 15}, "the worst is off by {:.2g}"
+SHORT, WORST = {"max_epochs": 10}, "the worst is off by {:.2g}"
 
 QUESTIONS = (
     by_size(

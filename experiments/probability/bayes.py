@@ -292,7 +292,7 @@ QUESTIONS = (
         seen="they differ from those of least squares by {:.1g} of their length",
         why="A belief that favours nothing adds nothing. Then what is most probable is what makes the data most probable.",
         model={"prior_scale": 100.0},
-        trainer={"max_epochs": 300},
+        trainer={"max_epochs": 200},
     ),
     Question(
         "prior_scale = 0.2, the concept's own. Of which of these weights is one least sure after the data?",

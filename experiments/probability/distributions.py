@@ -331,14 +331,14 @@ def far_from_the_top(run: Trained) -> dict[str, float]:
 
 QUESTIONS = (
     Question(
-        "Each of the five climbs for 200 steps to where a formula says that its likelihood is largest. Which is farthest from there in "
+        "Each of the five climbs for 100 steps to where a formula says that its likelihood is largest. Which is farthest from there in "
         "the end?",
         ("Bernoulli", "Binomial", "Poisson", "Uniform", "Normal"),
         ByLargest(far_from_the_top, "{:.2g}"),
         "The narrower the Uniform, the likelier the numbers, up to where a number falls out and the likelihood drops to 0. So its top is "
         "an edge, "
         "not a place of slope 0, and it may only creep up to it.",
-        trainer={"max_epochs": 200},
+        trainer={"max_epochs": 100},
         look_at=("who arrives", "four curves fall until only rounding is left; the Uniform's bound keeps a distance for ever."),
     ),
     by_size(
@@ -347,7 +347,7 @@ QUESTIONS = (
         *("less than 0.01", 0.01, "some hundredths", 0.15, "more than 0.15"),
         seen="{:.3f}",
         why="The part of heads in n throws scatters about p by √(p (1 − p)/n), which is 0.03 here: twice that is nothing unusual.",
-        trainer={"max_epochs": 200},
+        trainer={"max_epochs": 100},
         look_at=("what was found", "how near each fit lies to what the numbers were drawn with."),
     ),
 )

@@ -275,7 +275,7 @@ def width(run: Trained) -> float:
     return float(np.exp(run.manual.log_std.data[0]))
 
 
-SHORT = {"max_epochs": 200}
+SHORT = {"max_epochs": 100}
 BOTH = ("one covers, one picks", "where each bell lies, and where the humps do.")
 COVERS = ("it picks one hump", 1.0, "it covers both")
 

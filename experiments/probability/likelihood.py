@@ -256,7 +256,7 @@ QUESTIONS = (
         seen=RATIO,
         why="p, the mean and the std were chosen to explain these ten, with what is accidental in them: overfitting, with three "
         "parameters.",
-        trainer={"max_epochs": 200},
+        trainer={"max_epochs": 100},
         look_at=("the bell that was found", "how its width suits the ten throws, and what the coin's own width is."),
     ),
     by_size(
@@ -267,7 +267,7 @@ QUESTIONS = (
         why="In so many throws accidents cancel, and three numbers cannot suit them all one by one: what is fitted is what all throws "
         "share.",
         data={"throws": 1000},
-        trainer={"max_epochs": 200},
+        trainer={"max_epochs": 100},
     ),
 )
 

@@ -228,7 +228,7 @@ def within_one(run: Trained) -> float:
     return float(inside(run.data.split.train[0], run.manual.loc.data, root(run), 1.0))
 
 
-SHORT = {"max_epochs": 200}
+SHORT = {"max_epochs": 100}
 ELLIPSES = ("the ellipses that were found", "which way they slant, and how many dots lie inside of the innermost.")
 
 QUESTIONS = (

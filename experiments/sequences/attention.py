@@ -199,7 +199,7 @@ MISTAKE = Mistake(
     "To foretell is to do without what comes next. A task in which the answer can be seen teaches to see it, and is of no use afterwards.",
     {"causal": False},
     FEW,
-    {"max_epochs": 8},
+    {"max_epochs": 4},
 )
 
 TWIN = Twin(
