@@ -153,4 +153,4 @@ def show(figure: Captioned, look_for: str, file: Path) -> None:
     except OSError as error:
         print(wrapped(f"The figure cannot be written ({error.strerror}): give a folder with --runs.", "   ", "   "))
     else:
-        print(wrapped(f"Open {command(file)}: {look_for}", "   ", "   "))
+        print(f"   Open {command(file)}\n" + wrapped(look_for, "   Look: ", "         "))
