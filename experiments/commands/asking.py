@@ -50,8 +50,8 @@ def typed(prompt: str) -> str | None:
 
     What is not typed at a terminal is repeated on the screen, so that a printout can be read.
     """
-    print(prompt, end="", flush=True)
     try:
+        print(prompt, end="", flush=True)
         line = sys.stdin.readline()
     except KeyboardInterrupt:
         print()

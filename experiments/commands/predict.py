@@ -46,7 +46,7 @@ def main(options: argparse.Namespace) -> int:
     except ValueError as wrong:
         print(f"error: {wrong}", file=sys.stderr)
         return BAD_INPUT
-    print(f"\nWhat do you expect? {len(twin.questions)} questions; their runs come after.")
+    print(f"\nWhat do you expect? {len(twin.questions)} questions, and then their runs.")
     predictions = asked(twin.questions, said)
     runs = run_all(twin)
     return tell(twin, runs, predictions, options.runs / found.name / "predictions")
@@ -108,8 +108,8 @@ def tell(twin: Twin, runs: Sequence[Trained], predictions: Sequence[int | None],
         right += predicted == answer
         print("\n" + wrapped(question.text, f"{number}. ", "   "))
         if predicted is not None:
-            print(wrapped(question.choices[predicted], "   You said   ", " " * 14))
-        print(wrapped(question.choices[answer], "   The run    ", " " * 14) + (" (you were right)" if predicted == answer else ""))
+            print(wrapped(question.choices[predicted] + (" (right)" if predicted == answer else ""), "   You said   ", " " * 14))
+        print(wrapped(question.choices[answer], "   The run    ", " " * 14))
         if numbers := question.numbers(run):
             print(wrapped(f"{numbers}.", " " * 14, " " * 14))
         print(wrapped(question.why, "   Why        ", " " * 14))

@@ -54,7 +54,7 @@ def main(options: argparse.Namespace) -> int:
         print(told(this, answer))
         if (lost := the_loss(this)) is not None:
             print("\n" + wrapped(lost[1]))
-            fell.append(lost[0])
+            fell += [lost[0]] * (answer is not None)
         if answer is None:
             break
     print(f"\n{'':─^78}\n" + wrapped(score(right, played, fell)))

@@ -86,7 +86,7 @@ def layer_steps(shown: Shown, lr: float) -> Iterator[float]:
         targets = targets or [pair.rng.normal(size=y.shape) for y in ys]
         is_loss = len(ys) == 1 and ys[0].ndim == 0
         n = sum(y.size for y in ys)
-        yield float(ys[0]) if is_loss else sum(float(((y - t) ** 2).sum()) for y, t in zip(ys, targets, strict=True)) / (2 * n)
+        yield float(ys[0]) if is_loss else 0.5 * sum(float(((y - t) ** 2).sum()) for y, t in zip(ys, targets, strict=True)) / n
         ups = [np.ones(())] if is_loss else [(y - t) / n for y, t in zip(ys, targets, strict=True)]
         back = pair.hand.backward(like(out, [u if u.ndim else u[()] for u in ups]))
         back = back if isinstance(back, tuple) else (back,)
