@@ -249,7 +249,8 @@ Things to try:
 
 def from_polyfit(run: Trained) -> dict[str, float]:
     """How far each of the four numbers is from those of the lowest loss, which numpy's polyfit finds."""
-    best = dict(zip("dcba", np.polyfit(*run.data.split.train, 3), strict=True))
+    x, y = run.data.split.train
+    best = dict(zip("dcba", np.polyfit(x, y, 3), strict=True))
     return {name: abs(run.manual.state_dict()[name].item() - best[name]) for name in "abcd"}
 
 

@@ -10,7 +10,7 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from experiments.commands.asking import LETTERS, choose, chosen, laid_out, what_is_asked_for, wrapped
 from experiments.commands.status import AGREE, BAD_INPUT, DISAGREE
@@ -61,7 +61,7 @@ def given(answers: str, questions: Sequence[Question]) -> list[int | None]:
     words = answers.split(",")
     if len(words) != len(questions):
         raise ValueError(f"--answers {answers}: there are {len(questions)} questions, and this answers {len(words)}")
-    found = []
+    found: list[int | None] = []
     for number, (word, question) in enumerate(zip(words, questions, strict=True), 1):
         index = chosen(word, question.choices)
         if index is None:
@@ -134,7 +134,7 @@ def figure_of(twin: Twin, question: Question, run: Trained, drawn: dict[int, Map
     if question.look_at and twin.figures:
         name, look_for = question.look_at
         if callable(name):
-            return name(run), look_for
+            return cast("Captioned", name(run)), look_for
         if id(run) not in drawn:
             drawn[id(run)] = twin.figures(run.manual, run.torch, run.data)
         return drawn[id(run)][name], look_for

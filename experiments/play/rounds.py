@@ -167,10 +167,9 @@ def fits(lines: Sequence[str]) -> bool:
 def forward_of(written: Written) -> tuple[ast.FunctionDef, ...]:
     """The trees of what this function walks back, if it is a backward and they stand in the same file."""
     name = written.function.__name__
+    names = [name.removesuffix("_backward")] if name.endswith("_backward") else []
     if name == "backward":
-        names = ("forward", "training_step") if written.owner else ("forward", "loss")
-    else:
-        names = (name.removesuffix("_backward"),) if name.endswith("_backward") else ()
+        names = ["forward", "training_step" if written.owner else "loss"]
     there = vars(written.owner) if written.owner else written.function.__globals__
     functions = [function for function in (plain_function(there.get(n)) for n in names) if function]
     here = [f for f in functions if f.__code__.co_filename == written.function.__code__.co_filename]

@@ -106,7 +106,8 @@ def test_a_part_may_be_answered(ask: Any, runs: list[Trained]) -> None:
     assert "1 of 1 predicted right." in out
 
 
-def test_all_of_it_fits_the_screen(ask: Any) -> None:
+def test_all_of_it_fits_the_screen(ask: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     _, out, _ = ask("a\nb\nx\na\n", folder=Path("."))
     assert max(map(len, out.splitlines())) <= 80
 
