@@ -23,8 +23,8 @@ from tests.helpers import ROOT, command
 def test_the_statuses_are_those_that_the_help_promises() -> None:
     assert (AGREE, DISAGREE, BAD_INPUT, INTERRUPTED, TERMINATED) == (0, 1, 2, 130, 143)
     assert command("--help")[0] == 0
-    promised = "0 agree, 1 disagree (or a loss that is not finite, or a figure that cannot be drawn), 2 bad usage or input, "
-    promised += "130 interrupted, 143 terminated"
+    promised = "0 agree, 1 disagree (or a loss that is not finite, a figure that cannot be drawn, or a wrong answer), "
+    promised += "2 bad usage or input, 130 interrupted, 143 terminated"
     assert f"exit status: {promised}" in " ".join(door.EPILOG.split())
     assert max(map(len, door.EPILOG.splitlines())) <= 80
 

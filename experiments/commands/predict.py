@@ -109,16 +109,14 @@ def tell(twin: Twin, runs: Sequence[Trained], predictions: Sequence[int | None],
         print("\n" + wrapped(question.text, f"{number}. ", "   "))
         if predicted is not None:
             print(wrapped(question.choices[predicted] + (" (right)" if predicted == answer else ""), "   You said   ", " " * 14))
-        print(wrapped(question.choices[answer], "   The run    ", " " * 14))
-        if numbers := question.numbers(run):
-            print(wrapped(f"{numbers}.", " " * 14, " " * 14))
+        numbers = question.numbers(run)
+        print(wrapped(question.choices[answer] + (f": {numbers}." if numbers else ""), "   The run    ", " " * 14))
         print(wrapped(question.why, "   Why        ", " " * 14))
         figure, look_for = figure_of(twin, question, run, drawn)
         show(figure, look_for, folder / f"question_{number}.png")
     if not runs[0].data.at_hand():
-        print(
-            wrapped(f"These data are not at hand, and random ones stood in for them: python -m experiments run {twin.name} fetches them.")
-        )
+        fetching = f"python -m experiments run {twin.name} fetches them"
+        print("\n" + wrapped(f"These data are not at hand, and random ones stood in for them: {fetching}."))
     made = sum(p is not None for p in predictions)
     print(f"\n{right} of {made} predicted right." if made else "\nNothing was predicted. Predict first: a surprise is what one remembers.")
     if not all(run.agree for run in runs):

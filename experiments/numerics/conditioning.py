@@ -331,7 +331,7 @@ QUESTIONS = (
         "Standardised, it takes 506 steps to come within a thousandth of the lowest loss. How many with features = whitened and lr = 0.5?",
         lambda run: int(np.argmax(above_the_lowest(run.losses, run) < 1e-3)),
         *("1", 1.5, "about 20", 100, "about 500"),
-        seen="after {}",
+        seen="it takes {}",
         why="Whitened features make the bowl round: minus the slope points straight at its lowest place, and with this lr a step ends "
         "there.",
         model={"lr": 0.5},
