@@ -32,7 +32,8 @@ examples:
   {PROGRAM} run digits_mlp --help
 
 exit status: 0 agree, 1 disagree (or a loss that is not finite, a figure that
-cannot be drawn, or a wrong answer), 2 bad usage or input, 130 interrupted, 143 terminated
+cannot be drawn, or a wrong answer), 2 bad usage or input, 130 interrupted,
+143 terminated
 """
 
 

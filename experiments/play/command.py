@@ -65,9 +65,9 @@ def laid_out(of: Round) -> str:
     """The forward, and the backward with its lines numbered."""
     from experiments.play.rounds import text_of
 
-    forward = [code(line, " " * 7) for tree in of.shown.forward for line in text_of(tree)]
+    forward = [code(line, " " * 7) for tree in of.shown.forward for line in (*text_of(tree), "")]
     backward = [code(line, f"  {number:3}  ") for number, line in enumerate(of.lines, 1)]
-    return "\n".join([wrapped(of.shown.title), "", *forward, "", *backward])
+    return "\n".join([wrapped(of.shown.title), "", *forward, *backward])
 
 
 def code(line: str, margin: str) -> str:
