@@ -19,7 +19,7 @@ from experiments.drawing.colours import CATEGORIES
 from experiments.drawing.figure import figure
 from experiments.drawing.labels import label_ends
 from experiments.judge.convert import in_dtype_of
-from experiments.lesson import Exercise, Mistake, Question, Trained
+from experiments.lesson import Exercise, Mistake, Trained, by_size
 from experiments.pair import Twin
 from manual.calculus.autograd import Autograd as Manual
 from manual.calculus.autograd import Tensor, in_order, walk_as_met, walk_back, walk_every_path
@@ -183,34 +183,32 @@ Here a graph may be walked twice. torch frees what was saved at the first walk, 
 # ---- to do -----------------------------------------------------------------------------------------
 
 
-def backwards_of_ten_doublings(run: Trained) -> str:
-    """What the walk of this very engine calls."""
-    return f"{calls('each step once, when it was told everything', 10):,}"
-
-
 def steps_of(run: Trained, flowers: int) -> int:
     """Of the graph of a loss of so many flowers."""
     return len(in_order(graph_of(run.manual, run.data, flowers)[0].grad_fn))
 
 
-def how_the_graph_grows(run: Trained) -> str:
-    """From 10 flowers in a batch to 70."""
-    few, many = steps_of(run, 10), steps_of(run, 70)
-    return "it does not" if many == few else "to seven times as many" if many > 6 * few else "by a few"
-
+SHORT = {"max_epochs": 5}
 
 QUESTIONS = (
-    Question(
+    by_size(
         "a is doubled ten times: b = a + a, c = b + b, and so on. How many backwards does `backward()` call?",
-        ("11", "20", "1,024"),
-        backwards_of_ten_doublings,
-        "One for each of the ten sums, and AccumulateGrad at a. There are 2¹⁰ = 1,024 paths; what comes along them is added up on the way.",
+        lambda run: calls("each step once, when it was told everything", 10),
+        *("11", 15, "20", 500, "1,024"),
+        seen="counted, {:,}",
+        why="One for each of the ten sums, and AccumulateGrad at a. There are 2¹⁰ = 1,024 paths; what comes along them is added up on "
+        "the way.",
+        trainer=SHORT,
+        look_at=("three walks", "how many calls each walk makes as the doublings become more."),
     ),
-    Question(
+    by_size(
         "A batch has 70 flowers in place of 10. How does the number of steps in the graph of its loss grow?",
-        ("it does not", "by a few", "to seven times as many"),
-        how_the_graph_grows,
-        "A step is a whole matrix product or a whole sum, whatever its size: the arrays are longer, the graph is the same.",
+        lambda run: steps_of(run, 70) / steps_of(run, 10),
+        *("it does not", 1.05, "by a few", 6.0, "to seven times as many"),
+        seen="there are {:.2g} times as many",
+        why="A step is a whole matrix product or a whole sum, whatever its size: the arrays are longer, the graph is the same.",
+        trainer=SHORT,
+        look_at=("the graph", "that its boxes are products, sums and functions of whole arrays."),
     ),
 )
 
