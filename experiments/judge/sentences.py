@@ -1,0 +1,57 @@
+"""Everything that can be said of a wrong gradient beside the right one, where the values behind it are known: the plainest first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
+
+from experiments.judge import operands
+from experiments.judge.diagnose import diagnose, like
+from experiments.judge.operands import Values
+
+RIGHT = "the right one"
+
+
+def sentences(
+    a: np.ndarray,
+    b: np.ndarray,
+    values: Values,
+    gradients: Values,
+    sizes: Mapping[str, int],
+    line: str = "",
+    structural: Iterable[str] = (),
+) -> Iterator[str]:
+    """Halves of sentences about a, which ought to be b: "2 times the right one".
+
+    Args:
+        a, b: the wrong one and the right one.
+        values: of the forward, by name.
+        gradients: the others, by name.
+        sizes: names of sizes that may have become a factor.
+        line: the text of the line that computes it.
+        structural: what else may be said of it, by how the values hang together; it comes after the sums.
+    """
+    plain = diagnose(a, b, None, sizes)
+    if plain and not re.match(r"right in|0 in places|of shape", plain):
+        yield plain.replace("torch's", RIGHT)
+    yield from operands.sums(a, b, gradients)
+    yield from structural
+    yield from operands.factors(a, b, values, line)
+    yield from (f"a copy of {label}" for label, g in gradients.items() if g.shape == a.shape and like(a, g))
+    yield from operands.products(a, b, values, gradients)
+    yield from operands.added(a, b, values)
+    if plain:
+        yield plain.replace("torch's", RIGHT)
+
+
+def agreed(found: Iterable[Iterable[str]]) -> str | None:
+    """The first sentence that holds on every input, whatever the sizes in it; None if none does."""
+    of = [{without_sizes(s): s for s in said} for said in found]
+    return next((said for key, said in of[0].items() if all(key in other for other in of[1:])), None)
+
+
+def without_sizes(sentence: str) -> str:
+    """The sentence without numbers that depend on the sizes of the input, to be compared with that of another input."""
+    return re.sub(r"= [\d.]+|(?<=\()\d+[^)]*|\d+ of \d+|\d*\.\d+(e-?\d+)?(?!\d| times)|\(\d[\d, ]*\)", "#", sentence)
