@@ -21,6 +21,7 @@ from experiments.drawing.words import in_words
 from experiments.drawing.written import label_lines
 from experiments.judge.convert import to_numpy, to_torch
 from experiments.lesson import ByLargest, Question, Trained, by_size, what_will_the_loss_do
+from experiments.lesson import Exercise, Trained
 from experiments.pair import Twin
 from manual.calculus import derivatives as by_hand
 from manual.calculus.derivatives import Cubic as Manual
@@ -295,6 +296,7 @@ TWIN = Twin(
     figures=figures,
     text={"the rules": TEXT},
     questions=QUESTIONS,
+    exercises=(Exercise("sin_backward"), Exercise("multiply_backward"), Exercise("sigmoid_backward"), Exercise("backward")),
 )
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from experiments.drawing.walk import walk
 from experiments.drawing.written import label_lines
 from experiments.judge.convert import to_torch
 from experiments.lesson import Mistake, Trained, by_size, growth
+from experiments.lesson import Exercise, Trained
 from experiments.pair import Twin
 from manual.calculus import gradients as by_hand
 from manual.calculus.gradients import SURFACES
@@ -408,6 +409,7 @@ TWIN = Twin(
     text={"products, not matrices": TEXT.format(rows=rows())},
     questions=QUESTIONS,
     mistake=MISTAKE,
+    exercises=(Exercise("bowl_backward"), Exercise("dense_backward")),
 )
 
 if __name__ == "__main__":

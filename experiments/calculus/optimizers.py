@@ -24,6 +24,7 @@ from experiments.drawing.surfaces import Make, draw_surface, roll_freely
 from experiments.drawing.walk import walk
 from experiments.drawing.written import label_lines, write
 from experiments.lesson import Mistake, Trained, by_size, what_will_the_loss_do
+from experiments.lesson import Exercise, Trained
 from experiments.pair import Second, Twin
 from manual.calculus.gradients import HESSIANS, SURFACES
 from manual.calculus.optimizers import OPTIMIZERS, SCHEDULES, heavy_ball_rate, jensen_gap
@@ -556,6 +557,7 @@ TWIN = Twin(
     text={"the ways down": TEXT},
     questions=QUESTIONS,
     mistake=MISTAKE,
+    exercises=(Exercise("Optimizers.backward"),),
 )
 
 if __name__ == "__main__":

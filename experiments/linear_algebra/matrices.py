@@ -21,6 +21,7 @@ from experiments.drawing.words import in_words
 from experiments.drawing.written import write
 from experiments.judge.convert import to_numpy
 from experiments.lesson import Trained, by_size, what_will_the_loss_do
+from experiments.lesson import Exercise, Trained
 from experiments.pair import Twin
 from manual.linear_algebra.matrices import Matrices as Manual
 from manual.linear_algebra.matrices import determinant, inverse, product, rank
@@ -266,6 +267,7 @@ TWIN = Twin(
     figures=figures,
     text={"rules": TEXT},
     questions=QUESTIONS,
+    exercises=(Exercise("product_backward"), Exercise("broadcast_add_backward"), Exercise("solve_backward")),
 )
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from experiments.drawing.words import in_words
 from experiments.drawing.written import label_lines
 from experiments.judge.convert import to_numpy
 from experiments.lesson import Trained, by_size
+from experiments.lesson import Exercise, Trained
 from experiments.pair import Second, Twin
 from manual.linear_algebra.pca import LinearAutoencoder as Manual
 from manual.linear_algebra.pca import explained_variance_ratio, lowest_loss, pca_by_covariance, pca_by_svd, principal_angles
@@ -294,6 +295,7 @@ TWIN = Twin(
     figures=figures,
     text={"rules": TEXT},
     questions=QUESTIONS,
+    exercises=(Exercise("LinearAutoencoder.backward"), Exercise("reconstruction_backward")),
 )
 
 if __name__ == "__main__":

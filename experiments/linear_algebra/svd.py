@@ -22,6 +22,7 @@ from experiments.drawing.words import in_words
 from experiments.drawing.written import label_lines, write
 from experiments.judge.convert import to_numpy
 from experiments.lesson import Trained, by_size
+from experiments.lesson import Exercise, Trained
 from experiments.pair import Second, Twin
 from manual.linear_algebra.svd import LowRank as Manual
 from manual.linear_algebra.svd import rank_k, svd, svdvals, svdvals_by_gram
@@ -332,6 +333,7 @@ TWIN = Twin(
     figures=figures,
     text={"rules": TEXT},
     questions=QUESTIONS,
+    exercises=(Exercise("spectral_error_backward"), Exercise("frobenius_error_backward")),
 )
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from experiments.drawing.words import in_words
 from experiments.drawing.written import write
 from experiments.judge.convert import to_numpy
 from experiments.lesson import Trained, by_size
+from experiments.lesson import Exercise, Trained
 from experiments.pair import Twin
 from manual.linear_algebra.vectors import Vectors as Manual
 from manual.linear_algebra.vectors import closed_form, cosine_similarity, direction, l2_norm, linf_norm_backward, projection
@@ -248,6 +249,7 @@ TWIN = Twin(
     figures=figures,
     text={"why w only grows": TEXT},
     questions=QUESTIONS,
+    exercises=(Exercise("dot_backward"), Exercise("l2_norm_backward"), Exercise("projection_backward")),
 )
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from experiments.drawing.figure import figure
 from experiments.drawing.words import classes_right
 from experiments.judge.convert import in_dtype_of
 from experiments.lesson import Trained, accuracy, by_size
+from experiments.lesson import Exercise, Trained
 from experiments.pair import Twin
 from manual.networks.digits_cnn import DigitsCNN as Manual
 from torch_impl.networks.digits_cnn import DigitsCNN as Torch
@@ -216,6 +217,7 @@ TWIN = Twin(
     learned=learned,
     look_at=("feature maps", "which strokes of the digit each kernel has found, where its map is dark."),
     questions=QUESTIONS,
+    exercises=(Exercise("Block.backward"), Exercise("DigitsCNN.backward")),
 )
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from experiments.drawing.figure import TWO_CLASSES, figure, unbroken
 from experiments.drawing.words import in_words
 from experiments.judge.convert import to_numpy
 from experiments.lesson import Mistake, Trained, by_size
+from experiments.lesson import Exercise, Trained
 from experiments.pair import Twin
 from manual.networks.hidden_layer import HiddenLayer as Manual
 from manual.networks.hidden_layer import forward
@@ -373,6 +374,7 @@ TWIN = Twin(
     text=TEXT,
     questions=QUESTIONS,
     mistake=MISTAKE,
+    exercises=(Exercise("backward"),),
 )
 
 if __name__ == "__main__":

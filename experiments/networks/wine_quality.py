@@ -26,6 +26,7 @@ from experiments.drawing.words import held_out, percent
 from experiments.judge.compare import errors
 from experiments.judge.convert import load_in_torch, to_numpy
 from experiments.lesson import Trained, by_size
+from experiments.lesson import Exercise, Trained
 from experiments.pair import Twin
 from manual.networks.wine_quality import ArticleWineQuality as ManualArticle
 from manual.networks.wine_quality import WineQuality as Manual
@@ -409,6 +410,7 @@ TWIN = Twin(
     look_at=("predicted against true score", "how few of the lowest and the highest wines lie in the band."),
     text={"how good is it": HOW_GOOD.strip(), "the article's backward": ARTICLE.strip()},
     questions=QUESTIONS,
+    exercises=(Exercise("backward"),),
 )
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from experiments.drawing.walk import walk
 from experiments.drawing.weights import as_row
 from experiments.judge.convert import to_numpy, to_torch
 from experiments.lesson import Mistake, Trained, by_size, growth
+from experiments.lesson import Exercise, Trained
 from experiments.pair import Twin
 from manual.linear_algebra.eigen import covariance, eigh
 from manual.linear_algebra.svd import cond
@@ -380,6 +381,7 @@ TWIN = Twin(
     text={"steps and the condition number": TEXT},
     questions=QUESTIONS,
     mistake=MISTAKE,
+    exercises=(Exercise("cliff_backward"), Exercise("deep_chain_backward")),
 )
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
 from experiments.drawing.words import classes_right
 from experiments.judge.convert import to_numpy, to_torch
 from experiments.lesson import Trained, accuracy, by_size
+from experiments.lesson import Exercise, Trained
 from experiments.numerics.rounding import COLOURS
 from experiments.pair import Second, Twin
 from manual.concept import Batch
@@ -316,6 +317,7 @@ TWIN = Twin(
     look_at=("the same network in four ways", "the curve that does not fall: float16 with the loss not scaled."),
     text={"things to try": TEXT},
     questions=QUESTIONS,
+    exercises=(Exercise("rounded_tanh_backward"), Exercise("rounded_linear_backward")),
 )
 
 if __name__ == "__main__":

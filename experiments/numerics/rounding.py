@@ -20,6 +20,7 @@ from experiments.drawing.labels import label_ends
 from experiments.drawing.walk import Path, walk
 from experiments.judge.convert import to_numpy
 from experiments.lesson import Mistake, Trained, by_size
+from experiments.lesson import Exercise, Trained
 from experiments.pair import Twin
 from manual.concept import Batch
 from manual.numerics.rounding import FORMATS, from_parts, round_to, spacing
@@ -276,6 +277,7 @@ TWIN = Twin(
     text={"formats": TEXT},
     questions=QUESTIONS,
     mistake=MISTAKE,
+    exercises=(Exercise("Rounding.backward"), Exercise("round_to_backward")),
 )
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from experiments.drawing.walk import Path, walk
 from experiments.drawing.words import classes_right
 from experiments.judge.convert import to_numpy
 from experiments.lesson import Trained, by_size
+from experiments.lesson import Exercise, Trained
 from experiments.pair import Second, Twin
 from manual.nn.functional import log_softmax, softmax, softplus
 from manual.numerics.softmax import Classifier as Manual
@@ -358,6 +359,7 @@ TWIN = Twin(
     look_at=("one training in two forms", "the cross at which one of two equal trainings ends."),
     text={"two forms of one thing": TEXT},
     questions=QUESTIONS,
+    exercises=(Exercise("logsumexp_backward"), Exercise("log_softmax_backward"), Exercise("tempered_softmax_backward")),
 )
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from experiments.drawing.figure import draw_both, figure, unbroken
 from experiments.drawing.walk import walk
 from experiments.judge.convert import to_numpy
 from experiments.lesson import Mistake, Trained, by_size
+from experiments.lesson import Exercise, Trained
 from experiments.numerics.rounding import COLOURS
 from experiments.pair import Twin
 from manual.concept import Batch
@@ -303,6 +304,7 @@ TWIN = Twin(
     text={"things to try": TEXT},
     questions=QUESTIONS,
     mistake=MISTAKE,
+    exercises=(Exercise("variance_backward"), Exercise("smaller_root_backward")),
 )
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from experiments.drawing.figure import BY_HAND, TORCH, figure, unbroken
 from experiments.drawing.words import in_words
 from experiments.judge.convert import to_numpy, to_torch
 from experiments.lesson import ByLargest, Question, Trained, by_size
+from experiments.lesson import Exercise, Trained
 from experiments.pair import Second, Twin
 from manual.probability import bayes as by_hand
 from manual.probability.bayes import Bayes as Manual
@@ -319,6 +320,7 @@ TWIN = Twin(
     figures=figures,
     text={"before and after": TEXT},
     questions=QUESTIONS,
+    exercises=(Exercise("posterior_backward"), Exercise("normal_normal_posterior_backward")),
 )
 
 if __name__ == "__main__":

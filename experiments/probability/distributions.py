@@ -19,6 +19,7 @@ from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbrok
 from experiments.drawing.walk import Path, walk
 from experiments.judge.convert import to_numpy, to_torch
 from experiments.lesson import ByLargest, Question, Trained, by_size
+from experiments.lesson import Exercise, Trained
 from experiments.pair import Twin
 from manual.nn.functional import sigmoid
 from manual.probability import distributions as by_hand
@@ -365,6 +366,7 @@ TWIN = Twin(
     figures=figures,
     text={"distributions": TEXT},
     questions=QUESTIONS,
+    exercises=(Exercise("bernoulli_entropy_backward"), Exercise("normal_log_prob_backward")),
 )
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from experiments.drawing.walk import walk_by_hand
 from experiments.drawing.written import write
 from experiments.judge.convert import to_numpy
 from experiments.lesson import Trained, by_size
+from experiments.lesson import Exercise, Trained
 from experiments.pair import Second, Twin
 from manual.probability.expectation import Expectation as Manual
 from manual.probability.expectation import (
@@ -397,6 +398,7 @@ TWIN = Twin(
     figures=figures,
     text={"two gradients": TEXT},
     questions=QUESTIONS,
+    exercises=(Exercise("mean_backward"), Exercise("variance_backward"), Exercise("reparameterise_backward")),
 )
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from experiments.drawing.figure import BY_HAND, TORCH, figure
 from experiments.drawing.walk import walk
 from experiments.judge.convert import to_numpy
 from experiments.lesson import Trained, by_size
+from experiments.lesson import Exercise, Trained
 from experiments.pair import Twin
 from manual.nn.functional import logsumexp
 from manual.probability.distributions import normal_log_prob
@@ -330,6 +331,7 @@ TWIN = Twin(
     figures=figures,
     text={"zeros and directions": TEXT},
     questions=QUESTIONS,
+    exercises=(Exercise("entropy_backward"), Exercise("kl_divergence_backward"), Exercise("mutual_information_backward")),
 )
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from experiments.drawing.colours import CATEGORIES, of_sign
 from experiments.drawing.figure import BY_HAND, TORCH, figure, unbroken
 from experiments.judge.convert import to_numpy
 from experiments.lesson import Trained, by_size
+from experiments.lesson import Exercise, Trained
 from experiments.pair import Twin
 from manual.nn.functional import sigmoid
 from manual.probability.likelihood import Likelihood as Manual
@@ -284,6 +285,7 @@ TWIN = Twin(
     figures=figures,
     text={"every loss is a likelihood": TEXT},
     questions=QUESTIONS,
+    exercises=(Exercise("cross_entropy_backward"), Exercise("bernoulli_log_likelihood_backward"), Exercise("normal_nll_backward")),
 )
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from experiments.drawing.words import in_words
 from experiments.drawing.written import write
 from experiments.judge.convert import to_numpy
 from experiments.lesson import Trained, by_size
+from experiments.lesson import Exercise, Trained
 from experiments.pair import Second, Twin
 from manual.linear_algebra.matrices import substitute
 from manual.probability import multivariate_normal as by_hand
@@ -267,6 +268,7 @@ TWIN = Twin(
     figures=figures,
     text={"the root of a covariance": TEXT},
     questions=QUESTIONS,
+    exercises=(Exercise("entropy_backward"), Exercise("log_prob_backward")),
 )
 
 if __name__ == "__main__":

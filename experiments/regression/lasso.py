@@ -19,6 +19,7 @@ from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbrok
 from experiments.drawing.weights import draw_weights, three_times
 from experiments.judge.convert import to_torch
 from experiments.lesson import Trained, by_size
+from experiments.lesson import Exercise, Trained
 from experiments.pair import Second, Twin
 from experiments.regression.linear_regression import explains
 from experiments.regression.ridge import draw_paths
@@ -214,6 +215,7 @@ TWIN = Twin(
     look_at=("path over alpha", "from right to left: one weight after the other leaves 0."),
     text={"things to try": TEXT},
     questions=QUESTIONS,
+    exercises=(Exercise("soft_threshold_backward"), Exercise("loss_backward")),
 )
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from experiments.drawing.walk import walk
 from experiments.drawing.weights import as_row, weights_of_both
 from experiments.drawing.words import held_out, in_words
 from experiments.lesson import ByLargest, Mistake, Question, Trained, by_size, what_will_the_loss_do
+from experiments.lesson import Exercise, Trained
 from experiments.pair import Twin
 from manual.module import Parameter
 from manual.regression.linear_regression import LinearRegression as Manual
@@ -465,6 +466,7 @@ TWIN = Twin(
     text={"how long a step may be": TEXT},
     questions=QUESTIONS,
     mistake=MISTAKE,
+    exercises=(Exercise("backward"),),
 )
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from experiments.drawing.weights import as_row, draw_weights, three_times
 from experiments.drawing.words import percent
 from experiments.judge.convert import to_torch
 from experiments.lesson import Mistake, Trained, accuracy, by_size
+from experiments.lesson import Exercise, Trained
 from experiments.pair import Second, Twin
 from manual.module import Parameter
 from manual.regression.logistic_regression import LogisticRegression as Manual
@@ -322,6 +323,7 @@ TWIN = Twin(
     text={"things to try": TEXT},
     questions=QUESTIONS,
     mistake=MISTAKE,
+    exercises=(Exercise("binary_cross_entropy_backward"), Exercise("loss_backward")),
 )
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from experiments.drawing.colours import CATEGORIES
 from experiments.drawing.figure import BY_HAND, TORCH, TWO_CLASSES, draw_both, figure
 from experiments.judge.convert import to_torch
 from experiments.lesson import Mistake, Trained, by_size
+from experiments.lesson import Exercise, Trained
 from experiments.pair import Second, Twin
 from manual.regression.perceptron import Perceptron as Manual
 from manual.regression.perceptron import mistake_bound, rosenblatt
@@ -254,6 +255,7 @@ TWIN = Twin(
     text={"things to try": TEXT},
     questions=QUESTIONS,
     mistake=MISTAKE,
+    exercises=(Exercise("perceptron_loss_backward"),),
 )
 
 if __name__ == "__main__":

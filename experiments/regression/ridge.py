@@ -22,6 +22,7 @@ from experiments.drawing.labels import label_ends
 from experiments.drawing.weights import as_row, draw_weights, three_times
 from experiments.judge.convert import to_torch
 from experiments.lesson import Trained, by_size
+from experiments.lesson import Exercise, Trained
 from experiments.pair import Second, Twin
 from experiments.regression.linear_regression import explains
 from manual.regression.linear_regression import normal_equation
@@ -291,6 +292,7 @@ TWIN = Twin(
     look_at=("path over alpha", "s1 and s2: large and opposite at the left, and what a small price does to them."),
     text={"alpha": TEXT},
     questions=QUESTIONS,
+    exercises=(Exercise("loss_backward"), Exercise("effective_degrees_of_freedom_backward")),
 )
 
 if __name__ == "__main__":

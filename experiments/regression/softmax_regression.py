@@ -23,6 +23,7 @@ from experiments.drawing.walk import walk
 from experiments.drawing.weights import weights_of_both
 from experiments.drawing.words import classes_right, in_words
 from experiments.lesson import Trained, accuracy, by_size
+from experiments.lesson import Exercise, Trained
 from experiments.pair import Second, Twin
 from manual.module import Parameter, no_grad
 from manual.nn.functional import softmax
@@ -278,6 +279,7 @@ TWIN = Twin(
     look_at=("weights as pictures", "which ink speaks for a digit (orange) and which against it (violet)."),
     text={"things to try": TEXT},
     questions=QUESTIONS,
+    exercises=(Exercise("cross_entropy_backward"), Exercise("loss_backward")),
 )
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from experiments.drawing.colours import CATEGORIES, MARKERS
 from experiments.drawing.figure import figure
 from experiments.drawing.words import held_out, percent
 from experiments.lesson import Mistake, Trained, by_size
+from experiments.lesson import Exercise, Trained
 from experiments.pair import Twin
 from manual.module import no_grad
 from manual.nn.functional import softmax
@@ -217,6 +218,7 @@ TWIN = Twin(
     look_at=("attention map", "the rows with a question mark: do they look where the ring is?"),
     questions=QUESTIONS,
     mistake=MISTAKE,
+    exercises=(Exercise("Attention.backward"),),
 )
 
 if __name__ == "__main__":
