@@ -95,7 +95,7 @@ FLOORS = (
     ("cases",),
     ("source",),
     ("mutation", "doctor"),
-    ("play",),
+    ("play", "exercises"),
     ("__main__",),
 )
 """The folders of experiments, and the files at its root, from the ground up: each imports only what lies below it."""
@@ -157,7 +157,7 @@ def test_every_folder_is_on_a_floor() -> None:
 
 
 def test_the_spine_imports_no_concept() -> None:
-    spine = ("judge", "data", "drawing", "lockstep", "commands", "source", "mutation", "doctor", "play")
+    spine = ("judge", "data", "drawing", "lockstep", "commands", "source", "mutation", "doctor", "play", "exercises")
     looked_at = [p for p in files("experiments") if p.relative_to(ROOT).parts[1] in (*spine, "pair.py", "curriculum.py", "__main__.py")]
     assert len(looked_at) > 50
     assert {str(p): found for p in looked_at if (found := {n for n in targets(p) if is_concept(n)})} == {}
@@ -272,7 +272,7 @@ def test_every_file_of_a_chapter_is_in_the_curriculum(chapter: str) -> None:
 def test_the_spine_names_no_concept() -> None:
     """What is special about a concept stands in its Twin. The benchmark times some of them, and the help shows one."""
     names, found = {e.name for e in ENTRIES} - {"optimizers", "rounding", "gradients"}, {}  # which are words, too
-    for folder in ("judge", "data", "drawing", "lockstep", "commands", "source", "mutation", "doctor", "play"):
+    for folder in ("judge", "data", "drawing", "lockstep", "commands", "source", "mutation", "doctor", "play", "exercises"):
         for path in files(f"experiments/{folder}"):
             literals = {n.value for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Constant)}
             found[path.stem] = {v for v in literals if isinstance(v, str) and v in names}
@@ -283,7 +283,7 @@ def test_there_are_no_other_chapters() -> None:
     known = {
         "manual": {"nn", "optim"},
         "torch_impl": set(),
-        "experiments": {"data", "judge", "lockstep", "commands", "drawing", "cases", "source", "mutation", "doctor", "play"},
+        "experiments": {"data", "judge", "lockstep", "commands", "drawing", "cases", "source", "mutation", "doctor", "play", "exercises"},
     }
     for side, more in known.items():
         folders = {p.parent.name for p in (ROOT / side).glob("*/__init__.py")}

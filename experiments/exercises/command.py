@@ -1,0 +1,255 @@
+"""`exercise`: write a backward yourself, and be told what is wrong with it. Without more, a list along the path."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from experiments.commands.status import AGREE, BAD_INPUT, DISAGREE, INTERRUPTED
+from experiments.exercises import kinds
+from experiments.exercises.catalogue import Task, UnknownExercise, find, tasks
+from experiments.exercises.hints import STEPS
+from experiments.exercises.listing import show_list
+from experiments.exercises.progress import Progress
+from experiments.exercises.room import SECONDS, Closed, Room
+from experiments.exercises.say import say, say_verdict
+from experiments.exercises.verdict import NOT_BEGUN, RIGHT, Verdict
+
+EXERCISE = "python -m experiments exercise"
+
+ACTIONS = {
+    "list": "all exercises, or those of NAME (a concept, or nn), and how far you are",
+    "start": "make the file exercises/NAME.py, with a gap to be filled",
+    "check": "is it right? If not: which gradient is wrong, and what is wrong with it",
+    "watch": "check whenever the file is saved; Ctrl-C ends it",
+    "hint": "one hint more; there are five",
+    "reset": "begin the file again (asks first)",
+    "solution": "after success, or with --show-me",
+    "grade": "check the files of many learners, a folder for each, and write a table",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `exercise`."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = "actions:\n" + "\n".join(f"  {name:9} {said}" for name, said in ACTIONS.items())
+    parser.epilog += "\n\nexit status: 0 right, 1 wrong or not begun, 2 bad usage"
+    parser.add_argument("action", nargs="?", default="list", choices=ACTIONS, metavar="ACTION", help="see below (default list)")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="of an exercise, or a concept; of `grade`, a folder")
+    parser.add_argument("--folder", type=Path, default=Path("exercises"), help="where your files are (default ./exercises)")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help=f"that a check may take (default {SECONDS:g})")
+    parser.add_argument("--step", type=int, choices=range(1, len(STEPS) + 1), help="which hint, in place of the next")
+    parser.add_argument("--yes", action="store_true", help="of reset: do not ask")
+    parser.add_argument("--show-me", action="store_true", help="of solution: although it is not right yet")
+    parser.add_argument("--out", type=Path, default=Path("grades.csv"), help="of grade: the table (default ./grades.csv)")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Do one thing. Returns 0 if what was asked for is right, 1 if it is wrong or not begun, 2 if it cannot be done."""
+    console = Console()
+    try:
+        if options.action == "list":
+            return show_list(console, options.name, Progress(options.folder))
+        if options.name is None:
+            return refused(f"{options.action} what? {'A folder' if options.action == 'grade' else 'A name of `exercise list`'} is missing")
+        if options.action == "grade":
+            from experiments.exercises.grading import grade
+
+            return grade(console, Path(options.name), options.out, options.seconds)
+        return DOING[options.action](Desk(console, options, chosen(options.name, Progress(options.folder))))
+    except (UnknownExercise, Closed) as error:
+        return refused(str(error))
+    except UnicodeDecodeError:
+        return refused(f"{options.folder}: the file of {options.name} is no text in UTF-8")
+    except OSError as error:
+        return refused(f"{error.filename}: {error.strerror}")
+
+
+def refused(why: str) -> int:
+    """Say what cannot be done."""
+    print(f"error: {why}", file=sys.stderr)
+    return BAD_INPUT
+
+
+def chosen(name: str, progress: Progress) -> Task:
+    """The exercise of this name; of a concept's name the first of its exercises that is not right yet."""
+    of = [task for task in tasks() if task.concept == name]
+    return next((task for task in of if progress.of(task.name).state != RIGHT), of[0]) if of else find(name)
+
+
+class Desk:
+    """A learner at one exercise: his file, what he has done, and where things are said."""
+
+    def __init__(self, console: Console, options: argparse.Namespace, task: Task) -> None:
+        self.console, self.options, self.task = console, options, task
+        self.progress = Progress(options.folder)
+        self.file: Path = options.folder / f"{task.name}.py"
+
+    def say(self, *texts: str) -> None:
+        """To the learner."""
+        say(self.console, *texts)
+
+    def text(self) -> str | None:
+        """What is in the file; None if there is none."""
+        return self.file.read_text(encoding="utf-8") if self.file.is_file() else None
+
+    def judged(self, room: Room, text: str) -> Verdict:
+        """Judge it, and remember that."""
+        verdict = room.verdict(self.task.name, text, str(self.file))
+        self.progress.attempt(self.task.name, verdict.state)
+        return verdict
+
+
+# ---- start and reset -----------------------------------------------------------------------------
+
+
+def start(desk: Desk) -> int:
+    """Make the file."""
+    if desk.text() is not None:
+        desk.say(f"{desk.file} is already there, and stays as it is. To begin again: {EXERCISE} reset {desk.task.name}")
+        return AGREE
+    write(desk)
+    return AGREE
+
+
+def write(desk: Desk) -> None:
+    """Write the file, and say what to do with it."""
+    desk.file.parent.mkdir(parents=True, exist_ok=True)
+    desk.file.write_text(kinds.sheet(desk.task), encoding="utf-8")
+    if desk.task.name not in desk.progress.done:
+        desk.progress.attempt(desk.task.name, NOT_BEGUN)
+    desk.say(f"{desk.file} is made, an exercise of about {desk.task.minutes} minutes.", "")
+    desk.say(*kinds.opening(desk.task), "")
+    desk.say(
+        f"    {EXERCISE} check {desk.task.name}    when you think it is right",
+        f"    {EXERCISE} watch {desk.task.name}    whenever you save it",
+        f"    {EXERCISE} hint {desk.task.name}     when you are stuck",
+    )
+
+
+def reset(desk: Desk) -> int:
+    """Begin again, if that is what is wanted."""
+    if desk.text() is not None and not desk.options.yes and not agreed(f"What you wrote in {desk.file} will be lost. Begin again? [y/N] "):
+        desk.say("Nothing is changed. (--yes does not ask.)")
+        return DISAGREE
+    write(desk)
+    return AGREE
+
+
+def agreed(question: str) -> bool:
+    """Ask; whoever cannot answer does not agree."""
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:
+        print()
+        return False
+
+
+# ---- check and watch -----------------------------------------------------------------------------
+
+
+def not_there(desk: Desk) -> int:
+    """Say that there is no file."""
+    desk.say(f"{desk.task.name}: {NOT_BEGUN}. There is no {desk.file}; make it with: {EXERCISE} start {desk.task.name}")
+    return DISAGREE
+
+
+def check(desk: Desk) -> int:
+    """Judge the file once."""
+    text = desk.text()
+    if text is None:
+        return not_there(desk)
+    with Room(desk.options.seconds) as room:
+        verdict = desk.judged(room, text)
+    tell(desk, verdict)
+    return AGREE if verdict.state == RIGHT else DISAGREE
+
+
+def tell(desk: Desk, verdict: Verdict) -> None:
+    """The verdict, and what to do next."""
+    say_verdict(desk.console, desk.task.name, verdict)
+    if verdict.state == RIGHT:
+        after = following(desk.task, desk.progress)
+        desk.say(f"Next: {EXERCISE} start {after.name}" if after else "That was the last one: all are right.")
+        desk.say(f"How it is written here: {EXERCISE} solution {desk.task.name}")
+    elif desk.progress.of(desk.task.name).hints < len(STEPS):
+        desk.say(f"Stuck? {EXERCISE} hint {desk.task.name}")
+
+
+def following(task: Task, progress: Progress) -> Task | None:
+    """The next along the path that is not right yet; after the last the path begins again."""
+    every = tasks()
+    at = every.index(task)
+    return next((t for t in (*every[at + 1 :], *every[:at]) if progress.of(t.name).state != RIGHT), None)
+
+
+def watch(desk: Desk, wait: Callable[[float], None] = time.sleep) -> int:
+    """Judge the file whenever it is saved."""
+    if desk.text() is None:
+        write(desk)
+    seen, state = None, NOT_BEGUN
+    try:
+        with Room(desk.options.seconds) as room:
+            desk.say(f"Watching {desk.file}. Ctrl-C ends it.")
+            while True:
+                now = desk.file.stat().st_mtime_ns if desk.file.is_file() else None
+                if now is not None and now != seen:
+                    desk.console.rule(time.strftime("%H:%M:%S"))
+                    verdict = desk.judged(room, desk.text() or "")
+                    tell(desk, verdict)
+                    state = verdict.state
+                seen = now
+                wait(0.3)
+    except KeyboardInterrupt:
+        desk.say("", f"No longer watched. {desk.task.name}: {state}.")
+        return INTERRUPTED
+
+
+# ---- hints and solution --------------------------------------------------------------------------
+
+
+def hint(desk: Desk) -> int:
+    """One hint more."""
+    done = desk.progress.of(desk.task.name)
+    step = desk.options.step or min(done.hints + 1, len(STEPS))
+    text = desk.text()
+    desk.say(f"Hint {step} of {len(STEPS)}, {STEPS[step - 1]}.", "")
+    desk.say(*kinds.hint(desk.task, step, lambda: Room(desk.options.seconds), text, str(desk.file)))
+    if step > done.hints:
+        desk.progress.write(desk.task.name, replace(done, hints=step))
+    if step < len(STEPS):
+        desk.say("", f"The next is about {STEPS[step]}.")
+    else:
+        desk.say("", f"There are no more. The solution, if you want it: {EXERCISE} solution {desk.task.name} --show-me")
+    return AGREE
+
+
+def solution(desk: Desk) -> int:
+    """How it is written here."""
+    done = desk.progress.of(desk.task.name)
+    if done.state != RIGHT and not desk.options.show_me:
+        desk.say(
+            f"{desk.task.name} is not right yet; a solution that one has read is soon forgotten. To see it all the same:",
+            f"    {EXERCISE} solution {desk.task.name} --show-me",
+        )
+        return DISAGREE
+    if done.state != RIGHT:
+        desk.progress.write(desk.task.name, replace(done, shown=True))
+    desk.say(f"{desk.task.name}, as it is written here:", "", *(f"    {line}" for line in kinds.solution(desk.task)))
+    return AGREE
+
+
+DOING: dict[str, Callable[[Desk], int]] = {
+    "start": start,
+    "reset": reset,
+    "check": check,
+    "watch": watch,
+    "hint": hint,
+    "solution": solution,
+}

@@ -1,0 +1,156 @@
+"""Five hints to a backward, each worth more than the one before: what is asked, the shapes, the rules, the attempt, the lines with blanks.
+
+None but the last holds anything of the solution: they are made of the forward, of shapes, and of what the attempt is judged to be.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Iterator, Mapping
+
+from experiments.exercises.catalogue import Task, body_of, definition, source, tree_of
+from experiments.exercises.returning import expected, keys_of
+from experiments.exercises.rules import rules_of
+from experiments.exercises.verdict import Verdict
+from experiments.source.operators import only_checks
+
+STEPS = ("what is asked", "the shapes", "the rules", "your attempt", "the lines, with blanks")
+BLANK = "____"
+
+
+def asked(task: Task) -> list[str]:
+    """What goes in, and what is to come out."""
+    function = definition(task.module, task.function)
+    arguments = [a.arg for a in function.args.args if a.arg != "self"]
+    name = task.function.rpartition(".")[2]
+    said = [f"Write `{name}({', '.join(arguments)})`."]
+    upstreams = [a for a in arguments if a.startswith("dL_d")]
+    if upstreams == ["dL_dloss"]:
+        said.append("dL_dloss comes in: a number that the whole loss is multiplied with, usually 1.")
+    elif upstreams:
+        comes = f"{' and '.join(upstreams)} comes in: how fast the loss L grows with what {made_by(task)}."
+        said.append(comes[0] + comes[1:])
+    said += list(returned(task))
+    if grads := list(accumulated(function)):
+        said.append(f"On the way it adds (+=) into {' and '.join(grads)}.")
+    if any(isinstance(n, ast.Attribute) and n.attr == "save" for f in forwards(task) for n in ast.walk(f)):
+        said.append("What forward saved comes back from self.restore(), in the order in which it was saved.")
+    return [*said, *task.hints]
+
+
+def made_by(task: Task) -> str:
+    """Where the upstream comes from."""
+    if "." in task.function:
+        return "forward returned"
+    own = task.function.removesuffix("_backward")
+    return f"{own} returned" if own != task.function else "comes after"
+
+
+def returned(task: Task) -> Iterator[str]:
+    """What is to come out."""
+    result = expected(task)
+    if isinstance(result, ast.Dict):
+        yield f"It returns a dict with the gradients of the loss with respect to {', '.join(keys_of(result))}, by these names."
+    elif isinstance(result, ast.Tuple):
+        names = [ast.unparse(e) for e in result.elts]
+        told = f", in this order: {', '.join(names)}" if all(n.startswith("dL_d") and n.isidentifier() for n in names) else ""
+        yield f"It returns {len(names)} gradients{told or ', one for each input that has one'}."
+    elif result is None:
+        yield "It returns nothing."
+    else:
+        yield "It returns the gradient of the loss with respect to what went in, in the shape of what went in."
+
+
+def accumulated(function: ast.FunctionDef) -> Iterator[str]:
+    """The gradients that it adds into."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Attribute) and node.target.attr == "grad":
+            yield ast.unparse(node.target)
+
+
+def shapes(facts: Mapping[str, str]) -> list[str]:
+    """What has which shape, in one call."""
+    ins = [f"{name} {shape}" for name, shape in facts.items() if not name.startswith("→")]
+    outs = [f"{name.removeprefix('→ ')} {shape}" for name, shape in facts.items() if name.startswith("→")]
+    said = [f"In one of the calls by which it is judged there go in: {', '.join(ins)}."]
+    if outs:
+        said.append(f"There must come out: {', '.join(outs)}.")
+    return [*said, "A gradient has the shape of that of which it is the gradient. Often only one product of what is there has that shape."]
+
+
+def forwards(task: Task) -> list[ast.FunctionDef]:
+    """The functions that are walked back."""
+    *owner, last = task.function.split(".")
+    names = {n.name: n for n in tree_of(task.module).body if isinstance(n, ast.FunctionDef)}
+    if owner:
+        cls = next(n for n in tree_of(task.module).body if isinstance(n, ast.ClassDef) and n.name == owner[0])
+        methods = {n.name: n for n in cls.body if isinstance(n, ast.FunctionDef)}
+        return [methods[n] for n in ("forward", "training_step") if n in methods]
+    if (own := last.removesuffix("_backward")) != last and own in names:
+        return [names[own]]
+    return [names[n] for n in ("forward", "loss") if n in names]
+
+
+def computed(function: ast.FunctionDef) -> list[ast.stmt]:
+    """Its statements, without what only checks its input."""
+    return [statement for statement in body_of(function) if not only_checks(statement)]
+
+
+def rules(task: Task) -> list[str]:
+    """The lines of the forward, and the rule for each kind of step in them."""
+    said = ["Walk these lines back, the last first:"]
+    for function in forwards(task):
+        said += [f"    {function.name}", *(f"        {line}" for s in computed(function) for line in ast.unparse(s).splitlines())]
+    found = list(rules_of(ast.Module([s for f in forwards(task) for s in computed(f)], [])))
+    said.append("")
+    return [*said, *(f"- {rule}" for rule in found)] if found else said[:-1]
+
+
+def attempt(verdict: Verdict) -> list[str]:
+    """What is wrong with what there is: every wrong gradient in its own words, in the order of the way back."""
+    bad = [g for g in verdict.gradients if not g.right]
+    said = [f"- The {g.name} is {g.what or 'none of the usual mistakes'}." for g in bad if g.what or len(bad) == 1]
+    more = ["The first of these first: the others may follow from it."] if len(said) > 1 else []
+    return [*(said or verdict.sentences), *more]
+
+
+class Blanks(ast.NodeTransformer):
+    """Every name, number and text becomes a blank; what is called keeps its name."""
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        return ast.Name(BLANK, ast.Load())
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        return ast.Name(BLANK, ast.Load()) if isinstance(node.value, int | float) and not isinstance(node.value, bool) else node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        if isinstance(node.value, ast.Name):  # self.weight, x.T: np.exp is seen as what is called
+            return ast.Attribute(ast.Name(BLANK, ast.Load()), node.attr, ast.Load()) if node.attr == "T" else ast.Name(BLANK, ast.Load())
+        return self.generic_visit(node)  # type: ignore[return-value]
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        called = node.func
+        if isinstance(called, ast.Attribute) and not (isinstance(called.value, ast.Name) and called.value.id in ("np", "self")):
+            called = ast.Attribute(self.visit(called.value), called.attr, ast.Load())
+        return ast.Call(called, [self.visit(a) for a in node.args], [ast.keyword(k.arg, self.visit(k.value)) for k in node.keywords])
+
+
+def with_blanks(task: Task) -> list[str]:
+    """The lines of the solution; on the right side of each there are blanks."""
+    found = []
+    for statement in body_of(copy.deepcopy(definition(task.module, task.function))):
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Assign | ast.AugAssign | ast.Return | ast.Expr) and not isinstance(node.value, ast.Dict | None):
+                node.value = Blanks().visit(node.value)
+        found += ast.unparse(ast.fix_missing_locations(statement)).splitlines()
+    return [f"Each {BLANK} is a name, a number or a part of self:", "", *(f"    {line}" for line in found)]
+
+
+def solution(task: Task) -> list[str]:
+    """The lines of the original, with what is said beside them."""
+    function = definition(task.module, task.function)
+    body = body_of(function)
+    lines = source(task.module).splitlines()[body[0].lineno - 1 : function.end_lineno]
+    indent = body[0].col_offset
+    return [line[indent:] for line in lines]

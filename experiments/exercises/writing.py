@@ -1,0 +1,184 @@
+"""Write a backward: an attempt is judged by everything that judges the original, and what is wrong with it is said in sentences."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import re
+import warnings
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+
+from experiments.exercises.catalogue import Task
+from experiments.exercises.exams import DTYPE, Exam, Look, exams_of
+from experiments.exercises.placing import NotRead, in_place, is_begun, learned, original, steps, written
+from experiments.exercises.returning import misreturned
+from experiments.exercises.verdict import NOT_BEGUN, RIGHT, WRONG, Gradient, Verdict, wrong
+from experiments.judge.compare import ONE_STEP, as_array, digits
+from experiments.judge.raised import failing_expression, first_line, shapes_in
+from experiments.judge.sentences import agreed, sentences
+from manual.nn.faster import FASTER, plain_forms
+
+SEEDS = (0, 1)
+"""Of sizes, weights and upstreams: a sentence must hold for both."""
+
+
+class Misreturned(Exception):
+    """What the function returns is not what is asked for; the message is a sentence."""
+
+
+def verdict(task: Task, text: str, file: str) -> Verdict:
+    """Judge an attempt.
+
+    Args:
+        task: what was to be written.
+        text: of the learner's file.
+        file: its name.
+    """
+    try:
+        if not is_begun(task, text):
+            return Verdict(NOT_BEGUN, (f"{task.function} is not begun: its body still says that it is to be written.",))
+        function = learned(task, text, file)
+        tree = written(task, text)
+    except NotRead as trouble:
+        return wrong(str(trouble), "cannot be read")
+    exams = exams_of(task)  # before the learner's function stands there: they look at the original
+    forms = plain_forms() if original(task) in FASTER else nullcontext()  # of two forms the plain one is asked for
+    calls: list[None] = []
+    with in_place(task, checked(task, function, calls)), forms, np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = judged(exams, tree, file)
+    if found.state == RIGHT and not calls:
+        raise RuntimeError(f"{task.name}: nothing that judges it calls {task.function}")
+    return found
+
+
+def judged(exams: list[Exam], tree: ast.FunctionDef, file: str) -> Verdict:
+    """The first exam that fails decides; the function is in its place."""
+    for seed in SEEDS:
+        for exam in exams:
+            try:
+                if failed := exam.failed(seed):
+                    return explained(exam, failed, tree)
+            except Misreturned as error:
+                return wrong(str(error), "returns something else")
+            except AssertionError as noticed:  # by the judge: an argument was changed, a gradient is missing
+                return wrong(noticed_in(str(noticed), exam), "a rule is broken")
+            except Exception as error:  # whatever a learner's function may raise
+                return raised(error, file, exam)
+    looked = exams[0].look(0)
+    return Verdict(RIGHT, (praise(exams),), gradients_of([looked], right=True))
+
+
+def praise(exams: list[Exam]) -> str:
+    """What has been tried."""
+    times = len(SEEDS) * len(exams)
+    return f"All of it is right: against torch, and against small changes, on {times} inputs of other sizes, weights and upstreams."
+
+
+# ---- what is returned ----------------------------------------------------------------------------
+
+
+def checked(task: Task, function: Callable[..., Any], calls: list[None]) -> Callable[..., Any]:
+    """The function; it counts its calls, and raises Misreturned if its result is not made as the original's is."""
+
+    def checking(*args: Any, **kwargs: Any) -> Any:
+        calls.append(None)
+        found = function(*args, **kwargs)
+        if trouble := misreturned(task, found):
+            raise Misreturned(trouble)
+        return found
+
+    return checking
+
+
+# ---- what is wrong -------------------------------------------------------------------------------
+
+
+def explained(exam: Exam, failed: list[str], tree: ast.FunctionDef) -> Verdict:
+    """The gradients of one step, and what the wrong ones are."""
+    looks = [exam.look(seed) for seed in SEEDS]
+    found = gradients_of(looks)
+    bad = [g for g in found if not g.right]
+    where = f" ({exam.where})" if exam.where else ""
+    if not bad:
+        return Verdict(WRONG, (over_two_calls(failed, tree) + where,), found, "wrong in two calls")
+    first = bad[0]
+    count = f"{len(found) - len(bad)} of {len(found)} gradients are right{where}."
+    alone = f"There is one gradient, and it is wrong{where}."
+    said = f"it is {first.what}" if first.what else "it is none of the usual mistakes, such as a factor, a sign, a sum or a transpose"
+    which = "The first wrong one on the way back" if len(bad) > 1 else "The wrong one"
+    sentence = f"{which} is the {first.name}: {said}."
+    return Verdict(WRONG, (count if len(found) > 1 else alone, sentence), found, f"{first.name}: {first.what or 'not explained'}")
+
+
+def gradients_of(looks: list[Look], right: bool = False) -> tuple[Gradient, ...]:
+    """Each with its digits at the worst of the looks, and what it is if it is wrong on all of them."""
+    found = []
+    for rows in zip(*(look.rows for look in looks), strict=True):
+        e = max(r.error for r in rows)
+        fine = right or e <= ONE_STEP[DTYPE]
+        what = "" if fine else agreed(said(r, look) for r, look in zip(rows, looks, strict=True)) or ""
+        name = rows[0].name if rows[0].name.startswith("gradient of ") else f"gradient of {rows[0].name.removeprefix('dL_d').strip()}"
+        shape = tuple(np.shape(as_array(rows[0].torch))) if rows[0].torch is not None else None
+        found.append(Gradient(name, shape, digits(e, DTYPE), fine, what))
+    return tuple(found)
+
+
+def said(row: Any, look: Look) -> list[str]:
+    """Everything that can be said of a wrong gradient."""
+    if row.error <= ONE_STEP[DTYPE]:
+        return ["right on one input, and wrong on another"]
+    if row.hand is None or row.torch is None:
+        return ["missing"]
+    try:
+        a, b = np.asarray(row.hand, float), np.asarray(as_array(row.torch), float)
+    except (TypeError, ValueError):
+        return ["no array of numbers"]
+    others = {r.name: np.asarray(as_array(r.torch), float) for r in look.rows if r is not row and r.torch is not None}
+    return list(sentences(a, b, look.values, others, look.sizes))
+
+
+def over_two_calls(failed: list[str], tree: ast.FunctionDef) -> str:
+    """What is wrong if one step is right, and two are not."""
+    upstream = next((n.arg for n in tree.args.args if n.arg.startswith("dL_d")), None)
+    used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+    if upstream and upstream not in used:
+        return f"{upstream} is not used: what comes back from the loss is a factor of every gradient."
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Attribute) and t.attr == "grad" for t in node.targets):
+            return f"Line {node.lineno}: a gradient is set with =, and must be added with +=: what an earlier backward left there is lost."
+    return f"One step is right; two forwards and then two backwards are not: {failed[0]}."
+
+
+def noticed_in(message: str, exam: Exam) -> str:
+    """What the judge noticed, without the name of its case."""
+    text = message.partition(": ")[2] or message
+    return f"{text[0].upper()}{text[1:]}{f' ({exam.where})' if exam.where else ''}."
+
+
+def raised(error: Exception, file: str, exam: Exam) -> Verdict:
+    """A sentence about an exception: the line of the learner's file, and the shapes in it."""
+    where = f" ({exam.where})" if exam.where else ""
+    inside = [step for step in steps(error) if step.tb_frame.f_code.co_filename == file]
+    kind, message = type(error).__name__, first_line(error)
+    if isinstance(error, RecursionError):
+        return wrong("It calls itself without end: the function that you write is the one that is called.", "calls itself")
+    if left := re.match(r"\d+ forward\(s\) of (\S+) still wait", message):
+        return wrong(
+            f"{left[1]} was called by forward, and is left without its backward{where}: every call on the way there needs one on the "
+            "way back, and what save() has put away must be taken out with restore().",
+            "a backward is not called",
+        )
+    if not inside:
+        return wrong(f"What it returns or leaves behind cannot be used{where}: {kind}: {message}.", f"exception: {kind}")
+    step = inside[-1]
+    expression = failing_expression(step)
+    shapes = shapes_in(expression, step.tb_frame) if expression else {}
+    told = ", ".join(f"{name} has shape {shape}" for name, shape in shapes.items())
+    line = re.sub(r"\s+#.*", "", linecache.getline(file, step.tb_lineno).strip())
+    sentence = f"Line {step.tb_lineno} cannot be computed{where}: `{line}`: {kind}: {message}."
+    return Verdict(WRONG, (sentence, *([f"Here {told}."] if told else [])), (), f"exception: {kind}")
