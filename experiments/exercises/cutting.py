@@ -23,7 +23,7 @@ SECTION = re.compile(r"(Args|Attributes|Shapes?|Returns|Raises|Sources?)\b.*:")
 DERIVATIVE = r"(?:∂[\w/∂̂ŷ′ᵢⱼₙ]*(?:\[[^\]]*\])?|\b[dD]\w*L_d\w+(?:\[[^\]]*\])?|\bd\w+_d\w+|\w′(?:\([^)]*\))?)"
 GIVES_AWAY = (
     re.compile(rf"{DERIVATIVE}\s*(=|is\b|are\b)"),
-    re.compile(r"\b(derivative|gradient|slope)s?\b[^.:;]{0,80}?(=|\b(is|are)\b)[^.]*?[−²·/‖ᵀ×*]"),
+    re.compile(r"\b(derivative|gradient|slope)s?\b(?! descent)[^.:;]{0,80}?(=|\b(is|are)\b)[^.]*?[−²·/‖ᵀ×*]"),
 )
 """A derivative, and what it is: as a formula, and in words."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Protocol
@@ -29,6 +29,9 @@ from experiments.source.handwriting import import_all
 
 DTYPE = "float64"
 
+LARGER = 5
+"""By so much the sizes of a look are larger than a case draws them, from 2 on."""
+
 
 @dataclass(frozen=True)
 class Look:
@@ -38,11 +41,13 @@ class Look:
         rows: the gradients, in the order of the way back.
         values: of the forward, by name.
         sizes: names of sizes that may have become a factor.
+        own: of a name of an input, what each entry contributes through the output's entry of the same place; None if there is none.
     """
 
     rows: list[Row]
     values: dict[str, np.ndarray]
     sizes: Mapping[str, int] = field(default_factory=dict)
+    own: Callable[[str], np.ndarray | None] = lambda name: None
 
 
 class Exam(Protocol):
@@ -107,9 +112,9 @@ class ByCase:
         told = ", ".join(f"{key}={value!r}" for key, value in arguments.items() if tells(value))
         return f"with {told}" if told else ""
 
-    def sizes(self, seed: int) -> dict[str, int]:
-        """All different."""
-        return draw_sizes(self.case, np.random.default_rng(seed))
+    def sizes(self, seed: int, more: int = 0) -> dict[str, int]:
+        """All different, and each so much larger than it is drawn."""
+        return {name: size + more for name, size in draw_sizes(self.case, np.random.default_rng(seed)).items()}
 
     def failed(self, seed: int) -> list[str]:
         """By autograd; central differences once more where they make sense."""
@@ -119,11 +124,14 @@ class ByCase:
         return wrong
 
     def look(self, seed: int) -> Look:
-        """One call of both sides."""
-        pair = Pair(self.case, self.sizes(seed), seed)
+        """One call of both sides, at sizes that are none of the factors by which gradients are usually wrong, such as 2 and 4."""
+        pair = Pair(self.case, self.sizes(seed, more=LARGER), seed)
         inputs, call = pair.inputs()
         a, b, leaves = pair.forward(inputs, call)
-        upstreams = [np.asarray(pair.rng.normal(size=np.shape(y)), dtype=DTYPE) for y in flat(a if b is None else b)]
+        upstreams = [np.asarray(pair.rng.normal(size=np.shape(y)), dtype=DTYPE) for y in flat(b)]
+        upstreams = [
+            u if u.ndim else np.abs(u, out=u) for u in upstreams
+        ]  # with the sign of a loss a forgotten term looks like one too many
         found = flat(pair.hand.backward(like(a, [u if u.ndim else u[()] for u in upstreams])))
         torch.autograd.backward(flat(b), [to_torch(u) for u in upstreams])
         names = input_names(pair, inputs)
@@ -140,7 +148,18 @@ class ByCase:
         values = {n: np.asarray(x) for n, x in zip(names, flat(inputs), strict=True) if isinstance(x, np.ndarray) and x.dtype.kind == "f"}
         values |= {name: p.data for name, p in pair.hand.named_parameters()}
         values |= {f"output {i}" if i else "y": np.asarray(y) for i, y in enumerate(flat(a)) if np.size(y)}
-        return Look(rows, values, rows_and_columns(values))
+        return Look(rows, values, rows_and_columns(values), cache(lambda name: self.own(pair, inputs, call, upstreams, name)))
+
+    def own(self, pair: Pair, inputs: list[Any], call: Mapping[str, Any], upstreams: list[Any], name: str) -> np.ndarray | None:
+        """What each entry of an input contributes through the output's entry of the same place, where there is one."""
+        leaves = [to_torch(x, learn=True) for x in inputs]
+        x = dict(zip(input_names(pair, inputs), flat(leaves), strict=True)).get(name)
+        y = flat(pair.torch(*leaves, **{key: to_torch(value) for key, value in call.items()}))[0]
+        if not isinstance(x, torch.Tensor) or not x.requires_grad or x.shape != y.shape:
+            return None
+        entries = zip(y.flatten(), range(y.numel()), upstreams[0].ravel(), strict=True)
+        slopes = [float(torch.autograd.grad(entry, x, retain_graph=True)[0].flatten()[i]) * u for entry, i, u in entries]
+        return np.reshape(slopes, x.shape)
 
     def of_parameters(self, pair: Pair) -> list[Row]:
         """The gradients of the parameters."""

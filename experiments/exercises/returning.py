@@ -48,6 +48,8 @@ def misreturned(task: Task, found: Any) -> str | None:
             return f"{name} must return a dict of gradients with the names {', '.join(keys)}, got {a(found)}."
         if missing := [key for key in keys if key not in found]:
             return f"The result has no {' and no '.join(map(repr, missing))}: {name} returns the gradients of {', '.join(keys)}."
+        if surplus := [str(key) for key in found if key not in keys]:
+            return f"The result has {' and '.join(map(repr, surplus))}, and must have these and no others: {', '.join(keys)}."
     if isinstance(returned, ast.Tuple) and not (isinstance(found, tuple | list) and len(found) == len(returned.elts)):
         got = f"{len(found)} values" if isinstance(found, tuple | list) else a(found)
         return f"{name} must return {len(returned.elts)} gradients, one for each input, got {got}."

@@ -6,7 +6,7 @@ import ast
 import linecache
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
@@ -15,12 +15,17 @@ import numpy as np
 from experiments.exercises.catalogue import Task
 from experiments.exercises.exams import DTYPE, Exam, Look, exams_of
 from experiments.exercises.placing import NotRead, in_place, is_begun, learned, original, steps, written
+from experiments.exercises.reading import forgotten, line_of
 from experiments.exercises.returning import misreturned
 from experiments.exercises.verdict import NOT_BEGUN, RIGHT, WRONG, Gradient, Verdict, wrong
+from experiments.judge import operands
 from experiments.judge.compare import ONE_STEP, as_array, digits
 from experiments.judge.raised import failing_expression, first_line, shapes_in
 from experiments.judge.sentences import agreed, sentences
 from manual.nn.faster import FASTER, plain_forms
+
+LARGEST = 500
+"""Entries of a gradient up to which each is differentiated by itself."""
 
 SEEDS = (0, 1)
 """Of sizes, weights and upstreams: a sentence must hold for both."""
@@ -50,19 +55,19 @@ def verdict(task: Task, text: str, file: str) -> Verdict:
     calls: list[None] = []
     with in_place(task, checked(task, function, calls)), forms, np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = judged(exams, tree, file)
+        found = judged(exams, task, tree, file)
     if found.state == RIGHT and not calls:
         raise RuntimeError(f"{task.name}: nothing that judges it calls {task.function}")
     return found
 
 
-def judged(exams: list[Exam], tree: ast.FunctionDef, file: str) -> Verdict:
+def judged(exams: list[Exam], task: Task, tree: ast.FunctionDef, file: str) -> Verdict:
     """The first exam that fails decides; the function is in its place."""
     for seed in SEEDS:
         for exam in exams:
             try:
                 if failed := exam.failed(seed):
-                    return explained(exam, failed, tree)
+                    return explained(exam, failed, task, tree)
             except Misreturned as error:
                 return wrong(str(error), "returns something else")
             except AssertionError as noticed:  # by the judge: an argument was changed, a gradient is missing
@@ -70,7 +75,7 @@ def judged(exams: list[Exam], tree: ast.FunctionDef, file: str) -> Verdict:
             except Exception as error:  # whatever a learner's function may raise
                 return raised(error, file, exam)
     looked = exams[0].look(0)
-    return Verdict(RIGHT, (praise(exams),), gradients_of([looked], right=True))
+    return Verdict(RIGHT, (praise(exams),), gradients_of([looked], tree, right=True))
 
 
 def praise(exams: list[Exam]) -> str:
@@ -98,10 +103,10 @@ def checked(task: Task, function: Callable[..., Any], calls: list[None]) -> Call
 # ---- what is wrong -------------------------------------------------------------------------------
 
 
-def explained(exam: Exam, failed: list[str], tree: ast.FunctionDef) -> Verdict:
+def explained(exam: Exam, failed: list[str], task: Task, tree: ast.FunctionDef) -> Verdict:
     """The gradients of one step, and what the wrong ones are."""
     looks = [exam.look(seed) for seed in SEEDS]
-    found = gradients_of(looks)
+    found = gradients_of(looks, tree)
     bad = [g for g in found if not g.right]
     where = f" ({exam.where})" if exam.where else ""
     if not bad:
@@ -111,24 +116,29 @@ def explained(exam: Exam, failed: list[str], tree: ast.FunctionDef) -> Verdict:
     alone = f"There is one gradient, and it is wrong{where}."
     said = f"it is {first.what}" if first.what else "it is none of the usual mistakes, such as a factor, a sign, a sum or a transpose"
     which = "The first wrong one on the way back" if len(bad) > 1 else "The wrong one"
-    sentence = f"{which} is the {first.name}: {said}."
+    line = line_of(tree, first.name.removeprefix("gradient of "))
+    at = f" (line {line.lineno})" if line else ""
+    sentence = f"{which} is the {first.name}{at}: {said}."
+    if layers := forgotten(task, tree):
+        sentence = f"{' and '.join(layers)} {'is' if len(layers) == 1 else 'are'} called on the way there, and not on the way back."
+        return Verdict(WRONG, (count if len(found) > 1 else alone, sentence), found, f"no backward of {', '.join(layers)}")
     return Verdict(WRONG, (count if len(found) > 1 else alone, sentence), found, f"{first.name}: {first.what or 'not explained'}")
 
 
-def gradients_of(looks: list[Look], right: bool = False) -> tuple[Gradient, ...]:
+def gradients_of(looks: list[Look], tree: ast.FunctionDef, right: bool = False) -> tuple[Gradient, ...]:
     """Each with its digits at the worst of the looks, and what it is if it is wrong on all of them."""
     found = []
     for rows in zip(*(look.rows for look in looks), strict=True):
         e = max(r.error for r in rows)
         fine = right or e <= ONE_STEP[DTYPE]
-        what = "" if fine else agreed(said(r, look) for r, look in zip(rows, looks, strict=True)) or ""
+        what = "" if fine else agreed(said(r, look, tree) for r, look in zip(rows, looks, strict=True)) or ""
         name = rows[0].name if rows[0].name.startswith("gradient of ") else f"gradient of {rows[0].name.removeprefix('dL_d').strip()}"
         shape = tuple(np.shape(as_array(rows[0].torch))) if rows[0].torch is not None else None
         found.append(Gradient(name, shape, digits(e, DTYPE), fine, what))
     return tuple(found)
 
 
-def said(row: Any, look: Look) -> list[str]:
+def said(row: Any, look: Look, tree: ast.FunctionDef) -> Iterable[str]:
     """Everything that can be said of a wrong gradient."""
     if row.error <= ONE_STEP[DTYPE]:
         return ["right on one input, and wrong on another"]
@@ -139,7 +149,16 @@ def said(row: Any, look: Look) -> list[str]:
     except (TypeError, ValueError):
         return ["no array of numbers"]
     others = {r.name: np.asarray(as_array(r.torch), float) for r in look.rows if r is not row and r.torch is not None}
-    return list(sentences(a, b, look.values, others, look.sizes))
+    name = row.name.removeprefix("gradient of ").removeprefix("dL_d").strip()
+    line = line_of(tree, name)
+    return sentences(a, b, look.values, others, look.sizes, ast.unparse(line) if line else "", diagonal(a, b, look, name))
+
+
+def diagonal(a: np.ndarray, b: np.ndarray, look: Look, name: str) -> Iterator[str]:
+    """Whether it is as if each entry of the output came from the same entry of the input alone; asked only if nothing plainer holds."""
+    own = look.own(name) if a.shape == b.shape and a.size <= LARGEST else None
+    if own is not None:
+        yield from operands.diagonal(a, b, own)
 
 
 def over_two_calls(failed: list[str], tree: ast.FunctionDef) -> str:
@@ -154,10 +173,18 @@ def over_two_calls(failed: list[str], tree: ast.FunctionDef) -> str:
     return f"One step is right; two forwards and then two backwards are not: {failed[0]}."
 
 
+NOTICED = {
+    "backward changed its argument": "The gradient that comes in is changed: others may still need it. Make a new array, with * and not with *=",
+    "backward changed an output": "What forward returned and saved is changed: others may still need it. Make a new array, with * and not with *=",
+    "an input was changed": "What went into forward is changed: others may still need it. Make a new array, with * and not with *=",
+}
+"""What a judge says, and what a learner can do about it."""
+
+
 def noticed_in(message: str, exam: Exam) -> str:
     """What the judge noticed, without the name of its case."""
     text = message.partition(": ")[2] or message
-    return f"{text[0].upper()}{text[1:]}{f' ({exam.where})' if exam.where else ''}."
+    return f"{NOTICED.get(text, text[0].upper() + text[1:])}{f' ({exam.where})' if exam.where else ''}."
 
 
 def raised(error: Exception, file: str, exam: Exam) -> Verdict:
@@ -165,6 +192,8 @@ def raised(error: Exception, file: str, exam: Exam) -> Verdict:
     where = f" ({exam.where})" if exam.where else ""
     inside = [step for step in steps(error) if step.tb_frame.f_code.co_filename == file]
     kind, message = type(error).__name__, first_line(error)
+    if message.startswith("matmul: "):
+        message = "the last size of the left factor must be the first (of a stack the last but one) of the right factor"
     if isinstance(error, RecursionError):
         return wrong("It calls itself without end: the function that you write is the one that is called.", "calls itself")
     if left := re.match(r"\d+ forward\(s\) of (\S+) still wait", message):

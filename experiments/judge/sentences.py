@@ -47,9 +47,19 @@ def sentences(
 
 
 def agreed(found: Iterable[Iterable[str]]) -> str | None:
-    """The first sentence that holds on every input, whatever the sizes in it; None if none does."""
-    of = [{without_sizes(s): s for s in said} for said in found]
-    return next((said for key, said in of[0].items() if all(key in other for other in of[1:])), None)
+    """The first sentence that holds on every input, whatever the sizes in it; None if none does. No more is asked for than that takes."""
+    first, *others = (iter(said) for said in found)
+    heard = [(other, set[str]()) for other in others]
+
+    def holds(key: str, other: Iterator[str], keys: set[str]) -> bool:
+        while key not in keys:
+            said = next(other, None)
+            if said is None:
+                return False
+            keys.add(without_sizes(said))
+        return True
+
+    return next((said for said in first if all(holds(without_sizes(said), *of) for of in heard)), None)
 
 
 def without_sizes(sentence: str) -> str:

@@ -360,6 +360,7 @@ TWIN = Twin(
     text={"two forms of one thing": TEXT},
     questions=QUESTIONS,
     exercises=(Exercise("logsumexp_backward"), Exercise("log_softmax_backward"), Exercise("tempered_softmax_backward")),
+    exercises=(Exercise("naive_logsumexp_backward"), Exercise("naive_log_softmax_backward"), Exercise("tempered_softmax_backward")),
 )
 
 if __name__ == "__main__":

@@ -1,0 +1,244 @@
+"""Write a backward: what is blank fails, what is right passes, and what is wrong is told what it is."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from experiments.curriculum import entries
+from experiments.exercises import writing
+from experiments.exercises.catalogue import LONGEST, Task, UnknownExercise, definition, find, lines_of, tasks
+from experiments.exercises.cutting import CUT, gives_away, sheet, without_answers
+from experiments.exercises.exams import Exam, exams_of
+from experiments.exercises.hints import forwards
+from experiments.exercises.verdict import NOT_BEGUN, RIGHT, WRONG
+from experiments.source.handwriting import public_classes
+from tests.exercises.attempts import filled, judged, of_zeros, solved
+
+WRITE = [task for task in tasks() if task.kind == "write"]
+every_exercise = pytest.mark.parametrize("task", WRITE, ids=[task.name for task in WRITE])
+
+
+def few_exams(task: Task) -> Sequence[Exam]:
+    """Enough to find what is blank and to pass what is right; all of them are the tests of the layer itself."""
+    return exams_of(task)[:2]
+
+
+# ---- which there are -----------------------------------------------------------------------------
+
+
+def test_every_concept_has_an_exercise_and_its_exercises_are_graded_by_length() -> None:
+    for e in entries():
+        lines = [task.lines for task in WRITE if task.concept == e.name]
+        assert lines, e.name
+        assert lines == sorted(lines)
+    assert len({name for task in tasks() for name in (task.name, *task.also)}) == sum(1 + len(task.also) for task in tasks())
+
+
+def test_every_layer_whose_backward_is_short_has_one() -> None:
+    known = {name for task in WRITE for name in (task.name, *task.also)}
+    for name, cls in public_classes().items():
+        backward = getattr(cls, "backward", None)
+        if cls.__module__.startswith("manual.nn.") and backward and backward.__module__.startswith("manual.nn."):
+            short = lines_of(definition(backward.__module__, backward.__qualname__)) <= LONGEST
+            assert (f"nn.{name}" in known) == short, name
+
+
+def test_an_exercise_is_found_by_its_name_its_concept_or_a_class_that_has_its_backward() -> None:
+    assert find("chain_rule.one_sample").function == "one_sample"
+    assert find("chain_rule").name == "chain_rule.gradient_of_bias"
+    assert find("nn.Softmax2d") is find("nn.Softmax")
+    assert find("digits_cnn.Block.backward").function == "Block.backward"
+    with pytest.raises(UnknownExercise, match=r"unknown exercise 'nn.linear': did you mean nn.Linear"):
+        find("nn.linear")
+
+
+# ---- the sheet -----------------------------------------------------------------------------------
+
+
+@every_exercise
+def test_a_sheet_holds_the_forward_and_nothing_of_the_solution(task: Task) -> None:
+    tree = ast.parse(sheet(task))
+    texts = [ast.get_docstring(n) or "" for n in ast.walk(tree) if isinstance(n, ast.Module | ast.FunctionDef | ast.ClassDef)]
+    said = " ".join(" ".join(texts).split())
+    walked_back = " ".join(ast.unparse(f) for f in forwards(task))
+    for node in ast.walk(definition(task.module, task.function)):
+        if isinstance(node, ast.Assign | ast.AugAssign | ast.Return) and any(isinstance(n, ast.BinOp) for n in ast.walk(node)):
+            found = ast.unparse(node.value)  # type: ignore[arg-type]
+            assert found not in said or found in walked_back
+    assert not any(gives_away(block) for text in texts for block in text.split("\n\n"))
+    owner = task.function.split(".")[:-1]
+    body = next(n.body for n in tree.body if isinstance(n, ast.ClassDef) and n.name == owner[0]) if owner else tree.body
+    names = {n.name for n in body if isinstance(n, ast.FunctionDef)}
+    assert names - {task.function.rpartition(".")[2]}, "there is no forward"
+
+
+def test_a_docstring_is_cut_where_it_says_a_derivative() -> None:
+    text = "y = tanh x, of any shape.\n\n    ∂y/∂x = 1 − y²\n\nIt is largest at 0.\n\nArgs:\n    x: a number."
+    assert without_answers(text) == f"y = tanh x, of any shape.\n\n{CUT}\n\nArgs:\n    x: a number."
+    assert without_answers(text, whole=True) == f"y = tanh x, of any shape.\n\n{CUT}"
+    assert without_answers("The way back. Its gradient is (p − y)/N. More.") == f"The way back.\n\n{CUT}"
+    assert without_answers("Shapes: dL_dz (N, out), a = σ(z).") == "Shapes: dL_dz (N, out), a = σ(z)."
+
+
+@pytest.mark.parametrize("formula", ["∂L/∂W[i, j] = a[i] d[j]", "dL_dx = 2 * x", "σ′(z) = a (1 − a)", "the derivative of tanh is 1 − y²"])
+def test_a_derivative_is_known_by_a_formula_or_by_words(formula: str) -> None:
+    assert gives_away(formula)
+
+
+# ---- blank, zero, right --------------------------------------------------------------------------
+
+
+@every_exercise
+def test_an_exercise_fails_blank_and_with_zeros_and_passes_with_the_solution(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "exams_of", few_exams)
+    monkeypatch.setattr(writing, "SEEDS", (1,))
+    file = f"{task.name}.py"
+    assert writing.verdict(task, sheet(task), file).state == NOT_BEGUN
+    zeros = writing.verdict(task, of_zeros(task), file)
+    assert zeros.state == WRONG
+    assert zeros.sentences
+    assert zeros.fault
+    right = writing.verdict(task, solved(task), file)
+    assert right.state == RIGHT, right.sentences
+    assert all(g.right and g.digits > 9 for g in right.gradients)
+
+
+def test_a_right_attempt_is_judged_by_all_exams_and_by_small_changes() -> None:
+    task = find("nn.Linear")
+    found = writing.verdict(task, solved(task), "a.py")
+    assert [g.name for g in found.gradients] == ["gradient of x", "gradient of weight", "gradient of bias"]
+    assert f"on {2 * len(exams_of(task))} inputs of other sizes" in found.sentences[0]
+
+
+def test_what_nothing_calls_is_not_taken_for_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "exams_of", lambda task: exams_of(find("nn.ReLU")))
+    task = find("nn.Tanh")
+    with pytest.raises(RuntimeError, match="nothing that judges it calls"):
+        writing.verdict(task, solved(task), "a.py")
+
+
+# ---- wrong ---------------------------------------------------------------------------------------
+
+LINEAR = """\
+x = self.restore()
+rows, d = x.reshape(-1, x.shape[-1]), dL_dy.reshape(-1, dL_dy.shape[-1])
+self.weight.grad += d.T @ rows
+if self.bias is not None:
+    self.bias.grad += d.sum(axis=0)
+return dL_dy @ self.weight"""
+
+APPLES = """\
+dL_dy_hat = 2 * (y_hat - y) / len(y)
+return {"y_hat": dL_dy_hat, "w": (dL_dy_hat * x).sum()}"""
+
+ROUNDED = """\
+x, residual = self.restore()
+dL_dy_hat = 2 * residual / residual.size
+self.W.grad += x.T @ dL_dy_hat
+self.b.grad += dL_dy_hat.sum(axis=0)"""
+
+WRONG_ATTEMPTS: dict[str, tuple[str, str, str]] = {
+    "a factor": ("nn.Tanh", "y = self.restore()\nreturn 2 * dL_dy * (1 - y * y)", "gradient of x: it is 2 times the right one"),
+    "a sign": ("nn.Tanh", "y = self.restore()\nreturn -dL_dy * (1 - y * y)", "it is −1 times the right one"),
+    "N": ("one_weight", APPLES.replace(" / len(y)", ""), r"gradient of y_hat \(line \d+\): it is \(N = \d+\) times the right one"),
+    "no derivative": ("nn.Tanh", "self.restore()\nreturn dL_dy", r"without the factor \(1 - np.tanh\(x\)\*\*2\)"),
+    "another derivative": ("nn.Tanh", "y = self.restore()\nreturn dL_dy * (1 - y)", r"multiplied by \(1 - y\) in place of \(1 - y\*\*2\)"),
+    "no derivative, in a concept": (
+        "chain_rule.error_one_layer_back",
+        "return dL_dz_next @ W_next.T",
+        r"4 of 7 .* gradient of z1: it is without the factor a1 \* \(1 - a1\)",
+    ),
+    "no mask": ("nn.ReLU", "self.restore()\nreturn dL_dy", "not masked: right wherever the right one is not 0"),
+    "not summed": ("chain_rule.gradient_of_bias", "return dL_dz", "gradient of b2: it is not summed over axis 0"),
+    "a mean for a sum": ("chain_rule.gradient_of_bias", "return dL_dz.mean(axis=0)", r"it is 1/\(N = \d+\) times the right one"),
+    "the first row": ("chain_rule.gradient_of_bias", "return dL_dz[0]", r"it is only dL_dz2\[0\]: the first row"),
+    "a mean in a layer": ("nn.Linear", LINEAR.replace("d.sum", "d.mean"), r"gradient of bias \(line \d+\): it is 1/\(the number of rows"),
+    "transposed": ("chain_rule.gradient_of_weight", "return dL_dz.T @ a", "gradient of W2: it is transposed"),
+    "another operand": ("vectors.dot_backward", "return dL_dy[..., None] * a, dL_dy[..., None] * b", "multiplied by a in place of b"),
+    "the diagonal": ("nn.Softmax", "p = self.restore()\nreturn dL_dp * p * (1 - p)", "the Jacobian's diagonal alone"),
+    "a term forgotten": (
+        "ridge.loss_backward",
+        "d = dL_dloss * 2 * (x @ W + b - y) / len(x)\nreturn x.T @ d, d.sum(axis=0)",
+        r"the right one minus \S+ \* W, a term that was forgotten",
+    ),
+    "set, not added": (
+        "nn.Linear",
+        LINEAR.replace("weight.grad +=", "weight.grad ="),
+        r"Line \d+: a gradient is set with =, and must be added",
+    ),
+    "no dL_dloss": ("rounding.backward", ROUNDED, "dL_dloss is not used"),
+    "a layer left out": (
+        "digits_mlp",
+        "self.fc1.backward(self.relu.backward(self.fc2.backward(self.loss.backward(dL_dloss))))",
+        "self.dropout is called on the way there, and not on the way back",
+    ),
+    "not restored": ("nn.Tanh", "return dL_dy", r"must be taken out with restore\(\)"),
+    "the upstream changed": ("nn.Tanh", "y = self.restore()\ndL_dy *= 1 - y * y\nreturn dL_dy", "The gradient that comes in is changed"),
+    "the output changed": ("nn.Tanh", "y = self.restore()\ny *= y\nreturn dL_dy * (1 - y)", "What forward returned and saved is changed"),
+    "shapes that do not fit": (
+        "nn.Linear",
+        LINEAR.replace("self.weight", "self.weight.T").replace("self.weight.T.grad", "self.weight.grad"),
+        r"Line \d+ cannot be computed: `return dL_dy @ self.weight.T`: .* Here dL_dy has shape \(\d, \d\), self.weight.T has shape",
+    ),
+    "None": ("nn.Linear", LINEAR.replace("if self.bias is not None", "if True"), r"cannot be computed \(with bias=False\): .*NoneType"),
+    "a name that is not there": ("nn.Tanh", "return dL_dx", r"Line \d+ cannot be computed: `return dL_dx`: NameError"),
+    "a key that is missing": (
+        "one_weight",
+        APPLES.replace('"w"', '"y_hat"'),
+        "The result has no 'w': backward returns the gradients of y_hat, w",
+    ),
+    "a key too many": (
+        "one_weight",
+        APPLES.replace('{"y', '{"dw": 1, "y'),
+        "The result has 'dw', and must have these and no others: y_hat, w",
+    ),
+    "no dict": ("one_weight", "return y_hat - y", r"must return a dict of gradients with the names y_hat, w, got an array of shape"),
+    "nothing": ("one_weight", APPLES.replace("return", "found ="), "backward returns nothing: it needs a `return`"),
+    "too few": ("vectors.dot_backward", "return a * b", "must return 2 gradients, one for each input, got an array"),
+    "no Python": ("nn.Tanh", "return (dL_dy", r"Line \d+ is no Python: '\(' was never closed"),
+    "the original is called": ("nn.ReLU", "from manual.nn import ReLU\nreturn ReLU.backward(self, dL_dy)", "It calls itself without end"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG_ATTEMPTS)
+def test_a_wrong_attempt_is_told_what_it_is(kind: str) -> None:
+    name, body, sentence = WRONG_ATTEMPTS[kind]
+    found = judged(name, body)
+    assert found.state == WRONG
+    assert found.fault
+    assert re.search(sentence, " ".join(found.sentences)), found.sentences
+
+
+def test_what_the_wrong_attempts_are_made_of_is_right() -> None:
+    assert judged("nn.Linear", LINEAR).state == judged("one_weight", APPLES).state == RIGHT
+    assert judged("rounding.backward", ROUNDED.replace("2 * residual", "dL_dloss * 2 * residual")).state == RIGHT
+
+
+def test_a_file_that_does_not_run_or_has_lost_its_function_is_told_so() -> None:
+    task = find("nn.Tanh")
+
+    def said(text: str) -> tuple[Any, ...]:
+        found = writing.verdict(task, text, "mine.py")
+        return found.state, *found.sentences
+
+    begun = filled(task, "return 2")
+    assert said(begun.replace("import numpy as np", "import numpyy"))[1].startswith("The file does not run: line ")
+    state, sentence = said("x = 1\n")
+    assert state == WRONG
+    assert sentence == "There is no function Tanh.backward in the file: `exercise reset nn.Tanh` begins it again."
+
+
+@pytest.mark.parametrize("body", ["pass", "...", '"""Later."""'])
+def test_an_empty_body_is_not_begun(body: str) -> None:
+    assert judged("nn.Tanh", body).state == NOT_BEGUN
+
+
+def test_a_function_of_ones_own_may_be_called() -> None:
+    task = find("nn.Tanh")
+    text = filled(task, "return mine(dL_dy, self.restore())") + "\n\ndef mine(d, y):\n    return d * (1 - y**2)\n"
+    assert writing.verdict(task, text, "mine.py").state == RIGHT
