@@ -62,7 +62,7 @@ class UnknownExercise(LookupError):
 @cache
 def tasks() -> tuple[Task, ...]:
     """All of them: of each concept along the curriculum the shorter first, and then the layers."""
-    return (*(task for e in entries() for task in of_concept(e)), *layers())
+    return (*(task for e in entries() for task in (*of_concept(e), *around(e))), *layers())
 
 
 def find(name: str) -> Task:
@@ -74,7 +74,7 @@ def find(name: str) -> Task:
     for task in tasks():
         if name in (task.name, *task.also):
             return task
-    of = [task for task in tasks() if task.concept == name]
+    of = [task for task in tasks() if task.concept == name and task.kind == "write"]
     if of:
         return of[0]
     names = [n for task in tasks() for n in (task.name, *task.also)]
@@ -105,6 +105,24 @@ def declared(e: Entry) -> list[tuple[str, tuple[str, ...]]]:
     tree = ast.parse((ROOT / "experiments" / e.path).read_text(encoding="utf-8"))
     calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "Exercise"]
     return [(ast.literal_eval(c.args[0]), ast.literal_eval(c.args[1]) if len(c.args) > 1 else ()) for c in calls]
+
+
+def around(e: Entry) -> list[Task]:
+    """The other kinds, of a concept that is three plain functions: shapes, where it has matrices; numbers, where it has a function for one
+    example; and a fault to be found."""
+    module = f"manual.{e.chapter}.{e.name}"
+    functions = {n.name: n for n in tree_of(module).body if isinstance(n, ast.FunctionDef)}
+    if not {"forward", "loss", "backward"} <= set(functions):
+        return []
+    forward, backward = functions["forward"], functions["backward"]
+    found = []
+    if any(isinstance(n, ast.MatMult) for n in ast.walk(forward)):
+        found.append(Task(f"shapes.{e.name}", "shapes", e.name, module, "backward", statements(forward) + statements(backward)))
+    for name, function in functions.items():
+        if function is not backward and ast.unparse(function.args) == ast.unparse(backward.args):
+            found.append(Task(f"numbers.{e.name}", "numbers", e.name, module, name, statements(forward) + statements(function)))
+    found.append(Task(f"fault.{e.name}", "fault", e.name, module, "backward", statements(backward)))
+    return found
 
 
 # ---- of the layers -------------------------------------------------------------------------------

@@ -79,7 +79,7 @@ def refused(why: str) -> int:
 
 def chosen(name: str, progress: Progress) -> Task:
     """The exercise of this name; of a concept's name the first of its exercises that is not right yet."""
-    of = [task for task in tasks() if task.concept == name]
+    of = [task for task in tasks() if task.concept == name and task.kind == "write"]
     return next((task for task in of if progress.of(task.name).state != RIGHT), of[0]) if of else find(name)
 
 
@@ -120,12 +120,17 @@ def start(desk: Desk) -> int:
 
 def write(desk: Desk) -> None:
     """Write the file, and say what to do with it."""
+    if desk.task.kind == "write":
+        made = kinds.sheet(desk.task)
+    else:  # its numbers are computed
+        with Room(desk.options.seconds) as room:
+            made = room.sheet(desk.task.name)
     desk.file.parent.mkdir(parents=True, exist_ok=True)
-    desk.file.write_text(kinds.sheet(desk.task), encoding="utf-8")
+    desk.file.write_text(made, encoding="utf-8")
     if desk.task.name not in desk.progress.done:
         desk.progress.attempt(desk.task.name, NOT_BEGUN)
     desk.say(f"{desk.file} is made, an exercise of about {desk.task.minutes} minutes.", "")
-    desk.say(*kinds.opening(desk.task), "")
+    desk.say(*kinds.opening(desk.task, made), "")
     desk.say(
         f"    {EXERCISE} check {desk.task.name}    when you think it is right",
         f"    {EXERCISE} watch {desk.task.name}    whenever you save it",
@@ -241,7 +246,12 @@ def solution(desk: Desk) -> int:
         return DISAGREE
     if done.state != RIGHT:
         desk.progress.write(desk.task.name, replace(done, shown=True))
-    desk.say(f"{desk.task.name}, as it is written here:", "", *(f"    {line}" for line in kinds.solution(desk.task)))
+    if desk.task.kind == "write":
+        found = kinds.solution(desk.task)
+    else:
+        with Room(desk.options.seconds) as room:
+            found = room.lines("solution", desk.task.name)
+    desk.say(f"{desk.task.name}, as it is written here:", "", *(f"    {line}" for line in found))
     return AGREE
 
 

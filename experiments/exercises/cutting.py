@@ -30,10 +30,23 @@ GIVES_AWAY = (
 
 def sheet(task: Task) -> str:
     """The learner's file."""
+    column = body_of(definition(task.module, task.function))[0].col_offset
+    gap = [f'{" " * column}raise NotImplementedError("{TO_DO}: {task.function}")']
+    return "\n".join([heading(task), "", *lines_with(task, gap)]) + "\n"
+
+
+def lines_with(task: Task, body: list[str], more: str = "") -> list[str]:
+    """All but the docstring: what is needed to read and to write the function, with another body in it.
+
+    Args:
+        task: the exercise.
+        body: the lines of the function.
+        more: what comes after the imports.
+    """
     kept = needed(task)
     lines = source(task.module).splitlines()
-    top = "\n\n".join(filter(None, [heading(task), "from __future__ import annotations", imports(task, kept)]))
-    return "\n\n\n".join([top, *("\n".join(text_of(node, lines, task)) for node in kept)]) + "\n"
+    top = "\n\n".join(filter(None, ["from __future__ import annotations", imports(task, kept), more]))
+    return "\n\n\n".join([top, *("\n".join(text_of(node, lines, task, body)) for node in kept)]).splitlines()
 
 
 def heading(task: Task) -> str:
@@ -113,8 +126,8 @@ def imports(task: Task, kept: list[ast.stmt]) -> str:
 # ---- the text ------------------------------------------------------------------------------------
 
 
-def text_of(node: ast.stmt, lines: list[str], task: Task) -> list[str]:
-    """The lines of a definition, without what is cut."""
+def text_of(node: ast.stmt, lines: list[str], task: Task, instead: list[str]) -> list[str]:
+    """The lines of a definition, with other ones in the place of the function's body, and without what gives an answer away."""
     begins = first_line(node) if isinstance(node, ast.FunctionDef) else node.lineno
     cut = definition(task.module, task.function)
     changes: dict[int, tuple[int, list[str]]] = {}  # by the first line of what is replaced: the last line, and what stands there then
@@ -123,13 +136,11 @@ def text_of(node: ast.stmt, lines: list[str], task: Task) -> list[str]:
             said = inner.body[0]
             changes[said.lineno] = said.end_lineno or said.lineno, docstring(inner, said.col_offset)
     if begins <= cut.lineno <= (node.end_lineno or 0):
-        body = body_of(cut)
-        indent = " " * body[0].col_offset
-        changes[body[0].lineno] = cut.end_lineno or 0, [f'{indent}raise NotImplementedError("{TO_DO}: {task.function}")']
+        changes[body_of(cut)[0].lineno] = cut.end_lineno or 0, instead
     found, at = [], begins
     while at <= (node.end_lineno or 0):
-        last, instead = changes.get(at, (at, [lines[at - 1]]))
-        found += instead
+        last, replaced = changes.get(at, (at, [lines[at - 1]]))
+        found += replaced
         at = last + 1
     return found
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from experiments.exercises import cutting, hints
@@ -12,27 +15,39 @@ from experiments.exercises.verdict import RIGHT, Verdict
 if TYPE_CHECKING:
     from experiments.exercises.room import Room
 
+MODULES = {"write": "writing", "shapes": "shapes", "numbers": "numbers", "fault": "faults"}
+"""Where each kind is judged. All of them bring torch with them but the shapes."""
+
+
+def module_of(task: Task) -> ModuleType:
+    """The module of its kind."""
+    return import_module(f"experiments.exercises.{MODULES[task.kind]}")
+
 
 def sheet(task: Task) -> str:
     """The file that a learner begins with."""
-    return cutting.sheet(task)
+    made: str = cutting.sheet(task) if task.kind == "write" else module_of(task).sheet(task)
+    return made
 
 
-def opening(task: Task) -> list[str]:
+def opening(task: Task, text: str) -> list[str]:
     """What is said when it is begun."""
-    return [f"In it, write the body of `{task.function}`; nothing else is judged."]
+    if task.kind == "write":
+        return [f"In it, write the body of `{task.function}`; nothing else is judged."]
+    lesson = (ast.get_docstring(ast.parse(text)) or "").partition("\n\n")[2]
+    return [line for part in lesson.split("\n\n")[:-1] for line in ([" ".join(part.split())] if part[:1].isalpha() else part.splitlines())]
 
 
 def solution(task: Task) -> list[str]:
-    """The lines that were cut."""
-    return hints.solution(task)
+    """The lines that were cut, or the right answers."""
+    found: list[str] = hints.solution(task) if task.kind == "write" else module_of(task).solution(task)
+    return found
 
 
 def verdict(task: Task, text: str, file: str) -> Verdict:
     """Judge an attempt."""
-    from experiments.exercises import writing  # brings torch with it
-
-    return writing.verdict(task, text, file)
+    found: Verdict = module_of(task).verdict(task, text, file)
+    return found
 
 
 def facts(task: Task) -> dict[str, str]:
@@ -52,7 +67,7 @@ def hint(task: Task, step: int, room: Callable[[], Room], text: str | None, file
         text: of the learner's file, if there is one.
         file: its name.
     """
-    if step == 2:
+    if step == 2 and task.kind in ("write", "numbers"):
         with room() as inside:
             return hints.shapes(inside.facts(task.name))
     if step == 4:
@@ -61,4 +76,7 @@ def hint(task: Task, step: int, room: Callable[[], Room], text: str | None, file
         with room() as inside:
             found = inside.verdict(task.name, text, file)
         return ["It is right."] if found.state == RIGHT else hints.attempt(found)
+    if task.kind == "shapes" or (task.kind == "fault" and step != 3):
+        with room() as inside:
+            return inside.lines("hint", task.name, step)
     return {1: hints.asked, 3: hints.rules, 5: hints.with_blanks}[step](task)

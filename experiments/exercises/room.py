@@ -70,6 +70,22 @@ class Room:
         """Judge a file."""
         return from_dict(self.ask(asked="verdict", name=name, text=text, file=file))
 
+    def sheet(self, name: str) -> str:
+        """The file that a learner begins with."""
+        return "\n".join(self.lines("sheet", name)) + "\n"
+
+    def lines(self, asked: str, name: str, step: int = 0) -> list[str]:
+        """The lines of a sheet, of a hint or of a solution.
+
+        Raises:
+            Closed: if it came to no end.
+        """
+        answer = self.ask(asked=asked, name=name, step=step)
+        if "lines" not in answer:
+            raise Closed(answer["sentences"][0])
+        found: list[str] = answer["lines"]
+        return found
+
     def facts(self, name: str) -> dict[str, str]:
         """What the shapes are of what goes into the original and comes out of it, by name."""
         found: dict[str, str] = self.ask(asked="facts", name=name)
@@ -82,7 +98,7 @@ class Room:
 def main() -> int:
     """Answer questions until there are no more."""
     import experiments.cases
-    from experiments.exercises import recording, writing  # noqa: F401  all that is heavy is loaded once, before the first child
+    from experiments.exercises import faults, numbers, recording, shapes, writing  # noqa: F401  all that is heavy is loaded once, before the first child
     from experiments.lockstep.quiet import quiet
     from experiments.source.handwriting import import_all
 
@@ -149,6 +165,12 @@ def found(question: Mapping[str, Any]) -> dict[str, Any]:
     task = find(question["name"])
     if question["asked"] == "facts":
         return kinds.facts(task)
+    if question["asked"] == "sheet":
+        return {"lines": kinds.sheet(task).splitlines()}
+    if question["asked"] == "solution":
+        return {"lines": kinds.solution(task)}
+    if question["asked"] == "hint":
+        return {"lines": list(kinds.module_of(task).hint(task, question["step"]))}
     return kinds.verdict(task, question["text"], question["file"]).as_dict()
 
 

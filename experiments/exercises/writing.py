@@ -173,10 +173,12 @@ def over_two_calls(failed: list[str], tree: ast.FunctionDef) -> str:
     return f"One step is right; two forwards and then two backwards are not: {failed[0]}."
 
 
+NEW_ARRAY = "others may still need it. Make a new array, with * and not with *="
+
 NOTICED = {
-    "backward changed its argument": "The gradient that comes in is changed: others may still need it. Make a new array, with * and not with *=",
-    "backward changed an output": "What forward returned and saved is changed: others may still need it. Make a new array, with * and not with *=",
-    "an input was changed": "What went into forward is changed: others may still need it. Make a new array, with * and not with *=",
+    "backward changed its argument": f"The gradient that comes in is changed: {NEW_ARRAY}",
+    "backward changed an output": f"What forward returned and saved is changed: {NEW_ARRAY}",
+    "an input was changed": f"What went into forward is changed: {NEW_ARRAY}",
 }
 """What a judge says, and what a learner can do about it."""
 

@@ -90,7 +90,7 @@ def test_from_start_over_a_wrong_attempt_and_hints_to_the_solution(desk: Any) ->
     status, said = desk("check", NAME)
     assert status == AGREE
     assert f"{NAME}: right" in said
-    assert "Next: python -m experiments exercise start gradients.bowl_backward" in said
+    assert "Next: python -m experiments exercise start fault.one_weight" in said
     assert desk("solution", NAME)[0] == AGREE
     assert "✓ one_weight.backward 10 min 2 attempts, 5 hints, solution shown" in desk("list", "one_weight")[1]
     assert Progress(Path("exercises")).of(NAME) == Done(RIGHT, 2, 5, True)
