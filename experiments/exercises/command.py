@@ -132,9 +132,9 @@ def write(desk: Desk) -> None:
     desk.say(f"{desk.file} is made, an exercise of about {desk.task.minutes} minutes.", "")
     desk.say(*kinds.opening(desk.task, made), "")
     desk.say(
-        f"    {EXERCISE} check {desk.task.name}    when you think it is right",
-        f"    {EXERCISE} watch {desk.task.name}    whenever you save it",
-        f"    {EXERCISE} hint {desk.task.name}     when you are stuck",
+        "Is it right?",
+        f"    {EXERCISE} check {desk.task.name}",
+        "With `watch` in the place of `check` it is looked at whenever you save it; with `hint` you get a hint.",
     )
 
 
@@ -170,7 +170,7 @@ def check(desk: Desk) -> int:
     text = desk.text()
     if text is None:
         return not_there(desk)
-    with Room(desk.options.seconds) as room:
+    with desk.console.status("judging"), Room(desk.options.seconds) as room:
         verdict = desk.judged(room, text)
     tell(desk, verdict)
     return AGREE if verdict.state == RIGHT else DISAGREE

@@ -55,8 +55,8 @@ def heading(task: Task) -> str:
     asked = (
         f"Exercise {task.name} · about {task.minutes} minutes{of}\n\n"
         f"Write the body of `{task.function}`. Only that function is judged; the rest is here to be read and used.\n\n"
-        f"    python -m experiments exercise check {task.name}    is it right?\n"
-        f"    python -m experiments exercise hint {task.name}     one hint more\n"
+        "Is it right? With `hint` in the place of `check` you get a hint.\n\n"
+        f"    python -m experiments exercise check {task.name}\n"
     )
     lesson = ""
     if task.concept:

@@ -21,8 +21,8 @@ from experiments.exercises.catalogue import Task
 from experiments.exercises.placing import original
 from experiments.judge.case import Case, Pair, cases_of, draw_sizes, failures, flat, judge, like, to_torch
 from experiments.judge.compare import ONE_STEP, error, norm
-from experiments.judge.differences import BY_DIFFERENCES, central_differences
-from experiments.judge.look import Row, look, sizes_of
+from experiments.judge.differences import BY_DIFFERENCES, central_differences, slopes
+from experiments.judge.look import Row, look, loss_of, objectives, sizes_of
 from experiments.lockstep.checks import AtRandom, at_random, one_step, rows_at_random
 from experiments.pair import Twin
 from experiments.source.handwriting import import_all
@@ -218,9 +218,33 @@ class ByConcept:
         return argparse.Namespace(seed=seed, dtype=DTYPE, device="cpu")
 
     def failed(self, seed: int) -> list[str]:
-        """By autograd, two batches at once."""
+        """By autograd, two batches at once; central differences once more where they make sense."""
         found = one_step(self.twin, self.variant, self.options(seed))[0]
-        return [] if found.passed else [found.failure or "it differs"]
+        if not found.passed:
+            return [found.failure or "it differs"]
+        smooth = self.twin.smooth is None or self.variant in self.twin.smooth
+        return failures(self.by_differences(seed), BY_DIFFERENCES) if seed == 0 and smooth else []
+
+    def by_differences(self, seed: int) -> dict[str, float]:
+        """The error of every gradient of every objective against what a small change does to the loss."""
+        pair, wrong = at_random(self.twin, self.variant, self.options(seed)), dict[str, float]()
+        ours, batch, left_out = pair.ours, pair.batches[0], self.twin.of_the_optimizer or (lambda ours: 0.0)
+        if draw := self.twin.constant_draw:  # asked once
+            setattr(ours, draw, cache(getattr(ours, draw)))
+        for objective in objectives(self.twin, ours):
+            pair.begin()
+            size = abs(float(loss_of(ours, batch, objective)))
+            (ours.backward if objective == "training_step" else getattr(ours, f"{objective}_backward"))()
+            learned = {n: (p.data, p.grad.copy()) for n, p in ours.named_parameters() if p.has_grad}
+
+            def loss(objective: str = objective) -> float:
+                pair.begin()
+                value = float(loss_of(ours, batch, objective))
+                ours.forget()
+                return value - left_out(ours)
+
+            wrong |= slopes(loss, learned, max(size, 1.0), np.random.default_rng(seed))
+        return wrong
 
     def look(self, seed: int) -> Look:
         """The first batch alone."""
@@ -263,8 +287,18 @@ class OfOneSample:
         return [*rows, row("x", found.get("x"), zeros_unless(given.grad, given), 0.0)] if "x" in found else rows
 
     def failed(self, seed: int) -> list[str]:
-        """What is not right."""
-        return failures({r.name: r.error for r in self.rows(seed)}, ONE_STEP[DTYPE])
+        """By autograd, and by central differences."""
+        wrong = failures({r.name: r.error for r in self.rows(seed)}, ONE_STEP[DTYPE])
+        return wrong or failures(self.by_differences(seed), BY_DIFFERENCES)
+
+    def by_differences(self, seed: int) -> dict[str, float]:
+        """The error of every parameter's gradient, and of that of x, against what a small change does to the loss."""
+        pair = self.pair(seed)
+        x, y = (a[seed].copy() for a in pair.batches[0])
+        ours = pair.ours
+        found = ours.functions[2](x, y, **ours.values(x), **ours.arrays())
+        places = {name: (value, np.asarray(found[name])) for name, value in {**ours.arrays(), "x": x}.items() if name in found}
+        return slopes(lambda: float(ours.functions[1](list(ours.values(x).values())[-1], y)), places, 1.0, np.random.default_rng(seed))
 
     def look(self, seed: int) -> Look:
         """The sample."""

@@ -10,6 +10,7 @@ import copy
 from collections.abc import Iterator, Mapping
 
 from experiments.exercises.catalogue import Task, body_of, definition, source, tree_of
+from experiments.exercises.cutting import CUT, without_answers
 from experiments.exercises.returning import expected, keys_of
 from experiments.exercises.rules import rules_of
 from experiments.exercises.verdict import Verdict
@@ -25,6 +26,8 @@ def asked(task: Task) -> list[str]:
     arguments = [a.arg for a in function.args.args if a.arg != "self"]
     name = task.function.rpartition(".")[2]
     said = [f"Write `{name}({', '.join(arguments)})`."]
+    if (about := without_answers(ast.get_docstring(function) or "").partition("\n\n")[0]) and about != CUT:
+        said.append(about)
     upstreams = [a for a in arguments if a.startswith("dL_d")]
     if upstreams == ["dL_dloss"]:
         said.append("dL_dloss comes in: a number that the whole loss is multiplied with, usually 1.")
@@ -43,8 +46,14 @@ def made_by(task: Task) -> str:
     """Where the upstream comes from."""
     if "." in task.function:
         return "forward returned"
+    own = own_forward(task)
+    return f"{own} returned" if own else "comes after"
+
+
+def own_forward(task: Task) -> str | None:
+    """The name of the function that it is the backward of, if there is one of that name."""
     own = task.function.removesuffix("_backward")
-    return f"{own} returned" if own != task.function else "comes after"
+    return own if own != task.function and own in {n.name for n in tree_of(task.module).body if isinstance(n, ast.FunctionDef)} else None
 
 
 def returned(task: Task) -> Iterator[str]:
@@ -58,7 +67,7 @@ def returned(task: Task) -> Iterator[str]:
         yield f"It returns {len(names)} gradients{told or ', one for each input that has one'}."
     elif result is None:
         yield "It returns nothing."
-    else:
+    elif "." in task.function or own_forward(task):
         yield "It returns the gradient of the loss with respect to what went in, in the shape of what went in."
 
 
@@ -81,13 +90,13 @@ def shapes(facts: Mapping[str, str]) -> list[str]:
 
 def forwards(task: Task) -> list[ast.FunctionDef]:
     """The functions that are walked back."""
-    *owner, last = task.function.split(".")
+    owner = task.function.split(".")[:-1]
     names = {n.name: n for n in tree_of(task.module).body if isinstance(n, ast.FunctionDef)}
     if owner:
         cls = next(n for n in tree_of(task.module).body if isinstance(n, ast.ClassDef) and n.name == owner[0])
         methods = {n.name: n for n in cls.body if isinstance(n, ast.FunctionDef)}
         return [methods[n] for n in ("forward", "training_step") if n in methods]
-    if (own := last.removesuffix("_backward")) != last and own in names:
+    if own := own_forward(task):
         return [names[own]]
     return [names[n] for n in ("forward", "loss") if n in names]
 

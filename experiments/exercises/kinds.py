@@ -35,7 +35,8 @@ def opening(task: Task, text: str) -> list[str]:
     if task.kind == "write":
         return [f"In it, write the body of `{task.function}`; nothing else is judged."]
     lesson = (ast.get_docstring(ast.parse(text)) or "").partition("\n\n")[2]
-    return [line for part in lesson.split("\n\n")[:-1] for line in ([" ".join(part.split())] if part[:1].isalpha() else part.splitlines())]
+    parts = [[" ".join(part.split())] if part[:1].isalpha() else part.splitlines() for part in lesson.split("\n\n")[:-1]]
+    return [line for part in parts for line in (*part, "")][:-1]
 
 
 def solution(task: Task) -> list[str]:

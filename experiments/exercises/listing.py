@@ -32,8 +32,8 @@ def show_list(console: Console, name: str | None, progress: Progress) -> int:
             console.print(row(task, progress.of(task.name), width), highlight=False, markup=False, soft_wrap=True)
     right = sum(progress.of(task.name).state == RIGHT for task in listed)
     minutes = sum(task.minutes for task in listed if progress.of(task.name).state != RIGHT)
-    left = f"; the others take about {minutes // 60} hours and {minutes % 60} minutes" if right < len(listed) else ""
-    console.print(f"\n{right} of {len(listed)} are right{left}.", highlight=False, markup=False, soft_wrap=True)
+    left = f"; the others take about {minutes // 60} h {minutes % 60} min" if right < len(listed) else ""
+    console.print(f"\nRight: {right} of {len(listed)}{left}.", highlight=False, markup=False, soft_wrap=True)
     return AGREE
 
 

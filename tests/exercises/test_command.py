@@ -74,7 +74,7 @@ def test_from_start_over_a_wrong_attempt_and_hints_to_the_solution(desk: Any) ->
     file.write_text(filled(find(NAME), HALF), encoding="utf-8")
     status, said = desk("check", NAME)
     assert status == DISAGREE
-    assert "is the gradient of y_hat (line 51): it is (N = 6) times the right one" in said
+    assert "is the gradient of y_hat (line 52): it is (N = 6) times the right one" in said
     assert desk("solution", NAME)[0] == DISAGREE
     hints = [desk("hint", NAME)[1] for _ in range(6)]
     for i, (hint, words) in enumerate(
@@ -135,7 +135,7 @@ def test_the_list_goes_along_the_path_and_counts(desk: Any) -> None:
     assert status == AGREE
     places = [said.index(name) for name in ("vectors.dot_backward", NAME, "attention.backward", "nn.Linear")]
     assert places == sorted(places)
-    assert f"0 of {len(tasks())} are right" in said
+    assert f"Right: 0 of {len(tasks())}; the others" in said
     assert "nn.Linear" not in desk("list", "calculus")[1]
 
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Sequence
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import pytest
 
 from experiments.curriculum import entries
-from experiments.exercises import writing
+from experiments.exercises import exams, writing
 from experiments.exercises.catalogue import LONGEST, Task, UnknownExercise, definition, find, lines_of, tasks
 from experiments.exercises.cutting import CUT, gives_away, sheet, without_answers
 from experiments.exercises.exams import Exam, exams_of
 from experiments.exercises.hints import forwards
+from experiments.exercises.placing import in_place, original
 from experiments.exercises.verdict import NOT_BEGUN, RIGHT, WRONG
+from experiments.judge.case import failures
+from experiments.judge.differences import BY_DIFFERENCES
 from experiments.source.handwriting import public_classes
 from tests.exercises.attempts import filled, judged, of_zeros, solved
 
@@ -113,6 +117,32 @@ def test_a_right_attempt_is_judged_by_all_exams_and_by_small_changes() -> None:
     found = writing.verdict(task, solved(task), "a.py")
     assert [g.name for g in found.gradients] == ["gradient of x", "gradient of weight", "gradient of bias"]
     assert f"on {2 * len(exams_of(task))} inputs of other sizes" in found.sentences[0]
+
+
+@pytest.mark.parametrize("name", ["one_weight", "chain_rule.one_sample", "digits_mlp", "ridge.loss_backward"])
+def test_small_changes_judge_too(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With nothing to be said against it by autograd."""
+    task = find(name)
+    monkeypatch.setattr(exams, "failures", lambda found, tolerance: failures(found, tolerance) if tolerance == BY_DIFFERENCES else [])
+    monkeypatch.setattr(exams, "one_step", lambda *_: (SimpleNamespace(passed=True), False))
+    found = exams_of(task)[0]
+    assert found.failed(0) == []
+    with in_place(task, slightly_wrong(original(task))):
+        assert found.failed(0)
+
+
+def slightly_wrong(function: Any) -> Any:
+    """The function with its results, or the gradients that it leaves, a hundredth too large."""
+    same = FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__)
+
+    def wrong(*args: Any, **kwargs: Any) -> Any:
+        result = same(*args, **kwargs)
+        if result is None:
+            for p in args[0].parameters():
+                p.grad = 1.01 * p.grad
+        return {k: 1.01 * g for k, g in result.items()} if isinstance(result, dict) else result and tuple(1.01 * g for g in result)
+
+    return wrong
 
 
 def test_what_nothing_calls_is_not_taken_for_right(monkeypatch: pytest.MonkeyPatch) -> None:
