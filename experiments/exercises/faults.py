@@ -152,7 +152,7 @@ def verdict(task: Task, text: str, file: str) -> Verdict:
         return wrong(str(trouble), "cannot be read")
     fault = chosen(task)
     if at is None or ast.unparse(at) in right_lines(task):
-        return Verdict(WRONG, (f"Line {found['LINE']} is not the wrong one.", *mended.sentences[1:]), mended.gradients, "LINE")
+        return Verdict(WRONG, (f"Line {found['LINE']} is not the wrong one.",), mended.gradients, "LINE")
     if mended.state != RIGHT:
         return Verdict(WRONG, (f"Line {found['LINE']} is the one. Now mend it.", *mended.sentences[1:]), mended.gradients, "not mended")
     return Verdict(RIGHT, (f"Found and mended: it was `{fault.after}`, and must be `{fault.before}`.",), mended.gradients)

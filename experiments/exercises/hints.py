@@ -119,9 +119,9 @@ def rules(task: Task) -> list[str]:
 def attempt(verdict: Verdict) -> list[str]:
     """What is wrong with what there is: every wrong gradient in its own words, in the order of the way back."""
     bad = [g for g in verdict.gradients if not g.right]
-    said = [f"- The {g.name} is {g.what or 'none of the usual mistakes'}." for g in bad if g.what or len(bad) == 1]
+    said = [f"- The {g.name} is {g.what}." for g in bad if g.what]
     more = ["The first of these first: the others may follow from it."] if len(said) > 1 else []
-    return [*(said or verdict.sentences), *more]
+    return [*said, *more, *verdict.sentences[2:]] if said else list(verdict.sentences)
 
 
 class Blanks(ast.NodeTransformer):

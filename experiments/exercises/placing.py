@@ -102,11 +102,9 @@ def in_place(task: Task, function: Callable[..., Any]) -> Iterator[None]:
     place, name = original(task), "_the_learners"
     stands_in = compile(f"def f(*args, **kwargs):\n    return {name}(*args, **kwargs)", __file__, "exec")
     code = next(c for c in stands_in.co_consts if isinstance(c, types.CodeType))
-    before = place.__code__
-    place.__globals__[name] = function
-    place.__code__ = code
+    before, other = place.__code__, place.__globals__.get(name)
+    place.__globals__[name], place.__code__ = function, code
     try:
         yield
     finally:
-        place.__code__ = before
-        del place.__globals__[name]
+        place.__globals__[name], place.__code__ = other, before

@@ -14,6 +14,7 @@ import numpy as np
 
 from experiments.exercises.catalogue import Task
 from experiments.exercises.exams import DTYPE, Exam, Look, exams_of
+from experiments.exercises.nearly import nearly
 from experiments.exercises.placing import NotRead, in_place, is_begun, learned, original, steps, written
 from experiments.exercises.reading import forgotten, line_of
 from experiments.exercises.returning import misreturned
@@ -55,19 +56,19 @@ def verdict(task: Task, text: str, file: str) -> Verdict:
     calls: list[None] = []
     with in_place(task, checked(task, function, calls)), forms, np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = judged(exams, task, tree, file)
+        found = judged(exams, task, tree, file, text)
     if found.state == RIGHT and not calls:
         raise RuntimeError(f"{task.name}: nothing that judges it calls {task.function}")
     return found
 
 
-def judged(exams: list[Exam], task: Task, tree: ast.FunctionDef, file: str) -> Verdict:
+def judged(exams: list[Exam], task: Task, tree: ast.FunctionDef, file: str, text: str) -> Verdict:
     """The first exam that fails decides; the function is in its place."""
     for seed in SEEDS:
         for exam in exams:
             try:
                 if failed := exam.failed(seed):
-                    return explained(exam, failed, task, tree)
+                    return explained(exam, failed, task, tree, text)
             except Misreturned as error:
                 return wrong(str(error), "returns something else")
             except AssertionError as noticed:  # by the judge: an argument was changed, a gradient is missing
@@ -103,7 +104,7 @@ def checked(task: Task, function: Callable[..., Any], calls: list[None]) -> Call
 # ---- what is wrong -------------------------------------------------------------------------------
 
 
-def explained(exam: Exam, failed: list[str], task: Task, tree: ast.FunctionDef) -> Verdict:
+def explained(exam: Exam, failed: list[str], task: Task, tree: ast.FunctionDef, text: str) -> Verdict:
     """The gradients of one step, and what the wrong ones are."""
     looks = [exam.look(seed) for seed in SEEDS]
     found = gradients_of(looks, tree)
@@ -114,7 +115,8 @@ def explained(exam: Exam, failed: list[str], task: Task, tree: ast.FunctionDef) 
     first = bad[0]
     count = f"{len(found) - len(bad)} of {len(found)} gradients are right{where}."
     alone = f"There is one gradient, and it is wrong{where}."
-    said = f"it is {first.what}" if first.what else "it is none of the usual mistakes, such as a factor, a sign, a sum or a transpose"
+    close = None if first.what else nearly(task, text, exam)
+    said = f"it is {first.what}" if first.what else "it is no plain multiple, sum or transpose of the right one"
     which = "The first wrong one on the way back" if len(bad) > 1 else "The wrong one"
     line = line_of(tree, first.name.removeprefix("gradient of "))
     at = f" (line {line.lineno})" if line else ""
@@ -122,7 +124,9 @@ def explained(exam: Exam, failed: list[str], task: Task, tree: ast.FunctionDef) 
     if layers := forgotten(task, tree):
         sentence = f"{' and '.join(layers)} {'is' if len(layers) == 1 else 'are'} called on the way there, and not on the way back."
         return Verdict(WRONG, (count if len(found) > 1 else alone, sentence), found, f"no backward of {', '.join(layers)}")
-    return Verdict(WRONG, (count if len(found) > 1 else alone, sentence), found, f"{first.name}: {first.what or 'not explained'}")
+    more = [f"One change makes all of it right: in line {close.line} {close.what}."] if close else []
+    fault = f"{first.name}: {first.what or (close.what if close else 'not explained')}"
+    return Verdict(WRONG, (count if len(found) > 1 else alone, sentence, *more), found, fault)
 
 
 def gradients_of(looks: list[Look], tree: ast.FunctionDef, right: bool = False) -> tuple[Gradient, ...]:

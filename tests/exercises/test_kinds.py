@@ -130,7 +130,7 @@ def test_a_fault_is_found_question_by_question(task: Task) -> None:
     assert "Does it fall?" in said(task, answered(text, not learns, line))
     assert "Which line is wrong by itself?" in said(task, answered(text, learns))
     other = line_of(text, ast.unparse(ast.parse(text).body[-1].body[-1]))  # type: ignore[attr-defined]  # the return
-    assert said(task, answered(text, learns, other)).startswith(f"Line {other} is not the wrong one.")
+    assert said(task, answered(text, learns, other)) == f"Line {other} is not the wrong one."
     assert said(task, answered(text, learns, line)).startswith(f"Line {line} is the one. Now mend it.")
     mended = answered(text, learns, line).replace(fault.after, fault.before)
     assert kinds.verdict(task, mended, "mine.py").state == RIGHT

@@ -15,7 +15,7 @@ from experiments.exercises import exams, writing
 from experiments.exercises.catalogue import LONGEST, Task, UnknownExercise, definition, find, lines_of, tasks
 from experiments.exercises.cutting import CUT, gives_away, sheet, without_answers
 from experiments.exercises.exams import Exam, exams_of
-from experiments.exercises.hints import forwards
+from experiments.exercises.hints import forwards, solution
 from experiments.exercises.placing import in_place, original
 from experiments.exercises.verdict import NOT_BEGUN, RIGHT, WRONG
 from experiments.judge.case import failures
@@ -195,6 +195,31 @@ WRONG_ATTEMPTS: dict[str, tuple[str, str, str]] = {
         "ridge.loss_backward",
         "d = dL_dloss * 2 * (x @ W + b - y) / len(x)\nreturn x.T @ d, d.sum(axis=0)",
         r"the right one minus \S+ \* W, a term that was forgotten",
+    ),
+    "one change from ours": (
+        "information.entropy_backward",
+        "return np.expand_dims(dL_dH, -1) * (-log(p) + 1)",
+        r"gradient of p: it is no plain multiple.* One change makes all of it right: in line \d+ a sign is the other one",
+    ),
+    "a factor less than ours": (
+        "vectors.projection_backward",
+        "\n".join(solution(find("vectors.projection_backward"))).replace(" * (a - 2 * t * b)", " * (a - 2 * b)"),
+        r"One change makes all of it right: in line \d+ a factor is missing",
+    ),
+    "one change from right in another form": (
+        "information.entropy_backward",
+        "d = np.expand_dims(dL_dH, -1)\nrate = -log(p) + 1\nreturn d * rate",
+        r"One change makes all of it right: in line \d+ a sign is the other one",
+    ),
+    "a factor too many in another form": (
+        "information.entropy_backward",
+        "d = np.expand_dims(dL_dH, -1)\nreturn d * (-log(p) * p - 1)",
+        r"One change makes all of it right: in line \d+ a factor is too many",
+    ),
+    "more than one change": (
+        "information.entropy_backward",
+        "d = np.expand_dims(dL_dH, -1)\nreturn d * (-log(p) * p - 1) * (1 + p) + 3",
+        r"it is no plain multiple, sum or transpose of the right one\.$",
     ),
     "set, not added": (
         "nn.Linear",

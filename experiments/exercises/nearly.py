@@ -1,0 +1,102 @@
+"""An attempt that is one change away from being right: in which line the change is, and of what kind. What it is, is not said."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from experiments.exercises.catalogue import Task, body_of, defined_in, definition
+from experiments.exercises.exams import Exam
+from experiments.exercises.placing import in_place, learned
+from experiments.source.operators import Mutant, mutants
+
+MOST = 150
+"""So many changes are tried."""
+
+KINDS = {
+    "sign": ("a sign is the other one", "a sign is the other one"),
+    "scale": ("a number stands there as a factor, or is missing", "a number stands there as a factor, or is missing"),
+    "term": ("a term is missing", "a term is too many"),
+    "factor": ("a factor is missing", "a factor is too many"),
+    "mask": ("a mask is missing", "a mask is too many"),
+    "transpose": ("a transpose is missing or too many", "a transpose is missing or too many"),
+    "axis": ("an axis is another one", "an axis is another one"),
+    "saved": ("one name stands in the place of another", "one name stands in the place of another"),
+    "stale": ("one name stands in the place of another", "one name stands in the place of another"),
+    "power": ("a power is another one", "a power is another one"),
+    "constant": ("a number is another one", "a number is another one"),
+    "call": ("a function is not called", "a function is called that must not be"),
+    "direction": ("a comparison is the other way round", "a comparison is the other way round"),
+    "condition": ("a condition is another one", "a condition is another one"),
+    "extremum": ("a largest is taken for a smallest, or the other way round", "a largest is taken for a smallest, or the other way round"),
+}
+"""What is wrong, by the operator: if it was made of the right line by it, and if the right line is made of it."""
+
+
+class Nearly(NamedTuple):
+    """Where an attempt is wrong by one change, and how."""
+
+    line: int
+    what: str
+
+
+def nearly(task: Task, text: str, exam: Exam) -> Nearly | None:
+    """The line and the kind of the one change that is between an attempt and a right one; None if there is none so small.
+
+    Args:
+        task: what was to be written.
+        text: of the learner's file.
+        exam: that the attempt fails.
+    """
+    return next(made_of_the_original(task, text), None) or next(makes_it_right(task, text, exam), None)
+
+
+def made_of_the_original(task: Task, text: str) -> Iterator[Nearly]:
+    """If the attempt is the original with one mistake of the operators in it."""
+    attempt = defined_in(ast.parse(text), task.function)
+    wanted = as_text(attempt)
+    for mutant in mutants(task.function, definition(task.module, task.function)):
+        if mutant.operator in KINDS:
+            with mutant.applied() as tree:
+                same = as_text(tree) == wanted
+            if same:
+                yield Nearly(line_like(attempt, mutant.after), KINDS[mutant.operator][0])
+
+
+def makes_it_right(task: Task, text: str, exam: Exam) -> Iterator[Nearly]:
+    """If one change by the operators makes the attempt right."""
+    attempt = defined_in(ast.parse(text), task.function)
+    candidates = (m for m in mutants(task.function, attempt) if m.operator in KINDS)
+    for mutant in islice(candidates, MOST):
+        if passes(task, changed(task, text, mutant), exam):
+            yield Nearly(mutant.line, KINDS[mutant.operator][1])
+
+
+def as_text(function: ast.FunctionDef) -> str:
+    """Its body, without what is said beside it."""
+    return "\n".join(ast.unparse(statement) for statement in body_of(function))
+
+
+def line_like(function: ast.FunctionDef, statement: str) -> int:
+    """The line on which a statement stands."""
+    found = (n.lineno for n in ast.walk(function) if isinstance(n, ast.stmt) and ast.unparse(n).split("\n")[0] == statement.split("\n")[0])
+    return next(found, function.lineno)
+
+
+def changed(task: Task, text: str, mutant: Mutant) -> str:
+    """The learner's file with one change in his function."""
+    tree = ast.parse(text)
+    with mutant.applied() as function:
+        defined_in(tree, task.function).body = function.body
+        return ast.unparse(tree)
+
+
+def passes(task: Task, text: str, exam: Exam) -> bool:
+    """Whether this file passes the exam, twice."""
+    try:
+        with in_place(task, learned(task, text, f"{task.name} changed")):
+            return not exam.failed(1) and not exam.failed(0)
+    except Exception:  # whatever a change may raise
+        return False
