@@ -1,4 +1,7 @@
-"""`exercise`: write a backward yourself, and be told what is wrong with it. Without more, a list along the path."""
+"""Write a backward yourself, and be told what is wrong with it.
+
+Beside these there are shapes, numbers and faults: see the list.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +27,14 @@ from experiments.exercises.verdict import NOT_BEGUN, RIGHT, Verdict
 EXERCISE = "python -m experiments exercise"
 
 ACTIONS = {
-    "list": "all exercises, or those of NAME (a concept, or nn), and how far you are",
+    "list": "all exercises, or those of NAME (a concept, nn), and how far you are",
     "start": "make the file exercises/NAME.py, with a gap to be filled",
-    "check": "is it right? If not: which gradient is wrong, and what is wrong with it",
+    "check": "is it right? If not: which gradient is wrong, and what is it?",
     "watch": "check whenever the file is saved; Ctrl-C ends it",
     "hint": "one hint more; there are five",
     "reset": "begin the file again (asks first)",
     "solution": "after success, or with --show-me",
-    "grade": "check the files of many learners, a folder for each, and write a table",
+    "grade": "check many learners' files, a folder for each, and write a table",
 }
 
 

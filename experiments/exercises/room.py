@@ -16,7 +16,7 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from types import TracebackType
 from typing import Any
 
@@ -47,7 +47,8 @@ class Room:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)  # a child that still computes, too
         self.process.communicate()
 
     def ask(self, **question: Any) -> dict[str, Any]:
@@ -147,6 +148,8 @@ def answer_and_exit(question: dict[str, Any], writing: int) -> None:
     status, out = 1, os.fdopen(writing, "w")
     try:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        at_most = int(time.process_time() + question["seconds"]) + 2  # should nobody be left to end it
+        resource.setrlimit(resource.RLIMIT_CPU, (at_most, at_most))
         sys.stdin, printed = io.StringIO(), io.StringIO()
         sys.addaudithook(forbid)
         with redirect_stdout(printed), redirect_stderr(printed):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -224,8 +226,10 @@ def test_many_learners_files_become_a_table(desk: Any, tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def room() -> Iterator[Room]:
     """The real one; it takes seconds to load."""
-    with Room() as room:
-        yield room
+    room = Room().__enter__()
+    yield room
+    if room.process.poll() is None:
+        room.__exit__(None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -253,6 +257,29 @@ def test_the_process_judges_says_what_was_printed_and_knows_the_shapes(room: Roo
     assert (found.state, found.printed.splitlines()[0]) == (RIGHT, "looking")
     assert found.gradients[0].shape == (6,)
     assert room.facts(NAME)["→ w"] == "one number"
+
+
+def test_whoever_leaves_a_room_leaves_nobody_computing_in_it(room: Room) -> None:
+    """The last of those that use this room."""
+    group = room.process.pid
+
+    def asking() -> None:
+        with pytest.raises(Closed):
+            room.verdict(NAME, filled(find(NAME), "while True: pass"), "a.py")
+
+    begun = threading.Thread(target=asking)
+    begun.start()
+    while len(members(group)) < 2:
+        time.sleep(0.05)
+    room.__exit__(None, None, None)
+    begun.join()
+    assert not members(group)
+
+
+def members(group: int) -> list[str]:
+    """The processes of a group that have not ended."""
+    found = [stat.read_text(encoding="utf-8").rpartition(") ")[2].split() for stat in Path("/proc").glob("[0-9]*/stat")]
+    return [fields[0] for fields in found if int(fields[2]) == group and fields[0] != "Z"]
 
 
 def test_a_room_that_has_ended_is_said_to() -> None:
