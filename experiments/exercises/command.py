@@ -227,12 +227,13 @@ def hint(desk: Desk) -> int:
     done = desk.progress.of(desk.task.name)
     step = desk.options.step or min(done.hints + 1, len(STEPS))
     text = desk.text()
-    desk.say(f"Hint {step} of {len(STEPS)}, {STEPS[step - 1]}.", "")
+    titles = kinds.STEPS[desk.task.kind]
+    desk.say(f"Hint {step} of {len(titles)}, {titles[step - 1]}.", "")
     desk.say(*kinds.hint(desk.task, step, lambda: Room(desk.options.seconds), text, str(desk.file)))
     if step > done.hints:
         desk.progress.write(desk.task.name, replace(done, hints=step))
     if step < len(STEPS):
-        desk.say("", f"The next is about {STEPS[step]}.")
+        desk.say("", f"The next is about {titles[step]}.")
     else:
         desk.say("", f"There are no more. The solution, if you want it: {EXERCISE} solution {desk.task.name} --show-me")
     return AGREE

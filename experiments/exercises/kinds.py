@@ -19,6 +19,15 @@ MODULES = {"write": "writing", "shapes": "shapes", "numbers": "numbers", "fault"
 """Where each kind is judged. All of them bring torch with them but the shapes."""
 
 
+STEPS = {
+    "write": hints.STEPS,
+    "numbers": hints.STEPS,
+    "shapes": ("what is asked", "products", "gradients", "your attempt", "the lines, with their sizes"),
+    "fault": ("what is asked", "where to begin", "the rules", "your attempt", "what kind of mistake it is"),
+}
+"""What the five hints are about."""
+
+
 def module_of(task: Task) -> ModuleType:
     """The module of its kind."""
     return import_module(f"experiments.exercises.{MODULES[task.kind]}")
@@ -80,4 +89,6 @@ def hint(task: Task, step: int, room: Callable[[], Room], text: str | None, file
     if task.kind == "shapes" or (task.kind == "fault" and step != 3):
         with room() as inside:
             return inside.lines("hint", task.name, step)
+    if task.kind == "numbers" and step == 1:
+        return ["First the values, in the order of the lines of forward; then the gradients, each made of those above it.", *task.hints]
     return {1: hints.asked, 3: hints.rules, 5: hints.with_blanks}[step](task)

@@ -165,8 +165,9 @@ def test_each_other_kind_has_an_opening_a_solution_and_hints(task: Task) -> None
     assert opening
     assert not any("exercise check" in line for line in opening)
     assert kinds.solution(task)
+    assert len(kinds.STEPS[task.kind]) == len(hints.STEPS)
     if task.kind == "numbers":
-        assert hints.asked(task)
+        assert "in the order of the lines of forward" in kinds.hint(task, 1, NotImplemented, None, "")[0]
     else:
         early = " ".join(line for step in (1, 2, 3) if (task.kind, step) != ("fault", 3) for line in kinds.module_of(task).hint(task, step))
         for line in kinds.solution(task):
