@@ -1,5 +1,4 @@
-"""The command line: `python -m experiments list | run | show | check | trace | doctor | predict | play | mutate | bench`."""
-"""The command line: `python -m experiments list | run | show | check | trace | doctor | exercise | mutate | bench`."""
+"""The command line: `python -m experiments list | run | show | check | trace | doctor | exercise | predict | play | mutate | bench`."""
 
 from __future__ import annotations
 

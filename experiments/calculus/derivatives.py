@@ -20,8 +20,7 @@ from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbrok
 from experiments.drawing.words import in_words
 from experiments.drawing.written import label_lines
 from experiments.judge.convert import to_numpy, to_torch
-from experiments.lesson import ByLargest, Question, Trained, by_size, what_will_the_loss_do
-from experiments.lesson import Exercise, Trained
+from experiments.lesson import ByLargest, Exercise, Question, Trained, by_size, what_will_the_loss_do
 from experiments.pair import Twin
 from manual.calculus import derivatives as by_hand
 from manual.calculus.derivatives import Cubic as Manual

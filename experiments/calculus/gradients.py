@@ -22,8 +22,7 @@ from experiments.drawing.surfaces import Window, draw_surface
 from experiments.drawing.walk import walk
 from experiments.drawing.written import label_lines
 from experiments.judge.convert import to_torch
-from experiments.lesson import Mistake, Trained, by_size, growth
-from experiments.lesson import Exercise, Trained
+from experiments.lesson import Exercise, Mistake, Trained, by_size, growth
 from experiments.pair import Twin
 from manual.calculus import gradients as by_hand
 from manual.calculus.gradients import SURFACES

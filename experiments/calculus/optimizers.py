@@ -23,8 +23,7 @@ from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbrok
 from experiments.drawing.surfaces import Make, draw_surface, roll_freely
 from experiments.drawing.walk import walk
 from experiments.drawing.written import label_lines, write
-from experiments.lesson import Mistake, Trained, by_size, what_will_the_loss_do
-from experiments.lesson import Exercise, Trained
+from experiments.lesson import Exercise, Mistake, Trained, by_size, what_will_the_loss_do
 from experiments.pair import Second, Twin
 from manual.calculus.gradients import HESSIANS, SURFACES
 from manual.calculus.optimizers import OPTIMIZERS, SCHEDULES, heavy_ball_rate, jensen_gap

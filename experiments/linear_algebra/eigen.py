@@ -22,8 +22,7 @@ from experiments.drawing.walk import walk
 from experiments.drawing.words import in_words
 from experiments.drawing.written import write
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Trained, by_size
-from experiments.lesson import Exercise, Trained
+from experiments.lesson import Exercise, Trained, by_size
 from experiments.pair import Twin
 from manual.linear_algebra.eigen import Eigen as Manual
 from manual.linear_algebra.eigen import covariance, eig, eigh, power_iteration, rayleigh

@@ -20,8 +20,7 @@ from experiments.drawing.walk import walk
 from experiments.drawing.words import in_words
 from experiments.drawing.written import write
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Trained, by_size, what_will_the_loss_do
-from experiments.lesson import Exercise, Trained
+from experiments.lesson import Exercise, Trained, by_size, what_will_the_loss_do
 from experiments.pair import Twin
 from manual.linear_algebra.matrices import Matrices as Manual
 from manual.linear_algebra.matrices import determinant, inverse, product, rank

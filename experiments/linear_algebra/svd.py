@@ -21,8 +21,7 @@ from experiments.drawing.walk import walk
 from experiments.drawing.words import in_words
 from experiments.drawing.written import label_lines, write
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Trained, by_size
-from experiments.lesson import Exercise, Trained
+from experiments.lesson import Exercise, Trained, by_size
 from experiments.pair import Second, Twin
 from manual.linear_algebra.svd import LowRank as Manual
 from manual.linear_algebra.svd import rank_k, svd, svdvals, svdvals_by_gram

@@ -19,8 +19,7 @@ from experiments.drawing.figure import figure, unbroken
 from experiments.drawing.words import in_words
 from experiments.drawing.written import write
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Trained, by_size
-from experiments.lesson import Exercise, Trained
+from experiments.lesson import Exercise, Trained, by_size
 from experiments.pair import Twin
 from manual.linear_algebra.vectors import Vectors as Manual
 from manual.linear_algebra.vectors import closed_form, cosine_similarity, direction, l2_norm, linf_norm_backward, projection

@@ -17,8 +17,7 @@ from experiments.drawing.colours import CATEGORIES, SIGNED
 from experiments.drawing.figure import figure
 from experiments.drawing.words import classes_right
 from experiments.judge.convert import in_dtype_of
-from experiments.lesson import Trained, accuracy, by_size
-from experiments.lesson import Exercise, Trained
+from experiments.lesson import Exercise, Trained, accuracy, by_size
 from experiments.pair import Twin
 from manual.networks.digits_cnn import DigitsCNN as Manual
 from torch_impl.networks.digits_cnn import DigitsCNN as Torch

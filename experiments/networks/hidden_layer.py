@@ -19,8 +19,7 @@ from experiments.drawing.colours import BETWEEN, MARKERS, SIGNED
 from experiments.drawing.figure import TWO_CLASSES, figure, unbroken
 from experiments.drawing.words import in_words
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Mistake, Trained, by_size
-from experiments.lesson import Exercise, Trained
+from experiments.lesson import Exercise, Mistake, Trained, by_size
 from experiments.pair import Twin
 from manual.networks.hidden_layer import HiddenLayer as Manual
 from manual.networks.hidden_layer import forward

@@ -22,8 +22,7 @@ from experiments.drawing.labels import label_ends
 from experiments.drawing.walk import walk
 from experiments.drawing.weights import as_row
 from experiments.judge.convert import to_numpy, to_torch
-from experiments.lesson import Mistake, Trained, by_size, growth
-from experiments.lesson import Exercise, Trained
+from experiments.lesson import Exercise, Mistake, Trained, by_size, growth
 from experiments.pair import Twin
 from manual.linear_algebra.eigen import covariance, eigh
 from manual.linear_algebra.svd import cond

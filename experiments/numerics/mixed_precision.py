@@ -21,8 +21,7 @@ from experiments.drawing.colours import CATEGORIES
 from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
 from experiments.drawing.words import classes_right
 from experiments.judge.convert import to_numpy, to_torch
-from experiments.lesson import Trained, accuracy, by_size
-from experiments.lesson import Exercise, Trained
+from experiments.lesson import Exercise, Trained, accuracy, by_size
 from experiments.numerics.rounding import COLOURS
 from experiments.pair import Second, Twin
 from manual.concept import Batch

@@ -19,8 +19,7 @@ from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbrok
 from experiments.drawing.labels import label_ends
 from experiments.drawing.walk import Path, walk
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Mistake, Trained, by_size
-from experiments.lesson import Exercise, Trained
+from experiments.lesson import Exercise, Mistake, Trained, by_size
 from experiments.pair import Twin
 from manual.concept import Batch
 from manual.numerics.rounding import FORMATS, from_parts, round_to, spacing

@@ -20,8 +20,7 @@ from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbrok
 from experiments.drawing.walk import Path, walk
 from experiments.drawing.words import classes_right
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Trained, by_size
-from experiments.lesson import Exercise, Trained
+from experiments.lesson import Exercise, Trained, by_size
 from experiments.pair import Second, Twin
 from manual.nn.functional import log_softmax, softmax, softplus
 from manual.numerics.softmax import Classifier as Manual
@@ -359,7 +358,6 @@ TWIN = Twin(
     look_at=("one training in two forms", "the cross at which one of two equal trainings ends."),
     text={"two forms of one thing": TEXT},
     questions=QUESTIONS,
-    exercises=(Exercise("logsumexp_backward"), Exercise("log_softmax_backward"), Exercise("tempered_softmax_backward")),
     exercises=(Exercise("naive_logsumexp_backward"), Exercise("naive_log_softmax_backward"), Exercise("tempered_softmax_backward")),
 )
 

@@ -19,8 +19,7 @@ from experiments.drawing.colours import CATEGORIES
 from experiments.drawing.figure import draw_both, figure, unbroken
 from experiments.drawing.walk import walk
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Mistake, Trained, by_size
-from experiments.lesson import Exercise, Trained
+from experiments.lesson import Exercise, Mistake, Trained, by_size
 from experiments.numerics.rounding import COLOURS
 from experiments.pair import Twin
 from manual.concept import Batch

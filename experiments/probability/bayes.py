@@ -23,8 +23,7 @@ from experiments.drawing.colours import AMOUNT, CATEGORIES, of_sign, shades
 from experiments.drawing.figure import BY_HAND, TORCH, figure, unbroken
 from experiments.drawing.words import in_words
 from experiments.judge.convert import to_numpy, to_torch
-from experiments.lesson import ByLargest, Question, Trained, by_size
-from experiments.lesson import Exercise, Trained
+from experiments.lesson import ByLargest, Exercise, Question, Trained, by_size
 from experiments.pair import Second, Twin
 from manual.probability import bayes as by_hand
 from manual.probability.bayes import Bayes as Manual

@@ -18,8 +18,7 @@ from experiments.drawing.colours import AMOUNT, CATEGORIES, of_sign
 from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbroken
 from experiments.drawing.walk import Path, walk
 from experiments.judge.convert import to_numpy, to_torch
-from experiments.lesson import ByLargest, Question, Trained, by_size
-from experiments.lesson import Exercise, Trained
+from experiments.lesson import ByLargest, Exercise, Question, Trained, by_size
 from experiments.pair import Twin
 from manual.nn.functional import sigmoid
 from manual.probability import distributions as by_hand

@@ -19,8 +19,7 @@ from experiments.drawing.figure import BY_HAND, TORCH, figure
 from experiments.drawing.walk import walk_by_hand
 from experiments.drawing.written import write
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Trained, by_size
-from experiments.lesson import Exercise, Trained
+from experiments.lesson import Exercise, Trained, by_size
 from experiments.pair import Second, Twin
 from manual.probability.expectation import Expectation as Manual
 from manual.probability.expectation import (

@@ -19,8 +19,7 @@ from experiments.drawing.colours import AMOUNT, CATEGORIES
 from experiments.drawing.figure import BY_HAND, TORCH, figure
 from experiments.drawing.walk import walk
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Trained, by_size
-from experiments.lesson import Exercise, Trained
+from experiments.lesson import Exercise, Trained, by_size
 from experiments.pair import Twin
 from manual.nn.functional import logsumexp
 from manual.probability.distributions import normal_log_prob

@@ -16,8 +16,7 @@ from experiments.data.arrays import ArrayData, InputError, Split
 from experiments.drawing.colours import CATEGORIES, of_sign
 from experiments.drawing.figure import BY_HAND, TORCH, figure, unbroken
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Trained, by_size
-from experiments.lesson import Exercise, Trained
+from experiments.lesson import Exercise, Trained, by_size
 from experiments.pair import Twin
 from manual.nn.functional import sigmoid
 from manual.probability.likelihood import Likelihood as Manual

@@ -21,8 +21,7 @@ from experiments.drawing.walk import Path, walk
 from experiments.drawing.words import in_words
 from experiments.drawing.written import write
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Trained, by_size
-from experiments.lesson import Exercise, Trained
+from experiments.lesson import Exercise, Trained, by_size
 from experiments.pair import Second, Twin
 from manual.linear_algebra.matrices import substitute
 from manual.probability import multivariate_normal as by_hand

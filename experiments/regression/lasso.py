@@ -18,8 +18,7 @@ from experiments.drawing.colours import CATEGORIES
 from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbroken
 from experiments.drawing.weights import draw_weights, three_times
 from experiments.judge.convert import to_torch
-from experiments.lesson import Trained, by_size
-from experiments.lesson import Exercise, Trained
+from experiments.lesson import Exercise, Trained, by_size
 from experiments.pair import Second, Twin
 from experiments.regression.linear_regression import explains
 from experiments.regression.ridge import draw_paths

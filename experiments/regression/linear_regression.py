@@ -21,8 +21,7 @@ from experiments.drawing.figure import BY_HAND, TORCH, figure, unbroken
 from experiments.drawing.walk import walk
 from experiments.drawing.weights import as_row, weights_of_both
 from experiments.drawing.words import held_out, in_words
-from experiments.lesson import ByLargest, Mistake, Question, Trained, by_size, what_will_the_loss_do
-from experiments.lesson import Exercise, Trained
+from experiments.lesson import ByLargest, Exercise, Mistake, Question, Trained, by_size, what_will_the_loss_do
 from experiments.pair import Twin
 from manual.module import Parameter
 from manual.regression.linear_regression import LinearRegression as Manual

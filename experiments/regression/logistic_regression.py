@@ -23,8 +23,7 @@ from experiments.drawing.walk import walk
 from experiments.drawing.weights import as_row, draw_weights, three_times
 from experiments.drawing.words import percent
 from experiments.judge.convert import to_torch
-from experiments.lesson import Mistake, Trained, accuracy, by_size
-from experiments.lesson import Exercise, Trained
+from experiments.lesson import Exercise, Mistake, Trained, accuracy, by_size
 from experiments.pair import Second, Twin
 from manual.module import Parameter
 from manual.regression.logistic_regression import LogisticRegression as Manual

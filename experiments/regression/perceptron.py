@@ -19,8 +19,7 @@ from experiments.data.iris import iris
 from experiments.drawing.colours import CATEGORIES
 from experiments.drawing.figure import BY_HAND, TORCH, TWO_CLASSES, draw_both, figure
 from experiments.judge.convert import to_torch
-from experiments.lesson import Mistake, Trained, by_size
-from experiments.lesson import Exercise, Trained
+from experiments.lesson import Exercise, Mistake, Trained, by_size
 from experiments.pair import Second, Twin
 from manual.regression.perceptron import Perceptron as Manual
 from manual.regression.perceptron import mistake_bound, rosenblatt

@@ -21,8 +21,7 @@ from experiments.drawing.figure import draw_both, figure, unbroken
 from experiments.drawing.labels import label_ends
 from experiments.drawing.weights import as_row, draw_weights, three_times
 from experiments.judge.convert import to_torch
-from experiments.lesson import Trained, by_size
-from experiments.lesson import Exercise, Trained
+from experiments.lesson import Exercise, Trained, by_size
 from experiments.pair import Second, Twin
 from experiments.regression.linear_regression import explains
 from manual.regression.linear_regression import normal_equation

@@ -22,8 +22,7 @@ from experiments.drawing.figure import BY_HAND, TORCH, figure, unbroken
 from experiments.drawing.walk import walk
 from experiments.drawing.weights import weights_of_both
 from experiments.drawing.words import classes_right, in_words
-from experiments.lesson import Trained, accuracy, by_size
-from experiments.lesson import Exercise, Trained
+from experiments.lesson import Exercise, Trained, accuracy, by_size
 from experiments.pair import Second, Twin
 from manual.module import Parameter, no_grad
 from manual.nn.functional import softmax

@@ -17,8 +17,7 @@ from experiments.data.arrays import ArrayData, Split
 from experiments.drawing.colours import CATEGORIES, MARKERS
 from experiments.drawing.figure import figure
 from experiments.drawing.words import held_out, percent
-from experiments.lesson import Mistake, Trained, by_size
-from experiments.lesson import Exercise, Trained
+from experiments.lesson import Exercise, Mistake, Trained, by_size
 from experiments.pair import Twin
 from manual.module import no_grad
 from manual.nn.functional import softmax
