@@ -18,7 +18,7 @@ CHAPTERS: dict[str, list[str]] = {
     "probability": ["likelihood", "distributions", "multivariate_normal", "expectation", "bayes", "information"],
     "numerics": ["rounding", "summation", "mixed_precision", "softmax", "conditioning"],
     "regression": ["linear_regression", "ridge", "lasso", "perceptron", "logistic_regression", "softmax_regression"],
-    "networks": ["hidden_layer", "wine_quality", "digits_mlp", "digits_cnn"],
+    "networks": ["training_loop", "hidden_layer", "wine_quality", "digits_mlp", "digits_cnn"],
     "sequences": ["attention"],
     "unsupervised": [],
     "generative": [],

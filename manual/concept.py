@@ -103,6 +103,10 @@ class Concept(Module):
     def on_after_backward(self) -> None:
         """Called when every gradient of a backward is there."""
 
+    def on_validation_model_zero_grad(self) -> None:
+        """Called before a validation within a training: gradients are forgotten, which a model that takes its steps itself may notice."""
+        self.zero_grad()
+
     def on_before_optimizer_step(self, optimizer: Any) -> None:
         """Called before a step that the loop takes: the gradients are whole, and not yet clipped."""
 

@@ -148,15 +148,25 @@ class HandRun:
 
     # ---- weights and state -------------------------------------------------------------------------
 
-    def load(self, weights: Mapping[str, Any], states: Sequence[Mapping[str, Any]], options: Sequence[Any] | None = None) -> None:
+    def load(
+        self,
+        weights: Mapping[str, Any],
+        states: Sequence[Mapping[str, Any]],
+        gradients: Mapping[str, np.ndarray],
+        options: Sequence[Any] | None = None,
+    ) -> None:
         """Take over torch's weights and its optimizers' state, but not their options: a wrong step size must stay wrong.
 
         Args:
             weights: a state_dict.
             states: what each optimizer remembers of each parameter, by its name.
+            gradients: what a model that takes its steps itself has not forgotten, by the parameter's name.
             options: of each optimizer, the options of each of its groups; those that this run has, unless given.
         """
         self.model.load_state_dict(weights)
+        if not self.model.automatic_optimization:
+            for name, p in self.model.named_parameters():
+                p.grad = gradients.get(name)
         for i, (optimizer, state) in enumerate(zip(self.trainer.optimizers, states, strict=True)):
             groups = (options or self.options())[i]
             optimizer.load_state_dict({"state": by_number(state, self.layouts[i]), "param_groups": groups})

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 
@@ -88,10 +89,12 @@ class TorchRun:
         self.gradient = {name: g.clone() for name, g in gradient.items()} if changes else gradient
         self.losses, self.taken = [mean(self.losses)], True
 
-    def copies(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """Of the weights and of what each optimizer remembers, as `HandRun.load` takes them."""
+    def copies(self) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, np.ndarray]]:
+        """Of the weights, of what each optimizer remembers, and of gradients that may be added to, as `HandRun.load` takes them."""
         states = [self._state(i, optimizer) for i, optimizer in enumerate(self.trainer.optimizers)]
-        return weights_by_hand(self.naming, self.module), to_numpy(states)
+        learned = () if self.module.automatic_optimization else self.module.named_parameters()
+        left = {name: p.grad.clone() for name, p in learned if p.grad is not None}
+        return weights_by_hand(self.naming, self.module), to_numpy(states), to_numpy(self.naming.by_hand(left))
 
     def _state(self, index: int, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
         state = {self.names[p]: s for p, s in optimizer.state.items()}

@@ -54,7 +54,7 @@ class Judging:
     noise: SharedNoise
     dtype: str
     frozen: dict[str, np.ndarray]  # parameters that do not learn, as they were
-    before: tuple[dict[str, Any], list[Any]]  # torch's weights and optimizers' state when the round began, as they are called by hand
+    before: tuple[dict[str, Any], list[Any], dict[str, Any]]  # torch's, when the round began: weights, optimizers' state, gradients
     options_before: list[Any]  # of the optimizers by hand
     first_micro_batch: int  # of the round, as those below
     first_batch_idx: int

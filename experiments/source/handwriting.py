@@ -51,7 +51,9 @@ class Written:
         name = self.function.__name__
         if self.owner is None:
             return name.rpartition("_")[2] in DERIVATIVES
-        return name in ("step", "take_step", "new_state", "scale") or name.strip("_").startswith("backward")
+        return (
+            name in ("step", "take_step", "new_state", "scale") or name.strip("_").startswith("backward") or name.endswith("_loss_backward")
+        )
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,19 @@ def run(twin: Twin, steps: int, **settings: Any) -> LockStep:
     return fit(twin, steps, data=twin.make_data(batch_size=24), **settings)[0]
 
 
+@pytest.mark.parametrize("lockstep", [{}, SPOT], ids=["free", "spot"])
+def test_gradients_that_are_not_forgotten_are_added_to_until_a_validation(lockstep: Any) -> None:
+    """Lightning forgets them before it validates (on_validation_model_zero_grad): the twin forgets them there too, and only there."""
+    twin = experiments.twin("training_loop").having({"zero_grad": False})
+    seen: list[LockStep] = []
+    for every in (1, 5, 50):
+        found, _ = fit(twin, 120, data=twin.make_data(), lockstep=lockstep, limit_val_batches=None, check_val_every_n_epoch=every)
+        assert found.judge.failure is None
+        assert found.judge.steps == (40 if lockstep else 120)
+        seen.append(found)
+    assert len({round(found.records[-1].loss_torch, 9) for found in seen}) == 3  # a validation makes a difference to what is learned
+
+
 # ---- two optimizers ----------------------------------------------------------------------------------
 
 
