@@ -405,11 +405,10 @@ def test_a_concept_by_hand_explains_itself(entry: curriculum.Entry) -> None:
 @every_concept
 def test_only_straight_lines_have_no_training_step_of_their_own(entry: curriculum.Entry) -> None:
     twin = experiments.twin(entry.name)
-    own = {"training_step", "backward", "configure_optimizers"} & set(vars(twin.manual))
-    assert own == (
-        {"configure_optimizers"} if issubclass(twin.manual, StraightLine) else {"training_step", "backward", "configure_optimizers"}
-    )
-    assert "backward" not in vars(twin.torch)  # autograd writes it
+    walks = {f"{objective}_backward" for objective in twin.objectives} or {"backward"}
+    own = {"training_step", "configure_optimizers", "backward", *walks} & set(vars(twin.manual))
+    assert own == ({"configure_optimizers"} if issubclass(twin.manual, StraightLine) else {"training_step", "configure_optimizers", *walks})
+    assert not {"backward", *walks} & set(vars(twin.torch))  # autograd writes it
 
 
 # ---- the README ------------------------------------------------------------------------------------

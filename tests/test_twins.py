@@ -69,13 +69,18 @@ def loss(ours: Concept, noise: SharedNoise, examples: Batch, objective: str = "t
     return float(loss_of(ours, examples, objective))
 
 
+def walk(ours: Concept, objective: str) -> Callable[..., None]:
+    """The way back from a loss."""
+    return ours.backward if objective == "training_step" else getattr(ours, f"{objective}_backward")
+
+
 def gradients(
     ours: Concept, noise: SharedNoise, examples: Batch, dL_dloss: float = 1.0, objective: str = "training_step"
 ) -> dict[str, np.ndarray]:
     """Of each parameter, from nothing."""
     ours.zero_grad()
     loss(ours, noise, examples, objective)
-    (ours.backward if objective == "training_step" else getattr(ours, f"{objective}_backward"))(dL_dloss)
+    walk(ours, objective)(dL_dloss)
     return {name: p.grad.copy() for name, p in ours.named_parameters()}
 
 
@@ -190,14 +195,17 @@ def assert_slopes(
 def test_the_gradients_of_two_batches_add_up(name: str, variant: str | None) -> None:
     ours, noise = at_random(name, variant)
     batches = batch(name, 5), batch(name, 3, at=5)
-    apart = [gradients(ours, noise, examples) for examples in batches]
-    ours.zero_grad()
-    for examples in batches:
-        loss(ours, noise, examples)
-        ours.backward()
-    together = {n: p.grad for n, p in ours.named_parameters()}
-    assert max(errors(together, {n: apart[0][n] + apart[1][n] for n in together}).values()) < 1e-14
-    assert all(p.has_grad for p in ours.parameters())
+    reached: set[str] = set()
+    for objective in objectives(experiments.twin(name), ours):
+        apart = [gradients(ours, noise, examples, objective=objective) for examples in batches]
+        ours.zero_grad()
+        for examples in batches:
+            loss(ours, noise, examples, objective)
+            walk(ours, objective)()
+        together = {n: p.grad for n, p in ours.named_parameters()}
+        assert max(errors(together, {n: apart[0][n] + apart[1][n] for n in together}).values()) < 1e-14
+        reached |= {n for n, p in ours.named_parameters() if p.has_grad}
+    assert reached == {n for n, _ in ours.named_parameters()}
     ours.check_nothing_saved()
 
 
@@ -208,9 +216,10 @@ def test_every_concept_has_a_variant_that_is_smooth() -> None:
 @every_smooth_variant
 def test_the_factor_of_backward_reaches_every_gradient(name: str, variant: str | None) -> None:
     ours, noise = at_random(name, variant)
-    whole, part = gradients(ours, noise, batch(name, 6)), gradients(ours, noise, batch(name, 6), 0.37)
-    assert max(errors(part, {n: 0.37 * g for n, g in whole.items()}).values()) < 1e-13
-    assert norm(whole.values()) > 1e-6
+    for objective in objectives(experiments.twin(name), ours):
+        whole, part = (gradients(ours, noise, batch(name, 6), factor, objective) for factor in (1.0, 0.37))
+        assert max(errors(part, {n: 0.37 * g for n, g in whole.items()}).values()) < 1e-13
+        assert norm(whole.values()) > 1e-6
 
 
 @every_dtype

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from experiments.drawing.colours import CATEGORIES
 from experiments.drawing.figure import draw_both, figure
 from experiments.drawing.written import label_lines
 from experiments.judge.convert import load_in_torch
-from experiments.lesson import Exercise, Mistake, Question, Trained
+from experiments.lesson import Exercise, Mistake, Trained, by_size
 from experiments.pair import Second, Twin
 from manual.networks.training_loop import TrainingLoop as Manual
 from torch_impl.networks.training_loop import TrainingLoop as Torch
@@ -113,14 +114,14 @@ def loop_in_torch(model: Torch, data: ArrayData, lines: tuple[str, ...], epochs:
             elif line == "loss":
                 loss = model.mse_loss(tuple(map(torch.from_numpy, batch)))  # type: ignore[arg-type]
             elif line == "backward":
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
             else:
                 optimizer.step()
         losses.append(model.mse_loss(everything).item())  # type: ignore[arg-type]
     return np.array(losses)
 
 
-def begin() -> tuple[Manual, Torch]:
+def begin() -> tuple[Any, Any]:
     """The same pair for every loop."""
     ours, theirs = TWIN.build()
     load_in_torch(TWIN.naming, theirs, ours.state_dict())
@@ -138,8 +139,8 @@ def a_line_left_out() -> Figure:
     """What each line of the loop is for."""
     fig, axes = figure(
         "The same twelve points, the same first weights, twelve epochs of three steps; each curve is a loop in which something is done "
-        "otherwise. Without backward, without step, or with zero_grad in between, nothing moves: three curves lie on one level line. Without "
-        "zero_grad every step goes in the direction of all gradients so far, and the loss swings. Bands: torch, dashes: by hand.",
+        "otherwise. Without backward, without step, or with zero_grad in between, nothing moves: three curves lie on one level line. "
+        "Without zero_grad every step goes in the direction of all gradients so far, and the loss swings. Bands: torch, dashes: by hand.",
         size=(7.6, 3.9),
     )
     ax = axes[0, 0]
@@ -176,8 +177,8 @@ def learned_by_heart() -> Figure:
     train, held_out, places = long_training()
     best = int(held_out.argmin()) + 1
     fig, axes = figure(
-        f"Left: the loss on the twelve points that it learns from, and on forty that it never sees. The one falls for ever; the other falls "
-        f"until epoch {best}, and then grows: the model overfits. Right: the curve it had then, and the curve it has after {len(train)} "
+        f"Left: the loss on the twelve points that it learns from, and on forty that it never sees. The one falls for ever; the other "
+        f"falls until epoch {best}, and then grows: the model overfits. Right: the curve it had then, and the curve after {len(train)} "
         "epochs, which bends to the noise of single points. Who stops at the lowest held-out loss stops early, and nearer to the truth.",
         columns=2,
         size=(5.0, 3.8),
@@ -225,42 +226,43 @@ four lines to you, as here; in every other concept the Trainer runs them.
 # ---- to do -----------------------------------------------------------------------------------------
 
 
-def steps_of_an_epoch(run: Trained) -> str:
-    """Counted."""
-    return str(len(list(batches(run.data, 1))))
+def swing(run: Trained) -> float:
+    """The largest loss of the second half of the run, beside the first loss."""
+    return max(run.losses[len(run.losses) // 2 :]) / run.losses[0]
 
 
-def what_the_loss_did(run: Trained) -> str:
-    """In the second half of the run: the largest loss of it, beside the smallest."""
-    late = np.array(run.losses[len(run.losses) // 2 :])
-    return "it swings up and down" if late.max() > 20 * late.min() and late[-1] > 0.3 * run.losses[0] else "it falls, as with it"
-
-
-def held_out_at_the_end(run: Trained) -> str:
-    """Beside the lowest that it was in a longer training."""
+def end_of_long_training(run: Trained) -> float:
+    """The held-out loss after 400 epochs, beside the lowest that it was."""
     _, held_out, _ = long_training()
-    return "it grows again" if held_out[-1] > 1.2 * held_out.min() else "it stays at its lowest"
+    return float(held_out[-1] / held_out.min())
 
 
 QUESTIONS = (
-    Question(
+    by_size(
         "Twelve points, batches of 4. How many steps does an epoch have?",
-        ("1", "3", "4", "12"),
-        steps_of_an_epoch,
-        "Each batch is one round of the loop, and so one step; after three of them every point was seen once.",
+        lambda run: len(list(batches(run.data, 1))),
+        *("1", 2, "3", 4, "4", 8, "12"),
+        seen="counted, {}",
+        why="Each batch is one round of the loop, and so one step; after three of them every point was seen once.",
+        trainer={"max_epochs": 10},
     ),
-    Question(
+    by_size(
         "zero_grad = False: nobody forgets the gradients of the batches before. What will the loss do?",
-        ("it falls, as with it", "it swings up and down"),
-        what_the_loss_did,
-        "Gradients are added up: each step goes in the direction of all of them together, far past the lowest point and back again.",
-        {"zero_grad": False},
+        swing,
+        *("it falls, as with it", 0.8, "it swings up and down"),
+        seen="in the second half of the run it goes up to {:.1f} times the first loss",
+        why="Gradients are added up: each step goes in the direction of all of them together, far past the lowest point and back again.",
+        model={"zero_grad": False},
+        look_at=("a line left out", "the curve without zero_grad, beside the one with all four lines."),
     ),
-    Question(
+    by_size(
         "The training goes on for 400 epochs. What will the loss on the held-out points have done at the end?",
-        ("it stays at its lowest", "it grows again"),
-        held_out_at_the_end,
-        "With 11 features for 12 points what is left to learn is their noise, and that is another in the held-out ones.",
+        end_of_long_training,
+        *("it stays at its lowest", 1.2, "it grows again"),
+        seen="it is {:.1f} times its lowest",
+        why="With 11 features for 12 points what is left to learn is their noise, and that is another in the held-out ones.",
+        trainer={"max_epochs": 10},
+        look_at=("learned by heart", "at which epoch the upper curve turns."),
     ),
 )
 
@@ -270,7 +272,7 @@ MISTAKE = Mistake(
         f"Without zero_grad the loss is {run.losses[0]:.3f} at the first batch, and in the last {len(run.losses) // 2} steps it goes up to "
         f"{max(run.losses[len(run.losses) // 2 :]):.3f} again."
     ),
-    lambda run: run.agree and what_the_loss_did(run) == "it swings up and down",
+    lambda run: run.agree and swing(run) > 0.8,
     "A backward adds to what is there. What nobody clears is followed again, and again, long after it was true.",
     {"zero_grad": False},
 )
@@ -301,10 +303,7 @@ TWIN = Twin(
     look_at=("a line left out", "which of the four lines may not be missing, and the one curve that swings."),
     text={"words": TEXT},
     questions=QUESTIONS,
-    exercises=(
-        Exercise("TrainingLoop.mse_loss_backward", ("Add to what is there, as every backward does.",)),
-        Exercise("TrainingLoop.training_step", ("Four lines, in the order of the lesson.",)),
-    ),
+    exercises=(Exercise("TrainingLoop.mse_loss_backward", ("Add to what is there, as every backward does.",)),),
     mistake=MISTAKE,
 )
 

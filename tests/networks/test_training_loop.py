@@ -87,14 +87,18 @@ def test_the_loss_that_is_learned_from_falls_on_while_the_other_grows_again() ->
         assert np.mean((data.split.val[0] @ W + b - data.split.val[1]) ** 2) == pytest.approx(held_out[k])
 
 
-def test_answers_are_read_off_the_run() -> None:
-    data = TWIN.make_data()
-    flat, falling = Trained(None, None, data, (1.0,) * 8, {}, True), Trained(None, None, data, (1.0, 0.9, 0.5, 0.2, 0.1), {}, True)
-    swinging = Trained(None, None, data, (1.0, 0.1, 0.9, 0.02, 0.8), {}, True)
-    assert [script.what_the_loss_did(r) for r in (flat, falling, swinging)] == [*["it falls, as with it"] * 2, "it swings up and down"]
-    assert script.steps_of_an_epoch(falling) == "3"
-    assert script.steps_of_an_epoch(Trained(None, None, TWIN.make_data(batch_size=5), (), {}, True)) == "3"
-    assert script.steps_of_an_epoch(Trained(None, None, TWIN.make_data(batch_size=0), (), {}, True)) == "1"
+def test_a_swing_is_the_largest_of_the_second_half() -> None:
+    assert script.swing(Trained(None, None, None, (2.0, 9.0, 1.0, 3.0, 0.5), {}, True)) == 1.5
+
+
+@pytest.mark.parametrize(("batch_size", "steps"), [(4, 3), (5, 3), (12, 1), (0, 1), (1, 12)])
+def test_an_epoch_shows_every_point_once(batch_size: int, steps: int) -> None:
+    data = TWIN.make_data(batch_size=batch_size)
+    one, other = list(script.batches(data, 1)), list(script.batches(data, 2))[steps:]
+    assert len(one) == len(other) == steps
+    for epoch in (one, other):
+        assert sorted(np.vstack([y for _, y in epoch])) == sorted(data.split.train[1])
+    assert steps == 1 or not np.array_equal(np.vstack([y for _, y in one]), np.vstack([y for _, y in other]))
 
 
 def test_both_sides_begin_with_the_same_distribution_and_refuse_the_same() -> None:
