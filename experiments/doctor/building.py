@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cache
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -60,7 +62,13 @@ def arrays(it: Any, own: Mapping[str, Any], path: str = "self", depth: int = 4) 
 
 def put(it: Any, path: str, value: Any) -> None:
     """Give an object this value, in the place of what the path leads to."""
-    exec(f"{path} = value", {"self": it, "value": value})
+    exec(setter(path), {"self": it, "value": value})
+
+
+@cache
+def setter(path: str) -> CodeType:
+    """The statement that does so, compiled once."""
+    return compile(f"{path} = value", "<path>", "exec")
 
 
 def numbers(it: Any, own: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]:

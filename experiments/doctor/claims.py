@@ -23,6 +23,8 @@ GRADIENT = (
 )
 ENTRY = re.compile(r"(?P<whole>.+)\[['\"](?P<key>.+)['\"]\]$")
 ELEMENT = re.compile(r"(?P<whole>.+?)(?P<index>\[[^\]'\"]+\])$")
+HOLDER = re.compile(r"(self\..+)\._?(?:grad|gradient)$")
+"""The gradient that a parameter holds beside its numbers: self.weight.grad."""
 PATH = re.compile(r"(?P<owner>self\.(?:\w+(?:\[\d+\])?\.)*)(?P<name>\w+)$")
 
 
@@ -76,6 +78,8 @@ def value_of(label: str, names: Iterable[str]) -> str | None:
     names, owner, inner = list(names), "", ENTRY.match(label)
     if inner:
         label = inner["key"]
+    elif whole := HOLDER.match(label):
+        return next((n for n in names if n in (whole[1], *(f"{whole[1]}.{held}" for held in ("data", "value", "val", "values")))), None)
     elif (path := PATH.match(label)) and path["owner"] != "self.":
         owner, label = path["owner"], path["name"]
         names = [n for n in names if n.startswith(owner)]
@@ -90,6 +94,11 @@ def value_of(label: str, names: Iterable[str]) -> str | None:
                 if name is not None:
                     return name
     return None
+
+
+def is_gradient(label: str) -> bool:
+    """Whether this is called like the gradient of something."""
+    return any(re.match(pattern, label, re.IGNORECASE) for pattern in GRADIENT[:4])
 
 
 def bare(name: str) -> str:

@@ -17,14 +17,20 @@ from typing import Any
 
 import numpy as np
 
-from experiments.doctor.calling import Ran, Subject, copied
+from experiments.doctor import roles
+from experiments.doctor.calling import Subject
 from experiments.doctor.claims import Claim, is_array
 from experiments.doctor.patient import Unreadable
+from experiments.doctor.ran import Ran, copied
 from experiments.judge.central import STEP, along
 from experiments.judge.compare import error
 
 LIKE = 1e-6
 """Two gradients this near are the same."""
+
+
+MANY = 60
+"""A gradient with more entries is not looked at entry by entry."""
 
 
 @dataclass
@@ -50,17 +56,19 @@ class Examination:
         self.rng = np.random.default_rng(1000 + self.seed)
         self.inputs = self.subject.completed(self.inputs)
         self.ran = self.subject.forward(self.inputs)
-        self.upstream = self._upstream(self.ran)
-        self.claims = {c.value: c for c in self.subject.backward(self.subject.forward(self.inputs), self.upstream)}
+        self.upstreams = self._upstreams(self.ran)
+        self.claims = {c.value: c for c in self.subject.backward(self.subject.forward(self.inputs), self.upstreams)}
         self.locals = dict(self.subject.locals)
         self.held = {n: copied(self.ran.values[n]) for n in self.claims if n in self.ran.values}
 
-    def _upstream(self, ran: Ran) -> Any:
-        out = ran.out
-        if self.subject.takes_upstream(ran) and is_array(out):
-            return self.rng.normal(size=np.shape(out)) if np.ndim(out) else float(self.rng.uniform(0.5, 2))
-        if np.ndim(number := self.subject.number(ran)) == 0 and is_array(number):
-            return 1.0
+    def _upstreams(self, ran: Ran) -> dict[str, Any]:
+        """By the argument that it is given as, a random gradient of what forward returned; nothing where the loss is the file's own."""
+        self.outputs = outputs = roles.outputs(self.subject.pair, ran)
+        if outputs and all(is_array(ran.parts[i]) for i in outputs.values()):
+            shapes = {name: np.shape(ran.parts[i]) for name, i in outputs.items()}
+            return {name: self.rng.normal(size=s) if s else float(self.rng.uniform(0.5, 2)) for name, s in shapes.items()}
+        if not outputs and np.ndim(number := self.subject.number(ran)) == 0 and is_array(number):
+            return {}
         pair = self.subject.pair
         raise Unreadable(
             f"{pair.forward.name} returns no single number, and {pair.backward.name} takes no gradient of what it returns: "
@@ -98,7 +106,9 @@ class Examination:
 
     def loss(self, ran: Ran) -> float:
         """One number: what forward returned, weighted with the upstream gradient."""
-        return float(np.sum(self.subject.number(ran) * self.upstream))
+        if not self.upstreams:
+            return float(np.sum(self.subject.number(ran)))
+        return float(sum(np.sum(ran.parts[self.outputs[name]] * g) for name, g in self.upstreams.items()))
 
     def moves(self, name: str, d: Any, held: Mapping[str, Any], weights: Mapping[str, Any], h: float) -> tuple[float, float]:
         """How the loss, and the weighted sum of held values, change by a step of h forwards along d, and by one backwards; divided by h."""
@@ -196,6 +206,23 @@ class Examination:
             expected = self.expected(name, d if value.shape else 1.0)
             found[index] = np.nan if expected is None else expected
         return found
+
+    def miss(self, name: str) -> float:
+        """How far the gradient of a value is from the derivative of forward as a whole, relatively: entry by entry, or along some directions
+        where there are many entries."""
+        g, shape = np.asarray(self.claims[name].gradient, float), np.shape(self.ran.values[name])
+        if g.shape != shape:
+            return np.inf
+        if g.size <= MANY:
+            truth = self.whole(name)
+            smooth = np.isfinite(truth)
+            return error(g[smooth], truth[smooth])
+        rng = np.random.default_rng(self.seed)
+        directions = [d for _ in range(8) for d in [rng.normal(size=shape)]]
+        slopes = [self.slope(name, d, {}, {}) for d in directions]
+        pairs = [(float(np.sum(g * d)), s) for d, s in zip(directions, slopes, strict=True) if s is not None]
+        scale = max(np.linalg.norm(g), *(abs(s) for _, s in pairs), 1e-300) if pairs else 1.0
+        return max((abs(a - s) / scale for a, s in pairs), default=0.0)
 
     def whole(self, name: str) -> np.ndarray:
         """The true gradient of the loss by an input, entry by entry, nothing held; NaN at a kink."""

@@ -23,8 +23,7 @@ def said(e: Examination, name: str) -> Iterator[str]:
     a, b = np.asarray(e.claims[name].gradient, float), e.truth(name)
     values = {n: np.asarray(v, float) for n, v in e.ran.values.items() if is_array(v)}
     gradients = {c.label: np.asarray(c.gradient, float) for n, c in e.claims.items() if n != name}
-    if isinstance(e.upstream, np.ndarray):
-        gradients |= {n: e.upstream for n in e.subject.pair.parameters(e.subject.pair.backward) if e.subject.kind(n, e.ran) == "upstream"}
+    gradients |= {n: g for n, g in e.upstreams.items() if isinstance(g, np.ndarray)}
     sizes = {
         f"the number of {words} of {n}": v.shape[axis]
         for n, v in [(n, v) for n, v in values.items() if v.ndim][:3]

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from experiments.doctor.building import ARGUMENT, required
-from experiments.doctor.calling import TARGETS, Subject, optional_arguments
+from experiments.doctor.calling import Subject
 from experiments.doctor.claims import short
 from experiments.doctor.patient import Unreadable
+from experiments.doctor.roles import TARGETS, optional_arguments
 from experiments.doctor.script import again
 from experiments.doctor.taps import is_key
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations, islice
 
 import numpy as np
@@ -58,7 +58,7 @@ def mended(examinations: list[Examination], names: list[str], line: int) -> Mend
         for kind, before, tree in islice(edits(first, names[0], at), MOST_EDITS):
             if found and kind != "rewritten":
                 break
-            subject = replace(first.subject, pair=replace(first.subject.pair, backward=tree), compiled={})
+            subject = first.subject.with_backward(tree)
             pairs = zip(examinations, truths, strict=True)
             if not (all(gives(subject, e, names[0], truth) for e, truth in pairs) and rights(subject, first, names)):
                 continue
@@ -90,7 +90,7 @@ def gives(subject: Subject, e: Examination, name: str, truth: np.ndarray) -> boo
     try:
         with np.errstate(all="ignore"):
             ran = subject.forward(e.inputs) if subject.pair.cls else e.ran
-            claims = {c.value: c.gradient for c in subject.backward(ran, e.upstream)}
+            claims = {c.value: c.gradient for c in subject.backward(ran, e.upstreams)}
     except Exception:  # a change may make nonsense
         return False
     return name in claims and like(np.asarray(claims[name], float), truth)
@@ -249,8 +249,7 @@ def anew(e: Examination, scope: list[str], shape: tuple[int, ...], written: str)
     values = known(e, scope)
     values |= {f"{n}[:, {t}]": v[:, t] for n, v in values.items() if v.ndim == 3 for t in range(min(v.shape[1], 5))}
     came = {n: np.asarray(g, float) for n, g in e.locals.items() if n in scope and is_array(g) and n not in e.ran.values}
-    if isinstance(e.upstream, np.ndarray):
-        came |= {n: e.upstream for n in scope if e.subject.kind(n, e.ran) == "upstream"}
+    came |= {n: g for n, g in e.upstreams.items() if n in scope and isinstance(g, np.ndarray)}
     came = dict(sorted(came.items(), key=lambda item: item[0] not in written))
     derivatives = list(local_derivatives(values, shape))
     for label, g in {**came, **values}.items():

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ast
 import copy
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+
+ENTRY = re.compile(r"(\w+)\['(.+)'\]$")
+"""params['W1']: an entry of a dict that the code calls by its name."""
 
 TAP, TAP_AT, INDEX = "__tap__", "__tap_at__", "__index__"
 Tap = Callable[[str, Any, int], Any]
@@ -63,6 +67,8 @@ def places(target: ast.expr) -> Iterator[ast.expr]:
         case ast.Tuple(elts) | ast.List(elts):
             for element in elts:
                 yield from places(element)
+        case ast.Attribute(ast.Attribute(ast.Name("self"))):  # what a parameter of the object holds: self.weight.grad
+            yield target
         case ast.Name() | ast.Attribute(ast.Name("self")) | ast.Subscript(ast.Name() | ast.Attribute(ast.Name("self"))):
             yield target
 
@@ -161,21 +167,6 @@ def parameters(function: ast.FunctionDef) -> list[str]:
 def tap_of(name: str, line: int) -> ast.stmt:
     """The tap of an argument."""
     return ast.parse(f"{name} = {TAP}({name!r}, {name}, {line})").body[0]
-
-
-def keys_read(function: ast.FunctionDef, names: list[str]) -> list[str]:
-    """The entries of these that a function reads by a key: params["W1"]; f"W{l}" and "W" + str(l) are not known before it runs."""
-    return list(
-        dict.fromkeys(
-            ast.unparse(n)
-            for n in ast.walk(function)
-            if isinstance(n, ast.Subscript)
-            and isinstance(n.value, ast.Name)
-            and n.value.id in names
-            and is_key(n)
-            and isinstance(n.ctx, ast.Load)
-        )
-    )
 
 
 def as_list(found: Any) -> list[ast.stmt]:

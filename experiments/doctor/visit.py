@@ -19,7 +19,7 @@ from experiments.doctor.mend import Mend, mended
 from experiments.doctor.notes import notes
 from experiments.doctor.patient import Pair, Unreadable, loss_in, pairs
 from experiments.doctor.script import loss_line, script_pair
-from experiments.judge.compare import digits, error
+from experiments.judge.compare import digits
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,12 @@ def examined(subject: Subject, shapes: Mapping[str, tuple[int, ...]], seed: int)
     """One pair, on two inputs."""
     chosen = choose(subject, shapes, lambda inputs: misshapen(subject, inputs))
     inputs = [chosen.draw(sizes, seed + i) for i, sizes in enumerate((sizes_for(shapes), SIZES[1]))]
-    examinations = [Examination(subject, numbers, seed + i) for i, numbers in enumerate(inputs)]
+    return looked_at([Examination(subject, numbers, seed + i) for i, numbers in enumerate(inputs)])
+
+
+def looked_at(examinations: list[Examination]) -> Finding:
+    """What is to be said of one pair after it ran on two inputs."""
+    subject = examinations[0].subject
     gradients = tuple(
         Gradient(name, np.shape(examinations[0].ran.values[name]), *agreement(examinations, name)) for name in returned(examinations[0])
     )
@@ -177,12 +182,8 @@ def returned(e: Examination) -> list[str]:
 
 def agreement(examinations: list[Examination], name: str) -> tuple[float, bool]:
     """Digits, and whether it is right: of a returned gradient against the derivative of forward as a whole."""
-    found = []
-    for e in examinations:
-        claim, truth = np.asarray(e.claims[name].gradient, float), e.whole(name)
-        smooth = np.isfinite(truth)
-        found.append(error(claim[smooth], truth[smooth]) if claim.shape == truth.shape else np.inf)
-    return digits(max(found), "float64"), max(found) < RIGHT
+    worst = max(e.miss(name) for e in examinations)
+    return digits(worst, "float64"), worst < RIGHT
 
 
 def wrong_lines(examinations: list[Examination]) -> list[str]:

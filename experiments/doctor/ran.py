@@ -1,0 +1,40 @@
+"""What one call of a stranger's forward has shown."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass
+class Ran:
+    """What one call of forward has shown.
+
+    Attributes:
+        values: every value that it names, as it came; arguments and attributes too; h#2 is what was called h the second time.
+        final: by name, what forward went on with last.
+        out: what it returns first.
+        rest: what it returns beside.
+        self: the object whose method it is.
+        returned: all that it returns.
+    """
+
+    values: dict[str, Any]
+    final: dict[str, Any]
+    out: Any
+    rest: Any = None
+    self: Any = None
+    returned: Any = None
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """What it returns, one thing after the other."""
+        return self.returned if isinstance(self.returned, tuple) and self.returned else (self.returned,)
+
+
+def copied(value: Any) -> Any:
+    """A value that nobody else changes."""
+    return value.copy() if isinstance(value, np.ndarray | dict | list) else copy.copy(value) if isinstance(value, set) else value

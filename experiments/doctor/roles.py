@@ -1,0 +1,153 @@
+"""What each argument of a stranger's backward is: a value of the forward, the gradient of what it returned, or what it saved."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from experiments.doctor.claims import is_array, is_gradient, value_of, versions
+from experiments.doctor.patient import Pair, Unreadable
+from experiments.doctor.ran import Ran, copied
+
+UPSTREAM = re.compile(
+    r"(d_?out(put)?s?|dy|dz|dh|da|upstream|grad_?out(put)?s?|grad|g|delta|error|d_?next|dvalues|dloss|U|output_gradient|gradient)$",
+    re.IGNORECASE,
+)
+CACHE = re.compile(r"\w*(cache|ctx|context|saved|values|memory|state|store|mem|tape)s?$", re.IGNORECASE)
+TARGETS = (
+    "y",
+    "t",
+    "target",
+    "targets",
+    "label",
+    "labels",
+    "y_true",
+    "ytrue",
+    "truth",
+    "onehot",
+    "one_hot",
+    "y_train",
+    "y_batch",
+    "y_onehot",
+)
+
+
+def kind(pair: Pair, name: str, ran: Ran) -> str:
+    """What an argument of the backward is: a value of the forward, the upstream gradient, what was saved, or unknown."""
+    if name in ran.final or (name.lower() in TARGETS and target(ran) is not None):
+        return "value"
+    if CACHE.match(name) and (ran.rest or isinstance(ran.out, dict)):
+        return "cache"
+    if UPSTREAM.match(name) or value_of(name, [*versions(ran.values), "out"]) is not None:
+        return "upstream"
+    if CACHE.match(name):
+        return "cache"
+    return "upstream" if is_gradient(name) and name == next(iter(pair.parameters(pair.backward)), "") else "unknown"
+
+
+def target(ran: Ran) -> Any:
+    """What the file calls the target, under any of the names for it."""
+    return next((v for n, v in ran.values.items() if n.lower() in TARGETS), None)
+
+
+def upstreams(pair: Pair, ran: Ran) -> list[str]:
+    """The arguments of the backward that are gradients of what forward returned."""
+    return [name for name in pair.parameters(pair.backward) if kind(pair, name, ran) == "upstream"]
+
+
+def outputs(pair: Pair, ran: Ran) -> dict[str, int]:
+    """By upstream gradient, the number of what it belongs to among what forward returned: by its name, or else in their order."""
+    names = upstreams(pair, ran)
+    parts = ran.parts
+    nodes = result_nodes(pair.forward)
+    called = [ast.unparse(n) if isinstance(n, ast.Name | ast.Attribute) else f"part {i}" for i, n in enumerate(nodes)]
+    if len(called) != len(parts):
+        called = [f"part {i}" for i in range(len(parts))]
+    of: dict[str, int] = {}
+    for i, name in enumerate(names):
+        by_name = value_of(name, [c for c, p in zip(called, parts, strict=True) if is_array(p)])
+        of[name] = called.index(by_name) if by_name else i if i < len(parts) and is_array(parts[i]) else 0
+    return of
+
+
+def saved(pair: Pair, name: str, ran: Ran) -> Any:
+    """What the backward is given as its cache: as many things as it unpacks, or the one that forward returned beside."""
+    unpacked = [
+        len(n.targets[0].elts)
+        for n in ast.walk(pair.backward)
+        if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Tuple) and isinstance(n.value, ast.Name) and n.value.id == name
+    ]
+    whole = ran.returned
+    if unpacked and isinstance(whole, tuple) and len(whole) == unpacked[0] and not (ran.rest and isinstance(ran.rest[-1], tuple)):
+        return whole
+    many = len(upstreams(pair, ran))
+    if many > 1 and isinstance(whole, tuple) and len(whole) > many:
+        return whole[many] if len(whole) == many + 1 else whole[many:]
+    return ran.rest[0] if len(ran.rest) == 1 else ran.rest or ran.out
+
+
+def arguments(pair: Pair, ran: Ran, upstream: Mapping[str, Any]) -> dict[str, Any]:
+    """What the backward is called with."""
+    found: dict[str, Any] = {}
+    optional = optional_arguments(pair.backward)
+    for name in pair.parameters(pair.backward):
+        match kind(pair, name, ran):
+            case "value":
+                found[name] = copied(ran.final[name] if name in ran.final else target(ran))
+            case "upstream":
+                found[name] = copied(upstream[name])
+            case "cache":
+                found[name] = saved(pair, name, ran)
+            case _ if name not in optional:
+                raise Unreadable(f"what is the argument {name} of {pair.backward.name}? Forward names no such value")
+    if pair.backward.args.kwarg is not None and isinstance(ran.out, dict):
+        found |= {n: v for n, v in ran.out.items() if n not in found}
+    return found
+
+
+def number(loss: Any, by_name: bool, ran: Ran, label: str) -> Any:
+    """What the file's loss makes of what forward returned.
+
+    Args:
+        loss: the function.
+        by_name: whether it is one line of the file, which knows values of forward by their names.
+        ran: what forward has shown.
+        label: what the file calls the loss.
+    """
+    out = ran.out
+    if isinstance(out, dict):  # every value on the way, the prediction last
+        out = next((v for v in reversed(out.values()) if is_array(v)), out)
+    known: dict[str, Any] = {}
+    wanted, whose = target(ran), not by_name
+    for name, parameter in inspect.signature(loss).parameters.items():
+        if name.lower() in TARGETS and wanted is not None:
+            known[name] = ran.final.get(name, wanted)
+        elif whose and not isinstance(ran.final.get(name), dict):
+            known[name], whose = ran.final[name] if isinstance(ran.out, dict) and name in ran.out and name in ran.final else out, False
+        elif name in ran.final:
+            known[name] = ran.final[name]
+        elif by_name:
+            known[name] = out  # what the script calls what forward returns
+        elif parameter.default is inspect.Parameter.empty:
+            raise Unreadable(f"what is the argument {name} of {label}? Forward names no such value")
+    return loss(**known)
+
+
+def result_nodes(function: ast.FunctionDef) -> list[ast.expr]:
+    """What stands in the return statement, or in the tuple that it names."""
+    last = next((n for n in reversed(function.body) if isinstance(n, ast.Return)), None)
+    value = last.value if last else None
+    if isinstance(value, ast.Name):
+        made = [n.value for n in ast.walk(function) if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == value.id]
+        value = made[-1] if made and isinstance(made[-1], ast.Tuple | ast.List) else value
+    return value.elts if isinstance(value, ast.Tuple | ast.List) else [value] if value else []
+
+
+def optional_arguments(function: ast.FunctionDef) -> set[str]:
+    """The arguments that have a default."""
+    args = function.args
+    optional = {a.arg for a in args.args[len(args.args) - len(args.defaults) :]} if args.defaults else set()
+    return optional | {a.arg for a, d in zip(args.kwonlyargs, args.kw_defaults, strict=True) if d is not None}
