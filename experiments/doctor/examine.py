@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.doctor import roles
+from experiments.doctor import results, roles
 from experiments.doctor.calling import Subject
 from experiments.doctor.claims import Claim, is_array
 from experiments.doctor.patient import Unreadable
@@ -58,8 +58,16 @@ class Examination:
         self.ran = self.subject.forward(self.inputs)
         self.upstreams = self._upstreams(self.ran)
         self.claims = {c.value: c for c in self.subject.backward(self.subject.forward(self.inputs), self.upstreams)}
+        self.claims = {n: c for n, k in self.claims.items() if (c := self.fitted(k)) is not None}
         self.locals = dict(self.subject.locals)
         self.held = {n: copied(self.ran.values[n]) for n in self.claims if n in self.ran.values}
+
+    def fitted(self, claim: Claim) -> Claim | None:
+        """The claim; of a gradient on the way that has another form than its value the same in the value's form, or nothing."""
+        shape = np.shape(self.ran.values.get(claim.value))
+        if claim.returned or np.shape(claim.gradient) == shape or claim.value in results.first(self.subject.pair, self.ran):
+            return claim
+        return replace(claim, gradient=np.reshape(claim.gradient, shape)) if np.size(claim.gradient) == np.prod(shape) else None
 
     def _upstreams(self, ran: Ran) -> dict[str, Any]:
         """By the argument that it is given as, a random gradient of what forward returned; nothing where the loss is the file's own."""

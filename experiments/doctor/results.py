@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from experiments.doctor import building
-from experiments.doctor.claims import Claim, Event, is_array, since_fresh, value_of, versions, written
+from experiments.doctor.claims import Claim, Event, feeding, is_array, since_fresh, value_of, versions, written
 from experiments.doctor.patient import Pair
 from experiments.doctor.ran import Ran
 from experiments.doctor.roles import result_nodes
@@ -19,6 +20,74 @@ from experiments.doctor.taps import ENTRY
 def first(pair: Pair, ran: Ran) -> set[str]:
     """The names of what forward was given."""
     return {*pair.parameters(pair.forward), *(n for n in ran.values if n.startswith("self.") or ENTRY.match(n))}
+
+
+@dataclass(frozen=True)
+class Result:
+    """One gradient that a backward returns, or leaves in its object.
+
+    Attributes:
+        label: what it is called.
+        gradient: it.
+        node: what stands for it in the return statement, if it stands there.
+    """
+
+    label: str
+    gradient: Any
+    node: ast.expr | None = None
+
+
+def results(pair: Pair, own: Mapping[str, Any], ran: Ran, returned: Any) -> dict[str, Result]:
+    """By value, the gradients that are returned: the keys of a dict, the names in the return statement, or else the arguments in order.
+
+    Args:
+        pair: the functions.
+        own: what the file defines.
+        ran: what forward has shown.
+        returned: by the backward.
+    """
+    known = versions(ran.values)
+    found: dict[str, Result] = {}
+
+    def put(label: str, gradient: Any, node: ast.expr | None = None) -> None:
+        value = value_of(label, known) or (label if label in known else None)
+        if value is not None and isinstance(gradient, np.ndarray | float | int | np.number):
+            found[value] = Result(label, gradient, node)
+
+    if ran.self is not None:
+        names = [n for n in ran.values if n.startswith("self.")]
+        for name, value in building.arrays(ran.self, own):
+            if name not in names and value_of(name, names):
+                put(name, value)
+    if isinstance(returned, dict):
+        for key, value in returned.items():
+            put(f"grads['{key}']", value)
+        return found
+    parts = returned if isinstance(returned, tuple | list) else () if returned is None else (returned,)
+    for label, part, node in zip(in_order(pair, ran, known), parts, result_nodes(pair.backward), strict=False):
+        put(label, part, node)
+    return found
+
+
+def in_order(pair: Pair, ran: Ran, known: Mapping[str, Any]) -> list[str]:
+    """What each part of a tuple is the gradient of: by its name, if no other part has it and it is an argument; else by its place."""
+    inputs = [n for n in pair.parameters(pair.forward) if is_array(ran.values.get(n))]
+    nodes = result_nodes(pair.backward)
+    names = [ast.unparse(n) if isinstance(n, ast.Name | ast.Attribute | ast.Subscript) else "" for n in nodes]
+    values = [value_of(n, known) if n and n not in pair.parameters(pair.backward) else None for n in names]
+    complete = len(nodes) == len(inputs)
+    kept = [v is not None and (not complete or (v in inputs and values.count(v) == 1)) for v in values]
+    kept = [k or (complete and values[i] == inputs[i]) for i, k in enumerate(kept)]
+    left = [n for n in inputs if n not in [v for v, k in zip(values, kept, strict=True) if k]]
+    found = []
+    for i, name in enumerate(names):
+        place = inputs[i] if i < len(inputs) else f"result {i}"
+        if kept[i]:
+            found.append(name)
+            continue
+        found.append(place if place in left or not left or not complete else left[0])
+        left = [n for n in left if n != found[-1]]
+    return found
 
 
 def with_returned(
@@ -35,37 +104,31 @@ def with_returned(
         events: what it named on the way.
     """
     known, given, text = versions(ran.values), first(pair, ran), written(pair.backward)
-    nodes = [ast.unparse(n) for n in result_nodes(pair.backward)]
-    labelled = results(pair, own, ran, found)
-    by_label = dict(zip(labelled, nodes, strict=True)) if len(nodes) == len(labelled) else {}
-    for label, gradient in labelled.items():
-        value = value_of(label, known) or (label if label in known else None)
-        if value is None or not isinstance(gradient, np.ndarray | float | int | np.number):
-            continue
+    for value, result in results(pair, own, ran, found).items():
         keys = known[value]
         key = keys[0] if keys[0] in given else next((k for k in keys if k in claims), keys[-1])
-        of, at = claims.get(key), by_label.get(label, "")
-        if of is None or " " in at:  # what is computed in the return statement itself is written there
+        of, at = claims.get(key), ast.unparse(result.node) if result.node is not None else ""
+        plain = result.node is None or isinstance(result.node, ast.Name | ast.Attribute | ast.Subscript)
+        if of is None or not plain or not same(of.gradient, result.gradient):  # what the return statement computes is written there
             lines = tuple(dict.fromkeys(e.line for e in since_fresh([e for e in events if e.name == at and e.line], text)))
-            lines = lines or (pair.backward.body[-1].lineno,)
-            of = Claim(key, at if at.isidentifier() else f"the gradient of {key}", gradient, lines[-1], lines, len(lines))
-        claims[key] = Claim(key, of.label, gradient, of.line, of.lines, of.own, of.earlier, True)
+            lines = lines or (line_of_return(pair.backward),)
+            before = [e for e in events if e.line and is_array(e.value) and (of is None or e.line in of.lines or e.name not in labels(claims))]
+            fed = feeding(lines, before, text)
+            of = Claim(key, at if at.isidentifier() else f"the gradient of {key}", result.gradient, lines[-1], (*lines, *fed), len(lines))
+        claims[key] = Claim(key, of.label, result.gradient, of.line, of.lines, of.own, of.earlier, True)
     return list(claims.values())
 
 
-def results(pair: Pair, own: Mapping[str, Any], ran: Ran, returned: Any) -> dict[str, Any]:
-    """What is returned, by name: the keys of a dict, the names in the return statement, or else the arguments in their order."""
-    held: dict[str, Any] = {}
-    if ran.self is not None:
-        names = [n for n in ran.values if n.startswith("self.")]
-        held = {n: v for n, v in building.arrays(ran.self, own) if n not in names and value_of(n, names)}
-    if isinstance(returned, dict):
-        return {**held, **{f"grads['{name}']": value for name, value in returned.items()}}
-    parts = returned if isinstance(returned, tuple | list) else () if returned is None else (returned,)
-    inputs = [n for n in pair.parameters(pair.forward) if is_array(ran.values.get(n))]
-    names = []
-    for i, node in enumerate(result_nodes(pair.backward)):
-        name = ast.unparse(node) if isinstance(node, ast.Name | ast.Attribute | ast.Subscript) else ""
-        by_name = name and name not in pair.parameters(pair.backward) and value_of(name, versions(ran.values))
-        names.append(name if by_name else inputs[i] if i < len(inputs) else f"result {i}")
-    return {**held, **dict(zip(names, parts, strict=False))}
+def line_of_return(function: ast.FunctionDef) -> int:
+    """Where it returns."""
+    return next((n.lineno for n in reversed(function.body) if isinstance(n, ast.Return)), function.body[-1].lineno)
+
+
+def labels(claims: Mapping[str, Claim]) -> set[str]:
+    """What the backward calls its gradients."""
+    return {c.label for c in claims.values()}
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether these are the same numbers."""
+    return np.shape(a) == np.shape(b) and np.array_equal(a, b)

@@ -12,6 +12,7 @@ import numpy as np
 
 from experiments.doctor.building import constructor
 from experiments.doctor.calling import Subject
+from experiments.doctor.cure import cured, cures
 from experiments.doctor.examine import Examination, misshapen
 from experiments.doctor.explain import explained
 from experiments.doctor.inputs import SIZES, choose, sizes_for
@@ -170,9 +171,37 @@ def looked_at(examinations: list[Examination]) -> Finding:
     if not all(g.right for g in gradients):
         examinations = [e.rescaled() for e in examinations]
         faults = suspects(examinations, wrong_lines(examinations))
-    found = tuple(fault(examinations, *of) for of in sorted(faults.items()))
+    found = diagnosed(examinations, faults) if not all(g.right for g in gradients) else ()
     said = notes(examinations[0]) if not faults and all(g.right for g in gradients) else ()
     return Finding(subject.pair.name, subject.pair.backward.name, gradients, found, notes=said)
+
+
+def diagnosed(examinations: list[Examination], faults: dict[int, list[str]]) -> tuple[Fault, ...]:
+    """The faults: one line that, changed a little, makes everything right; or else each line that is wrong by itself."""
+    lines = list(faults) or [line for e in examinations[:1] for n in returned(e) for line in e.claims[n].lines]
+    sound = {c.line for n, c in examinations[0].claims.items() if n not in examinations[0].wrong} if faults else set()
+    sound -= set(lines)
+    cure = cured(examinations, lines, sound)
+    if cure is None:
+        each = tuple(fault(examinations, *of) for of in sorted(faults.items()))
+        if len(each) == 1 and each[0].mend and cures(examinations, each[0].mend.line, each[0].mend.after):
+            return each
+        if len(each) == 1 or not all(f.mend for f in each):
+            cure = cured(examinations, lines, sound, grown=True)
+        if cure is None:
+            return each
+    claims = examinations[0].claims
+    names = faults.get(cure.line) or [n for n, c in claims.items() if cure.line in c.lines] or list(claims)
+    name = min(names, key=lambda n: claims[n].lines.index(cure.line) if cure.line in claims[n].lines else 99)
+    own = cure.line in claims[name].lines[: claims[name].own]
+    what = explained(examinations, name) if own and not cure.said.startswith("overwritten") else None
+    mend = Mend(cure.line, cure.before, cure.after)
+    return (Fault(cure.line, cure.before, claims[name].label if own else "this line", readable(what or cure.said or None), mend),)
+
+
+def readable(what: str | None) -> str | None:
+    """The half sentence with h#2 in words."""
+    return re.sub(r"\b(\S+)#(\d+)", r"value number \2 of \1", what) if what else None
 
 
 def returned(e: Examination) -> list[str]:
@@ -224,5 +253,4 @@ def fault(examinations: list[Examination], line: int, names: list[str]) -> Fault
     what = explained(examinations, name)
     if mend and mend.after == mend.before.replace(" = ", " += ", 1):
         what = "overwritten in every round, where it must be added to what was there"
-    what = re.sub(r"\b(\S+)#(\d+)", r"value number \2 of \1", what) if what else None
-    return Fault(mend.line if mend else line, mend.before if mend else text, claim.label, what, mend)
+    return Fault(mend.line if mend else line, mend.before if mend else text, claim.label, readable(what), mend)

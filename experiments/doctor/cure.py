@@ -1,0 +1,167 @@
+"""The cure: one small change of one line after which everything that the backward returns is right, on inputs of several sizes."""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from experiments.doctor import results, roles
+from experiments.doctor.edits import edits, slice_of, statement_at, text_of, with_line
+from experiments.doctor.examine import Examination
+from experiments.doctor.ran import copied
+
+LIKE = 1e-6
+"""So near a returned gradient comes to the derivative of forward where it is right."""
+
+MOST = 2500
+"""So many changes are tried of one line."""
+
+MANY_ENTRIES = 400
+"""No gradient with more entries is compared entry by entry; of those a part is."""
+
+
+@dataclass(frozen=True)
+class Cure:
+    """A change of one line.
+
+    Attributes:
+        line: its number.
+        before: the statement as it stands.
+        after: as it would be right.
+        said: half a sentence: what the line is as it stands; may be empty.
+    """
+
+    line: int
+    before: str
+    after: str
+    said: str = ""
+
+
+def cured(examinations: list[Examination], accused: list[int], sound: Collection[int] = (), grown: bool = False) -> Cure | None:
+    """The change of one line that makes everything right; of several the one that leaves the least text; None if there is none.
+
+    Args:
+        examinations: one for each input.
+        accused: the lines that are wrong by themselves; those that they read from are tried too.
+        sound: lines that are known to be right.
+        grown: whether to look for factors and terms that are missing, in the place of other changes.
+    """
+    tree = examinations[0].subject.pair.backward
+    wards = [Ward(e) for e in examinations]
+    if not all(ward.truths for ward in wards):
+        return None
+    names = scope(examinations[0])
+    found: list[Cure] = []
+    for line in slice_of(tree, accused):
+        statement = statement_at(tree, line)
+        if statement is None or line in sound:
+            continue
+        before = text_of(statement)
+        for said, after in islice(edits(tree, line, names, grown), MOST):
+            if any(len(c.after) - len(c.before) <= len(after) - len(before) for c in found):
+                continue  # another is plainer
+            changed = with_line(tree, line, after)
+            if all(ward.is_well(changed) for ward in wards):
+                found.append(Cure(line, before, after, said))
+    return min(found, key=lambda c: (len(c.after) - len(c.before), c.line not in accused, -c.line), default=None)
+
+
+def scope(e: Examination) -> list[str]:
+    """What the lines of a backward may read: its arguments, what it names, and what its object holds."""
+    pair = e.subject.pair
+    stored = [n.id for n in ast.walk(pair.backward) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+    own = [ast.unparse(n) for f in (pair.backward, pair.forward) for n in ast.walk(f) if isinstance(n, ast.Attribute) and holds(n)]
+    return list(dict.fromkeys([*pair.parameters(pair.backward), *stored, *own]))
+
+
+def holds(node: ast.Attribute) -> bool:
+    """Whether this is something of self."""
+    return isinstance(node.value, ast.Name) and node.value.id == "self" and isinstance(node.ctx, ast.Load)
+
+
+def cures(examinations: list[Examination], line: int, after: str) -> bool:
+    """Whether this statement on that line makes everything right."""
+    changed = with_line(examinations[0].subject.pair.backward, line, after)
+    wards = [Ward(e) for e in examinations]
+    return all(ward.truths and ward.is_well(changed) for ward in wards)
+
+
+class Ward:
+    """One input, and what must come out of a backward for it.
+
+    Args:
+        e: its examination.
+    """
+
+    def __init__(self, e: Examination) -> None:
+        self.e = e
+        self.truths = {n: self.truth(n) for n, c in e.claims.items() if c.returned}
+        self.ran = e.subject.forward(e.inputs)
+        self.arguments = roles.arguments(e.subject.pair, self.ran, e.upstreams)
+
+    def truth(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Which entries of a gradient are looked at, and what they must be."""
+        value = np.asarray(self.e.ran.values[name])
+        places = np.arange(value.size)
+        if value.size > MANY_ENTRIES:
+            places = np.random.default_rng(0).choice(value.size, MANY_ENTRIES, replace=False)
+        found = np.full(len(places), np.nan)
+        for i, at in enumerate(places):
+            d = np.zeros(value.size)
+            d[at] = 1.0
+            slope = self.e.slope(name, d.reshape(value.shape) if value.shape else 1.0, {}, {})
+            found[i] = np.nan if slope is None else slope
+        smooth = np.isfinite(found)
+        return places[smooth], found[smooth]
+
+    def is_well(self, tree: ast.FunctionDef) -> bool:
+        """Whether everything that this backward returns is right."""
+        try:
+            with np.errstate(all="ignore"):
+                found = self.returned(tree)
+        except Exception:  # a change may make nonsense
+            return False
+        return all(name in found and self.fits(name, found[name]) for name in self.truths)
+
+    def fits(self, name: str, gradient: Any) -> bool:
+        """Whether this is the right gradient."""
+        if np.shape(gradient) != np.shape(self.e.ran.values[name]):
+            return False
+        places, truth = self.truths[name]
+        g = np.asarray(gradient, float).reshape(-1)[places]
+        size = max(float(np.abs(truth).max(initial=0)), 1e-9)
+        return bool(np.abs(g - truth).max(initial=0) <= LIKE * size + 1e-9 * (1 + abs(self.e.loss(self.e.ran))))
+
+    def returned(self, tree: ast.FunctionDef) -> dict[str, Any]:
+        """What a backward returns and leaves, by the value that it is the gradient of."""
+        subject, ran = self.e.subject, self.ran
+        if ran.self is not None:
+            ran = replace(ran, self=copy.deepcopy(ran.self))
+        subject.seeded()
+        found = plain(tree, subject.namespace)(*([ran.self] if ran.self is not None else []), **fresh(self.arguments))
+        of = results.results(replace(subject.pair, backward=tree), subject.namespace, ran, found)
+        return {value: result.gradient for value, result in of.items()}
+
+
+def fresh(value: Any) -> Any:
+    """It, with arrays that nobody else changes."""
+    if isinstance(value, dict):
+        return {k: fresh(v) for k, v in value.items()}
+    if isinstance(value, tuple | list):
+        return type(value)(map(fresh, value)) if type(value) in (tuple, list) else value
+    return copied(value)
+
+
+def plain(tree: ast.FunctionDef, namespace: dict[str, Any]) -> Callable[..., Any]:
+    """The function itself, without taps."""
+    tree.decorator_list = []
+    box = dict(namespace)
+    exec(compile(ast.fix_missing_locations(ast.Module([tree], [])), "<your file>", "exec"), box)
+    made: Callable[..., Any] = box[tree.name]
+    return made

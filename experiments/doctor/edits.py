@@ -1,0 +1,237 @@
+"""Small changes of one statement: the mistakes that people make, made backwards, and what a line may have lost."""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+
+from experiments.source.operators import OPERATORS, Function, mutants_of
+
+Statement = ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Return | ast.Expr | ast.If
+WRAPPED = ("np.sqrt", "np.exp", "np.abs", "np.sign", "np.tanh", "np.log", "math.sqrt")
+SMALL = 60
+"""A longer piece of a statement is not made longer still."""
+
+Edit = tuple[str, str]
+"""What is said of a change, and the statement after it."""
+
+
+def statement_at(tree: ast.AST, line: int) -> ast.stmt | None:
+    """The statement that begins on that line and computes something."""
+    return next((n for n in ast.walk(tree) if isinstance(n, Statement) and n.lineno == line), None)
+
+
+def text_of(statement: ast.stmt) -> str:
+    """It, or the line that it begins with."""
+    return ast.unparse(statement).split("\n")[0] if isinstance(statement, ast.If) else ast.unparse(statement)
+
+
+def edits(tree: ast.FunctionDef, line: int, names: Sequence[str], grown: bool = False) -> Iterator[Edit]:
+    """Small changes of the statement on that line, each once, the plainest first.
+
+    Args:
+        tree: of the function.
+        line: where.
+        names: what may stand in it beside what stands there now.
+        grown: the changes by which it gets a factor or a term more, of which there are many, in the place of the others.
+    """
+    statement = statement_at(tree, line)
+    if statement is None:
+        return
+    seen = {text_of(statement)}
+    small = chain(rewritten(tree, statement), other_numbers(statement), other_names(statement, names), wrapped(statement))
+    for said, text in longer(statement, names) if grown else small:
+        if text not in seen and is_code(text):
+            seen.add(text)
+            yield said, text
+
+
+def rewritten(tree: ast.FunctionDef, statement: ast.stmt) -> Iterator[Edit]:
+    """With one of the mistakes that people make, made backwards."""
+    function = Function(copy.deepcopy(tree))
+    for mutant in mutants_of("", function, OPERATORS):
+        if function.statement(mutant.node).lineno == statement.lineno:
+            yield SAID.get(mutant.operator, ""), mutant.after
+    for node in function.nodes:
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and function.statement(node).lineno == statement.lineno:
+            with function.replaced(node, ast.BinOp(node.right, ast.Sub(), node.left)):
+                yield SAID["sign"], text_of(function.statement(node))
+    match statement:
+        case ast.Assign([target], value) if not isinstance(target, ast.Tuple):
+            yield "overwritten, where it must be added to what was there", f"{ast.unparse(target)} += {ast.unparse(value)}"
+
+
+SAID = {
+    "sign": "with a wrong sign in it",
+    "scale": "with a wrong constant factor",
+    "term": "with a term too many",
+    "mask": "with a mask that does not belong there",
+    "factor": "with a factor too many, or multiplied where it must be divided",
+    "transpose": "with a matrix the wrong way round, or two of them in the wrong order",
+    "axis": "summed over the wrong axis, or where nothing must be summed",
+    "saved": "computed with another value than the one that belongs there",
+    "stale": "computed with another gradient than the one that belongs there",
+    "direction": "with a comparison the wrong way round",
+    "extremum": "with the largest where the smallest belongs, or the other way round",
+    "power": "with a wrong power",
+    "constant": "with a wrong number in it",
+    "accumulate": "added to what was there, where it must stand alone",
+}
+"""What a line is, by the operator that makes it right."""
+
+
+def expressions(statement: ast.stmt) -> list[tuple[ast.expr, ast.AST, str, int | None]]:
+    """Everything in it that is computed or read: the node, and where it hangs."""
+    found: list[tuple[ast.expr, ast.AST, str, int | None]] = []
+
+    def walk(node: ast.AST) -> None:
+        for field, value in ast.iter_fields(node):
+            if field in ("targets", "target", "func", "keywords", "body", "orelse") and not isinstance(node, ast.IfExp):
+                if field == "func" and isinstance(value, ast.Attribute):
+                    walk(value)
+                continue
+            for i, child in list(enumerate(value)) if isinstance(value, list) else [(None, value)]:
+                if isinstance(child, ast.expr):
+                    found.append((child, node, field, i))
+                    walk(child)
+
+    walk(statement)
+    return found
+
+
+def with_piece(statement: ast.stmt, place: tuple[ast.expr, ast.AST, str, int | None], piece: ast.expr) -> str:
+    """The statement with another piece in that place."""
+    node, parent, field, i = place
+
+    def put(child: ast.expr) -> None:
+        if i is None:
+            setattr(parent, field, child)
+        else:
+            getattr(parent, field)[i] = child
+
+    put(piece)
+    try:
+        return text_of(statement)
+    finally:
+        put(node)
+
+
+def other_numbers(statement: ast.stmt) -> Iterator[Edit]:
+    """Another number in the place of one that is written there."""
+    for place in expressions(statement):
+        node = place[0]
+        if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
+            n = node.value
+            for other in (n - 1, n + 1, n / 2 if isinstance(n, float) or n % 2 else n // 2, 2 * n, -n):
+                yield "with a wrong number in it", with_piece(statement, place, ast.parse(repr(other), mode="eval").body)
+
+
+def other_names(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
+    """Another value in the place of one that is read."""
+    for place in expressions(statement):
+        node = place[0]
+        if isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node) in names:
+            was = ast.unparse(node)
+            for other in names:
+                if other != was:
+                    piece = ast.parse(other, mode="eval").body
+                    yield f"computed with {was} where {other} belongs", with_piece(statement, place, piece)
+
+
+def wrapped(statement: ast.stmt) -> Iterator[Edit]:
+    """A piece of it transposed, summed, put through a function."""
+    for place in expressions(statement):
+        node = place[0]
+        text = ast.unparse(node)
+        if isinstance(node, ast.Constant | ast.Slice | ast.Tuple | ast.Starred) or len(text) > SMALL or text in ("np", "math"):
+            continue
+        of = f"({text})" if isinstance(node, ast.BinOp | ast.UnaryOp | ast.IfExp | ast.Compare) else text
+        pieces = [(f"{of}.T", "a transpose"), (f"{of}.swapaxes(-1, -2)", "a transpose")]
+        for axis in (0, 1, -1):
+            for keepdims in ("", ", keepdims=True"):
+                pieces.append((f"{of}.sum(axis={axis}{keepdims})", f"the sum over axis {axis}"))
+                pieces.append((f"{of}.mean(axis={axis}{keepdims})", f"the mean over axis {axis}"))
+        pieces += [(f"{of}.sum()", "the sum"), (f"{of} ** 2", "a square"), (f"{of} ** 3", "a cube")]
+        pieces += [(f"{f}({text})", f.partition(".")[2]) for f in WRAPPED]
+        if isinstance(node, ast.Subscript):
+            pieces += [(f"{ast.unparse(node.value)}.sum(axis={axis})", f"the sum over axis {axis}") for axis in (0, 1)]
+        pieces += [(f"2 * {of}", "a factor 2"), (f"0.5 * {of}", "a factor 1/2"), (f"-{of}", "the minus sign")]
+        for piece, what in pieces:
+            yield f"without {what} of {text}", with_piece(statement, place, ast.parse(piece, mode="eval").body)
+
+
+def longer(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
+    """A piece of it with a factor, or a term, that it may have lost."""
+    atoms = [*names, *(f"len({n})" for n in names[:6])]
+    for place in expressions(statement):
+        node = place[0]
+        text = ast.unparse(node)
+        if isinstance(node, ast.Slice | ast.Tuple | ast.Starred) or len(text) > SMALL or text in ("np", "math"):
+            continue
+        left = f"({text})"
+        for atom in atoms:
+            if atom == text:
+                continue
+            yield from (
+                (said, with_piece(statement, place, ast.parse(piece, mode="eval").body))
+                for said, piece in (
+                    (f"without the factor {atom}", f"{left} * {atom}"),
+                    (f"not divided by {atom}", f"{left} / {atom}"),
+                    (f"without the term {atom}", f"{left} + {atom}"),
+                    (f"without the term {atom}", f"{left} - {atom}"),
+                    (f"without the term {atom}", f"{atom} - {left}"),
+                    (f"without the factor {atom}", f"{atom} / {left}"),
+                    (f"without the factor {atom}", f"{left} @ {atom}"),
+                    (f"without the factor {atom}", f"{atom} @ {left}"),
+                    (f"without the mask {atom} > 0", f"{left} * ({atom} > 0)"),
+                    (f"without the factor 1 - {atom}", f"{left} * (1 - {atom})"),
+                )
+            )
+        yield "without a 1", with_piece(statement, place, ast.parse(f"1 - {left}", mode="eval").body)
+        yield "without a 1", with_piece(statement, place, ast.parse(f"1 + {left}", mode="eval").body)
+
+
+def is_code(text: str) -> bool:
+    """Whether it can be read: 0 with .sum() behind it cannot."""
+    try:
+        ast.parse(text + (" pass" if text.startswith("if ") and text.endswith(":") else ""))
+    except SyntaxError:
+        return False
+    return True
+
+
+def with_line(tree: ast.FunctionDef, line: int, text: str) -> ast.FunctionDef:
+    """The function with another statement at this line; of an if, with another condition."""
+    condition = text.startswith("if ") and text.endswith(":")
+    new = ast.parse(text + " pass" if condition else text).body[0]
+    old = statement_at(tree, line)
+    assert old is not None
+    function = Function(tree)
+    for inner in ast.walk(new):
+        if isinstance(inner, ast.stmt | ast.expr):
+            inner.lineno = inner.end_lineno = line
+    node: ast.AST = old
+    if condition and isinstance(old, ast.If) and isinstance(new, ast.If):
+        node, new = old.test, new.test  # type: ignore[assignment]
+    if node not in function.place:
+        return copy.deepcopy(tree)
+    with function.replaced(node, new):
+        return copy.deepcopy(tree)
+
+
+def slice_of(tree: ast.FunctionDef, lines: Iterable[int]) -> list[int]:
+    """These lines, and those that compute what they read, the nearest first."""
+    statements = [n for n in ast.walk(tree) if isinstance(n, Statement)]
+    todo, found = list(dict.fromkeys(lines)), list(dict.fromkeys(lines))
+    while todo:
+        at = todo.pop(0)
+        reads = {n.id for s in statements if s.lineno == at for n in ast.walk(s) if isinstance(n, ast.Name)}
+        for s in sorted(statements, key=lambda s: -s.lineno):
+            writes = {n.id for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+            writes |= {n.value.id for n in ast.walk(s) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store) and isinstance(n.value, ast.Name)}
+            if s.lineno not in found and writes & reads:
+                found.append(s.lineno)
+                todo.append(s.lineno)
+    return found
