@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from experiments.doctor import results, roles
-from experiments.doctor.edits import edits, slice_of, statement_at, text_of, with_line
+from experiments.doctor.edits import Changing, edits, slice_of, statement_at, text_of
 from experiments.doctor.examine import Examination
 from experiments.doctor.ran import copied
 
@@ -57,6 +57,7 @@ def cured(examinations: list[Examination], accused: list[int], sound: Collection
     if not all(ward.truths for ward in wards):
         return None
     names = scope(examinations[0])
+    changing = Changing(tree, examinations[0].subject.namespace)
     found: list[Cure] = []
     for line in slice_of(tree, accused):
         statement = statement_at(tree, line)
@@ -66,8 +67,7 @@ def cured(examinations: list[Examination], accused: list[int], sound: Collection
         for said, after in islice(edits(tree, line, names, grown), MOST):
             if any(len(c.after) - len(c.before) <= len(after) - len(before) for c in found):
                 continue  # another is plainer
-            changed = with_line(tree, line, after)
-            if all(ward.is_well(changed) for ward in wards):
+            if well(wards, changing, line, after):
                 found.append(Cure(line, before, after, said))
     return min(found, key=lambda c: (len(c.after) - len(c.before), c.line not in accused, -c.line), default=None)
 
@@ -87,9 +87,19 @@ def holds(node: ast.Attribute) -> bool:
 
 def cures(examinations: list[Examination], line: int, after: str) -> bool:
     """Whether this statement on that line makes everything right."""
-    changed = with_line(examinations[0].subject.pair.backward, line, after)
+    subject = examinations[0].subject
     wards = [Ward(e) for e in examinations]
-    return all(ward.truths and ward.is_well(changed) for ward in wards)
+    return all(ward.truths for ward in wards) and well(wards, Changing(subject.pair.backward, subject.namespace), line, after)
+
+
+def well(wards: list[Ward], changing: Changing, line: int, after: str) -> bool:
+    """Whether the backward with this statement makes every one of them well."""
+    try:
+        function = changing.made(line, after)
+    except SyntaxError:
+        return False
+    with changing.changed(line, after) as tree:
+        return all(ward.is_well(function, tree) for ward in wards)
 
 
 class Ward:
@@ -120,11 +130,11 @@ class Ward:
         smooth = np.isfinite(found)
         return places[smooth], found[smooth]
 
-    def is_well(self, tree: ast.FunctionDef) -> bool:
+    def is_well(self, function: Callable[..., Any], tree: ast.FunctionDef) -> bool:
         """Whether everything that this backward returns is right."""
         try:
             with np.errstate(all="ignore"):
-                found = self.returned(tree)
+                found = self.returned(function, tree)
         except Exception:  # a change may make nonsense
             return False
         return all(name in found and self.fits(name, found[name]) for name in self.truths)
@@ -138,13 +148,13 @@ class Ward:
         size = max(float(np.abs(truth).max(initial=0)), 1e-9)
         return bool(np.abs(g - truth).max(initial=0) <= LIKE * size + 1e-9 * (1 + abs(self.e.loss(self.e.ran))))
 
-    def returned(self, tree: ast.FunctionDef) -> dict[str, Any]:
+    def returned(self, function: Callable[..., Any], tree: ast.FunctionDef) -> dict[str, Any]:
         """What a backward returns and leaves, by the value that it is the gradient of."""
         subject, ran = self.e.subject, self.ran
         if ran.self is not None:
             ran = replace(ran, self=copy.deepcopy(ran.self))
         subject.seeded()
-        found = plain(tree, subject.namespace)(*([ran.self] if ran.self is not None else []), **fresh(self.arguments))
+        found = function(*([ran.self] if ran.self is not None else []), **fresh(self.arguments))
         of = results.results(replace(subject.pair, backward=tree), subject.namespace, ran, found)
         return {value: result.gradient for value, result in of.items()}
 
@@ -156,12 +166,3 @@ def fresh(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return type(value)(map(fresh, value)) if type(value) in (tuple, list) else value
     return copied(value)
-
-
-def plain(tree: ast.FunctionDef, namespace: dict[str, Any]) -> Callable[..., Any]:
-    """The function itself, without taps."""
-    tree.decorator_list = []
-    box = dict(namespace)
-    exec(compile(ast.fix_missing_locations(ast.Module([tree], [])), "<your file>", "exec"), box)
-    made: Callable[..., Any] = box[tree.name]
-    return made

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
+from typing import Any
 
 from experiments.source.operators import OPERATORS, Function, mutants_of
 
@@ -202,23 +204,45 @@ def is_code(text: str) -> bool:
     return True
 
 
-def with_line(tree: ast.FunctionDef, line: int, text: str) -> ast.FunctionDef:
-    """The function with another statement at this line; of an if, with another condition."""
-    condition = text.startswith("if ") and text.endswith(":")
-    new = ast.parse(text + " pass" if condition else text).body[0]
-    old = statement_at(tree, line)
-    assert old is not None
-    function = Function(tree)
-    for inner in ast.walk(new):
-        if isinstance(inner, ast.stmt | ast.expr):
-            inner.lineno = inner.end_lineno = line
-    node: ast.AST = old
-    if condition and isinstance(old, ast.If) and isinstance(new, ast.If):
-        node, new = old.test, new.test  # type: ignore[assignment]
-    if node not in function.place:
-        return copy.deepcopy(tree)
-    with function.replaced(node, new):
-        return copy.deepcopy(tree)
+class Changing:
+    """A function of which one statement after the other is changed, for the time of a call.
+
+    Args:
+        tree: of the function, which stays as it is.
+        namespace: what it finds by name.
+    """
+
+    def __init__(self, tree: ast.FunctionDef, namespace: dict[str, Any]) -> None:
+        self.tree = copy.deepcopy(tree)
+        self.tree.decorator_list = []
+        self.module = ast.fix_missing_locations(ast.Module([self.tree], []))
+        self.function, self.box = Function(self.tree, lambda node: False), dict(namespace)
+
+    @contextmanager
+    def changed(self, line: int, text: str) -> Iterator[ast.FunctionDef]:
+        """The tree with another statement on this line; of an if, with another condition."""
+        condition = text.startswith("if ") and text.endswith(":")
+        new: ast.AST = ast.parse(text + " pass" if condition else text).body[0]
+        old: ast.AST | None = statement_at(self.tree, line)
+        assert old is not None
+        if isinstance(old, ast.If) and isinstance(new, ast.If):
+            old, new = old.test, new.test
+        for inner in ast.walk(new):
+            if isinstance(inner, ast.stmt | ast.expr):
+                inner.lineno = inner.end_lineno = line
+        with self.function.replaced(old, new):
+            yield self.tree
+
+    def made(self, line: int, text: str) -> Callable[..., Any]:
+        """The function with that statement.
+
+        Raises:
+            SyntaxError: if it makes no sense there.
+        """
+        with self.changed(line, text):
+            exec(compile(self.module, "<your file>", "exec"), self.box)
+        function: Callable[..., Any] = self.box[self.tree.name]
+        return function
 
 
 def slice_of(tree: ast.FunctionDef, lines: Iterable[int]) -> list[int]:
