@@ -94,7 +94,8 @@ FLOORS = (
     ("commands", *curriculum.CHAPTERS),
     ("cases",),
     ("source",),
-    ("mutation", "doctor"),
+    ("doctor",),
+    ("mutation",),
     ("play", "exercises"),
     ("__main__",),
 )

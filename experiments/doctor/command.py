@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from experiments.commands.status import AGREE, BAD_INPUT, DISAGREE
+from experiments.doctor.telling import tell
 from experiments.doctor.ward import TooLong, ask
 
 
@@ -70,36 +71,8 @@ def show(answer: dict[str, Any], file: Path) -> None:
         console.print(text, highlight=False, markup=False, soft_wrap=True, **settings)
 
     for finding in answer["findings"]:
-        say(
-            f"{finding['name']} and {finding['backward']}: "
-            + ("right" if finding["right"] else "not examined" if finding["trouble"] else "wrong")
-        )
-        if finding["trouble"]:
-            say(f"  {finding['trouble']}")
-        for g in finding["gradients"]:
-            size = " × ".join(map(str, g["shape"])) or "a number"
-            say(f"  gradient of {g['value']:12} {size:>10} {g['digits']:3.0f} digits  ", end="")
-            say("right" if g["right"] else "wrong", style="green" if g["right"] else "bold red")
-        for fault in finding["faults"]:
-            show_fault(say, fault, file)
-        for note in finding["notes"]:
-            say(f"  {note}")
-        if not (finding["right"] or finding["faults"] or finding["trouble"]):
-            say("  Every line that could be looked at is right by itself: a gradient on the way has no name, or a path has none at all.")
+        tell(say, finding, file.name)
     if answer["trouble"]:
         say(answer["trouble"])
     if answer["printed"]:
         say(f"What the file printed:\n{answer['printed']}")
-
-
-def show_fault(say: Any, fault: dict[str, Any], file: Path) -> None:
-    """A line that is wrong: where, what, and the mend."""
-    say(f"\n  {file.name}, line {fault['line']}: what came into this line was right, what it computes is not.")
-    if fault["what"]:
-        say(f"  {fault['label']} is {fault['what']}.")
-    if fault["mend"]:
-        say(f"    - {fault['mend']['before']}", style="red")
-        say(f"    + {fault['mend']['after']}", style="green")
-        say("  With the second line it is right, on inputs of two sizes.")
-    else:
-        say(f"    {fault['text']}")

@@ -166,7 +166,7 @@ def wrapped(statement: ast.stmt) -> Iterator[Edit]:
 
 def longer(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
     """A piece of it with a factor, or a term, that it may have lost."""
-    atoms = [*names, *(f"len({n})" for n in names[:6])]
+    atoms = [*names, *(f"{n}[..., None]" for n in names[:3]), *(f"len({n})" for n in names[:6])]
     for place in expressions(statement):
         node = place[0]
         text = ast.unparse(node)

@@ -98,6 +98,11 @@ def candidates(name: str) -> list[tuple[str, Shape]]:
     return [*first, *(c for c in normal if c not in first)]
 
 
+def short_name(name: str) -> str:
+    """W1 of params["W1"], in small letters."""
+    return short(name).lower()
+
+
 def is_vector(name: str) -> bool:
     """Whether this is called like a bias or a scale."""
     plain = short(name).lower()
@@ -177,6 +182,8 @@ def sizes_for(given: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
 
 def draw(kind: str, shape: Sequence[int], rng: np.random.Generator) -> Any:
     """Random numbers of that kind."""
+    if (kind == "one hot" and shape[1] == 1) or (kind == "columns" and shape[0] == 1):
+        kind = "binary"
     if kind == "one hot":
         return np.eye(shape[1])[rng.integers(0, shape[1], shape[0])]
     if kind == "columns":
@@ -191,6 +198,8 @@ def draw(kind: str, shape: Sequence[int], rng: np.random.Generator) -> Any:
         return (rng.random(shape) > 0.3).astype(float)
     if kind == "number":
         return 0.1
+    if kind == "normal" and not shape:
+        return float(rng.normal())
     return rng.normal(size=shape)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,10 @@ def results(pair: Pair, own: Mapping[str, Any], ran: Ran, returned: Any) -> dict
         for name, value in building.arrays(ran.self, own):
             if name not in names and value_of(name, names):
                 put(name, value)
+        for name in [n for n in names if n not in found and n.endswith(".data")]:  # a parameter that no gradient was added to
+            held = reduce(lambda it, part: getattr(it, part, None), name.split(".")[1:-1], ran.self)
+            if isinstance(getattr(held, "grad", None), np.ndarray):
+                put(name.removesuffix("data") + "grad", np.asarray(held.grad))
     if isinstance(returned, dict):
         for key, value in returned.items():
             put(f"grads['{key}']", value)

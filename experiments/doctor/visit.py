@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,9 @@ from experiments.doctor.inputs import SIZES, choose, sizes_for
 from experiments.doctor.mend import Mend, mended
 from experiments.doctor.notes import notes
 from experiments.doctor.patient import Pair, Unreadable, loss_in, pairs
-from experiments.doctor.script import loss_line, script_pair
+from experiments.doctor.readings import RIGHT, charitable, plainer
+from experiments.doctor.script import again, loss_line, script_pair
+from experiments.doctor.telling import tell
 from experiments.judge.compare import digits
 
 
@@ -88,9 +90,11 @@ class Finding:
         """For programs."""
         return {**asdict(self), "right": self.right}
 
-
-RIGHT = 1e-6
-"""What a gradient may differ by from central differences of forward."""
+    def __str__(self) -> str:
+        """In words."""
+        said: list[str] = []
+        tell(lambda text, end="\n", style=None: said.append(text + end), self.as_dict(), "the file")
+        return "".join(said).rstrip()
 
 
 def visited(
@@ -154,11 +158,28 @@ def defined(tree: ast.Module) -> dict[str, Any]:
     return namespace
 
 
-def examined(subject: Subject, shapes: Mapping[str, tuple[int, ...]], seed: int) -> Finding:
-    """One pair, on two inputs."""
+def examined(subject: Subject, shapes: Mapping[str, tuple[int, ...]], seed: int, arrays: Mapping[str, Any] | None = None) -> Finding:
+    """One pair, on two inputs; on the arrays that were given, and on others of their shapes where they are not whole numbers."""
     chosen = choose(subject, shapes, lambda inputs: misshapen(subject, inputs))
     inputs = [chosen.draw(sizes, seed + i) for i, sizes in enumerate((sizes_for(shapes), SIZES[1]))]
-    return looked_at([Examination(subject, numbers, seed + i) for i, numbers in enumerate(inputs)])
+    if arrays:
+        inputs = [{**inputs[0], **arrays}, {**chosen.draw(sizes_for(shapes), seed + 1), **again(arrays, np.random.default_rng(seed))}]
+    examinations = [Examination(subject, numbers, seed + i) for i, numbers in enumerate(inputs)]
+    if not all(agreement(examinations, name)[1] for name in returned(examinations[0])):
+        if other := charitable(subject, chosen, shapes, seed):
+            words, found = other
+            return replace(looked_at(found), notes=(otherwise(examinations, words), *looked_at(found).notes))
+        examinations = plainer(subject, chosen, shapes, seed, examinations) or examinations
+    return looked_at(examinations)
+
+
+def otherwise(examinations: list[Examination], words: str) -> str:
+    """That it is right as it is meant, and what would be wrong if it were used for more."""
+    wrong = wrong_lines(examinations)[:1]
+    what = explained(examinations, wrong[0]) if wrong else None
+    claim = examinations[0].claims[wrong[0]] if wrong else None
+    more = f" Otherwise line {claim.line} is wrong: {claim.label} is then {readable(what)}." if claim and what else ""
+    return f"It is right {words}.{more}"
 
 
 def looked_at(examinations: list[Examination]) -> Finding:

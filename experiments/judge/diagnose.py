@@ -81,7 +81,9 @@ def names_of_factors(shape: tuple[int, ...], sizes: Mapping[str, int]) -> Iterat
     named = {**sizes, **{f"{n}, the length of its axis {axis},": n for axis, n in enumerate(shape)}}
     for name, n in named.items():
         label = f"{name} = {n}" if name in sizes else str(name)
-        for form, value in ((f"({label})", n), (f"1/({label})", 1 / n), (f"√({label})", n**0.5), (f"1/√({label})", n**-0.5)):
+        forms = ((f"({label})", n), (f"1/({label})", 1 / n), (f"√({label})", n**0.5), (f"1/√({label})", n**-0.5))
+        halves = ((f"2·({label})", 2 * n), (f"2/({label})", 2 / n), (f"({label})/2", n / 2), (f"1/2·1/({label})", 0.5 / n))
+        for form, value in (*forms, *halves):
             yield form, value
             yield f"−{form}", -value
 

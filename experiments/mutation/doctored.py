@@ -11,7 +11,7 @@ import copy
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -23,21 +23,24 @@ from rich.table import Column, Table
 from rich.text import Text
 
 import experiments.cases
+import manual
 from experiments.doctor.calling import Subject
-from experiments.doctor.claims import is_array
 from experiments.doctor.examine import Examination
 from experiments.doctor.patient import Pair
 from experiments.doctor.visit import Finding, looked_at
 from experiments.judge.case import Case, cases_of, draw_sizes, flat
 from experiments.judge.case import Pair as BothSides
 from experiments.judge.compare import error
-from experiments.source.handwriting import Subject as Handwritten
-from experiments.source.handwriting import Written, import_all, subjects
+from experiments.mutation.limit import Hangs, time_limit
+from experiments.source.handwriting import Written, import_all, subjects, written_in
 from experiments.source.operators import Mutant, mutants
 
 CHANGED = 1e-5
 """A mistake that changes no gradient by more, relatively, is none."""
 
+
+PATIENCE = 30.0
+"""Seconds after which the doctor has found nothing."""
 
 SLOW = 0.15
 """Seconds that a right one may take: of a mistake in it thousands of mends are tried."""
@@ -189,7 +192,7 @@ def doctored(n: int, seed: int = 0, names: tuple[str, ...] = (), progress: Calla
     import_all(experiments.cases)
     report = Doctored()
     drawn = [
-        (s, w, j, m)
+        (w, j, m)
         for s in subjects()
         for w, j in s.functions.items()
         if not names or any(w.name.startswith(name) for name in names)
@@ -197,7 +200,7 @@ def doctored(n: int, seed: int = 0, names: tuple[str, ...] = (), progress: Calla
     ]
     random.Random(seed).shuffle(drawn)
     with np.errstate(all="ignore"):
-        for handwritten, written, judges, mutant in drawn:
+        for written, judges, mutant in drawn:
             if len(report.outcomes) >= n:
                 break
             known = able(written, judges)
@@ -205,7 +208,7 @@ def doctored(n: int, seed: int = 0, names: tuple[str, ...] = (), progress: Calla
                 report.unread[known] += 1
                 continue
             progress(f"{len(report.outcomes)} of {n}: {written.name}")
-            give(report, kind_of(handwritten, written), known, mutant)
+            give(report, kind_of(written), known, mutant)
     report.accused = [f"{w.name}: {why}" for w, why in accused().items()]
     return report
 
@@ -214,7 +217,12 @@ def give(report: Doctored, kind: str, known: list[Patient], mutant: Mutant) -> N
     """One mutant, on the first case that notices it."""
     told: list[str] = []
     for patient in known:
-        found = examine(patient, mutant)
+        try:
+            with time_limit(PATIENCE):
+                found = examine(patient, mutant)
+        except Hangs:
+            report.outcomes.append(Outcome(kind, mutant, False, False, False, "not done in time"))
+            return
         if isinstance(found, Finding):
             report.outcomes.append(outcome(kind, mutant, found))
             return
@@ -225,7 +233,7 @@ def give(report: Doctored, kind: str, known: list[Patient], mutant: Mutant) -> N
         report.raised += 1
 
 
-def kind_of(handwritten: Handwritten, written: Written) -> str:
+def kind_of(written: Written) -> str:
     """What it is counted under."""
     return "functions" if written.owner is None else "layers"
 
@@ -267,7 +275,33 @@ def able(written: Written, judges: tuple[str, ...]) -> list[Patient] | str:
 @cache
 def by_name() -> dict[str, Written]:
     """Every function of the package, by its name."""
-    import manual
-    from experiments.source.handwriting import written_in
-
     return {w.name: w for module in import_all(manual) for w in written_in(module)}
+
+
+# ---- for people ----------------------------------------------------------------------------------
+
+
+def print_doctored(report: Doctored, console: Console) -> None:
+    """The shares, by what was changed and by the kind of mistake; then every mutant whose line was not found."""
+    heads = ("mutants", "located", "explained", "mended", "one or the other")
+    table = Table(Column("", overflow="fold"), *(Column(h, justify="right") for h in heads), box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for of in (lambda o: o.kind, lambda o: o.mutant.operator):
+        for name in sorted({of(o) for o in report.outcomes}):
+            table.add_row(name, *shares(o for o in report.outcomes if of(o) == name))
+        table.add_section()
+    table.add_row("all", *shares(report.outcomes))
+    console.print(table)
+    for o in report.outcomes:
+        if not (o.located and (o.explained or o.mended)):
+            lines = (f"{'not located' if not o.located else 'not explained'}: {o.mutant.id}", f"    line {o.mutant.line}: {o.said}")
+            console.print(Text("\n".join(lines)), soft_wrap=True)
+    console.print(f"{report.unchanged} change no gradient, {report.raised} raise by themselves, {sum(report.unread.values())} not read")
+    for name in report.accused:
+        console.print(Text(f"taken for wrong as it is: {name}"), soft_wrap=True)
+
+
+def shares(outcomes: Iterable[Outcome]) -> list[str]:
+    """How many, and the shares in percent."""
+    of = list(outcomes)
+    counts = [sum(map(bool, column)) for column in zip(*((o.located, o.explained, o.mended, o.explained or o.mended) for o in of), strict=True)]
+    return [str(len(of)), *(f"{100 * n / len(of):.0f} %" for n in counts)] if of else ["0"]

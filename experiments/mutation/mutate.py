@@ -13,7 +13,6 @@ import __future__
 import argparse
 import ast
 import random
-import signal
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -32,6 +31,7 @@ from experiments.curriculum import entries
 from experiments.judge.case import Case, cases_of, draw_sizes, failures, judge
 from experiments.judge.compare import ONE_STEP
 from experiments.judge.registry import CHECKS
+from experiments.mutation.limit import Hangs, time_limit
 from experiments.mutation.report import Report, Result, UnknownName, print_report
 from experiments.source.handwriting import Subject, Written, import_all, subjects
 from experiments.source.operators import Mutant, mutants
@@ -129,26 +129,6 @@ def equivalent() -> dict[str, str]:
 
 
 # ---- one mutant ----------------------------------------------------------------------------------
-
-
-class Hangs(BaseException):
-    """A mutant that does not end. No Exception, so that no `except` in the code under test swallows it."""
-
-
-@contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise Hangs after so many seconds. Only in the main thread, where Python delivers signals."""
-
-    def stop(*_: object) -> None:
-        raise Hangs
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def compiled(tree: ast.FunctionDef, written: Written) -> CodeType:
@@ -314,6 +294,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="classes, functions and concepts of manual; with --program files and folders, as experiments/data/arrays.py; all by default",
     )
     parser.add_argument("--program", action="store_true", help="mistakes in everything but the backwards, judged by the tests that run it")
+    parser.add_argument(
+        "--doctor", type=positive, metavar="N", help="give N mutants that change a gradient to the doctor: located, explained, mended?"
+    )
     parser.add_argument("--seeds", type=positive, default=3, help="how many seeds a mutant must survive to have lived (default 3)")
     parser.add_argument("--sample", type=positive, metavar="N", help="only so many mutants, drawn at random")
     parser.add_argument("--seed", type=int, default=0, help="of the sample (default 0)")
@@ -331,6 +314,8 @@ def main(options: argparse.Namespace) -> int:
     """Run, and print what was found; 0 if every mistake was noticed, 1 if not, 2 for a name that there is not."""
     console, errors = Console(), Console(stderr=True)
     start = time.perf_counter()
+    if options.doctor:
+        return to_the_doctor(options, console, errors)
     try:
         report = in_program(options, errors) if options.program else in_backwards(options, errors)
     except UnknownName as wrong:
@@ -345,6 +330,18 @@ def in_backwards(options: argparse.Namespace, errors: Console) -> Report:
     """What the tables of cases notice."""
     with errors.status("") as status:
         return mutate(options.names, seeds=options.seeds, sample=options.sample, seed=options.seed, progress=status.update)
+
+
+def to_the_doctor(options: argparse.Namespace, console: Console, errors: Console) -> int:
+    """What the doctor finds; 0 whatever it is: a share, and no verdict."""
+    from experiments.mutation.doctored import doctored, print_doctored
+
+    start = time.perf_counter()
+    with errors.status("") as status:
+        report = doctored(options.doctor, options.seed, tuple(options.names), status.update)
+    print_doctored(report, console)
+    console.print(f"{len(report.outcomes)} mutants in {time.perf_counter() - start:.0f} s")
+    return 0
 
 
 def in_program(options: argparse.Namespace, errors: Console) -> Report:
