@@ -162,7 +162,7 @@ def written(tree: ast.FunctionDef) -> Written:
                 text = ast.unparse(way)
                 if not re.search(r"reversed\(|::-1|, ?-1\)", text):
                     upwards |= {n.lineno for n in ast.walk(node) if isinstance(n, ast.stmt)}
-            case ast.Assign([ast.Tuple()], ast.Name()):
+            case ast.Assign([ast.Tuple()], ast.Name() | ast.Attribute() | ast.Subscript() | ast.Call(args=[], keywords=[])):
                 unpacked.add(node.lineno)
             case ast.AugAssign():
                 onward.add(node.lineno)
@@ -239,7 +239,7 @@ def claimed(values: Mapping[str, Any], inputs: Iterable[str], events: Sequence[E
     known, text, found, inputs = versions(values), written(tree), {}, set(inputs)
     by_label: dict[str, list[Event]] = {}
     for event in events:
-        if is_array(event.value):
+        if is_array(event.value) and event.line not in text.unpacked:
             by_label.setdefault(event.name, []).append(event)
     changes: list[Event] = []
     for label, named in by_label.items():

@@ -19,7 +19,7 @@ from experiments.doctor.ran import copied
 LIKE = 1e-6
 """So near a returned gradient comes to the derivative of forward where it is right."""
 
-MOST = 2500
+MOST = 4000
 """So many changes are tried of one line."""
 
 MANY_ENTRIES = 400

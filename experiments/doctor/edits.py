@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -43,8 +44,9 @@ def edits(tree: ast.FunctionDef, line: int, names: Sequence[str], grown: bool = 
     if statement is None:
         return
     seen = {text_of(statement)}
+    more = chain(longer(statement, names), from_elsewhere(tree, statement))
     small = chain(rewritten(tree, statement), other_numbers(statement), other_names(statement, names), wrapped(statement))
-    for said, text in longer(statement, names) if grown else small:
+    for said, text in more if grown else small:
         if text not in seen and is_code(text):
             seen.add(text)
             yield said, text
@@ -90,7 +92,10 @@ def expressions(statement: ast.stmt) -> list[tuple[ast.expr, ast.AST, str, int |
 
     def walk(node: ast.AST) -> None:
         for field, value in ast.iter_fields(node):
-            if field in ("targets", "target", "func", "keywords", "body", "orelse") and not isinstance(node, ast.IfExp):
+            if field == "keywords":
+                found.extend((keyword.value, keyword, "value", None) for keyword in value)
+                continue
+            if field in ("targets", "target", "func", "body", "orelse") and not isinstance(node, ast.IfExp):
                 if field == "func" and isinstance(value, ast.Attribute):
                     walk(value)
                 continue
@@ -124,6 +129,9 @@ def other_numbers(statement: ast.stmt) -> Iterator[Edit]:
     """Another number in the place of one that is written there."""
     for place in expressions(statement):
         node = place[0]
+        if isinstance(place[1], ast.keyword) and place[1].arg == "axis" and ast.unparse(node) == "None":
+            for axis in ("0", "1", "-1", "-2"):
+                yield f"summed over everything, where axis {axis} is meant", with_piece(statement, place, ast.parse(axis, mode="eval").body)
         if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
             n = node.value
             for other in (n - 1, n + 1, n / 2 if isinstance(n, float) or n % 2 else n // 2, 2 * n, -n):
@@ -195,6 +203,22 @@ def longer(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
         yield "without a 1", with_piece(statement, place, ast.parse(f"1 + {left}", mode="eval").body)
 
 
+def from_elsewhere(tree: ast.FunctionDef, statement: ast.stmt) -> Iterator[Edit]:
+    """With a factor, or a term, that stands in another line; of x1 and n1 there for x2 and n2 too."""
+    pieces: list[str] = []
+    for other in ast.walk(tree):
+        if isinstance(other, Statement) and not isinstance(other, ast.If) and other is not statement:
+            for node, *_ in expressions(other):
+                if isinstance(node, ast.BinOp | ast.Call | ast.Compare | ast.UnaryOp) and len(text := ast.unparse(node)) <= SMALL:
+                    pieces += [text, text.translate(str.maketrans("12", "21"))]
+    for place in expressions(statement)[:7]:
+        left = f"({ast.unparse(place[0])})"
+        for piece in dict.fromkeys(pieces[:120]):
+            if len(left) <= 2 * SMALL and not isinstance(place[0], ast.Tuple | ast.Slice | ast.Starred):
+                for form in (f"{left} - ({piece})", f"{left} + ({piece})", f"{left} * ({piece})", f"{left} / ({piece})"):
+                    yield f"without {piece}", with_piece(statement, place, ast.parse(form, mode="eval").body)
+
+
 def is_code(text: str) -> bool:
     """Whether it can be read: 0 with .sum() behind it cannot."""
     try:
@@ -239,7 +263,8 @@ class Changing:
         Raises:
             SyntaxError: if it makes no sense there.
         """
-        with self.changed(line, text):
+        with self.changed(line, text), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of nonsense, before it is run
             exec(compile(self.module, "<your file>", "exec"), self.box)
         function: Callable[..., Any] = self.box[self.tree.name]
         return function

@@ -113,8 +113,7 @@ def with_returned(
         keys = known[value]
         key = keys[0] if keys[0] in given else next((k for k in keys if k in claims), keys[-1])
         of, at = claims.get(key), ast.unparse(result.node) if result.node is not None else ""
-        plain = result.node is None or isinstance(result.node, ast.Name | ast.Attribute | ast.Subscript)
-        if of is None or not plain or not same(of.gradient, result.gradient):  # what the return statement computes is written there
+        if of is None or not same(of.gradient, result.gradient):  # what the return statement computes is written there
             lines = tuple(dict.fromkeys(e.line for e in since_fresh([e for e in events if e.name == at and e.line], text)))
             lines = lines or (line_of_return(pair.backward),)
             before = [e for e in events if e.line and is_array(e.value) and (of is None or e.line in of.lines or e.name not in labels(claims))]

@@ -207,7 +207,7 @@ def diagnosed(examinations: list[Examination], faults: dict[int, list[str]]) -> 
         each = tuple(fault(examinations, *of) for of in sorted(faults.items()))
         if len(each) == 1 and each[0].mend and cures(examinations, each[0].mend.line, each[0].mend.after):
             return each
-        if len(each) == 1 or not all(f.mend for f in each):
+        if len(each) < 2 or not all(f.mend for f in each):
             cure = cured(examinations, lines, sound, grown=True)
         if cure is None:
             return each
