@@ -29,6 +29,12 @@ LIKE = 1e-6
 """Two gradients this near are the same."""
 
 
+NOISY = 8.0
+"""So many times what rounding makes of a slope is no mistake."""
+
+STEADY = 2e-6
+"""Two steps, one a quarter of the other, find the same slope to within this."""
+
 MANY = 60
 """A gradient with more entries is not looked at entry by entry."""
 
@@ -82,6 +88,19 @@ class Examination:
             f"{pair.forward.name} returns no single number, and {pair.backward.name} takes no gradient of what it returns: "
             "which function makes a loss of it? Name it with --loss"
         )
+
+    @cached_property
+    def noise(self) -> float:
+        """What rounding alone makes of a slope: how far the loss is from a straight line over a distance where it is one."""
+        rng = np.random.default_rng(0)
+        base, found = self.loss(self.ran), 0.0
+        for _ in range(3):
+            by = {n: 1e-9 * v * rng.uniform(-1, 1, np.shape(v)) for n, v in self.inputs.items() if is_array(v)}
+            there, back = (
+                self.loss(self.subject.forward({**self.inputs, **{n: self.inputs[n] + side * d for n, d in by.items()}})) for side in (1, -1)
+            )
+            found = max(found, abs(there - 2 * base + back)) if np.isfinite(there + back) else found
+        return NOISY * found / STEP
 
     def rescaled(self) -> Examination:
         """This one; or as it is if the gradients on the way are those of m times the loss, where then fewer lines are wrong."""
@@ -141,10 +160,8 @@ class Examination:
         gap, near = abs(right - left), abs(near_right - near_left)
         if not np.isfinite(gap + near) or (near > 0.6 * gap and near > noise):
             return None
-        if (
-            abs((right + left) - (near_right + near_left)) > 2e-4 * max(abs(right), abs(left)) + noise
-        ):  # a kink within the longer step alone
-            return None
+        if abs((right + left) - (near_right + near_left)) > STEADY * max(abs(right), abs(left)) + noise:
+            return None  # a kink within the longer step alone; or a forward that loses so many digits that no slope of it can be told
         return 0.5 * (right + left)
 
     def direct(self, name: str, d: Any, held: Mapping[str, Any], h: float = STEP) -> tuple[float, dict[str, Any]]:
@@ -187,7 +204,7 @@ class Examination:
             if expected is None:
                 continue
             size = max(np.linalg.norm(g) * np.linalg.norm(d) / max(np.size(g), 1) ** 0.5, abs(expected), 1e-9)
-            misses += abs(float(np.sum(g * d)) - expected) > LIKE * size + 1e-9 * (1 + abs(self.loss(self.ran)))  # its rounding
+            misses += abs(float(np.sum(g * d)) - expected) > LIKE * size + 1e-9 * (1 + abs(self.loss(self.ran))) + self.noise
             tries += 1
             if tries == 3:
                 break
@@ -224,13 +241,14 @@ class Examination:
         if g.size <= MANY:
             truth = self.whole(name)
             smooth = np.isfinite(truth)
-            return error(g[smooth], truth[smooth])
+            far = np.abs(g[smooth] - truth[smooth]).max(initial=0) > self.noise
+            return error(g[smooth], truth[smooth]) if far else min(error(g[smooth], truth[smooth]), 0.9 * LIKE)
         rng = np.random.default_rng(self.seed)
         directions = [d for _ in range(8) for d in [rng.normal(size=shape)]]
         slopes = [self.slope(name, d, {}, {}) for d in directions]
         pairs = [(float(np.sum(g * d)), s) for d, s in zip(directions, slopes, strict=True) if s is not None]
         scale = max(np.linalg.norm(g), *(abs(s) for _, s in pairs), 1e-300) if pairs else 1.0
-        return max((abs(a - s) / scale for a, s in pairs), default=0.0)
+        return max((max(abs(a - s) - self.noise, 0.0) / scale for a, s in pairs), default=0.0)
 
     def whole(self, name: str) -> np.ndarray:
         """The true gradient of the loss by an input, entry by entry, nothing held; NaN at a kink."""

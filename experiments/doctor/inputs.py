@@ -145,7 +145,8 @@ def likely(name: str) -> list[tuple[str, Shape]]:
     normal: dict[Shape, tuple[str, Shape]] = {shape: ("normal", shape) for shape in (*ROWS, *COLUMNS, *MATRICES, *VECTORS)}
     if plain in TARGETS:
         first = [("one hot", ("N", "O")), ("label", ("N",)), ("columns", ("O", "N")), ("normal", ("N", "O")), ("normal", ("N",))]
-        first += [("normal", ("N", "D")), ("normal", ("N", 1)), ("binary", (1, "N"))]
+        first += [("one hot", ("N", "H")), ("normal", ("N", "H")), ("one hot", ("N", "D")), ("normal", ("N", "D"))]
+        first += [("normal", ("N", 1)), ("binary", (1, "N"))]
     elif re.match(r"(w|weight)s?_?(hh?|aa|rec|hidden|h_?h)$|u$|u_?h$", plain):
         first = [normal["H", "H"], *(normal[s] for s in MATRICES)]
     elif plain.startswith(("w", "v", "k", "theta", "weight", "u_", "wx", "wh")) and plain not in ("k", "v"):
