@@ -99,7 +99,9 @@ class Subject:
 
     def completed(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """The inputs, and numbers for the parameters that the constructor has made."""
-        if self.made is not None or not self.pair.cls or not self.constructs(inputs):
+        if not self.pair.cls or not (self.made is not None or self.constructs(inputs)):
+            return dict(inputs)
+        if self.made is not None and any(n.startswith("self.") for n in inputs):
             return dict(inputs)
         drawn = building.numbers(self.object_with(inputs), self.namespace, np.random.default_rng(SEED))
         return {**drawn, **inputs}

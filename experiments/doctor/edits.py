@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 
+from experiments.doctor.claims import is_gradient
 from experiments.source.operators import OPERATORS, Function, mutants_of
 
 Statement = ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Return | ast.Expr | ast.If
@@ -145,7 +146,7 @@ def other_names(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
         if isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node) in names:
             was = ast.unparse(node)
             for other in names:
-                if other != was:
+                if other != was and (is_gradient(was) or not is_gradient(other)):
                     piece = ast.parse(other, mode="eval").body
                     yield f"computed with {was} where {other} belongs", with_piece(statement, place, piece)
 

@@ -263,6 +263,10 @@ def choose(subject: Subject, given: Mapping[str, tuple[int, ...]], works: Callab
     try:
         return fitting(subject, given, works, True)
     except Unreadable:
+        it = next((v for v in subject.namespace.values() if type(v).__name__ == subject.pair.cls), None)
+        if it is not None and subject.made is None:
+            subject.made = it  # the file has made one itself, of a list of layers for instance
+            return fitting(subject, given, works, True)
         if subject.init is None:
             raise
         subject.init = None  # its attributes are given to it
@@ -358,6 +362,8 @@ def wanted(subject: Subject, construct: bool = True) -> list[str]:
     beside = [n for n in dict.fromkeys(beside) if n not in named and n not in optional_of(subject)]
     targets = [n for n in [*names, *beside] if n.lower() in TARGETS]
     names += [n for n in beside if n not in targets[1:]]
+    if pair.cls and subject.made is not None:
+        return names
     if pair.cls and construct and subject.init is not None:
         return [*(f"{ARGUMENT}{n}" for n in required(subject.init)), *names]
     if pair.cls:
@@ -384,7 +390,19 @@ def keys_read(functions: Sequence[ast.FunctionDef], name: str) -> list[str]:
         and is_key(n)
         and isinstance(n.ctx, ast.Load)
     ]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(found)) or numbered_keys(functions, name)
+
+
+def numbered_keys(functions: Sequence[ast.FunctionDef], name: str) -> list[str]:
+    """The entries of two layers, where a dict is read by keys that are made as it runs: params["W" + str(l)], params[f"W{l}"]."""
+    stems: list[str] = []
+    for node in (n for function in functions for n in ast.walk(function)):
+        match node:
+            case ast.Subscript(ast.Name(id), ast.BinOp(ast.Constant(str(stem)), ast.Add(), _)) if id == name:
+                stems.append(stem)
+            case ast.Subscript(ast.Name(id), ast.JoinedStr([ast.Constant(str(stem)), _])) if id == name:
+                stems.append(stem)
+    return [f"{name}['{stem}{layer}']" for layer in (1, 2) for stem in dict.fromkeys(stems)]
 
 
 def own(function: ast.FunctionDef, context: type[ast.expr_context]) -> list[str]:

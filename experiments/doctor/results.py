@@ -78,6 +78,9 @@ def in_order(pair: Pair, ran: Ran, known: Mapping[str, Any]) -> list[str]:
     """What each part of a tuple is the gradient of: by its name, if no other part has it and it is an argument; else by its place."""
     inputs = [n for n in pair.parameters(pair.forward) if is_array(ran.values.get(n))]
     nodes = result_nodes(pair.backward)
+    moving = [n for n in inputs if np.any(np.asarray(ran.values[n]) != np.round(ran.values[n]))]
+    if len(nodes) != len(inputs) and len(nodes) == len(moving):
+        inputs = moving  # targets and counts get no gradient
     names = [ast.unparse(n) if isinstance(n, ast.Name | ast.Attribute | ast.Subscript) else "" for n in nodes]
     values = [value_of(n, known) if n and n not in pair.parameters(pair.backward) else None for n in names]
     complete = len(nodes) == len(inputs)
@@ -115,7 +118,7 @@ def with_returned(
         of, at = claims.get(key), ast.unparse(result.node) if result.node is not None else ""
         if of is None or not same(of.gradient, result.gradient):  # what the return statement computes is written there
             lines = tuple(dict.fromkeys(e.line for e in since_fresh([e for e in events if e.name == at and e.line], text)))
-            lines = lines or (line_of_return(pair.backward),)
+            lines = lines if lines and of is None else (line_of_return(pair.backward),)
             before = [e for e in events if e.line and is_array(e.value) and (of is None or e.line in of.lines or e.name not in labels(claims))]
             fed = feeding(lines, before, text)
             of = Claim(key, at if at.isidentifier() else f"the gradient of {key}", result.gradient, lines[-1], (*lines, *fed), len(lines))

@@ -199,9 +199,11 @@ def looked_at(examinations: list[Examination]) -> Finding:
 
 def diagnosed(examinations: list[Examination], faults: dict[int, list[str]]) -> tuple[Fault, ...]:
     """The faults: one line that, changed a little, makes everything right; or else each line that is wrong by itself."""
-    lines = list(faults) or [line for e in examinations[:1] for n in returned(e) for line in e.claims[n].lines]
-    sound = {c.line for n, c in examinations[0].claims.items() if n not in examinations[0].wrong} if faults else set()
-    sound -= set(lines)
+    first = examinations[0]
+    ends = [first.claims[n].line for n in returned(first) if not agreement(examinations, n)[1]]
+    lines = [*faults, *ends] if faults else [line for n in returned(first) for line in first.claims[n].lines]
+    sound = {c.line for n, c in first.claims.items() if n not in first.wrong} if faults else set()
+    sound -= set(faults)
     cure = cured(examinations, lines, sound)
     if cure is None:
         each = tuple(fault(examinations, *of) for of in sorted(faults.items()))
