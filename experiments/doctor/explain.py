@@ -11,6 +11,10 @@ from experiments.doctor.claims import is_array
 from experiments.doctor.examine import Examination
 from experiments.judge import operands
 from experiments.judge.sentences import agreed, sentences
+from experiments.judge.central import STEP
+from experiments.judge.diagnose import diagnose, like
+
+RIGHT = "the right one"
 
 
 def explained(examinations: list[Examination], name: str) -> str | None:
@@ -35,6 +39,8 @@ def said(e: Examination, name: str) -> Iterator[str]:
 def by_ways(e: Examination, name: str, a: np.ndarray, b: np.ndarray) -> Iterator[str]:
     """What can be said by the ways from the value to the loss. They are walked only if nothing plainer holds."""
     by_path, own = contributions(e, name)
+    own = own if np.any(own) else own_through_output(e, name)
+    yield from operands.sums(a, b, gradients)
     yield from operands.diagonal(a, b, own)
     yield from operands.paths(a, by_path)
 
@@ -50,6 +56,20 @@ def line_of(e: Examination, name: str) -> str:
         ),
         "",
     )
+
+
+def own_through_output(e: Examination, name: str) -> np.ndarray:
+    """What each entry of a value does through the entry of the same place of what forward returns."""
+    shape = np.shape(e.ran.values[name])
+    own = np.zeros(shape)
+    for up, g in e.upstreams.items():
+        if np.shape(g) == shape and shape:
+            for index in np.ndindex(shape):
+                d = np.zeros(shape)
+                d[index] = STEP
+                there, back = (e.subject.forward(e.inputs, name, side * d).parts[e.outputs[up]] for side in (1, -1))
+                own[index] += g[index] * (there[index] - back[index]) / (2 * STEP)
+    return own
 
 
 def contributions(e: Examination, name: str) -> tuple[dict[str, np.ndarray], np.ndarray]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.doctor.building import ARGUMENT, required
+from experiments.doctor.building import ARGUMENT, arrays, required
 from experiments.doctor.calling import Subject
 from experiments.doctor.claims import short
 from experiments.doctor.patient import Unreadable
@@ -38,12 +38,14 @@ MATRICES: tuple[Shape, ...] = (
     (1, "H"),
     ("D", 1),
     (1, "D"),
+    ("D", "4H"),
+    ("H", "4H"),
 )
 ROWS: tuple[Shape, ...] = (("N", "D"), ("N", "H"), ("N", "O"), ("N", "T", "D"), ("T", "N", "H"), ("N", "T", "H"), ("T", "N", "D"), ("N",))
 COLUMNS: tuple[Shape, ...] = (("D", "N"), ("H", "N"), ("O", "N"), ("N", 1), (1, "N"))
 BINARY: tuple[tuple[str, Shape], ...] = (("binary", ("N", 1)), ("binary", (1, "N")))
 ONE_ROW: tuple[Shape, ...] = ((1, "H"), (1, "O"), (1, "D"))
-VECTORS: tuple[Shape, ...] = (("H",), ("O",), ("D",), ("H", 1), ("O", 1), ("N",))
+VECTORS: tuple[Shape, ...] = (("H",), ("O",), ("D",), ("H", 1), ("O", 1), ("N",), ("4H",))
 ONE_COLUMN: tuple[Shape, ...] = (("H", 1), ("O", 1), (1, 1))
 NUMBERS = ("eps", "reg", "lam", "lambda_", "lambd", "lr", "alpha", "l2", "decay", "epsilon", "momentum", "p", "rate", "keep_prob")
 
@@ -153,7 +155,7 @@ def likely(name: str) -> list[tuple[str, Shape]]:
         first = [normal[s] for s in MATRICES]
     elif is_vector(name):
         first = [normal[s] for s in VECTORS]
-    elif re.match(r"h_?(0|prev|idden|init)|(prev|init|initial)_?h|c_?(0|prev)|a_?(0|prev)$", plain):
+    elif re.match(r"h_?(0|prev|idden|init)|(prev|init|initial)_?[hc]|c_?(0|prev)|a_?(0|prev)$", plain):
         first = [normal["N", "H"], normal["H",], normal["H", 1]]
     elif plain in NUMBERS:
         first = [("number", ())]
@@ -223,6 +225,7 @@ class Chosen:
 
     def __init__(self, of: Mapping[str, Any], numbers: Mapping[str, Any] | None = None) -> None:
         self.of, self.numbers = dict(of), numbers
+        self.fixed: Mapping[str, int] = {}
 
     def draw(self, sizes: Mapping[str, int], seed: int) -> dict[str, Any]:
         """Numbers for every argument."""
@@ -231,13 +234,13 @@ class Chosen:
         if self.numbers:
             return again(self.numbers, rng)
         for name, (kind, shape) in self.of.items():
-            found[name] = draw(kind, sized(shape, sizes), rng)
+            found[name] = draw(kind, sized(shape, {**sizes, **self.fixed}), rng)
         return found
 
 
 def sized(shape: Shape, sizes: Mapping[str, int]) -> tuple[int, ...]:
     """The shape in numbers."""
-    return tuple(n if isinstance(n, int) else sizes[n] for n in shape)
+    return tuple(n if isinstance(n, int) else 4 * sizes[n[1]] if n[0] == "4" else sizes[n] for n in shape)  # 4H: the gates of an LSTM
 
 
 ENOUGH = 30
@@ -265,18 +268,32 @@ def choose(subject: Subject, given: Mapping[str, tuple[int, ...]], works: Callab
     except Unreadable:
         it = next((v for v in subject.namespace.values() if type(v).__name__ == subject.pair.cls), None)
         if it is not None and subject.made is None:
-            subject.made = it  # the file has made one itself, of a list of layers for instance
-            return fitting(subject, given, works, True)
+            return with_its_own(subject, it, given, works)
         if subject.init is None:
             raise
         subject.init = None  # its attributes are given to it
         return fitting(subject, given, works, False)
 
 
-def fitting(subject: Subject, given: Mapping[str, tuple[int, ...]], works: Callable[[dict[str, Any]], int], construct: bool) -> Chosen:
+def with_its_own(subject: Subject, it: Any, given: Mapping[str, tuple[int, ...]], works: Callable[[dict[str, Any]], int]) -> Chosen:
+    """`choose`, with an object that the file has made itself, of a list of layers for instance, and inputs as wide as it takes them."""
+    subject.made = it
+    widths = [n for _, array in arrays(it, subject.namespace) if array.ndim == 2 for n in array.shape]
+    for width in dict.fromkeys(widths):
+        try:
+            found = fitting(subject, given, works, True, {"D": width})
+        except Unreadable:
+            continue
+        found.fixed = {"D": width}
+        return found
+    return fitting(subject, given, works, True)
+
+
+def fitting(subject: Subject, given: Mapping[str, tuple[int, ...]], works: Callable[[dict[str, Any]], int], construct: bool, fixed: Mapping[str, int] | None = None
+) -> Chosen:
     """`choose`, with the constructor or without it: what the names make likely first, then everything."""
     names = order_of_use(subject.pair.forward, wanted(subject, construct))
-    sizes = sizes_for(given)
+    sizes = {**sizes_for(given), **(fixed or {})}
     found: list[tuple[int, dict[str, Any]]] = []
     rows = [one_row, one_column] if sum(is_vector(n) for n in names) > 1 else []
     for of in (likely, one_unit, one_unit_of_columns, *rows, candidates, everything):

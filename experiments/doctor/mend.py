@@ -133,10 +133,13 @@ def rewritten(tree: ast.FunctionDef, line: int) -> Iterator[str]:
 
 def grown(e: Examination, name: str, statement: ast.stmt) -> Iterator[str]:
     """The statement with something more: a factor, a sum, another name."""
-    if not isinstance(statement, ast.Assign | ast.AugAssign):
+    if not isinstance(statement, ast.Assign | ast.AugAssign | ast.Return) or statement.value is None:
         return
-    target = ast.unparse(statement.targets[0] if isinstance(statement, ast.Assign) else statement.target)
-    sign = "=" if isinstance(statement, ast.Assign) else f"{'-' if isinstance(statement.op, ast.Sub) else '+'}="
+    target, sign = "return", ""
+    if isinstance(statement, ast.Assign):
+        target, sign = ast.unparse(statement.targets[0]), "="
+    elif isinstance(statement, ast.AugAssign):
+        target, sign = ast.unparse(statement.target), f"{'-' if isinstance(statement.op, ast.Sub) else '+'}="
     value = ast.unparse(statement.value)
     of = f"({value})" if isinstance(statement.value, ast.BinOp | ast.UnaryOp | ast.IfExp | ast.Compare) else value
     scope = names_in_scope(e, statement)

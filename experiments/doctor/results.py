@@ -119,6 +119,8 @@ def with_returned(
         if of is None or not same(of.gradient, result.gradient):  # what the return statement computes is written there
             lines = tuple(dict.fromkeys(e.line for e in since_fresh([e for e in events if e.name == at and e.line], text)))
             lines = lines if lines and of is None else (line_of_return(pair.backward),)
+            if result.node is None and not isinstance(found, dict) and of is None:
+                lines = (0,)  # an object within has it: no line here is its own
             before = [e for e in events if e.line and is_array(e.value) and (of is None or e.line in of.lines or e.name not in labels(claims))]
             fed = feeding(lines, before, text)
             of = Claim(key, at if at.isidentifier() else f"the gradient of {key}", result.gradient, lines[-1], (*lines, *fed), len(lines))

@@ -20,6 +20,7 @@ from experiments.doctor.mend import Mend, mended
 from experiments.doctor.notes import notes
 from experiments.doctor.patient import Pair, Unreadable, loss_in, pairs
 from experiments.doctor.readings import RIGHT, charitable, plainer
+from experiments.doctor.results import line_of_return
 from experiments.doctor.script import again, loss_line, script_pair
 from experiments.doctor.telling import tell
 from experiments.judge.compare import digits
@@ -200,8 +201,9 @@ def looked_at(examinations: list[Examination]) -> Finding:
 def diagnosed(examinations: list[Examination], faults: dict[int, list[str]]) -> tuple[Fault, ...]:
     """The faults: one line that, changed a little, makes everything right; or else each line that is wrong by itself."""
     first = examinations[0]
-    ends = [first.claims[n].line for n in returned(first) if not agreement(examinations, n)[1]]
-    lines = [*faults, *ends] if faults else [line for n in returned(first) for line in first.claims[n].lines]
+    last = line_of_return(first.subject.pair.backward)
+    ends = [first.claims[n].line or last for n in returned(first) if not agreement(examinations, n)[1]]
+    lines = [*faults, *ends] if faults else [line for n in returned(first) for line in (first.claims[n].line or last, *first.claims[n].lines)]
     sound = {c.line for n, c in first.claims.items() if n not in first.wrong} if faults else set()
     sound -= set(faults)
     cure = cured(examinations, lines, sound)
@@ -243,6 +245,7 @@ def wrong_lines(examinations: list[Examination]) -> list[str]:
     first, *others = (e.wrong for e in examinations)
     wrong = [name for name in first if all(name in other for other in others)]
     claims = examinations[0].claims
+    wrong = [name for name in wrong if claims[name].line]
     return list({claims[name].line: name for name in reversed(wrong)}.values())[::-1]  # the first of those that one line computes
 
 
