@@ -1,0 +1,111 @@
+"""The doctor reads what people write: gates, lists of layers, numbered keys, float32; and knows the faults that were published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import manual
+from experiments.doctor import doctor
+from experiments.doctor.patient import Unreadable
+from experiments.doctor.visit import visited
+from tests.doctor.more_sources import MORE, PUBLISHED
+from tests.doctor.right_code import drawn
+
+
+@pytest.mark.parametrize("name", MORE)
+def test_right_code_is_right(name: str) -> None:
+    for finding in visited(MORE[name]):
+        assert finding.trouble is None
+        assert finding.right, str(finding)
+        assert finding.gradients
+
+
+@pytest.mark.parametrize(("name", "right", "wrong", "said", "mend"), PUBLISHED, ids=[f[0] for f in PUBLISHED])
+def test_what_was_published_wrong_is_known(name: str, right: str, wrong: str, said: str | None, mend: str) -> None:
+    source = MORE[name].replace(right, wrong)
+    line = next(i for i, (a, b) in enumerate(zip(source.splitlines(), MORE[name].splitlines(), strict=True), 1) if a != b)
+    (finding,) = visited(source)
+    (fault,) = finding.faults
+    assert fault.line == line
+    assert said is None or said in (fault.what or "")
+    assert fault.mend is not None
+    assert mend in fault.mend.after
+
+
+def test_the_two_faults_of_the_wine_article_are_found() -> None:
+    source = (Path(manual.__file__).parent / "networks" / "wine_quality.py").read_text(encoding="utf-8")
+    (finding,) = visited(source, forward="article_forward", backward="article_backward")
+    factor, mask = finding.faults
+    assert (factor.label, factor.what) == ("dL_dy_hat", "1/2 times the right one")
+    assert (mask.label, mask.what) == ("dL_dz2", "not masked: right wherever the right one is not 0")
+    assert mask.mend is not None
+    assert mask.mend.after == "dL_dz2 = dL_dy_hat * (z2 > 0)"
+
+
+def test_what_is_right_for_one_output_is_right_and_the_limit_is_said() -> None:
+    (finding,) = visited(MORE["one output"])
+    assert finding.notes[0].startswith("It is right with one output. Otherwise line 12 is wrong: dguess is then")
+
+
+def test_a_layer_within_is_wrong_and_no_line_of_the_network_is_accused() -> None:
+    linear, tanh, network = visited(MORE["listed"].replace("dout.sum(axis=0)", "dout.mean(axis=0)"))
+    assert [f.text for f in linear.faults] == ["self.db = dout.mean(axis=0)"]
+    assert tanh.right
+    assert not network.right
+    assert network.faults == ()
+
+
+@pytest.mark.parametrize("seed", range(0, 1200, 100))
+def test_right_code_at_random_is_not_accused(seed: int) -> None:
+    (finding,) = visited(drawn(seed), seed=seed % 7)
+    assert finding.trouble is None
+    assert finding.right, f"{drawn(seed)}\n{finding}"
+
+
+# ---- in Python -------------------------------------------------------------------------------------------
+
+
+def forward(x, w):  # type: ignore[no-untyped-def]
+    h = x @ w
+    return np.tanh(h), (x, w, h)
+
+
+def backward(dout, cache):  # type: ignore[no-untyped-def]
+    x, w, h = cache
+    dh = dout * (1 - h**2)
+    return dh @ w.T, x.T @ dh
+
+
+def test_the_doctor_is_asked_in_python() -> None:
+    finding = doctor(forward, backward, inputs={"x": (4, 6)})
+    assert [g.shape for g in finding.gradients][0] == (4, 6)
+    assert not finding.right
+    assert "dh = dout * (1 - h**2)".replace("**", " ** ") in str(finding)
+    assert [f.line for f in doctor(forward, backward, inputs={"x": np.ones((3, 2)) / 3}).faults] == [finding.faults[0].line]
+    assert doctor(forward, forward_of_another).right
+    with pytest.raises(Unreadable, match="the text of sin is not known"):
+        doctor(np.sin, np.cos)
+
+
+def forward_of_another(dout, cache):  # type: ignore[no-untyped-def]
+    x, w, h = cache
+    dh = dout * (1 - np.tanh(h) ** 2)
+    return dh @ w.T, x.T @ dh
+
+
+def test_a_class_and_a_loss_are_given_to_it_in_python() -> None:
+    def mean_square(guess, y):  # type: ignore[no-untyped-def]
+        return np.mean((guess - y) ** 2)
+
+    def line(x, a):  # type: ignore[no-untyped-def]
+        guess = x @ a
+        return guess
+
+    def back(x, y, guess):  # type: ignore[no-untyped-def]
+        dguess = 2 * (guess - y) / guess.size
+        return x.T @ dguess
+
+    assert doctor(line, back, loss=mean_square).gradients

@@ -1,0 +1,26 @@
+"""Mistakes given to the doctor: whoever changes no gradient is no mistake, and of the others the line is found."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from experiments.mutation.doctored import doctored, print_doctored
+
+
+def test_mistakes_in_a_function_and_in_a_layer_are_located() -> None:
+    report = doctored(12, names=("derivatives.divide_backward", "derivatives.multiply_backward", "SiLU.backward"))
+    assert len(report.outcomes) == 12
+    assert {o.kind for o in report.outcomes} == {"functions", "layers"}
+    assert sum(o.located for o in report.outcomes) >= 11
+    assert all(o.explained or o.mended for o in report.outcomes if o.located)
+    console = Console(record=True, width=120, file=None, quiet=False, force_terminal=False)
+    with console.capture() as printed:
+        print_doctored(report, console)
+    assert "one or the other" in printed.get()
+    assert report.accused == []
+
+
+def test_what_the_doctor_does_not_read_is_counted() -> None:
+    report = doctored(3, names=("LBFGS.take_step",))
+    assert report.outcomes == []
+    assert set(report.unread) == {"LBFGS.take_step: no forward of its own"}
