@@ -1,9 +1,9 @@
 """The doctor: is a backward right, and if not, which line is wrong, what is wrong with it, and what would be right.
 
-    python -m experiments doctor FILE        examines every pair of a forward and a backward in a file
+python -m experiments doctor FILE        examines every pair of a forward and a backward in a file
 
-    from experiments.doctor import doctor    does so in Python, for functions or a class of one's own
-    print(doctor(forward, backward, loss=mse, inputs={"x": (5, 3)}))
+from experiments.doctor import doctor    does so in Python, for functions or a class of one's own
+print(doctor(forward, backward, loss=mse, inputs={"x": (5, 3)}))
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # this file is imported by all of the package
-    from experiments.doctor.visit import Finding
+    from experiments.doctor.finding import Finding
 
 
 def doctor(

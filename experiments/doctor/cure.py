@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from experiments.doctor import results, roles
-from experiments.doctor.edits import Changing, edits, slice_of, statement_at, text_of
+from experiments.doctor.changing import Changing, slice_of
+from experiments.doctor.edits import edits, statement_at, text_of
 from experiments.doctor.examine import Examination
 from experiments.doctor.ran import copied
 

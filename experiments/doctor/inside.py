@@ -12,8 +12,9 @@ import numpy as np
 
 from experiments.doctor.building import constructor
 from experiments.doctor.calling import Subject
+from experiments.doctor.finding import Finding
 from experiments.doctor.patient import Pair, Unreadable, pairs
-from experiments.doctor.visit import Finding, examined
+from experiments.doctor.visit import examined
 
 
 def examined_here(

@@ -15,13 +15,24 @@ from experiments.doctor.examine import Examination
 NAME = r"[\w.]+(?:\[[^\]]*\])?"
 SIGMOID = re.compile(rf"({NAME}) \* \(1(?:\.0)? - \1\)")
 TANH = re.compile(rf"\(?1(?:\.0)? - (?:({NAME}) \*\* 2|np\.(?:square|power)\(({NAME})(?:, 2)?\)|({NAME}) \* \3)\)?")
+NEGATIVES = re.compile(r"-\s*np\.max(?:imum)?\(-[^,()]+(?:, -[^,()]+)?\)")
+MINUSES = re.compile(rf"\(({NAME}) - ({NAME})\)")
 DIFFERENCE = re.compile(rf"\(?({NAME}) - ({NAME})\)?")
 
 
 def notes(e: Examination) -> tuple[str, ...]:
     """Sentences about the lines of a backward that is right."""
     found = [said for claim in e.claims.values() for said in of_line(e, line_at(e, claim.line))]
+    found += [said for claim in e.claims.values() if claim.returned for said in of_zero(claim.value, claim.gradient)]
+    forward = ast.unparse(e.subject.pair.forward)
+    found += [f"-max(-a, -b) is min(a, b): {m[0]} takes the smaller one." for m in NEGATIVES.finditer(forward)]
     return tuple(dict.fromkeys(found))
+
+
+def of_zero(name: str, gradient: Any) -> Iterator[str]:
+    """A gradient that is nothing but rounding."""
+    if np.size(gradient) and np.abs(gradient).max() < 1e-12:
+        yield f"The gradient of {name} is 0, and that is right: forward takes away again whatever {name} adds, so that no change of it shows."
 
 
 def line_at(e: Examination, line: int) -> str:
@@ -37,6 +48,9 @@ def of_line(e: Examination, text: str) -> Iterator[str]:
             a = known(e, name)
             if a is not None and ends[0] <= a.min() and a.max() <= ends[1]:
                 yield f"{found[0]} is right: {name} is the output a of the activation, and the derivative of {words}."
+    for found in MINUSES.finditer(text):
+        if re.search(rf"-\s*(?:[\w.]+ [*/] )*{re.escape(found[0])}(?! \*\*)", text):
+            yield f"Two minus signs make a plus: {text} is right, and the same as with ({found[2]} - {found[1]}) and a plus."
     forward = ast.unparse(e.subject.pair.forward) + e.subject.loss_text
     if (minus := DIFFERENCE.search(text)) and "np.log" in forward:
         p, y = known(e, minus[1]), known(e, minus[2])

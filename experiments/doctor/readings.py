@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.doctor.calling import Subject
 from experiments.doctor.examine import Examination
-from experiments.doctor.inputs import SIZES, Chosen, short_name
+from experiments.doctor.shapes import SIZES, Chosen, short_name
 from experiments.judge.diagnose import diagnose
 
 RIGHT = 1e-6
@@ -43,9 +43,7 @@ def charitable(subject: Subject, chosen: Chosen, shapes: Mapping[str, Any], seed
     return next(((words, found) for words, found in examined(subject, chosen, shapes, seed) if all(map(is_right, found))), None)
 
 
-def plainer(
-    subject: Subject, chosen: Chosen, shapes: Mapping[str, Any], seed: int, than: list[Examination]
-) -> list[Examination] | None:
+def plainer(subject: Subject, chosen: Chosen, shapes: Mapping[str, Any], seed: int, than: list[Examination]) -> list[Examination] | None:
     """A reading by which the first fault is a factor with a plain name (2, 1/2), where it is none by the first one; None if there is none."""
     if has_plain_factor(than[0]):
         return None

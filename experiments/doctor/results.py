@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from experiments.doctor import building
-from experiments.doctor.claims import Claim, Event, feeding, is_array, since_fresh, value_of, versions, written
+from experiments.doctor.claims import Claim, Event, feeding, is_array, since_fresh, value_of, versions
 from experiments.doctor.patient import Pair
 from experiments.doctor.ran import Ran
 from experiments.doctor.roles import result_nodes
 from experiments.doctor.taps import ENTRY
+from experiments.doctor.text import written
 
 
 def first(pair: Pair, ran: Ran) -> set[str]:
@@ -121,7 +122,9 @@ def with_returned(
             lines = lines if lines and of is None else (line_of_return(pair.backward),)
             if result.node is None and not isinstance(found, dict) and of is None:
                 lines = (0,)  # an object within has it: no line here is its own
-            before = [e for e in events if e.line and is_array(e.value) and (of is None or e.line in of.lines or e.name not in labels(claims))]
+            before = [
+                e for e in events if e.line and is_array(e.value) and (of is None or e.line in of.lines or e.name not in labels(claims))
+            ]
             fed = feeding(lines, before, text)
             of = Claim(key, at if at.isidentifier() else f"the gradient of {key}", result.gradient, lines[-1], (*lines, *fed), len(lines))
         claims[key] = Claim(key, of.label, result.gradient, of.line, of.lines, of.own, of.earlier, True)

@@ -5,97 +5,27 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from experiments.doctor.building import constructor
 from experiments.doctor.calling import Subject
+from experiments.doctor.checker import about_check
 from experiments.doctor.cure import cured, cures
 from experiments.doctor.examine import Examination, misshapen
 from experiments.doctor.explain import explained
-from experiments.doctor.inputs import SIZES, choose, sizes_for
+from experiments.doctor.finding import Fault, Finding, Gradient
+from experiments.doctor.inputs import choose
 from experiments.doctor.mend import Mend, mended
 from experiments.doctor.notes import notes
 from experiments.doctor.patient import Pair, Unreadable, loss_in, pairs
 from experiments.doctor.readings import RIGHT, charitable, plainer
 from experiments.doctor.results import line_of_return
 from experiments.doctor.script import again, loss_line, script_pair
-from experiments.doctor.telling import tell
+from experiments.doctor.shapes import SIZES, sizes_for
 from experiments.judge.compare import digits
-
-
-@dataclass(frozen=True)
-class Gradient:
-    """One gradient that the backward returns, beside the true one.
-
-    Attributes:
-        value: what it is the gradient of.
-        shape: of the value.
-        digits: in how many it agrees with the derivative of forward, at the worse of two inputs; central differences have about 9.
-        right: whether it is right.
-    """
-
-    value: str
-    shape: tuple[int, ...]
-    digits: float
-    right: bool
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A line that is wrong although what came into it was right.
-
-    Attributes:
-        line: its number in the file.
-        text: it.
-        label: what the gradient is called there.
-        what: half a sentence: what the gradient is; None if that cannot be said.
-        mend: what makes it right; None if nothing small does.
-    """
-
-    line: int
-    text: str
-    label: str
-    what: str | None
-    mend: Mend | None
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What is to be said of one pair.
-
-    Attributes:
-        name: of the forward, or the class.
-        backward: the name of the backward.
-        gradients: all that it returns.
-        faults: in the order of the backward.
-        trouble: why it could not be examined; then all else is empty.
-        notes: why what is right may look wrong.
-    """
-
-    name: str
-    backward: str
-    gradients: tuple[Gradient, ...] = ()
-    faults: tuple[Fault, ...] = ()
-    trouble: str | None = None
-    notes: tuple[str, ...] = ()
-
-    @property
-    def right(self) -> bool:
-        """Whether every gradient is right, and every line."""
-        return not self.trouble and not self.faults and all(g.right for g in self.gradients)
-
-    def as_dict(self) -> dict[str, Any]:
-        """For programs."""
-        return {**asdict(self), "right": self.right}
-
-    def __str__(self) -> str:
-        """In words."""
-        said: list[str] = []
-        tell(lambda text, end="\n", style=None: said.append(text + end), self.as_dict(), "the file")
-        return "".join(said).rstrip()
 
 
 def visited(
@@ -124,7 +54,9 @@ def visited(
     for subject in subjects(tree, namespace, forward, backward, loss):
         pair = subject.pair
         try:
-            yield examined(subject, shapes or {}, seed)
+            found = examined(subject, shapes or {}, seed)
+            of_check = about_check(tree, pair) if found.right else ()
+            yield replace(found, notes=(*found.notes, *of_check))
         except Unreadable as trouble:
             yield Finding(pair.name, pair.backward.name, trouble=str(trouble))
 
@@ -203,7 +135,9 @@ def diagnosed(examinations: list[Examination], faults: dict[int, list[str]]) -> 
     first = examinations[0]
     last = line_of_return(first.subject.pair.backward)
     ends = [first.claims[n].line or last for n in returned(first) if not agreement(examinations, n)[1]]
-    lines = [*faults, *ends] if faults else [line for n in returned(first) for line in (first.claims[n].line or last, *first.claims[n].lines)]
+    lines = (
+        [*faults, *ends] if faults else [line for n in returned(first) for line in (first.claims[n].line or last, *first.claims[n].lines)]
+    )
     sound = {c.line for n, c in first.claims.items() if n not in first.wrong} if faults else set()
     sound -= set(faults)
     cure = cured(examinations, lines, sound)

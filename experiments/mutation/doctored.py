@@ -26,9 +26,10 @@ import experiments.cases
 import manual
 from experiments.doctor.calling import Subject
 from experiments.doctor.examine import Examination
+from experiments.doctor.finding import Finding
 from experiments.doctor.patient import Pair
-from experiments.doctor.visit import Finding, looked_at
-from experiments.judge.case import Case, cases_of, draw_sizes, flat
+from experiments.doctor.visit import looked_at
+from experiments.judge.case import Case, cases_of, draw_sizes
 from experiments.judge.case import Pair as BothSides
 from experiments.judge.compare import error
 from experiments.mutation.limit import Hangs, time_limit
@@ -284,7 +285,9 @@ def by_name() -> dict[str, Written]:
 def print_doctored(report: Doctored, console: Console) -> None:
     """The shares, by what was changed and by the kind of mistake; then every mutant whose line was not found."""
     heads = ("mutants", "located", "explained", "mended", "one or the other")
-    table = Table(Column("", overflow="fold"), *(Column(h, justify="right") for h in heads), box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = Table(
+        Column("", overflow="fold"), *(Column(h, justify="right") for h in heads), box=SIMPLE_HEAD, show_edge=False, pad_edge=False
+    )
     for of in (lambda o: o.kind, lambda o: o.mutant.operator):
         for name in sorted({of(o) for o in report.outcomes}):
             table.add_row(name, *shares(o for o in report.outcomes if of(o) == name))
@@ -303,5 +306,7 @@ def print_doctored(report: Doctored, console: Console) -> None:
 def shares(outcomes: Iterable[Outcome]) -> list[str]:
     """How many, and the shares in percent."""
     of = list(outcomes)
-    counts = [sum(map(bool, column)) for column in zip(*((o.located, o.explained, o.mended, o.explained or o.mended) for o in of), strict=True)]
+    counts = [
+        sum(map(bool, column)) for column in zip(*((o.located, o.explained, o.mended, o.explained or o.mended) for o in of), strict=True)
+    ]
     return [str(len(of)), *(f"{100 * n / len(of):.0f} %" for n in counts)] if of else ["0"]

@@ -65,6 +65,76 @@ def test_right_code_at_random_is_not_accused(seed: int) -> None:
     assert finding.right, f"{drawn(seed)}\n{finding}"
 
 
+# ---- right, and doubted ----------------------------------------------------------------------------------
+
+CHECKED = """
+import numpy as np
+
+def forward(x):
+    e = np.exp(x)
+    out = e / e.sum(axis=1, keepdims=True)
+    return out, out
+
+def backward(dout, cache):
+    out = cache
+    return out * (dout - (dout * out).sum(axis=1, keepdims=True))
+
+def check(x, h=1e-5):
+    out, cache = forward(x)
+    dx = backward(upstream, cache)
+    num = np.zeros_like(x)
+    for i in np.ndindex(x.shape):
+        d = np.zeros_like(x)
+        d[i] = h
+        num[i] = ((forward(x + d)[0] - forward(x - d)[0]) * upstream).sum() / (2 * h)
+    return np.abs(num - dx).max()
+
+upstream = np.random.randn(3, 4)
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ("h=1e-5", "h=1e-12", "a step of 1e-12 is too short"),
+        ("h=1e-5", "h=0.5", "a step of 0.5 is too long"),
+        ("forward(x)\n    dx", "forward(x.astype(np.float32))\n    dx", "float32, which has seven digits"),
+        ("backward(upstream", "backward(np.ones_like(out)", "an upstream gradient of ones"),
+    ],
+)
+def test_a_check_that_is_at_fault_is_told_from_a_wrong_gradient(right: str, wrong: str, said: str) -> None:
+    source = CHECKED.replace("((forward(x + d)[0] - forward(x - d)[0]) * upstream).sum()", "(loss(x + d) - loss(x - d))")
+    (well,) = visited(source)
+    assert (well.right, well.notes) == (True, ())
+    (finding,) = visited(source.replace(right, wrong))
+    assert finding.right
+    assert said in " ".join(finding.notes)
+
+
+def test_a_check_of_another_loss_is_told() -> None:
+    source = (
+        "import numpy as np\ndef forward(x, y):\n    p = x * 2\n    loss = np.sum((p - y) ** 2)\n    return loss\n"
+        "def backward(x, y, p):\n    dp = 2 * (p - y)\n    dx = dp * 2\n    return dx\n"
+        "def check(x, y, h=1e-5):\n    return (np.mean(forward(x + h, y)) - np.mean(forward(x - h, y))) / (2 * h)\n"
+    )
+    (finding,) = visited(source)
+    assert finding.right
+    assert "it takes the mean of what forward returns for the loss" in " ".join(finding.notes)
+
+
+def test_right_lines_that_look_wrong_are_explained() -> None:
+    (finding,) = visited(
+        "import numpy as np\ndef forward(x, y, w, b):\n    z = x @ w + b\n    c = z - z.mean(axis=0)\n    m = -np.maximum(-c, -1.0)\n"
+        "    loss = 0.5 * np.sum((m - y) ** 2)\n    return loss\ndef backward(x, y, m, c):\n    dm = -(y - m)\n    dc = dm * (c < 1.0)\n"
+        "    dz = dc - dc.mean(axis=0)\n    dw = x.T @ dz\n    db = dz.sum(axis=0)\n    return dw, db\n"
+    )
+    said = " ".join(finding.notes)
+    assert finding.right
+    assert "Two minus signs make a plus" in said
+    assert "-max(-a, -b) is min(a, b)" in said
+    assert "The gradient of b is 0, and that is right" in said
+
+
 # ---- in Python -------------------------------------------------------------------------------------------
 
 
