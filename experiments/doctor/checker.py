@@ -28,8 +28,8 @@ def about_check(tree: ast.Module, pair: Pair) -> tuple[str, ...]:
     said += of_upstream(outside, pair)
     if any(getattr(n, "attr", getattr(n, "value", None)) in ("float32", "float16") for n in outside):
         said.append(
-            "The check computes in float32, which has seven digits: a difference of two numbers that are nearly the same has few of them left. "
-            "Check in float64."
+            "The check computes in float32, which has seven digits: a difference of two numbers that are nearly the same has few of them "
+            "left. Check in float64."
         )
     if not any(UPSTREAM.match(n) or is_gradient(n) for n in pair.parameters(pair.backward)):
         said += of_loss(outside, pair)
@@ -56,8 +56,8 @@ def of_difference(node: ast.BinOp, everything: list[ast.AST]) -> Iterator[str]:
     size = next((s for n in everything for s in values_of(n, name)), None)
     if size is not None and size < SHORT:
         yield (
-            f"Line {node.lineno}, the check: a step of {size:g} is too short. What rounding does to the loss, about 1e-16, is divided by it: "
-            f"{1e-16 / size:.0e} is lost. Take 1e-5."
+            f"Line {node.lineno}, the check: a step of {size:g} is too short. What rounding does to the loss, about 1e-16, is "
+            f"divided by it: {1e-16 / size:.0e} is lost. Take 1e-5."
         )
     elif size is not None and size > LONG:
         yield f"Line {node.lineno}, the check: a step of {size:g} is too long, the loss bends on the way. Take 1e-5."
@@ -83,13 +83,17 @@ def of_upstream(everything: list[ast.AST], pair: Pair) -> Iterator[str]:
     """An upstream gradient that is 1 everywhere."""
     ones = {n.targets[0].id for n in everything if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Name) and is_ones(n.value)}
     for node in everything:
-        if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) == pair.backward.name:
-            if any(is_ones(a) or (isinstance(a, ast.Name) and a.id in ones) for a in node.args):
-                yield (
-                    f"Line {node.lineno}, the check: an upstream gradient of ones tests the sum of the outputs alone. A softmax always adds up "
-                    "to 1 and a normalised row to 0: their gradient is then 0, right or wrong. Take random numbers, and weigh the outputs "
-                    "with the same ones in the difference."
-                )
+        if isinstance(node, ast.Call) and called(node) == pair.backward.name and any(is_ones(a) or ast.unparse(a) in ones for a in node.args):
+            yield (
+                f"Line {node.lineno}, the check: an upstream gradient of ones tests the sum of the outputs alone. A softmax always adds "
+                "up to 1 and a normalised row to 0: their gradient is then 0, right or wrong. Take random numbers, and weigh the outputs "
+                "with the same ones in the difference."
+            )
+
+
+def called(node: ast.Call) -> str:
+    """The last name of what is called."""
+    return getattr(node.func, "attr", getattr(node.func, "id", ""))
 
 
 def is_ones(node: ast.expr) -> bool:
@@ -101,9 +105,7 @@ def of_loss(everything: list[ast.AST], pair: Pair) -> Iterator[str]:
     """A check of another loss than the one whose gradient the backward is."""
     for node in everything:
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("sum", "mean"):
-            inner = [
-                a for a in node.args if isinstance(a, ast.Call) and getattr(a.func, "attr", getattr(a.func, "id", "")) == pair.forward.name
-            ]
+            inner = [a for a in node.args if isinstance(a, ast.Call) and called(a) == pair.forward.name]
             if inner:
                 yield (
                     f"Line {node.lineno}, the check: it takes the {node.func.attr} of what {pair.forward.name} returns for the loss, "  # type: ignore[attr-defined]

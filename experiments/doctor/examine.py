@@ -70,7 +70,7 @@ class Examination:
 
     def fitted(self, claim: Claim) -> Claim | None:
         """The claim; of a gradient on the way that has another form than its value the same in the value's form, or nothing."""
-        shape = np.shape(self.ran.values.get(claim.value))
+        shape = np.shape(self.ran.values[claim.value]) if claim.value in self.ran.values else ()
         if claim.returned or np.shape(claim.gradient) == shape or claim.value in results.first(self.subject.pair, self.ran):
             return claim
         return replace(claim, gradient=np.reshape(claim.gradient, shape)) if np.size(claim.gradient) == np.prod(shape) else None
@@ -240,10 +240,12 @@ class Examination:
         return found
 
     def miss(self, name: str) -> float:
-        """How far the gradient of a value is from the derivative of forward as a whole, relatively: entry by entry, or along some directions
-        where there are many entries."""
+        """How far the gradient of a value is from the derivative of forward as a whole, relatively.
+
+        It is looked at entry by entry; where there are many entries, along some directions.
+        """
         g, shape = np.asarray(self.claims[name].gradient, float), np.shape(self.ran.values[name])
-        if g.shape != shape:
+        if g.shape != shape or not np.isfinite(g).all():
             return np.inf
         if g.size <= MANY:
             truth = self.whole(name)
@@ -254,7 +256,7 @@ class Examination:
         directions = [d for _ in range(8) for d in [rng.normal(size=shape)]]
         slopes = [self.slope(name, d, {}, {}) for d in directions]
         pairs = [(float(np.sum(g * d)), s) for d, s in zip(directions, slopes, strict=True) if s is not None]
-        scale = max(np.linalg.norm(g), *(abs(s) for _, s in pairs), 1e-300) if pairs else 1.0
+        scale = max([float(np.linalg.norm(g)), 1e-300, *(abs(s) for _, s in pairs)])
         return max((max(abs(a - s) - self.noise, 0.0) / scale for a, s in pairs), default=0.0)
 
     def whole(self, name: str) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from experiments.doctor.examine import Examination
 from experiments.judge import operands
 from experiments.judge.sentences import agreed, sentences
 from experiments.judge.central import STEP
+from experiments.judge.central import along
 from experiments.judge.diagnose import diagnose, like
 
 RIGHT = "the right one"
@@ -66,10 +68,15 @@ def own_through_output(e: Examination, name: str) -> np.ndarray:
         if np.shape(g) == shape and shape:
             for index in np.ndindex(shape):
                 d = np.zeros(shape)
-                d[index] = STEP
-                there, back = (e.subject.forward(e.inputs, name, side * d).parts[e.outputs[up]] for side in (1, -1))
-                own[index] += g[index] * (there[index] - back[index]) / (2 * STEP)
+                d[index] = 1.0
+                moved = partial(output, e, name, e.outputs[up])
+                own[index] += g[index] * along(moved, (np.zeros(shape),), (d,))[index]
     return own
+
+
+def output(e: Examination, name: str, part: int, by: np.ndarray) -> np.ndarray:
+    """What forward returns there when one value is moved."""
+    return np.asarray(e.subject.forward(e.inputs, name, by).parts[part], float)
 
 
 def contributions(e: Examination, name: str) -> tuple[dict[str, np.ndarray], np.ndarray]:

@@ -32,7 +32,7 @@ def notes(e: Examination) -> tuple[str, ...]:
 def of_zero(name: str, gradient: Any) -> Iterator[str]:
     """A gradient that is nothing but rounding."""
     if np.size(gradient) and np.abs(gradient).max() < 1e-12:
-        yield f"The gradient of {name} is 0, and that is right: forward takes away again whatever {name} adds, so that no change of it shows."
+        yield f"The gradient of {name} is 0, and that is right: forward takes away again whatever {name} adds: no change of it shows."
 
 
 def line_at(e: Examination, line: int) -> str:

@@ -44,7 +44,7 @@ def charitable(subject: Subject, chosen: Chosen, shapes: Mapping[str, Any], seed
 
 
 def plainer(subject: Subject, chosen: Chosen, shapes: Mapping[str, Any], seed: int, than: list[Examination]) -> list[Examination] | None:
-    """A reading by which the first fault is a factor with a plain name (2, 1/2), where it is none by the first one; None if there is none."""
+    """A reading by which the first fault is a factor with a plain name (2, 1/2), if it is none by the first one; None without one."""
     if has_plain_factor(than[0]):
         return None
     return next((found for _, found in examined(subject, chosen, shapes, seed) if has_plain_factor(found[0])), None)

@@ -53,11 +53,11 @@ class Patient:
 
     Attributes:
         subject: both.
-        inputs: two sets of numbers, of other sizes.
+        inputs: two sets of numbers, of other sizes, each with the object whose methods they are, or None.
     """
 
     subject: Subject
-    inputs: tuple[dict[str, Any], ...]
+    inputs: tuple[tuple[Any, dict[str, Any]], ...]
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from experiments.mutation.doctored import doctored, print_doctored
 
 
 def test_mistakes_in_a_function_and_in_a_layer_are_located() -> None:
-    report = doctored(12, names=("derivatives.divide_backward", "derivatives.multiply_backward", "SiLU.backward"))
-    assert len(report.outcomes) == 12
+    report = doctored(6, names=("derivatives.divide_backward", "Linear.backward"))
+    assert len(report.outcomes) == 6
     assert {o.kind for o in report.outcomes} == {"functions", "layers"}
-    assert sum(o.located for o in report.outcomes) >= 11
+    assert sum(o.located for o in report.outcomes) >= 5
     assert all(o.explained or o.mended for o in report.outcomes if o.located)
-    console = Console(record=True, width=120, file=None, quiet=False, force_terminal=False)
+    console = Console(width=120)
     with console.capture() as printed:
         print_doctored(report, console)
     assert "one or the other" in printed.get()
