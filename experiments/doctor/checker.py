@@ -83,7 +83,11 @@ def of_upstream(everything: list[ast.AST], pair: Pair) -> Iterator[str]:
     """An upstream gradient that is 1 everywhere."""
     ones = {n.targets[0].id for n in everything if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Name) and is_ones(n.value)}
     for node in everything:
-        if isinstance(node, ast.Call) and called(node) == pair.backward.name and any(is_ones(a) or ast.unparse(a) in ones for a in node.args):
+        if (
+            isinstance(node, ast.Call)
+            and called(node) == pair.backward.name
+            and any(is_ones(a) or ast.unparse(a) in ones for a in node.args)
+        ):
             yield (
                 f"Line {node.lineno}, the check: an upstream gradient of ones tests the sum of the outputs alone. A softmax always adds "
                 "up to 1 and a normalised row to 0: their gradient is then 0, right or wrong. Take random numbers, and weigh the outputs "

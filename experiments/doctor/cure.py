@@ -23,8 +23,8 @@ LIKE = 1e-6
 MOST = 4000
 """So many changes are tried of one line."""
 
-MANY_ENTRIES = 400
-"""No gradient with more entries is compared entry by entry; of those a part is."""
+MANY_ENTRIES = 40
+"""Of a gradient with more entries so many are compared, drawn at random."""
 
 
 @dataclass(frozen=True)

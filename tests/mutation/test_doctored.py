@@ -8,7 +8,7 @@ from experiments.mutation.doctored import doctored, print_doctored
 
 
 def test_mistakes_in_a_function_and_in_a_layer_are_located() -> None:
-    report = doctored(6, names=("derivatives.divide_backward", "Linear.backward"))
+    report = doctored(6, names=("derivatives.multiply_backward", "Sigmoid.backward"))
     assert len(report.outcomes) == 6
     assert {o.kind for o in report.outcomes} == {"functions", "layers"}
     assert sum(o.located for o in report.outcomes) >= 5
