@@ -99,7 +99,8 @@ def likely(name: str) -> list[tuple[str, Shape]]:
         first += [("one hot", ("N", "H")), ("normal", ("N", "H")), ("one hot", ("N", "D")), ("normal", ("N", "D"))]
         first += [("normal", ("N", 1)), ("binary", (1, "N"))]
     elif re.match(r"(w|weight)s?_?(hh?|aa|rec|hidden|h_?h)$|u$|u_?h$", plain):
-        first = [normal["H", "H"], *(normal[s] for s in MATRICES)]
+        full = [s for s in MATRICES if 1 not in s]  # U may be a matrix of weights, or what each output is weighed with
+        first = [normal["H", "H"], *(normal[s] for s in (*full, *ROWS, *MATRICES))]
     elif plain.startswith(("w", "v", "k", "theta", "weight", "u_", "wx", "wh")) and plain not in ("k", "v"):
         first = [normal[s] for s in MATRICES]
     elif is_vector(name):
