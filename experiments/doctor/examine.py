@@ -89,6 +89,11 @@ class Examination:
             "which function makes a loss of it? Name it with --loss"
         )
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether the loss is a number."""
+        return bool(np.isfinite(self.loss(self.ran)))
+
     @cached_property
     def noise(self) -> float:
         """What rounding alone makes of a slope: how far the loss is from a straight line over a distance where it is one."""

@@ -167,6 +167,7 @@ class Chosen:
     def __init__(self, of: Mapping[str, Any], numbers: Mapping[str, Any] | None = None) -> None:
         self.of, self.numbers = dict(of), numbers
         self.fixed: Mapping[str, int] = {}
+        self.spread = 1.0
 
     def draw(self, sizes: Mapping[str, int], seed: int) -> dict[str, Any]:
         """Numbers for every argument."""
@@ -176,6 +177,7 @@ class Chosen:
             return again(self.numbers, rng)
         for name, (kind, shape) in self.of.items():
             found[name] = draw(kind, sized(shape, {**sizes, **self.fixed}), rng)
+            found[name] = found[name] * self.spread if kind == "normal" else found[name]
         return found
 
 
