@@ -11,10 +11,8 @@ import numpy as np
 from experiments.doctor.claims import is_array
 from experiments.doctor.examine import Examination
 from experiments.judge import operands
-from experiments.judge.sentences import agreed, sentences
-from experiments.judge.central import STEP
 from experiments.judge.central import along
-from experiments.judge.diagnose import diagnose, like
+from experiments.judge.sentences import agreed, sentences
 
 RIGHT = "the right one"
 
@@ -42,7 +40,6 @@ def by_ways(e: Examination, name: str, a: np.ndarray, b: np.ndarray) -> Iterator
     """What can be said by the ways from the value to the loss. They are walked only if nothing plainer holds."""
     by_path, own = contributions(e, name)
     own = own if np.any(own) else own_through_output(e, name)
-    yield from operands.sums(a, b, gradients)
     yield from operands.diagonal(a, b, own)
     yield from operands.paths(a, by_path)
 
