@@ -89,7 +89,7 @@ def check(*arguments: str) -> tuple[int, list[dict[str, Any]], str]:
     return status, [json.loads(line) for line in out.splitlines()], err
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.long)])
 def test_check_finds_all_pairs_equal(dtype: str, here: Path) -> None:
     status, rows, err = check("--steps", "3", "--dtype", dtype)
     assert [row["name"] for row in rows if not row["passed"]] == []
@@ -103,7 +103,8 @@ def test_check_finds_all_pairs_equal(dtype: str, here: Path) -> None:
         assert 0 <= max(row["error"].values()) <= row["tolerance"]
         twin = experiments.twin(row["name"])
         options = STEPS * len(twin.hyperparameters())
-        assert row["steps"] == (1 + 3) * (1 + len(twin.variants)) + 3 + options  # one step and a trajectory each; plain gradient descent
+        plain = 0 if twin.objectives else 3  # plain gradient descent, of what leaves its steps to the loop
+        assert row["steps"] == (1 + 3) * (1 + len(twin.variants)) + plain + options  # one step and a trajectory each
         assert 0 < row["digits"] < (15.7 if dtype == "float64" else 7)
         assert row["seconds"] > 0
     assert list(here.iterdir()) == []

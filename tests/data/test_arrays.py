@@ -182,6 +182,47 @@ def test_a_data_module_goes_on_where_it_was() -> None:
     assert [*first, *rows(again.train_dataloader())] == rows(Few(batch_size=4).train_dataloader())
 
 
+def test_other_data_have_another_digest() -> None:
+    """Whatever differs: a number, a shape, a dtype, the order, what is held out."""
+    split = Few().split
+    (x, c), (x_val, c_val) = split.train, split.val
+    others = [
+        Split((x + 1e-15 * (x == x.max()), c), split.val),
+        Split((x, c[::-1]), split.val),
+        Split((x.astype(np.float32), c), split.val),
+        Split((x.reshape(len(x), -1, 1), c), split.val),
+        Split((x[:-1], c[:-1]), split.val),
+        Split(split.train, (x_val, c_val + 1)),
+        Split(split.train, (x_val[1:], c_val[1:])),
+    ]
+    digests = [digest_of(s) for s in (split, *others)]
+    assert len(set(digests)) == len(digests)
+    assert digest_of(Split((x.copy(order="F"), c.copy()), split.val)) == digests[0] == Few(batch_size=3).digest()
+
+
+def digest_of(split: Split) -> str:
+    data = Few()
+    data.use(split)
+    return data.digest()
+
+
+def test_batches_that_are_no_rows_have_a_digest_of_their_own() -> None:
+    class Pairs(Few):
+        factor, held_out = 1.0, 2.0
+
+        def batches(self, epoch: int) -> list[tuple[np.ndarray, ...]]:
+            return [(np.arange(3.0) * self.factor,), (np.arange(2.0),)]
+
+        def val_batches(self) -> list[tuple[np.ndarray, ...]]:
+            return [(np.full(2, self.held_out),)]
+
+    one, other, third = Pairs(), Pairs(), Pairs()
+    other.factor, third.held_out = 2.0, 3.0
+    assert len({one.digest(), other.digest(), third.digest()}) == 3
+    assert one.digest() == Pairs().digest()
+    assert one.loaded == 0, "rows are not asked for"
+
+
 def test_other_arrays_can_stand_in_and_none_is_loaded_then() -> None:
     data = Few()
     other = Split((np.zeros((2, 1)), np.zeros(2, int)), (np.zeros((0, 1)), np.zeros(0, int)))

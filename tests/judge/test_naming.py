@@ -269,9 +269,9 @@ def test_state_agrees_at_every_step_and_is_copied_over(optimizer: str, mode: str
     keys = {name.partition(".")[2] for name in lockstep.judge.worst["state"]}
     assert {"momentum": "momentum_buffer", "Adam": "max_exp_avg_sq", "Rprop": "prev", "LBFGS": "old_dirs"}[optimizer] in keys
     assert lockstep.in_torch is not None
-    weights, (state,) = lockstep.in_torch.copies()
+    weights, states, gradients = lockstep.in_torch.copies()
     run = lockstep.hand
-    run.load(weights, [state])
+    run.load(weights, states, gradients)
     own = run.trainer.optimizer.state_dict()["state"]
     theirs_state = theirs.trainer.optimizers[0].state_dict()["state"]
     if optimizer == "LBFGS":
