@@ -43,6 +43,13 @@ WHOLE = ("one_weight", "chain_rule", "digits_mlp")
 ENTRIES = curriculum.entries()
 EVERY = [e.name for e in ENTRIES]
 ASKED = [(name, q) for name in EVERY for q in experiments.twin(name).questions]
+QUICK = ("one_weight", "chain_rule", "autograd", "training_loop", "vectors")
+"""Whose runs take a moment; the others' together take a minute."""
+
+
+def unless_quick(name: str, *more: Any) -> Any:
+    """A parameter of a test that trains."""
+    return pytest.param(name, *more, marks=[pytest.mark.long] * (name not in QUICK))
 
 
 @cache
@@ -81,7 +88,9 @@ OWN = Question("", (), str, "")
 """The concept's own run."""
 
 
-@pytest.mark.parametrize(("name", "question"), ASKED, ids=[f"{name}-{i}" for i, (name, _) in enumerate(ASKED)])
+@pytest.mark.parametrize(
+    ("name", "question"), [unless_quick(*of) for of in ASKED], ids=[f"{name}-{i}" for i, (name, _) in enumerate(ASKED)]
+)
 def test_a_run_answers_each_question_with_one_of_its_choices(name: str, question: Question) -> None:
     twin = experiments.twin(name)
     run = run_once(name, run_of(question))
@@ -213,7 +222,7 @@ def test_errors_are_compared_by_their_mean_size(monkeypatch: pytest.MonkeyPatch)
 MISTAKEN = [name for name in EVERY if experiments.twin(name).mistake]
 
 
-@pytest.mark.parametrize("name", MISTAKEN)
+@pytest.mark.parametrize("name", [unless_quick(name) for name in MISTAKEN])
 def test_a_run_shows_the_mistake_and_one_without_it_does_not(name: str) -> None:
     twin = experiments.twin(name)
     mistake = twin.mistake

@@ -118,7 +118,11 @@ def says_what_came_of_it(twin: Twin, ours: Any, theirs: Any, data: ArrayData, fi
     assert all(re.fullmatch(r".{25,}[.?]", q.look_at[1]) for q in twin.questions if q.look_at)
 
 
-@pytest.mark.parametrize("name", NAMES)
+LONG = {"optimizers", "summation", "wine_quality", "lasso", "logistic_regression", "conditioning"}
+"""Their figures train for seconds."""
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.long] * (name in LONG)) for name in NAMES])
 def test_every_concept_draws_in_both_precisions(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     twin = experiments.twin(name)
     draw_once_what_sees_no_model(importlib.import_module(f"experiments.{twin.chapter}.{name}"), monkeypatch)

@@ -209,6 +209,7 @@ def test_run_in_two_processes_agrees_says_so_once_and_leaves_one_folder(tmp_path
     assert report["steps"] == 6
 
 
+@pytest.mark.long
 def test_two_processes_that_cannot_be_compared_are_refused_with_a_way_out_that_works(tmp_path: Path) -> None:
     two = ("--trainer.devices", "2", "--trainer.default_root_dir", str(tmp_path))
     status, _, err = command("run", "digits_mlp", *two, "--trainer.strategy", "fsdp")

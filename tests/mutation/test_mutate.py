@@ -271,6 +271,7 @@ def test_both_forms_of_a_pair_are_mutated_and_judged() -> None:
     assert report.passed
 
 
+@pytest.mark.long
 def test_a_sample_of_all_mistakes_is_noticed() -> None:
     report = mutate.mutate(sample=100)
     assert len(report.results) == 100

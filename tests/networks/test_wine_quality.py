@@ -268,6 +268,7 @@ def test_the_first_step_of_the_figures_training_follows_autograd_if_corrected_an
     assert max(found.values()) < 1e-12 if corrected else min(found.values()) > 0.01
 
 
+@pytest.mark.long
 def test_the_loss_hardly_betrays_it_but_the_gradients_do() -> None:
     data = synthetic()
     x, y = data.split.val

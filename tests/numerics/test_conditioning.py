@@ -109,6 +109,7 @@ def rows_of_the_text() -> dict[str, list[float]]:
 
 
 @pytest.mark.parametrize("name", FEATURES)
+@pytest.mark.long
 def test_steps_are_those_of_the_text_counted_and_foretold(name: str) -> None:
     κ, lr, *steps = rows_of_the_text()[name]
     x, y = Scaled(name).split.train
@@ -359,6 +360,7 @@ def variant(features: str, steps: int, **how: Any) -> tuple[LockStep, Any]:
     return fit(twin, steps, data=twin.make_data(), **how)
 
 
+@pytest.mark.long
 def test_raw_features_agree_as_well_and_are_still_far_off() -> None:
     lockstep, theirs = variant("raw", 1200, model={"lr": 0.00000678})
     assert lockstep.judge.passed, lockstep.judge.failure
@@ -377,6 +379,7 @@ def test_whitened_features_need_one_step() -> None:
         assert error(parameters(side), best) < 1e-12
 
 
+@pytest.mark.long
 def test_too_long_steps_explode_at_the_step_of_the_text_and_clipped_ones_do_not() -> None:
     with pytest.raises(NotFinite, match="step 36: the loss is inf; first not finite: torch: the loss"):
         variant("raw", 40)
