@@ -16,6 +16,7 @@ from experiments.judge.convert import load_in_torch, to_torch
 from experiments.judge.noise import SharedNoise, share_hand, share_torch
 from experiments.lockstep.checks import data_for
 from manual.module import no_grad
+from manual.trainer import Trainer
 from tests.helpers import variants
 
 VARIANTS = list(variants())
@@ -32,6 +33,10 @@ def both(name: str, variant: str | None, at: float = 1.0) -> tuple[Any, Any]:
     load_in_torch(experiments.twin(name).naming, theirs, ours.state_dict())
     share_hand(ours, SharedNoise(3))
     share_torch(theirs, SharedNoise(3))
+    if not ours.automatic_optimization:  # its training_step asks the loop for its optimizer
+        Trainer().attach(ours)
+        optimizer = theirs.configure_optimizers()
+        theirs.optimizers, theirs.manual_backward = lambda: optimizer, lambda loss: loss.backward()
     return ours, theirs
 
 

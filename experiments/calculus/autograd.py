@@ -59,7 +59,8 @@ def draw_graph(ax: Axes, order: list[Any], names: Mapping[Any, str]) -> None:
             ax.annotate("", at[other], at[node], arrowprops=arrow)
     for number, node in enumerate(reversed(order), 1):
         is_leaf = not node.next_functions
-        box = {"boxstyle": "round,pad=0.35", "facecolor": "#fdf0d5" if is_leaf else "#f0f0f0", "edgecolor": "0.5"}
+        edge = {"edgecolor": CATEGORIES[3], "linewidth": 1.8} if is_leaf else {"edgecolor": "0.5"}
+        box = {"boxstyle": "round,pad=0.35", "facecolor": "white" if is_leaf else "#f0f0f0", **edge}
         what = names.get(node, node.name.removesuffix("Backward0"))
         ax.text(*at[node], f"{number}\n{what}", ha="center", va="center", fontsize=9, bbox=box, zorder=3)
     xs, ys = np.array(list(at.values())).T
@@ -74,7 +75,7 @@ def the_graph(manual: Manual, data: ArrayData) -> Figure:
     fig, axes = figure(
         f"What is remembered of the loss of ten flowers: {len(order)} steps, however many flowers there are. Each box is a step; its "
         "number says when its backward is called. Arrows lead where gradients go, from the loss on the right to the four parameters "
-        "(yellow). Where two arrows lead into one step, what they bring is added up: the difference (Sub) stands twice in its own square "
+        "(framed). Where two arrows lead into one step, what they bring is added up: the difference (Sub) stands twice in its own square "
         "(Mul). Mm is a product of matrices.",
         size=(11.0, 2.4),
     )

@@ -361,6 +361,7 @@ def test_the_texts_losses_of_the_article() -> None:
     assert f"reaches {twice:.3f} too" in " ".join(ARTICLE.split())
 
 
+@pytest.mark.long
 @real
 def test_both_sides_reach_the_tasks_end_and_beat_least_squares() -> None:
     ours, torchs = TWIN.build()
