@@ -165,7 +165,8 @@ class Examination:
     def slope(self, name: str, d: Any, held: Mapping[str, Any], weights: Mapping[str, Any]) -> float | None:
         """The derivative along d; None at a kink, where the slopes on both sides differ however small the step.
 
-        Where there is no kink the difference of the two slopes is h f″, and falls with h.
+        Where there is no kink the difference of the two slopes is h f″, and falls with h. Where f″ jumps their mean is off by h times a
+        quarter of the jump, which two step sizes tell: (4 near − far) / 3.
         """
         (right, left), (near_right, near_left) = (self.moves(name, d, held, weights, h) for h in (STEP, STEP / 4))
         noise = 1e-7 * (1 + abs(self.loss(self.ran)))
@@ -174,7 +175,8 @@ class Examination:
             return None
         if abs((right + left) - (near_right + near_left)) > STEADY * max(abs(right), abs(left)) + noise:
             return None  # a kink within the longer step alone; or a forward that loses so many digits that no slope of it can be told
-        return 0.5 * (right + left)
+        far, closer = 0.5 * (right + left), 0.5 * (near_right + near_left)
+        return far if abs(far - closer) < 1e-8 * (1 + abs(far)) else (4 * closer - far) / 3
 
     def direct(self, name: str, d: Any, held: Mapping[str, Any], h: float = STEP) -> tuple[float, dict[str, Any]]:
         """What moving one value along d does at once: to the loss, and to each of the values that are held."""
