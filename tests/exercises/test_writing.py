@@ -116,7 +116,7 @@ def test_a_right_attempt_is_judged_by_all_exams_and_by_small_changes() -> None:
     task = find("nn.Linear")
     found = writing.verdict(task, solved(task), "a.py")
     assert [g.name for g in found.gradients] == ["gradient of x", "gradient of weight", "gradient of bias"]
-    assert f"on {2 * len(exams_of(task))} inputs of other sizes" in found.sentences[0]
+    assert f"on {2 * len(exams_of(task))} sets of inputs" in found.sentences[0]
 
 
 @pytest.mark.parametrize("name", ["one_weight", "chain_rule.one_sample", "digits_mlp", "ridge.loss_backward"])
