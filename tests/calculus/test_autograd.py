@@ -237,6 +237,18 @@ def test_run_agrees_and_learns() -> None:
     assert lockstep.metrics["accuracy/val"] >= 0.9
 
 
+@pytest.mark.parametrize("gated", [False, True])
+def test_every_step_stands_to_the_left_of_all_that_tell_it_and_none_on_another(gated: bool) -> None:
+    ours, _ = TWIN.having({"gated": gated}).build()
+    order = in_order(script.graph_of(ours, TWIN.make_data())[0].grad_fn)
+    at = script.places(order)
+    assert at[order[-1]] == (0, 0)
+    assert len(set(at.values())) == len(order)
+    for node in order:
+        assert all(at[other][0] < at[node][0] for other in node.next_functions if other is not None)
+        assert (at[node][1] > 0) is (node.next_functions == ())
+
+
 def test_the_figure_numbers_the_walk_and_marks_the_parameters() -> None:
     ours, theirs = TWIN.build()
     drawn = script.figures(ours, theirs, TWIN.make_data())

@@ -297,3 +297,16 @@ def test_a_function_of_ones_own_may_be_called() -> None:
     task = find("nn.Tanh")
     text = filled(task, "return mine(dL_dy, self.restore())") + "\n\ndef mine(d, y):\n    return d * (1 - y**2)\n"
     assert writing.verdict(task, text, "mine.py").state == RIGHT
+
+
+@pytest.mark.parametrize(
+    ("message", "where", "said"),
+    [
+        ("Linear-plain: backward changed its argument", "", writing.NOTICED["backward changed its argument"] + "."),
+        ("Linear-plain: backward returned 1 gradient", "of Linear", "Backward returned 1 gradient (of Linear)."),
+        ("something else", "", "Something else."),
+    ],
+)  # fmt: skip
+def test_what_a_judge_notices_is_a_whole_sentence(message: str, where: str, said: str) -> None:
+    exam: Any = SimpleNamespace(where=where)
+    assert writing.noticed_in(message, exam) == said
