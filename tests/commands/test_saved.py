@@ -23,7 +23,15 @@ from experiments.commands.status import BAD_INPUT
 from experiments.commands.stopping import Signals
 from experiments.data.arrays import InputError
 from experiments.judge.convert import to_torch
+from tests.data.test_arrays import Few
 from tests.helpers import Finished, command
+
+
+@pytest.mark.parametrize(("batch_size", "batches"), [(10, 2), (11, 1), (5, 3), (1, 11), (12, 1), (0, 1)])
+def test_an_epoch_of_eleven_rows_has_so_many_batches(batch_size: int, batches: int) -> None:
+    cli = SimpleNamespace(datamodule=Few(batch_size=batch_size))
+    assert saved.number_of_batches(cli) == batches == len(list(cli.datamodule.train_dataloader()))
+
 
 NOT_READ = ("hyper_parameters", "hparams_name", CHECKSUM)
 """What a resumed run does not read."""

@@ -41,6 +41,10 @@ def test_much_of_the_library_can_be_shown_and_all_of_it_is_right() -> None:
     assert {"Linear.backward", "one_weight.backward", "DigitsMLP.backward", "vectors.projection_backward"} & {
         s.written.name.replace("digits_mlp.", "") for s in found
     } == {"Linear.backward", "one_weight.backward", "DigitsMLP.backward", "vectors.projection_backward"}
+    for s in found:
+        trees = (*s.forward, s.written.tree)
+        assert all(len(text_of(t)) < rounds.LINES.stop and max(map(len, text_of(t))) <= rounds.WIDTH for t in trees), s.title
+    assert shown("_BatchNorm.backward").judge == "BatchNorm1d", "of those that judge it, the first"
     for s in random.Random(0).sample([s for s in found if not s.is_a_concepts], 40):
         errors = s.errors()
         assert errors, s.title
