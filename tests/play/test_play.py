@@ -51,6 +51,13 @@ def test_much_of_the_library_can_be_shown_and_all_of_it_is_right() -> None:
         assert max(errors.values()) < ONE_STEP["float64"], s.title
 
 
+@pytest.mark.parametrize(("share", "right"), [(1.0, True), (0.0, False)])
+def test_some_rounds_show_what_is_right(share: float, right: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "RIGHT_ONES", share)
+    drawn = [rounds.draw(random.Random(seed)) for seed in range(4)]
+    assert [(r.wrong == 0, r.mutant is None) for r in drawn] == [(right, right)] * 4
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_one_line_is_changed_and_a_gradient_betrays_it(seed: int) -> None:
     rng = random.Random(seed)
