@@ -56,6 +56,8 @@ class Trainer:
                 if self.ends_step(batch_idx, is_last):
                     self.move_schedules("step", batch_idx)
             self.move_schedules("epoch", epoch)
+            if val_batches:
+                self.forget_before_validation()
             self.validate(val_batches)
             self.move_schedules("epoch", epoch, on_plateau=True)
 
@@ -144,6 +146,14 @@ class Trainer:
             due = schedule.interval == interval and (index + 1) % schedule.frequency == 0
             if due and on_plateau == (schedule.monitor is not None):
                 schedule.scheduler.step(*([self.callback_metrics[schedule.monitor]] if schedule.monitor else []))
+
+    def forget_before_validation(self) -> None:
+        """Forget all gradients, as Lightning does before it validates within a training.
+
+        Only a model that takes its steps itself can notice: of the others none is left, or is still being added to, and stays.
+        """
+        if not self.model.automatic_optimization:
+            self.model.on_validation_model_zero_grad()
 
     def validate(self, batches: Iterable[Batch]) -> dict[str, float]:
         """The mean of everything that validation_step logs, each batch weighted by its size."""

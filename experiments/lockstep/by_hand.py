@@ -87,6 +87,7 @@ class HandRun:
         """The means of rank 0; and under each name every value that was logged, each rank's followed by its mean."""
         found: list[dict[str, float]] = []
         logged: dict[str, list[float]] = {}
+        self.trainer.forget_before_validation()
         for of_rank in batches:
             self.metrics = {}
             found.append(self.trainer.validate(of_rank))

@@ -279,9 +279,6 @@ class LockStep(Judging, pl.Callback):
         if self.mode == "spot":
             self.hand.model.load_state_dict(weights_by_hand(self.twin.naming, pl_module))
         when = f"the validation after step {trainer.global_step - 1}"
-        if not self.hand.model.automatic_optimization:  # as Lightning does; with automatic optimization nothing is left to be forgotten
-            for run in self.runs:
-                run.model.on_validation_model_zero_grad()
         with np.errstate(all="ignore"), raising(when, self.twin.name):
             (self.metrics, ours), *shadow = [run.validate(held_out) for run in self.runs]
         judgement = self.judge.metrics(when, ours, theirs, shadow[0][1] if shadow else None)

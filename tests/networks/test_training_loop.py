@@ -41,6 +41,14 @@ def test_data_are_a_sine_and_its_noise() -> None:
     assert 0.2 < noise.std() < 0.4
 
 
+@pytest.mark.parametrize("validates", [True, False])
+def test_a_validation_within_a_training_forgets_gradients_and_nothing_else_does(validates: bool) -> None:
+    """As Lightning's: test_steps.py compares the two."""
+    model, data = TWIN.having({"zero_grad": False}).build()[0], TWIN.make_data()
+    Trainer().fit(model, script.batches(data, 1), [data.split.val] if validates else ())
+    assert [p.has_grad for p in model.parameters()] == [not validates] * 2
+
+
 # ---- a line left out -----------------------------------------------------------------------------
 
 
