@@ -61,8 +61,8 @@ def description(cli: Any) -> Check:
     dtype = torch.float64 if trainer.precision == "64-true" else None
     weights = {name: tensor(tuple(t.shape), dtype if t.is_floating_point() else t.dtype) for name, t in cli.model.state_dict().items()}
     optimizers, schedules = examples_in_torch(cli)
-    place = fields({"epoch": whole(), "batch": whole()}) if not isinstance(data, RolloutData) else plain
-    place_in_data = fields({"epoch": whole(), "batch": whole(), "digest": text}) if not isinstance(data, RolloutData) else plain
+    place = {"epoch": whole(), "batch": whole()}
+    of_loader, of_data = (plain, plain) if isinstance(data, RolloutData) else (fields(place), fields({**place, "digest": text}))
     callbacks = {c.state_key: like(c.state_dict(), more=True) for c in trainer.callbacks if c.state_dict() and c is not cli.lockstep}
     of_lockstep = lockstep(cli) if cli.lockstep.mode != "off" else fields({"micro_batches": whole(), "mode": equal_to("off")})
     return fields(
@@ -71,11 +71,11 @@ def description(cli: Any) -> Check:
             "global_step": whole(),
             "pytorch-lightning_version": version,
             "state_dict": fields(weights),
-            "loops": loops(trainer, place),
+            "loops": loops(trainer, of_loader),
             "callbacks": fields({**callbacks, cli.lockstep.state_key: of_lockstep}, more=plain),
             "optimizer_states": states(optimizers),
             "lr_schedulers": schedules_like(schedules),
-            type(data).__qualname__: place_in_data,
+            type(data).__qualname__: of_data,
             "concept": equal_to(cli.twin.name),
             CHECKSUM: text,
         },
