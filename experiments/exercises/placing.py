@@ -13,6 +13,7 @@ from typing import Any
 from experiments.exercises.catalogue import Task, body_of, defined_in
 from experiments.exercises.cutting import TO_DO
 from experiments.source.handwriting import plain_function
+from experiments.source.replacing import in_place_of
 
 
 class NotRead(Exception):
@@ -102,9 +103,9 @@ def in_place(task: Task, function: Callable[..., Any]) -> Iterator[None]:
     place, name = original(task), "_the_learners"
     stands_in = compile(f"def f(*args, **kwargs):\n    return {name}(*args, **kwargs)", __file__, "exec")
     code = next(c for c in stands_in.co_consts if isinstance(c, types.CodeType))
-    before, other = place.__code__, place.__globals__.get(name)
-    place.__globals__[name], place.__code__ = function, code
+    other, place.__globals__[name] = place.__globals__.get(name), function
     try:
-        yield
+        with in_place_of(place, code):
+            yield
     finally:
-        place.__globals__[name], place.__code__ = other, before
+        place.__globals__[name] = other

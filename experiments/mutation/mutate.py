@@ -15,11 +15,10 @@ import ast
 import random
 import time
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
-from types import CodeType, FunctionType
+from types import CodeType
 
 import numpy as np
 from rich.console import Console
@@ -35,6 +34,7 @@ from experiments.mutation.limit import Hangs, time_limit
 from experiments.mutation.report import Report, Result, UnknownName, print_report
 from experiments.source.handwriting import Subject, Written, import_all, subjects
 from experiments.source.operators import Mutant, mutants
+from experiments.source.replacing import in_place_of
 from manual.nn.faster import plain_forms
 
 PATIENCE = (2.0, 20.0)
@@ -150,16 +150,6 @@ def mutated(mutant: Mutant, written: Written) -> CodeType:
         if written.function.__code__.co_freevars:  # it says super(): without that, its code would no longer fit the function
             tree = ast.FunctionDef(**{**vars(tree), "body": [ast.Expr(ast.Name("__class__", ast.Load())), *tree.body]})
         return compiled(tree, written)
-
-
-@contextmanager
-def in_place_of(function: FunctionType, code: CodeType) -> Iterator[None]:
-    """For the time of the `with`, the function runs this code, whoever calls it."""
-    original, function.__code__ = function.__code__, code
-    try:
-        yield
-    finally:
-        function.__code__ = original
 
 
 def examine(written: Written, mutant: Mutant, exam: Exam) -> tuple[str, str]:

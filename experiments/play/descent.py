@@ -12,8 +12,8 @@ import numpy as np
 import experiments
 from experiments.judge.case import Pair, cases_of, draw_sizes, flat, like
 from experiments.lockstep.checks import data_for
-from experiments.mutation.mutate import in_place_of
 from experiments.play.rounds import Round, Shown
+from experiments.source.replacing import in_place_of
 from manual.trainer import Trainer
 
 STEPS, ROWS = 30, 16

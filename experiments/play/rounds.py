@@ -22,9 +22,10 @@ from experiments.cases.concept import judge_concept
 from experiments.curriculum import entries
 from experiments.judge.case import cases_of, draw_sizes, judge
 from experiments.mutation.limit import Hangs, time_limit
-from experiments.mutation.mutate import in_place_of, mutated
+from experiments.mutation.mutate import mutated
 from experiments.source.handwriting import Written, import_all, plain_function, subjects
 from experiments.source.operators import Mutant, mutants
+from experiments.source.replacing import in_place_of
 from manual.nn.faster import FASTER, plain_forms
 
 LINES, WIDTH = range(3, 25), 110
