@@ -11,15 +11,16 @@ from collections.abc import Sequence
 LETTERS = string.ascii_lowercase
 
 
-def wrapped(text: str, first: str = "", rest: str = "") -> str:
-    """Text as wide as the terminal, 80 columns at most.
+def wrapped(text: str, first: str = "", rest: str = "", widest: int = 80) -> str:
+    """Text as wide as the terminal.
 
     Args:
         text: a paragraph.
         first: what its first line begins with.
         rest: what the others do.
+        widest: more columns than this are not used.
     """
-    width = max(30, min(80, shutil.get_terminal_size().columns))
+    width = max(30, min(widest, shutil.get_terminal_size().columns))
     return textwrap.fill(text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False, break_long_words=False)
 
 

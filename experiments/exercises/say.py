@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-import textwrap
 from collections.abc import Iterable
 
 from rich.console import Console
 
+from experiments.commands import asking
 from experiments.exercises.verdict import NOT_BEGUN, RIGHT, Verdict
 
 WIDEST = 100
-
-
-def width() -> int:
-    """Of a paragraph."""
-    return min(shutil.get_terminal_size((80, 24)).columns, WIDEST)
+"""Columns of a paragraph."""
 
 
 def wrapped(text: str) -> list[str]:
@@ -24,7 +19,7 @@ def wrapped(text: str) -> list[str]:
     if inside >= 4:  # code
         return [text]
     hanging = " " * (inside + 2) if text.lstrip().startswith("- ") else " " * inside
-    return textwrap.wrap(text, width(), subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False) or [""]
+    return asking.wrapped(text, rest=hanging, widest=WIDEST).splitlines() or [""]
 
 
 def say(console: Console, *texts: str, style: str | None = None) -> None:
