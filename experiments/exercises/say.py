@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from rich.console import Console
 
 from experiments.commands import asking
@@ -43,8 +41,3 @@ def say_verdict(console: Console, name: str, verdict: Verdict) -> None:
     say(console, *verdict.sentences)
     if verdict.printed:
         say(console, "The file printed:", *(f"    {line}" for line in verdict.printed.rstrip().splitlines()))
-
-
-def paragraphs(texts: Iterable[str]) -> str:
-    """The same as one string."""
-    return "\n".join(line for text in texts for line in wrapped(text))
