@@ -37,6 +37,8 @@ cannot be drawn, or a wrong answer), 2 bad usage or input, 130 interrupted,
 """
 
 
+PATH_HELP = "what to read to get to this one, in order, with its minutes and what you have solved (default: the beginner's path)"
+
 RUN = """\
 Train both sides of a concept, in lock-step. What there is: list. What a concept
 can be asked to do differently: run CONCEPT --help.
@@ -181,7 +183,7 @@ def command_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"gradtwin {version('gradtwin')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     listing = commands.add_parser("list", help="the curriculum, by chapter")
-    listing.add_argument("--path", metavar="CONCEPT", help="what to read to get to this one, in order, with the minutes that it takes")
+    listing.add_argument("--path", nargs="?", const=True, metavar="CONCEPT", help=PATH_HELP)
     listing.add_argument("--markdown", action="store_true", help="as the table in the README")
     running = commands.add_parser("run", help="train both sides of a concept, in lock-step", add_help=False, allow_abbrev=False)
     running.add_argument("concept", metavar="CONCEPT", help="one of those that `list` shows; its options: run CONCEPT --help")
@@ -220,22 +222,40 @@ def show_list(options: argparse.Namespace) -> int:
     from experiments import curriculum
 
     if options.path is not None:
-        try:
-            names = curriculum.path(options.path)
-        except curriculum.UnknownConcept as unknown:
-            print(f"error: {unknown}", file=sys.stderr)
-            return BAD_INPUT
+        return show_path(options)
     if options.markdown:
-        print("\n".join(curriculum.markdown_path(options.path) if options.path else curriculum.markdown()))
+        print("\n".join(curriculum.markdown()))
         return AGREE
-    entries = [curriculum.entry(name) for name in names] if options.path else curriculum.entries()
+    entries = curriculum.entries()
     width = max(len(e.name) for e in entries)
     chapter = None
     for e in entries:
-        if e.chapter != chapter and not options.path:
+        if e.chapter != chapter:
             print(("" if chapter is None else "\n") + e.chapter)
             chapter = e.chapter
-        print(f"  {e.name:{width}}  {e.title}" + (f" ({curriculum.minutes(e)} minutes)" if options.path else ""))
+        print(f"  {e.name:{width}}  {e.title}")
+    return AGREE
+
+
+def show_path(options: argparse.Namespace) -> int:
+    """Print the beginner's path, or the way to one concept."""
+    from experiments import curriculum
+
+    try:
+        names = list(curriculum.PATH) if options.path is True else curriculum.path(options.path)
+    except curriculum.UnknownConcept as unknown:
+        print(f"error: {unknown}", file=sys.stderr)
+        return BAD_INPUT
+    if options.markdown:
+        print("\n".join(curriculum.markdown_path(names)))
+        return AGREE
+    from experiments.exercises.listing import solved
+
+    width = max(map(len, names))
+    for e in map(curriculum.entry, names):
+        print(f"  {e.name:{width}}  {curriculum.minutes(e):3} min  {solved(e.name):7}  {e.title}".rstrip())
+    total = sum(curriculum.minutes(curriculum.entry(name)) for name in names)
+    print(f"\nTo read: {total // 60} h {total % 60} min, slowly. The third column: exercises solved, by exercises/progress.txt.")
     return AGREE
 
 

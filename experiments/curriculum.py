@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +26,12 @@ CHAPTERS: dict[str, list[str]] = {
     "graphs": [],
     "scale": [],
 }
+
+PATH = (
+    *("one_weight", "derivatives", "vectors", "matrices", "linear_regression", "logistic_regression"),
+    *("gradients", "chain_rule", "autograd", "training_loop", "hidden_layer", "digits_mlp", "wine_quality"),
+)
+"""The beginner's path. What a concept needs stands before it; where that leaves a choice, the easier comes first."""
 
 
 class Entry(NamedTuple):
@@ -78,7 +84,7 @@ def entry(name: str) -> Entry:
 
 
 def path(name: str) -> list[str]:
-    """What to read first, this concept last: everything that it needs, and what that needs.
+    """What to read first, this concept last: all that it needs, directly or not; those of the path in its order.
 
     Raises:
         UnknownConcept: if there is no such concept.
@@ -86,21 +92,51 @@ def path(name: str) -> list[str]:
     names: list[str] = []
     for need in entry(name).needs:
         names += [n for n in path(need) if n not in names]
+    names.sort(key=lambda n: PATH.index(n) if n in PATH else len(PATH))
     return [*names, entry(name).name]
 
 
+def after(name: str) -> str | None:
+    """What to read next: the next on the beginner's path, or the first in teaching order that needs this one; None if nothing does."""
+    if name in PATH[:-1]:
+        return PATH[PATH.index(name) + 1]
+    return next((e.name for e in entries() if name in e.needs and e.name not in PATH), None)
+
+
 WORDS_A_MINUTE = 100
-"""How many words of a concept's two files are read in a minute: slowly, for they are half code and half mathematics."""
+"""How many words are read in a minute: slowly, for they are half code and half mathematics."""
 
 FURTHER_READING = "\n# ---- further reading"
 """How the heading begins under which a file has what a beginner need not read."""
 
+SAID = 8
+"""A string of a script with at least as many words is there to be read: a caption, a text, a question. Shorter ones are names."""
+
 
 def minutes(e: Entry) -> int:
-    """How long it takes to read the two files of a concept, by their words: in fives, rounded up, and without what is further reading."""
-    texts = ((ROOT / side / e.path).read_text(encoding="utf-8") for side in ("manual", "torch_impl"))
-    words = sum(len(text.partition(FURTHER_READING)[0].split()) for text in texts)
-    return -(-words // (5 * WORDS_A_MINUTE)) * 5
+    """How long it takes to read a concept, by its words: in fives, rounded up.
+
+    Its two files count, without what is further reading, and of the script the captions, texts and questions.
+    """
+    texts = [(ROOT / side / e.path).read_text(encoding="utf-8").partition(FURTHER_READING)[0] for side in ("manual", "torch_impl")]
+    script = (ROOT / "experiments" / e.path).read_text(encoding="utf-8")
+    return -(-sum(len(text.split()) for text in (*texts, *said(script))) // (5 * WORDS_A_MINUTE)) * 5
+
+
+def said(script: str) -> Iterator[str]:
+    """The strings in a script that a learner reads: not its docstrings, which are for who reads the code."""
+    waiting: list[ast.AST] = [ast.parse(script)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            continue  # a docstring
+        if isinstance(node, ast.Constant | ast.JoinedStr):
+            parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+            text = "".join(part.value if isinstance(part, ast.Constant) and isinstance(part.value, str) else "0" for part in parts)
+            if len(text.split()) >= SAID:
+                yield text
+            continue
+        waiting += ast.iter_child_nodes(node)
 
 
 def markdown() -> Iterator[str]:
@@ -112,9 +148,9 @@ def markdown() -> Iterator[str]:
         yield f"| `{e.name}`: {e.title} | {e.sentence} | {' | '.join(links)} |"
 
 
-def markdown_path(name: str) -> Iterator[str]:
-    """What to read to get to a concept, in order, as a table."""
+def markdown_path(names: Iterable[str]) -> Iterator[str]:
+    """These concepts, in the order in which they are to be read, as a table."""
     yield "| | read | minutes | needs |"
     yield "| --- | --- | --- | --- |"
-    for i, e in enumerate(map(entry, path(name)), 1):
+    for i, e in enumerate(map(entry, names), 1):
         yield f"| {i} | [`{e.name}`](manual/{e.path}): {e.title} | {minutes(e)} | {', '.join(f'`{n}`' for n in e.needs)} |"

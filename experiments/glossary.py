@@ -34,16 +34,24 @@ class Term(NamedTuple):
 
 
 TERMS = (
-    # ---- derivatives ----
-    Term("∂y/∂x", "d y d x", "dy_dx", "how fast y grows when x grows and nothing else changes", "derivatives"),
-    Term("loss", "loss", "loss", "one number that says how wrong a network is; training makes it small", "derivatives"),
-    Term("ŷ", "y hat", "y_hat", "what is predicted, where y is what was measured", "derivatives"),
     # ---- one weight ----
+    Term("loss", "loss", "loss", "one number that says how wrong a network is; training makes it small", "one_weight"),
+    Term("ŷ", "y hat", "y_hat", "what is predicted, where y is what was measured", "one_weight"),
+    Term("∂L/∂w", "d L d w", "dL_dw", "how fast L grows when w grows and nothing else changes", "one_weight"),
     Term("forward", "forward", "forward(x, ...)", "the way from the input to the prediction", "one_weight", r"`forward`|forward:"),
     Term("backward", "backward", "backward(...)", "the way back: how fast the loss grows with each number", "one_weight", "backward:"),
     Term("slope", "slope", "dL_dw", "how steep the curve of the loss is where we stand", "one_weight", r"[Tt]he slope"),
     Term("lr", "learning rate", "lr", "what turns a slope into the length of a step", "one_weight"),
     Term("Σₙ", "the sum over n", ".sum()", "the sum over all n examples", "one_weight"),
+    # ---- derivatives ----
+    Term("∂y/∂x", "d y d x", "dy_dx", "how fast y grows when x grows, whatever x and y are", "derivatives"),
+    # ---- yes or no ----
+    Term("logit", "logit", "x @ W + b", "a score before it is made a probability: 0 is undecided", "logistic_regression"),
+    Term("sigmoid", "sigmoid", "1 / (1 + np.exp(-z))", "makes a probability of a score", "logistic_regression"),
+    Term(
+        "cross-entropy", "cross entropy", "-np.log(p)", "the loss of a probability: minus its log, if it came true", "logistic_regression"
+    ),
+    Term("p − y", "p minus y", "p - y", "what was predicted minus what is: the gradient at the scores", "logistic_regression"),
     # ---- the chain rule ----
     Term("σ", "sigma", "sigmoid(z)", "the sigmoid 1 / (1 + e⁻ᶻ), which squeezes any number between 0 and 1", "chain_rule"),
     Term("σ′", "sigma prime", "a * (1 - a)", "the slope of the sigmoid: a (1 − a) where a = σ(z)", "chain_rule"),
@@ -51,9 +59,11 @@ TERMS = (
     Term("z1", "z one", "x @ W1 + b1", "what the units of the first layer receive", "chain_rule"),
     Term("error", "error", "dL_dz", "∂L/∂z: how much the loss moves with what a unit receives", "chain_rule", "error at the output"),
     Term("backpropagation", "backpropagation", "", "the chain rule, from the loss back to every number, each path once", "chain_rule"),
+    # ---- the training loop ----
+    Term("epoch", "epoch", "", "one round in which every example is seen once", "training_loop", "epochs?"),
+    Term("overfits", "overfits", "", "learns the noise of its examples: on others it gets worse", "training_loop", "overfit(s|ting)"),
     # ---- a hidden layer ----
     Term("ReLU", "rel you", "np.maximum(z, 0)", "what is below 0 becomes 0", "hidden_layer"),
-    Term("p − y", "p minus y", "p - y", "what was predicted minus what is: the gradient at the scores", "hidden_layer"),
     # ---- reading digits ----
     Term("dropout", "dropout", "nn.Dropout(p)", "in training a part of the units is set to 0, at random", "digits_mlp"),
     Term("softmax", "softmax", "softmax(z, axis=1)", "e to each score, divided by their sum: probabilities", "digits_mlp", "[Ss]oftmax"),

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from experiments import curriculum
-from experiments.curriculum import Entry, UnknownConcept, entries, entry, markdown, markdown_path, minutes, path, read
+from experiments.curriculum import (
+    PATH,
+    Entry,
+    UnknownConcept,
+    after,
+    entries,
+    entry,
+    markdown,
+    markdown_path,
+    minutes,
+    path,
+    read,
+    said,
+)
 
 SCRIPT = '''"""{title}
 
@@ -103,13 +117,27 @@ def test_minutes_are_words_in_fives_rounded_up_without_further_reading(house: Pa
     assert [minutes(e) for e in entries()] == [5, 5, 10]
 
 
+def test_minutes_count_what_a_script_says_to_a_learner_and_not_its_docstrings() -> None:
+    script = '"""A docstring of more words than any other string has, as it should be."""\nnames = ["one two three", "a b c d e f g h"]\n'
+    script += 'def f(n):\n    """Another one that is as long as the first one is."""\n'
+    script += '    return f"of {n} words some are made by {n:.2f} others"\n'
+    assert sorted(said(script)) == ["a b c d e f g h", "of 0 words some are made by 0 others"]
+
+
+def test_after_a_concept_comes_the_next_on_the_path_or_what_needs_it() -> None:
+    for name, then in pairwise(PATH):
+        assert after(name) == then
+    assert after("eigen") == "svd"
+    assert after("attention") is None
+
+
 def test_the_tables(house: Path) -> None:
     lines = list(markdown())
     assert lines[:2] == ["| concept | what is done | by hand | torch | script |", "| --- | --- | --- | --- | --- |"]
     links = "[manual](manual/below/ground.py) | [torch_impl](torch_impl/below/ground.py) | [experiments](experiments/below/ground.py)"
     assert lines[2] == f"| `ground`: On ground: a title | What ground is. | {links} |"
     assert len(lines) == 5
-    way = list(markdown_path("roof"))
+    way = list(markdown_path(path("roof")))
     assert way[:2] == ["| | read | minutes | needs |", "| --- | --- | --- | --- |"]
     assert way[2] == "| 1 | [`ground`](manual/below/ground.py): On ground: a title | 5 |  |"
     assert way[4] == "| 3 | [`roof`](manual/above/roof.py): On roof: a title | 10 | `walls`, `ground` |"

@@ -32,7 +32,7 @@ def test_the_statuses_are_those_that_the_help_promises() -> None:
 def test_without_arguments_it_reads_those_of_the_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", ["experiments", "list", "--path", "one_weight"])
     assert door.main() == AGREE
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["derivatives", "one_weight"]
+    assert capsys.readouterr().out.split()[:2] == ["one_weight", f"{curriculum.minutes(curriculum.entry('one_weight'))}"]
 
 
 @pytest.mark.parametrize("name", ["mutate", "bench"])
@@ -125,7 +125,7 @@ SHARED = {
 }
 OPTIONS: dict[str, dict[str, tuple[Any, str | None]]] = {
     "list": {
-        "--path": (None, "what to read to get to this one, in order, with the minutes that it takes"),
+        "--path": (None, door.PATH_HELP),
         "--markdown": (False, "as the table in the README"),
     },
     "run": {"concept": (None, "one of those that `list` shows; its options: run CONCEPT --help")},

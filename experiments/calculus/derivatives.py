@@ -287,6 +287,7 @@ TWIN = Twin(
     manual=Manual,
     torch=Torch,
     data=NoisyCubic,
+    needs=("one_weight",),
     learned=learned,
     look_at=("the fitted cubic", "the stars: where the slope on the right is 0, the curve on the left has a hilltop or a hollow."),
     trainer={"max_epochs": 600, "check_val_every_n_epoch": 50, "log_every_n_steps": 10},

@@ -299,7 +299,6 @@ TWIN = Twin(
     manual=Manual,
     torch=Torch,
     data=Apples,
-    needs=("derivatives",),
     learned=learned,
     look_at=(
         "down the curve",

@@ -12,6 +12,7 @@ from experiments.commands.album import as_file_name
 from experiments.commands.complaints import command, is_further_process
 from experiments.commands.page import NAME, write_page
 from experiments.commands.run_options import RunCLI
+from experiments.curriculum import after
 from experiments.lockstep.trained import left_by
 
 
@@ -50,4 +51,12 @@ def show_where_to_look(cli: RunCLI, show: Callable[..., None]) -> None:
     elsewhere = () if root == Path("runs") else ("--runs", root)
     lines.append(f"In TensorBoard:\n  {command('python', '-m', 'experiments', 'show', cli.twin.name, *elsewhere)}")
     lines.append(f"or\n  {command('tensorboard', '--logdir', cli.folder)}")  # by itself on its line, to be copied
+    lines += next_steps(cli.twin.name)
     show("\n".join(lines), highlight=False, soft_wrap=True, markup=False)
+
+
+def next_steps(name: str) -> list[str]:
+    """What a learner does now: write it himself, and then the next concept."""
+    then = after(name)
+    lines = [f"Now write it yourself:\n  {command('python', '-m', 'experiments', 'exercise', 'start', name)}"]
+    return lines + ([f"and then the next concept:\n  {command('python', '-m', 'experiments', 'run', then)}"] if then else [])

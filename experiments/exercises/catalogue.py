@@ -14,7 +14,7 @@ from functools import cache
 from types import FunctionType
 
 import manual.nn
-from experiments.curriculum import ROOT, Entry, entries
+from experiments.curriculum import PATH, ROOT, Entry, entries
 from experiments.source.handwriting import plain_function, public_classes
 from manual.module import Module
 
@@ -61,8 +61,9 @@ class UnknownExercise(LookupError):
 
 @cache
 def tasks() -> tuple[Task, ...]:
-    """All of them: of each concept along the curriculum the shorter first, and then the layers."""
-    return (*(task for e in entries() for task in (*of_concept(e), *around(e))), *layers())
+    """All of them: of each concept the shorter first; those of the beginner's path, the curriculum's others, and then the layers."""
+    path_first = sorted(entries(), key=lambda e: PATH.index(e.name) if e.name in PATH else len(PATH))
+    return (*(task for e in path_first for task in (*of_concept(e), *around(e))), *layers())
 
 
 def find(name: str) -> Task:

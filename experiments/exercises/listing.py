@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from pathlib import Path
 
 from rich.console import Console
 
@@ -35,6 +36,12 @@ def show_list(console: Console, name: str | None, progress: Progress) -> int:
     left = f"; the others take about {minutes // 60} h {minutes % 60} min" if right < len(listed) else ""
     console.print(f"\nRight: {right} of {len(listed)}{left}.", highlight=False, markup=False, soft_wrap=True)
     return AGREE
+
+
+def solved(concept: str, folder: Path = Path("exercises")) -> str:
+    """How many of a concept's exercises are right: "1 of 3"."""
+    of, progress = [task for task in tasks() if task.concept == concept], Progress(folder)
+    return f"{sum(progress.of(task.name).state == RIGHT for task in of)} of {len(of)}"
 
 
 def heading_of(task: Task) -> str:

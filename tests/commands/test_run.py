@@ -19,6 +19,7 @@ import yaml
 
 import experiments
 from experiments import curriculum
+from experiments.commands.ending import next_steps
 from experiments.commands.status import AGREE, BAD_INPUT, DISAGREE
 from experiments.commands.vary import STEPS
 from manual import nn
@@ -56,13 +57,14 @@ def test_list_shows_the_way_to_a_concept() -> None:
     assert command("list", "--path", "")[0] == BAD_INPUT
     status, out, err = command("list", "--path", "digits_mlp")
     assert (status, err) == (AGREE, "")
-    assert [line.split()[0] for line in out.splitlines()] == curriculum.path("digits_mlp")
-    assert all(re.search(r"\(\d+ minutes\)$", line) for line in out.splitlines())
-    assert command("list", "--path", "wine_quality", "--markdown") == (
-        AGREE,
-        "\n".join(curriculum.markdown_path("wine_quality")) + "\n",
-        "",
-    )
+    *lines, empty, total = out.splitlines()
+    assert [line.split()[0] for line in lines] == curriculum.path("digits_mlp")
+    minutes = [int(found[1]) for line in lines if (found := re.search(r" (\d+) min +\d+ of [1-9]\d*  +\S", line))]
+    assert minutes == [curriculum.minutes(curriculum.entry(name)) for name in curriculum.path("digits_mlp")]
+    assert (empty, total.partition(",")[0]) == ("", f"To read: {sum(minutes) // 60} h {sum(minutes) % 60} min")
+    table = "\n".join(curriculum.markdown_path(curriculum.path("wine_quality"))) + "\n"
+    assert command("list", "--path", "wine_quality", "--markdown") == (AGREE, table, "")
+    assert command("list", "--path", "--markdown") == (AGREE, "\n".join(curriculum.markdown_path(curriculum.PATH)) + "\n", "")
     assert command("list", "--path", "wine") == (BAD_INPUT, "", "error: unknown concept 'wine': did you mean wine_quality?\n")
 
 
@@ -591,3 +593,12 @@ def test_a_figure_that_cannot_be_drawn_is_an_error_with_its_name_but_does_not_co
         rf"error: a figure of step 0 cannot be drawn: {place}\nerror: a figure of step 2 cannot be drawn: {place}\n", err
     ), err
     assert "Traceback" not in err
+
+
+def test_a_run_ends_with_what_to_do_next() -> None:
+    exercise = "Now write it yourself:\n  python -m experiments exercise start {}"
+    assert next_steps("one_weight") == [
+        exercise.format("one_weight"),
+        "and then the next concept:\n  python -m experiments run derivatives",
+    ]
+    assert next_steps("attention") == [exercise.format("attention")]  # nothing needs it
