@@ -16,7 +16,7 @@ The network here has two layers and decides between two species of iris by the l
 Each line has a rate of its own, which needs school calculus only:
 
     ∂L/∂a2 = a2 − y                     the derivative of ½ r² is r
-    ∂a/∂z  = σ′(z) = a (1 − a)          for a = σ(z); at most ¼, so that each layer weakens what passes
+    ∂a/∂z  = σ′(z) = a (1 − a)          for a = σ(z); at most ¼: times a weight below 4, it weakens what passes
     ∂z[j]/∂a[i] = W[i, j]               z[j] = Σᵢ a[i] W[i, j] + b[j]
     ∂z[j]/∂W[i, j] = a[i]
     ∂z[j]/∂b[j] = 1

@@ -1,6 +1,6 @@
 """Eigenvectors: the directions that a matrix only stretches, by hand.
 
-If you gave up on mathematics somewhere before this: this is further reading; nothing in the first networks needs it. A matrix takes every
+If you gave up on mathematics somewhere before this: this is further reading, and may wait. A matrix takes every
 arrow to another, which in general points elsewhere. But a few arrows keep their direction and only get longer or shorter: A v = λ v.
 Such a v is an eigenvector of A ("its own vector"), and λ, how much it is stretched, is its eigenvalue. Seen along these directions a
 matrix is as simple as a list of numbers. They say how many steps a training needs (the eigenvalues of the second derivatives, see

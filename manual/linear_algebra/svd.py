@@ -1,6 +1,6 @@
 """Singular values: every matrix turns, stretches and turns again, by hand.
 
-If you gave up on mathematics somewhere before this: this is further reading; nothing in the first networks needs it. A matrix takes a
+If you gave up on mathematics somewhere before this: this is further reading, and may wait. A matrix takes a
 circle to an ellipse. So there are arrows at right angles to each other, v₁ and v₂, which it takes to arrows that are at right angles
 again, the axes of the ellipse: A v = σ u, with u and v of length 1. How much is stretched, σ, is a singular value. The matrix is thus
 three simple things in a row: turn (so that v₁, v₂ lie on the axes), stretch by σ along each axis, turn again. Every matrix has such a

@@ -1,6 +1,6 @@
 """Predicting the score of a wine from 11 measurements, by hand, every step in the open.
 
-You need no calculus to follow this. Training asks one question of every number in the network: if this number were a
+This needs what the path has taught before it, and no more. Training asks one question of every number in the network: if this number were a
 little larger, how much would the error grow? That amount is its gradient. Then each number is moved a little the other
 way, and the question is asked again. `forward` below computes the prediction, step by step; `backward` answers the
 question for each of those steps, the last one first, because what a step did to the error is known only
