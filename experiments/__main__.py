@@ -251,10 +251,11 @@ def show_path(options: argparse.Namespace) -> int:
         return AGREE
     from experiments.exercises.listing import solved
 
-    width = max(map(len, names))
+    width, total = max(map(len, names)), 0
     for e in map(curriculum.entry, names):
-        print(f"  {e.name:{width}}  {curriculum.minutes(e):3} min  {solved(e.name):7}  {e.title}".rstrip())
-    total = sum(curriculum.minutes(curriculum.entry(name)) for name in names)
+        minutes = curriculum.minutes(e)
+        total += minutes
+        print(f"  {e.name:{width}}  {minutes:3} min  {solved(e.name):7}  {e.title}")
     print(f"\nTo read: {total // 60} h {total % 60} min, slowly. The third column: exercises solved, by exercises/progress.txt.")
     return AGREE
 

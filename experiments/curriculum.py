@@ -92,8 +92,12 @@ def path(name: str) -> list[str]:
     names: list[str] = []
     for need in entry(name).needs:
         names += [n for n in path(need) if n not in names]
-    names.sort(key=lambda n: PATH.index(n) if n in PATH else len(PATH))
-    return [*names, entry(name).name]
+    return [*sorted(names, key=place), entry(name).name]
+
+
+def place(name: str) -> int:
+    """Where on the beginner's path a concept stands; after its end for all that are not on it."""
+    return PATH.index(name) if name in PATH else len(PATH)
 
 
 def after(name: str) -> str | None:

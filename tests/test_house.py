@@ -429,6 +429,9 @@ def test_the_readmes_tables_are_what_list_prints() -> None:
 
 
 def test_the_beginners_path_is_in_the_order_in_which_ideas_need_each_other() -> None:
+    wanted = "one_weight derivatives vectors matrices linear_regression logistic_regression gradients chain_rule autograd training_loop "
+    wanted += "hidden_layer digits_mlp wine_quality"
+    assert list(curriculum.PATH) == wanted.split()
     for i, name in enumerate(curriculum.PATH):
         assert curriculum.path(name) == [n for n in curriculum.PATH[:i] if n in curriculum.path(name)] + [name]
     assert curriculum.path(curriculum.PATH[0]) == [curriculum.PATH[0]]

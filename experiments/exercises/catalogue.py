@@ -14,7 +14,7 @@ from functools import cache
 from types import FunctionType
 
 import manual.nn
-from experiments.curriculum import PATH, ROOT, Entry, entries
+from experiments.curriculum import ROOT, Entry, entries, place
 from experiments.source.handwriting import plain_function, public_classes
 from manual.module import Module
 
@@ -62,7 +62,7 @@ class UnknownExercise(LookupError):
 @cache
 def tasks() -> tuple[Task, ...]:
     """All of them: of each concept the shorter first; those of the beginner's path, the curriculum's others, and then the layers."""
-    path_first = sorted(entries(), key=lambda e: PATH.index(e.name) if e.name in PATH else len(PATH))
+    path_first = sorted(entries(), key=lambda e: place(e.name))
     return (*(task for e in path_first for task in (*of_concept(e), *around(e))), *layers())
 
 
