@@ -111,7 +111,9 @@ WORDS_A_MINUTE = 100
 """How many words are read in a minute: slowly, for they are half code and half mathematics."""
 
 FURTHER_READING = "\n# ---- further reading"
-"""How the heading begins under which a file has what a beginner need not read."""
+"""How the heading begins under which a file has what a beginner need not read: its rest, or in a script what comes before the next heading."""
+
+HEADING = "\n# ---- "
 
 SAID = 8
 """A string of a script with at least as many words is there to be read: a caption, a text, a question. Shorter ones are names."""
@@ -120,11 +122,17 @@ SAID = 8
 def minutes(e: Entry) -> int:
     """How long it takes to read a concept, by its words: in fives, rounded up.
 
-    Its two files count, without what is further reading, and of the script the captions, texts and questions.
+    Its two files count, and of the script the captions, texts and questions; all without what is further reading.
     """
     texts = [(ROOT / side / e.path).read_text(encoding="utf-8").partition(FURTHER_READING)[0] for side in ("manual", "torch_impl")]
-    script = (ROOT / "experiments" / e.path).read_text(encoding="utf-8")
+    script = without_further_reading((ROOT / "experiments" / e.path).read_text(encoding="utf-8"))
     return -(-sum(len(text.split()) for text in (*texts, *said(script))) // (5 * WORDS_A_MINUTE)) * 5
+
+
+def without_further_reading(script: str) -> str:
+    """A script without its sections of that name."""
+    first, *more = script.split(FURTHER_READING)
+    return first + "".join("".join(section.partition(HEADING)[1:]) for section in more)
 
 
 def said(script: str) -> Iterator[str]:

@@ -80,6 +80,7 @@ class Twin:
         learned: what came of a run, in a sentence or two for somebody who reads nothing else, with the run's own numbers.
         look_at: the figure to open first, by name, and what to look for in it.
         text: more to read in TensorBoard, beside the derivation.
+        further: the figures and texts, by name, that are further reading: what draws and writes them stands under that heading.
         questions: what a learner predicts before a run.
         exercises: what a learner writes himself.
         mistake: a common one, shown by a run.
@@ -111,6 +112,7 @@ class Twin:
     learned: Callable[[Trained], str] | None = None
     look_at: tuple[str, str] | None = None
     text: Mapping[str, str] = field(default_factory=dict)
+    further: tuple[str, ...] = ()
     questions: tuple[Question, ...] = ()
     exercises: tuple[Exercise, ...] = ()
     mistake: Mistake | None = None

@@ -57,6 +57,12 @@ def write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
+def test_further_reading_in_a_script_goes_to_the_next_heading() -> None:
+    script = "a\n# ---- figures ----\nb\n# ---- further reading: more ----\nc\n# ---- text ----\nd\n# ---- further reading ----\ne\n"
+    assert curriculum.without_further_reading(script) == "a\n# ---- figures ----\nb\n# ---- text ----\nd"
+    assert curriculum.without_further_reading("a\n# ---- text ----\nb\n") == "a\n# ---- text ----\nb\n"
+
+
 def test_entries_are_what_the_scripts_say_in_the_order_of_the_chapters(house: Path) -> None:
     ground, walls, roof = entries()
     assert ground == Entry("ground", "below", "On ground: a title", "What ground is.", ())

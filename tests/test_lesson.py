@@ -73,6 +73,12 @@ def test_what_a_lesson_types_into_python_gives_what_it_says(entry: curriculum.En
     assert found.attempted > 2 or entry.name not in WHOLE
 
 
+@pytest.mark.parametrize("entry", ENTRIES, ids=EVERY)
+def test_a_script_with_further_reading_says_which_figures_and_texts_it_is(entry: curriculum.Entry) -> None:
+    script = (ROOT / "experiments" / entry.path).read_text(encoding="utf-8")
+    assert bool(experiments.twin(entry.name).further) == (FURTHER_READING in script)
+
+
 # ---- questions -----------------------------------------------------------------------------------
 
 
