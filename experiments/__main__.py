@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
+from experiments import listing
 from experiments.commands.status import AGREE, BAD_INPUT, INTERRUPTED, TERMINATED
 from experiments.commands.surroundings import Terminated, give_backend, give_streams, listening_to_sigterm, lose_stdout, missing_folder
 
@@ -36,8 +37,6 @@ cannot be drawn, or a wrong answer), 2 bad usage or input, 130 interrupted,
 143 terminated
 """
 
-
-PATH_HELP = "what to read to get to this one, in order, with its minutes and what you have solved (default: the beginner's path)"
 
 RUN = """\
 Train both sides of a concept, in lock-step. What there is: list. What a concept
@@ -87,7 +86,7 @@ def dispatch(arguments: list[str]) -> int:
     if rest and options.command in ("list", "check", "trace"):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if options.command == "list":
-        return show_list(options)
+        return listing.show_list(options)
     if trouble := missing_folder():
         print(f"error: {trouble}", file=sys.stderr)
         return BAD_INPUT
@@ -182,9 +181,7 @@ def command_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"gradtwin {version('gradtwin')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    listing = commands.add_parser("list", help="the curriculum, by chapter")
-    listing.add_argument("--path", nargs="?", const=True, metavar="CONCEPT", help=PATH_HELP)
-    listing.add_argument("--markdown", action="store_true", help="as the table in the README")
+    listing.add_arguments(commands.add_parser("list", help="the curriculum, the path, and what the words mean"))
     running = commands.add_parser("run", help="train both sides of a concept, in lock-step", add_help=False, allow_abbrev=False)
     running.add_argument("concept", metavar="CONCEPT", help="one of those that `list` shows; its options: run CONCEPT --help")
     checking = commands.add_parser("check", help="compare gradients and a short trajectory; writes no files", allow_abbrev=False)
@@ -215,49 +212,6 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
     return number
-
-
-def show_list(options: argparse.Namespace) -> int:
-    """Print the curriculum, or the way to one of its concepts."""
-    from experiments import curriculum
-
-    if options.path is not None:
-        return show_path(options)
-    if options.markdown:
-        print("\n".join(curriculum.markdown()))
-        return AGREE
-    entries = curriculum.entries()
-    width = max(len(e.name) for e in entries)
-    chapter = None
-    for e in entries:
-        if e.chapter != chapter:
-            print(("" if chapter is None else "\n") + e.chapter)
-            chapter = e.chapter
-        print(f"  {e.name:{width}}  {e.title}")
-    return AGREE
-
-
-def show_path(options: argparse.Namespace) -> int:
-    """Print the beginner's path, or the way to one concept."""
-    from experiments import curriculum
-
-    try:
-        names = list(curriculum.PATH) if options.path is True else curriculum.path(options.path)
-    except curriculum.UnknownConcept as unknown:
-        print(f"error: {unknown}", file=sys.stderr)
-        return BAD_INPUT
-    if options.markdown:
-        print("\n".join(curriculum.markdown_path(names)))
-        return AGREE
-    from experiments.exercises.listing import solved
-
-    width, total = max(map(len, names)), 0
-    for e in map(curriculum.entry, names):
-        minutes = curriculum.minutes(e)
-        total += minutes
-        print(f"  {e.name:{width}}  {minutes:3} min  {solved(e.name):7}  {e.title}")
-    print(f"\nTo read: {total // 60} h {total % 60} min, slowly. The third column: exercises solved, by exercises/progress.txt.")
-    return AGREE
 
 
 if __name__ == "__main__":

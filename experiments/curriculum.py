@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import difflib
-import re
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,7 +40,6 @@ class Entry(NamedTuple):
     name: str
     chapter: str
     title: str  # the first line of the script's docstring
-    sentence: str  # the first sentence after it
     needs: tuple[str, ...]  # the concepts to read before
 
     @property
@@ -62,10 +61,9 @@ def entries() -> tuple[Entry, ...]:
 def read(chapter: str, name: str) -> Entry:
     """What experiments/<chapter>/<name>.py says of itself: its docstring, and what its Twin `needs`."""
     tree = ast.parse((ROOT / "experiments" / chapter / f"{name}.py").read_text(encoding="utf-8"))
-    title, _, text = (ast.get_docstring(tree) or "").partition("\n")
-    sentence = re.match(r".*?[.?!](?=\s+[A-Z(]|$)", " ".join(text.split("\n\n")[0].split() or text.split()))
+    title = (ast.get_docstring(tree) or "").partition("\n")[0]
     needs = [node.value for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "needs"]
-    return Entry(name, chapter, title.rstrip("."), sentence[0] if sentence else "", ast.literal_eval(needs[0]) if needs else ())
+    return Entry(name, chapter, title.rstrip("."), ast.literal_eval(needs[0]) if needs else ())
 
 
 def entry(name: str) -> Entry:
@@ -79,7 +77,7 @@ def entry(name: str) -> Entry:
             return e
     names = [e.name for e in entries()]
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}"
+    hint = f"did you mean {' or '.join(near)}?" if near else "see `list`"
     raise UnknownConcept(f"unknown concept {name!r}: {hint}")
 
 
@@ -111,7 +109,7 @@ WORDS_A_MINUTE = 100
 """How many words are read in a minute: slowly, for they are half code and half mathematics."""
 
 FURTHER_READING = "\n# ---- further reading"
-"""How the heading begins under which a file has what a beginner need not read: its rest, or in a script what comes before the next heading."""
+"""How the heading begins under which a file has what a beginner need not read: its rest, in a script up to the next heading."""
 
 HEADING = "\n# ---- "
 
@@ -151,13 +149,18 @@ def said(script: str) -> Iterator[str]:
         waiting += ast.iter_child_nodes(node)
 
 
+SIDES = {"by hand": "manual", "torch": "torch_impl", "script": "experiments"}
+
+
 def markdown() -> Iterator[str]:
-    """The README's table of all concepts."""
-    yield "| concept | what is done | by hand | torch | script |"
-    yield "| --- | --- | --- | --- | --- |"
-    for e in entries():
-        links = (f"[{side}]({side}/{e.path})" for side in ("manual", "torch_impl", "experiments"))
-        yield f"| `{e.name}`: {e.title} | {e.sentence} | {' | '.join(links)} |"
+    """The README's list of all concepts, by chapter."""
+    for chapter, of in groupby(entries(), key=lambda e: e.chapter):
+        yield f"**{chapter.replace('_', ' ').capitalize()}**"
+        yield ""
+        for e in of:
+            links = " · ".join(f"[{side}]({folder}/{e.path})" for side, folder in SIDES.items())
+            yield f"- `{e.name}`: {e.title}. {links}"
+        yield ""
 
 
 def markdown_path(names: Iterable[str]) -> Iterator[str]:

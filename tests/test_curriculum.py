@@ -65,29 +65,14 @@ def test_further_reading_in_a_script_goes_to_the_next_heading() -> None:
 
 def test_entries_are_what_the_scripts_say_in_the_order_of_the_chapters(house: Path) -> None:
     ground, walls, roof = entries()
-    assert ground == Entry("ground", "below", "On ground: a title", "What ground is.", ())
-    assert walls == Entry("walls", "above", "On walls: a title", "What walls is.", ("ground",))
+    assert ground == Entry("ground", "below", "On ground: a title", ())
+    assert walls == Entry("walls", "above", "On walls: a title", ("ground",))
     assert (roof.needs, roof.path) == (("walls", "ground"), "above/roof.py")
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("One.\n", "One."),
-        ("Of 3.5 parts, e.g. this (and that). Two.", "Of 3.5 parts, e.g. this (and that)."),
-        ("Is it? Yes.", "Is it?"),
-        ("A list. (In brackets.)", "A list."),
-        ("No end", ""),
-    ],
-)
-def test_the_sentence_ends_where_the_next_begins(text: str, sentence: str, house: Path) -> None:
-    write(house / "experiments" / "above" / "door.py", f'"""Doors\n\n{text}\n"""\n')
-    assert read("above", "door") == Entry("door", "above", "Doors", sentence, ())
 
 
 def test_a_script_that_says_nothing(house: Path) -> None:
     write(house / "experiments" / "above" / "door.py", "")
-    assert read("above", "door") == Entry("door", "above", "", "", ())
+    assert read("above", "door") == Entry("door", "above", "", ())
 
 
 @pytest.mark.parametrize("name", ["walls", "above.walls", "above/walls"])
@@ -98,7 +83,7 @@ def test_a_concept_is_found_by_its_name_with_or_without_its_chapter(name: str, h
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("wals", "did you mean walls?"), ("grounds", "did you mean ground?"), ("xyz", "there are ground, walls, roof")],
+    [("wals", "did you mean walls?"), ("grounds", "did you mean ground?"), ("xyz", "see `list`")],
 )
 def test_an_unknown_name_gets_the_nearest_or_all(name: str, hint: str, house: Path) -> None:
     for ask in (entry, path):
@@ -109,7 +94,7 @@ def test_an_unknown_name_gets_the_nearest_or_all(name: str, hint: str, house: Pa
 
 def test_at_most_three_of_the_nearest_are_named_the_nearest_first(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = ["room1", "room2x", "room3xy", "room4xyz", "cellar"]
-    monkeypatch.setattr(curriculum, "entries", lambda: [Entry(n, "above", "", "", ()) for n in names])
+    monkeypatch.setattr(curriculum, "entries", lambda: [Entry(n, "above", "", ()) for n in names])
     with pytest.raises(UnknownConcept, match=r"did you mean room1 or room2x or room3xy\?$"):
         entry("room")
 
@@ -139,10 +124,10 @@ def test_after_a_concept_comes_the_next_on_the_path_or_what_needs_it() -> None:
 
 def test_the_tables(house: Path) -> None:
     lines = list(markdown())
-    assert lines[:2] == ["| concept | what is done | by hand | torch | script |", "| --- | --- | --- | --- | --- |"]
-    links = "[manual](manual/below/ground.py) | [torch_impl](torch_impl/below/ground.py) | [experiments](experiments/below/ground.py)"
-    assert lines[2] == f"| `ground`: On ground: a title | What ground is. | {links} |"
-    assert len(lines) == 5
+    assert lines[:2] == ["**Below**", ""]
+    links = "[by hand](manual/below/ground.py) · [torch](torch_impl/below/ground.py) · [script](experiments/below/ground.py)"
+    assert lines[2:6] == [f"- `ground`: On ground: a title. {links}", "", "**Above**", ""]
+    assert len(lines) == 9
     way = list(markdown_path(path("roof")))
     assert way[:2] == ["| | read | minutes | needs |", "| --- | --- | --- | --- |"]
     assert way[2] == "| 1 | [`ground`](manual/below/ground.py): On ground: a title | 5 |  |"

@@ -97,6 +97,7 @@ FLOORS = (
     ("doctor",),
     ("mutation",),
     ("play", "exercises"),
+    ("listing",),
     ("__main__",),
 )
 """The folders of experiments, and the files at its root, from the ground up: each imports only what lies below it."""
@@ -296,7 +297,6 @@ def test_names_are_unique_and_titles_are_short_plain_phrases() -> None:
     for e in ENTRIES:
         assert 5 < len(e.title) <= 100, e
         assert "\n" not in e.title
-        assert 40 < len(e.sentence) < 330, e
 
 
 @every_concept
@@ -424,7 +424,9 @@ def between(text: str, comment: str) -> list[str]:
 
 def test_the_readmes_tables_are_what_list_prints() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert between(text, "curriculum") == list(curriculum.markdown()), "python -m experiments list --markdown prints the table"
+    assert between(text, "curriculum") == "\n".join(curriculum.markdown()).strip().splitlines(), (
+        "python -m experiments list --markdown prints the table"
+    )
     assert between(text, "path") == list(curriculum.markdown_path(curriculum.PATH)), "as its comment says"
 
 

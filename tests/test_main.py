@@ -32,7 +32,7 @@ def test_the_statuses_are_those_that_the_help_promises() -> None:
 def test_without_arguments_it_reads_those_of_the_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", ["experiments", "list", "--path", "one_weight"])
     assert door.main() == AGREE
-    *lines, _, _ = capsys.readouterr().out.splitlines()
+    _, *lines, _, _, _ = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["one_weight"]
 
 
@@ -130,6 +130,10 @@ OPTIONS: dict[str, dict[str, tuple[Any, str | None]]] = {
             None,
             "what to read to get to this one, in order, with its minutes and what you have solved (default: the beginner's path)",
         ),
+        "--words": (
+            None,
+            "what a word or a symbol means, and which concept explains it (default: all, in the order in which they are met)",
+        ),
         "--markdown": (False, "as the table in the README"),
     },
     "run": {"concept": (None, "one of those that `list` shows; its options: run CONCEPT --help")},
@@ -160,7 +164,7 @@ def test_the_options_of_every_command_their_defaults_and_their_help() -> None:
     help_of = {line.dest: line.help or "" for line in commands._choices_actions}
     assert {name for name, said in help_of.items() if len(said) > 30} >= set(door.LIBRARY)
     assert [(name, said) for name, said in help_of.items() if name not in door.LIBRARY] == [
-        ("list", "the curriculum, by chapter"),
+        ("list", "the curriculum, the path, and what the words mean"),
         ("run", "train both sides of a concept, in lock-step"),
         ("check", "compare gradients and a short trajectory; writes no files"),
         ("trace", "one step, tensor by tensor: forward, and from the loss back"),

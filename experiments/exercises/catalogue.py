@@ -13,10 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from types import FunctionType
 
-import manual.nn
 from experiments.curriculum import ROOT, Entry, entries, place
-from experiments.source.handwriting import plain_function, public_classes
-from manual.module import Module
 
 LONGEST = 15
 """Lines of a layer's backward that a learner is asked for."""
@@ -63,7 +60,7 @@ class UnknownExercise(LookupError):
 def tasks() -> tuple[Task, ...]:
     """All of them: of each concept the shorter first; those of the beginner's path, the curriculum's others, and then the layers."""
     path_first = sorted(entries(), key=lambda e: place(e.name))
-    return (*(task for e in path_first for task in (*of_concept(e), *around(e))), *layers())
+    return (*(task for e in path_first for task in of_concept(e)), *layers())
 
 
 def find(name: str) -> Task:
@@ -89,6 +86,11 @@ def find(name: str) -> Task:
 
 
 def of_concept(e: Entry) -> list[Task]:
+    """All of a concept, found without importing NumPy."""
+    return [*to_write(e), *around(e)]
+
+
+def to_write(e: Entry) -> list[Task]:
     """What the Twin of a concept names, the shortest first."""
     module = f"manual.{e.chapter}.{e.name}"
     named = declared(e)
@@ -131,6 +133,10 @@ def around(e: Entry) -> list[Task]:
 
 def layers() -> list[Task]:
     """Every layer of manual.nn whose backward is short, the shortest first; each backward once, however many classes have it."""
+    import manual.nn
+    from experiments.source.handwriting import plain_function, public_classes
+    from manual.module import Module
+
     having: dict[FunctionType, list[type]] = {}
     for cls in public_classes().values():
         backward = plain_function(getattr(cls, "backward", None)) if issubclass(cls, Module) and hasattr(manual.nn, cls.__name__) else None

@@ -5,13 +5,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from pathlib import Path
 
 from rich.console import Console
 
 from experiments.commands.status import AGREE
-from experiments.curriculum import entries, entry
-from experiments.exercises.catalogue import Task, UnknownExercise, tasks
+from experiments.curriculum import Entry, entries, entry
+from experiments.exercises.catalogue import Task, UnknownExercise, of_concept, tasks
 from experiments.exercises.progress import Done, Progress
 from experiments.exercises.verdict import NOT_BEGUN, RIGHT
 
@@ -38,9 +37,9 @@ def show_list(console: Console, name: str | None, progress: Progress) -> int:
     return AGREE
 
 
-def solved(concept: str, folder: Path = Path("exercises")) -> str:
+def solved(concept: Entry, progress: Progress) -> str:
     """How many of a concept's exercises are right: "1 of 3"."""
-    of, progress = [task for task in tasks() if task.concept == concept], Progress(folder)
+    of = of_concept(concept)
     return f"{sum(progress.of(task.name).state == RIGHT for task in of)} of {len(of)}"
 
 

@@ -38,50 +38,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-# ---- list ------------------------------------------------------------------------------------------
-
-
-def test_list_shows_the_curriculum_in_its_order() -> None:
-    status, out, err = command("list")
-    assert (status, err) == (AGREE, "")
-    lines = out.splitlines()
-    assert [line for line in lines if line and not line.startswith(" ")] == list(dict.fromkeys(e.chapter for e in curriculum.entries()))
-    assert [line.split(None, 1) for line in lines if line.startswith(" ")] == [[e.name, e.title] for e in curriculum.entries()]
-
-
-def test_list_prints_the_readmes_table() -> None:
-    assert command("list", "--markdown") == (AGREE, "\n".join(curriculum.markdown()) + "\n", "")
-
-
-def test_list_shows_the_way_to_a_concept() -> None:
-    assert command("list", "--path", "")[0] == BAD_INPUT
-    status, out, err = command("list", "--path", "digits_mlp")
-    assert (status, err) == (AGREE, "")
-    *lines, empty, total = out.splitlines()
-    assert [line.split()[0] for line in lines] == curriculum.path("digits_mlp")
-    minutes = [int(found[1]) for line in lines if (found := re.search(r" (\d+) min +\d+ of [1-9]\d*  +\S", line))]
-    assert minutes == [curriculum.minutes(curriculum.entry(name)) for name in curriculum.path("digits_mlp")]
-    assert (empty, total.partition(",")[0]) == ("", f"To read: {sum(minutes) // 60} h {sum(minutes) % 60} min")
-    table = "\n".join(curriculum.markdown_path(curriculum.path("wine_quality"))) + "\n"
-    assert command("list", "--path", "wine_quality", "--markdown") == (AGREE, table, "")
-    assert command("list", "--path", "--markdown") == (AGREE, "\n".join(curriculum.markdown_path(curriculum.PATH)) + "\n", "")
-    assert command("list", "--path", "wine") == (BAD_INPUT, "", "error: unknown concept 'wine': did you mean wine_quality?\n")
-
-
-def test_list_takes_less_than_a_second_and_imports_nothing_heavy(tmp_path: Path) -> None:
-    code = (
-        "import sys, time; began = time.perf_counter()\n"
-        "from experiments.__main__ import main; assert main(['list']) == 0\n"
-        "heavy = {'torch', 'pytorch_lightning', 'numpy', 'pandas', 'matplotlib', 'rich'}\n"
-        "print(time.perf_counter() - began, sorted(heavy & set(sys.modules)))"
-    )
-    status, out, err = finished(python("-c", code, folder=tmp_path))
-    assert status == AGREE, err
-    seconds, modules = out.splitlines()[-1].split(None, 1)
-    assert float(seconds) < 1
-    assert modules == "[]"
-
-
 # ---- check -----------------------------------------------------------------------------------------
 
 
@@ -151,7 +107,7 @@ def test_check_finds_a_mistake(dtype: str, here: Path, monkeypatch: pytest.Monke
     ("arguments", "words"),
     [
         (["digits_mpl"], r"unknown concept 'digits_mpl': did you mean digits_mlp"),
-        (["zzz"], r"unknown concept 'zzz': there are .*digits_mlp"),
+        (["zzz"], r"unknown concept 'zzz': see `list`"),
         (["--steps", "0"], r"--steps.*must be at least 1, got 0"),
         (["--steps", "many"], r"--steps.*many"),
         (["--seed", "-1"], r"--seed must not be negative, got -1"),

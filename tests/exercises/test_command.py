@@ -13,7 +13,7 @@ import pytest
 
 from experiments.__main__ import main
 from experiments.commands.status import AGREE, BAD_INPUT, DISAGREE, INTERRUPTED
-from experiments.exercises import command, grading, kinds, listing
+from experiments.exercises import command, grading, kinds
 from experiments.exercises.catalogue import find, tasks
 from experiments.exercises.progress import HEAD, Done, Progress, line, read
 from experiments.exercises.recording import recorded
@@ -139,16 +139,6 @@ def test_the_list_goes_along_the_path_and_counts(desk: Any) -> None:
     assert places == sorted(places)
     assert f"Right: 0 of {len(tasks())}; the others" in said
     assert "nn.Linear" not in desk("list", "calculus")[1]
-
-
-def test_the_path_counts_what_is_right(desk: Any) -> None:
-    of = sum(task.concept == "one_weight" for task in tasks())
-    assert of > 1
-    for right in range(2):
-        assert listing.solved("one_weight") == f"{right} of {of}"
-        desk("start", NAME)
-        (Path("exercises") / f"{NAME}.py").write_text(solved(find(NAME)), encoding="utf-8")
-        assert desk("check", NAME)[0] == AGREE
 
 
 def test_watch_judges_whenever_the_file_is_saved_and_ends_with_one_line(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
