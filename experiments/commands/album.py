@@ -14,6 +14,7 @@ import numpy as np
 from experiments.drawing.figure import Captioned, above_its_caption, pixels
 
 FOLDER = "figures"
+BEFORE = ", before training"
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ class Picture:
     title: str
     file: Path
     caption: str
+
+    @property
+    def name(self) -> str:
+        """What is to be seen, in few words, as it may stand in a file's name."""
+        return self.title.partition(" ")[2].removesuffix(BEFORE)
 
     @property
     def address(self) -> str:
@@ -52,7 +58,7 @@ class Album:
     def pictures(self) -> list[Picture]:
         """All that there are, also those of a run before it was resumed, in order."""
         found = [Picture(p.stem, p.with_suffix(".png"), p.read_text(encoding="utf-8").strip()) for p in self.folder.glob("*.txt")]
-        return sorted(found, key=lambda p: (number_of(p.title), "before training" not in p.title))
+        return sorted(found, key=lambda p: (number_of(p.title), BEFORE not in p.title))
 
     def add(self, name: str, fig: Captioned, step: int, untrained: bool = False) -> None:
         """Draw one, write it, and show it.
@@ -65,12 +71,11 @@ class Album:
         """
         title = f"{self._number(name)} {as_file_name(name)}"
         picture = pixels(fig)
-        write_picture(self.folder / f"{title}{', before training' if untrained else ''}.png", picture, fig.caption)
+        write_picture(self.folder / f"{title}{BEFORE if untrained else ''}.png", picture, fig.caption)
         self.show(f"{FOLDER}/{title}", above_its_caption(picture, fig.caption, int(fig.dpi)), step)
 
     def _number(self, name: str) -> int:
-        titles = {p.title.removesuffix(", before training") for p in self.pictures()}
-        known = {title.partition(" ")[2]: number_of(title) for title in titles}
+        known = {p.name: number_of(p.title) for p in self.pictures()}
         return known.get(as_file_name(name), len(known) + 1)
 
 

@@ -44,7 +44,7 @@ def show_where_to_look(cli: RunCLI, show: Callable[..., None]) -> None:
     """The figure to open first, the page, and TensorBoard."""
     look, pictures = cli.twin.look_at, cli.board.album.pictures()
     lines = []
-    if look and (first := next((p for p in reversed(pictures) if p.title.partition(" ")[2] == as_file_name(look[0])), None)):
+    if look and (first := next((p for p in reversed(pictures) if p.name == as_file_name(look[0])), None)):
         lines.append(f"Open {command(first.file)}\n  Look: {look[1]}")
     lines.append(f"Everything on one page: {cli.folder / NAME}")
     root = cli.folder.parent.parent

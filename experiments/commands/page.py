@@ -13,7 +13,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from experiments.commands import report
-from experiments.commands.album import Picture
+from experiments.commands.album import Picture, as_file_name
 from experiments.commands.markup import code_of, lesson_of, rendered
 from experiments.judge.compare import Judge
 from experiments.pair import Twin
@@ -43,6 +43,7 @@ def write_page(
 
     Returns: the file.
     """
+    further = {as_file_name(name) for name in twin.further}
     light, dark = (HtmlFormatter(style=style).get_style_defs(".highlight") for style in ("default", "github-dark"))
     page = Environment(autoescape=True).from_string((files(__package__) / "page.html").read_text(encoding="utf-8"))
     text = page.render(
@@ -54,9 +55,11 @@ def write_page(
         metrics=report.metric_rows(metrics["manual"], metrics["torch"]),
         digits=report.digit_rows(judge) if judge and judge.steps else [],
         what_digits_mean=report.WHAT_DIGITS_MEAN,
-        pictures=pictures,
+        pictures=[p for p in pictures if p.name not in further],
         lesson=rendered(lesson_of(twin.manual)),
-        more=[(name, rendered(text)) for name, text in twin.text.items()],
+        more=[(name, rendered(text)) for name, text in twin.text.items() if name not in twin.further],
+        further_pictures=[p for p in pictures if p.name in further],
+        further_texts=[(name, rendered(text)) for name, text in twin.text.items() if name in twin.further],
         sides=[
             (name, look, cls.__module__.replace(".", "/") + ".py", highlight(code_of(cls), PythonLexer(), HtmlFormatter()))
             for name, look, cls in (("By hand", "by-hand", twin.manual), ("In torch", "torch", twin.torch))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,23 @@ def test_words_are_text_and_not_markup_and_without_a_judge_nothing_was_compared(
     assert "again <now>" in page.text
     assert "0.25" in page.text
     assert "31.75" not in page.text
+
+
+def test_further_reading_is_folded_and_comes_after_both_files(tmp_path: Path) -> None:
+    album = Album(tmp_path, lambda *args: None)
+    for name in ("first", "more: of it"):
+        album.add(name, figure(f"The caption of {name.partition(':')[0]}.", size=(2, 2))[0], 1, untrained=name != "first")
+    twin = replace(
+        experiments.twin("one_weight"), text={"at once": "Words at once.", "later": "Words for later."}, further=("more: of it", "later")
+    )
+    write_page(tmp_path, twin, None, [], {"manual": {}, "torch": {}}, album.pictures(), "again")
+    lesson, folded, _ = re.split(r"<details>|</details>", (tmp_path / NAME).read_text(encoding="utf-8"))
+    for words in ("The caption of first.", "Words at once.", "dL_dw = "):
+        assert words in Page(lesson).text
+        assert words not in folded
+    for words in ("The caption of more.", "Words for later."):
+        assert words not in lesson
+        assert words in folded
 
 
 def test_a_disagreement_looks_like_one(tmp_path: Path) -> None:

@@ -105,6 +105,7 @@ def says_what_came_of_it(twin: Twin, ours: Any, theirs: Any, data: ArrayData, fi
     """A sentence or two with numbers, and which figure to open."""
     assert twin.learned is not None
     assert twin.look_at is not None
+    assert set(twin.further) <= {*figures, *twin.text} - {twin.look_at[0]}
     found = Trainer()
     found.attach(ours)
     metrics = found.validate([in_precision(data.split.val, next(ours.parameters()).dtype.name)])
