@@ -412,24 +412,6 @@ def test_only_straight_lines_have_no_training_step_of_their_own(entry: curriculu
     assert not {"backward", *walks} & set(vars(twin.torch))  # autograd writes it
 
 
-# ---- the README ------------------------------------------------------------------------------------
-
-
-def between(text: str, comment: str) -> list[str]:
-    """The lines of the README between <!-- comment: ... --> and <!-- end of comment -->."""
-    found = re.search(rf"<!-- {comment}: .*? -->\n(.*?)<!-- end of {comment} -->", text, re.DOTALL)
-    assert found is not None
-    return found[1].strip().splitlines()
-
-
-def test_the_readmes_tables_are_what_list_prints() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert between(text, "curriculum") == "\n".join(curriculum.markdown()).strip().splitlines(), (
-        "python -m experiments list --markdown prints the table"
-    )
-    assert between(text, "path") == list(curriculum.markdown_path(curriculum.PATH)), "as its comment says"
-
-
 def test_the_beginners_path_is_in_the_order_in_which_ideas_need_each_other() -> None:
     wanted = "one_weight derivatives vectors matrices linear_regression logistic_regression gradients chain_rule autograd training_loop "
     wanted += "hidden_layer digits_mlp wine_quality"
@@ -438,13 +420,6 @@ def test_the_beginners_path_is_in_the_order_in_which_ideas_need_each_other() -> 
         assert curriculum.path(name) == [n for n in curriculum.PATH[:i] if n in curriculum.path(name)] + [name]
     assert curriculum.path(curriculum.PATH[0]) == [curriculum.PATH[0]]
     assert all(0 < curriculum.minutes(e) <= 60 for e in ENTRIES)
-
-
-def test_the_readme_links_to_files_that_are_there() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    links = [link for link in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in link]
-    assert len(links) > 5
-    assert [link for link in links if not (ROOT / link).exists()] == []
 
 
 def test_a_twin_cannot_be_changed() -> None:

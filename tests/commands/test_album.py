@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import matplotlib.image
 import numpy as np
 import pytest
+from PIL import Image
 
 from experiments.commands.album import Album, as_file_name
 from experiments.drawing.figure import Captioned, above_its_caption, figure, pixels
@@ -33,8 +33,9 @@ def test_figures_are_numbered_in_their_order_and_one_that_is_drawn_again_keeps_i
     for picture, text in zip(resumed.pictures(), ("untrained", "trained", "loss"), strict=True):
         assert picture.caption == f"What is to be seen is {text}, in one line."
         expected = pixels(drawn(text))
-        on_disk = matplotlib.image.imread(picture.file)[..., :3]
-        assert np.array_equal(np.rint(255 * on_disk), expected)
+        on_disk = np.asarray(Image.open(picture.file).convert("RGB"), dtype=int)
+        assert np.abs(on_disk - expected).max() <= 12
+        assert np.abs(on_disk - expected).mean() < 0.05
     assert [(tag, step) for tag, _, step in shown] == [
         ("figures/1 the plane", 0),
         ("figures/2 its loss, twice, again", 7),

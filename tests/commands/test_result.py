@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import experiments
 from experiments.commands.result import Failed, Result
-from experiments.commands.status import AGREE, DISAGREE
-from tests.doctor.sources import SOURCES
-from tests.helpers import ROOT, command, undrawn, use
+from experiments.commands.status import AGREE
+from tests.helpers import undrawn, use
 
 
 @pytest.fixture(scope="module")
@@ -60,23 +57,3 @@ def test_what_cannot_be_run_is_an_exception_in_a_notebook(
         experiments.run("one_weight", "--model.lr", "many")
     assert "--model.lr" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_lines_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    names: dict[str, Any] = {}
-    exec(block, names)
-    assert names["result"].status == AGREE
-    assert float(names["by_hand"].w.data) == float(names["result"].manual.w.data)
-    assert len(names["data"].split.train[0]) == 10
-
-
-def test_what_the_readme_shows_of_the_doctor_is_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    lines = SOURCES["cache"].strip().splitlines()
-    Path("mine.py").write_text("\n".join(lines).replace("dw = x.T @ dout", "dw = x.T @ dout / x.shape[0]"))
-    status, out, _ = command("doctor", "mine.py")
-    assert status == DISAGREE
-    shown, said = (re.sub(r" \d+ digits", " so many digits", text) for text in ((ROOT / "README.md").read_text(encoding="utf-8"), out))
-    assert f"```\n{said.strip()}\n```" in shown
