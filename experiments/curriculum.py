@@ -159,7 +159,7 @@ def markdown() -> Iterator[str]:
         yield ""
         for e in of:
             links = " · ".join(f"[{side}]({folder}/{e.path})" for side, folder in SIDES.items())
-            yield f"- `{e.name}`: {e.title}. {links}"
+            yield f"- {e.title}: `{e.name}`. {links}"
         yield ""
 
 

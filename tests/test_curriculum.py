@@ -126,7 +126,7 @@ def test_the_tables(house: Path) -> None:
     lines = list(markdown())
     assert lines[:2] == ["**Below**", ""]
     links = "[by hand](manual/below/ground.py) · [torch](torch_impl/below/ground.py) · [script](experiments/below/ground.py)"
-    assert lines[2:6] == [f"- `ground`: On ground: a title. {links}", "", "**Above**", ""]
+    assert lines[2:6] == [f"- On ground: a title: `ground`. {links}", "", "**Above**", ""]
     assert len(lines) == 9
     way = list(markdown_path(path("roof")))
     assert way[:2] == ["| | read | minutes | needs |", "| --- | --- | --- | --- |"]

@@ -12,7 +12,7 @@ from experiments.commands.album import as_file_name
 from experiments.commands.complaints import command, is_further_process
 from experiments.commands.page import NAME, write_page
 from experiments.commands.run_options import RunCLI
-from experiments.curriculum import after
+from experiments.curriculum import PATH, after
 from experiments.lockstep.trained import left_by
 
 
@@ -59,4 +59,8 @@ def next_steps(name: str) -> list[str]:
     """What a learner does now: write it himself, and then the next concept."""
     then = after(name)
     lines = [f"Now write it yourself:\n  {command('python', '-m', 'experiments', 'exercise', 'start', name)}"]
-    return lines + ([f"and then the next concept:\n  {command('python', '-m', 'experiments', 'run', then)}"] if then else [])
+    if name == PATH[-1]:
+        lines.append(f"That was the last of the beginner's path. What else there is:\n  {command('python', '-m', 'experiments', 'list')}")
+    elif then:
+        lines.append(f"and then the next concept:\n  {command('python', '-m', 'experiments', 'run', then)}")
+    return lines

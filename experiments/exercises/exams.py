@@ -57,6 +57,10 @@ class Exam(Protocol):
     def where(self) -> str:
         """When it is not the usual: "with bias=False"; else empty."""
 
+    @property
+    def smooth(self) -> bool:
+        """Whether small changes are asked too: at a kink they say nothing."""
+
     def failed(self, seed: int) -> list[str]:
         """What is wrong, in the judge's own words; nothing if all is right. Exceptions of the learner's are left to the caller."""
 
@@ -112,6 +116,10 @@ class ByCase:
         told = ", ".join(f"{key}={value!r}" for key, value in arguments.items() if tells(value))
         return f"with {told}" if told else ""
 
+    @property
+    def smooth(self) -> bool:
+        return self.case.smooth
+
     def sizes(self, seed: int, more: int = 0) -> dict[str, int]:
         """All different, and each so much larger than it is drawn."""
         return {name: size + more for name, size in draw_sizes(self.case, np.random.default_rng(seed)).items()}
@@ -119,7 +127,7 @@ class ByCase:
     def failed(self, seed: int) -> list[str]:
         """By autograd; central differences once more where they make sense."""
         wrong = failures(judge(self.case, self.sizes(seed), seed), ONE_STEP[DTYPE])
-        if not wrong and seed == 0 and self.case.smooth:
+        if not wrong and seed == 0 and self.smooth:
             wrong = failures(central_differences(self.case, self.sizes(seed), seed), BY_DIFFERENCES)
         return wrong
 
@@ -213,6 +221,10 @@ class ByConcept:
     def where(self) -> str:
         return f"in the variant {self.variant!r}" if self.variant else ""
 
+    @property
+    def smooth(self) -> bool:
+        return self.twin.smooth is None or self.variant in self.twin.smooth
+
     def options(self, seed: int) -> argparse.Namespace:
         """Of `check`."""
         return argparse.Namespace(seed=seed, dtype=DTYPE, device="cpu")
@@ -222,8 +234,7 @@ class ByConcept:
         found = one_step(self.twin, self.variant, self.options(seed))[0]
         if not found.passed:
             return [found.failure or "it differs"]
-        smooth = self.twin.smooth is None or self.variant in self.twin.smooth
-        return failures(self.by_differences(seed), BY_DIFFERENCES) if seed == 0 and smooth else []
+        return failures(self.by_differences(seed), BY_DIFFERENCES) if seed == 0 and self.smooth else []
 
     def by_differences(self, seed: int) -> dict[str, float]:
         """The error of every gradient of every objective against what a small change does to the loss."""
@@ -267,6 +278,10 @@ class OfOneSample:
     @property
     def where(self) -> str:
         return ""
+
+    @property
+    def smooth(self) -> bool:
+        return True
 
     def pair(self, seed: int) -> AtRandom:
         """Both sides, the function in the place of `backward`."""

@@ -82,7 +82,8 @@ def judged(exams: list[Exam], task: Task, tree: ast.FunctionDef, file: str, text
 def praise(exams: list[Exam]) -> str:
     """What has been tried."""
     times = len(SEEDS) * len(exams)
-    return f"All of it is right: against torch, and against small changes, on {times} sets of inputs, weights and upstreams."
+    also = ", and against small changes," if any(exam.smooth for exam in exams) else ""
+    return f"All of it is right: against torch{also} on {times} sets of inputs, weights and upstreams."
 
 
 # ---- what is returned ----------------------------------------------------------------------------

@@ -557,4 +557,6 @@ def test_a_run_ends_with_what_to_do_next() -> None:
         exercise.format("one_weight"),
         "and then the next concept:\n  python -m experiments run derivatives",
     ]
+    ended = "That was the last of the beginner's path. What else there is:\n  python -m experiments list"
+    assert next_steps(curriculum.PATH[-1]) == [exercise.format(curriculum.PATH[-1]), ended]
     assert next_steps("attention") == [exercise.format("attention")]  # nothing needs it

@@ -310,3 +310,10 @@ def test_a_function_of_ones_own_may_be_called() -> None:
 def test_what_a_judge_notices_is_a_whole_sentence(message: str, where: str, said: str) -> None:
     exam: Any = SimpleNamespace(where=where)
     assert writing.noticed_in(message, exam) == said
+
+
+def test_small_changes_are_claimed_only_where_they_are_asked() -> None:
+    for name, asked in (("one_weight", True), ("rounding.round_to_backward", False)):
+        exams = exams_of(find(name))
+        assert any(exam.smooth for exam in exams) is asked
+        assert ("small changes" in writing.praise(exams)) is asked
