@@ -35,14 +35,21 @@ class Term(NamedTuple):
 
 TERMS = (
     # ---- one weight ----
+    Term("weight", "weight", "w", "a number that training finds; a network is made of them", "one_weight"),
     Term("loss", "loss", "loss", "one number that says how wrong a network is; training makes it small", "one_weight"),
     Term("ŷ", "y hat", "y_hat", "what is predicted, where y is what was measured", "one_weight"),
+    Term("mean", "mean", ".mean()", "the numbers added up, divided by how many there are", "one_weight"),
+    Term("(ŷ − y)²", "y hat minus y, squared", "(y_hat - y) ** 2", "the error times itself: never below 0", "one_weight", r"\(ŷ − y\)²"),
     Term("∂L/∂w", "d L d w", "dL_dw", "how fast L grows when w grows and nothing else changes", "one_weight"),
     Term("forward", "forward", "forward(x, ...)", "the way from the input to the prediction", "one_weight", r"`forward`|forward:"),
     Term("backward", "backward", "backward(...)", "the way back: how fast the loss grows with each number", "one_weight", "backward:"),
     Term("slope", "slope", "dL_dw", "how steep the curve of the loss is where we stand", "one_weight", r"[Tt]he slope"),
-    Term("lr", "learning rate", "lr", "what turns a slope into the length of a step", "one_weight"),
+    Term("←", "becomes", "w = w - lr * dL_dw", "the new number takes the place of the old one", "one_weight", "←"),
+    Term("ε", "epsilon", "eps", "a change, as small as you please", "one_weight"),
     Term("Σₙ", "the sum over n", ".sum()", "the sum over all n examples", "one_weight"),
+    Term("lr", "learning rate", "lr", "what turns a slope into the length of a step", "one_weight"),
+    Term("curvature", "curvature", "c", "how fast the slope itself grows with w", "one_weight"),
+    Term("w*", "w star", "best_weight(x, y)", "the best weight, where the loss is lowest", "one_weight", r"w\*"),
     # ---- derivatives ----
     Term("∂y/∂x", "d y d x", "dy_dx", "how fast y grows when x grows, whatever x and y are", "derivatives"),
     # ---- yes or no ----

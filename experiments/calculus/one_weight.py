@@ -105,10 +105,9 @@ def down_the_curve(start: float = 0.0, lr: float = 0.15, steps: int = 4) -> Figu
     """The lines after each step, and the walk down the loss with the tangent at each step."""
     ours, theirs = descend(start, lr, steps)
     fig, axes = figure(
-        f"Training one weight, lr = {lr}, from w = {start:g}. Left: ten purchases of apples and the guess {unbroken('ŷ = w x')} after 0 "
-        f"to {steps} steps, the darker the later. Right: every w has its loss, the grey curve. A straight line touches it at each step, "
-        "and its slope times lr is how far the step goes: long where the curve is steep, short where it is flat. Look how the dots "
-        "come nearer to the star.",
+        f"Left: ten purchases of apples and the guess {unbroken('ŷ = w x')} after 0 to {steps} steps, the darker the later. Right: every w "
+        "has its loss, the grey curve. A straight line touches it at each step, and its slope times "
+        f"{unbroken(f'lr = {lr}')} is how far the step goes: long where the curve is steep, short where it is flat.",
         columns=2,
         size=(4.3, 3.9),
     )
@@ -134,10 +133,9 @@ def down_the_curve(start: float = 0.0, lr: float = 0.15, steps: int = 4) -> Figu
 def why_minus(lr: float = 0.15) -> Figure:
     """One step from either side of the lowest point; and the slope over w, by hand and in torch."""
     fig, axes = figure(
-        "Why minus the slope. Left: where the curve falls its slope is below 0 (violet), and minus the slope points right; where it "
-        "rises the slope is above 0 (orange), and minus the slope points left. So both arrows, a step from either side with "
-        f"{unbroken(f'lr = {lr}')}, point to the star. Right: the slope at every w is a straight line that rises by c = "
-        f"{curvature(KILOGRAMS):.2f} for each unit of w and is 0 at the lowest point.",
+        "Why minus the slope. Left: where the curve falls the slope is below 0 (violet), and the step goes right; where it rises the "
+        "slope is above 0 (orange), and the step goes left. So both arrows point to the star. Right: the slope at every w; it rises by "
+        f"c = {curvature(KILOGRAMS):.2f} for each unit of w, and is 0 at the lowest point.",
         columns=2,
         size=(4.3, 3.9),
     )
@@ -172,10 +170,9 @@ def learning_rates(start: float = 0.3, steps: int = 5) -> Figure:
     """Six steps with four learning rates."""
     c, best = curvature(KILOGRAMS), best_weight(KILOGRAMS, EUROS)
     fig, axes = figure(
-        f"What the learning rate does: {steps} steps from w = {start}, with the slope at each (orange above 0, violet below). The curve "
-        f"has curvature c = {c:.2f}, and each step leaves {unbroken('1 − lr · c')} of the distance to the star. Look at its sign: below "
-        f"0 the step jumps over the star, and below −1, which is lr above {unbroken(f'2/c = {2 / c:.3f}')}, it lands farther away. Near "
-        f"{unbroken(f'lr = 1/c = {1 / c:.3f}')} nothing is left.",
+        f"What the learning rate does. Here c = {c:.2f}, and each step leaves {unbroken('1 − lr · c')} of "
+        f"the distance to the star: nearly nothing near {unbroken(f'lr = 1/c = {1 / c:.3f}')}. Where that is below 0 the step jumps over "
+        f"the star, and below −1, with lr above {unbroken(f'2/c = {2 / c:.3f}')}, it lands farther away.",
         rows=2,
         columns=2,
         size=(4.3, 3.5),
@@ -201,9 +198,8 @@ def price_found(ours: float, theirs: float) -> Figure:
     """The ten purchases, the four held out, and the lines of both sides after the run."""
     best = best_weight(KILOGRAMS, EUROS)
     fig, axes = figure(
-        f"After the run: w = {ours:.6f} euros per kilogram by hand, {theirs:.6f} in torch, {best:.6f} by the formula "
-        f"{unbroken('Σ x y / Σ x²')}; the three lines are one. The crosses are purchases that w has not seen, and lie as near to it as "
-        "the dots.",
+        f"After the run: w = {ours:.6f} euros per kilogram by hand, {theirs:.6f} in torch, {best:.6f} by the formula of `best_weight`: the "
+        "three lines are one. The crosses are purchases that w has not seen.",
         size=(5.4, 3.8),
     )
     ax, ends = axes[0, 0], np.array([0.0, 2.1])
@@ -237,12 +233,7 @@ The steps of the figure `down the curve`, in numbers. Every row begins with the 
 
 {first_steps()}
 
-The loss does not go to 0: no single price explains all ten purchases. It goes to {LOWEST:.4f}, and the slope goes to 0.
-
-Things to try:
-
-- `--model.lr 0.02`: too small. After 40 steps 8 % of the distance are left.
-- `--data.batch_size 1`: every step sees one purchase, and a curve of its own; w wanders about the lowest point.
+The slope goes to 0. The loss goes to {LOWEST:.4f}: no single price explains all ten purchases.
 """
 
 # ---- to do ---------------------------------------------------------------------------------------------
@@ -256,7 +247,7 @@ def steps_to_the_bottom(run: Trained) -> int:
 QUESTIONS = (
     what_will_the_loss_do(
         "lr = 0.66 is a little above 2/c = 0.649. What will the loss do in 40 steps?",
-        "Each step leaves 1 − lr · c = −1.03 of the distance to the lowest point: w lands on the other side, and a little farther away.",
+        "Each step leaves 1 − lr · c = −1.03 of the distance: w lands on the other side, and a little farther away.",
         model={"lr": 0.66},
     ),
     by_size(
@@ -264,7 +255,7 @@ QUESTIONS = (
         steps_to_the_bottom,
         *("1 or 2", 2.5, "about 10", 25, "all 40"),
         seen="after {}",
-        why="A step leaves 1 − lr · c of the distance, and lr · c is nearly 1: nearly nothing is left.",
+        why="A step leaves 1 − lr · c of the distance, which is nearly nothing.",
         model={"lr": 0.325},
     ),
     by_size(
@@ -272,7 +263,7 @@ QUESTIONS = (
         lambda run: run.losses[-1],
         *("yes", 1e-6, "no"),
         seen="after 40 steps it is {:.4f}, and falls no further",
-        why="One price cannot explain ten purchases that were not all made at the same price: some of each guess stays wrong.",
+        why="No one price explains ten purchases that were not all made at one price.",
         look_at=("the price found", "how far the dots are from the best line."),
     ),
 )
@@ -290,7 +281,7 @@ MISTAKE = Mistake(
         f"With lr = 0.7 the loss is {run.losses[0]:.3g} at the first of {len(run.losses)} steps and {run.losses[-1]:.3g} at the last."
     ),
     lambda run: run.losses[-1] > 10 * run.losses[0],
-    "Only up to lr = 1/c. From there on each step overshoots, and above 2/c it lands farther away than it was.",
+    "Only up to lr = 1/c. From there on each step overshoots, and above 2/c it lands farther away.",
     {"lr": 0.7},
 )
 

@@ -1,25 +1,25 @@
 """One weight, one slope, one step: the gentlest complete training loop, by hand.
 
 If you failed pre-calculus: nothing here needs more than multiplying and adding. Somebody wrote down ten purchases of apples, x kilograms
-for y euros, and we want the price of one kilogram, w. The guess for a purchase is ŷ = w x. A neural network is the same thing with
-millions of numbers in the place of this one, and each of them is found in the way in which w is found here. How bad a guess is, is
-one number, the loss: the mean of (ŷ − y)² over the ten purchases. It depends on w alone, so it can be drawn: a curve with one
-lowest point. We stand on that curve and cannot see it; what we can compute is how steep it is where we stand. In the figure "down the
-curve", look at the short straight lines: each is the slope where one step began, and they lie flatter and flatter until nothing is left to
-descend.
+for y euros, and we want the price of one kilogram, w. The guess for a purchase is ŷ (say y hat) = w x. A neural network is the same
+thing with millions of numbers in the place of this one weight w, and each of them is found as w is found here. How bad the guesses are
+is one number, the loss L: the mean (add up, divide by how many) of the squares (ŷ − y)², each error times itself. It depends on w
+alone, so it can be drawn: a curve with one lowest point. We stand on that curve and cannot see it; what we can compute is how steep it
+is where we stand. In the figure "down the curve" the straight lines are these slopes: they lie flatter and flatter until nothing is left
+to descend.
 
     ŷ = w x                         forward: the guess
     L = mean of (ŷ − y)²            loss: how bad it is
     ∂L/∂w                           backward: how fast L grows when w grows. This is the slope
-    w ← w − lr · ∂L/∂w              the step
+    w ← w − lr · ∂L/∂w              the step: ← puts a new number in the place of the old
 
-**The slope.** Let w grow by a tiny ε, for one purchase. Then ŷ grows by ε x, and the square of r = ŷ − y grows to
+**The slope.** Let w grow by a tiny ε (epsilon), for one purchase. Then ŷ grows by ε x, and the square of r = ŷ − y grows to
 
     (r + ε x)² = r² + 2 r x ε + x² ε²
 
-which is 2 r x more for each unit of ε: the last term is a tiny number times a tiny number, and vanishes beside the other. In two
-pieces, as backward takes it: r² grows by 2 r for each unit of ŷ, ŷ grows by x for each unit of w, and rates multiply. L is the mean
-over N purchases, and its slope is the mean of theirs:
+which is 2 r x more for each unit of ε: the last term, tiny times tiny, vanishes beside the other. In two pieces, as backward takes it:
+r² grows by 2 r for each unit of ŷ, ŷ grows by x for each unit of w, and rates multiply. L is the mean over N purchases, and its slope
+is the mean of theirs. With [n] for the purchase of number n, and Σₙ for the sum over all n:
 
     ∂L/∂ŷ[n] = 2 (ŷ[n] − y[n]) / N
     ∂L/∂w    = Σₙ ∂L/∂ŷ[n] x[n]                    w was used for every purchase, so all of them have a say
@@ -42,25 +42,23 @@ With lr = 0.1 the step is w ← 1 − 0.1 · (−6) = 1.6. There ŷ − y is −
     >>> train(x, y, w=1.0, lr=0.1, steps=1).tolist()
     [1.0, 1.6]
 
-**Why minus.** A slope above 0 says that L grows with w: so w must shrink. A slope below 0 says that L shrinks when w grows: so w must grow.
-Either way it is minus the slope. Near the lowest point the slope is nearly 0 and the steps become short by themselves.
+**Why minus.** A slope above 0 says that L grows with w: so w must shrink. A slope below 0 says that L shrinks when w grows: so w must
+grow. Either way it is minus the slope. Near the lowest point it is nearly 0, and the steps become short by themselves.
 
-**What lr does.** lr, the learning rate, turns a slope into a length. Here everything can be said exactly. The slope itself grows
-evenly with w, by c = 2 · mean of x² (`curvature`), and is 0 at the best weight w* (`best_weight`). So ∂L/∂w = c (w − w*), and a step makes
+**What lr does.** lr, the learning rate, turns a slope into a length. The slope itself grows evenly with w, by c = 2 · mean of x²
+(`curvature`), and is 0 at the best weight w* (`best_weight`). So ∂L/∂w = c (w − w*), and a step makes
 
     w − w* ← (1 − lr · c) (w − w*)
 
-    lr below 1/c        creeps: a part of the distance remains, on the same side
+    lr below 1/c        lands nearer, on the same side
     lr = 1/c            arrives in one step
-    1/c < lr < 2/c      jumps over the lowest point, and lands nearer
+    1/c < lr < 2/c      lands nearer, on the other side
     lr = 2/c            jumps to and fro for ever
-    lr above 2/c        lands farther away than it was, every time: the loss explodes
+    lr above 2/c        lands farther away, every time: the loss explodes
 
-A network has no such formula for its lr, because c is another in every direction and at every place; but these are the pictures to
-remember.
-
-Nobody would find one weight by training in practice: `best_weight` has it at once. It is trained here because every line of this file
-is still there in the largest network.
+A network has no such formula for its lr, because c is another for each weight and at every place; but these are the pictures to
+remember. (Nobody would train one weight in practice: `best_weight` has it at once. But every line of this file is still there in the
+largest network.)
 """
 
 from __future__ import annotations
@@ -114,7 +112,7 @@ def train(x: np.ndarray, y: np.ndarray, w: Any, lr: float, steps: int) -> np.nda
 
 
 def curvature(x: np.ndarray) -> Any:
-    """How fast the slope grows with w: c = ∂²L/∂w² = 2 · mean of x². Shape: x (N,)."""
+    """How fast the slope grows with w: c = 2 · mean of x². Shape: x (N,)."""
     return 2 * (x**2).mean()
 
 
@@ -137,7 +135,7 @@ class OneWeight(StraightLine):
 
     Args:
         lr: the learning rate; it must stay below 2/c, which is 0.649 for the apples.
-        rng: draws the first w from the standard normal distribution. Any other does: the curve has one lowest point.
+        rng: draws the first w from the standard normal distribution: somewhere near 0. Any w would do: the curve has one lowest point.
         dtype: of w.
 
     Shapes: x (N,), y (N,), w one number.

@@ -112,8 +112,6 @@ def test_run_agrees_and_reaches_the_formula_on_both_sides() -> None:
 
 def test_text_and_docstring_say_what_is_so() -> None:
     assert f"{2 / C:.3f}" == "0.649"
-    left_after_40 = (1 - 0.02 * C) ** 40
-    assert f"{left_after_40:.0%}" == "8%"
     assert abs(1 - 0.325 * C) == pytest.approx(1e-3)
     assert f"| 0 | 0.0000 | {loss_of(0.0):.4f} | {slope_of(0.0):+.4f} |" in script.TEXT
     assert (
