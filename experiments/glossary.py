@@ -51,7 +51,15 @@ TERMS = (
     Term("curvature", "curvature", "c", "how fast the slope itself grows with w", "one_weight"),
     Term("w*", "w star", "best_weight(x, y)", "the best weight, where the loss is lowest", "one_weight", r"w\*"),
     # ---- derivatives ----
+    Term("derivative", "derivative", "dy_dx", "how fast one number grows when another one does: a speed", "derivatives"),
     Term("∂y/∂x", "d y d x", "dy_dx", "how fast y grows when x grows, whatever x and y are", "derivatives"),
+    Term("f(x)", "f of x", "f(x)", "what the function f makes of x", "derivatives", r"f\(x\)"),
+    Term("≈", "is nearly", "np.isclose(a, b)", "nearly equal", "derivatives", "≈"),
+    Term("tangent", "tangent", "", "the straight line that a curve has nearly become, seen from near", "derivatives"),
+    Term("xⁿ", "x to the power n", "x**n", "n factors x, multiplied", "derivatives"),
+    Term("eˣ", "e to the x", "np.exp(x)", "the power x of e = 2.718…, which grows as fast as it is large", "derivatives"),
+    Term("log", "log", "np.log(x)", "which power of e is x? What undoes eˣ", "derivatives"),
+    Term("chain rule", "chain rule", "dL_dy * dy_da", "speeds multiply where one thing moves the next", "derivatives"),
     # ---- yes or no ----
     Term("logit", "logit", "x @ W + b", "a score before it is made a probability: 0 is undecided", "logistic_regression"),
     Term("sigmoid", "sigmoid", "1 / (1 + np.exp(-z))", "makes a probability of a score", "logistic_regression"),

@@ -1,12 +1,13 @@
 """Derivatives: the slope of a curve, by rules and by small steps
 
-A cubic is fitted to noisy points, by five rules of differentiation on the one side and by autograd on the other. NumPy's polyfit
+A cubic is fitted to noisy points, by a few rules on the one side and by autograd on the other. NumPy's polyfit
 finds the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,15 +21,18 @@ from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbrok
 from experiments.drawing.words import in_words
 from experiments.drawing.written import label_lines
 from experiments.judge.convert import to_numpy, to_torch
-from experiments.lesson import ByLargest, Exercise, Question, Trained, by_size, what_will_the_loss_do
+from experiments.lesson import Exercise, Mistake, Trained, by_size, what_will_the_loss_do
 from experiments.pair import Twin
 from manual.calculus import derivatives as by_hand
 from manual.calculus.derivatives import Cubic as Manual
 from torch_impl.calculus import derivatives as in_torch
 from torch_impl.calculus.derivatives import Cubic as Torch
 
-TRUE = {"a": 0.4, "b": -1.2, "c": -0.8, "d": 2.6}
+TRUE = {"w0": 0.4, "w1": -1.2, "w2": -0.8, "w3": 2.6}
 """The cubic that the points scatter about."""
+
+DOWN = tuple(reversed(TRUE))
+"""The weights in polyfit's order: that of x³ first."""
 
 
 class NoisyCubic(ArrayData):
@@ -62,43 +66,88 @@ def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, F
     return {"the fitted cubic": fitted(manual, torch_module, data)}
 
 
-def secants(x: float = 0.6) -> Figure:
-    """Secants of sin through a point, and their slopes against h."""
-    at = np.array(x)
-    exact = float(by_hand.sin_backward(np.array(1.0), at))
-    hs = (2.0, 1.2, 0.6, 0.2)
+def square(x: Any) -> Any:
+    """y = x², for either side."""
+    return x**2
+
+
+def secants(x: float = 3.0) -> Figure:
+    """Secants of x² through a point, and their slopes against ε."""
+    exact = float(by_hand.power_backward(np.array(1.0), np.array(x), 2))
+    some = (2.0, 1.0, 0.5, 0.1)
     fig, axes = figure(
-        f"What a derivative is. Left: straight lines through the point at {unbroken(f'x = {x}')} (black) and a second point, h further "
-        "on. As h shrinks the line turns about the first point, less and less, and comes to rest in the tangent (dashes). Right: the "
-        f"slope of the line, by hand and in torch. It tends to {exact:.4f}, which the rule {unbroken('∂ sin x/∂x = cos x')} gives at "
-        "once.",
+        f"Left: straight lines through the black point at {unbroken(f'x = {x:g}')} and a second point, ε further "
+        "on. As ε shrinks the line turns less and less, and comes to rest in the tangent (dashes). Right: the slopes of such lines. They "
+        f"go to {exact:g}, which the power rule, {unbroken('2 x')}, gives at once.",
         columns=2,
         size=(4.3, 3.8),
     )
     left, right = axes[0]
-    xs = np.linspace(-0.4, 3.1, 200)
-    left.plot(xs, by_hand.sin(xs), color="#999999", linewidth=1.5)
-    for h, colour in zip(hs, shades(len(hs)), strict=True):
-        slope = by_hand.forward_difference(by_hand.sin, x, h)
-        left.plot(
-            xs, by_hand.sin(at) + slope * (xs - x), color=colour, linewidth=1.2, label=f"h = {h}: slope {slope:.2f}".replace("-", "−")
-        )
-        left.plot(x + h, by_hand.sin(at + h), "o", color=colour, markersize=6)
-        right.plot(h, slope, "o", color=colour, markersize=7, zorder=5)
-    left.plot(xs, by_hand.sin(at) + exact * (xs - x), "--", color="black", linewidth=1.5, label=f"tangent: {exact:.2f}")
-    left.plot(x, by_hand.sin(at), "o", color="black", markersize=7, zorder=5)
-    left.set(title="secants of y = sin x", xlabel="x", ylabel="y", ylim=(-0.7, 1.5))
-    left.legend(fontsize=9, loc="lower right")
-    widths = np.geomspace(1e-3, 2.5, 40)
-    ours = np.array([by_hand.forward_difference(by_hand.sin, x, float(h)) for h in widths])
-    theirs = np.array([in_torch.forward_difference(in_torch.sin, torch.tensor(x, dtype=torch.float64), float(h)).item() for h in widths])
+    xs = np.linspace(1.5, 5.5, 200)
+    left.plot(xs, square(xs), color="#999999", linewidth=1.5)
+    for eps, colour in zip(some, shades(len(some)), strict=True):
+        slope = by_hand.forward_difference(square, x, eps)
+        left.plot(xs, square(x) + slope * (xs - x), color=colour, linewidth=1.2, label=f"ε = {eps:g}: slope {slope:g}")
+        left.plot(x + eps, square(x + eps), "o", color=colour, markersize=6)
+        right.plot(eps, slope, "o", color=colour, markersize=7, zorder=5)
+    left.plot(xs, square(x) + exact * (xs - x), "--", color="black", linewidth=1.5, label=f"tangent: {exact:g}")
+    left.plot(x, square(x), "o", color="black", markersize=7, zorder=5)
+    left.set(title="secants of y = x²", xlabel="x", ylabel="y", ylim=(-3, 30))
+    left.legend(fontsize=9, loc="upper left")
+    widths = np.linspace(0.01, 2.2, 40)
+    ours = np.array([by_hand.forward_difference(square, x, float(eps)) for eps in widths])
+    theirs = np.array([in_torch.forward_difference(square, torch.tensor(x, dtype=torch.float64), float(eps)).item() for eps in widths])
     right.plot(widths, theirs, label="torch", **TORCH)
     right.plot(widths, ours, label="by hand", **BY_HAND)
-    right.axhline(exact, color="black", linewidth=0.8, label=f"cos {x}")
-    right.set(title="the slope, as h shrinks", xlabel="h, shrinking", ylabel="slope of the secant", xscale="log")
+    right.axhline(exact, color="black", linewidth=0.8, label=f"2 x = {exact:g}")
+    right.set(title="the slope, as ε shrinks", xlabel="ε, shrinking", ylabel="slope of the secant")
     right.invert_xaxis()
-    right.legend(fontsize=9, loc="lower right")
+    right.legend(fontsize=9, loc="upper right")
     return fig
+
+
+def fitted(manual: Manual, torch_module: Torch, data: ArrayData) -> Figure:
+    """The points with the fitted cubic, and its slope."""
+    x_train, y_train = data.split.train
+    polyfit = np.polyfit(x_train, y_train, 3)
+    ours, theirs = manual.state_dict(), dict(torch_module.state_dict())
+    apart = max(abs(ours[name] - best) for name, best in zip(DOWN, polyfit, strict=True))
+    fig, axes = figure(
+        f"The trained cubic. Left: {len(x_train)} noisy points, and the curve by hand, in torch and by NumPy's polyfit; by hand and by "
+        f"polyfit its weights are at most {in_words(float(apart))}. Right: its slope, by the power rule and by autograd. Where it is 0 "
+        "(stars) the curve has a hilltop or a hollow.",
+        columns=2,
+        size=(4.3, 3.8),
+    )
+    left, right = axes[0]
+    x = np.linspace(-1, 1, 101)
+    at = to_torch(x).to(theirs["w0"].dtype)
+    left.plot(x_train, y_train, "o", color="black", markersize=3)
+    left.plot(x, to_numpy(in_torch.forward(at, **theirs)["y_hat"]), label="torch", **TORCH)
+    left.plot(x, np.polyval(polyfit, x), color="black", linewidth=0.8, label="polyfit")
+    left.plot(x, by_hand.forward(x, **ours)["y_hat"], label="by hand", **BY_HAND)
+    w1, w2, w3 = (ours[name] for name in ("w1", "w2", "w3"))
+    right.plot(x, to_numpy(in_torch.slope(at, theirs["w1"], theirs["w2"], theirs["w3"])), label="torch", **TORCH)
+    right.plot(x, by_hand.slope(x, w1, w2, w3), label="by hand", **BY_HAND)
+    right.axhline(0, color="black", linewidth=0.8)
+    for flat in np.roots(np.array([3 * w3, 2 * w2, w1])):
+        if np.isreal(flat) and abs(flat) <= 1:
+            left.plot(flat, by_hand.forward(flat.real, **ours)["y_hat"], "*", color="black", markersize=13, zorder=5)
+            right.plot(flat.real, 0, "*", color="black", markersize=13, zorder=5)
+    left.set(title="the fitted cubic", xlabel="x", ylabel="y", xticks=(-1, -0.5, 0, 0.5, 1))
+    right.set(title="its slope ∂ŷ/∂x", xlabel="x", xticks=(-1, -0.5, 0, 0.5, 1))
+    left.legend(fontsize=9)
+    return fig
+
+
+def learned(run: Trained) -> str:
+    """The cubic that was found, and the one that the points scatter about."""
+    found = run.manual.state_dict()
+    told = ", ".join(f"{name} = {found[name].item():.2f} ({true:g})" for name, true in TRUE.items()).replace("-", "−")
+    return f"After {len(run.losses)} steps the cubic has {told}; in brackets are the weights that the noisy points were made with."
+
+
+# ---- further reading: how small a step, and more functions -----------------------------------------------
 
 
 Difference = Callable[[Any, Any, float], Any]
@@ -111,8 +160,8 @@ FORMULAS: dict[str, tuple[Difference, Difference]] = {
 """Each formula by hand and in torch."""
 
 
-def step_errors(hs: np.ndarray, x: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """For each formula the relative error of bell's derivative for each h, the worst over x, by hand and in torch."""
+def step_errors(widths: np.ndarray, x: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """For each formula the relative error of bell's derivative for each ε, the worst over x, by hand and in torch."""
     exact = by_hand.bell_backward(np.ones_like(x), x)
 
     def error(slopes: np.ndarray) -> float:
@@ -120,31 +169,32 @@ def step_errors(hs: np.ndarray, x: np.ndarray) -> dict[str, tuple[np.ndarray, np
 
     return {
         name: (
-            np.array([error(ours(by_hand.bell, x, float(h))) for h in hs]),
-            np.array([error(theirs(in_torch.bell, to_torch(x), float(h)).numpy()) for h in hs]),
+            np.array([error(ours(by_hand.bell, x, float(eps))) for eps in widths]),
+            np.array([error(theirs(in_torch.bell, to_torch(x), float(eps)).numpy()) for eps in widths]),
         )
         for name, (ours, theirs) in FORMULAS.items()
     }
 
 
 def steps() -> Figure:
-    """The error of each difference formula against h: the V."""
-    hs = np.geomspace(1e-16, 1, 129)
+    """The error of each difference formula against ε: the V."""
+    widths = np.geomspace(1e-16, 1, 129)
     fig, axes = figure(
         "How small a step? How wrong three formulas are, at the worst of eleven places. Coming from the right, smaller is better: forward "
         "gains a digit for each factor of ten, central two. Then rounding takes over: a difference of nearly equal values has lost "
-        "their first digits. The bottom of the V is at √eps for forward, at ∛eps for central (dotted). The complex step takes no "
+        "their first digits. The bottom of the V (dotted) is at √δ for forward and at ∛δ for central, with δ = 2e-16 for the rounding. The "
+        "complex step takes no "
         "difference and has no V. Bands: torch, dashes: by hand.",
         size=(6.8, 4.4),
     )
     ax = axes[0, 0]
-    for (name, (ours, theirs)), colour in zip(step_errors(hs, np.linspace(0.3, 1.3, 11)).items(), CATEGORIES, strict=False):
-        draw_both(ax, np.stack([hs, ours]), np.stack([hs, theirs]), name, colour)
-    eps = np.finfo(np.float64).eps
-    for best, colour in ((eps ** (1 / 2), CATEGORIES[0]), (eps ** (1 / 3), CATEGORIES[1])):
+    for (name, (ours, theirs)), colour in zip(step_errors(widths, np.linspace(0.3, 1.3, 11)).items(), CATEGORIES, strict=False):
+        draw_both(ax, np.stack([widths, ours]), np.stack([widths, theirs]), name, colour)
+    delta = np.finfo(np.float64).eps
+    for best, colour in ((delta ** (1 / 2), CATEGORIES[0]), (delta ** (1 / 3), CATEGORIES[1])):
         ax.axvline(best, color=colour, linestyle=":", linewidth=1.2)
     ax.set(
-        title="the slope of y = exp(−x²), by differences", xscale="log", yscale="log", xlabel="h", ylabel="relative error", ylim=(3e-18, 30)
+        title="the slope of y = exp(−x²), by differences", xscale="log", yscale="log", xlabel="ε", ylabel="relative error", ylim=(3e-18, 30)
     )
     ax.legend(fontsize=9, loc="upper center")
     return fig
@@ -173,50 +223,6 @@ def gallery() -> Figure:
     return fig
 
 
-def fitted(manual: Manual, torch_module: Torch, data: ArrayData) -> Figure:
-    """The points with the fitted cubic, and its slope."""
-    x_train, y_train = data.split.train
-    polyfit = np.polyfit(x_train, y_train, 3)
-    ours, theirs = manual.state_dict(), dict(torch_module.state_dict())
-    apart = max(abs(ours[name] - best) for name, best in zip("dcba", polyfit, strict=True))
-    fig, axes = figure(
-        f"The trained cubic. Left: {len(x_train)} noisy points, and the curve through them, in torch, by hand and by NumPy's polyfit; "
-        f"its four numbers by hand and by polyfit are at most {in_words(float(apart))}. Right: its slope, by the power rule "
-        f"{unbroken('b + 2 c x + 3 d x²')} and by autograd. Where it is 0 (stars) the curve has a hilltop or a hollow.",
-        columns=2,
-        size=(4.3, 3.8),
-    )
-    left, right = axes[0]
-    x = np.linspace(-1, 1, 101)
-    at = to_torch(x).to(theirs["a"].dtype)
-    left.plot(x_train, y_train, "o", color="black", markersize=3)
-    left.plot(x, to_numpy(in_torch.forward(at, **theirs)["y_hat"]), label="torch", **TORCH)
-    left.plot(x, np.polyval(polyfit, x), color="black", linewidth=0.8, label="polyfit")
-    left.plot(x, by_hand.forward(x, **ours)["y_hat"], label="by hand", **BY_HAND)
-    b, c, d = (ours[name] for name in "bcd")
-    right.plot(x, to_numpy(in_torch.slope(at, *(theirs[name] for name in "bcd"))), label="torch", **TORCH)
-    right.plot(x, by_hand.slope(x, b, c, d), label="by hand", **BY_HAND)
-    right.axhline(0, color="black", linewidth=0.8)
-    for flat in np.roots(np.array([3 * d, 2 * c, b])):
-        if np.isreal(flat) and abs(flat) <= 1:
-            left.plot(flat, by_hand.forward(flat.real, **ours)["y_hat"], "*", color="black", markersize=13, zorder=5)
-            right.plot(flat.real, 0, "*", color="black", markersize=13, zorder=5)
-    left.set(title="the fitted cubic", xlabel="x", ylabel="y", xticks=(-1, -0.5, 0, 0.5, 1))
-    right.set(title="its slope ∂ŷ/∂x", xlabel="x", xticks=(-1, -0.5, 0, 0.5, 1))
-    left.legend(fontsize=9)
-    return fig
-
-
-def learned(run: Trained) -> str:
-    """The cubic that was found, and the one that the points scatter about."""
-    found = run.manual.state_dict()
-    told = ", ".join(f"{name} = {found[name].item():.2f} ({true:g})" for name, true in TRUE.items()).replace("-", "−")
-    return (
-        f"After {len(run.losses)} steps the cubic a + b x + c x² + d x³ has {told}; in brackets are the numbers that the "
-        "noisy points were made with."
-    )
-
-
 TEXT = """
 | y | ∂y/∂x | where it is met |
 | --- | --- | --- |
@@ -234,52 +240,81 @@ TEXT = """
 | x Φ(x) | Φ(x) + x φ(x) | transformers |
 
 **Checking a derivative.** A rule that was typed in wrong still gives a number. The test for all of them is the same: compare with a
-central difference, (f(x + h) − f(x − h)) / 2h with h = 1e-5. The figure `how small a step` says why h is neither larger nor smaller, and
+central difference, (f(x + ε) − f(x − ε)) / 2ε with ε = 1e-5. The figure `how small a step` says why ε is neither larger nor smaller, and
 that no more than ten or eleven digits can be asked of it. Every derivative in this project is tested so, and against autograd, where
 the two must agree in 12 digits and most agree in 15.
 
 Things to try:
 
 - `--model.lr 0.03`: a tenth of the step size. How many steps more does it take?
-- `--data.batch_size 8`: each step sees eight of the forty points, and a loss of its own; the four numbers do not come to rest.
+- `--data.batch_size 8`: each step sees eight of the forty points, and a loss of its own; the four weights do not come to rest.
 """
 
 # ---- to do ---------------------------------------------------------------------------------------------
 
 
-def from_polyfit(run: Trained) -> dict[str, float]:
-    """How far each of the four numbers is from those of the lowest loss, which numpy's polyfit finds."""
-    x, y = run.data.split.train
-    best = dict(zip("dcba", np.polyfit(x, y, 3), strict=True))
-    return {name: abs(run.manual.state_dict()[name].item() - best[name]) for name in "abcd"}
+def at_the_hilltop(run: Trained) -> float:
+    """The slope of the fitted curve at its highest place between −0.9 and 0.5."""
+    weights = run.manual.state_dict()
+    x = np.linspace(-0.9, 0.5, 14001)
+    top = x[np.argmax(by_hand.forward(x, **weights)["y_hat"])]
+    return float(by_hand.slope(top, weights["w1"], weights["w2"], weights["w3"]))
 
 
 QUESTIONS = (
     by_size(
-        "The points scatter about a cubic with a standard deviation of 0.15. Where does the loss, the mean of (ŷ − y)², end?",
+        "The fitted curve has a hilltop. What is its slope just there?",
+        at_the_hilltop,
+        *("below 0", -0.05, "0", 0.05, "above 0"),
+        seen="at the highest place it is {:.4f}",
+        why="Before the top the curve rises, after it falls: the slope goes from above 0 to below 0, and there it passes 0.",
+        trainer={"max_epochs": 150},
+        look_at=("the fitted cubic", "the stars, left and right."),
+    ),
+    by_size(
+        "The points were put about 0.15 above or below a cubic. Where does the loss, the mean of (ŷ − y)², end?",
         lambda run: run.losses[-1],
         *("at 0", 0.005, "at about 0.02", 0.08, "at about 0.15"),
         seen="it ends at {:.4f}",
-        why="The noise is no cubic and cannot be fitted away, and the mean of its squares is its variance, 0.15² = 0.0225.",
+        why="No cubic goes up and down with the noise. What stays is the mean of its squares, about 0.15 · 0.15.",
         trainer={"max_epochs": 150},
-        look_at=("the fitted cubic", "how the points lie to both sides of the curve, as far as they did of the true one."),
-    ),
-    Question(
-        "momentum = 0: which of the numbers of a + b x + c x² + d x³ is farthest from its best value after 200 steps?",
-        ("a", "b", "c", "d"),
-        ByLargest(from_polyfit, "{:.3f}"),
-        "On −1 … 1 the curves x and x³ are much alike. A b that is too small is nearly made good by a d that is too large, so the loss "
-        "hardly tells.",
-        {"momentum": 0.0},
-        trainer={"max_epochs": 200},
     ),
     what_will_the_loss_do(
         "lr = 1.7 in place of 0.3. What will the loss do in 20 steps?",
-        "Each step leaps over the hollow of the loss and lands higher up on the other side. There it is steeper, and the next leap is "
-        "longer.",
+        "Each step leaps over the lowest place and lands higher on the other side, where it is steeper: the next leap is longer.",
         model={"lr": 1.7},
         trainer={"max_epochs": 20},
     ),
+)
+
+
+def by_tiny_steps(x: np.ndarray, y: np.ndarray, y_hat: np.ndarray, **weights: Any) -> dict[str, Any]:
+    """The derivatives of the loss from two looks that are too near to each other."""
+
+    def loss(name: str, w: Any) -> Any:
+        return by_hand.loss(by_hand.forward(x, **{**weights, name: w})["y_hat"], y)
+
+    return {name: by_hand.forward_difference(partial(loss, name), w, 1e-20) for name, w in weights.items()}
+
+
+class TinySteps(Manual):
+    """The cubic with that backward."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.functions = by_hand.forward, by_hand.loss, by_tiny_steps
+
+
+MISTAKE = Mistake(
+    "The smaller ε is, the better the slope.",
+    lambda run: (
+        f"With derivatives from two looks, ε = 1e-20, the loss is {run.losses[0]:.4f} at the first of {len(run.losses)} steps and "
+        f"{run.losses[-1]:.4f} at the last: no weight has moved."
+    ),
+    lambda run: not run.agree and run.losses[-1] == run.losses[0],
+    "A computer keeps 16 digits: 1 + 1e-20 is 1 to it, so both looks are the same, and every slope comes out as 0.",
+    trainer={"max_epochs": 20},
+    manual=TinySteps,
 )
 
 TWIN = Twin(
@@ -294,9 +329,15 @@ TWIN = Twin(
     sgd_lr=0.3,
     before=before,
     figures=figures,
-    text={"the rules": TEXT},
+    text={"where the rules are met": TEXT},
+    further=("how small a step", "functions and their derivatives", "where the rules are met"),
     questions=QUESTIONS,
-    exercises=(Exercise("sin_backward"), Exercise("multiply_backward"), Exercise("sigmoid_backward"), Exercise("backward")),
+    exercises=(
+        Exercise("multiply_backward", ("If b is 3, how much does a b grow when a grows by 1?",)),
+        Exercise("power_backward"),
+        Exercise("backward"),
+    ),
+    mistake=MISTAKE,
 )
 
 if __name__ == "__main__":

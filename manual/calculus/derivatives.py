@@ -1,31 +1,48 @@
 """Derivatives: how fast one number changes when another one does, by hand.
 
 If you failed pre-calculus: you know derivatives from driving. The clock x goes on, the road y grows, and the speedometer says how fast y
-grows for each unit of x. That is all a derivative is: a speed, written ∂y/∂x, of anything with respect to anything. A neural network
-learns by knowing one such speed for each of its weights, the numbers that it is made of: how fast does the loss, one number that says how
-wrong it is, grow when this weight grows? Weights whose speed is above 0 are made smaller, the others larger. To get at a speed without a
-speedometer, take two looks: how far has y come, divided by how long it took. In the figure "the secant becomes the tangent", look at the
-lines through two points of a curve: the nearer the second point is to the first, the less they still turn. What they turn to is the
-derivative. Very near is not better, because a computer has 16 digits only: that is the figure "how small a step".
+grows for each unit of x. That is all a derivative is: a speed, written ∂y/∂x, of anything with respect to anything. `one_weight` had
+one: how fast the loss grows with the weight. A network has one for each of its weights, and learns by them: a weight whose speed is
+above 0 is made smaller, one whose speed is below 0 larger.
 
-    ∂y/∂x = (f(x + h) − f(x)) / h,  for h as near to 0 as you please
+What makes y of x is called a function, and its result is written f(x), "f of x". To get at its speed without a speedometer take two
+looks: how far has y come, divided by how far x has come, which is ε. The smaller ε is, the nearer:
 
-**Nobody computes it so.** A few rules say what comes out, and each is found by writing x + h for x, once:
+    ∂y/∂x ≈ (f(x + ε) − f(x)) / ε        ≈ says "nearly"
 
-    power       xⁿ                 n xⁿ⁻¹                     (x + h)² = x² + 2 x h + h²: 2 x for each h, and h² vanishes
-    sum         a + b              ∂a + ∂b                    two speeds at once add up
-    product     a b                ∂a · b + a · ∂b            a rectangle a by b grows by a strip along each of two sides
-    quotient    a / b              (∂a · b − a · ∂b) / b²     the product rule for y b = a, solved for ∂y
-    chain       f(g(x))            ∂f/∂g · ∂g/∂x              f twice as fast as g, g three times as fast as x: f is six times as fast
+**On paper.** How fast does y = x² grow at x = 3, where it is 9?
+
+    ε         (3 + ε)²     (3 + ε)² − 9     divided by ε
+    1         16           7                7
+    0.1       9.61         0.61             6.1
+    0.01      9.0601       0.0601           6.01
+
+It goes to 6. Written out, (x + ε)² − x² = 2 x ε + ε², and divided by ε that is 2 x + ε. When ε vanishes 2 x is left, which is 6 at 3:
+
+    >>> [round(forward_difference(lambda x: x**2, 3.0, eps), 6) for eps in (1.0, 0.1, 0.01)]
+    [7.0, 6.1, 6.01]
+    >>> power_backward(1.0, 3.0, 2)
+    6.0
+
+The figure "the secant becomes the tangent" shows such looks as lines through two points of the curve, secants. What they turn to as ε
+shrinks is the tangent.
+
+**The rules.** Nobody computes a derivative from two looks. A few rules say what comes out, each found as above, once. ∂a is how fast
+a grows with x:
+
+    power       xⁿ             n xⁿ⁻¹                     xⁿ is n factors x. For n = 2 this is 2 x, for n = 3 it is 3 x²
+    sum         a + b          ∂a + ∂b                    two speeds at once add up
+    product     a b            ∂a · b + a · ∂b            a rectangle a by b grows by a strip along each of two sides
+    chain       f(g(x))        ∂f/∂g · ∂g/∂x              f twice as fast as g, g three times as fast as x: f is six times as fast
+    exp         eˣ             eˣ                         the power of e = 2.718…: it grows as fast as it is large
+    log         log x          1/x                        the power of e that is x: log 1 = 0, because e⁰ = 1
 
 **In code** every rule is a pair. `multiply(a, b)` computes y. Under it stands `multiply_backward(dL_dy, a, b)`: it is told how
-fast a loss L, far behind y, grows with y, and by the chain rule it says how fast L grows with a and with b, ∂L/∂a = ∂L/∂y · ∂y/∂a.
-With dL_dy = 1 that is the derivative itself. Everything is done entry by entry; arrays have any shape, two inputs have the same.
+fast a loss L, far behind y, grows with y, and by the chain rule it says how fast L grows with a and with b: ∂L/∂a = ∂L/∂y · ∂y/∂a.
+With dL_dy = 1 that is the derivative itself. (`divide`, `exp`, `log` and more are further reading, at the end of the file.)
 
-Where a rule divides by 0 or leaves the numbers, the result is ±∞ or NaN, as in torch; NumPy adds a RuntimeWarning.
-
-What is trained, `Cubic` at the end, is the curve ŷ = a + b x + c x² + d x³ through noisy points. ŷ (say y hat) is what the curve says
-where y is what was measured; the loss is made of sums, products and powers, so the five rules are enough to train it.
+What is trained, `Cubic`, is the curve ŷ = w0 + w1 x + w2 x² + w3 x³ through noisy points. Its loss is made of sums, products and powers,
+so the rules are enough to train its four weights.
 """
 
 from __future__ import annotations
@@ -44,75 +61,26 @@ from manual.nn.validate import expect_same_shape
 
 Function = Callable[[Any], Any]
 
-# ---- the limit, as near as a computer comes to it --------------------------------------------------------
+
+# ---- two looks ------------------------------------------------------------------------------------------
 
 
-def forward_difference(f: Function, x: Any, h: float) -> Any:
-    """(f(x + h) − f(x)) / h: the slope of the straight line through two points of the curve, the secant.
-
-    Its error is about h · f″/2, what the curve bends between the points (truncation), plus about eps · f/h, because both values are
-    rounded to a multiple of eps and their difference is then divided by h. The sum is least near h = √eps, 1e-8 in float64.
+def forward_difference(f: Function, x: Any, eps: float) -> Any:
+    """(f(x + ε) − f(x)) / ε: the slope of the secant, the straight line through two points of the curve.
 
     Args:
         f: takes an array entry by entry.
-        x: where.
-        h: how far the second point is; below 0 it is on the other side.
+        x: where, an array or a number.
+        eps: how far the second point is.
 
     Raises:
-        ValueError: if h is 0.
+        ValueError: if eps is 0.
     """
-    expect_step("forward_difference", h)
-    return (f(x + h) - f(x)) / h
+    expect_step("forward_difference", eps)
+    return (f(x + eps) - f(x)) / eps
 
 
-def central_difference(f: Function, x: Any, h: float) -> Any:
-    """(f(x + h) − f(x − h)) / 2h: the secant through two points to both sides of x.
-
-    What the curve bends cancels, so the truncation is h² · f‴/6 only, and the rounding eps · f/h as before. Least near h = ∛eps,
-    6e-6 in float64, where eleven digits are right.
-
-    Args:
-        f: takes an array entry by entry.
-        x: where.
-        h: half the distance of the points.
-
-    Raises:
-        ValueError: if h is 0.
-    """
-    expect_step("central_difference", h)
-    return (f(x + h) - f(x - h)) / (2 * h)
-
-
-def complex_step(f: Function, x: Any, h: float = 1e-20) -> Any:
-    """Im f(x + i h) / h: a step that is rounded by nothing, along the imaginary numbers.
-
-    f(x + i h) = f(x) + i h f′(x) − h² f″(x)/2 − …, and i keeps the second term apart from the first: no difference is taken, so nothing
-    cancels, and h can be so small that h² is 0. All digits are right.
-
-    Args:
-        f: takes a complex array entry by entry, by +, ·, /, powers, exp, log, sin, tanh and their kind; not by max, |x| or comparisons.
-        x: where, real.
-        h: the step.
-
-    Raises:
-        ValueError: if h is 0, or if f returns real numbers: it has thrown the imaginary part away.
-
-    Source: Squire and Trapp 1998, "Using complex variables to estimate derivatives of real functions".
-    """
-    expect_step("complex_step", h)
-    y = f(x + 1j * h)
-    if not np.iscomplexobj(y):
-        raise ValueError(f"complex_step: f must return complex numbers for complex numbers, got {np.asarray(y).dtype}")
-    return y.imag / h
-
-
-def expect_step(function: str, h: float) -> None:
-    """Raise ValueError unless h is other than 0."""
-    if h == 0:
-        raise ValueError(f"{function}: h must not be 0: no line goes through one point, got {h}")
-
-
-# ---- the rules -------------------------------------------------------------------------------------------
+# ---- the rules ------------------------------------------------------------------------------------------
 
 
 def add(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -139,6 +107,136 @@ def multiply_backward(dL_dy: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[
     return dL_da, dL_db
 
 
+def power(x: np.ndarray, n: float) -> np.ndarray:
+    """y = xⁿ, n a constant."""
+    return x**n
+
+
+def power_backward(dL_dy: np.ndarray, x: np.ndarray, n: float) -> np.ndarray:
+    """The power rule: n factors x, each grows while the n − 1 others stand by. ∂y/∂x = n xⁿ⁻¹.
+
+    x⁰ is 1 everywhere and does not grow.
+    """
+    if n == 0:
+        return np.zeros_like(x)
+    return dL_dy * (n * x ** (n - 1))
+
+
+# ---- what is trained ------------------------------------------------------------------------------------
+
+
+def forward(x: np.ndarray, w0: Any, w1: Any, w2: Any, w3: Any) -> dict[str, np.ndarray]:
+    """The height of the curve at every x. Shapes: x (N,), the weights one number each, y_hat (N,)."""
+    y_hat = w0 + w1 * x + w2 * x**2 + w3 * x**3
+    return {"y_hat": y_hat}
+
+
+def loss(y_hat: np.ndarray, y: np.ndarray) -> Any:
+    """The mean square of what the curve is off by."""
+    return ((y_hat - y) ** 2).mean()
+
+
+def backward(x: np.ndarray, y: np.ndarray, y_hat: np.ndarray, w0: Any, w1: Any, w2: Any, w3: Any) -> dict[str, Any]:
+    """How fast the loss grows with each height of the curve, and with each of the four weights."""
+    dL_dy_hat = 2 * (y_hat - y) / len(y)  # (N,): the power rule and the chain rule; the mean divides by N
+    dL_dw0 = dL_dy_hat.sum()  # (N,) summed over the points: ŷ grows as fast as w0, everywhere
+    dL_dw1 = (dL_dy_hat * x).sum()  # (N,) times (N,), summed: the product rule; ŷ grows x times as fast as w1
+    dL_dw2 = (dL_dy_hat * x**2).sum()  # (N,) times (N,), summed
+    dL_dw3 = (dL_dy_hat * x**3).sum()  # (N,) times (N,), summed
+    return {"y_hat": dL_dy_hat, "w0": dL_dw0, "w1": dL_dw1, "w2": dL_dw2, "w3": dL_dw3}
+
+
+def slope(x: np.ndarray, w1: Any, w2: Any, w3: Any) -> np.ndarray:
+    """The derivative of the curve itself, ∂ŷ/∂x = w1 + 2 w2 x + 3 w3 x²: 0 on hilltops and in hollows. Shape: (N,)."""
+    return w1 + 2 * w2 * x + 3 * w3 * x**2
+
+
+class Cubic(StraightLine):
+    """ŷ = w0 + w1 x + w2 x² + w3 x³, fitted by gradient descent with momentum.
+
+    Args:
+        lr: the learning rate.
+        momentum: this part of the last step is added to each; w2 and w3, whose x² and x³ are small, would take long without.
+        rng: draws the weights, somewhere near 0 (standard normal).
+        dtype: of the weights.
+
+    Shapes: x (N,), y (N,), the weights one number each.
+    """
+
+    def __init__(self, lr: float = 0.3, momentum: float = 0.9, *, rng: np.random.Generator | None = None, dtype: Any = np.float64) -> None:
+        super().__init__(forward, loss, backward)
+        rng = rng or np.random.default_rng()
+        self.lr, self.momentum = lr, momentum
+        self.w0 = Parameter(np.array(rng.standard_normal(), dtype))
+        self.w1 = Parameter(np.array(rng.standard_normal(), dtype))
+        self.w2 = Parameter(np.array(rng.standard_normal(), dtype))
+        self.w3 = Parameter(np.array(rng.standard_normal(), dtype))
+
+    def configure_optimizers(self) -> optim.SGD:
+        return optim.SGD(self.parameters(), lr=self.lr, momentum=self.momentum)
+
+
+# ---- further reading: differences with more digits ------------------------------------------------------
+
+# A difference is wrong in two ways. The curve bends between the two points (truncation); and both values are rounded, by about
+# δ = 2e-16 of themselves, and the rounding is divided by ε. With f″ for the derivative of the derivative, and f‴ for that of f″:
+#
+#     f(x + ε) = f(x) + ε f′ + ε² f″/2 + ε³ f‴/6 + …
+#     forward    ε f″/2  + δ f/ε      least near ε = √δ, 1e-8 in float64, where eight digits are right
+#     central    ε² f‴/6 + δ f/ε      least near ε = ∛δ, 6e-6 in float64, where eleven digits are right
+
+
+def central_difference(f: Function, x: Any, eps: float) -> Any:
+    """(f(x + ε) − f(x − ε)) / 2ε: the secant through two points to both sides of x. What the curve bends, ε² f″/2, cancels.
+
+    Args:
+        f: takes an array entry by entry.
+        x: where.
+        eps: half the distance of the points.
+
+    Raises:
+        ValueError: if eps is 0.
+    """
+    expect_step("central_difference", eps)
+    return (f(x + eps) - f(x - eps)) / (2 * eps)
+
+
+def complex_step(f: Function, x: Any, eps: float = 1e-20) -> Any:
+    """Im f(x + i ε) / ε: a step that is rounded by nothing, along the imaginary numbers.
+
+    f(x + i ε) = f(x) + i ε f′ − ε² f″/2 − …, and i, whose square is −1, keeps the second term apart from the first: no difference is
+    taken, so nothing cancels, and ε can be so small that ε² is 0. All digits are right.
+
+    Args:
+        f: takes a complex array entry by entry, by +, ·, /, powers, exp, log, sin, tanh and their kind; not by max, |x| or comparisons.
+        x: where, real.
+        eps: the step.
+
+    Raises:
+        ValueError: if eps is 0, or if f returns real numbers: it has thrown the imaginary part away.
+
+    Source: Squire and Trapp 1998, "Using complex variables to estimate derivatives of real functions".
+    """
+    expect_step("complex_step", eps)
+    y = f(x + 1j * eps)
+    if not np.iscomplexobj(y):
+        raise ValueError(f"complex_step: f must return complex numbers for complex numbers, got {np.asarray(y).dtype}")
+    return y.imag / eps
+
+
+def expect_step(function: str, eps: float) -> None:
+    """Raise ValueError unless eps is other than 0."""
+    if eps == 0:
+        raise ValueError(f"{function}: eps must not be 0: no line goes through one point, got {eps}")
+
+
+# ---- further reading: more functions, and their derivatives ---------------------------------------------
+
+# Where a rule divides by 0 or leaves the numbers the result is ±∞ or NaN, as in torch, and NumPy adds a RuntimeWarning. So xⁿ is NaN where
+# x < 0 and n is not a whole number, and ∞ where x = 0 and n < 0; its derivative at 0 is ±∞ for all n < 1 but 0, for which n xⁿ⁻¹ would say
+# 0 · ∞. log x is −∞ at 0 and NaN below, where its derivative 1/x is a number all the same.
+
+
 def divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """y = a / b."""
     expect_same_shape("divide", "a", a, "b", b)
@@ -152,56 +250,38 @@ def divide_backward(dL_dy: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np
     return dL_da, dL_db
 
 
-def power(x: np.ndarray, n: float) -> np.ndarray:
-    """y = xⁿ, n a constant. NaN where x < 0 and n is not a whole number; ∞ where x = 0 and n < 0."""
-    return x**n
-
-
-def power_backward(dL_dy: np.ndarray, x: np.ndarray, n: float) -> np.ndarray:
-    """The power rule: n factors x, each grows while the n − 1 others stand by. ∂y/∂x = n xⁿ⁻¹.
-
-    x⁰ is 1 everywhere and does not grow, also not at 0, where the formula would say 0 · ∞. At x = 0 it is ±∞ for all other n < 1.
-    """
-    if n == 0:
-        return np.zeros_like(x)
-    return dL_dy * (n * x ** (n - 1))
-
-
-def bell(x: np.ndarray) -> np.ndarray:
-    """y = exp(−x²), a function of a function of a function: u = x², v = −u, y = eᵛ."""
-    return np.exp(-(x**2))
-
-
-def bell_backward(dL_dy: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """The chain rule: last function first, and each is told what the one behind it answered. ∂y/∂x = eᵛ · (−1) · 2 x."""
-    v = -(x**2)
-    dL_dv = exp_backward(dL_dy, v)
-    dL_du = -dL_dv
-    dL_dx = power_backward(dL_du, x, 2)
-    return dL_dx
-
-
-# ---- functions that turn up everywhere ---------------------------------------------------------------------
-
-
 def exp(x: np.ndarray) -> np.ndarray:
     """y = eˣ."""
     return np.exp(x)
 
 
 def exp_backward(dL_dy: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """∂y/∂x = eˣ. e is the number for which this is so: eˣ⁺ʰ − eˣ = eˣ (eʰ − 1), and eʰ − 1 is h for small h."""
+    """∂y/∂x = eˣ. e is the number for which this is so: e to x + ε is eˣ e^ε, which is eˣ (e^ε − 1) more, and e^ε − 1 ≈ ε."""
     return dL_dy * np.exp(x)
 
 
 def log(x: np.ndarray) -> np.ndarray:
-    """y = log x, the number whose power of e is x: −∞ at 0, NaN below."""
+    """y = log x, the power of e that is x."""
     return np.log(x)
 
 
 def log_backward(dL_dy: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """∂y/∂x = 1/x. From eʸ = x and the chain rule, eʸ · ∂y/∂x = 1. Where log is NaN this is a number all the same, as in torch."""
+    """∂y/∂x = 1/x. From eʸ = x and the chain rule, eʸ · ∂y/∂x = 1."""
     return dL_dy / x
+
+
+def bell(x: np.ndarray) -> np.ndarray:
+    """y = exp(−x²), the chain rule twice: u = x², v = −u, y = eᵛ."""
+    return np.exp(-(x**2))
+
+
+def bell_backward(dL_dy: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Last function first, and each is told what the one behind it answered. ∂y/∂x = eᵛ · (−1) · 2 x."""
+    v = -(x**2)
+    dL_dv = exp_backward(dL_dy, v)
+    dL_du = -dL_dv
+    dL_dx = power_backward(dL_du, x, 2)
+    return dL_dx
 
 
 def sin(x: np.ndarray) -> np.ndarray:
@@ -270,37 +350,11 @@ def gelu_backward(dL_dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     return dL_dy * (Phi + x * phi)
 
 
-# ---- what is trained -------------------------------------------------------------------------------------
-
-
-def forward(x: np.ndarray, a: Any, b: Any, c: Any, d: Any) -> dict[str, np.ndarray]:
-    """The height of the curve at every x. Shapes: x (N,), a, b, c and d one number each, y_hat (N,)."""
-    y_hat = a + b * x + c * x**2 + d * x**3
-    return {"y_hat": y_hat}
-
-
-def loss(y_hat: np.ndarray, y: np.ndarray) -> Any:
-    """The mean square of what the curve is off by."""
-    return ((y_hat - y) ** 2).mean()
-
-
-def backward(x: np.ndarray, y: np.ndarray, y_hat: np.ndarray, a: Any, b: Any, c: Any, d: Any) -> dict[str, Any]:
-    """How fast the loss grows with each height of the curve, and with each of the four numbers."""
-    dL_dy_hat = 2 * (y_hat - y) / len(y)  # (N,): the power rule and the chain rule; the mean gave each point the weight 1/N
-    dL_da = dL_dy_hat.sum()  # (N,) summed over the points: the sum rule; ŷ grows with a as fast as a does, everywhere
-    dL_db = (dL_dy_hat * x).sum()  # (N,) times (N,), summed: the product rule; ŷ grows with b x times as fast
-    dL_dc = (dL_dy_hat * x**2).sum()  # (N,) times (N,), summed
-    dL_dd = (dL_dy_hat * x**3).sum()  # (N,) times (N,), summed
-    return {"y_hat": dL_dy_hat, "a": dL_da, "b": dL_db, "c": dL_dc, "d": dL_dd}
-
-
-def slope(x: np.ndarray, b: Any, c: Any, d: Any) -> np.ndarray:
-    """The derivative of the curve itself, ∂ŷ/∂x = b + 2 c x + 3 d x², by the power rule: 0 on hilltops and in hollows. Shape: (N,)."""
-    return b + 2 * c * x + 3 * d * x**2
+# ---- further reading: the four weights without training -------------------------------------------------
 
 
 def best_cubic(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
-    """The a, b, c and d of the lowest loss, without training: where all four derivatives are 0, which is four linear equations.
+    """The weights of the lowest loss, without training: where all four derivatives are 0, which is four linear equations.
 
     Args:
         x, y: (N,) each.
@@ -313,29 +367,4 @@ def best_cubic(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
         raise ValueError(f"best_cubic: x must have at least 4 different values, got {different}")
     powers = np.stack([np.ones_like(x), x, x**2, x**3])  # (4, N)
     solved = np.linalg.solve(powers @ powers.T, powers @ y)  # (4, N) @ (N, 4), (4, N) @ (N,)
-    return dict(zip("abcd", solved.tolist(), strict=True))
-
-
-class Cubic(StraightLine):
-    """ŷ = a + b x + c x² + d x³, fitted by gradient descent with momentum.
-
-    Args:
-        lr: the step size.
-        momentum: how much of the last step is kept; c and d, whose x² and x³ are small, would take long without.
-        rng: draws a, b, c and d from the standard normal distribution.
-        dtype: of the parameters.
-
-    Shapes: x (N,), y (N,), a, b, c and d one number each.
-    """
-
-    def __init__(self, lr: float = 0.3, momentum: float = 0.9, *, rng: np.random.Generator | None = None, dtype: Any = np.float64) -> None:
-        super().__init__(forward, loss, backward)
-        rng = rng or np.random.default_rng()
-        self.lr, self.momentum = lr, momentum
-        self.a = Parameter(np.array(rng.standard_normal(), dtype))
-        self.b = Parameter(np.array(rng.standard_normal(), dtype))
-        self.c = Parameter(np.array(rng.standard_normal(), dtype))
-        self.d = Parameter(np.array(rng.standard_normal(), dtype))
-
-    def configure_optimizers(self) -> optim.SGD:
-        return optim.SGD(self.parameters(), lr=self.lr, momentum=self.momentum)
+    return {f"w{n}": w for n, w in enumerate(solved.tolist())}

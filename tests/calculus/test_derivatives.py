@@ -23,6 +23,7 @@ from torch_impl.calculus import derivatives as in_torch
 
 CASES_HERE = [c for c in CASES if c.name.startswith("derivatives.")]
 OF_ONE_INPUT = ("bell", "exp", "log", "sin", "sigmoid", "tanh", "relu", "softplus", "gelu")
+WEIGHTS = ("w0", "w1", "w2", "w3")
 ANALYTIC = ("bell", "exp", "log", "sin", "tanh")  # those that NumPy computes for complex numbers too
 
 
@@ -100,7 +101,7 @@ def test_two_shapes_are_refused(name: str) -> None:
 @pytest.mark.parametrize("formula", ["forward_difference", "central_difference", "complex_step"])
 def test_a_step_of_zero_is_refused_and_a_step_back_is_not(formula: str) -> None:
     for side, x in ((by_hand, np.array([0.3, 0.8])), (in_torch, torch.tensor([0.3, 0.8], dtype=torch.float64))):
-        with pytest.raises(ValueError, match=rf"{formula}: h must not be 0.*got 0.0"):
+        with pytest.raises(ValueError, match=rf"{formula}: eps must not be 0.*got 0.0"):
             getattr(side, formula)(side.sin, x, 0.0)
         assert error(getattr(side, formula)(side.sin, x, -1e-6), np.cos([0.3, 0.8])) < 1e-5
 
@@ -114,9 +115,9 @@ def test_complex_step_refuses_what_throws_the_imaginary_part_away() -> None:
 
 @pytest.mark.parametrize("side", [0, 1], ids=["by hand", "torch"])
 def test_errors_of_the_formulas_make_the_v(side: int) -> None:
-    """Truncation falls as h and as h²; rounding grows as 1/h; the least is near √eps and ∛eps; the complex step has none."""
-    x, hs = np.linspace(0.3, 1.3, 11), np.array([1e-1, 1e-2, 1e-3, 1e-10, 1e-12])
-    of = {name: sides[side] for name, sides in step_errors(hs, x).items()}
+    """Truncation falls as ε and as ε²; rounding grows as 1/ε; the least is near √eps and ∛eps; the complex step has none."""
+    x, widths = np.linspace(0.3, 1.3, 11), np.array([1e-1, 1e-2, 1e-3, 1e-10, 1e-12])
+    of = {name: sides[side] for name, sides in step_errors(widths, x).items()}
     assert of["forward"][1] / of["forward"][2] == pytest.approx(10, rel=0.1)
     assert of["central"][1] / of["central"][2] == pytest.approx(100, rel=0.1)
     for name in ("forward", "central"):
@@ -139,13 +140,13 @@ def test_the_secant_is_the_straight_line_through_two_points() -> None:
 def test_gradient_of_the_cubic_is_autograds_and_central_differences(seed: int) -> None:
     assert max(judge_cubic(seed).values()) < 1e-13
     rng = np.random.default_rng(seed)
-    x, y, p = rng.normal(size=7), rng.normal(size=7), dict(zip("abcd", rng.normal(size=4), strict=True))
+    x, y, p = rng.normal(size=7), rng.normal(size=7), dict(zip(WEIGHTS, rng.normal(size=4), strict=True))
 
     def loss(*p: float) -> float:
         return by_hand.loss(by_hand.forward(x, *p)["y_hat"], y)
 
     gradient = by_hand.backward(x, y, **by_hand.forward(x, **p), **p)
-    for name, axis in zip("abcd", np.eye(4), strict=True):
+    for name, axis in zip(WEIGHTS, np.eye(4), strict=True):
         assert gradient[name] == pytest.approx(along(loss, tuple(p.values()), tuple(axis), h=1e-3), rel=1e-9)  # a parabola in each
 
 
@@ -157,19 +158,19 @@ def test_gradient_of_the_concept_scales_accumulates_and_is_that_of_autograd_and_
 
 def test_slope_of_the_cubic_is_autograds_and_the_complex_step() -> None:
     rng = np.random.default_rng(0)
-    x, (b, c, d) = rng.normal(size=7), rng.normal(size=3)
-    ours = by_hand.slope(x, b, c, d)
-    assert error(ours, in_torch.slope(*to_torch((x, np.array(b), np.array(c), np.array(d))))) < 1e-14
-    assert error(ours, by_hand.complex_step(lambda x: by_hand.forward(x, 5.0, b, c, d)["y_hat"], x)) < 1e-14
+    x, (w1, w2, w3) = rng.normal(size=7), rng.normal(size=3)
+    ours = by_hand.slope(x, w1, w2, w3)
+    assert error(ours, in_torch.slope(*to_torch((x, np.array(w1), np.array(w2), np.array(w3))))) < 1e-14
+    assert error(ours, by_hand.complex_step(lambda x: by_hand.forward(x, 5.0, w1, w2, w3)["y_hat"], x)) < 1e-14
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_best_cubic_is_polyfit_and_lstsq(seed: int) -> None:
     x, y = NoisyCubic(seed=seed).split.train
     best = by_hand.best_cubic(x, y)
-    assert error([best[name] for name in "dcba"], np.polyfit(x, y, 3)) < 1e-12
+    assert error([best[name] for name in reversed(WEIGHTS)], np.polyfit(x, y, 3)) < 1e-12
     theirs = in_torch.best_cubic(*to_torch((x, y)))
-    assert error([best[name] for name in "abcd"], [theirs[name] for name in "abcd"]) < 1e-12
+    assert error([best[name] for name in WEIGHTS], [theirs[name] for name in WEIGHTS]) < 1e-12
 
 
 def test_best_cubic_refuses_fewer_than_four_places() -> None:
@@ -185,7 +186,7 @@ def test_run_agrees_and_reaches_polyfit_on_both_sides() -> None:
     assert len(lockstep.records) == trainer.global_step == 600
     ours, polyfit = lockstep.hand.model, np.polyfit(*data.split.train, 3)
     for side in (ours.state_dict(), to_numpy(dict(theirs.state_dict()))):
-        assert error(np.array([side[name] for name in "dcba"]), polyfit) < 1e-11
+        assert error(np.array([side[name] for name in reversed(WEIGHTS)]), polyfit) < 1e-11
     drawn = script.figures(ours, theirs, data)
     stars = [line for line in drawn["the fitted cubic"].axes[1].lines if line.get_marker() == "*"]
     assert len(stars) == 2  # a hilltop and a hollow

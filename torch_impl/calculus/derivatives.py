@@ -14,44 +14,24 @@ from torch_impl.module import StraightLine
 
 Function = Callable[[Tensor], Tensor]
 
-# ---- the limit, as near as a computer comes to it --------------------------------------------------------
+
+# ---- two looks, and autograd ----------------------------------------------------------------------------
 
 
-def forward_difference(f: Function, x: Tensor, h: float) -> Tensor:
-    """(f(x + h) − f(x)) / h: the slope of the straight line through two points of the curve, the secant."""
-    expect_step("forward_difference", h)
-    return (f(x + h) - f(x)) / h
-
-
-def central_difference(f: Function, x: Tensor, h: float) -> Tensor:
-    """(f(x + h) − f(x − h)) / 2h: the secant through two points to both sides of x."""
-    expect_step("central_difference", h)
-    return (f(x + h) - f(x - h)) / (2 * h)
-
-
-def complex_step(f: Function, x: Tensor, h: float = 1e-20) -> Tensor:
-    """Im f(x + i h) / h: a step that is rounded by nothing, along the imaginary numbers."""
-    expect_step("complex_step", h)
-    y = f(torch.complex(x, torch.full_like(x, h)))
-    if not y.is_complex():
-        raise ValueError(f"complex_step: f must return complex numbers for complex numbers, got {y.dtype}")
-    return y.imag / h
-
-
-def expect_step(function: str, h: float) -> None:
-    """Raise ValueError unless h is other than 0."""
-    if h == 0:
-        raise ValueError(f"{function}: h must not be 0: no line goes through one point, got {h}")
+def forward_difference(f: Function, x: Tensor, eps: float) -> Tensor:
+    """(f(x + ε) − f(x)) / ε."""
+    expect_step("forward_difference", eps)
+    return (f(x + eps) - f(x)) / eps
 
 
 def derivative(f: Function, x: Tensor) -> Tensor:
-    """f′ at every entry of x, by autograd: with an upstream of ones, backward gives the derivatives themselves."""
+    """∂y/∂x at every entry of x, by autograd: with dL_dy = 1 it gives the derivatives themselves."""
     x = x.detach().requires_grad_()
     with torch.enable_grad():
         return torch.autograd.grad(f(x).sum(), x)[0]
 
 
-# ---- the rules -------------------------------------------------------------------------------------------
+# ---- the rules ------------------------------------------------------------------------------------------
 
 
 def add(a: Tensor, b: Tensor) -> Tensor:
@@ -64,22 +44,83 @@ def multiply(a: Tensor, b: Tensor) -> Tensor:
     return a * b
 
 
-def divide(a: Tensor, b: Tensor) -> Tensor:
-    """y = a / b."""
-    return a / b
-
-
 def power(x: Tensor, n: float) -> Tensor:
     """y = xⁿ, n a constant."""
     return x**n
 
 
-def bell(x: Tensor) -> Tensor:
-    """y = exp(−x²)."""
-    return torch.exp(-(x**2))
+# ---- what is trained ------------------------------------------------------------------------------------
 
 
-# ---- functions that turn up everywhere ---------------------------------------------------------------------
+def forward(x: Tensor, w0: Tensor, w1: Tensor, w2: Tensor, w3: Tensor) -> dict[str, Tensor]:
+    """The height of the curve at every x. Shapes: x (N,), the weights one number each, y_hat (N,)."""
+    y_hat = w0 + w1 * x + w2 * x**2 + w3 * x**3
+    return {"y_hat": y_hat}
+
+
+def loss(y_hat: Tensor, y: Tensor) -> Tensor:
+    """The mean square of what the curve is off by."""
+    return ((y_hat - y) ** 2).mean()
+
+
+def slope(x: Tensor, w1: Tensor, w2: Tensor, w3: Tensor) -> Tensor:
+    """The derivative of the curve itself, by autograd. Shape: (N,)."""
+    return derivative(lambda x: forward(x, torch.zeros_like(w1), w1, w2, w3)["y_hat"], x)
+
+
+class Cubic(StraightLine):
+    """ŷ = w0 + w1 x + w2 x² + w3 x³, fitted by gradient descent with momentum.
+
+    Args:
+        lr: the learning rate.
+        momentum: this part of the last step is added to each step.
+
+    Shapes: x (N,), y (N,), the weights one number each.
+    """
+
+    def __init__(self, lr: float = 0.3, momentum: float = 0.9) -> None:
+        super().__init__(forward, loss)
+        self.save_hyperparameters()
+        self.lr, self.momentum = lr, momentum
+        self.w0 = nn.Parameter(torch.randn(()))
+        self.w1 = nn.Parameter(torch.randn(()))
+        self.w2 = nn.Parameter(torch.randn(()))
+        self.w3 = nn.Parameter(torch.randn(()))
+
+    def configure_optimizers(self) -> torch.optim.SGD:
+        return torch.optim.SGD(self.parameters(), lr=self.lr, momentum=self.momentum)
+
+
+# ---- further reading: differences with more digits ------------------------------------------------------
+
+
+def central_difference(f: Function, x: Tensor, eps: float) -> Tensor:
+    """(f(x + ε) − f(x − ε)) / 2ε: the secant through two points to both sides of x."""
+    expect_step("central_difference", eps)
+    return (f(x + eps) - f(x - eps)) / (2 * eps)
+
+
+def complex_step(f: Function, x: Tensor, eps: float = 1e-20) -> Tensor:
+    """Im f(x + i ε) / ε: a step that is rounded by nothing, along the imaginary numbers."""
+    expect_step("complex_step", eps)
+    y = f(torch.complex(x, torch.full_like(x, eps)))
+    if not y.is_complex():
+        raise ValueError(f"complex_step: f must return complex numbers for complex numbers, got {y.dtype}")
+    return y.imag / eps
+
+
+def expect_step(function: str, eps: float) -> None:
+    """Raise ValueError unless eps is other than 0."""
+    if eps == 0:
+        raise ValueError(f"{function}: eps must not be 0: no line goes through one point, got {eps}")
+
+
+# ---- further reading: more functions --------------------------------------------------------------------
+
+
+def divide(a: Tensor, b: Tensor) -> Tensor:
+    """y = a / b."""
+    return a / b
 
 
 def exp(x: Tensor) -> Tensor:
@@ -90,6 +131,11 @@ def exp(x: Tensor) -> Tensor:
 def log(x: Tensor) -> Tensor:
     """y = log x."""
     return torch.log(x)
+
+
+def bell(x: Tensor) -> Tensor:
+    """y = exp(−x²)."""
+    return torch.exp(-(x**2))
 
 
 def sin(x: Tensor) -> Tensor:
@@ -122,49 +168,10 @@ def gelu(x: Tensor) -> Tensor:
     return nn.functional.gelu(x)
 
 
-# ---- what is trained -------------------------------------------------------------------------------------
-
-
-def forward(x: Tensor, a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> dict[str, Tensor]:
-    """The height of the curve at every x. Shapes: x (N,), a, b, c and d one number each, y_hat (N,)."""
-    y_hat = a + b * x + c * x**2 + d * x**3
-    return {"y_hat": y_hat}
-
-
-def loss(y_hat: Tensor, y: Tensor) -> Tensor:
-    """The mean square of what the curve is off by."""
-    return ((y_hat - y) ** 2).mean()
-
-
-def slope(x: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
-    """The derivative of the curve itself, by autograd. Shape: (N,)."""
-    return derivative(lambda x: forward(x, torch.zeros_like(b), b, c, d)["y_hat"], x)
+# ---- further reading: the four weights without training -------------------------------------------------
 
 
 def best_cubic(x: Tensor, y: Tensor) -> dict[str, float]:
-    """The a, b, c and d of the lowest loss, as it is done in practice: from the QR decomposition of the powers of x."""
+    """The weights of the lowest loss, as it is done in practice: from the QR decomposition of the powers of x."""
     solved = torch.linalg.lstsq(torch.stack([torch.ones_like(x), x, x**2, x**3], dim=1), y[:, None]).solution
-    return dict(zip("abcd", solved[:, 0].tolist(), strict=True))
-
-
-class Cubic(StraightLine):
-    """ŷ = a + b x + c x² + d x³, fitted by gradient descent with momentum.
-
-    Args:
-        lr: the step size.
-        momentum: how much of the last step is kept; c and d, whose x² and x³ are small, would take long without.
-
-    Shapes: x (N,), y (N,), a, b, c and d one number each.
-    """
-
-    def __init__(self, lr: float = 0.3, momentum: float = 0.9) -> None:
-        super().__init__(forward, loss)
-        self.save_hyperparameters()
-        self.lr, self.momentum = lr, momentum
-        self.a = nn.Parameter(torch.randn(()))
-        self.b = nn.Parameter(torch.randn(()))
-        self.c = nn.Parameter(torch.randn(()))
-        self.d = nn.Parameter(torch.randn(()))
-
-    def configure_optimizers(self) -> torch.optim.SGD:
-        return torch.optim.SGD(self.parameters(), lr=self.lr, momentum=self.momentum)
+    return {f"w{n}": w for n, w in enumerate(solved[:, 0].tolist())}

@@ -15,6 +15,7 @@ from manual.calculus import derivatives as by_hand
 from torch_impl.calculus import derivatives as in_torch
 
 PATH = "calculus.derivatives"
+WEIGHTS = ("w0", "w1", "w2", "w3")
 
 
 def away_from_zero(rng: np.random.Generator, *shape: int) -> np.ndarray:
@@ -85,12 +86,12 @@ for name in ("bell", "exp", "sin", "sigmoid", "tanh", "softplus", "gelu"):
 def judge_cubic(seed: int) -> dict[str, float]:
     """The error of the loss and of its four derivatives, at random coefficients and points."""
     rng = np.random.default_rng(seed)
-    x, y, p = rng.normal(size=7), rng.normal(size=7), dict(zip("abcd", rng.normal(size=4), strict=True))
+    x, y, p = rng.normal(size=7), rng.normal(size=7), dict(zip(WEIGHTS, rng.normal(size=4), strict=True))
     values = by_hand.forward(x, **p)
     at = {name: torch.tensor(value, dtype=torch.float64, requires_grad=True) for name, value in p.items()}
     y_hat = in_torch.forward(torch.from_numpy(x), **at)["y_hat"]
     loss = in_torch.loss(y_hat, torch.from_numpy(y))
-    wanted = dict(zip(("y_hat", *"abcd"), torch.autograd.grad(loss, (y_hat, *(at[name] for name in "abcd"))), strict=True))
+    wanted = dict(zip(("y_hat", *WEIGHTS), torch.autograd.grad(loss, (y_hat, *(at[name] for name in WEIGHTS))), strict=True))
     gradient = by_hand.backward(x, y, **values, **p)
     return {"loss": error(by_hand.loss(values["y_hat"], y), loss)} | {name: error(gradient[name], g) for name, g in wanted.items()}
 
