@@ -60,6 +60,14 @@ TERMS = (
     Term("eˣ", "e to the x", "np.exp(x)", "the power x of e = 2.718…, which grows as fast as it is large", "derivatives"),
     Term("log", "log", "np.log(x)", "which power of e is x? What undoes eˣ", "derivatives"),
     Term("chain rule", "chain rule", "dL_dy * dy_da", "speeds multiply where one thing moves the next", "derivatives"),
+    # ---- vectors ----
+    Term("vector", "vector", "np.array([3.0, 4.0])", "a list of numbers, with a length and a direction", "vectors", "vectors?"),
+    Term("a[0]", "a zero", "a[0]", "the first entry of a vector: entries are counted from 0", "vectors", r"a\[0\]"),
+    Term("a · b", "a dot b", "(a * b).sum()", "the dot product: entries multiplied one by one, and added up", "vectors", "dot product"),
+    Term("√", "root of", "np.sqrt(x)", "the number whose square it is: √25 = 5", "vectors", "√"),
+    Term("‖a‖", "the length of a", "np.linalg.norm(a)", "the root of the sum of all a[i]²", "vectors"),
+    Term("cosine", "cosine", "a @ b / (norm(a) * norm(b))", "1: the same direction, 0: at right angles, −1: opposite", "vectors"),
+    Term("(N, D)", "N by D", "x.shape", "N rows of D numbers each: N vectors in one table", "vectors", r"\(N, D\)"),
     # ---- yes or no ----
     Term("logit", "logit", "x @ W + b", "a score before it is made a probability: 0 is undecided", "logistic_regression"),
     Term("sigmoid", "sigmoid", "1 / (1 + np.exp(-z))", "makes a probability of a score", "logistic_regression"),

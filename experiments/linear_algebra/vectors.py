@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from experiments import run
 from experiments.data.arrays import InputError, Split
@@ -19,10 +20,19 @@ from experiments.drawing.figure import figure, unbroken
 from experiments.drawing.words import in_words
 from experiments.drawing.written import write
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Exercise, Trained, by_size
+from experiments.lesson import Exercise, Mistake, Trained, by_size
 from experiments.pair import Twin
 from manual.linear_algebra.vectors import Vectors as Manual
-from manual.linear_algebra.vectors import closed_form, cosine_similarity, direction, l2_norm, linf_norm_backward, projection
+from manual.linear_algebra.vectors import (
+    closed_form,
+    cosine_similarity,
+    direction,
+    dot,
+    dot_backward,
+    l2_norm,
+    linf_norm_backward,
+    projection,
+)
 from torch_impl.linear_algebra.vectors import Vectors as Torch
 
 
@@ -53,11 +63,113 @@ def figures(manual: Manual, torch_module: Torch, data: OneDigit) -> Mapping[str,
     """What is drawn of the trained pair."""
     x, y = Digits(seed=data.seed).split.train
     return {
-        "three unit balls": unit_balls(),
         "angle and shadow": shadow(),
         "near by distance and by angle": neighbours(data.split.val[0][0], x, y),
         "the direction of a digit": found(manual, torch_module, data),
+        "three unit balls": unit_balls(),
     }
+
+
+def shadow() -> Figure:
+    """The projection of a vector on another, at three angles."""
+    b = np.array([2.0, 0.5])
+    fig, axes = figure(
+        f"The dot product {unbroken('a · b')} tells how much a goes along b. Grey: the shadow of a on the line along b. With less than a "
+        "right angle between them the dot product is above 0; at a right angle it is 0 and there is no shadow; with more it is below 0, "
+        "and the shadow falls on the other side.",
+        columns=3,
+        size=(3.4, 2.6),
+        sharex=True,
+        sharey=True,
+    )
+    for ax, a in zip(axes[0], (np.array([1.0, 1.4]), np.array([-0.375, 1.5]), np.array([-1.4, 1.0])), strict=True):
+        p = projection(a, b)
+        ax.plot(*np.outer(np.array([-2.0, 2.0]), b).T, color="#dddddd", linewidth=1, zorder=0)
+        ax.plot(*np.stack([a, p]).T, ":", color="black", linewidth=1)
+        for arrow, colour, name in ((b, CATEGORIES[0], "b"), (a, CATEGORIES[1], "a"), (p, "#888888", "")):
+            ax.quiver(
+                0, 0, *arrow, color=colour, angles="xy", scale_units="xy", scale=1, width=0.018 if name else 0.03, zorder=3 if name else 2
+            )
+            write(ax, name, arrow, (4, 4), colour, fontsize=12)
+        ax.set(
+            title=f"a · b = {a @ b:.2f}, cos = {cosine_similarity(a, b):.2f}".replace("-", "−"),
+            aspect="equal",
+            xlim=(-2.1, 2.5),
+            ylim=(-1.0, 1.9),
+        )
+        ax.title.set_fontsize(10)
+    return fig
+
+
+PALE = 0.25
+"""How much of its ink an image keeps when it is compared."""
+
+
+def nearest(image: np.ndarray, x: np.ndarray, shown: int = 5) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Which rows of x are nearest to a pale copy of an image, by distance and by cosine; and how near, each (shown,)."""
+    rows = np.broadcast_to(PALE * image, x.shape)
+    far, cosine = l2_norm(x - rows), cosine_similarity(x, rows)
+    order = {"distance": (np.argsort(far)[:shown], far), "cosine": (np.argsort(-cosine)[:shown], cosine)}
+    return {name: (rank, values[rank]) for name, (rank, values) in order.items()}
+
+
+def neighbours(image: np.ndarray, x: np.ndarray, digit: np.ndarray, shown: int = 5) -> Figure:
+    """The images that are nearest to a pale copy of an image, by distance and by angle."""
+    fig, axes = figure(
+        f"Near, in two senses. Left: a held-out image, printed with a quarter of its ink; then the five nearest of {len(x)} others. By "
+        "distance, ‖a − b‖, they are those with little ink, whatever they show. By the cosine they have the same strokes, however dark. "
+        "Above each: which digit it is, and its distance or cosine.",
+        rows=2,
+        columns=shown + 1,
+        size=(1.25, 1.5),
+    )
+    for row, (name, (rank, values)) in enumerate(nearest(image, x, shown).items()):
+        titles = [f"by {name}:"] + [f"{digit[i]}: {value:.2f}" for i, value in zip(rank, values, strict=True)]
+        for ax, pixels, title in zip(axes[row], [PALE * image, *x[rank]], titles, strict=True):
+            ax.imshow(pixels.reshape(8, 8), cmap="Greys", vmin=0, vmax=1)
+            ax.set(xticks=[], yticks=[])
+            ax.set_title(title, fontsize=10)
+    return fig
+
+
+def found(manual: Manual, torch_module: Torch, data: OneDigit) -> Figure:
+    """The trained direction of both sides, the closed form, and how near the images are to it."""
+    (x,) = data.split.train
+    w, theirs = (direction(p.astype(np.float64)) for p in (manual.w.data, to_numpy(torch_module.w)))
+    best = closed_form(x)
+    similar = cosine_similarity(x, np.broadcast_to(w, x.shape))
+    apart = max(l2_norm(p - q) for p in (w, theirs, best) for q in (w, theirs, best))
+    fig, axes = figure(
+        f"The direction that is nearest, by angle, to {len(x)} images of the digit {data.digit}: trained by hand and in torch, and by "
+        "a formula (closed form): the direction of the mean of all images, each first made 1 long. The three are at most "
+        f"{in_words(float(apart))}. Lower right: how similar each image is to it; the mean is {similar.mean():.4f}.",
+        rows=2,
+        columns=2,
+        size=(3.0, 2.4),
+    )
+    for ax, (image, title) in zip(axes.flat, ((w, "by hand"), (theirs, "torch"), (best, "closed form")), strict=False):
+        ax.imshow(image.reshape(8, 8), cmap="Greys", vmin=0)
+        ax.set(title=title, xticks=[], yticks=[])
+    ax = axes[1, 1]
+    ax.hist(similar, bins=24, color="#bbbbbb")
+    ax.axvline(similar.mean(), color="black", linestyle=":")
+    ax.annotate("mean", (similar.mean(), 0.93), xycoords=("data", "axes fraction"), xytext=(-4, 0), textcoords="offset points", ha="right")
+    ax.set(title="how near each image is", xlabel="cosine with the direction", ylabel="images", xlim=(None, 1))
+    return fig
+
+
+def learned(run: Trained) -> str:
+    """How near the images are to the direction that was found, and how near it is to the closed form."""
+    (x,) = run.data.split.train
+    w = direction(run.manual.w.data.astype(np.float64))
+    similar, off = cosine_similarity(x, np.broadcast_to(w, x.shape)).mean(), l2_norm(w - closed_form(x))
+    return (
+        f"The {len(x)} images of the digit {run.data.digit} have a cosine of {similar:.4f} with one direction, on average: after "
+        f"{len(run.losses)} steps it and the one that the formula gives are {in_words(float(off))}."
+    )
+
+
+# ---- further reading: three lengths, and why w only grows -------------------------------------------------
 
 
 Length = Callable[[np.ndarray], np.ndarray]
@@ -95,97 +207,6 @@ def unit_balls() -> Figure:
     return fig
 
 
-def shadow() -> Figure:
-    """The projection of a vector on another, at three angles."""
-    b = np.array([2.0, 0.5])
-    fig, axes = figure(
-        f"The dot product {unbroken('a · b')} tells how much a goes along b. Grey: the projection of a, its shadow on the line along b; "
-        "what is missing (dotted) is at right angles to b. Look at its sign: with less than a right angle between them it is positive, "
-        "at a right angle it is 0 and there is no shadow, with more it is negative and the shadow falls on the other side.",
-        columns=3,
-        size=(3.4, 2.6),
-        sharex=True,
-        sharey=True,
-    )
-    for ax, a in zip(axes[0], (np.array([1.0, 1.4]), np.array([-0.375, 1.5]), np.array([-1.4, 1.0])), strict=True):
-        p = projection(a, b)
-        ax.plot(*np.outer(np.array([-2.0, 2.0]), b).T, color="#dddddd", linewidth=1, zorder=0)
-        ax.plot(*np.stack([a, p]).T, ":", color="black", linewidth=1)
-        for arrow, colour, name in ((b, CATEGORIES[0], "b"), (a, CATEGORIES[1], "a"), (p, "#888888", "")):
-            ax.quiver(
-                0, 0, *arrow, color=colour, angles="xy", scale_units="xy", scale=1, width=0.018 if name else 0.03, zorder=3 if name else 2
-            )
-            write(ax, name, arrow, (4, 4), colour, fontsize=12)
-        ax.set(
-            title=f"a · b = {a @ b:.2f}, cos = {cosine_similarity(a, b):.2f}".replace("-", "−"),
-            aspect="equal",
-            xlim=(-2.1, 2.5),
-            ylim=(-1.0, 1.9),
-        )
-        ax.title.set_fontsize(10)
-    return fig
-
-
-def neighbours(image: np.ndarray, x: np.ndarray, digit: np.ndarray, shown: int = 5) -> Figure:
-    """The images that are nearest to a pale copy of an image, by distance and by angle."""
-    pale = 0.25 * image
-    rows = np.broadcast_to(pale, x.shape)
-    far, cosine = l2_norm(x - rows), cosine_similarity(x, rows)
-    fig, axes = figure(
-        f"Near, in two senses. Left: a held-out image, printed with a quarter of its ink; then the five nearest of {len(x)} training "
-        "images. By distance, ‖a − b‖, they are those with little ink, whatever they show. By the cosine of the angle they have the "
-        "same strokes, however dark: an angle does not know how much ink there is. Above each: which digit it is, and its distance or "
-        "cosine.",
-        rows=2,
-        columns=shown + 1,
-        size=(1.25, 1.5),
-    )
-    for row, (name, values, order) in enumerate((("distance", far, np.argsort(far)), ("cosine", cosine, np.argsort(-cosine)))):
-        titles = [f"by {name}:"] + [f"{digit[i]}: {values[i]:.2f}" for i in order[:shown]]
-        for ax, pixels, title in zip(axes[row], [pale, *x[order[:shown]]], titles, strict=True):
-            ax.imshow(pixels.reshape(8, 8), cmap="Greys", vmin=0, vmax=1)
-            ax.set(xticks=[], yticks=[])
-            ax.set_title(title, fontsize=10)
-    return fig
-
-
-def found(manual: Manual, torch_module: Torch, data: OneDigit) -> Figure:
-    """The trained direction of both sides, the closed form, and how near the images are to it."""
-    (x,) = data.split.train
-    w, theirs = (direction(p.astype(np.float64)) for p in (manual.w.data, to_numpy(torch_module.w)))
-    best = closed_form(x)
-    similar = cosine_similarity(x, np.broadcast_to(w, x.shape))
-    apart = max(l2_norm(p - q) for p in (w, theirs, best) for q in (w, theirs, best))
-    fig, axes = figure(
-        f"The direction that is nearest, by angle, to {len(x)} images of the digit {data.digit}: by gradient descent from a random "
-        "start, by hand and in torch, and in closed form, the direction of the mean of all images, each first made to length 1. The "
-        f"three are at most {in_words(float(apart))}. Lower right: how similar each image is to it; the mean is {similar.mean():.4f}.",
-        rows=2,
-        columns=2,
-        size=(3.0, 2.4),
-    )
-    for ax, (image, title) in zip(axes.flat, ((w, "by hand"), (theirs, "torch"), (best, "closed form")), strict=False):
-        ax.imshow(image.reshape(8, 8), cmap="Greys", vmin=0)
-        ax.set(title=title, xticks=[], yticks=[])
-    ax = axes[1, 1]
-    ax.hist(similar, bins=24, color="#bbbbbb")
-    ax.axvline(similar.mean(), color="black", linestyle=":")
-    ax.annotate("mean", (similar.mean(), 0.93), xycoords=("data", "axes fraction"), xytext=(-4, 0), textcoords="offset points", ha="right")
-    ax.set(title="how near each image is", xlabel="cosine with the direction", ylabel="images", xlim=(None, 1))
-    return fig
-
-
-def learned(run: Trained) -> str:
-    """How near the images are to the direction that was found, and how near it is to the closed form."""
-    (x,) = run.data.split.train
-    w = direction(run.manual.w.data.astype(np.float64))
-    similar, off = cosine_similarity(x, np.broadcast_to(w, x.shape)).mean(), l2_norm(w - closed_form(x))
-    return (
-        f"The {len(x)} images of the digit {run.data.digit} have a cosine of {similar:.4f} with one direction, on average: after "
-        f"{len(run.losses)} steps it and the one that the formula gives are {in_words(float(off))}."
-    )
-
-
 TEXT = """
 A step of gradient descent is at right angles to w, because turning w changes the angles and stretching it does not. So by Pythagoras
 ‖w‖² ← ‖w‖² + ‖step‖²: w grows with every step, and turns less for the same step. `length of w/val` shows it. The same happens to every
@@ -200,39 +221,76 @@ Things to try:
 # ---- to do ---------------------------------------------------------------------------------------------
 
 
-def from_closed_form(run: Trained) -> float:
-    """The length of the difference between the direction that was found and that of the formula."""
-    (x,) = run.data.split.train
-    return float(l2_norm(direction(run.manual.w.data) - closed_form(x)))
+def threes_by_distance(run: Trained) -> float:
+    """How many of the five training images that are nearest, by distance, to the pale copy of a held-out image show its digit."""
+    x, y = Digits(seed=run.data.seed).split.train
+    rank, _ = nearest(run.data.split.val[0][0], x)["distance"]
+    return float((y[rank] == run.data.digit).sum())
 
 
 QUESTIONS = (
+    by_size(
+        "An image of a 3 is printed with a quarter of its ink. Of the five images nearest to it, by distance, how many show a 3?",
+        threes_by_distance,
+        *("none", 0.5, "1 or 2", 2.5, "3 or more"),
+        seen="it is {:.0f} of 5",
+        why="A pale image is a short vector, and near to all other short ones. Who wants the same strokes compares angles.",
+        trainer={"max_epochs": 1},
+        look_at=("near by distance and by angle", "the upper row beside the lower one."),
+    ),
     by_size(
         "How large is the cosine between an image of a 3 and the direction that all threes have in common, on average?",
         lambda run: 1 - run.losses[-1],
         *("about 0.3", 0.5, "about 0.7", 0.85, "about 0.9"),
         seen="the mean cosine is {:.3f}",
-        why="Ink is never below 0, so all images lie in one corner of the space; and threes have most of theirs in the same places.",
+        why="Ink is never below 0, so no two images are at more than a right angle; and threes have most of theirs in the same places.",
         look_at=("the direction of a digit", "lower right, how near each image is to the direction."),
     ),
     by_size(
-        "lr = 50, a hundred times what it was. To the loss only the direction of w matters. How long does w become, which begins about 1 "
-        "long?",
+        "lr = 50, a hundred times what it was. How long does w become, which begins about 1 long?",
         lambda run: float(l2_norm(run.manual.w.data)),
         *("much shorter", 0.7, "it stays about as long", 1.4, "more than ten times as long"),
         seen="its length is {:.1f}",
-        why="A step is at right angles to w, for stretching w would not change the loss. So by Pythagoras it makes w longer, never "
-        "shorter.",
+        why="Stretching w changes no angle, so a step only turns it, at right angles to w: by Pythagoras that makes it longer.",
         model={"lr": 50.0},
     ),
-    by_size(
-        "With lr = 0.5 the direction of w has the first 15 digits of the closed form after 150 steps. How far off is it with lr = 50?",
-        from_closed_form,
-        *("as near", 1e-12, "visibly off", 0.1, "it points anywhere"),
-        seen="the two directions are {:.2g} apart",
-        why="The first steps have made w so long that each later one, of the same length, turns it by very little.",
-        model={"lr": 50.0},
+)
+
+
+class ByDot(Manual):
+    """The direction with the dot product in the place of the cosine."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        """The dot product of each row of x with w."""
+        w = np.broadcast_to(self.w.data, x.shape)
+        self.save(x, w)
+        return dot(x, w)
+
+    def backward(self, dL_dloss: float = 1.0) -> None:
+        x, w = self.restore()
+        _, dL_dw = dot_backward(np.full(len(x), -dL_dloss / len(x), x.dtype), x, w)
+        self.w.grad += dL_dw.sum(axis=0)
+
+
+class ByDotInTorch(Torch):
+    """Its twin."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The dot product of each row of x with w."""
+        return x @ self.w
+
+
+MISTAKE = Mistake(
+    "The larger the dot product, the more alike two vectors are.",
+    lambda run: (
+        f"Trained for a large dot product, w is {l2_norm(run.manual.w.data):.0f} long after {len(run.losses)} steps, and still grows: the "
+        f"mean dot product went from {1 - run.losses[0]:.1f} to {1 - run.losses[-1]:.1f}."
     ),
+    lambda run: bool(l2_norm(run.manual.w.data) > 10),
+    "A dot product also grows with the lengths: twice as long is twice as much, and no more alike. The cosine divides them out.",
+    trainer={"max_epochs": 20},
+    manual=ByDot,
+    torch=ByDotInTorch,
 )
 
 TWIN = Twin(
@@ -241,14 +299,20 @@ TWIN = Twin(
     torch=Torch,
     data=OneDigit,
     learned=learned,
-    look_at=("the direction of a digit", "the three pictures, found in three ways, are one; lower right, how near each image is to it."),
+    look_at=("the direction of a digit", "the three pictures, found in three ways, are one."),
     needs=("derivatives",),
     trainer={"max_epochs": 150, "check_val_every_n_epoch": 10},
     sgd_lr=0.3,
     figures=figures,
     text={"why w only grows": TEXT},
+    further=("three unit balls", "why w only grows"),
     questions=QUESTIONS,
-    exercises=(Exercise("dot_backward"), Exercise("l2_norm_backward"), Exercise("projection_backward")),
+    exercises=(
+        Exercise("dot_backward", ("Write a · b out for two entries: how fast does it grow with a[0]?",)),
+        Exercise("l2_norm_backward"),
+        Exercise("cosine_similarity_backward"),
+    ),
+    mistake=MISTAKE,
 )
 
 if __name__ == "__main__":

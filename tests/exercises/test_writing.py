@@ -202,8 +202,8 @@ WRONG_ATTEMPTS: dict[str, tuple[str, str, str]] = {
         r"gradient of p: it is no plain multiple.* One change makes all of it right: in line \d+ a sign is the other one",
     ),
     "a factor less than ours": (
-        "vectors.projection_backward",
-        "\n".join(solution(find("vectors.projection_backward"))).replace(" * (a - 2 * t * b)", " * (a - 2 * b)"),
+        "vectors.cosine_similarity_backward",
+        "\n".join(solution(find("vectors.cosine_similarity_backward"))).replace("- y * direction(a)", "- direction(a)"),
         r"One change makes all of it right: in line \d+ a factor is missing",
     ),
     "one change from right in another form": (

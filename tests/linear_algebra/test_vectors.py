@@ -15,6 +15,7 @@ from experiments.data.arrays import InputError
 from experiments.judge.compare import error
 from experiments.judge.convert import to_numpy, to_torch
 from experiments.judge.differences import check_grads
+from experiments.lesson import Trained
 from experiments.linear_algebra import vectors as script
 from experiments.linear_algebra.vectors import TWIN, OneDigit
 from experiments.lockstep import LockStep
@@ -173,8 +174,10 @@ def test_length_grows_with_every_step() -> None:
 def test_figures_are_drawn(trained: tuple[LockStep, pl.LightningModule]) -> None:
     lockstep, theirs = trained
     drawn = script.figures(lockstep.hand.model, theirs, TWIN.make_data())
-    assert list(drawn) == ["three unit balls", "angle and shadow", "near by distance and by angle", "the direction of a digit"]
+    assert list(drawn) == ["angle and shadow", "near by distance and by angle", "the direction of a digit", "three unit balls"]
     near = [ax.get_title() for ax in drawn["near by distance and by angle"].axes]
+    shown = Trained(lockstep.hand.model, theirs, TWIN.make_data(), (), {}, True)
+    assert sum(title[0] == "3" for title in near[1:6]) == script.threes_by_distance(shown)
     assert [title[0] for title in near[1:6]] != ["3"] * 5  # little ink, whatever they show
     assert [title[0] for title in near[7:]] == ["3"] * 5  # the same strokes
     for ball in [ax.lines[0] for ax in drawn["three unit balls"].axes]:

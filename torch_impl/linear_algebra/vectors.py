@@ -12,29 +12,9 @@ from torch.nn.functional import normalize
 from torch_impl.module import Concept
 
 
-def add(a: Tensor, b: Tensor) -> Tensor:
-    """y = a + b."""
-    return a + b
-
-
-def scale(c: Tensor, a: Tensor) -> Tensor:
-    """y = c a."""
-    return c * a
-
-
 def dot(a: Tensor, b: Tensor) -> Tensor:
     """The dot product along the last axis."""
     return torch.linalg.vecdot(a, b)
-
-
-def hadamard(a: Tensor, b: Tensor) -> Tensor:
-    """The product, entry by entry."""
-    return a * b
-
-
-def l1_norm(a: Tensor) -> Tensor:
-    """Σᵢ |a[i]|."""
-    return torch.linalg.vector_norm(a, 1, dim=-1)
 
 
 def l2_norm(a: Tensor) -> Tensor:
@@ -42,26 +22,16 @@ def l2_norm(a: Tensor) -> Tensor:
     return torch.linalg.vector_norm(a, 2, dim=-1)
 
 
-def linf_norm(a: Tensor) -> Tensor:
-    """maxᵢ |a[i]|."""
-    return torch.linalg.vector_norm(a, math.inf, dim=-1)
-
-
 def cosine_similarity(a: Tensor, b: Tensor, eps: float = 1e-8) -> Tensor:
     """a · b / (‖a‖ ‖b‖)."""
     return torch_cosine_similarity(a, b, dim=-1, eps=eps)
 
 
-def projection(a: Tensor, b: Tensor) -> Tensor:
-    """The point on the line along b that is nearest to a."""
-    return (dot(a, b) / dot(b, b))[..., None] * b
-
-
 class Vectors(Concept):
-    """The direction w that is most similar to a cloud of vectors: it minimises the mean of 1 − cos(x[n], w).
+    """The direction w that is most similar to many vectors: it makes the mean of 1 − cos(x[n], w) small.
 
     Args:
-        lr: the step size. How far a step turns w is lr/‖w‖², and w begins at a length of about 1.
+        lr: the learning rate.
 
     Shapes: x (N, 64), w (64,), the similarities (N,).
     """
@@ -89,6 +59,48 @@ class Vectors(Concept):
 
     def configure_optimizers(self) -> torch.optim.SGD:
         return torch.optim.SGD(self.parameters(), lr=self.lr)
+
+
+# ---- further reading: sums and products of entries -----------------------------------------------
+
+
+def add(a: Tensor, b: Tensor) -> Tensor:
+    """y = a + b."""
+    return a + b
+
+
+def scale(c: Tensor, a: Tensor) -> Tensor:
+    """y = c a."""
+    return c * a
+
+
+def hadamard(a: Tensor, b: Tensor) -> Tensor:
+    """The product, entry by entry."""
+    return a * b
+
+
+# ---- further reading: two other lengths ----------------------------------------------------------
+
+
+def l1_norm(a: Tensor) -> Tensor:
+    """Σᵢ |a[i]|."""
+    return torch.linalg.vector_norm(a, 1, dim=-1)
+
+
+def linf_norm(a: Tensor) -> Tensor:
+    """maxᵢ |a[i]|."""
+    return torch.linalg.vector_norm(a, math.inf, dim=-1)
+
+
+# ---- further reading: the shadow of one vector on another ----------------------------------------
+
+
+def projection(a: Tensor, b: Tensor) -> Tensor:
+    """The point on the line along b that is nearest to a."""
+    return (dot(a, b) / dot(b, b))[..., None] * b
+
+
+# ---- further reading: the direction without training ---------------------------------------------
 
 
 def closed_form(x: Tensor) -> Tensor:
