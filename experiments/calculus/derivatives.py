@@ -180,7 +180,7 @@ def steps() -> Figure:
     """The error of each difference formula against ε: the V."""
     widths = np.geomspace(1e-16, 1, 129)
     fig, axes = figure(
-        "How small a step? How wrong three formulas are, at the worst of eleven places. Coming from the right, smaller is better: forward "
+        "How wrong three formulas are, at the worst of eleven places. Coming from the right, smaller is better: forward "
         "gains a digit for each factor of ten, central two. Then rounding takes over: a difference of nearly equal values has lost "
         "their first digits. The bottom of the V (dotted) is at √δ for forward and at ∛δ for central, with δ = 2e-16 for the rounding. The "
         "complex step takes no "

@@ -148,4 +148,4 @@ class OneWeight(StraightLine):
         self.w = Parameter(np.array(rng.standard_normal(), dtype))
 
     def configure_optimizers(self) -> optim.SGD:
-        return optim.SGD(self.parameters(), lr=self.lr)
+        return optim.SGD(self.parameters(), lr=self.lr)  # w ← w − lr · ∂L/∂w
