@@ -20,10 +20,10 @@ from experiments.drawing.walk import walk
 from experiments.drawing.words import in_words
 from experiments.drawing.written import write
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Exercise, Trained, by_size, what_will_the_loss_do
+from experiments.lesson import Exercise, Mistake, Trained, by_size, what_will_the_loss_do
 from experiments.pair import Twin
 from manual.linear_algebra.matrices import Matrices as Manual
-from manual.linear_algebra.matrices import determinant, inverse, product, rank
+from manual.linear_algebra.matrices import determinant, inverse, product
 from torch_impl.linear_algebra.matrices import Matrices as Torch
 
 
@@ -90,10 +90,9 @@ def draw_square(ax: Any, A: np.ndarray, title: str, reach: tuple[float, float, f
 def areas() -> Figure:
     """The unit square becoming a parallelogram, its area the determinant."""
     fig, axes = figure(
-        "Four matrices, and what each makes of the unit square (dotted): the parallelogram, whose area is the determinant (det). The "
-        "arrows are where (1, 0) and (0, 1) go, the columns of the matrix. Upper right: the plane was turned over, the arrows have "
-        "changed sides, and the determinant is negative (violet). Lower right: the second column is half of the first, all lands on "
-        "one line; nobody can tell what was there before, so there is no inverse.",
+        "What four matrices make of the unit square (dotted): a parallelogram, whose area is the determinant (det). The arrows are "
+        "where (1, 0) and (0, 1) land. Upper right: turned over, and the determinant is negative (violet). Lower right: all lands "
+        "on one line, so there is no inverse.",
         rows=2,
         columns=2,
         size=(3.3, 3.0),
@@ -109,15 +108,15 @@ def areas() -> Figure:
         strict=True,
     ):
         rows = ", ".join("[" + " ".join(f"{a:g}" for a in row) + "]" for row in A)
-        draw_square(ax, A, f"rows {rows}\ndet {determinant(A):.3g}, rank {rank(A)}", (-0.5, 2.6, -0.4, 1.9))
+        draw_square(ax, A, f"rows {rows}\ndet {determinant(A):.3g}", (-0.5, 2.6, -0.4, 1.9))
     return fig
 
 
 def order() -> Figure:
     """Turning and stretching in both orders."""
     fig, axes = figure(
-        "A B is not B A. A makes everything twice as wide, B turns it by 30 degrees. Left: first stretched, then turned, it is still a "
-        f"rectangle; right: first turned, then stretched, it is slanted. The areas are equal, {unbroken('det(A B) = det(A) det(B)')}.",
+        "A B is not B A. A makes everything twice as wide, B turns it by 30 degrees. Left: stretched, then turned, it is still a "
+        "rectangle; right: turned, then stretched, it is slanted.",
         columns=2,
         size=(3.3, 2.9),
     )
@@ -136,10 +135,9 @@ def found(manual: Manual, torch_module: Torch, A: np.ndarray) -> Figure:
     X, theirs = manual.X.data.astype(np.float64), to_numpy(torch_module.X).astype(np.float64)
     best, library = inverse(A), np.linalg.inv(A)
     fig, axes = figure(
-        "A matrix and the inverse that gradient descent found. Orange is positive, violet negative, white 0. A X is the identity: 1 on the "
-        "diagonal, 0 elsewhere. The inverse by Gauss-Jordan elimination and X by hand "
-        f"are {in_words(abs(X - best).max())}, X in torch {in_words(abs(theirs - best).max())}, NumPy's inverse "
-        f"{in_words(abs(library - best).max())}.",
+        "A matrix and the inverse that gradient descent found. Orange is positive, violet negative, white 0. A X is the identity. "
+        f"The exact inverse and X by hand are {in_words(abs(X - best).max())}, X in torch {in_words(abs(theirs - best).max())}, NumPy's "
+        f"inverse {in_words(abs(library - best).max())}.",
         rows=2,
         columns=2,
         size=(3.0, 2.6),
@@ -159,6 +157,29 @@ def found(manual: Manual, torch_module: Torch, A: np.ndarray) -> Figure:
                 color="white" if abs(value) > 0.6 * largest else "black",
             )
     return fig
+
+
+def learned(run: Trained) -> str:
+    """How near X is to the inverse."""
+    A = run.data.split.val[0]
+    off = np.abs(run.manual.X.data - inverse(A)).max()
+    return (
+        f"In {len(run.losses)} steps the loss went from {run.losses[0]:.3g} to {run.losses[-1]:.1e}, and X became the inverse of A: "
+        f"what elimination gives and X are {in_words(off)}."
+    )
+
+
+TEXT = """
+Which of these fit, and what shape comes out?
+
+    a   (5, 2) @ (2, 7)          d   (1, 4) @ (4, 1)
+    b   (2, 5) @ (2, 7)          e   (4, 1) @ (1, 4)
+    c   (2, 5)ᵀ @ (2, 7)         f   (6, 3) + (3,)
+
+Answers: a (5, 7); b does not; c (5, 7); d (1, 1), a dot product; e (4, 4), every number times every other; f (6, 3).
+"""
+
+# ---- further reading: how fast the inverse is reached, and more rules ----------------------------------
 
 
 def convergence(A: np.ndarray, I: np.ndarray, steps: int = 300) -> Figure:
@@ -186,17 +207,7 @@ def convergence(A: np.ndarray, I: np.ndarray, steps: int = 300) -> Figure:
     return fig
 
 
-def learned(run: Trained) -> str:
-    """How near X is to the inverse."""
-    A = run.data.split.val[0]
-    off = np.abs(run.manual.X.data - inverse(A)).max()
-    return (
-        f"In {len(run.losses)} steps the loss went from {run.losses[0]:.3g} to {run.losses[-1]:.1e}, and X became the inverse of A: "
-        f"what elimination gives and X are {in_words(off)}."
-    )
-
-
-TEXT = """
+RULES = """
 | rule | in words |
 | --- | --- |
 | (A B)ᵀ = Bᵀ Aᵀ | rows and columns change places, and so does the order |
@@ -205,8 +216,6 @@ TEXT = """
 | det A⁻¹ = 1/det A | and undone |
 | tr(A B) = tr(B A) | the order does not matter to the trace |
 | rank(A B) ≤ rank A, rank B | what has been squashed flat stays flat |
-| Y = A B: dL_dA = dL_dY Bᵀ, dL_dB = Aᵀ dL_dY | the backward of every layer |
-| y = a + b, b used N times: dL_db is a sum of N | the backward of every bias |
 
 Things to try:
 
@@ -227,30 +236,41 @@ OFF = "X and the inverse differ by {:.2g}, relative to its length"
 
 QUESTIONS = (
     what_will_the_loss_do(
-        "Most of all A stretches by σ = 2, for which a step may be up to 1/σ² = 0.25 long. What will the loss do in 100 steps with lr = "
-        "0.26?",
-        "In the direction of that stretch each step leaves 1 − 2 lr σ² = −1.08 of the error: X lands on the other side, and farther away.",
+        "A stretches some arrow to twice its length, so lr must stay below 1/2² = 0.25. What will the loss do in 100 steps with 0.26?",
+        "Along that arrow each step leaves 1 − 2 · 0.26 · 2² = −1.08 of the error: X lands on the other side, and farther away.",
         model={"lr": 0.26},
         trainer={"max_epochs": 100},
     ),
     by_size(
-        "condition = 12: A squashes one direction to 2/12 of its length. How far is X from the inverse after the same 300 steps?",
+        "condition = 12: A squashes some arrow to 1/6 of its length. How far is X from the inverse after the same 300 steps?",
         from_inverse,
         *("the first ten digits are right", 1e-10, "a few percent off", 0.2, "more than half off"),
         seen=OFF,
-        why="In the direction that is squashed to σ = 1/6 each step leaves 1 − 2 lr σ² = 0.989 of the error, and 0.989³⁰⁰ is 0.035.",
+        why="Along that arrow each step leaves 1 − 2 · 0.2/6² = 0.989 of the error, and 0.989³⁰⁰ is 0.035.",
         data={"condition": 12.0},
-        look_at=("reaching the inverse", "how much flatter the curve of a matrix is that is closer to singular."),
+        look_at=("the inverse that was found", "upper right: how far A X is from the identity."),
     ),
-    by_size(
-        "batch_size = 2: each step sees two of the five equations, and each batch pulls X its own way. Where is X after 100 passes?",
-        from_inverse,
-        *("at the inverse, to three digits or more", 1e-3, "near it, wandering about", 0.3, "nowhere near"),
-        seen=OFF,
-        why="All five equations are satisfied at once by the inverse. There every batch's gradient is 0, and nothing pulls any more.",
-        data={"batch_size": 2},
-        trainer={"max_epochs": 100},
+)
+
+
+class WithoutTheTranspose(Manual):
+    """A backward that forgets where the transpose goes."""
+
+    def backward(self, dL_dloss: float = 1.0) -> None:
+        A, P, I = self.restore()
+        self.X.grad += A @ (dL_dloss * 2 * (P - I))  # and not A.T: (5, 5) @ (5, 5) fits as well
+
+
+MISTAKE = Mistake(
+    "Where the shapes fit, the product is right.",
+    lambda run: (
+        f"With A in the place of Aᵀ, both 5 x 5, the gradient has the right shape. But in {len(run.losses)} steps the loss goes from "
+        f"{run.losses[0]:.3g} to {run.losses[-1]:.3g}."
     ),
+    lambda run: not run.agree and run.losses[-1] > run.losses[0],
+    "A square matrix and its transpose have one shape. So try a backward with sizes that all differ.",
+    trainer={"max_epochs": 20},
+    manual=WithoutTheTranspose,
 )
 
 TWIN = Twin(
@@ -259,14 +279,20 @@ TWIN = Twin(
     torch=Torch,
     data=RowsOfAMatrix,
     learned=learned,
-    look_at=("the inverse that was found", "upper right: A times what was found is 1 on the diagonal and 0 elsewhere."),
+    look_at=("the inverse that was found", "upper right: A times what was found is the identity."),
     needs=("vectors",),
     trainer={"max_epochs": 300, "check_val_every_n_epoch": 20},
     sgd_lr=0.15,
     figures=figures,
-    text={"rules": TEXT},
+    text={"which shapes fit": TEXT, "more rules": RULES},
+    further=("reaching the inverse", "more rules"),
     questions=QUESTIONS,
-    exercises=(Exercise("product_backward"), Exercise("broadcast_add_backward"), Exercise("solve_backward")),
+    exercises=(
+        Exercise("product_backward", ("The shapes of dL_dY, A and B fit in one way only.",)),
+        Exercise("broadcast_add_backward"),
+        Exercise("Matrices.backward"),
+    ),
+    mistake=MISTAKE,
 )
 
 if __name__ == "__main__":

@@ -1,29 +1,63 @@
 """Matrices: tables of numbers that move space, by hand.
 
-If you gave up on mathematics somewhere before this: a matrix is a table of numbers, and it is a machine. Put a vector in, and out comes
-another vector: each entry of it is the dot product of one row of the table with what was put in. That is all that a layer of a
-network does before its kink. What such a machine does to *all* vectors at once can be seen: it takes the square grid of the plane to
-a slanted grid. Straight lines stay straight and the origin stays where it is; the columns of the table are where the
-arrows (1, 0) and (0, 1) land. The *determinant* is how much larger areas become; if it is 0 the plane was squashed flat, and no
-machine can undo that. If it is not 0, the machine that undoes it is the *inverse*. `A B` means: first B, then A. Turning and then
-stretching is not the same as stretching and then turning, so A B is not B A.
+If you gave up on mathematics somewhere before this: a *matrix* is a table of numbers. Its *shape* says how many rows and columns it has:
+(4, 2) is 4 rows of 2 numbers. A[i, j] is the number in row i and column j, counted from 0. Data are such a table, a row for each example
+and a column for each thing that was measured; and the weights of a layer are one.
 
-What to look at in the figures: the unit square becoming a parallelogram, whose area is the determinant.
+**The product.** Each entry of Y = A B, in Python `A @ B`, is the dot product of a row of A and a column of B:
 
-    product        (A B)[i, j] = Σₖ A[i, k] B[k, j]      columns of A = rows of B; (A B)ᵀ = Bᵀ Aᵀ; A B ≠ B A
-    broadcasting   what is too small is used again and again; so its gradient is a sum
-    transpose      Aᵀ[i, j] = A[j, i]                    rows become columns
-    inverse        A⁻¹ A = A A⁻¹ = I                     by Gauss-Jordan elimination
-    solve          the x with A x = b                    the same elimination, on b alone
-    determinant    the product of the pivots             log|det| where that would overflow
-    trace          the sum of the diagonal
-    rank           how many dimensions are left          an integer: it has no gradient
+    Y[i, j] = Σₖ A[i, k] B[k, j]          (m, k) @ (k, n) = (m, n)
 
-All gradients of this file follow from that of the product, `product_backward`; its shapes alone nearly tell it. Whoever forgets where the
-transpose goes writes the three shapes down and finds that only one way fits.
+Σₖ sums over all k. The two sizes in the middle must be equal, and they go; the outer two stay.
 
-Sources: Golub & Van Loan, Matrix Computations, chapter 3 (elimination with pivots); Giles, Collected matrix derivative results for
-forward and reverse mode algorithmic differentiation (2008).
+**On paper.** Row times column, four times:
+
+    A       B
+    [1 2]   [2 0]     [1·2 + 2·1   1·0 + 2·3]     [ 4   6]
+    [3 4] @ [1 3]  =  [3·2 + 4·1   3·0 + 4·3]  =  [10  12]
+
+and B @ A is [2 4] above [10 14]: A B is not B A. Now a small layer, Y = X W + b; the rows of X are the four corners of a square:
+
+    X       W               X W            Y, with b = (1, 0, −1)
+    [0 0]                   [0  0   0]     [1  0  −1]
+    [0 2]   [1  0  −1]      [0  2   2]     [1  2   1]
+    [2 2] @ [0  1   1]   =  [2  2   0]     [3  2  −1]
+    [2 0]                   [2  0  −2]     [3  0  −3]
+
+(4, 2) @ (2, 3) = (4, 3): each corner had 2 numbers and now has 3. The network of `hidden_layer` does just this, with 16 in place of 3.
+W is (in, out) wherever these lessons write `x @ W`: a row for each input, a column for each output. torch's nn.Linear keeps it with
+rows and columns exchanged, (out, in), and computes `x @ W.T`.
+
+**Broadcasting.** b, the bias, is one row and was added to all four: what is too small is used again and again.
+
+**The transpose** Aᵀ, in Python `A.T`, is A with rows and columns exchanged.
+
+**Backward.** ∂L/∂Y is a table too: how fast the loss L grows with each entry of Y. W[k, j] was multiplied by X[i, k] in each row i, and
+b[j] added in each row; what they do in all the rows adds up:
+
+    ∂L/∂W[k, j] = Σᵢ X[i, k] ∂L/∂Y[i, j]      ∂L/∂W = Xᵀ ∂L/∂Y      (2, 4) @ (4, 3) = (2, 3)
+    ∂L/∂X[i, k] = Σⱼ ∂L/∂Y[i, j] W[k, j]      ∂L/∂X = ∂L/∂Y Wᵀ      (4, 3) @ (3, 2) = (4, 2)
+    ∂L/∂b[j]    = Σᵢ ∂L/∂Y[i, j]              a sum of rows: `sum_to`
+
+Who forgets where the transpose goes writes down the three shapes: only one way fits. With numbers:
+
+    Xᵀ          ∂L/∂Y      ∂L/∂W
+                [1 0 0]
+    [0 0 2 2]   [0 1 0]    [2·0 + 2·1   2·0 + 2·1   2·1 + 2·1]    [2 2 4]
+    [0 2 2 0] @ [0 0 1] =  [2·0 + 2·0   2·1 + 2·0   2·0 + 2·1] =  [0 2 2]       ∂L/∂b = (2, 2, 2)
+                [1 1 1]
+
+    >>> X, W, b = np.array([[0.0, 0], [0, 2], [2, 2], [2, 0]]), np.array([[1.0, 0, -1], [0, 1, 1]]), np.array([1.0, 0, -1])
+    >>> broadcast_add(product(X, W), b).tolist()
+    [[1.0, 0.0, -1.0], [1.0, 2.0, 1.0], [3.0, 2.0, -1.0], [3.0, 0.0, -3.0]]
+    >>> dL_dY = np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1]])
+    >>> product_backward(dL_dY, X, W)[1].tolist(), sum_to(dL_dY, b.shape).tolist()
+    ([[2.0, 2.0, 4.0], [0.0, 2.0, 2.0]], [2.0, 2.0, 2.0])
+
+**What it does to the plane.** Stand a vector x behind A, as a column: A x is another vector. So A moves every point of the plane, and
+makes a slanted grid of the square one; the columns of A are where the arrows (1, 0) and (0, 1) land. `A B` means: first B, then A. The
+*determinant* says how many times larger areas become; if it is 0 the plane is squashed flat, and nothing can undo that. Else the *inverse*
+A⁻¹ does: A⁻¹ A = I. The *identity* I, 1 on the diagonal and 0 elsewhere, changes nothing. Trained here is an inverse: an X with A X near I.
 """
 
 from __future__ import annotations
@@ -60,10 +94,7 @@ def product(A: Array, B: Array) -> Array:
 
 
 def product_backward(dL_dY: Array, A: Array, B: Array) -> tuple[Array, Array]:
-    """A[i, k] meets B[k, j] in each Y[i, j] of row i, and their paths to the loss add up:
-
-    ∂L/∂A[i, k] = Σⱼ ∂L/∂Y[i, j] B[k, j]        ∂L/∂B[k, j] = Σᵢ A[i, k] ∂L/∂Y[i, j]
-    """
+    """∂L/∂A and ∂L/∂B, as above for X and W: A[i, k] was used in all of row i of Y, B[k, j] in all of column j."""
     dL_dA = dL_dY @ B.T  # (m, n) @ (n, k)
     dL_dB = A.T @ dL_dY  # (k, m) @ (m, n)
     return dL_dA, dL_dB
@@ -76,7 +107,7 @@ def transpose(A: Array) -> Array:
 
 
 def transpose_backward(dL_dY: Array, A: Array) -> Array:
-    """Every entry has gone to another place; its gradient comes back from there. Shapes: (n, m) to (m, n)."""
+    """What went to another place, its gradient comes back from there. Shapes: (n, m) to (m, n)."""
     return dL_dY.T
 
 
@@ -84,9 +115,9 @@ def transpose_backward(dL_dY: Array, A: Array) -> Array:
 
 
 def broadcast_add(a: Array, b: Array) -> Array:
-    """y = a + b, where an axis of size 1, or one that is missing in front, is used for all of the other's entries.
+    """y = a + b: an axis of size 1, or missing in front, is used again and again.
 
-    Shapes: (N, D) and (D,) make (N, D), as do (N, D) and (N, 1), (N, 1) and (D,), (N, D) and ().
+    Shapes: (N, D) with (D,), (N, 1) or () is (N, D).
 
     Raises:
         ValueError: if the shapes do not fit.
@@ -96,30 +127,87 @@ def broadcast_add(a: Array, b: Array) -> Array:
 
 
 def broadcast_add_backward(dL_dy: Array, a: Array, b: Array) -> tuple[Array, Array]:
-    """∂y/∂a = 1 and ∂y/∂b = 1, for each entry of y; what was used for several entries of y gets the sum of their gradients."""
+    """∂y/∂a = 1 and ∂y/∂b = 1, for each entry of y; what was used for several of them gets the sum."""
     dL_da = sum_to(dL_dy, a.shape)  # shape of y to shape of a
     dL_db = sum_to(dL_dy, b.shape)  # shape of y to shape of b
     return dL_da, dL_db
 
 
-def broadcast_multiply(a: Array, b: Array) -> Array:
-    """y = a b, entry by entry, with shapes as in `broadcast_add`.
+# ---- what is trained -----------------------------------------------------------------------------
 
-    Raises:
-        ValueError: if the shapes do not fit.
+
+class Matrices(Concept):
+    """The inverse X of a matrix A, found by going down L = ‖A X − I‖², the sum of the squares of all entries.
+
+    It is what a layer does: the rows of A are the examples, X is the weight, the rows of I are the targets.
+
+        P = A X                     (n, n) @ (n, n)
+        L = Σᵢⱼ (P − I)[i, j]²
+        ∂L/∂P = 2 (P − I)
+        ∂L/∂X = Aᵀ ∂L/∂P            the product's gradient
+
+    Args:
+        lr: the step size; it must stay below 1/2² = 0.25, for A stretches some arrow to twice its length.
+        rng: draws the initial X: small numbers, Normal(0, 1/5).
+        dtype: of X.
+
+    Shapes: A and I (N, 5), all or some of their rows; X (5, 5).
     """
-    expect_broadcast("broadcast_multiply", a, b)
-    return a * b
+
+    def __init__(self, lr: float = 0.2, *, rng: np.random.Generator | None = None, dtype: Any = np.float64) -> None:
+        super().__init__()
+        self.lr = lr
+        self.X = Parameter(normal((5, 5), 0.0, 1 / math.sqrt(5), rng=rng, dtype=dtype))
+
+    def forward(self, A: Array) -> Array:
+        """A X, which is to become I."""
+        return product(A, self.X.data)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> float:
+        A, I = batch
+        P = self(A)
+        loss = ((P - I) ** 2).sum()
+        self.save(A, P, I)
+        self.log("loss/train", loss)
+        return loss
+
+    def backward(self, dL_dloss: float = 1.0) -> None:
+        A, P, I = self.restore()
+        dL_dP = dL_dloss * 2 * (P - I)  # (N, 5)
+        _, dL_dX = product_backward(dL_dP, A, self.X.data)  # (5, N) @ (N, 5)
+        self.X.grad += dL_dX
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        A, I = batch
+        self.log("loss/val", ((self(A) - I) ** 2).sum(), batch_size=len(A))
+
+    def configure_optimizers(self) -> optim.SGD:
+        return optim.SGD(self.parameters(), lr=self.lr)
 
 
-def broadcast_multiply_backward(dL_dy: Array, a: Array, b: Array) -> tuple[Array, Array]:
-    """∂y/∂a = b and ∂y/∂b = a, for each entry of y; then the sum over the entries that share one."""
-    dL_da = sum_to(dL_dy * b, a.shape)  # shape of y to shape of a
-    dL_db = sum_to(dL_dy * a, b.shape)  # shape of y to shape of b
-    return dL_da, dL_db
+# ---- further reading: inverse and solve, by Gauss-Jordan elimination --------------------------------
+#
+#     inverse        A⁻¹ A = A A⁻¹ = I             by Gauss-Jordan elimination
+#     solve          the x with A x = b            the same elimination, on b alone
+#     determinant    the product of the pivots     log|det| where that would overflow
+#     trace          the sum of the diagonal
+#     rank           how many dimensions are left  an integer: it has no gradient
+#
+# All gradients follow from that of the product.
+#
+# Nobody would train an inverse in practice: `inverse` needs n steps and is exact up to rounding. How fast the descent of `Matrices` is: with
+# σ for how long A leaves a vector of length 1 (see `eigen` and `svd`), a step shrinks the error along A's weakest direction by
+# 1 − 2 lr σ² only, while its strongest allows no lr above 1/σ². A matrix that is nearly singular is hard to invert, also in this way.
+#
+# Sources: Golub & Van Loan, Matrix Computations, chapter 3 (elimination with pivots); Giles, Collected matrix derivative results for
+# forward and reverse mode algorithmic differentiation (2008).
 
 
-# ---- inverse and solve: Gauss-Jordan elimination -------------------------------------------------
+def expect_square(function: str, A: Array) -> None:
+    """Raise ValueError unless A is a square matrix."""
+    expect_matrix(function, "A", A)
+    if A.shape[0] != A.shape[1]:
+        raise ValueError(f"{function}: A must be square, got shape {A.shape}")
 
 
 def gauss_jordan(A: Array, B: Array) -> Array:
@@ -211,7 +299,7 @@ def substitute(L: Array, B: Array, upper: bool = False) -> Array:
     return X
 
 
-# ---- determinant, trace, rank --------------------------------------------------------------------
+# ---- further reading: determinant, trace, rank -------------------------------------------------------
 
 
 def pivots(A: Array) -> tuple[int, Array]:
@@ -325,14 +413,7 @@ def rounding_of(A: Array) -> Any:
     return max(A.shape) * np.finfo(A.dtype).eps * np.abs(A).max(initial=0)
 
 
-# ---- what fits -----------------------------------------------------------------------------------
-
-
-def expect_square(function: str, A: Array) -> None:
-    """Raise ValueError unless A is a square matrix."""
-    expect_matrix(function, "A", A)
-    if A.shape[0] != A.shape[1]:
-        raise ValueError(f"{function}: A must be square, got shape {A.shape}")
+# ---- further reading: what can be broadcast, and products of it ----------------------------------------
 
 
 def expect_broadcast(function: str, a: Array, b: Array) -> None:
@@ -347,57 +428,18 @@ def expect_broadcast(function: str, a: Array, b: Array) -> None:
         ) from None
 
 
-# ---- what is trained -----------------------------------------------------------------------------
+def broadcast_multiply(a: Array, b: Array) -> Array:
+    """y = a b, entry by entry, with shapes as in `broadcast_add`.
 
-
-class Matrices(Concept):
-    """The inverse X of a matrix A, found by going down L = ‖A X − I‖², the sum of the squares of all entries.
-
-    Nobody would train this in practice: elimination needs n steps and is exact up to rounding. It is trained so that both sides can be
-    compared, and because it is what a layer does: the rows of A are the examples, X is the weight, the rows of I are the targets.
-
-        P = A X                     (n, n) @ (n, n)
-        L = Σᵢⱼ (P − I)[i, j]²
-        ∂L/∂P = 2 (P − I)
-        ∂L/∂X = Aᵀ ∂L/∂P            the product's gradient
-
-    A step shrinks the error along A's weakest direction by 1 − 2 lr σ² only (σ: how long A leaves a vector of length 1 at least; see
-    `eigen` and `svd`), while its strongest allows no lr above 1/σ². A matrix that is nearly singular is hard to invert, also in this way.
-
-    Args:
-        lr: the step size; it must stay below 1/σ² = 0.25, for the A of this concept stretches by at most σ = 2.
-        rng: draws the initial X from Normal(0, 1/5).
-        dtype: of X.
-
-    Shapes: A (N, 5), all or some of its rows; I (N, 5), the same rows of the identity; X (5, 5).
+    Raises:
+        ValueError: if the shapes do not fit.
     """
+    expect_broadcast("broadcast_multiply", a, b)
+    return a * b
 
-    def __init__(self, lr: float = 0.2, *, rng: np.random.Generator | None = None, dtype: Any = np.float64) -> None:
-        super().__init__()
-        self.lr = lr
-        self.X = Parameter(normal((5, 5), 0.0, 1 / math.sqrt(5), rng=rng, dtype=dtype))
 
-    def forward(self, A: Array) -> Array:
-        """A X, which is to become I."""
-        return product(A, self.X.data)
-
-    def training_step(self, batch: Batch, batch_idx: int) -> float:
-        A, I = batch
-        P = self(A)
-        loss = ((P - I) ** 2).sum()
-        self.save(A, P, I)
-        self.log("loss/train", loss)
-        return loss
-
-    def backward(self, dL_dloss: float = 1.0) -> None:
-        A, P, I = self.restore()
-        dL_dP = dL_dloss * 2 * (P - I)  # (N, 5)
-        _, dL_dX = product_backward(dL_dP, A, self.X.data)  # (5, N) @ (N, 5)
-        self.X.grad += dL_dX
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        A, I = batch
-        self.log("loss/val", ((self(A) - I) ** 2).sum(), batch_size=len(A))
-
-    def configure_optimizers(self) -> optim.SGD:
-        return optim.SGD(self.parameters(), lr=self.lr)
+def broadcast_multiply_backward(dL_dy: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    """∂y/∂a = b and ∂y/∂b = a, for each entry of y; then the sum over the entries that share one."""
+    dL_da = sum_to(dL_dy * b, a.shape)  # shape of y to shape of a
+    dL_db = sum_to(dL_dy * a, b.shape)  # shape of y to shape of b
+    return dL_da, dL_db

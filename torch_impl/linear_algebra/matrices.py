@@ -25,6 +25,43 @@ def broadcast_add(a: Tensor, b: Tensor) -> Tensor:
     return a + b
 
 
+class Matrices(Concept):
+    """The inverse X of a matrix A, found by going down L = ‖A X − I‖², the sum of the squares of all entries.
+
+    Args:
+        lr: the step size; it must stay below 1/2² = 0.25, for A stretches some arrow to twice its length.
+
+    Shapes: A and I (N, 5), all or some of their rows; X (5, 5).
+    """
+
+    def __init__(self, lr: float = 0.2) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.lr = lr
+        self.X = nn.Parameter(torch.randn(5, 5) / math.sqrt(5))
+
+    def forward(self, A: Tensor) -> Tensor:
+        """A X, which is to become I."""
+        return product(A, self.X)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        A, I = batch
+        P = self(A)
+        loss = ((P - I) ** 2).sum()
+        self.log("loss/train", loss)
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        A, I = batch
+        self.log("loss/val", ((self(A) - I) ** 2).sum(), batch_size=len(A))
+
+    def configure_optimizers(self) -> torch.optim.SGD:
+        return torch.optim.SGD(self.parameters(), lr=self.lr)
+
+
+# ---- further reading: broadcasting in a product, inverse, solve, determinant, trace, rank ---------------
+
+
 def broadcast_multiply(a: Tensor, b: Tensor) -> Tensor:
     """a b, entry by entry, broadcast."""
     return a * b
@@ -58,37 +95,3 @@ def trace(A: Tensor) -> Tensor:
 def rank(A: Tensor) -> int:
     """The number of singular values that are not 0 up to rounding."""
     return int(torch.linalg.matrix_rank(A))
-
-
-class Matrices(Concept):
-    """The inverse X of a matrix A, found by going down L = ‖A X − I‖², the sum of the squares of all entries.
-
-    Args:
-        lr: the step size; it must stay below 1/σ² = 0.25, for the A of this concept stretches by at most σ = 2.
-
-    Shapes: A (N, 5), all or some of its rows; I (N, 5), the same rows of the identity; X (5, 5).
-    """
-
-    def __init__(self, lr: float = 0.2) -> None:
-        super().__init__()
-        self.save_hyperparameters()
-        self.lr = lr
-        self.X = nn.Parameter(torch.randn(5, 5) / math.sqrt(5))
-
-    def forward(self, A: Tensor) -> Tensor:
-        """A X, which is to become I."""
-        return product(A, self.X)
-
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        A, I = batch
-        P = self(A)
-        loss = ((P - I) ** 2).sum()
-        self.log("loss/train", loss)
-        return loss
-
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        A, I = batch
-        self.log("loss/val", ((self(A) - I) ** 2).sum(), batch_size=len(A))
-
-    def configure_optimizers(self) -> torch.optim.SGD:
-        return torch.optim.SGD(self.parameters(), lr=self.lr)
