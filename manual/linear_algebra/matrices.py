@@ -195,8 +195,8 @@ class Matrices(Concept):
 #
 # All gradients follow from that of the product.
 #
-# Nobody would train an inverse in practice: `inverse` needs n steps and is exact up to rounding. How fast the descent of `Matrices` is: with
-# σ for how long A leaves a vector of length 1 (see `eigen` and `svd`), a step shrinks the error along A's weakest direction by
+# Nobody would train an inverse in practice: `inverse` needs n steps and is exact up to rounding. How fast the descent of `Matrices` is:
+# with σ for how long A leaves a vector of length 1 (see `eigen` and `svd`), a step shrinks the error along A's weakest direction by
 # 1 − 2 lr σ² only, while its strongest allows no lr above 1/σ². A matrix that is nearly singular is hard to invert, also in this way.
 #
 # Sources: Golub & Van Loan, Matrix Computations, chapter 3 (elimination with pivots); Giles, Collected matrix derivative results for
