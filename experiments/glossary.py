@@ -88,6 +88,28 @@ TERMS = (
         "cross-entropy", "cross entropy", "-np.log(p)", "the loss of a probability: minus its log, if it came true", "logistic_regression"
     ),
     Term("p − y", "p minus y", "p - y", "what was predicted minus what is: the gradient at the scores", "logistic_regression"),
+    # ---- gradients ----
+    Term(
+        "partial derivative",
+        "partial derivative",
+        "dL_dw",
+        "a slope along one direction, all others held still",
+        "gradients",
+        "partial derivatives?",
+    ),
+    Term(
+        "gradient",
+        "gradient",
+        "g",
+        "all partial derivatives, side by side: an arrow to where it rises the most",
+        "gradients",
+        r"\*gradient\*",
+    ),
+    Term("∇f", "nabla f", "g", "the gradient of f, in books", "gradients", "∇f"),
+    Term("contour", "contour", "ax.contour(...)", "a line of equal height", "gradients", r"\*contours\*"),
+    Term("minimum", "minimum", "", "the lowest place around", "gradients", r"\*minimum\*"),
+    Term("saddle", "saddle", "", "level ground that rises along one direction and falls along another", "gradients"),
+    Term("Jacobian", "Jacobian", "dy_dx", "the gradients of several outputs, a row for each", "gradients"),
     # ---- the chain rule ----
     Term("σ", "sigma", "sigmoid(z)", "the sigmoid 1 / (1 + e⁻ᶻ), which squeezes any number between 0 and 1", "chain_rule"),
     Term("σ′", "sigma prime", "a * (1 - a)", "the slope of the sigmoid: a (1 − a) where a = σ(z)", "chain_rule"),

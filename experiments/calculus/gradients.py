@@ -1,7 +1,7 @@
-"""Gradients: many derivatives at once, and Newton's method
+"""Gradients: many derivatives at once, and the way downhill
 
-Newton's method and gradient descent go down a bowl, along Rosenbrock's bent valley and near a saddle, on both sides. And the Jacobian,
-which backward never builds, is built for once, to see what it costs.
+Gradient descent goes down a bowl, along Rosenbrock's bent valley and near a saddle, on both sides; and Newton's method, as further reading.
+And the Jacobian, which backward never builds, is built for once, to see what it costs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from experiments.drawing.surfaces import Window, draw_surface
 from experiments.drawing.walk import walk
 from experiments.drawing.written import label_lines
 from experiments.judge.convert import to_torch
-from experiments.lesson import Exercise, Mistake, Trained, by_size, growth
+from experiments.lesson import ByLargest, Exercise, Mistake, Question, Trained, by_size, growth, what_will_the_loss_do
 from experiments.pair import Twin
 from manual.calculus import gradients as by_hand
 from manual.calculus.gradients import SURFACES
@@ -83,8 +83,8 @@ def before(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Fi
 
 
 def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
-    """Both methods on all three surfaces, whichever was trained."""
-    return {"Newton against gradient descent": newton()}
+    """The walks on all three surfaces, whichever was trained."""
+    return {"walking down": walks(), "Newton against gradient descent": newton()}
 
 
 def gradient_in_torch(surface: str, points: np.ndarray) -> np.ndarray:
@@ -98,10 +98,9 @@ def gradient_in_torch(surface: str, points: np.ndarray) -> np.ndarray:
 def arrows() -> Figure:
     """Gradients over the contours, and the slope along every direction."""
     fig, axes = figure(
-        "The gradient is an arrow. Grey lines join points of equal height, stars are minima. At each dot the arrow says which way the "
-        "ground rises the most, broad by torch's autograd, thin by hand (all drawn equally long): it is at right angles to the grey line "
-        "there. Bottom right, from the black dot on the bowl: steepest along the gradient, ‖g‖ (dotted), level across it, and falling as "
-        "fast the other way, which is where training steps.",
+        "Grey contours join points of equal height, stars are minima. Each arrow says which way the ground rises the most, broad by "
+        "torch, thin by hand (all drawn equally long): at right angles to the contour. Bottom right, from the black dot on the bowl: "
+        "steepest along the gradient, ‖g‖ (dotted), level across it, and falling as fast the other way.",
         rows=2,
         columns=2,
         size=(4.3, 3.5),
@@ -144,6 +143,46 @@ def directional(ax: Any, point: np.ndarray) -> None:
         xticks=range(-180, 181, 90),
     )
     ax.legend(fontsize=8, loc="lower center")
+
+
+def walks(steps: int = 60) -> Figure:
+    """Gradient descent's paths over the surfaces."""
+    fig, axes = figure(
+        f"Against the gradient, {steps} steps from the black dot; the band is torch, the dashes by hand. Bowl: first across the contours, "
+        "then along its floor. Valley: to and fro across it, and hardly forward along its floor. Saddle: nearly to the level ground in the "
+        "middle, where the gradient is nearly 0, and only then aside to a minimum (star).",
+        columns=3,
+        size=(3.6, 3.3),
+    )
+    for ax, surface in zip(axes[0], SURFACES, strict=True):
+        draw_surface(ax, surface, SURFACES[surface], WINDOWS[surface])
+        ours, theirs = descend(surface, "gradient_descent", steps)
+        draw_both(ax, ours.T, theirs.T, "_", PLAIN)
+        ax.plot(*ours.T, ".", color=PLAIN, markersize=6)
+        ax.plot(*SURFACES[surface].start, "o", color="black", markersize=6, zorder=6)
+    return fig
+
+
+def learned(run: Trained) -> str:
+    """Where the point is, and how level the ground is there."""
+    surface, method = run.torch.hparams["surface"], METHODS[run.torch.hparams["method"]]
+    point = run.manual.point.data.astype(np.float64)
+    x, y = point
+    return (
+        f"{method} on the {surface} is at ({x:.4f}, {y:.4f}) after {len(run.losses)} steps, where the steepness of the "
+        f"ground is {steepness(surface, point[None])[0]:.2g}; its loss went from {run.losses[0]:.3g} to {run.losses[-1]:.3g}."
+    )
+
+
+METHODS = {"newton": "Newton's method", "gradient_descent": "Gradient descent"}
+
+
+TRY = """
+- `--model.surface valley --data.steps 1000`: the valley on foot.
+- `--model.lr 0.24`: on the bowl, to and fro across the floor.
+"""
+
+# ---- further reading: level ground, Newton's method, and what the Jacobian costs ---------------------------
 
 
 CRITICAL = {
@@ -225,8 +264,6 @@ def newton(steps: int = 60) -> Figure:
     return fig
 
 
-# ---- what the Jacobian costs ---------------------------------------------------------------------------
-
 Function = Callable[[], Any]
 
 
@@ -294,19 +331,6 @@ def costs(sizes: tuple[int, ...] = (8, 16, 32, 64, 128, 192)) -> Figure:
     return fig
 
 
-def learned(run: Trained) -> str:
-    """Where the point is, and how level the ground is there."""
-    surface, method = run.torch.hparams["surface"], METHODS[run.torch.hparams["method"]]
-    point = run.manual.point.data.astype(np.float64)
-    x, y = point
-    return (
-        f"{method} on the {surface} is at ({x:.4f}, {y:.4f}) after {len(run.losses)} steps, where the steepness of the "
-        f"ground is {steepness(surface, point[None])[0]:.2g}; its loss went from {run.losses[0]:.3g} to {run.losses[-1]:.3g}."
-    )
-
-
-METHODS = {"newton": "Newton's method", "gradient_descent": "Gradient descent"}
-
 TEXT = """
 | product | shapes | says | costs | in a network |
 | --- | --- | --- | --- | --- |
@@ -323,9 +347,12 @@ Newton's method in the valley, from (−1.25, 1): each row is one step.
 From step 1 to step 2 it goes up the other wall, to a height of 1,800: the method does not look for lower ground but for level
 ground.
 
-Things to try:
+After 30 steps gradient descent has brought the loss to a tenth of what it was; Newton's method is at the minimum after seven. Near it every
+smooth surface is nearly a bowl, and for a bowl one step is enough.
 
-- `--model.method gradient_descent --data.steps 1000`: the valley on foot.
+Things to try, each with `--model.method newton`:
+
+- `--model.surface saddle`: it comes to rest at the saddle itself, where the gradient is 0 as well; the loss stays at 0.25.
 - `--model.surface saddle --model.start "[-1.5, 0.75]"`: into a minimum, though not from everywhere: what decides is whether 3 y² − 1, the
   curvature along y, is above 0 at the start.
 - `--model.surface bowl --model.lr 0.5`: "damped"; every step goes half of the way.
@@ -343,43 +370,51 @@ def rows(steps: int = 6) -> str:
 # ---- to do ---------------------------------------------------------------------------------------------
 
 
+def slope_at_last(run: Trained) -> float:
+    """How steep it is where the point is."""
+    point = run.manual.point.data.astype(np.float64)
+    return float(np.linalg.norm(run.manual.surface.backward(1.0, point)))
+
+
+def left(run: Trained) -> dict[str, float]:
+    """How far the point is from the lowest one, in either direction."""
+    x, y = np.abs(run.manual.point.data.astype(np.float64))
+    return {"in x, to the east": float(x), "in y, to the north": float(y)}
+
+
 QUESTIONS = (
-    by_size(
-        "Newton's method goes along the valley and ends at the minimum. Does the loss fall at every step on its way?",
-        lambda run: max(run.losses) / run.losses[0],
-        *("yes", 1.001, "no: once it rises, by less than half", 1.5, "no: once it is many times what it was at the start"),
-        seen="the highest loss on the way is {:.0f} times the first",
-        why="The method looks for level ground, not for lower ground. In the valley it once goes far up the other wall.",
+    Question(
+        "In fog on the bowl, at (−2, 1), you feel a slope of −4 to the east and of 8 to the north. After 30 steps: where are you farther off?",
+        ("in x, to the east", "in y, to the north"),
+        ByLargest(left, "{:.1e}"),
+        "Each step leaves 1 − 0.1 · 2 = 0.8 of what is off in x, and of the steeper y only 1 − 0.1 · 8 = 0.2.",
+        look_at=("walking down", "on the bowl, which way the first steps go, and which way the later ones."),
+    ),
+    what_will_the_loss_do(
+        "On the bowl with lr = 0.26: the slope in y is 8 y, so that y becomes y − 0.26 · 8 y = −1.08 y. What will the loss do in 30 steps?",
+        "x comes nearer all the while, but y jumps over the floor and lands farther away each time: the steepest direction limits lr.",
+        model={"lr": 0.26},
     ),
     by_size(
-        "And after how many steps is that loss below 1e-10?",
-        lambda run: next((step for step, loss in enumerate(run.losses) if loss < 1e-10), len(run.losses)),
-        *("1 or 2", 2.5, "3 to 10", 10.5, "more than 10"),
-        seen="after {} steps",
-        why="Near a minimum every smooth surface is nearly a bowl, and for a bowl one step is enough: from step to step the right digits "
-        "double.",
-        look_at=("Newton against gradient descent", "in the valley, how suddenly the ground becomes level for one of the two."),
-    ),
-    by_size(
-        "Gradient descent from the same point: where is the loss after these 30 steps?",
+        "In the bent valley: where is the loss after 30 steps?",
         growth,
-        *("next to 0 too", 1e-3, "at about a tenth of what it was", 0.5, "about where it was, or higher"),
+        *("next to 0", 1e-3, "at about a tenth of what it was", 0.5, "about where it was, or higher"),
         seen="at {:.2f} of the first",
-        why="Its steps are as long as the ground is steep: long ones across the valley, and tiny ones along its nearly level floor.",
-        model={"method": "gradient_descent"},
+        why="Steps are as long as the ground is steep: long ones across the valley, and tiny ones along its nearly level floor.",
+        model={"surface": "valley"},
     ),
 )
 
 MISTAKE = Mistake(
-    "Newton's method finds a minimum.",
+    "Where the gradient is 0, the loss is at its lowest.",
     lambda run: (
-        f"From its start above the saddle it comes to rest where the ground is level, at a loss of {run.losses[-1]:.2f}: "
-        f"{run.metrics['distance/val']:.1f} away from the nearest minimum, at the saddle itself."
+        f"From (−1.5, 0) on the saddle the steps end where the gradient is {slope_at_last(run):.0e} long, at a loss of "
+        f"{run.losses[-1]:.2f}. A minimum, with a loss of 0, is {run.metrics['distance/val']:.1f} away."
     ),
-    lambda run: run.losses[-1] == run.losses[-2] and run.metrics["distance/val"] > 0.5,
-    "It finds a place where the gradient is 0. Where the surface bends down in some direction the method walks up to that place, not away "
-    "from it.",
-    {"surface": "saddle"},
+    lambda run: slope_at_last(run) < 1e-6 and run.metrics["distance/val"] > 0.5,
+    "The ground is level on saddles and hilltops too. A small nudge to the side, and the point goes on down.",
+    {"surface": "saddle", "start": (-1.5, 0.0)},
+    {"steps": 100},
 )
 
 TWIN = Twin(
@@ -389,26 +424,33 @@ TWIN = Twin(
     data=Steps,
     needs=("derivatives", "matrices"),
     learned=learned,
-    look_at=("Newton against gradient descent", "in the valley, how many steps each of the two methods needs to the star."),
+    look_at=("arrows over contours", "the angle between an arrow and the contour that it starts from."),
     data_args={"steps": 30},
     trainer={"max_epochs": 1, "log_every_n_steps": 1},
     variants={
-        "half of Newton's step": {"lr": 0.5},
+        "half of Newton's step": {"surface": "valley", "method": "newton", "lr": 0.5},
         **{
             f"{method.replace('_', ' ')}, {surface}": {"surface": surface, "method": method}
             for surface in SURFACES
             for method in by_hand.LR
-            if (surface, method) != ("valley", "newton")
+            if (surface, method) != ("bowl", "gradient_descent")
         },
     },
-    options={"surface": "bowl", "method": "gradient_descent", "lr": 0.5, "start": (1.0, -0.5)},
+    options={"surface": "valley", "method": "newton", "lr": 0.05, "start": (1.0, -0.5)},
     sgd_lr=0.001,
     before=before,
     figures=figures,
-    text={"products, not matrices": TEXT.format(rows=rows())},
+    text={"things to try": TRY, "products, not matrices": TEXT.format(rows=rows())},
+    further=(
+        *("kinds of critical points", "why backward never builds the Jacobian"),
+        *("Newton against gradient descent", "products, not matrices"),
+    ),
     questions=QUESTIONS,
     mistake=MISTAKE,
-    exercises=(Exercise("bowl_backward"), Exercise("dense_backward")),
+    exercises=(
+        Exercise("bowl_backward", ("Two slopes: of x² with y held still, and of 4 y² with x held still.",)),
+        Exercise("Descent.backward"),
+    ),
 )
 
 if __name__ == "__main__":

@@ -1,46 +1,46 @@
 """Gradients: derivatives of functions of many numbers, by hand.
 
 If you failed pre-calculus: stand on a hillside in fog. You can feel how steep the ground is if you step east, and how steep if you step
-north: these are two derivatives, each with the other direction held still, called partial derivatives. Written one under the other
-they are the gradient, an arrow on the map. It points to where the ground rises the most, and its length says how steep it is there. A
-loss is such a landscape, over millions of directions in place of two, one for each weight of a network; training walks against the
-arrow. In the figure "arrows over contours", look at the angle between each arrow and the line of equal height that it starts from: it
-is always a right angle.
+north. These are two slopes, each with the other direction held still: *partial derivatives*. Written side by side they are the *gradient*, an
+arrow on the map. It points to where the ground rises the most, and its length says how steep it is there. A loss is such a landscape,
+with one direction for each weight of a network; training walks against the arrow.
 
-    partial derivative      ∂f/∂pᵢ = (f(…, pᵢ + h, …) − f(…, pᵢ, …)) / h, h → 0         one number moves, the others hold still
-    gradient                g = [∂f/∂p₁, …, ∂f/∂pₙ]                                     as many numbers as p has
-    directional derivative  g · d, with ‖d‖ = 1                                         how steep it is along d: ‖g‖ · cos(angle to g)
-    Jacobian                J[o, i] = ∂yₒ/∂xᵢ                                           m outputs, n inputs: m × n numbers
-    Hessian                 H[i, j] = ∂²f/∂pᵢ∂pⱼ                                        how the gradient changes: n × n numbers, H = Hᵀ
+    ∂f/∂x         partial derivative: how fast f grows when x alone moves
+    g             gradient: (∂f/∂x, ∂f/∂y), as many numbers as f depends on; in books ∇f
+    g · d         slope along an arrow d of length 1: ‖g‖ · cos(angle between d and g)
+    p ← p − lr g  the step: gradient descent
 
-**Which way is steepest?** Of all d of length 1, g · d = ‖g‖ cos(angle) is largest where the angle is 0: along g. It is 0 at right
-angles to g, so that is where the lines of equal height go; and least at 180°, along −g.
+**On paper.** The bowl f = x² + 4 y² at p = (1, 2), where its height is 1 + 16 = 17:
 
-**Products, not matrices.** Nobody needs J itself, only what it does to an arrow:
+    x alone moves, to 1.01:   f = 1.0201 + 16 = 17.0201      0.0201/0.01 =  2.01      exactly 2 x =  2
+    y alone moves, to 2.01:   f = 1 + 16.1604 = 17.1604      0.1604/0.01 = 16.04      exactly 8 y = 16
 
-    Jacobian-vector product   J v     (m, n) @ (n,)     how the outputs move when the inputs move along v: forwards
-    vector-Jacobian product   uᵀ J    (m,) @ (m, n)     if u = ∂L/∂y says how L moves with the outputs, how with the inputs: backwards
-    Hessian-vector product    H v     (n, n) @ (n,)     how the gradient changes along v
+So g = (2, 16): nearly north, the way in which the bowl is steeper. A step with lr = 0.1 goes the other way,
 
-`backward` is the vector-Jacobian product. A network's L is one number: so one pass backwards gives its derivative with respect to every
-weight, while forwards it would take one pass for each weight. And the matrix is not even built on the way: of a dense layer with I inputs
-and O outputs, ∂y/∂W has O · I · O entries, all but I · O of them 0 (`dense_jacobian`), and `dense_backward` gets by with I · O. The figure
-"why backward never builds the Jacobian" shows what that saves.
+    (1, 2) − 0.1 · (2, 16) = (0.8, 0.4)         where f = 0.64 + 0.64 = 1.28, in place of 17
 
-**Where the gradient is 0** the ground is level: a critical point. Which kind, H's eigenvalues tell, the curvatures along the directions
-in which the ground bends the most and the least: all above 0, it bends up everywhere, a minimum; all below 0, a maximum; of both signs, a
-saddle. If some are 0 and the others agree, H cannot tell (`kind_of_critical_point`).
+and along d = (0.6, 0.8), an arrow of length 1, the slope is 2 · 0.6 + 16 · 0.8 = 14:
 
-**Newton's method** takes the landscape for a bowl with this gradient and this H, and steps right to the bowl's lowest point:
+    >>> p = np.array([1.0, 2.0])
+    >>> g = bowl_backward(1.0, p)
+    >>> g.tolist()
+    [2.0, 16.0]
+    >>> (p - 0.1 * g).round(9).tolist(), float(bowl(p - 0.1 * g).round(9))
+    ([0.8, 0.4], 1.28)
+    >>> float(directional_derivative(g, np.array([0.6, 0.8])))
+    14.0
 
-    g + H · step = 0            p ← p − H⁻¹ g
+**Which way is steepest?** Of all d, g · d = ‖g‖ cos(angle) is largest where the angle is 0: along g. It is 0 at right angles to g, so that
+is where the lines of equal height, the *contours*, go; and least along −g. This holds for short steps: farther on the gradient is another.
 
-On a bowl one step is all. In a bent valley, where gradient descent creeps, it takes a handful, and near the end every step doubles the
-number of right digits. But where the landscape bends down that "lowest" point is a highest one: Newton's method walks into saddles and up
-to maxima as gladly as into minima. And H of a million weights has 10¹² entries. So networks are not trained with it; it is trained here
-to show what second derivatives know.
+**Where the gradient is 0** the ground is level: at a *minimum*, the lowest place around; but on a hilltop too; and on a *saddle*, which rises
+to its front and back and falls to its sides.
 
-The surfaces to walk down are three: a bowl, Rosenbrock's bent valley, and a saddle between two minima.
+**More outputs than one.** A layer has many outputs, and each has a gradient of its own. Written one below the other they are a matrix, the
+*Jacobian*: a row for each output, a column for each input. That of (x y, x + 3 y) at (1, 2) is [2 1] above [1 3]. No network ever needs it
+whole: its loss is one number, and has one gradient.
+
+What is trained here is a point that walks down: the bowl, a bent valley, or a saddle between two minima.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ from manual.concept import Batch, Concept
 from manual.module import Parameter
 from manual.nn.validate import expect_choice, expect_ndim, expect_size
 
-# ---- three surfaces --------------------------------------------------------------------------------------
+# ---- a surface --------------------------------------------------------------------------------------------
 
 
 def bowl(point: np.ndarray) -> Any:
@@ -70,6 +70,119 @@ def bowl_backward(dL_df: Any, point: np.ndarray) -> np.ndarray:
     df_dx = 2 * x
     df_dy = 8 * y
     return dL_df * np.stack([df_dx, df_dy])  # one number times (2,)
+
+
+class Surface(NamedTuple):
+    """A surface, its gradient, where a point starts (numbers that float32 holds exactly) and where it could come to rest."""
+
+    height: Callable[[Any], Any]
+    backward: Callable[[Any, np.ndarray], np.ndarray]
+    start: tuple[float, float]
+    minima: tuple[tuple[float, float], ...]
+
+
+# ---- slopes ----------------------------------------------------------------------------------------------
+
+
+def partial_derivative(f: Callable[[np.ndarray], Any], p: np.ndarray, i: int, h: float = 1e-6) -> Any:
+    """∂f/∂pᵢ by a central difference: pᵢ moves by ±h, the others hold still.
+
+    Args:
+        f: from (n,) to one number.
+        p: where, (n,).
+        i: which, 0 … n − 1.
+        h: the step.
+    """
+    nudge = np.zeros_like(p)
+    nudge[i] = h
+    return (f(p + nudge) - f(p - nudge)) / (2 * h)
+
+
+def directional_derivative(gradient: np.ndarray, direction: np.ndarray) -> Any:
+    """The slope along a direction: g · d/‖d‖, so that only where d points counts, not how long it is.
+
+    Shapes: both (n,).
+
+    Raises:
+        ValueError: if the direction is 0, which points nowhere, or has another shape than the gradient.
+    """
+    if gradient.shape != direction.shape:
+        raise ValueError(f"directional_derivative: gradient and direction must have one shape, got {gradient.shape} and {direction.shape}")
+    if not direction.any():
+        raise ValueError("directional_derivative: direction must not be 0: it points nowhere")
+    direction = direction / np.abs(direction).max()  # a very short one's squares would be 0
+    return gradient @ (direction / np.linalg.norm(direction))  # (n,) @ (n,)
+
+
+# ---- what is trained -------------------------------------------------------------------------------------
+
+
+LR = {
+    "gradient_descent": {"bowl": 0.1, "valley": 0.002, "saddle": 0.1},
+    "newton": {"bowl": 1.0, "valley": 1.0, "saddle": 1.0},
+}
+"""The default lr of each method on each surface."""
+
+
+class Descent(Concept):
+    """A point on a surface, which walks down.
+
+    Args:
+        surface: "bowl", "valley" or "saddle".
+        method: "gradient_descent"; or "newton" (further reading).
+        lr: the step size; None is that of the table LR.
+        start: where the point is at first, (x, y); None is the surface's own place.
+        rng: nothing is drawn.
+        dtype: of the point.
+
+    Raises:
+        ValueError: if there is no such surface or method, or start is not two numbers.
+    """
+
+    def __init__(
+        self,
+        surface: str = "bowl",
+        method: str = "gradient_descent",
+        lr: float | None = None,
+        start: tuple[float, float] | None = None,
+        *,
+        rng: np.random.Generator | None = None,
+        dtype: Any = np.float64,
+    ) -> None:
+        super().__init__()
+        expect_choice("Descent", "surface", surface, tuple(SURFACES))
+        expect_choice("Descent", "method", method, tuple(LR))
+        if start is not None and len(start) != 2:
+            raise ValueError(f"Descent: start must be two numbers (x, y), got {start!r}")
+        self.surface, self.hessian, self.method = SURFACES[surface], HESSIANS[surface], method
+        self.lr = LR[method][surface] if lr is None else lr
+        self.point = Parameter(np.array(self.surface.start if start is None else start, dtype))
+
+    def forward(self) -> Any:
+        """The height of the surface under the point."""
+        self.save(self.point.data.copy())
+        return self.surface.height(self.point)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> float:
+        loss = self()
+        self.log("loss/train", loss)
+        return loss
+
+    def backward(self, dL_dloss: float = 1.0) -> None:
+        point = self.restore()
+        self.point.grad += self.surface.backward(dL_dloss, point)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self.log("loss/val", self())
+        self.log("distance/val", min(np.linalg.norm(self.point - np.array(minimum)) for minimum in self.surface.minima))
+
+    def configure_optimizers(self) -> optim.Optimizer:
+        if self.method == "newton":
+            return Newton(self.parameters(), self.hessian, lr=self.lr)
+        return optim.SGD(self.parameters(), lr=self.lr)
+
+
+# ---- further reading: two more surfaces ---------------------------------------------------------------------
 
 
 def valley(point: np.ndarray) -> Any:
@@ -100,15 +213,6 @@ def saddle_backward(dL_df: Any, point: np.ndarray) -> np.ndarray:
     return dL_df * np.stack([df_dx, df_dy])  # one number times (2,)
 
 
-class Surface(NamedTuple):
-    """A surface, its gradient, where a point starts (numbers that float32 holds exactly) and where it could come to rest."""
-
-    height: Callable[[Any], Any]
-    backward: Callable[[Any, np.ndarray], np.ndarray]
-    start: tuple[float, float]
-    minima: tuple[tuple[float, float], ...]
-
-
 SURFACES = {
     "bowl": Surface(bowl, bowl_backward, (-2.0, 1.0), ((0.0, 0.0),)),
     "valley": Surface(valley, valley_backward, (-1.25, 1.0), ((1.0, 1.0),)),
@@ -116,39 +220,14 @@ SURFACES = {
 }
 
 
-# ---- of one number ---------------------------------------------------------------------------------------
-
-
-def partial_derivative(f: Callable[[np.ndarray], Any], p: np.ndarray, i: int, h: float = 1e-6) -> Any:
-    """∂f/∂pᵢ by a central difference: pᵢ moves by ±h, the others hold still. A whole gradient takes 2 n values of f.
-
-    Args:
-        f: from (n,) to one number.
-        p: where, (n,).
-        i: which, 0 … n − 1.
-        h: the step.
-    """
-    nudge = np.zeros_like(p)
-    nudge[i] = h
-    return (f(p + nudge) - f(p - nudge)) / (2 * h)
-
-
-def directional_derivative(gradient: np.ndarray, direction: np.ndarray) -> Any:
-    """How steep it is along a direction: g · d/‖d‖, only where d points counts, not how long it is.
-
-    Args:
-        gradient: (n,).
-        direction: (n,).
-
-    Raises:
-        ValueError: if the direction is 0, which points nowhere, or has another shape than the gradient.
-    """
-    if gradient.shape != direction.shape:
-        raise ValueError(f"directional_derivative: gradient and direction must have one shape, got {gradient.shape} and {direction.shape}")
-    if not direction.any():
-        raise ValueError("directional_derivative: direction must not be 0: it points nowhere")
-    direction = direction / np.abs(direction).max()  # how long it is does not matter, but a very short one's squares would be 0
-    return gradient @ (direction / np.linalg.norm(direction))  # (n,) @ (n,)
+# ---- further reading: second derivatives, and kinds of level ground -----------------------------------------
+#
+#     Hessian                   H[i, j] = ∂²f/∂pᵢ∂pⱼ    how the gradient changes: n × n numbers, H = Hᵀ
+#     Hessian-vector product    H v     (n, n) @ (n,)   how the gradient changes along v
+#
+# Where the gradient is 0 (a critical point), H's eigenvalues tell which kind it is, the curvatures along the directions in which the
+# ground bends the most and the least: all above 0, it bends up everywhere, a minimum; all below 0, a maximum; of both signs, a saddle. If
+# some are 0 and the others agree, H cannot tell.
 
 
 def bowl_hessian(point: np.ndarray) -> np.ndarray:
@@ -215,7 +294,66 @@ def kind_of_critical_point(H: np.ndarray) -> str:
     return "minimum" if bends_up else "maximum"
 
 
-# ---- of several numbers ----------------------------------------------------------------------------------
+# ---- further reading: Newton's method ------------------------------------------------------------------------
+#
+# It takes the landscape for a bowl with this gradient and this H, and steps right to the bowl's lowest point:
+#
+#     g + H · step = 0            p ← p − H⁻¹ g
+#
+# On a bowl one step is all. In a bent valley, where gradient descent creeps, it takes a handful, and near the end every step doubles the
+# number of right digits. But where the landscape bends down that "lowest" point is a highest one: Newton's method walks into saddles and
+# up to maxima as gladly as into minima. And H of a million weights has 10¹² entries. So networks are not trained with it; it stands here
+# to show what second derivatives know.
+
+
+def newton_step(gradient: np.ndarray, H: np.ndarray) -> np.ndarray:
+    """−H⁻¹ g: from here to the critical point of the bowl (or saddle, or dome) with this gradient and this Hessian. Shapes: (n,), (n, n).
+
+    Raises:
+        ValueError: if H is singular: along some direction the ground does not bend, and no point is level.
+    """
+    try:
+        return -np.linalg.solve(H, gradient)
+    except np.linalg.LinAlgError:
+        raise ValueError(f"newton_step: H must not be singular, got {H.tolist()}") from None
+
+
+class Newton(optim.Optimizer):
+    """Newton's method: p ← p − lr · H⁻¹ g, for one parameter that has no more than one axis.
+
+    Args:
+        params: the parameter, in a list.
+        hessian: from p to H.
+        lr: 1 is Newton's own; less is "damped".
+
+    Raises:
+        ValueError: if lr is negative; by `step`, if H is singular.
+    """
+
+    elementwise = False
+
+    def __init__(self, params: Iterable[Any], hessian: Callable[[np.ndarray], np.ndarray], lr: float = 1.0) -> None:
+        self.hessian = hessian
+        super().__init__(params, {"lr": lr})
+
+    def check(self, lr: float, **_: Any) -> None:
+        self.expect_at_least_zero(lr=lr)
+
+    def update(self, p: np.ndarray, g: np.ndarray, state: optim.optimizer.State, lr: float, **_: Any) -> None:
+        p += lr * newton_step(g, self.hessian(p))
+
+
+# ---- further reading: functions of several outputs, and why backward builds no Jacobian ----------------------
+#
+# J[o, i] = ∂yₒ/∂xᵢ, m × n numbers for m outputs and n inputs. Nobody needs J itself, only what it does to an arrow:
+#
+#     Jacobian-vector product   J v     (m, n) @ (n,)     how the outputs move when the inputs move along v: forwards
+#     vector-Jacobian product   uᵀ J    (m,) @ (m, n)     if u = ∂L/∂y says how L moves with the outputs, how with the inputs: backwards
+#
+# `backward` is the vector-Jacobian product. A network's L is one number: so one pass backwards gives its derivative with respect to every
+# weight, while forwards it would take one pass for each weight. And the matrix is not even built on the way: of a dense layer with I
+# inputs and O outputs, ∂y/∂W has O · I · O entries, all but I · O of them 0 (`dense_jacobian`), and `dense_backward` gets by with I · O.
+# The figure "why backward never builds the Jacobian" shows what that saves.
 
 
 def sphere(p: np.ndarray) -> np.ndarray:
@@ -253,9 +391,6 @@ def sphere_jacobian(p: np.ndarray) -> np.ndarray:
         ],
         p.dtype,
     )
-
-
-# ---- of a dense layer ------------------------------------------------------------------------------------
 
 
 def dense(x: np.ndarray, W: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -332,108 +467,3 @@ def dense_hvp(
     d_dL_dx = dL_dz @ dW.T + d_dL_dz @ W.T  # (O,) @ (O, I), twice
     d_dL_dW = np.outer(dx, dL_dz) + np.outer(x, d_dL_dz)  # (I,) by (O,), twice
     return d_dL_dx, d_dL_dW, d_dL_dz
-
-
-# ---- what is trained -------------------------------------------------------------------------------------
-
-
-def newton_step(gradient: np.ndarray, H: np.ndarray) -> np.ndarray:
-    """−H⁻¹ g: from here to the critical point of the bowl (or saddle, or dome) with this gradient and this Hessian. Shapes: (n,), (n, n).
-
-    Raises:
-        ValueError: if H is singular: along some direction the ground does not bend, and no point is level.
-    """
-    try:
-        return -np.linalg.solve(H, gradient)
-    except np.linalg.LinAlgError:
-        raise ValueError(f"newton_step: H must not be singular, got {H.tolist()}") from None
-
-
-class Newton(optim.Optimizer):
-    """Newton's method: p ← p − lr · H⁻¹ g, for one parameter that has no more than one axis.
-
-    Args:
-        params: the parameter, in a list.
-        hessian: from p to H.
-        lr: 1 is Newton's own; less is "damped".
-
-    Raises:
-        ValueError: if lr is negative; by `step`, if H is singular.
-    """
-
-    elementwise = False
-
-    def __init__(self, params: Iterable[Any], hessian: Callable[[np.ndarray], np.ndarray], lr: float = 1.0) -> None:
-        self.hessian = hessian
-        super().__init__(params, {"lr": lr})
-
-    def check(self, lr: float, **_: Any) -> None:
-        self.expect_at_least_zero(lr=lr)
-
-    def update(self, p: np.ndarray, g: np.ndarray, state: optim.optimizer.State, lr: float, **_: Any) -> None:
-        p += lr * newton_step(g, self.hessian(p))
-
-
-LR = {
-    "newton": {"bowl": 1.0, "valley": 1.0, "saddle": 1.0},
-    "gradient_descent": {"bowl": 0.1, "valley": 0.002, "saddle": 0.1},
-}
-"""The default lr of each method on each surface."""
-
-
-class Descent(Concept):
-    """A point on a surface; one step goes where Newton's method or gradient descent sends it.
-
-    Args:
-        surface: "bowl", "valley" or "saddle".
-        method: "newton" or "gradient_descent".
-        lr: the step size; None is that of the table LR.
-        start: where the point is at first, (x, y); None is the surface's own place.
-        rng: what every concept takes; nothing is drawn here.
-        dtype: of the point.
-
-    Raises:
-        ValueError: if there is no such surface or method, or start is not two numbers.
-    """
-
-    def __init__(
-        self,
-        surface: str = "valley",
-        method: str = "newton",
-        lr: float | None = None,
-        start: tuple[float, float] | None = None,
-        *,
-        rng: np.random.Generator | None = None,
-        dtype: Any = np.float64,
-    ) -> None:
-        super().__init__()
-        expect_choice("Descent", "surface", surface, tuple(SURFACES))
-        expect_choice("Descent", "method", method, tuple(LR))
-        if start is not None and len(start) != 2:
-            raise ValueError(f"Descent: start must be two numbers (x, y), got {start!r}")
-        self.surface, self.hessian, self.method = SURFACES[surface], HESSIANS[surface], method
-        self.lr = LR[method][surface] if lr is None else lr
-        self.point = Parameter(np.array(self.surface.start if start is None else start, dtype))
-
-    def forward(self) -> Any:
-        """The height of the surface under the point."""
-        self.save(self.point.data.copy())
-        return self.surface.height(self.point)
-
-    def training_step(self, batch: Batch, batch_idx: int) -> float:
-        loss = self()
-        self.log("loss/train", loss)
-        return loss
-
-    def backward(self, dL_dloss: float = 1.0) -> None:
-        point = self.restore()
-        self.point.grad += self.surface.backward(dL_dloss, point)
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        self.log("loss/val", self())
-        self.log("distance/val", min(np.linalg.norm(self.point - np.array(minimum)) for minimum in self.surface.minima))
-
-    def configure_optimizers(self) -> optim.Optimizer:
-        if self.method == "newton":
-            return Newton(self.parameters(), self.hessian, lr=self.lr)
-        return optim.SGD(self.parameters(), lr=self.lr)

@@ -101,14 +101,14 @@ def test_where_no_type_tells_a_second_value_the_twin_must_declare_one(first: Any
 
 
 def test_an_option_without_a_second_value_is_refused() -> None:
-    with pytest.raises(NoSecondValue, match="gradients: no second value is known of surface='valley'"):
+    with pytest.raises(NoSecondValue, match="gradients: no second value is known of surface='bowl'"):
         list(alternatives(replace(experiments.twin("gradients"), options={})))
 
 
 def test_a_check_of_it_fails_and_says_so() -> None:
     found = failures(replace(experiments.twin("gradients"), options={}))
     assert list(found) == ["options"]
-    assert str(found["options"]).startswith("gradients: no second value is known of surface='valley'")
+    assert str(found["options"]).startswith("gradients: no second value is known of surface='bowl'")
 
 
 @pytest.mark.parametrize("declared", [0.5, Second(0.5)])
