@@ -116,6 +116,8 @@ TERMS = (
     Term("hidden unit", "hidden unit", "a1[:, j]", "a number between input and output that a network makes", "chain_rule", "hidden units?"),
     Term("z1", "z one", "x @ W1 + b1", "what the units of the first layer receive", "chain_rule"),
     Term("error", "error", "dL_dz", "∂L/∂z: how much the loss moves with what a unit receives", "chain_rule", "error at the output"),
+    Term("BP1", "B P one", "error_at_output", "the first of the four equations of backpropagation", "chain_rule", r"BP[1-4]"),
+    Term("optimizer", "optimizer", "optim.SGD", "what takes the step, when the gradient is known", "chain_rule"),
     Term("backpropagation", "backpropagation", "", "the chain rule, from the loss back to every number, each path once", "chain_rule"),
     # ---- the training loop ----
     Term("epoch", "epoch", "", "one round in which every example is seen once", "training_loop", "epochs?"),

@@ -131,9 +131,8 @@ def graph(manual: Manual, data: ArrayData, state: str) -> Figure:
     low, high, left, right = -reach - 2.0, reach + 1.1, -0.7, 16.9
     fig, axes = figure(
         f"One flower, the {SPECIES[int(y[0])]} that the {state} network gets most wrong. In each box: a number's name, its value, and "
-        "its gradient ∂, how fast the loss L grows when the number grows. Weights stand on their edges, biases below their units. The foot "
-        "says how each gradient is made of others that stand here; where several edges leave a unit, they add up. Training moves each "
-        "weight and bias a little way against its ∂.",
+        "its gradient ∂. Weights stand on their edges, biases below their units. The foot says how each gradient is made of others; where "
+        "several edges leave a unit, they add up. Training moves each weight and bias a little way against its ∂.",
         size=(15.0, 15.0 * (high - low) / (right - left)),
     )
     axis = axes[0, 0]
@@ -165,7 +164,53 @@ def graph(manual: Manual, data: ArrayData, state: str) -> Figure:
     return fig
 
 
-# ---- samples add up ------------------------------------------------------------------------------
+# ---- all flowers --------------------------------------------------------------------------------
+
+
+def two_species(manual: Manual, data: ArrayData, state: str) -> Figure:
+    """All flowers, and where the network draws the line."""
+    fig, axes = figure(
+        f"All flowers by their petals (standardised). The ground is the {state} network's prediction a2, 1 for virginica; on the black "
+        "line it is one half. Filled: trained on. White: held out.",
+        size=(5.6, 4.4),
+    )
+    axis = axes[0, 0]
+    side = np.linspace(-2.7, 2.7, 121)
+    plane = np.stack(np.meshgrid(side, side, indexing="ij"), axis=-1)
+    x0, x1, a2 = plane[..., 0], plane[..., 1], manual(plane)[..., 0]
+    shown = axis.pcolormesh(x0, x1, a2, cmap=BETWEEN, vmin=0, vmax=1, shading="gouraud", rasterized=True)
+    if a2.min() < 0.5 < a2.max():
+        axis.contour(x0, x1, a2, levels=[0.5], colors="black")
+    for (x, y), filled in ((data.split.train, True), (data.split.val, False)):
+        for label, (marker, colour) in enumerate(zip(MARKERS[:2], TWO_CLASSES, strict=True)):
+            length, width = x[y[:, 0] == label].T
+            name = SPECIES[label] if filled else None
+            axis.scatter(length, width, s=34, marker=marker, facecolor=colour if filled else "white", edgecolor="black", label=name)
+    axis.set(xlabel="petal length", ylabel="petal width", title=f"the {state} network")
+    axis.legend(loc="upper left")
+    fig.colorbar(shown, ax=axis, label="a2, how probably it is a virginica")
+    return fig
+
+
+def draw(manual: Manual, torch_module: Torch, data: ArrayData, state: str) -> Mapping[str, Figure]:
+    """All figures of an untrained or a trained pair; the graph only if it can be read."""
+    drawn = {"two species": two_species(manual, data, state), "samples add up": adding_up(manual, torch_module, data, state)}
+    if len(manual.arrays()["b1"]) <= LARGEST:
+        drawn = {"the graph of one flower": graph(manual, data, state), **drawn}
+    return drawn
+
+
+def before(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
+    """Of the untrained pair."""
+    return draw(manual, torch_module, data, "untrained")
+
+
+def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
+    """Of the trained pair."""
+    return draw(manual, torch_module, data, "trained")
+
+
+# ---- further reading: samples add up, the equations in other letters, and why errors fade --------
 
 
 def adding_up(manual: Manual, torch_module: Torch, data: ArrayData, state: str) -> Figure:
@@ -209,51 +254,6 @@ def torch_gradients(module: Torch, x: Array, y: Array) -> dict[str, Array]:
     return dict(zip(names, to_numpy(found), strict=True))
 
 
-def two_species(manual: Manual, data: ArrayData, state: str) -> Figure:
-    """All flowers, and where the network draws the line."""
-    fig, axes = figure(
-        f"All flowers by their petals (standardised). The ground is the prediction a2 of the {state} network, 1 for virginica; on the "
-        "black line (if there is one) it is one half. Filled: flowers that it is trained on. White: held out.",
-        size=(5.6, 4.4),
-    )
-    axis = axes[0, 0]
-    side = np.linspace(-2.7, 2.7, 121)
-    plane = np.stack(np.meshgrid(side, side, indexing="ij"), axis=-1)
-    x0, x1, a2 = plane[..., 0], plane[..., 1], manual(plane)[..., 0]
-    shown = axis.pcolormesh(x0, x1, a2, cmap=BETWEEN, vmin=0, vmax=1, shading="gouraud", rasterized=True)
-    if a2.min() < 0.5 < a2.max():
-        axis.contour(x0, x1, a2, levels=[0.5], colors="black")
-    for (x, y), filled in ((data.split.train, True), (data.split.val, False)):
-        for label, (marker, colour) in enumerate(zip(MARKERS[:2], TWO_CLASSES, strict=True)):
-            length, width = x[y[:, 0] == label].T
-            name = SPECIES[label] if filled else None
-            axis.scatter(length, width, s=34, marker=marker, facecolor=colour if filled else "white", edgecolor="black", label=name)
-    axis.set(xlabel="petal length", ylabel="petal width", title=f"the {state} network")
-    axis.legend(loc="upper left")
-    fig.colorbar(shown, ax=axis, label="a2, how probably it is a virginica")
-    return fig
-
-
-def draw(manual: Manual, torch_module: Torch, data: ArrayData, state: str) -> Mapping[str, Figure]:
-    """All figures of an untrained or a trained pair; the graph only if it can be read."""
-    drawn = {"samples add up": adding_up(manual, torch_module, data, state), "two species": two_species(manual, data, state)}
-    if len(manual.arrays()["b1"]) <= LARGEST:
-        drawn = {"the graph of one flower": graph(manual, data, state), **drawn}
-    return drawn
-
-
-def before(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
-    """Of the untrained pair."""
-    return draw(manual, torch_module, data, "untrained")
-
-
-def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
-    """Of the trained pair."""
-    return draw(manual, torch_module, data, "trained")
-
-
-# ---- text ----------------------------------------------------------------------------------------
-
 FOUR_EQUATIONS = """
 | | one sample | N rows, one for each sample | the function | in Nielsen's notation |
 | --- | --- | --- | --- | --- |
@@ -270,8 +270,8 @@ in proportion to the weight it passed it through. BP4: a weight learns nothing f
 
 FADING = """
 σ′(z) = a (1 − a) is at most ¼, at z = 0, and close to 0 where the unit is sure of itself, right or wrong. BP1 and BP2 multiply by
-it once per layer. After ten layers of σ at most (¼)¹⁰, a millionth, is left of an error, times the weights: the *vanishing
-gradient*. It is why deep networks use ReLU, whose slope is 1 or 0, and why a σ at the output goes with the cross-entropy loss,
+it once per layer, and by a weight. Ten slopes alone leave at most (¼)¹⁰, a millionth, of an error; weights of size 4 could make up for
+that, but those that networks start with are smaller: the *vanishing gradient*. It is why deep networks use ReLU, whose slope is 1 or 0, and why a σ at the output goes with the cross-entropy loss,
 which cancels its slope: there ∂L/∂z2 = a2 − y, as in `hidden_layer`.
 """
 
@@ -285,9 +285,6 @@ def error_one_back(run: Trained) -> float:
     return float(np.abs(gradients["z1"]).mean() / np.abs(gradients["z2"]).mean())
 
 
-RIGHT = ("about half, as by guessing", 0.65, "something in between", 0.9, "9 of 10 or more")
-SEEN, SHORT = "{:.0%} of those that were held out", {"max_epochs": 20}
-
 QUESTIONS = (
     by_size(
         "In the trained network, where are the errors ∂L/∂z larger on average: at the output, or one layer back?",
@@ -299,20 +296,11 @@ QUESTIONS = (
     by_size(
         "hidden = 1: one hidden unit only. How many of the held-out flowers does it tell right?",
         accuracy,
-        *RIGHT,
-        seen=SEEN,
+        *("about half, as by guessing", 0.65, "something in between", 0.9, "9 of 10 or more"),
+        seen="{:.0%} of those that were held out",
         why="The two species lie side by side, and one straight cut all but parts them: one unit is a straight cut.",
         model={"hidden": 1},
-        trainer=SHORT,
-    ),
-    by_size(
-        "lr = 0.003, a thousandth of what it was, and as many steps. How many does it tell right?",
-        accuracy,
-        *RIGHT,
-        seen=SEEN,
-        why="Each step is a thousandth as long: the weights have hardly moved, and the network answers as it did untrained.",
-        model={"lr": 0.003},
-        trainer=SHORT,
+        trainer={"max_epochs": 20},
     ),
 )
 
@@ -337,7 +325,7 @@ def learned(run: Trained) -> str:
     (x, _), held_out = run.data.split.train, len(run.data.split.val[0])
     return (
         f"The network has seen {len(x)} flowers, and its loss went from {run.losses[0]:.3f} to {run.losses[-1]:.3f}. Of {held_out} "
-        f"flowers that it has not seen it tells {run.metrics['accuracy/val']:.0%} right."
+        f"others it tells {run.metrics['accuracy/val']:.0%} right."
     )
 
 
@@ -366,10 +354,11 @@ TWIN = Twin(
     before=before,
     figures=figures,
     text={"the four equations": FOUR_EQUATIONS, "why errors fade": FADING},
+    further=("samples add up", "the four equations", "why errors fade"),
     questions=QUESTIONS,
     exercises=(
         Exercise("gradient_of_bias"),
-        Exercise("gradient_of_weight", ("The result has a row for each input and a column for each output, like W.",)),
+        Exercise("gradient_of_weight", ("The result has the shape of W.",)),
         Exercise("error_one_layer_back", ("Two rates: through W_next, and through σ.",)),
         Exercise("one_sample"),
     ),

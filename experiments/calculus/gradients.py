@@ -347,8 +347,8 @@ Newton's method in the valley, from (−1.25, 1): each row is one step.
 From step 1 to step 2 it goes up the other wall, to a height of 1,800: the method does not look for lower ground but for level
 ground.
 
-After 30 steps gradient descent has brought the loss to a tenth of what it was; Newton's method is at the minimum after seven. Near it every
-smooth surface is nearly a bowl, and for a bowl one step is enough.
+After 30 steps gradient descent has brought the loss to a tenth of what it was; Newton's method is at the minimum after seven. Near it
+every smooth surface is nearly a bowl, and for a bowl one step is enough.
 
 Things to try, each with `--model.method newton`:
 

@@ -1,8 +1,8 @@
 """Gradients: derivatives of functions of many numbers, by hand.
 
 If you failed pre-calculus: stand on a hillside in fog. You can feel how steep the ground is if you step east, and how steep if you step
-north. These are two slopes, each with the other direction held still: *partial derivatives*. Written side by side they are the *gradient*, an
-arrow on the map. It points to where the ground rises the most, and its length says how steep it is there. A loss is such a landscape,
+north. These are two slopes, each with the other direction held still: *partial derivatives*. Written side by side they are the *gradient*,
+an arrow on the map. It points to where the ground rises the most, and its length says how steep it is there. A loss is such a landscape,
 with one direction for each weight of a network; training walks against the arrow.
 
     ∂f/∂x         partial derivative: how fast f grows when x alone moves
@@ -33,8 +33,8 @@ and along d = (0.6, 0.8), an arrow of length 1, the slope is 2 · 0.6 + 16 · 0.
 **Which way is steepest?** Of all d, g · d = ‖g‖ cos(angle) is largest where the angle is 0: along g. It is 0 at right angles to g, so that
 is where the lines of equal height, the *contours*, go; and least along −g. This holds for short steps: farther on the gradient is another.
 
-**Where the gradient is 0** the ground is level: at a *minimum*, the lowest place around; but on a hilltop too; and on a *saddle*, which rises
-to its front and back and falls to its sides.
+**Where the gradient is 0** the ground is level: at a *minimum*, the lowest place around; but on a hilltop too; and on a *saddle*, which
+rises to its front and back and falls to its sides.
 
 **More outputs than one.** A layer has many outputs, and each has a gradient of its own. Written one below the other they are a matrix, the
 *Jacobian*: a row for each output, a column for each input. That of (x y, x + 3 y) at (1, 2) is [2 1] above [1 3]. No network ever needs it

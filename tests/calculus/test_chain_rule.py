@@ -33,6 +33,7 @@ from manual.calculus.chain_rule import (
     gradient_of_weight,
     loss,
     one_sample,
+    product_with_a_square,
 )
 from manual.nn.functional import sigmoid
 from manual.trainer import Trainer
@@ -230,6 +231,29 @@ def test_a_layer_without_units_is_refused() -> None:
             side(0)
 
 
+# ---- what the lesson says ------------------------------------------------------------------------
+
+
+def test_an_error_fades_along_a_path_unless_the_weight_is_larger_than_four() -> None:
+    error_next, half = np.array([[-0.7]]), np.array([[0.5]])  # where the slope of the sigmoid is largest, ¼
+    for weight in (-8.0, -4.1, -3.9, 0.5, 3.9, 4.1, 8.0):
+        grown = abs(error_one_layer_back(error_next, np.array([[weight]]), half)) > abs(error_next)
+        assert grown == (abs(weight) > 4)
+    a = np.linspace(0.01, 0.99, 50)[:, None]
+    assert (abs(error_one_layer_back(np.full((50, 1), -0.7), np.array([[3.9]]), a)) < 0.7).all()
+
+
+@pytest.mark.parametrize(("x", "y"), [(3.0, 5.0), (-1.5, 0.25)])
+def test_the_rates_that_the_article_names_wrongly_are_autograds(x: float, y: float) -> None:
+    at = torch.tensor(x, dtype=torch.float64, requires_grad=True)
+    g = at**2
+    f = g * y
+    (df_dg,) = torch.autograd.grad(f, g, retain_graph=True)
+    (dg_dx,) = torch.autograd.grad(g, at, retain_graph=True)
+    (df_dx,) = torch.autograd.grad(f, at)
+    assert product_with_a_square(x, y) == pytest.approx({"dg_dx": dg_dx.item(), "df_dg": df_dg.item(), "df_dx": df_dx.item()}, rel=1e-15)
+
+
 # ---- figures -------------------------------------------------------------------------------------
 
 
@@ -248,7 +272,7 @@ def test_numbers_in_the_graph_are_short() -> None:
 def test_figures_are_drawn_before_and_after() -> None:
     manual, module = TWIN.build()
     drawn = before(manual, module, Petals())
-    assert list(drawn) == list(figures(manual, module, Petals())) == ["the graph of one flower", "samples add up", "two species"]
+    assert list(drawn) == list(figures(manual, module, Petals())) == ["the graph of one flower", "two species", "samples add up"]
     written = {text.get_text() for text in drawn["the graph of one flower"].axes[0].texts}
     p = manual.arrays()
     of_parameters = {f"W1[1,2] {number(p['W1'][1, 2])}", f"W2[2,0] {number(p['W2'][2, 0])}", f"b1[0] {number(p['b1'][0])}"}
@@ -287,4 +311,4 @@ def test_each_weight_stands_on_its_own_edge_and_on_no_other(hidden: int) -> None
 def test_a_network_too_large_for_the_graph_has_the_other_figures() -> None:
     torch.manual_seed(0)
     module = theirs.ChainRule(hidden=11).double()
-    assert list(figures(TWIN.by_hand(module), module, Petals())) == ["samples add up", "two species"]
+    assert list(figures(TWIN.by_hand(module), module, Petals())) == ["two species", "samples add up"]

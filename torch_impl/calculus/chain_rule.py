@@ -12,16 +12,16 @@ from torch_impl.module import StraightLine, mean_of
 
 
 def forward(x: Tensor, W1: Tensor, b1: Tensor, W2: Tensor, b2: Tensor) -> dict[str, Tensor]:
-    """Every value on the way, for N samples as rows or, without the N in the shapes, for one."""
-    z1 = x @ W1 + b1  # (N, in) @ (in, hidden) + (hidden,) = (N, hidden)
-    a1 = torch.sigmoid(z1)  # (N, hidden)
-    z2 = a1 @ W2 + b2  # (N, hidden) @ (hidden, out) + (out,) = (N, out)
-    a2 = torch.sigmoid(z2)  # (N, out)
+    """Every value on the way, for N samples as rows, or for one."""
+    z1 = x @ W1 + b1  # (N, hidden)
+    a1 = torch.sigmoid(z1)
+    z2 = a1 @ W2 + b2  # (N, out)
+    a2 = torch.sigmoid(z2)
     return {"z1": z1, "a1": a1, "z2": z2, "a2": a2}
 
 
 def loss(a2: Tensor, y: Tensor) -> Tensor:
-    """½ ‖a2 − y‖², the mean over samples."""
+    """Half the square of what is off, the mean over samples."""
     return ((a2 - y) ** 2).sum(dim=-1).mean() / 2
 
 
@@ -29,10 +29,8 @@ class ChainRule(StraightLine):
     """2 → hidden → 1 with σ after both layers, half the squared error and plain gradient descent.
 
     Args:
-        hidden: units of the hidden layer; three can still be drawn.
-        lr: the length of a step, per gradient (3.0: Nielsen, chapter 1, for the same σ and the same loss).
-
-    Shapes: x (N, 2), the prediction a2 and the target y (N, 1), W1 (2, hidden), b1 (hidden,), W2 (hidden, 1), b2 (1,).
+        hidden: how many units; three can be drawn.
+        lr: the learning rate (3.0: Nielsen, chapter 1).
     """
 
     def __init__(self, hidden: int = 3, lr: float = 3.0) -> None:
@@ -47,7 +45,7 @@ class ChainRule(StraightLine):
         self.b2 = nn.Parameter(torch.randn(1))
 
     def metrics(self, prediction: Tensor, y: Tensor) -> dict[str, Tensor]:
-        """The fraction of samples on the right side of one half."""
+        """The part that is on the right side of one half."""
         return {"accuracy": mean_of((prediction > 0.5) == (y > 0.5))}
 
     def configure_optimizers(self) -> torch.optim.SGD:
