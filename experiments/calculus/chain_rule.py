@@ -271,8 +271,8 @@ in proportion to the weight it passed it through. BP4: a weight learns nothing f
 FADING = """
 σ′(z) = a (1 − a) is at most ¼, at z = 0, and close to 0 where the unit is sure of itself, right or wrong. BP1 and BP2 multiply by
 it once per layer, and by a weight. Ten slopes alone leave at most (¼)¹⁰, a millionth, of an error; weights of size 4 could make up for
-that, but those that networks start with are smaller: the *vanishing gradient*. It is why deep networks use ReLU, whose slope is 1 or 0, and why a σ at the output goes with the cross-entropy loss,
-which cancels its slope: there ∂L/∂z2 = a2 − y, as in `hidden_layer`.
+that, but those that networks start with are smaller: the *vanishing gradient*. It is why deep networks use ReLU, whose slope is 1 or 0,
+and why a σ at the output goes with the cross-entropy loss, which cancels its slope: there ∂L/∂z2 = a2 − y, as in `hidden_layer`.
 """
 
 # ---- to do ---------------------------------------------------------------------------------------

@@ -384,7 +384,7 @@ def left(run: Trained) -> dict[str, float]:
 
 QUESTIONS = (
     Question(
-        "In fog on the bowl, at (−2, 1), you feel a slope of −4 to the east and of 8 to the north. After 30 steps: where are you farther off?",
+        "In fog on the bowl, at (−2, 1), you feel a slope of −4 eastwards and of 8 northwards. After 30 steps: where are you farther off?",
         ("in x, to the east", "in y, to the north"),
         ByLargest(left, "{:.1e}"),
         "Each step leaves 1 − 0.1 · 2 = 0.8 of what is off in x, and of the steeper y only 1 − 0.1 · 8 = 0.2.",
