@@ -24,14 +24,14 @@ Each line has a rate of its own; i counts the units of one layer, j those of the
 Multiply along each path from L back to a number, add up over all paths: the **four equations of backpropagation**. ∂L/∂z, the rate of
 what a unit receives, is called its error.
 
-    BP1   the error at the output       ∂L/∂z2[j] = ∂L/∂a2[j] σ′(z2[j])                    one path
-    BP2   the error one layer back      ∂L/∂z1[i] = (Σⱼ W2[i, j] ∂L/∂z2[j]) σ′(z1[i])      a path through each unit j
+    BP1   the error at the output       ∂L/∂z2[j]   = ∂L/∂a2[j] σ′(z2[j])                  one path
+    BP2   the error one layer back      ∂L/∂z1[i]   = (Σⱼ W2[i, j] ∂L/∂z2[j]) σ′(z1[i])    a path through each unit j
     BP3   the gradient of a bias        ∂L/∂b[j]    = ∂L/∂z[j]
     BP4   the gradient of a weight      ∂L/∂W[i, j] = a[i] ∂L/∂z[j]                        what went in (for W1: x), times the error
 
-With more layers BP2 is repeated. Its σ′ leaves at most a quarter: along one path an error fades, unless the
-weight there is larger than 4 in size, as the 8 below. Networks are often said to be optimised by backpropagation; but it only computes the
-gradient, and the optimizer is what uses it.
+With more layers BP2 is repeated. Its σ′ leaves at most a quarter: along one path an error fades if the weight is below 4 in size; a
+larger one, as the 8 below, can make it grow. Networks are often said to be optimised by backpropagation; that only computes the
+gradient; the optimizer uses it.
 
 **On paper.** One flower, x = (1, 2), y = 1, and two hidden units, with weights for which every sum z is 0 and every σ(z) is ½, so that
 every σ′(z) is ½ · ½ = ¼:

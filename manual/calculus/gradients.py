@@ -37,8 +37,8 @@ is where the lines of equal height, the *contours*, go; and least along −g. Th
 rises to its front and back and falls to its sides.
 
 **More outputs than one.** A layer has many outputs, and each has a gradient of its own. Written one below the other they are a matrix, the
-*Jacobian*: a row for each output, a column for each input. That of (x y, x + 3 y) at (1, 2) is [2 1] above [1 3]. No network ever needs it
-whole: its loss is one number, and has one gradient.
+*Jacobian*: a row for each output, a column for each input. That of (x y, x + 3 y) at (1, 2) is [2 1] above [1 3]. Training never needs it
+whole: the loss is one number, and has one gradient.
 
 What is trained here is a point that walks down: the bowl, a bent valley, or a saddle between two minima.
 """
