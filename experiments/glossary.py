@@ -81,6 +81,25 @@ TERMS = (
     Term("determinant", "determinant", "np.linalg.det(A)", "how many times larger a matrix makes areas", "matrices"),
     Term("A⁻¹", "A inverse", "np.linalg.inv(A)", "the matrix that undoes A: A⁻¹ A = I", "matrices", "A⁻¹"),
     Term("I", "the identity", "np.eye(n)", "1 on the diagonal and 0 elsewhere: it changes nothing", "matrices", r"\*identity\* I"),
+    # ---- a straight line ----
+    Term(
+        "feature", "feature", "x[:, i]", "one thing that is known of every example: a column of the data", "linear_regression", "features?"
+    ),
+    Term("example", "example", "x[n]", "one of those that is learned from: a row of the data", "linear_regression", "examples?"),
+    Term("bias", "bias", "b", "what is added to every guess, whatever the features are", "linear_regression"),
+    Term("residual", "residual", "y_hat - y", "what a guess is off by", "linear_regression", "residuals?"),
+    Term("gradient", "gradient", "", "all the slopes together, one for each number that is learned", "linear_regression"),
+    Term("momentum", "momentum", "v = momentum * v + dL_dW", "the part of its last step that a walk keeps", "linear_regression"),
+    Term("standard deviation", "standard deviation", "x.std(axis=0)", "how far from their mean numbers typically lie", "linear_regression"),
+    Term(
+        "standardised",
+        "standardised",
+        "(x - x.mean(axis=0)) / x.std(axis=0)",
+        "made to have mean 0 and standard deviation 1",
+        "linear_regression",
+    ),
+    Term("held out", "held out", "", "not shown in training, to see what was learned", "linear_regression"),
+    Term("R²", "R squared", "1 - (r**2).sum() / ((y - y.mean())**2).sum()", "what part of how y varies is explained", "linear_regression"),
     # ---- yes or no ----
     Term("logit", "logit", "x @ W + b", "a score before it is made a probability: 0 is undecided", "logistic_regression"),
     Term("sigmoid", "sigmoid", "1 / (1 + np.exp(-z))", "makes a probability of a score", "logistic_regression"),

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from experiments.judge.convert import load_in_torch, to_torch, weights_by_hand
 from experiments.judge.naming import Naming
 from manual.concept import Batch
 from manual.concept import Concept as ManualConcept
+from manual.module import Parameter
 from manual.trainer import Trainer
 from torch_impl.module import Concept as TorchConcept
 
@@ -35,6 +37,27 @@ def walk(ours: ManualConcept, theirs: TorchConcept, batch: Batch, steps: int, na
     theirs, naming = theirs.double(), Naming(names or {})
     load_in_torch(naming, theirs, ours.state_dict())
     return walk_by_hand(ours, batch, steps), walk_in_torch(theirs, to_torch(batch), steps, naming)
+
+
+def walk_of_rows(
+    ours: Any, theirs: Any, batch: Batch, start: np.ndarray, steps: int, names: Mapping[str, str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The way of p = [W; b], from another start than the pair's own, and for as many features as that has.
+
+    Args:
+        ours, theirs: a pair whose parameters are W (D, 1) and b (1,), in torch the layer `linear`.
+        batch: of arrays.
+        start: of p, (D+1,).
+        steps: to take.
+        names: of the pair.
+
+    Returns:
+        p after 0, 1, ..., `steps` steps, by hand and in torch: two arrays (steps+1, D+1).
+    """
+    ours.W, ours.b = Parameter(start[:-1, None]), Parameter(start[-1:])
+    theirs.linear = nn.Linear(*ours.W.shape)
+    by_hand, in_torch = (np.hstack([path["W"][:, :, 0], path["b"]]) for path in walk(ours, theirs, batch, steps, names))
+    return by_hand, in_torch
 
 
 def walk_by_hand(model: ManualConcept, batch: Batch, steps: int) -> Path:

@@ -11,19 +11,17 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from torch import nn
 
 from experiments import run
 from experiments.data.arrays import ArrayData
 from experiments.data.diabetes import FEATURES, Diabetes, diabetes
 from experiments.drawing.colours import CATEGORIES
 from experiments.drawing.figure import BY_HAND, TORCH, figure, unbroken
-from experiments.drawing.walk import walk
-from experiments.drawing.weights import as_row, weights_of_both
+from experiments.drawing.walk import walk_of_rows
+from experiments.drawing.weights import as_row, draw_weights, weights_of_both
 from experiments.drawing.words import held_out, in_words
 from experiments.lesson import ByLargest, Exercise, Mistake, Question, Trained, by_size, what_will_the_loss_do
 from experiments.pair import Twin
-from manual.module import Parameter
 from manual.regression.linear_regression import LinearRegression as Manual
 from manual.regression.linear_regression import (
     forward,
@@ -43,23 +41,8 @@ NAMES = {"W": "linear.weight.T", "b": "linear.bias", "y_hat": "linear"}
 
 
 def descend(x: np.ndarray, y: np.ndarray, start: np.ndarray, steps: int, **settings: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Where p = [W; b] is after 0, 1, ..., `steps` steps on this one batch, by hand and in torch.
-
-    Args:
-        x: (N, D).
-        y: (N, 1).
-        start: of p, (D+1,).
-        steps: of each side.
-        settings: lr and momentum.
-
-    Returns:
-        Two arrays (steps+1, D+1).
-    """
-    ours, theirs = Manual(**settings), Torch(**settings)
-    ours.W, ours.b = Parameter(start[:-1, None]), Parameter(start[-1:])  # as many weights as x has columns
-    theirs.linear = nn.Linear(*ours.W.shape)
-    by_hand, in_torch = (np.hstack([path["W"][:, :, 0], path["b"]]) for path in walk(ours, theirs, (x, y), steps, NAMES))
-    return by_hand, in_torch
+    """Where p = [W; b] is after 0, 1, ..., `steps` steps on this one batch, with this lr and momentum: see `walk_of_rows`."""
+    return walk_of_rows(Manual(**settings), Torch(**settings), (x, y), start, steps, NAMES)
 
 
 def by_sklearn(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -94,9 +77,9 @@ def squares(x: np.ndarray, y: np.ndarray, rows: int = 25) -> Figure:
     ours, theirs = descend(bmi, y, np.zeros(2), 100, lr=0.1, momentum=0.0)
     best = as_row(*normal_equation(bmi, y))
     fig, axes = figure(
-        f"Least squares is meant literally. Each dot is one of {rows} persons, each residual the side of a square, and the loss is the "
-        "mean area of the squares. Look at the third: where 100 steps of gradient descent end, in torch (band) and by hand (dashes), is "
-        "the line of the normal equation (black), and no other line has squares of smaller area. Both axes are in standard deviations.",
+        f"Least squares, meant literally. Each dot is one of {rows} persons, each residual the side of a square, and the loss their mean area. "
+        "Look at the third: where 100 steps of gradient descent end, in torch (band) and by hand (dashes), is the line "
+        "of the normal equation (black), and no line has smaller squares. Both axes are standardised.",
         columns=3,
         size=(4.4, 3.8),
         sharex=True,
@@ -119,6 +102,169 @@ def squares(x: np.ndarray, y: np.ndarray, rows: int = 25) -> Figure:
     axes[0, 0].set_ylabel("progression of the disease")
     axes[0, 2].legend(loc="upper left", fontsize=8)
     return fig
+
+
+def units(steps: int = 60) -> Figure:
+    """The same walk in the features' own units and standardised."""
+    x, y = diabetes()
+    x = x[:, [3, 8]]
+    centred = x - x.mean(axis=0)
+    fig, axes = figure(
+        "Why features are standardised. The loss over the weights of blood pressure (standard deviation "
+        f"{x[:, 0].std():.0f}) and s5 ({x[:, 1].std():.2f}), seen from above: a grey line joins places of equal loss. Left, in their own "
+        f"units, it is steep along one weight, which allows only tiny steps, and after {steps} of these the other weight has hardly moved "
+        "(mind the axes). Right, standardised, it is nearly round, and the walk reaches the star.",
+        columns=2,
+        size=(5.0, 4.0),
+    )
+    for ax, features, name in ((axes[0, 0], centred, "own units"), (axes[0, 1], standardised(x), "standardised")):
+        lr = 0.5 * step_size_limit(features)
+        ours, theirs = descend(features, y, np.array([0.0, 0.0, y.mean()]), steps, lr=lr, momentum=0.0)
+        best = as_row(*normal_equation(features, y))
+        reach = np.maximum(best[:2], ours[:, :2].max(axis=0))
+        draw_contours(ax, features, y, *((-0.5 * r, 1.6 * r) for r in reach))
+        draw_path(ax, ours, theirs)
+        ax.set(title=f"{name}: lr {lr:.2g}", xlabel="weight of bp", ylabel="weight of s5")
+    axes[0, 1].legend(loc="lower right", fontsize=8)
+    return fig
+
+
+def standardised(x: np.ndarray) -> np.ndarray:
+    """Each column with mean 0 and standard deviation 1."""
+    return (x - x.mean(axis=0)) / x.std(axis=0)
+
+
+def draw_contours(ax: Any, x: np.ndarray, y: np.ndarray, w1: tuple[float, float], w2: tuple[float, float]) -> None:
+    """The loss over two weights, for features of mean 0, with b at its best: the loss of any W does not depend on how b came there."""
+    best = as_row(*normal_equation(x, y))
+    grid = np.stack(np.meshgrid(np.linspace(*w1, 120), np.linspace(*w2, 120)), axis=-1)
+    away = grid - best[:2]
+    # A bowl is its lowest point plus half the curvature times distance squared, exactly
+    above = np.einsum("ijk,kl,ijl->ij", away, hessian(x)[:2, :2], away) / 2
+    ax.contour(grid[..., 0], grid[..., 1], above, levels=above.max() * np.linspace(0.03, 1, 14) ** 3, colors="#bbbbbb", linewidths=0.7)
+    ax.plot(*best[:2], "*", color="black", markersize=12, zorder=5, label="normal equation")
+
+
+def draw_path(ax: Any, ours: np.ndarray, theirs: np.ndarray) -> None:
+    """Both sides' paths: torch's broad, the hand-written one dashed on top of it."""
+    ax.plot(theirs[:, 0], theirs[:, 1], label="torch", **TORCH)
+    ax.plot(ours[:, 0], ours[:, 1], label="by hand", marker="o", markersize=2.5, **BY_HAND)
+
+
+def weights(manual: Manual, torch_module: Torch, x: np.ndarray, y: np.ndarray) -> Figure:
+    """The weights of both sides beside the normal equation's and scikit-learn's."""
+    both = weights_of_both(manual, torch_module, NAMES)
+    best, sklearn = as_row(*normal_equation(x, y)), by_sklearn(x, y)
+    found = {"by hand": as_row(**both[0]), "torch": as_row(**both[1]), "scikit-learn": sklearn}
+    apart = {name: np.linalg.norm(p - best) / np.linalg.norm(best) for name, p in found.items()}
+    fig, axes = figure(
+        "The weights, four times the same: torch (broad bars), by hand (narrow bars), normal equation (circles), scikit-learn "
+        "(crosses). To the normal equation's, relative to their length: "
+        + ", ".join(f"{name} {in_words(float(d))}" for name, d in apart.items())
+        + ". s1 and s2 nearly say the same: what the large weight of the one adds, that of the other takes away.",
+        size=(8.0, 3.8),
+    )
+    ax = axes[0, 0]
+    ax.plot(
+        np.arange(len(FEATURES)), best[:-1], "o", markerfacecolor="none", markeredgecolor="black", markersize=11, label="normal equation"
+    )
+    draw_weights(ax, manual, torch_module, sklearn, FEATURES, NAMES)
+    ax.set(title="The ten weights", ylabel="weight (progression per standard deviation)")
+    return fig
+
+
+# ---- text ----------------------------------------------------------------------------------------------
+
+TEXT = """
+On the people that are held out R² is 0.52: the line explains about half of what there is to explain.
+
+Things to try:
+
+- `--model.momentum 0`: plain gradient descent. After 600 steps the weights are still 4 % off.
+- `--data.batch_size 32`: a different bowl at every step; the weights wander around the lowest point and do not come to rest.
+"""
+
+
+def explains(run: Trained) -> str:
+    """What the weights say about people who were held out."""
+    y_hat, y = held_out(run)
+    r2 = r_squared(y_hat, y)
+    if not r2 > 0:
+        return f"says less about the disease of {len(y)} people that it has not seen than their mean does"
+    return f"explains {100 * r2:.0f} % of how the disease varies among {len(y)} people that it has not seen"
+
+
+def learned(run: Trained) -> str:
+    """What the line explains, and how near it is to the closed form."""
+    best, found = as_row(*normal_equation(*run.data.split.train)), as_row(run.manual.W.data, run.manual.b.data)
+    return (
+        f"The line {explains(run)}. Its weights and those that the normal equation gives at once are "
+        f"{in_words(float(np.linalg.norm(found - best) / np.linalg.norm(best)))}, relative to their length."
+    )
+
+
+# ---- to do ---------------------------------------------------------------------------------------------
+
+
+def from_the_formula(run: Trained) -> float:
+    """How far the weights are from those of the normal equation, relative to the length of these."""
+    best = as_row(*normal_equation(*run.data.split.train))
+    return float(np.linalg.norm(as_row(run.manual.W.data, run.manual.b.data) - best) / np.linalg.norm(best))
+
+
+def above_the_lowest(run: Trained) -> float:
+    """How far the last loss is above the lowest, as a part of it."""
+    x, y = run.data.split.train
+    return float(run.losses[-1] / ((with_ones(x) @ np.vstack(normal_equation(x, y)) - y) ** 2).mean() - 1)
+
+
+def heaviest(run: Trained) -> dict[str, float]:
+    """The absolute values of four of the weights."""
+    weights = dict(zip(FEATURES, np.abs(run.manual.W.data[:, 0]), strict=True))
+    return {name: float(weights[name]) for name in ("age", "bmi", "s1", "s5")}
+
+
+SHORT = {"max_epochs": 200}
+
+QUESTIONS = (
+    by_size(
+        "How much of what varies in the progression does the line explain, for people it has not seen?",
+        lambda run: run.metrics["r2/val"],
+        *("about a tenth", 0.3, "about half", 0.8, "nearly all"),
+        seen="R² is {:.2f}",
+        why="Ten numbers say something about a year of an illness, not all; and what bends is not seen by a straight line.",
+        trainer=SHORT,
+    ),
+    Question(
+        "All features are standardised. Which of these has the largest weight, above or below 0?",
+        ("age", "bmi", "s1", "s5"),
+        ByLargest(heaviest, "{:.1f}"),
+        "s1 and s2 nearly say the same, so a large weight of the one is made good by a large one of the other. A large weight need not "
+        "mean a large influence.",
+        trainer=SHORT,
+        look_at=("weights against the closed form", "the bars of s1 and s2, one above 0 and one below."),
+    ),
+    what_will_the_loss_do(
+        "momentum = 0 and lr = 0.26, a little more than the longest that arrives, 0.25. What will the loss do in 100 steps?",
+        "At first it falls, in all directions but the steepest. In that one each step overshoots by more than it found, and that wins.",
+        model={"momentum": 0.0, "lr": 0.26},
+        trainer={"max_epochs": 100},
+    ),
+)
+
+MISTAKE = Mistake(
+    "The loss has stopped falling, so the weights have arrived.",
+    lambda run: (
+        f"By plain gradient descent the loss is within {above_the_lowest(run):.1%} of the lowest after {len(run.losses)} steps, and the "
+        f"weights are still {from_the_formula(run):.0%} off."
+    ),
+    lambda run: above_the_lowest(run) < 5e-3 and from_the_formula(run) > 0.05,
+    "The loss is a valley that is nearly flat along its floor: far to go, and hardly any lower. Look at the steps, too.",
+    {"momentum": 0.0},
+    trainer={"max_epochs": 150},
+)
+
+# ---- further reading: how long a step may be, and how sure the weights are ------------------------------
 
 
 def paths(x: np.ndarray, y: np.ndarray) -> Figure:
@@ -151,53 +297,6 @@ def paths(x: np.ndarray, y: np.ndarray) -> Figure:
     axes[0, 0].set_ylabel("weight of s2")
     axes[0, 0].legend(loc="lower left", fontsize=8)
     return fig
-
-
-def units(steps: int = 60) -> Figure:
-    """The same walk in the features' own units and standardised."""
-    x, y = diabetes()
-    x = x[:, [3, 8]]
-    centred = x - x.mean(axis=0)
-    fig, axes = figure(
-        f"The loss over the weights of blood pressure (it varies by {x[:, 0].std():.0f} mmHg) and s5, the log of the triglycerides (by "
-        f"{x[:, 1].std():.2f}), walked down for {steps} steps at half of the limit 2/λmax (band: torch, dashes: by hand). In their own "
-        "units it is steep along one weight, which allows only tiny steps, and flat along the other, where tiny steps get nowhere (mind "
-        "the axes). In standard deviations it is nearly round, and the walk arrives at the star.",
-        columns=2,
-        size=(5.0, 4.0),
-    )
-    for ax, features, name in ((axes[0, 0], centred, "own units"), (axes[0, 1], standardised(x), "standardised")):
-        lr = 0.5 * step_size_limit(features)
-        ours, theirs = descend(features, y, np.array([0.0, 0.0, y.mean()]), steps, lr=lr, momentum=0.0)
-        best, curvature = as_row(*normal_equation(features, y)), np.linalg.eigvalsh(hessian(features)[:2, :2])
-        reach = np.maximum(best[:2], ours[:, :2].max(axis=0))
-        draw_contours(ax, features, y, *((-0.5 * r, 1.6 * r) for r in reach))
-        draw_path(ax, ours, theirs)
-        ax.set(title=f"{name}: lr {lr:.2g}, λmax/λmin = {curvature[1] / curvature[0]:.3g}", xlabel="weight of bp", ylabel="weight of s5")
-    axes[0, 1].legend(loc="lower right", fontsize=8)
-    return fig
-
-
-def standardised(x: np.ndarray) -> np.ndarray:
-    """Each column with mean 0 and standard deviation 1."""
-    return (x - x.mean(axis=0)) / x.std(axis=0)
-
-
-def draw_contours(ax: Any, x: np.ndarray, y: np.ndarray, w1: tuple[float, float], w2: tuple[float, float]) -> None:
-    """The loss over two weights, for features of mean 0, with b at its best: the loss of any W does not depend on how b came there."""
-    best = as_row(*normal_equation(x, y))
-    grid = np.stack(np.meshgrid(np.linspace(*w1, 120), np.linspace(*w2, 120)), axis=-1)
-    away = grid - best[:2]
-    # A bowl is its lowest point plus half the curvature times distance squared, exactly
-    above = np.einsum("ijk,kl,ijl->ij", away, hessian(x)[:2, :2], away) / 2
-    ax.contour(grid[..., 0], grid[..., 1], above, levels=above.max() * np.linspace(0.03, 1, 14) ** 3, colors="#bbbbbb", linewidths=0.7)
-    ax.plot(*best[:2], "*", color="black", markersize=12, zorder=5, label="normal equation")
-
-
-def draw_path(ax: Any, ours: np.ndarray, theirs: np.ndarray) -> None:
-    """Both sides' paths: torch's broad, the hand-written one dashed on top of it."""
-    ax.plot(theirs[:, 0], theirs[:, 1], label="torch", **TORCH)
-    ax.plot(ours[:, 0], ours[:, 1], label="by hand", marker="o", markersize=2.5, **BY_HAND)
 
 
 FLOOR = 1e-17
@@ -233,33 +332,6 @@ def convergence(x: np.ndarray, y: np.ndarray) -> Figure:
             ax.plot(k, 3 * away[0][100] * rate ** (k - 100), ":", color="black", linewidth=1)
     ax.set(title="Three walks to the closed form", xlabel="step", ylabel="distance to the closed form", yscale="log", ylim=(FLOOR / 5, 1e7))
     ax.legend(fontsize=8)
-    return fig
-
-
-def weights(manual: Manual, torch_module: Torch, x: np.ndarray, y: np.ndarray) -> Figure:
-    """The weights of both sides beside the normal equation's and scikit-learn's."""
-    ours, theirs = (as_row(**weights) for weights in weights_of_both(manual, torch_module, NAMES))
-    best, sklearn = as_row(*normal_equation(x, y)), by_sklearn(x, y)
-    apart = {
-        name: np.linalg.norm(p - best) / np.linalg.norm(best)
-        for name, p in (("by hand", ours), ("torch", theirs), ("scikit-learn", sklearn))
-    }
-    fig, axes = figure(
-        "The trained weights, four times the same: torch (broad bars), by hand (narrow bars), the normal equation (circles) and "
-        "scikit-learn's LinearRegression (crosses), on the same rows. To the normal equation, relative to its length: "
-        + ", ".join(f"{name} {in_words(float(d))}" for name, d in apart.items())
-        + ". s1 and s2 have large weights of opposite sign because they nearly say the same: what one adds, the other takes away.",
-        size=(8.0, 3.8),
-    )
-    ax, at = axes[0, 0], np.arange(len(FEATURES))
-    ax.bar(at, theirs[:-1], width=0.8, color=TORCH["color"], label="torch")
-    ax.bar(at, ours[:-1], width=0.35, color=BY_HAND["color"], label="by hand")
-    ax.plot(at, best[:-1], "o", markerfacecolor="none", markeredgecolor="black", markersize=11, label="normal equation")
-    ax.plot(at, sklearn[:-1], "x", color="black", label="scikit-learn")
-    ax.axhline(0, color="black", linewidth=0.8)
-    ax.set_xticks(at, FEATURES)
-    ax.set(title="The ten weights", ylabel="weight (progression per standard deviation)")
-    ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     return fig
 
 
@@ -337,7 +409,7 @@ def digits() -> Figure:
     return fig
 
 
-TEXT = """
+FURTHER = """
 All 442 rows. λ are the eigenvalues of the second derivatives of the loss (`hessian` in the hand-written file):
 
 | features | λmax | λmin | λmax/λmin | largest lr, 2/λmax |
@@ -350,104 +422,16 @@ For each further factor of e² ≈ 7.4 in exactness, plain gradient descent need
 the square root of that. What is left after standardising comes from features that nearly say the same (s1 and s2): no change of units
 mends that.
 
-The walk of this run is over four fifths of the rows, and so are the closed form and scikit-learn's solution that it is compared with.
-The fifth that is held out says what the line is worth: R² is 0.52 there, so that about half of the variance is explained.
-
-Further reading, three ways to the same weights (at the end of the hand-written file):
+Three ways to the same weights (at the end of the hand-written file):
 
 | solution | how | digits lost | columns that are mixtures of others |
 | --- | --- | --- | --- |
 | `normal_equation` | AᵀA p = Aᵀy | 2 log₁₀ κ | refused |
 | `qr_solution` | A = Q R, R p = Qᵀy | log₁₀ κ | refused |
 | `svd_solution` | p = A⁺y | log₁₀ κ | the shortest of all p that are equally good |
-
-Things to try:
-
-- `--model.momentum 0`: plain gradient descent. After 600 steps the weights are still 4 % off.
-- `--data.batch_size 32`: a different bowl at every step; the weights wander around the lowest point and do not come to rest.
 """
 
-
-def explains(run: Trained) -> str:
-    """What the weights say about people who were held out."""
-    y_hat, y = held_out(run)
-    r2 = r_squared(y_hat, y)
-    if not r2 > 0:
-        return f"says less about the disease of {len(y)} people that it has not seen than their mean does"
-    return f"explains {100 * r2:.0f} % of how the disease varies among {len(y)} people that it has not seen"
-
-
-def learned(run: Trained) -> str:
-    """What the line explains, and how near it is to the closed form."""
-    best, found = as_row(*normal_equation(*run.data.split.train)), as_row(run.manual.W.data, run.manual.b.data)
-    return (
-        f"The line {explains(run)}. Its weights and those that the normal equation gives at once are "
-        f"{in_words(float(np.linalg.norm(found - best) / np.linalg.norm(best)))}, relative to their length."
-    )
-
-
-# ---- to do ---------------------------------------------------------------------------------------------
-
-
-def from_the_formula(run: Trained) -> float:
-    """How far the weights are from those of the normal equation, relative to the length of these."""
-    best = as_row(*normal_equation(*run.data.split.train))
-    return float(np.linalg.norm(as_row(run.manual.W.data, run.manual.b.data) - best) / np.linalg.norm(best))
-
-
-def above_the_lowest(run: Trained) -> float:
-    """How far the last loss is above the lowest, as a part of it."""
-    x, y = run.data.split.train
-    return float(run.losses[-1] / ((with_ones(x) @ np.vstack(normal_equation(x, y)) - y) ** 2).mean() - 1)
-
-
-def heaviest(run: Trained) -> dict[str, float]:
-    """The absolute values of four of the weights."""
-    weights = dict(zip(FEATURES, np.abs(run.manual.W.data[:, 0]), strict=True))
-    return {name: float(weights[name]) for name in ("age", "bmi", "s1", "s5")}
-
-
-SHORT = {"max_epochs": 200}
-
-QUESTIONS = (
-    by_size(
-        "How much of the variance of the progression does the line explain, for people it has not seen?",
-        lambda run: run.metrics["r2/val"],
-        *("about a tenth", 0.3, "about half", 0.8, "nearly all"),
-        seen="R² is {:.2f}",
-        why="Ten numbers say something about a year of an illness, not all; and what bends is not seen by a straight line.",
-        trainer=SHORT,
-    ),
-    Question(
-        "All features are standardised. Which of these has the largest weight, above or below 0?",
-        ("age", "bmi", "s1", "s5"),
-        ByLargest(heaviest, "{:.1f}"),
-        "s1 and s2 nearly say the same, so a large weight of the one is made good by a large one of the other, and the data hardly "
-        "decide. A "
-        "large weight need not mean a large influence.",
-        trainer=SHORT,
-        look_at=("how sure the weights are", "how wide the bars of s1 and s2 are beside that of bmi."),
-    ),
-    what_will_the_loss_do(
-        "momentum = 0, and lr = 0.26, where 2/λmax is 0.25 (λ: curvatures of the loss). What will the loss do in 100 steps?",
-        "At first it falls, in all directions but one. In the steepest each step leaves more than it found, with the other sign, and "
-        "that wins.",
-        model={"momentum": 0.0, "lr": 0.26},
-        trainer={"max_epochs": 100},
-    ),
-)
-
-MISTAKE = Mistake(
-    "The loss has stopped falling, so the weights have arrived.",
-    lambda run: (
-        f"By plain gradient descent the loss is within {above_the_lowest(run):.1%} of the lowest after {len(run.losses)} steps, and the "
-        f"weights are still {from_the_formula(run):.0%} off."
-    ),
-    lambda run: above_the_lowest(run) < 5e-3 and from_the_formula(run) > 0.05,
-    "The loss is a valley that is nearly flat along its floor: far to go, and hardly any lower. Look at the gradient or the steps, too.",
-    {"momentum": 0.0},
-    trainer={"max_epochs": 150},
-)
+# ---- the pair ------------------------------------------------------------------------------------------
 
 TWIN = Twin(
     name="linear_regression",
@@ -462,10 +446,17 @@ TWIN = Twin(
     figures=figures,
     learned=learned,
     look_at=("squared residuals", "how much smaller the squares of the third line are, and that both sides found it."),
-    text={"how long a step may be": TEXT},
+    text={"held out, and to try": TEXT, "how long a step may be": FURTHER},
+    further=(
+        "paths over the loss",
+        "reaching the closed form",
+        "how sure the weights are",
+        "digits that the normal equation loses",
+        "how long a step may be",
+    ),
     questions=QUESTIONS,
     mistake=MISTAKE,
-    exercises=(Exercise("backward"),),
+    exercises=(Exercise("backward", ("It is that of one weight, with a column of x for each weight.",)),),
 )
 
 if __name__ == "__main__":

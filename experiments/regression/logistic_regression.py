@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from torch import nn
 
 from experiments import run
 from experiments.data.arrays import ArrayData, Split, split_at_random, standardise
@@ -19,13 +18,12 @@ from experiments.data.changes import first_columns
 from experiments.drawing.colours import BETWEEN, CATEGORIES, MARKERS
 from experiments.drawing.figure import BY_HAND, TORCH, TWO_CLASSES, draw_both, figure, unbroken
 from experiments.drawing.labels import label_ends
-from experiments.drawing.walk import walk
+from experiments.drawing.walk import walk_of_rows
 from experiments.drawing.weights import as_row, draw_weights, three_times
 from experiments.drawing.words import percent
 from experiments.judge.convert import to_torch
 from experiments.lesson import Exercise, Mistake, Trained, accuracy, by_size
 from experiments.pair import Second, Twin
-from manual.module import Parameter
 from manual.regression.logistic_regression import LogisticRegression as Manual
 from manual.regression.logistic_regression import newton, sigmoid
 from torch_impl.regression.logistic_regression import LogisticRegression as Torch
@@ -59,12 +57,9 @@ class BreastCancer(ArrayData):
 
 
 def descend(x: np.ndarray, y: np.ndarray, start: np.ndarray, steps: int, **settings: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Where q = [W; b] is after 0, 1, ..., `steps` steps on this one batch, by hand and in torch: two arrays (steps+1, D+1)."""
-    ours, theirs = Manual(features=x.shape[1], **settings), Torch(features=x.shape[1], **settings)
-    ours.W, ours.b = Parameter(start[:-1, None]), Parameter(start[-1:])
-    theirs.linear = nn.Linear(*ours.W.shape)
-    by_hand, in_torch = (np.hstack([path["W"][:, :, 0], path["b"]]) for path in walk(ours, theirs, (x, y), steps, NAMES))
-    return by_hand, in_torch
+    """Where q = [W; b] is after 0, 1, ..., `steps` steps on this one batch, with these settings: see `walk_of_rows`."""
+    settings = {"features": x.shape[1], **settings}
+    return walk_of_rows(Manual(**settings), Torch(**settings), (x, y), start, steps, NAMES)
 
 
 def by_sklearn(x: np.ndarray, y: np.ndarray, alpha: float) -> np.ndarray:

@@ -1,46 +1,58 @@
 """A straight line through data by gradient descent: ordinary least squares, by hand.
 
-Ten measurements of a person, x, are to tell a number, y: how far the diabetes of that person has gone a year later. The
-simplest guess gives each measurement a weight, adds up, and adds a constant: ŷ = x W + b. How bad the guess is, is one number,
-the loss L: the mean of (ŷ − y)² over all people. To make L smaller we need to know, for each weight, which way L goes when that
-weight is made a little larger, and how fast: that is the gradient. Nothing here needs more than two rules of school calculus:
+Ten measurements of a person, x, are to tell a number, y: how far that person's diabetes has gone a year later. The simplest guess gives
+each measurement a weight, adds up, and adds a constant: `one_weight` with ten weights in place of one. The data are a table. A person
+is a row, an *example*; a measurement is a column, a *feature*. One row times the weights is one guess, and the matrix product x W makes
+all of them at once. The constant b, the *bias*, is added for everybody:
 
-    the derivative of r² is 2 r                            (how a square changes with its side)
-    the derivative of w · x with respect to w is x         (how a product changes with one factor)
+    ŷ = x W + b                    (N, D) @ (D, 1) + (1,): N people, D features
+    L = mean of (ŷ − y)²           ŷ − y, what a guess is off by, is its *residual*
 
-For one person n the residual is r = ŷ[n] − y[n], and by the two rules, one after the other (the chain rule),
+The way back: rates multiply, for ŷ[n] grows by x[n, i] for each unit of W[i], and by 1 for each unit of b; and they add up, for every
+person has a say:
 
-    r² changes by 2 r for each unit of ŷ[n], and ŷ[n] changes by x[n, i] for each unit of W[i],
-    so r² changes by 2 r · x[n, i] for each unit of W[i].
-
-L is the mean over N people, so its gradient is the mean of theirs. With N rows and D columns,
-
-    ŷ = x W + b                    (N, D) @ (D, 1) + (1,)
-    L = mean of (ŷ − y)²
     ∂L/∂ŷ[n] = 2 (ŷ[n] − y[n]) / N
     ∂L/∂W[i] = Σₙ x[n, i] ∂L/∂ŷ[n]            xᵀ dL_dŷ: (D, N) @ (N, 1)
-    ∂L/∂b    = Σₙ ∂L/∂ŷ[n]                    b is added for everybody, so everybody's gradient counts
+    ∂L/∂b    = Σₙ ∂L/∂ŷ[n]
 
-Gradient descent walks against the gradient: W ← W − lr · ∂L/∂W, again and again. With momentum it keeps a part of its last step,
-like a ball that rolls: v ← momentum · v + ∂L/∂W, and W ← W − lr · v.
+All these slopes together are the **gradient**. Gradient descent goes against it, W ← W − lr · ∂L/∂W and b likewise, again and again.
+With *momentum* it keeps a part of its last step, like a ball that rolls: v ← momentum · v + ∂L/∂W, and W ← W − lr · v.
 
-**How long may a step be?** L is a bowl, and its curvature is the same everywhere: H, the second derivatives (`hessian` below).
-Write the distance to the lowest point along the directions in which the bowl curves by λ, H's eigenvalues. There the gradient is
-λ · distance, so a step makes
+**On paper.** Two people, two features, W = (1, 1), b = 0, and y = (4, 2) is what is right:
 
-    distance ← (1 − lr · λ) · distance
+    x = [1  2]     ŷ = (1·1 + 2·1 + 0,  3·1 + 1·1 + 0) = (3, 4)        each row times the weights
+        [3  1]     ŷ − y = (−1, 2)                                     L = (1 + 4)/2 = 2.5
 
-which shrinks only while |1 − lr · λ| < 1, that is lr < 2/λ. The steepest direction allows the least: **lr < 2/λmax**. (With
-momentum: lr < 2 (1 + momentum)/λmax.) The flattest direction then needs about λmax/λmin steps, with momentum about √(λmax/λmin).
+    ∂L/∂ŷ = 2 · (−1, 2) / 2 = (−1, 2)
+    ∂L/∂W = (1·(−1) + 3·2,  2·(−1) + 1·2) = (5, 0)                     each column times ∂L/∂ŷ
+    ∂L/∂b = −1 + 2 = 1
 
-**Why the features are standardised** (shifted to mean 0, divided by their standard deviation): the curvature along W[i] is twice the
-mean of x[:, i]². In their own units cholesterol has values near 189 and its step must be tiny, while the logarithm of the triglycerides
-varies by 0.5 and needs a large one; one lr serves both, so λmax/λmin is 52 million. Standardised, the same data have 470.
+The second weight stays: one person wants it larger, the other, by as much, smaller. With lr = 0.1 the step leads to
+W = (1 − 0.5, 1 − 0) = (0.5, 1) and b = −0.1. There ŷ = (2.4, 2.4), and L = (1.6² + 0.4²)/2 = 1.36: lower than 2.5.
 
-**Without walking**: at the lowest point all gradients are 0, and those are D + 1 linear equations (`normal_equation` below). Deep networks
-have no such formula; this concept has both, so that one can be checked against the other. (Solving these equations squares the condition
-number of the data, and so loses twice the digits that it must: see `qr_solution` and `svd_solution` at the end of this file. They, and how
-sure one can be of a weight, are further reading.)
+    >>> x, y = np.array([[1.0, 2.0], [3.0, 1.0]]), np.array([[4.0], [2.0]])
+    >>> W, b = np.array([[1.0], [1.0]]), np.array([0.0])
+    >>> values = forward(x, W, b)
+    >>> values["y_hat"].tolist(), float(loss(**values, y=y))
+    ([[3.0], [4.0]], 2.5)
+    >>> slopes = backward(x, y, **values, W=W, b=b)
+    >>> slopes["W"].tolist(), slopes["b"].tolist()
+    ([[5.0], [0.0]], [1.0])
+    >>> after = forward(x, W - 0.1 * slopes["W"], b - 0.1 * slopes["b"])
+    >>> round(float(loss(**after, y=y)), 2)
+    1.36
+
+**Why the features are standardised.** Cholesterol has values near 189, another feature varies by 0.5. A slope is made of its feature's
+values: the first is huge and needs a tiny lr, with which the other weight would hardly move. So every column is put in units of its own.
+Its mean is subtracted, and what is left is divided by its *standard deviation*, which says how far from the mean values typically lie:
+square the distances, take the mean, take the root. (Of 1 and 3 the mean is 2, the distances are −1 and 1, the standard deviation is
+√((1 + 1)/2) = 1, so they become −1 and 1.) Then 0 is average, and 1 a typical distance above it, in every column.
+
+**Held out.** A fifth of the people is *held out*: training never sees them. What the line is worth is what it guesses for those; the
+answers of the others it was told. R² says it in one number: 1 is no residual at all, 0 no better than to guess the mean for everybody.
+
+**Without walking.** At the lowest point the gradient is 0. These are D + 1 equations for the D + 1 numbers in W and b, and can be solved
+at once (`normal_equation`). Deep networks have no such formula; here the one can check the other.
 """
 
 from __future__ import annotations
@@ -52,8 +64,6 @@ import numpy as np
 from manual import optim
 from manual.concept import StraightLine
 from manual.module import Parameter
-from manual.nn.functional import binary_scale, length
-from manual.nn.validate import expect_same_shape
 
 
 def forward(x: np.ndarray, W: np.ndarray, b: np.ndarray) -> dict[str, np.ndarray]:
@@ -79,7 +89,7 @@ class LinearRegression(StraightLine):
     """ŷ = x W + b, fitted by gradient descent with momentum.
 
     Args:
-        lr: the step size; it must stay below `step_size_limit`, which is 0.25 (1 + momentum) on the diabetes data.
+        lr: the learning rate; on the diabetes data it must stay below 0.25 (1 + momentum), the `step_size_limit`.
         momentum: how much of the last step is kept; 0 is plain gradient descent.
         rng: draws the initial weights from the standard normal distribution. Any others do: a bowl has one lowest point.
         dtype: of the parameters.
@@ -102,7 +112,7 @@ class LinearRegression(StraightLine):
         self.b = Parameter(np.zeros(1, dtype))
 
     def metrics(self, prediction: np.ndarray, y: np.ndarray) -> dict[str, float]:
-        """R², the part of y's variance that is explained: 1 is all, 0 is no better than always guessing the mean."""
+        """R² of these rows."""
         return {"r2": r_squared(prediction, y)}
 
     def configure_optimizers(self) -> optim.SGD:
@@ -112,7 +122,7 @@ class LinearRegression(StraightLine):
 def normal_equation(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The W and b of least squares, by solving for a gradient of 0.
 
-    With a column of ones, A = [x 1] and p = [W; b], ŷ = A p and
+    b is the weight of a column of ones: with A = [x 1] and p = [W; b], ŷ = A p and
 
         ∂L/∂p = 2/N · Aᵀ (A p − y) = 0        so        AᵀA p = Aᵀy
 
@@ -124,7 +134,7 @@ def normal_equation(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarra
         W (D, 1) and b (1,).
 
     Raises:
-        ValueError: if a column of A is a mixture of the others (or there are too few rows): many p are then equally good.
+        ValueError: if a column of A is a mixture of the others, or there are too few rows: many p are then equally good.
 
     Source: Legendre 1805; Gauss 1809.
     """
@@ -134,6 +144,26 @@ def normal_equation(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarra
         raise ValueError(f"normal_equation: x and a column of ones must be {A.shape[1]} independent columns, got {rank}")
     p = np.linalg.solve(A.T @ A, A.T @ y)  # (D+1, N) @ (N, D+1), (D+1, N) @ (N, 1)
     return p[:-1], p[-1]
+
+
+def with_ones(x: np.ndarray) -> np.ndarray:
+    """[x 1]: b becomes the weight of a feature that is always 1. Shapes: (N, D) to (N, D+1)."""
+    return np.hstack([x, np.ones((len(x), 1), x.dtype)])
+
+
+# ---- further reading: how long a step may be ----------------------------------------------------------
+#
+# The loss is a bowl, and its curvature is the same everywhere: H, its second derivatives, in the place of the one c of `one_weight`.
+# Write the distance to the lowest point along the directions in which the bowl curves by λ, H's eigenvalues (see `eigen`). There the
+# gradient is λ · distance, so a step makes
+#
+#     distance ← (1 − lr · λ) · distance
+#
+# which shrinks only while |1 − lr · λ| < 1, that is lr < 2/λ. The steepest direction allows the least: lr < 2/λmax, and with momentum
+# lr < 2 (1 + momentum)/λmax. The flattest direction then needs about λmax/λmin steps, with momentum about √(λmax/λmin).
+#
+# The curvature along W[i] is twice the mean of x[:, i]². So in the features' own units λmax/λmin is 52 million; standardised, the same data
+# have 470.
 
 
 def hessian(x: np.ndarray) -> np.ndarray:
@@ -153,14 +183,9 @@ def step_size_limit(x: np.ndarray, momentum: float = 0.0) -> float:
     return 2 * (1 + momentum) / float(np.linalg.eigvalsh(hessian(x))[-1])  # eigvalsh sorts: the last is the largest
 
 
-def with_ones(x: np.ndarray) -> np.ndarray:
-    """[x 1]: b becomes the weight of a feature that is always 1. Shapes: (N, D) to (N, D+1)."""
-    return np.hstack([x, np.ones((len(x), 1), x.dtype)])
-
-
 # ---- further reading: the same weights with more digits, and how sure they are -----------------------
 #
-# Nothing above needs this part. It leans on `eigen` (QR) and `svd`.
+# It leans on `eigen` (QR) and `svd`.
 #
 # If the columns of A = [x 1] are nearly mixtures of each other, its condition number κ is large, and any solver must lose about log₁₀ κ
 # of 16 digits. AᵀA has the condition number κ²: who solves AᵀA p = Aᵀy loses twice as many. The two solutions below never form AᵀA.
@@ -235,6 +260,7 @@ def standard_errors(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarra
     """
     from manual.linear_algebra.eigen import qr
     from manual.linear_algebra.matrices import substitute
+    from manual.nn.functional import length
 
     A = independent("standard_errors", x, y)
     N, parameters = A.shape
@@ -259,6 +285,9 @@ def r_squared(y_hat: np.ndarray, y: np.ndarray) -> Any:
     Raises:
         ValueError: if y_hat and y differ in shape: (N, 1) and (N,) would make N × N residuals.
     """
+    from manual.nn.functional import binary_scale
+    from manual.nn.validate import expect_same_shape
+
     expect_same_shape("r_squared", "y_hat", y_hat, "y", y)
     missed, varied = y_hat - y, y - y.mean()
     s = binary_scale(varied)  # no square of numbers near 1 under- or overflows

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from torch_impl.module import Concept
 
@@ -16,7 +15,7 @@ class LinearRegression(Concept):
     """ŷ = x W + b, fitted by gradient descent with momentum.
 
     Args:
-        lr: the step size; it must stay below `step_size_limit`, which is 0.25 (1 + momentum) on the diabetes data.
+        lr: the learning rate; on the diabetes data it must stay below 0.25 (1 + momentum), the `step_size_limit`.
         momentum: how much of the last step is kept; 0 is plain gradient descent.
 
     Shapes: x (N, 10), y (N, 1), linear.weight (1, 10), which is Wᵀ, linear.bias (1,).
@@ -52,30 +51,30 @@ class LinearRegression(Concept):
 
 
 def normal_equation(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """The W and b of least squares, as it is done in practice: from the QR decomposition of A = [x 1].
-
-    AᵀA has the squared condition number of A; a decomposition of A itself loses half as many digits.
-    """
+    """The W and b of least squares, as it is done in practice: `lstsq` does not form AᵀA, and so keeps more digits."""
     p = torch.linalg.lstsq(with_ones(x), y).solution
     return p[:-1], p[-1]
+
+
+def with_ones(x: Tensor) -> Tensor:
+    """[x 1]: b becomes the weight of a feature that is always 1. Shapes: (N, D) to (N, D+1)."""
+    return torch.hstack([x, x.new_ones(len(x), 1)])
+
+
+# ---- further reading: how long a step may be ----------------------------------------------------------
 
 
 def hessian(x: Tensor) -> Tensor:
     """The second derivatives of the loss with respect to p = [W; b], by differentiating it twice. Shapes: x (N, D), result (D+1, D+1)."""
     y = x.new_zeros(len(x), 1)  # any y: it has no part in the second derivatives
     p = x.new_zeros(x.shape[1] + 1, 1)
-    H = torch.autograd.functional.hessian(lambda p: F.mse_loss(with_ones(x) @ p, y), p)
+    H = torch.autograd.functional.hessian(lambda p: nn.functional.mse_loss(with_ones(x) @ p, y), p)
     return H.reshape(len(p), len(p))  # (D+1, 1, D+1, 1) without the ones
 
 
 def step_size_limit(x: Tensor, momentum: float = 0.0) -> float:
     """The lr from which gradient descent on this x no longer arrives: 2 (1 + momentum)/λmax."""
     return 2 * (1 + momentum) / float(torch.linalg.eigvalsh(hessian(x))[-1])  # eigvalsh sorts: the last is the largest
-
-
-def with_ones(x: Tensor) -> Tensor:
-    """[x 1]: b becomes the weight of a feature that is always 1. Shapes: (N, D) to (N, D+1)."""
-    return torch.hstack([x, x.new_ones(len(x), 1)])
 
 
 # ---- further reading: the same weights with more digits, and how sure they are -----------------------
