@@ -102,10 +102,14 @@ TERMS = (
     Term("R²", "R squared", "1 - (r**2).sum() / ((y - y.mean())**2).sum()", "what part of how y varies is explained", "linear_regression"),
     # ---- yes or no ----
     Term("logit", "logit", "x @ W + b", "a score before it is made a probability: 0 is undecided", "logistic_regression"),
+    Term("probability", "probability", "p", "how sure a yes is: a number between 0 and 1", "logistic_regression"),
     Term("sigmoid", "sigmoid", "1 / (1 + np.exp(-z))", "makes a probability of a score", "logistic_regression"),
     Term(
         "cross-entropy", "cross entropy", "-np.log(p)", "the loss of a probability: minus its log, if it came true", "logistic_regression"
     ),
+    Term("neuron", "neuron", "sigmoid(x @ w + b)", "a weighted sum and a squash", "logistic_regression", "neurons?"),
+    Term("alpha", "alpha", "alpha", "what long weights cost", "logistic_regression"),
+    Term("Σᵢ", "the sum over i", ".sum()", "the sum over all features i", "logistic_regression"),
     Term("p − y", "p minus y", "p - y", "what was predicted minus what is: the gradient at the scores", "logistic_regression"),
     # ---- gradients ----
     Term(

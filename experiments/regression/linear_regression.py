@@ -77,9 +77,9 @@ def squares(x: np.ndarray, y: np.ndarray, rows: int = 25) -> Figure:
     ours, theirs = descend(bmi, y, np.zeros(2), 100, lr=0.1, momentum=0.0)
     best = as_row(*normal_equation(bmi, y))
     fig, axes = figure(
-        f"Least squares, meant literally. Each dot is one of {rows} persons, each residual the side of a square, and the loss their mean area. "
-        "Look at the third: where 100 steps of gradient descent end, in torch (band) and by hand (dashes), is the line "
-        "of the normal equation (black), and no line has smaller squares. Both axes are standardised.",
+        f"Least squares, meant literally. Each dot is one of {rows} persons, each residual the side of a square, and the loss is their "
+        "mean area. Look at the third: where 100 steps of gradient descent end, in torch (band) and by hand (dashes), is the line of the "
+        "normal equation (black), and no line has smaller squares. Both axes are standardised.",
         columns=3,
         size=(4.4, 3.8),
         sharex=True,

@@ -1,7 +1,7 @@
-"""Yes or no: logistic regression, down the gradient and by Newton's method
+"""Yes or no: logistic regression, which is one neuron
 
-From thirty measurements of its cell nuclei, is a lump in the breast malignant: both sides arrive at the weights of Newton's method and of
-scikit-learn's LogisticRegression. (569 lumps: Street, Wolberg and Mangasarian 1993, in scikit-learn.)
+From thirty measurements of its cell nuclei, is a lump in the breast malignant: both sides arrive at the weights of scikit-learn's
+LogisticRegression, and of Newton's method. (569 lumps: Street, Wolberg and Mangasarian 1993, in scikit-learn.)
 """
 
 from __future__ import annotations
@@ -94,10 +94,9 @@ def curve(x: np.ndarray, y: np.ndarray) -> Figure:
     ours, theirs = descend(x, y, np.array([-1.0, 0.0]), at[-1], alpha=0.0, momentum=0.0, lr=1.0)
     p = sigmoid(ours[-1, 0] * x + ours[-1, 1])
     fig, axes = figure(
-        f"{len(x)} lumps, malignant (above) or benign (below; moved up and down a little, to be seen), by how dented the outline of the "
-        "worst nuclei is. The curve is the probability of malignant. It starts the wrong way round and is turned and moved by gradient "
-        "descent (bands: torch, dashes: by hand). Where it crosses one half (dotted) the answer turns: "
-        f"{np.mean((p > 0.5) == (y > 0.5)):.0%} of the answers are right.",
+        f"{len(x)} lumps, malignant (above) or benign (below; each moved a little, to be seen), by how dented the worst nuclei are. The "
+        "curve is the probability of malignant; gradient descent turns and moves it (bands: torch, dashes: by hand). "
+        f"Where it crosses one half (dotted) the answer turns: {np.mean((p > 0.5) == (y > 0.5)):.0%} of the answers are right.",
         size=(7.4, 4.0),
     )
     ax, line = axes[0, 0], np.linspace(x.min(), x.max(), 200)
@@ -117,9 +116,9 @@ def boundary(x: np.ndarray, y: np.ndarray) -> Figure:
     """Two features: the lines of equal probability."""
     ours, theirs = descend(x, y, np.zeros(3), 400, alpha=0.01)
     fig, axes = figure(
-        "Two measurements of each lump. The colour is the probability of malignant: it changes across the line where that is one half "
-        f"(band: torch, dashes: by hand) and not along it. This line is always straight: {unbroken('z = x W + b')} is 0 there. W (arrow) "
-        "is at right angles to it, points to yes, and the longer it is, the more suddenly the answer turns.",
+        "Two measurements of each lump. The colour is the probability of malignant. The line where it is one half (band: torch, dashes: "
+        f"by hand) is straight: {unbroken('z = x W + b')} is 0 there. W (arrow) is at right angles to it and points to yes; the longer it "
+        "is, the more suddenly the answer turns.",
         size=(6.4, 4.6),
     )
     ax = axes[0, 0]
@@ -152,9 +151,9 @@ def price() -> Figure:
     z = np.linspace(-5, 5, 201)
     p = sigmoid(z)
     fig, axes = figure(
-        f"What one answer costs, against its score z. Left: the loss if the truth is yes, {unbroken('−log p')}, and if it is no, "
-        f"{unbroken('−log(1 − p)')}: a wrong answer costs about as much as it was sure of itself. Right: their slopes, p minus what is. "
-        "They are never longer than 1: a row far on the wrong side pulls with all its strength, one far on the right side no longer pulls.",
+        f"What one answer costs. Left: the loss if the truth is yes, {unbroken('−log p')}, and if it is no, "
+        f"{unbroken('−log(1 − p)')}: the surer a wrong answer, the more it costs. Right: their slopes, p − y. Far on the wrong side a "
+        "row pulls with all its strength, 1; far on the right side it no longer pulls.",
         columns=2,
         size=(4.2, 3.4),
     )
@@ -168,13 +167,75 @@ def price() -> Figure:
     return fig
 
 
+TEXT = """
+To try: `--model.alpha 0.1`, shorter weights, and a probability that turns more slowly.
+"""
+
+
+def learned(run: Trained) -> str:
+    """How many held-out lumps it tells rightly."""
+    (_, y), (x, y_val) = run.data.split.train, run.data.split.val
+    right = ((x @ run.manual.W.data + run.manual.b.data > 0) == (y_val > 0.5)).mean()
+    return (
+        f'It tells {percent(right)} of {len(x)} lumps that it has not seen rightly; always saying "benign", '
+        f"{percent((y_val < 0.5).mean())}. It learned from {len(y)} others."
+    )
+
+
+# ---- to do ---------------------------------------------------------------------------------------------
+
+
+QUESTIONS = (
+    by_size(
+        'Always saying "benign" would tell about 6 of 10 lumps rightly. How many of those that it has not seen does it tell rightly?',
+        accuracy,
+        *("about 7 of 10", 0.8, "about 9 of 10", 0.93, "more"),
+        seen="{:.1%}",
+        why="The thirty measurements nearly part the two kinds by one straight cut, and a neuron is such a cut.",
+        trainer={"max_epochs": 100},
+        look_at=("where the answer turns", "how few points lie on the wrong side, with two measurements alone."),
+    ),
+    by_size(
+        "alpha = 0, no price on length. What does the loss do from the 100th step to the 200th?",
+        lambda run: run.losses[-1] / run.losses[len(run.losses) // 2],
+        *("it still falls, and would for ever", 0.98, "nothing: it has come to its lowest point"),
+        seen="it falls to {:.2f} of what it was",
+        why="All training rows can be told without a mistake. A longer W makes every p surer and the loss lower: there is no lowest point.",
+        model={"alpha": 0.0},
+        trainer={"max_epochs": 200},
+    ),
+    by_size(
+        "lr = 25, with which least squares would fly apart. Where is the loss after 200 steps?",
+        lambda run: run.losses[-1],
+        *("below 0.2: it arrives", 0.2, "it swings to and fro, between 0.2 and 1,000", 1000.0, "it has flown apart"),
+        seen="it is {:.3g}",
+        why="The slope of a row's loss is p − y, never more than 1, however wrong the score is: no step is longer than lr times that.",
+        model={"lr": 25.0},
+        trainer={"max_epochs": 200},
+    ),
+)
+
+MISTAKE = Mistake(
+    "The lower the loss of training, the better.",
+    lambda run: (
+        f"Without a price on length the loss of training goes down to {run.losses[-1]:.3f}, and that of the lumps that were held out is "
+        f"{run.metrics['loss/val']:.3f}."
+    ),
+    lambda run: run.metrics["loss/val"] > 2 * run.losses[-1],
+    "W grows for ever, and with it the certainty: the few that are wrong are surely wrong, which costs most.",
+    {"alpha": 0.0},
+)
+
+# ---- further reading: how long the weights grow, and Newton's method -----------------------------------
+
+
 def without_a_price(x: np.ndarray, y: np.ndarray, steps: int = 1500) -> Figure:
     """How long W becomes with and without alpha."""
     prices = dict(zip((0.1, 0.01, 0.001, 0.0), CATEGORIES, strict=False))
     fig, axes = figure(
-        f"How long the {x.shape[1]} weights are, ‖W‖, while gradient descent goes on (bands: torch, dashes: by hand); the swings at the "
-        f"beginning are the momentum's. A plane separates all {len(x)} lumps without one mistake: at {unbroken('alpha = 0')} there is "
-        "therefore no best W, longer is always a little better, and its curve rises for ever. With a price on length W comes to rest.",
+        f"How long W is, ‖W‖, while gradient descent goes on (bands: torch, dashes: by hand). All {len(x)} lumps can be told without a "
+        f"mistake: so at {unbroken('alpha = 0')} longer is always a little better, and the curve rises for ever. With a price on length W "
+        "comes to rest.",
         size=(7.2, 3.8),
     )
     ends: dict[str, tuple[float, float, str]] = {}
@@ -230,75 +291,14 @@ def weights(manual: Manual, torch_module: Torch, x: np.ndarray, y: np.ndarray) -
     return fig
 
 
-TEXT = """
-Things to try:
+FURTHER = """
+With `--model.momentum 0`, plain gradient descent, about ten times fewer digits are won in a step.
 
-- `--model.alpha 0.1`: shorter weights, and a probability that turns more slowly.
-- `--model.momentum 0`: plain gradient descent, which wins about ten times fewer digits a step.
-- `--model.lr 4`: more than 2 (1 + momentum)/λmax, which is 1.1 where all p are one half, and it arrives all the same: at the lowest point
-  most p are near 0 or 1, the curvature p (1 − p) is small there, and the limit is 19.
-
-A single neuron with a sigmoid is a logistic regression. A network ends in one, and learns its features too.
+`--model.lr 4` is more than 2 (1 + momentum)/λmax, which is 1.1 where all p are one half (λmax: the largest eigenvalue of the Hessian), and
+it arrives all the same: at the lowest point most p are near 0 or 1, the curvature p (1 − p) is small there, and the limit is 19.
 """
 
-
-def learned(run: Trained) -> str:
-    """How many held-out lumps it tells rightly."""
-    (_, y), (x, y_val) = run.data.split.train, run.data.split.val
-    right = ((x @ run.manual.W.data + run.manual.b.data > 0) == (y_val > 0.5)).mean()
-    return (
-        f'It tells {percent(right)} of {len(x)} lumps that it has not seen rightly; always saying "benign" would be right for '
-        f"{percent((y_val < 0.5).mean())}. It learned from {len(y)} others."
-    )
-
-
-# ---- to do ---------------------------------------------------------------------------------------------
-
-
-QUESTIONS = (
-    by_size(
-        'Always saying "benign" would tell about 6 of 10 lumps rightly. How many of those that it has not seen does it tell rightly?',
-        accuracy,
-        *("about 7 of 10", 0.8, "about 9 of 10", 0.93, "more"),
-        seen="{:.1%}",
-        why="The thirty measurements part the two kinds nearly by a plane, and one neuron is a plane.",
-        trainer={"max_epochs": 100},
-        look_at=("where the answer turns", "how few points lie on the wrong side, with two of the measurements alone."),
-    ),
-    by_size(
-        "alpha = 0, no price on length. What does the loss do from the 100th step to the 200th?",
-        lambda run: run.losses[-1] / run.losses[len(run.losses) // 2],
-        *("it still falls, and would for ever", 0.98, "nothing: it has come to its lowest point"),
-        seen="it falls to {:.2f} of what it was",
-        why="A plane separates all training rows. A longer W along the same way makes every p surer and the loss lower: there is no "
-        "lowest point.",
-        model={"alpha": 0.0},
-        trainer={"max_epochs": 200},
-        look_at=("no lowest point", "the curve that never levels off."),
-    ),
-    by_size(
-        "lr = 25: far too long, and least squares would fly apart. Where is the loss after 200 steps?",
-        lambda run: run.losses[-1],
-        *("below 0.2: it arrives", 0.2, "it swings to and fro, between 0.2 and 1,000", 1000.0, "it has flown apart"),
-        seen="it is {:.3g}",
-        why="The slope of a row is p − y, never more than 1, however wrong the score is: no step is longer than lr times that.",
-        model={"lr": 25.0},
-        trainer={"max_epochs": 200},
-    ),
-)
-
-MISTAKE = Mistake(
-    "The lower the loss of training, the better.",
-    lambda run: (
-        f"Without a price on length the loss of training goes down to {run.losses[-1]:.3f}, and that of the lumps that were held out is "
-        f"{run.metrics['loss/val']:.3f}."
-    ),
-    lambda run: run.metrics["loss/val"] > 2 * run.losses[-1],
-    "W grows for ever, and with it the certainty: the few that are wrong are wrong with great certainty, which costs most. (scikit-learn "
-    "would "
-    "need C = ∞ for it, and its answer would depend on when it stops.)",
-    {"alpha": 0.0},
-)
+# ---- the pair ------------------------------------------------------------------------------------------
 
 TWIN = Twin(
     name="logistic_regression",
@@ -314,10 +314,11 @@ TWIN = Twin(
     figures=figures,
     learned=learned,
     look_at=("the curve", "how the curve turns round within ten steps, on both sides alike."),
-    text={"things to try": TEXT},
+    text={"things to try": TEXT, "how long a step may be": FURTHER},
+    further=("no lowest point", "newton against gradient descent", "weights against scikit-learn", "how long a step may be"),
     questions=QUESTIONS,
     mistake=MISTAKE,
-    exercises=(Exercise("binary_cross_entropy_backward"), Exercise("loss_backward")),
+    exercises=(Exercise("binary_cross_entropy_backward", ("Of one row it is p − y; L is a mean.",)), Exercise("loss_backward")),
 )
 
 if __name__ == "__main__":

@@ -1,44 +1,55 @@
-"""Yes or no: logistic regression by gradient descent and by Newton's method, by hand.
+"""Yes or no: logistic regression, which is one neuron, by hand.
 
-A line, ŷ = x W + b, can give any number, but some questions are answered by yes or no: is this lump malignant? Logistic regression keeps
-the line and bends its answer into a probability. The number z = x W + b is a score (a "logit"): 0 is undecided, +3 rather sure of yes,
-−3 rather sure of no. The sigmoid turns it into the probability of yes, p = 1 / (1 + e⁻ᶻ), which is 0.5 at z = 0 and approaches 1 and 0
-at the ends without reaching them. This is one neuron: the last layer of every network that decides between two things is exactly this.
-In the figures look at the curve that climbs from 0 to 1 through the data, and at the straight line where p = 0.5: here the answer turns.
+A line, ŷ = x W + b, can give any number, but some questions are answered by yes or no: is this lump malignant? Logistic regression bends
+the line's answer into a probability, a number between 0 and 1:
 
-How bad is an answer? If the truth is yes (y = 1), we pay −log p: nothing for p = 1, more and more as p approaches 0. If it is no
-(y = 0), we pay −log(1 − p). Both in one line, for one row, and for L the mean over the N rows:
+    z = x W + b                  (N, D) @ (D, 1) + (1,): a weighted sum
+    p = 1 / (1 + e⁻ᶻ)            and a squash, the sigmoid: how probable a yes is
 
-    l = −y log p − (1 − y) log(1 − p)                          binary cross-entropy
+z is a score (a "logit"). At z = 0, e⁻ᶻ is 1 and p is 1/2: undecided. At z = 3 it is 0.05 and p is 0.95, at z = −3 it is 20 and p is 0.05.
 
-Two derivatives, one after the other (the chain rule), and nearly everything cancels:
+A weighted sum and a squash is called a **neuron**, after the cells of the brain, which add up what reaches them and fire if it is enough;
+the likeness ends there. Every network that decides between two things ends in this one neuron.
+
+**What an answer costs.** If the truth is yes (y = 1), we pay −log p. As log 1 = 0 and log 0.05 = −3, who is sure and right pays nearly
+nothing, and who is sure and wrong a lot. If it is no (y = 0), we pay −log(1 − p). Both in one line, l for one row, L for all N:
+
+    l = −y log p − (1 − y) log(1 − p)                          binary *cross-entropy*: y or 1 − y is 0
+    L = mean of l + alpha/2 · Σᵢ W[i]²
+
+**The way back.** Rates multiply, and nearly everything cancels (the slope of log p is 1/p):
 
     ∂p/∂z = p (1 − p)                                          the sigmoid's slope
     ∂l/∂p = −y/p + (1 − y)/(1 − p) = (p − y) / (p (1 − p))
     ∂l/∂z = p − y                                              what was predicted, minus what is
 
-From there on it is the straight line again: with one row of x per example,
+The rest is the straight line's:
 
-    z = x W + b                        (N, D) @ (D, 1) + (1,)
-    L = mean of l + alpha/2 · Σᵢ W[i]²
     ∂L/∂z[n] = (p[n] − y[n]) / N
     ∂L/∂W[i] = Σₙ x[n, i] ∂L/∂z[n] + alpha W[i]
     ∂L/∂b    = Σₙ ∂L/∂z[n]
 
-**Why the second term.** If some line separates the two classes without a mistake, then twice as steep a line is surer of each right
-answer and has a smaller L, and so on for ever: L has no lowest point. These data are such a case. With alpha > 0, length has its price, and
-exactly one lowest point is left. b is free: it costs nothing to say that yes is rare.
+**On paper.** One person, x = (2, 1), who is ill, y = 1; W = (1, −1), b = −1, alpha = 0:
 
-**Newton's method** also asks how fast the gradient changes: the Hessian H. Since ∂p/∂z = p (1 − p), with A = [x 1] and q = [W; b]
+    z = 2·1 + 1·(−1) − 1 = 0        p = 1 / (1 + 1) = 0.5        L = −log 0.5 = 0.693
+    ∂L/∂z = p − y = −0.5            ∂L/∂W = −0.5 · (2, 1) = (−1, −0.5)            ∂L/∂b = −0.5
 
-    H = ∂²L/∂q² = 1/N · Aᵀ diag(p (1 − p)) A + alpha · diag(1, ..., 1, 0)
-    q ← q − H⁻¹ ∂L/∂q
+A step with lr = 1 leads to W = (2, −0.5) and b = −0.5: z = 4 − 0.5 − 0.5 = 3, p = 0.95, L = 0.049.
 
-It jumps to the lowest point of the parabola that fits L here; near the end every jump doubles the number of right digits. Each jump is a
-least squares problem whose rows have the weights p (1 − p): hence its other name, iteratively reweighted least squares (IRLS). A network
-of a million weights would have a Hessian of a million times a million numbers, which is why networks go down by the gradient.
+    >>> x, y = np.array([[2.0, 1.0]]), np.array([[1.0]])
+    >>> W, b = np.array([[1.0], [-1.0]]), np.array([-1.0])
+    >>> round(float(loss(x, y, W, b)), 3)
+    0.693
+    >>> dL_dW, dL_db = loss_backward(1.0, x, y, W, b)
+    >>> dL_dW.tolist(), dL_db.tolist()
+    ([[-1.0], [-0.5]], [-0.5])
+    >>> round(float(loss(x, y, W - dL_dW, b - dL_db)), 3)
+    0.049
 
-Source: Berkson 1944 (the logit); Nelder and Wedderburn 1972, "Generalized linear models" (IRLS).
+**Why alpha.** If some line parts yes from no without a mistake, as one does here, then twice as long weights are surer of each right
+answer, and so on for ever: L has no lowest point. With alpha above 0 length has its price, and one lowest point is left.
+
+Source: Berkson 1944, for the logit.
 """
 
 from __future__ import annotations
@@ -52,32 +63,28 @@ from manual.concept import Batch, Concept
 from manual.module import Array, Parameter
 from manual.nn.functional import softplus
 from manual.nn.validate import expect_same_shape
-from manual.regression.linear_regression import with_ones
 
 
 def sigmoid(z: np.ndarray) -> np.ndarray:
-    """p = 1 / (1 + e⁻ᶻ), entry by entry. Where e⁻ᶻ overflows to ∞, 1 / (1 + ∞) = 0 is what p rounds to."""
+    """p = 1 / (1 + e⁻ᶻ), entry by entry. Where e⁻ᶻ is too large for a float, it is ∞, and p is 0."""
     with np.errstate(over="ignore"):
         return 1 / (1 + np.exp(-z))
 
 
 def sigmoid_backward(dL_dp: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """∂p/∂z = e⁻ᶻ / (1 + e⁻ᶻ)² = p (1 − p): a quarter in the middle, 0 at both ends.
-
-    1 − p is taken as σ(−z): where p is nearly 1, the difference would have lost its digits.
-    """
+    """∂p/∂z = p (1 − p): a quarter in the middle. 1 − p is taken as σ(−z), which keeps its digits where p is near 1."""
     return dL_dp * sigmoid(z) * sigmoid(-z)
 
 
 def binary_cross_entropy(z: np.ndarray, y: np.ndarray) -> Any:
     """Mean of −y log p − (1 − y) log(1 − p), with p = σ(z).
 
-    Computed from p it would be log 0 as soon as p rounds to 0 or 1. Computed from z it never is: −log p = log(1 + e⁻ᶻ) = softplus(−z), and
-    −log(1 − p) = log(1 + eᶻ) = softplus(−z) + z, so that the two terms together are softplus(−z) + (1 − y) z, which is torch's form.
+    From p it would be log 0 where p rounds to 0 or 1. From z, as torch does it: −log p = log(1 + e⁻ᶻ) = softplus(−z), and −log(1 − p) is z
+    more.
 
     Args:
         z: scores, of any shape.
-        y: 1 for yes, 0 for no, or a probability between them; of z's shape.
+        y: 1, 0, or a probability between them; of z's shape.
 
     Raises:
         ValueError: if the shapes differ: (N, 1) and (N,) would make N × N losses.
@@ -87,33 +94,108 @@ def binary_cross_entropy(z: np.ndarray, y: np.ndarray) -> Any:
 
 
 def binary_cross_entropy_backward(dL_dl: Any, z: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """∂l/∂z = (p − y) / N, N the number of entries; y is given and gets no gradient."""
+    """∂L/∂z = (p − y) / N, N the number of entries."""
     return dL_dl * (sigmoid(z) - y) / z.size
 
 
 def loss(x: np.ndarray, y: np.ndarray, W: Array, b: Array, alpha: float = 0.0) -> Any:
-    """L = binary cross-entropy + alpha/2 · ΣW². Shapes: x (N, D), y (N, 1), W (D, 1), b (1,).
-
-    scikit-learn's LogisticRegression minimises N · L, with C = 1 / (alpha N).
-    """
+    """L = binary cross-entropy + alpha/2 · ΣW². Shapes: x (N, D), y (N, 1), W (D, 1), b (1,)."""
     z = x @ W + b  # (N, D) @ (D, 1) + (1,)
     return binary_cross_entropy(z, y) + alpha / 2 * (W**2).sum()
 
 
 def loss_backward(dL_dloss: Any, x: np.ndarray, y: np.ndarray, W: Array, b: Array, alpha: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """∂L/∂W and ∂L/∂b; the data x and y are given and get none."""
+    """∂L/∂W and ∂L/∂b."""
     dL_dz = binary_cross_entropy_backward(dL_dloss, x @ W + b, y)  # (N, 1)
     dL_dW = x.T @ dL_dz + dL_dloss * alpha * W  # (D, N) @ (N, 1): each row of x, weighted by its error; and the pull to 0
     dL_db = dL_dz.sum(axis=0)  # (N, 1) summed over rows: (1,)
     return dL_dW, dL_db
 
 
+class LogisticRegression(Concept):
+    """p = σ(x W + b), fitted by gradient descent with momentum.
+
+    Args:
+        features: D.
+        alpha: the price of long weights; scikit-learn, which minimises N · L, calls 1 / (alpha N) C.
+        lr: the learning rate.
+        momentum: how much of the last step is kept.
+        rng: draws the initial weights from the standard normal distribution.
+        dtype: of the parameters.
+
+    Shapes: x (N, D), the prediction z (N, 1), y (N, 1) of 0 and 1, W (D, 1), b (1,).
+
+    Raises:
+        ValueError: if alpha is negative.
+    """
+
+    def __init__(
+        self,
+        features: int = 30,
+        alpha: float = 0.01,
+        lr: float = 1.0,
+        momentum: float = 0.9,
+        *,
+        rng: np.random.Generator | None = None,
+        dtype: Any = np.float64,
+    ) -> None:
+        super().__init__()
+        if not alpha >= 0:
+            raise ValueError(f"LogisticRegression: alpha must be at least 0, got {alpha}")
+        rng = rng or np.random.default_rng()
+        self.alpha, self.lr, self.momentum = alpha, lr, momentum
+        self.W = Parameter(rng.standard_normal((features, 1)).astype(dtype))
+        self.b = Parameter(np.zeros(1, dtype))
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        """The scores z; the answer is yes where they are above 0, and p above 0.5."""
+        return x @ self.W + self.b  # (N, D) @ (D, 1) + (1,)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> float:
+        x, y = batch
+        L = loss(x, y, self.W, self.b, self.alpha)
+        self.save(x, y)
+        self.log("loss/train", L)
+        return L
+
+    def backward(self, dL_dloss: float = 1.0) -> None:
+        x, y = self.restore()
+        dL_dW, dL_db = loss_backward(dL_dloss, x, y, self.W, self.b, self.alpha)
+        self.W.grad += dL_dW
+        self.b.grad += dL_db
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        x, y = batch
+        z = self(x)
+        self.log("loss/val", binary_cross_entropy(z, y), batch_size=len(x))
+        self.log("accuracy/val", np.mean((z > 0) == (y > 0.5)), batch_size=len(x))
+
+    def configure_optimizers(self) -> optim.SGD:
+        return optim.SGD(self.parameters(), lr=self.lr, momentum=self.momentum)
+
+
+# ---- further reading: Newton's method ------------------------------------------------------------------
+#
+# It also asks how fast the gradient changes: the Hessian H. Since ∂p/∂z = p (1 − p), with A = [x 1] and q = [W; b]
+#
+#     H = ∂²L/∂q² = 1/N · Aᵀ diag(p (1 − p)) A + alpha · diag(1, ..., 1, 0)
+#     q ← q − H⁻¹ ∂L/∂q
+#
+# It jumps to the lowest point of the parabola that fits L here; near the end every jump doubles the number of right digits. Each jump is a
+# least squares problem whose rows have the weights p (1 − p): hence its other name, iteratively reweighted least squares (IRLS; Nelder and
+# Wedderburn 1972, "Generalized linear models"). A network of a million weights would have a Hessian of a million times a million numbers,
+# which is why networks go down by the gradient.
+
+
 def hessian(x: np.ndarray, W: np.ndarray, b: np.ndarray, alpha: float = 0.0) -> np.ndarray:
     """∂²L/∂q² with q = [W; b]: 1/N · Aᵀ diag(p (1 − p)) A + alpha on the diagonal of W. y has no part in it.
 
     No direction v curves downwards, vᵀ H v = 1/N · Σₙ p (1 − p) (A v)ₙ² + alpha ‖v_W‖² ≥ 0: L is a bowl, if not a parabola.
+    Near the lowest point lr must stay below 2 (1 + momentum) / λmax of it; it is largest where all p are 0.5.
     Shapes: x (N, D), the result (D+1, D+1).
     """
+    from manual.regression.linear_regression import with_ones
+
     A = with_ones(x)
     z = x @ W + b  # (N, 1)
     curvature = sigmoid(z) * sigmoid(-z)  # p (1 − p), (N, 1)
@@ -166,65 +248,3 @@ def newton(x: np.ndarray, y: np.ndarray, alpha: float = 0.0, max_steps: int = 50
         if np.linalg.norm(jump) <= eps**0.5 * np.linalg.norm(path[-1]):  # the next error is about the square of this one
             return np.stack(path)
     raise ValueError(f"newton: not at rest after {max_steps} steps; do the classes overlap at all?")
-
-
-class LogisticRegression(Concept):
-    """p = σ(x W + b), fitted by gradient descent with momentum.
-
-    Args:
-        features: D, the numbers that are known of each example.
-        alpha: the price of long weights; scikit-learn's C is 1 / (alpha N).
-        lr: the step size; it must stay below 2 (1 + momentum) / λmax of the Hessian, which is largest where all p are 0.5.
-        momentum: how much of the last step is kept.
-        rng: draws the initial weights from the standard normal distribution.
-        dtype: of the parameters.
-
-    Shapes: x (N, D), the prediction z (N, 1), y (N, 1) of 0 and 1, W (D, 1), b (1,).
-
-    Raises:
-        ValueError: if alpha is negative.
-    """
-
-    def __init__(
-        self,
-        features: int = 30,
-        alpha: float = 0.01,
-        lr: float = 1.0,
-        momentum: float = 0.9,
-        *,
-        rng: np.random.Generator | None = None,
-        dtype: Any = np.float64,
-    ) -> None:
-        super().__init__()
-        if not alpha >= 0:
-            raise ValueError(f"LogisticRegression: alpha must be at least 0, got {alpha}")
-        rng = rng or np.random.default_rng()
-        self.alpha, self.lr, self.momentum = alpha, lr, momentum
-        self.W = Parameter(rng.standard_normal((features, 1)).astype(dtype))
-        self.b = Parameter(np.zeros(1, dtype))
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        """The scores z; the answer is yes where they are positive, that is where p is above 0.5."""
-        return x @ self.W + self.b  # (N, D) @ (D, 1) + (1,)
-
-    def training_step(self, batch: Batch, batch_idx: int) -> float:
-        x, y = batch
-        L = loss(x, y, self.W, self.b, self.alpha)
-        self.save(x, y)
-        self.log("loss/train", L)
-        return L
-
-    def backward(self, dL_dloss: float = 1.0) -> None:
-        x, y = self.restore()
-        dL_dW, dL_db = loss_backward(dL_dloss, x, y, self.W, self.b, self.alpha)
-        self.W.grad += dL_dW
-        self.b.grad += dL_db
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        x, y = batch
-        z = self(x)
-        self.log("loss/val", binary_cross_entropy(z, y), batch_size=len(x))
-        self.log("accuracy/val", np.mean((z > 0) == (y > 0.5)), batch_size=len(x))
-
-    def configure_optimizers(self) -> optim.SGD:
-        return optim.SGD(self.parameters(), lr=self.lr, momentum=self.momentum)

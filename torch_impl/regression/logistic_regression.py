@@ -1,4 +1,4 @@
-"""Yes or no: logistic regression, in Lightning. The gradients and the Hessian are torch's own."""
+"""Yes or no: logistic regression, which is one neuron, in Lightning. The gradients are torch's own."""
 
 from __future__ import annotations
 
@@ -23,6 +23,55 @@ def loss(x: Tensor, y: Tensor, W: Tensor, b: Tensor, alpha: float = 0.0) -> Tens
     """L = binary cross-entropy + alpha/2 · ΣW². Shapes: x (N, D), y (N, 1), W (D, 1), b (1,)."""
     z = x @ W + b  # (N, D) @ (D, 1) + (1,)
     return binary_cross_entropy(z, y) + alpha / 2 * (W**2).sum()
+
+
+class LogisticRegression(Concept):
+    """p = σ(x W + b), fitted by gradient descent with momentum.
+
+    Args:
+        features: D.
+        alpha: the price of long weights.
+        lr: the learning rate.
+        momentum: how much of the last step is kept.
+
+    Shapes: x (N, D), the prediction z (N, 1), y (N, 1) of 0 and 1, linear.weight (1, D), which is Wᵀ, linear.bias (1,).
+
+    Raises:
+        ValueError: if alpha is negative.
+    """
+
+    def __init__(self, features: int = 30, alpha: float = 0.01, lr: float = 1.0, momentum: float = 0.9) -> None:
+        super().__init__()
+        if not alpha >= 0:
+            raise ValueError(f"LogisticRegression: alpha must be at least 0, got {alpha}")
+        self.save_hyperparameters()
+        self.alpha, self.lr, self.momentum = alpha, lr, momentum
+        self.linear = nn.Linear(features, 1)
+        nn.init.normal_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+        self.bce = nn.BCEWithLogitsLoss()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The scores z."""
+        return self.linear(x)  # (N, D) to (N, 1)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        x, y = batch
+        L = self.bce(self(x), y) + self.alpha / 2 * (self.linear.weight**2).sum()
+        self.log("loss/train", L)
+        return L
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        x, y = batch
+        z = self(x)
+        self.log("loss/val", self.bce(z, y), batch_size=len(x))
+        self.log("accuracy/val", mean_of((z > 0) == (y > 0.5)), batch_size=len(x))
+
+    def configure_optimizers(self) -> torch.optim.SGD:
+        return torch.optim.SGD(self.parameters(), lr=self.lr, momentum=self.momentum)
+
+
+# ---- further reading: Newton's method ------------------------------------------------------------------
 
 
 def hessian(x: Tensor, W: Tensor, b: Tensor, alpha: float = 0.0) -> Tensor:
@@ -50,49 +99,3 @@ def newton(x: Tensor, y: Tensor, alpha: float = 0.0, max_steps: int = 50) -> Ten
         if jump.norm() <= eps**0.5 * path[-1].norm():
             return torch.stack(path)
     raise ValueError(f"newton: not at rest after {max_steps} steps; do the classes overlap at all?")
-
-
-class LogisticRegression(Concept):
-    """p = σ(x W + b), fitted by gradient descent with momentum.
-
-    Args:
-        features: D, the numbers that are known of each example.
-        alpha: the price of long weights; scikit-learn's C is 1 / (alpha N).
-        lr: the step size; it must stay below 2 (1 + momentum) / λmax of the Hessian, which is largest where all p are 0.5.
-        momentum: how much of the last step is kept.
-
-    Shapes: x (N, D), the prediction z (N, 1), y (N, 1) of 0 and 1, linear.weight (1, D), which is Wᵀ, linear.bias (1,).
-
-    Raises:
-        ValueError: if alpha is negative.
-    """
-
-    def __init__(self, features: int = 30, alpha: float = 0.01, lr: float = 1.0, momentum: float = 0.9) -> None:
-        super().__init__()
-        if not alpha >= 0:
-            raise ValueError(f"LogisticRegression: alpha must be at least 0, got {alpha}")
-        self.save_hyperparameters()
-        self.alpha, self.lr, self.momentum = alpha, lr, momentum
-        self.linear = nn.Linear(features, 1)
-        nn.init.normal_(self.linear.weight)
-        nn.init.zeros_(self.linear.bias)
-        self.bce = nn.BCEWithLogitsLoss()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The scores z; the answer is yes where they are positive, that is where p is above 0.5."""
-        return self.linear(x)  # (N, D) to (N, 1)
-
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        x, y = batch
-        L = self.bce(self(x), y) + self.alpha / 2 * (self.linear.weight**2).sum()
-        self.log("loss/train", L)
-        return L
-
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        x, y = batch
-        z = self(x)
-        self.log("loss/val", self.bce(z, y), batch_size=len(x))
-        self.log("accuracy/val", mean_of((z > 0) == (y > 0.5)), batch_size=len(x))
-
-    def configure_optimizers(self) -> torch.optim.SGD:
-        return torch.optim.SGD(self.parameters(), lr=self.lr, momentum=self.momentum)
