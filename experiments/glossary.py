@@ -134,6 +134,14 @@ TERMS = (
     Term("BP1", "B P one", "error_at_output", "the first of the four equations of backpropagation", "chain_rule", r"BP[1-4]"),
     Term("optimizer", "optimizer", "optim.SGD", "what takes the step, when the gradient is known", "chain_rule"),
     Term("backpropagation", "backpropagation", "", "the chain rule, from the loss back to every number, each path once", "chain_rule"),
+    # ---- autograd ----
+    Term("graph", "graph", "loss.grad_fn", "what a machine remembers of how a number was made", "autograd"),
+    Term("node", "node", "y.grad_fn", "one step that was computed, and how to go back from it", "autograd", r"\*?nodes?\b"),
+    Term("topological", "topological", "in_order(y.grad_fn)", "an order in which no step comes before one that it waits for", "autograd"),
+    Term("tensor", "tensor", "Tensor(x)", "an array that may remember how it was made", "autograd", "tensors?"),
+    Term("leaf", "leaf", "Tensor(x, requires_grad=True)", "a tensor that no step made: a weight, or the data", "autograd", r"\*leaf\*"),
+    Term("requires_grad", "requires grad", "requires_grad=True", "says that the gradient of a tensor is wanted", "autograd"),
+    Term("grad_fn", "grad f n", "y.grad_fn", "the node that made a tensor", "autograd"),
     # ---- the training loop ----
     Term("epoch", "epoch", "", "one round in which every example is seen once", "training_loop", "epochs?"),
     Term("overfits", "overfits", "", "learns the noise of its examples: on others it gets worse", "training_loop", "overfit(s|ting)"),

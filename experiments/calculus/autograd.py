@@ -73,10 +73,9 @@ def the_graph(manual: Manual, data: ArrayData) -> Figure:
     loss, leaves = graph_of(manual, data)
     order = in_order(loss.grad_fn)
     fig, axes = figure(
-        f"What is remembered of the loss of ten flowers: {len(order)} steps, however many flowers there are. Each box is a step; its "
-        "number says when its backward is called. Arrows lead where gradients go, from the loss on the right to the four parameters "
-        "(framed). Where two arrows lead into one step, what they bring is added up: the difference (Sub) stands twice in its own square "
-        "(Mul). Mm is a product of matrices.",
+        f"What is remembered of the loss of ten flowers: {len(order)} steps, however many flowers there are. Each box is a step (Mm is a "
+        "product of matrices); its number says when its backward is called. Arrows lead where gradients go, from the loss on the right to "
+        "the four parameters (framed). Where two arrows lead into one step, what they bring is added up.",
         size=(11.0, 2.4),
     )
     draw_graph(axes[0, 0], order, {tensor.node(): name for name, tensor in leaves.items()})
@@ -84,7 +83,74 @@ def the_graph(manual: Manual, data: ArrayData) -> Figure:
     return fig
 
 
-# ---- walks that do not know the order --------------------------------------------------------------
+def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
+    """The graph of a loss, and the three walks."""
+    return {"the graph": the_graph(manual, data), "three walks": three_walks()}
+
+
+# ---- to do -----------------------------------------------------------------------------------------
+
+
+def steps_of(run: Trained, flowers: int) -> int:
+    """Of the graph of a loss of so many flowers."""
+    return len(in_order(graph_of(run.manual, run.data, flowers)[0].grad_fn))
+
+
+SHORT = {"max_epochs": 5}
+
+QUESTIONS = (
+    by_size(
+        "a is doubled ten times: b = a + a, c = b + b, and so on. How many backwards does `backward()` call?",
+        lambda run: calls("each step once, when it was told everything", 10),
+        *("11", 15, "20", 500, "1,024"),
+        seen="counted, {:,}",
+        why="One for each of the ten sums, and AccumulateGrad at a. There are 2¹⁰ = 1,024 paths; what comes along them is added up on "
+        "the way.",
+        trainer=SHORT,
+        look_at=("three walks", "how many calls each walk makes as the doublings become more."),
+    ),
+    by_size(
+        "A batch has 70 flowers in place of 10. How does the number of steps in the graph of its loss grow?",
+        lambda run: steps_of(run, 70) / steps_of(run, 10),
+        *("it does not", 1.05, "by a few", 6.0, "to seven times as many"),
+        seen="there are {:.2g} times as many",
+        why="A step is a whole matrix product or a whole sum, whatever its size: the arrays are longer, the graph is the same.",
+        trainer=SHORT,
+        look_at=("the graph", "that its boxes are products, sums and functions of whole arrays."),
+    ),
+)
+
+
+class AsMet(Manual):
+    """The network whose walk does not wait."""
+
+    def walk(self, loss: Tensor, dL_dloss: float) -> None:
+        """Each step once, in the order in which it is met."""
+        walk_as_met(loss.node(), np.asarray(dL_dloss, loss.data.dtype))
+
+
+MISTAKE = Mistake(
+    "If every backward is called once, the order does not matter.",
+    lambda run: (
+        f"With gated = True z1 is used twice. Called as they are met, the backwards take the loss from {run.losses[0]:.3f} to "
+        f"{run.losses[-1]:.3f}, and the gradients of W1 and b1 are not torch's."
+    ),
+    lambda run: not run.agree and run.losses[-1] < run.losses[0],
+    "z1's own backward was called when only the product had told it, and before σ did: a part of the gradient never went on.",
+    {"gated": True},
+    manual=AsMet,
+)
+
+
+def learned(run: Trained) -> str:
+    """What was remembered, and what came of it."""
+    return (
+        f"{len(run.losses)} steps were taken without a backward that somebody typed: each walked a graph of {steps_of(run, 10)} steps. "
+        f"The loss went from {run.losses[0]:.3f} to {run.losses[-1]:.3f}, as torch's did."
+    )
+
+
+# ---- further reading: walks that do not know the order, and what stumbles ----------------------------
 
 
 def doubled(times: int) -> tuple[Tensor, Tensor]:
@@ -159,14 +225,7 @@ def three_walks() -> Figure:
     return fig
 
 
-def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
-    """The graph of a loss, and the three walks."""
-    return {"the graph": the_graph(manual, data), "three walks": three_walks()}
-
-
-# ---- text ------------------------------------------------------------------------------------------
-
-TEXT = """
+FURTHER = """
 What a learner of torch stumbles over, and what it is here:
 
 | in torch | by hand | why |
@@ -181,67 +240,7 @@ What a learner of torch stumbles over, and what it is here:
 Here a graph may be walked twice. torch frees what was saved at the first walk, unless it is told `retain_graph=True`.
 """
 
-# ---- to do -----------------------------------------------------------------------------------------
-
-
-def steps_of(run: Trained, flowers: int) -> int:
-    """Of the graph of a loss of so many flowers."""
-    return len(in_order(graph_of(run.manual, run.data, flowers)[0].grad_fn))
-
-
-SHORT = {"max_epochs": 5}
-
-QUESTIONS = (
-    by_size(
-        "a is doubled ten times: b = a + a, c = b + b, and so on. How many backwards does `backward()` call?",
-        lambda run: calls("each step once, when it was told everything", 10),
-        *("11", 15, "20", 500, "1,024"),
-        seen="counted, {:,}",
-        why="One for each of the ten sums, and AccumulateGrad at a. There are 2¹⁰ = 1,024 paths; what comes along them is added up on "
-        "the way.",
-        trainer=SHORT,
-        look_at=("three walks", "how many calls each walk makes as the doublings become more."),
-    ),
-    by_size(
-        "A batch has 70 flowers in place of 10. How does the number of steps in the graph of its loss grow?",
-        lambda run: steps_of(run, 70) / steps_of(run, 10),
-        *("it does not", 1.05, "by a few", 6.0, "to seven times as many"),
-        seen="there are {:.2g} times as many",
-        why="A step is a whole matrix product or a whole sum, whatever its size: the arrays are longer, the graph is the same.",
-        trainer=SHORT,
-        look_at=("the graph", "that its boxes are products, sums and functions of whole arrays."),
-    ),
-)
-
-
-class AsMet(Manual):
-    """The network whose walk does not wait."""
-
-    def walk(self, loss: Tensor, dL_dloss: float) -> None:
-        """Each step once, in the order in which it is met."""
-        walk_as_met(loss.node(), np.asarray(dL_dloss, loss.data.dtype))
-
-
-MISTAKE = Mistake(
-    "If every backward is called once, the order does not matter.",
-    lambda run: (
-        f"With gated = True z1 is used twice. Called as they are met, the backwards take the loss from {run.losses[0]:.3f} to "
-        f"{run.losses[-1]:.3f}, and the gradients of W1 and b1 are not torch's."
-    ),
-    lambda run: not run.agree and run.losses[-1] < run.losses[0],
-    "z1's own backward was called when only the product had told it, and before σ did: a part of the gradient never went on.",
-    {"gated": True},
-    manual=AsMet,
-)
-
-
-def learned(run: Trained) -> str:
-    """What was remembered, and what came of it."""
-    return (
-        f"{len(run.losses)} steps were taken without a backward that somebody typed: each walked a graph of {steps_of(run, 10)} steps. "
-        f"The loss went from {run.losses[0]:.3f} to {run.losses[-1]:.3f}, as torch's did."
-    )
-
+# ---- the pair --------------------------------------------------------------------------------------
 
 TWIN = Twin(
     name="autograd",
@@ -255,12 +254,11 @@ TWIN = Twin(
     figures=figures,
     learned=learned,
     look_at=("the graph", "follow the numbers from the loss to W1; no step goes back before all that used its result."),
-    text={"what stumbles": TEXT},
+    text={"what stumbles": FURTHER},
+    further=("three walks", "what stumbles"),
     questions=QUESTIONS,
     exercises=(
-        Exercise("sub_backward"),
         Exercise("mul_backward", ("y = a b: how fast does y grow with a, when b stands still?",)),
-        Exercise("mm_backward", ("Its shapes leave only one way to multiply.",)),
         Exercise("walk_back", ("What a step was told is not whole before everybody who used its result has spoken.",)),
     ),
     mistake=MISTAKE,

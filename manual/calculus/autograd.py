@@ -1,15 +1,13 @@
 """Autograd: who calls which backward, and when, by hand.
 
 For `chain_rule` somebody looked at forward and typed its lines once more, from the bottom up. A machine can do that if it *remembers*,
-while it computes, what each number was made of. That memory is called the **graph**. It is made of nodes; a node is one step that was
-computed, and knows three things: the steps whose results it used, the numbers that it needs to go back, and its own small backward.
-`loss.backward()` then does nothing but call these backwards, each one once, from the loss to the weights. That is all of autograd.
+while it computes, what each number was made of. That memory is the **graph**. It is made of *nodes*: a node is one step that was computed.
+It knows the steps whose results it used, the numbers that it needs to go back, and its own small backward. `loss.backward()` does nothing
+but call these backwards, each once, from the loss to the weights. Two rules are enough:
 
-Two rules are enough.
-
-1. **Add up.** A number that was used twice is told twice how much it matters. Both are true, and count together: paths add up.
-2. **Wait.** A step may go back only when everybody who used its result has told it: else it passes on too little. So every step comes after
-   all the steps that used it. Such an order is called *topological*; forward's own order, read backwards, is one.
+1. **Add up.** A number that was used twice is told twice how much it matters, and adds that up: paths add up.
+2. **Wait.** A step goes back only when everybody who used its result has told it: else it passes on too little. An order in which every
+   step comes after all that used it is called *topological*; forward's own order, read backwards, is one.
 
 **On paper.** a = 3, b = a · a, c = b + a, y = b · c. Forward: b = 9, c = 12, y = 108. Now back, in the order y, c, b, a:
 
@@ -29,12 +27,15 @@ Two rules are enough.
     >>> [node.name for node in reversed(in_order(y.grad_fn))]
     ['MulBackward0', 'AddBackward0', 'MulBackward0', 'AccumulateGrad']
 
-(y = a² (a² + a) = a⁴ + a³, with the slope 4 a³ + 3 a² = 108 + 27.) Had b not waited, it would have passed on 12 · 3 twice and forgotten
-the 9 that came later: 81 in place of 135. The words are torch's: `requires_grad` says that a gradient is wanted, a tensor that nothing was
-computed for is a *leaf*, `grad_fn` is the node that made a tensor, and AccumulateGrad is the end of a path: it adds to the leaf's `.grad`.
+(y = a⁴ + a³, with the slope 4 a³ + 3 a² = 135.) Had b not waited, it would have passed on 12 · 3 twice and forgotten the 9 that came later:
+81 in place of 135.
 
-Sources: Linnainmaa, Taylor expansion of the accumulated rounding error, BIT 16 (1976), 146, for the method; Paszke et al., Automatic
-differentiation in PyTorch, NIPS Autodiff workshop (2017), for the graph and its names.
+The words are torch's. A *tensor* is an array that may remember; `requires_grad` says that a gradient is wanted; `grad_fn` is the node that
+made a tensor. A *leaf* was made by none, and AccumulateGrad, the end of a path, adds to its `.grad`. Further down this engine trains the
+network of `chain_rule`, for which nobody types a backward.
+
+Sources: Linnainmaa, Taylor expansion of the accumulated rounding error, BIT 16 (1976), 146; Paszke et al., Automatic differentiation in
+PyTorch, NIPS Autodiff workshop (2017).
 """
 
 from __future__ import annotations
@@ -47,8 +48,6 @@ import numpy as np
 from manual import optim
 from manual.concept import Batch, Concept
 from manual.module import Parameter, is_saving
-from manual.nn.functional import sigmoid as sigma
-from manual.nn.functional import sum_to
 from manual.nn.init import normal
 
 Array = np.ndarray
@@ -74,16 +73,8 @@ class Node:
         self.versions = [t.version for t in saved]
 
     def __call__(self, dL_dy: Array) -> tuple[Array, ...]:
-        """What to tell each operand.
-
-        Raises:
-            RuntimeError: if a number that it needs was changed after forward had used it.
-        """
-        for tensor, version in zip(self.saved, self.versions, strict=True):
-            if tensor.version != version:
-                raise RuntimeError(
-                    f"{self.name}: a value that its backward needs was changed in place: it has version {tensor.version}, and had {version}"
-                )
+        """What to tell each operand."""
+        expect_unchanged(self)
         found = self.backward(dL_dy, *(t.data for t in self.saved))
         return tuple(fitted(g, shape) for g, shape in zip(found, self.shapes, strict=True))
 
@@ -104,8 +95,7 @@ class AccumulateGrad:
 def in_order(last: Any) -> list[Any]:
     """Every node that this one leads back to, and itself at the end: each after all those that it leads to.
 
-    Without recursion, for a graph may be deeper than Python calls functions within one another. A node is met twice: it is first put back,
-    below those that it leads to, and taken down when they all have been.
+    A node is met twice: it is put back below those that it leads to, and taken down when they all have been.
     """
     order: list[Any] = []
     met: set[Any] = set()
@@ -130,11 +120,6 @@ def walk_back(last: Any, dL_dy: Array) -> None:
                 told[other] = told[other] + dL_dx if other in told else dL_dx
 
 
-def fitted(dL_dx: Array, shape: tuple[int, ...]) -> Array:
-    """A gradient in the shape of its value: what was stretched over rows was used in each and takes the sum; one number goes to all."""
-    return sum_to(np.broadcast_to(dL_dx, np.broadcast_shapes(np.shape(dL_dx), shape)), shape)
-
-
 # ---- tensors -------------------------------------------------------------------------------------
 
 
@@ -144,19 +129,14 @@ class Tensor:
     Args:
         data: numbers of any shape.
         requires_grad: whether ∂L/∂data is wanted. What is computed from such a tensor requires it too.
-
-    Attributes:
-        grad: ∂L/∂data, of a leaf, when a backward has reached it; None before.
-        grad_fn: the step that made it; None for a leaf.
-        version: how many times it was changed in place.
     """
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
         self.data = np.asarray(data)
         self.requires_grad = requires_grad
-        self.grad: Array | None = None
-        self.grad_fn: Node | None = None
-        self.version = 0
+        self.grad: Array | None = None  # ∂L/∂data of a leaf, when a backward has reached it
+        self.grad_fn: Node | None = None  # the step that made it; None for a leaf
+        self.version = 0  # how many times it was changed in place
         self._end = AccumulateGrad(self)
 
     def node(self) -> Any:
@@ -168,36 +148,16 @@ class Tensor:
 
         Args:
             dL_dself: what is already known: ∂L/∂self; 1 for a single number, which is then L itself.
-
-        Raises:
-            RuntimeError: if nothing that it was made of requires a gradient, or it is no single number and dL_dself is not given.
         """
-        if self.node() is None:
-            raise RuntimeError("backward: this tensor does not require a gradient, and was made of none that does")
-        if dL_dself is None and self.data.size != 1:
-            raise RuntimeError(f"backward: of {self.data.size} numbers none is L; say what ∂L/∂self is")
-        dL_dself = np.ones_like(self.data) if dL_dself is None else np.asarray(dL_dself, self.data.dtype)
-        walk_back(self.node(), np.broadcast_to(dL_dself, self.data.shape))
+        walk_back(self.node(), first_gradient(self, dL_dself))
 
     def detach(self) -> Tensor:
         """The same numbers, in the same memory, without a past: no gradient goes back through it."""
         return Tensor(self.data)
 
     def add_(self, other: Any) -> Tensor:
-        """Add in place: the numbers of before are gone, which a backward that needs them will notice.
-
-        Raises:
-            RuntimeError: for a leaf that requires a gradient: it would no longer be what the gradient is asked of. Under no_grad it may.
-        """
-        if is_saving() and self.requires_grad and self.grad_fn is None:
-            raise RuntimeError("add_: a leaf that requires a gradient must not be changed in place, except under no_grad()")
-        other = as_tensor(other, self)
-        node = node_of(add_backward, (self, other), ())
-        self.data += other.data
-        self.version += 1
-        if node is not None:
-            self.grad_fn, self.requires_grad = node, True
-        return self
+        """Add in place: see `add_in_place`."""
+        return add_in_place(self, as_tensor(other, self))
 
     def __add__(self, other: Any) -> Tensor:
         return add(self, as_tensor(other, self))
@@ -225,52 +185,52 @@ def as_tensor(value: Any, like: Tensor) -> Tensor:
     return value if isinstance(value, Tensor) else Tensor(np.asarray(value, like.data.dtype))
 
 
-def node_of(backward: Callable[..., Any], operands: tuple[Tensor, ...], saved: tuple[Tensor, ...]) -> Node | None:
-    """The node of a step; None where no gradient can be wanted, and under no_grad: then nothing is remembered, and nothing kept alive."""
-    return Node(backward, operands, saved) if is_saving() and any(t.node() is not None for t in operands) else None
-
-
-def made(y: Tensor, node: Node | None) -> Tensor:
-    """A tensor that remembers the step that made it."""
-    y.grad_fn, y.requires_grad = node, node is not None
+def made(y: Tensor, backward: Callable[..., Any], operands: tuple[Tensor, ...], saved: tuple[Tensor, ...] = ()) -> Tensor:
+    """y, remembering the step that made it. Nothing is remembered where no gradient is wanted, and under `no_grad()`."""
+    if is_saving() and any(t.node() is not None for t in operands):
+        y.grad_fn, y.requires_grad = Node(backward, operands, saved), True
     return y
 
 
 # ---- steps: each a forward, and right under it its backward ----------------------------------------
-#
-# What a backward needs is saved, and nothing else. A sum needs no numbers to go back, a product needs both, σ only its own result.
 
 
 def add(a: Tensor, b: Tensor) -> Tensor:
-    """a + b."""
-    return made(Tensor(a.data + b.data), node_of(add_backward, (a, b), ()))
+    """a + b; its backward needs no numbers of forward."""
+    return made(Tensor(a.data + b.data), add_backward, (a, b))
 
 
 def add_backward(dL_dy: Array) -> tuple[Array, Array]:
     return dL_dy, dL_dy  # ∂y/∂a = 1, ∂y/∂b = 1
 
 
-def sub(a: Tensor, b: Tensor) -> Tensor:
-    """a − b."""
-    return made(Tensor(a.data - b.data), node_of(sub_backward, (a, b), ()))
-
-
-def sub_backward(dL_dy: Array) -> tuple[Array, Array]:
-    return dL_dy, -dL_dy  # ∂y/∂a = 1, ∂y/∂b = −1
-
-
 def mul(a: Tensor, b: Tensor) -> Tensor:
-    """a b, entry by entry."""
-    return made(Tensor(a.data * b.data), node_of(mul_backward, (a, b), (a, b)))
+    """a b, entry by entry; its backward needs both."""
+    return made(Tensor(a.data * b.data), mul_backward, (a, b), saved=(a, b))
 
 
 def mul_backward(dL_dy: Array, a: Array, b: Array) -> tuple[Array, Array]:
     return dL_dy * b, dL_dy * a  # ∂y/∂a = b, ∂y/∂b = a
 
 
+# ---- further reading: the other steps of a network -------------------------------------------------------
+#
+# What a backward needs is saved, and nothing else: a difference needs no numbers to go back, a product needs
+# both, σ only its own result.
+
+
+def sub(a: Tensor, b: Tensor) -> Tensor:
+    """a − b."""
+    return made(Tensor(a.data - b.data), sub_backward, (a, b))
+
+
+def sub_backward(dL_dy: Array) -> tuple[Array, Array]:
+    return dL_dy, -dL_dy  # ∂y/∂a = 1, ∂y/∂b = −1
+
+
 def mm(a: Tensor, b: Tensor) -> Tensor:
     """a @ b. Shapes: (N, I) @ (I, O) = (N, O)."""
-    return made(Tensor(a.data @ b.data), node_of(mm_backward, (a, b), (a, b)))
+    return made(Tensor(a.data @ b.data), mm_backward, (a, b), saved=(a, b))
 
 
 def mm_backward(dL_dy: Array, a: Array, b: Array) -> tuple[Array, Array]:
@@ -279,8 +239,10 @@ def mm_backward(dL_dy: Array, a: Array, b: Array) -> tuple[Array, Array]:
 
 def sigmoid(z: Tensor) -> Tensor:
     """σ(z) = 1 / (1 + e⁻ᶻ)."""
-    a = Tensor(sigma(z.data))
-    return made(a, node_of(sigmoid_backward, (z,), (a,)))
+    from manual.nn.functional import sigmoid as σ
+
+    a = Tensor(σ(z.data))
+    return made(a, sigmoid_backward, (z,), saved=(a,))
 
 
 def sigmoid_backward(dL_da: Array, a: Array) -> tuple[Array]:
@@ -289,14 +251,21 @@ def sigmoid_backward(dL_da: Array, a: Array) -> tuple[Array]:
 
 def sum(x: Tensor) -> Tensor:
     """Of all entries."""
-    return made(Tensor(x.data.sum()), node_of(sum_backward, (x,), ()))
+    return made(Tensor(x.data.sum()), sum_backward, (x,))
 
 
 def sum_backward(dL_dy: Array) -> tuple[Array]:
     return (dL_dy,)  # every entry was added once: `fitted` hands it to all of them
 
 
-# ---- a network -----------------------------------------------------------------------------------
+def fitted(dL_dx: Array, shape: tuple[int, ...]) -> Array:
+    """A gradient in the shape of its value: what was stretched over rows was used in each and takes the sum; one number goes to all."""
+    from manual.nn.functional import sum_to
+
+    return sum_to(np.broadcast_to(dL_dx, np.broadcast_shapes(np.shape(dL_dx), shape)), shape)
+
+
+# ---- further reading: the network ----------------------------------------------------------------------
 
 
 class Autograd(Concept):
@@ -304,9 +273,9 @@ class Autograd(Concept):
 
     Args:
         hidden: units of the hidden layer.
-        gated: whether a hidden unit passes on z1 σ(z1) (SiLU) in place of σ(z1): z1 is then used twice, by steps that do not come together.
-        lr: the length of a step, per gradient (3.0: Nielsen, chapter 1, for the same σ and the same loss).
-        rng: draws the initial weights and biases from the standard normal distribution.
+        gated: whether a hidden unit passes on z1 σ(z1), called SiLU, in place of σ(z1): z1 is then used twice.
+        lr: the learning rate (3.0: as in `chain_rule`).
+        rng: draws the initial parameters from the standard normal distribution.
         dtype: of the parameters.
 
     Shapes: x (N, 2), the prediction and the target y (N, 1), W1 (2, hidden), b1 (hidden,), W2 (hidden, 1), b2 (1,).
@@ -374,6 +343,45 @@ class Autograd(Concept):
 
     def configure_optimizers(self) -> optim.SGD:
         return optim.SGD(self.parameters(), lr=self.lr)
+
+
+# ---- further reading: what is refused ------------------------------------------------------------------
+
+
+def first_gradient(y: Tensor, dL_dy: Any) -> Array:
+    """What y is told to begin with, in its shape and dtype.
+
+    Raises:
+        RuntimeError: if nothing that y was made of requires a gradient, or it is no single number and dL_dy is not given.
+    """
+    if y.node() is None:
+        raise RuntimeError("backward: this tensor does not require a gradient, and was made of none that does")
+    if dL_dy is None and y.data.size != 1:
+        raise RuntimeError(f"backward: of {y.data.size} numbers none is L; say what ∂L/∂self is")
+    dL_dy = np.ones_like(y.data) if dL_dy is None else np.asarray(dL_dy, y.data.dtype)
+    return np.broadcast_to(dL_dy, y.data.shape)
+
+
+def add_in_place(x: Tensor, other: Tensor) -> Tensor:
+    """Add to x: the numbers of before are gone, which a backward that needs them will notice.
+
+    Raises:
+        RuntimeError: for a leaf that requires a gradient: it would no longer be what the gradient is asked of. Under no_grad it may.
+    """
+    if is_saving() and x.requires_grad and x.grad_fn is None:
+        raise RuntimeError("add_: a leaf that requires a gradient must not be changed in place, except under no_grad()")
+    x.data += other.data
+    x.version += 1
+    return made(x, add_backward, (x, other))
+
+
+def expect_unchanged(node: Node) -> None:
+    """Raise RuntimeError if a number that this node's backward needs was changed after forward had used it."""
+    for tensor, version in zip(node.saved, node.versions, strict=True):
+        if tensor.version != version:
+            raise RuntimeError(
+                f"{node.name}: a value that its backward needs was changed in place: it has version {tensor.version}, and had {version}"
+            )
 
 
 # ---- further reading: two walks that do not know the order -------------------------------------------

@@ -14,34 +14,13 @@ from torch import Tensor, nn
 from torch_impl.module import Concept, mean_of
 
 
-def in_order(last: Any) -> list[Any]:
-    """Every step that this one leads back to, and itself at the end: each after all those that it leads to."""
-    order: list[Any] = []
-    met: set[Any] = set()
-    stack = [(last, False)]
-    while stack:
-        node, is_done = stack.pop()
-        if is_done:
-            order.append(node)
-        elif node is not None and node not in met:
-            met.add(node)
-            stack.append((node, True))
-            stack += [(other, False) for other, _ in node.next_functions]
-    return order
-
-
-def name_of(node: Any) -> str:
-    """What torch calls a step: "MulBackward0"."""
-    return str(node.name()).rpartition("::")[2]
-
-
 class Autograd(Concept):
     """The network of `chain_rule`, 2 → hidden → 1.
 
     Args:
         hidden: units of the hidden layer.
-        gated: whether a hidden unit passes on z1 σ(z1) (SiLU) in place of σ(z1): z1 is then used twice, by steps that do not come together.
-        lr: the length of a step, per gradient (3.0: Nielsen, chapter 1, for the same σ and the same loss).
+        gated: whether a hidden unit passes on z1 σ(z1), called SiLU, in place of σ(z1): z1 is then used twice.
+        lr: the learning rate (3.0: as in `chain_rule`).
 
     Shapes: x (N, 2), the prediction and the target y (N, 1), W1 (2, hidden), b1 (hidden,), W2 (hidden, 1), b2 (1,).
 
@@ -86,3 +65,27 @@ class Autograd(Concept):
 
     def configure_optimizers(self) -> torch.optim.SGD:
         return torch.optim.SGD(self.parameters(), lr=self.lr)
+
+
+# ---- further reading: torch's graph -------------------------------------------------------------------
+
+
+def in_order(last: Any) -> list[Any]:
+    """Every step that this one leads back to, and itself at the end: each after all those that it leads to."""
+    order: list[Any] = []
+    met: set[Any] = set()
+    stack = [(last, False)]
+    while stack:
+        node, is_done = stack.pop()
+        if is_done:
+            order.append(node)
+        elif node is not None and node not in met:
+            met.add(node)
+            stack.append((node, True))
+            stack += [(other, False) for other, _ in node.next_functions]
+    return order
+
+
+def name_of(node: Any) -> str:
+    """What torch calls a step: "MulBackward0"."""
+    return str(node.name()).rpartition("::")[2]
