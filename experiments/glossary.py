@@ -144,6 +144,15 @@ TERMS = (
     Term("grad_fn", "grad f n", "y.grad_fn", "the node that made a tensor", "autograd"),
     # ---- the training loop ----
     Term("epoch", "epoch", "", "one round in which every example is seen once", "training_loop", "epochs?"),
+    Term("batch", "batch", "x[i : i + 4]", "the few examples that one step looks at", "training_loop", "[Bb]atch(es)?"),
+    Term("SGD", "S G D", "optim.SGD", "stochastic gradient descent: steps on batches that are drawn at random", "training_loop"),
+    Term("vectorised", "vectorised", "x @ W", "one product for all rows in place of a loop over them", "training_loop"),
+    Term("GPU", "G P U", 'x.to("cuda")', "thousands of small processors that work side by side", "training_loop", "GPUs?"),
+    Term("noise", "noise", "rng.normal(...)", "what is by chance so, and would be otherwise another time", "training_loop"),
+    Term("hyperparameter", "hyperparameter", "lr", "a number that you choose and training does not", "training_loop", "hyperparameters?"),
+    Term(
+        "fine-tuning", "fine-tuning", "", "to train on, from weights that were trained on something else", "training_loop", "[Ff]ine-tuning"
+    ),
     Term("overfits", "overfits", "", "learns the noise of its examples: on others it gets worse", "training_loop", "overfit(s|ting)"),
     # ---- a hidden layer ----
     Term("ReLU", "rel you", "np.maximum(z, 0)", "what is below 0 becomes 0", "hidden_layer"),

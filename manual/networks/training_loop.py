@@ -9,14 +9,24 @@ written out, in `training_step`.
     optimizer.step()            4. go a little way in that direction
 
 The examples are not all shown at once. A **batch** is the few that one round of the loop sees. When every example has been seen once an
-**epoch** is over, the order is drawn anew, and the next begins. With 12 examples and batches of 4 an epoch has three steps.
+**epoch** is over, the order is drawn anew, and the next begins. With 12 examples and batches of 4 an epoch has three steps. The gradient of
+a batch points only roughly where that of all examples does; but it costs a third, and its mistakes are other ones each time. Steps on
+batches that are drawn at random are *stochastic gradient descent*, SGD.
 
-Some examples are never shown: they are **held out**. The loss on them says what was *learned*; the loss on the others may also fall
-because they are known by heart. When the one still falls and the other grows, the model **overfits**: what it learns from now on is the
-noise of its twelve examples, and it should have stopped.
+Within a batch there is no loop. One product x @ W makes the guesses of all its rows, many times faster than row by row: the code is
+*vectorised* (figure "one by one"). GPUs go further on this way: thousands of small processors, which have work only if a batch is large.
 
-The model is one that is known already, a straight line in several features: ŷ = x W + b. Its features are the cosines that a curve is
-made of (`experiments/networks/training_loop.py` makes them), 11 of them for 12 noisy points: enough to know every point by heart.
+The loss on the held-out examples says what was *learned*; the loss on the others may also fall because they are known by heart. When the
+one still falls and the other grows, the model **overfits**: what it learns from now on is the noise of its examples (what is by chance
+so), and it should have stopped.
+
+What training does not find, you choose: lr, the size of a batch, how many epochs. These *hyperparameters* are chosen by the loss on the
+held-out examples. Who has tried many fits these examples too; so a third part, the test set, is looked at once, at the very end.
+**Fine-tuning** is this same loop, begun with weights that were trained on something else, and with a smaller lr, so that what they know
+is changed a little and not lost.
+
+The model is one that is known already, ŷ = x W + b. Its features are 11 waves, ever finer, that a curve can be made of, for 12 noisy
+points: enough to know every point by heart.
 
 **On paper.** One feature, W = 1, b = 0, lr = 0.1, a batch of two examples, x = (1, 2) and y = (2, 5):
 

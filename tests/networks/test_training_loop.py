@@ -119,3 +119,20 @@ def test_both_sides_begin_with_the_same_distribution_and_refuse_the_same() -> No
         with pytest.raises(ValueError, match="features must be at least 1, got 0"):
             side(features=0)
     assert isinstance(theirs.TrainingLoop().linear, torch.nn.Linear)
+
+
+# ---- one by one ----------------------------------------------------------------------------------
+
+
+def test_rows_one_by_one_take_many_times_as_long_as_all_at_once() -> None:
+    assert min(script.times_as_long(300)) > 10
+    assert [script.rounded(ratio) for ratio in (1.26, 118.4, 2449.0)] == ["1", "120", "2,400"]
+
+
+def test_the_figure_says_that_it_was_measured_here_and_what_was() -> None:
+    figure = script.one_by_one((5, 20))
+    (ax,) = figure.axes
+    in_torch, by_hand = ([bar.get_width() for bar in bars] for bars in ax.containers)
+    assert f"20 rows about {script.rounded(by_hand[1])} times by hand and {script.rounded(in_torch[1])} times in torch" in figure.caption
+    assert "this machine" in figure.caption
+    assert "this machine" in ax.get_xlabel()
