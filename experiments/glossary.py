@@ -85,8 +85,7 @@ TERMS = (
     Term(
         "feature", "feature", "x[:, i]", "one thing that is known of every example: a column of the data", "linear_regression", "features?"
     ),
-    Term("example", "example", "x[n]", "one of those that is learned from: a row of the data", "linear_regression", "examples?"),
-    Term("bias", "bias", "b", "what is added to every guess, whatever the features are", "linear_regression"),
+    Term("example", "example", "x[n]", "one of those that is learned from: a row of the data", "linear_regression", r"\*example\*"),
     Term("residual", "residual", "y_hat - y", "what a guess is off by", "linear_regression", "residuals?"),
     Term("gradient", "gradient", "", "all the slopes together, one for each number that is learned", "linear_regression"),
     Term("momentum", "momentum", "v = momentum * v + dL_dW", "the part of its last step that a walk keeps", "linear_regression"),
@@ -109,7 +108,6 @@ TERMS = (
     ),
     Term("neuron", "neuron", "sigmoid(x @ w + b)", "a weighted sum and a squash", "logistic_regression", "neurons?"),
     Term("alpha", "alpha", "alpha", "what long weights cost", "logistic_regression"),
-    Term("Σᵢ", "the sum over i", ".sum()", "the sum over all features i", "logistic_regression"),
     Term("p − y", "p minus y", "p - y", "what was predicted minus what is: the gradient at the scores", "logistic_regression"),
     # ---- gradients ----
     Term(

@@ -167,11 +167,6 @@ def price() -> Figure:
     return fig
 
 
-TEXT = """
-To try: `--model.alpha 0.1`, shorter weights, and a probability that turns more slowly.
-"""
-
-
 def learned(run: Trained) -> str:
     """How many held-out lumps it tells rightly."""
     (_, y), (x, y_val) = run.data.split.train, run.data.split.val
@@ -292,6 +287,8 @@ def weights(manual: Manual, torch_module: Torch, x: np.ndarray, y: np.ndarray) -
 
 
 FURTHER = """
+Things to try: `--model.alpha 0.1`, shorter weights, and a probability that turns more slowly.
+
 With `--model.momentum 0`, plain gradient descent, about ten times fewer digits are won in a step.
 
 `--model.lr 4` is more than 2 (1 + momentum)/λmax, which is 1.1 where all p are one half (λmax: the largest eigenvalue of the Hessian), and
@@ -314,8 +311,8 @@ TWIN = Twin(
     figures=figures,
     learned=learned,
     look_at=("the curve", "how the curve turns round within ten steps, on both sides alike."),
-    text={"things to try": TEXT, "how long a step may be": FURTHER},
-    further=("no lowest point", "newton against gradient descent", "weights against scikit-learn", "how long a step may be"),
+    text={"things to try": FURTHER},
+    further=("no lowest point", "newton against gradient descent", "weights against scikit-learn", "things to try"),
     questions=QUESTIONS,
     mistake=MISTAKE,
     exercises=(Exercise("binary_cross_entropy_backward", ("Of one row it is p − y; L is a mean.",)), Exercise("loss_backward")),

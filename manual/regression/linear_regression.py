@@ -3,10 +3,10 @@
 Ten measurements of a person, x, are to tell a number, y: how far that person's diabetes has gone a year later. The simplest guess gives
 each measurement a weight, adds up, and adds a constant: `one_weight` with ten weights in place of one. The data are a table. A person
 is a row, an *example*; a measurement is a column, a *feature*. One row times the weights is one guess, and the matrix product x W makes
-all of them at once. The constant b, the *bias*, is added for everybody:
+all of them at once. The *bias* b is added for everybody:
 
     ŷ = x W + b                    (N, D) @ (D, 1) + (1,): N people, D features
-    L = mean of (ŷ − y)²           ŷ − y, what a guess is off by, is its *residual*
+    L = mean of (ŷ − y)²           ŷ − y, what a guess is off by, is its *residual* (see the figure "squared residuals")
 
 The way back: rates multiply, for ŷ[n] grows by x[n, i] for each unit of W[i], and by 1 for each unit of b; and they add up, for every
 person has a say:
@@ -15,7 +15,7 @@ person has a say:
     ∂L/∂W[i] = Σₙ x[n, i] ∂L/∂ŷ[n]            xᵀ dL_dŷ: (D, N) @ (N, 1)
     ∂L/∂b    = Σₙ ∂L/∂ŷ[n]
 
-All these slopes together are the **gradient**. Gradient descent goes against it, W ← W − lr · ∂L/∂W and b likewise, again and again.
+All these slopes together are the **gradient**. Gradient descent goes against it: W ← W − lr · ∂L/∂W, and b likewise.
 With *momentum* it keeps a part of its last step, like a ball that rolls: v ← momentum · v + ∂L/∂W, and W ← W − lr · v.
 
 **On paper.** Two people, two features, W = (1, 1), b = 0, and y = (4, 2) is what is right:

@@ -4,7 +4,7 @@ A line, ŷ = x W + b, can give any number, but some questions are answered by ye
 the line's answer into a probability, a number between 0 and 1:
 
     z = x W + b                  (N, D) @ (D, 1) + (1,): a weighted sum
-    p = 1 / (1 + e⁻ᶻ)            and a squash, the sigmoid: how probable a yes is
+    p = 1 / (1 + e⁻ᶻ)            and a squash, the sigmoid: how probable a yes is (see the figure "the curve")
 
 z is a score (a "logit"). At z = 0, e⁻ᶻ is 1 and p is 1/2: undecided. At z = 3 it is 0.05 and p is 0.95, at z = −3 it is 20 and p is 0.05.
 
