@@ -251,7 +251,24 @@ def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, F
 
 # ---- text ------------------------------------------------------------------------------------------
 
-TEXT = """
+
+def slope_of_b(batch: tuple[Array, ...]) -> float:
+    """∂L/∂b on these examples, at weights that are the same for all."""
+    model = Manual(rng=np.random.default_rng(0))
+    model.mse_loss(batch)
+    model.mse_loss_backward()
+    return float(model.b.grad[0])
+
+
+def noise_of_batches() -> str:
+    """The slopes of the batches of an epoch, and that of all examples, in a sentence."""
+    data = Points()
+    *others, last = (f"{slope_of_b(batch):+.2f}".replace("-", "−") for batch in batches(data, 1))
+    everything = f"{slope_of_b(data.split.train):+.2f}".replace("-", "−")
+    return f"at the same weights ∂L/∂b is {', '.join(others)} and {last} for the three batches of an epoch, and {everything} for all points"
+
+
+TEXT = f"""
 | word | here | what it is for |
 | --- | --- | --- |
 | batch | 4 of the 12 points | one round of the loop: the weights move once |
@@ -259,6 +276,8 @@ TEXT = """
 | held out | 40 points | to see what was learned, and not known by heart |
 | shuffling | a new order in every epoch | no batch is met twice, so that its own noise is not followed |
 | hyperparameters | lr 0.1, batches of 4, 60 epochs | chosen by you: `--model.lr`, `--data.batch_size`, `--trainer.max_epochs` |
+
+The noise of SGD: {noise_of_batches()}, which is the mean of the three.
 
 What Lightning's Trainer does beside these four lines: it moves the model and the batches to the device, asks for a validation at the end
 of an epoch, writes what is logged, and saves checkpoints. In every other concept it runs the four lines too.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -119,6 +121,18 @@ def test_both_sides_begin_with_the_same_distribution_and_refuse_the_same() -> No
         with pytest.raises(ValueError, match="features must be at least 1, got 0"):
             side(features=0)
     assert isinstance(theirs.TrainingLoop().linear, torch.nn.Linear)
+
+
+def test_the_text_tells_the_slope_of_each_batch_and_their_mean() -> None:
+    numbers = [float(n.replace("−", "-")) for n in re.findall(r"[+−][\d.]+", script.noise_of_batches())]
+    (x, y), model = TWIN.make_data().split.train, TrainingLoop(rng=np.random.default_rng(0))
+    everything = 2 * np.mean(x @ model.W.data + model.b.data - y)
+    assert len(numbers) == 4
+    assert numbers[:3] == pytest.approx(list(map(script.slope_of_b, script.batches(TWIN.make_data(), 1))), abs=0.006)
+    assert numbers[3] == pytest.approx(everything, abs=0.006)
+    assert np.mean(numbers[:3]) == pytest.approx(everything, abs=0.01)
+    assert np.ptp(numbers[:3]) > 0.2
+    assert script.noise_of_batches() in script.TEXT
 
 
 # ---- one by one ----------------------------------------------------------------------------------
