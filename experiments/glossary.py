@@ -154,6 +154,8 @@ TERMS = (
     Term("overfits", "overfits", "", "learns the noise of its examples: on others it gets worse", "training_loop", "overfit(s|ting)"),
     # ---- a hidden layer ----
     Term("ReLU", "rel you", "np.maximum(z, 0)", "what is below 0 becomes 0", "hidden_layer"),
+    Term("crease", "crease", "x @ W1[:, j] + b1[j] == 0", "the line on whose one side a unit is 0", "hidden_layer"),
+    Term("latent", "latent", "h", "hidden: made between input and output, and never given", "hidden_layer"),
     # ---- reading digits ----
     Term("dropout", "dropout", "nn.Dropout(p)", "in training a part of the units is set to 0, at random", "digits_mlp"),
     Term("softmax", "softmax", "softmax(z, axis=1)", "e to each score, divided by their sum: probabilities", "digits_mlp", "[Ss]oftmax"),

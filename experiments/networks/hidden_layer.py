@@ -22,7 +22,7 @@ from experiments.judge.convert import to_numpy
 from experiments.lesson import Exercise, Mistake, Trained, by_size
 from experiments.pair import Twin
 from manual.networks.hidden_layer import HiddenLayer as Manual
-from manual.networks.hidden_layer import forward
+from manual.networks.hidden_layer import backward, forward
 from manual.nn.functional import sigmoid
 from torch_impl.networks.hidden_layer import HiddenLayer as Torch
 
@@ -102,10 +102,9 @@ def folding(data: ArrayData) -> Figure:
     x, y = data.split.train
     grid = square(17, 0.4)
     fig, axes = figure(
-        "The principle, on two units whose weights were chosen by hand; the network that is trained finds its own. Each "
-        "unit lays what is behind its crease (dashed) flat onto an axis. Look at the two round corners: once far apart, they come to lie "
-        "on the same side of the dotted line, and a straight cut is enough. Without ReLU the plane is stretched but not folded: the two "
-        "diagonals still cross.",
+        "The principle, on two units chosen by hand. Each lays what is behind its crease (dashed) flat onto an axis. Look at the two round "
+        "corners: once far apart, they come to lie on the same side of the dotted line: a straight cut is enough. Without ReLU nothing is "
+        "folded: the diagonals still cross.",
         columns=3,
         size=(4.2, 3.9),
     )
@@ -136,10 +135,9 @@ def decision_regions(manual: Manual, data: ArrayData, state: str) -> Figure:
     p = manual.arrays()
     one_matrix = ", ".join(f"{w:.2f}" for w in collapsed(**p)[0][:, 0])
     fig, axes = figure(
-        f"The colour is the probability of class 1 (squares); it is one half on the solid line. Left: the {state} network. The line bends "
-        "where it meets the crease of a hidden unit (dashed, the darker the sharper the fold), and nowhere else. Right: the same weights "
-        f"without ReLU are one layer, {unbroken(f'W = W1 W2 = [{one_matrix}]ᵀ')}: its line is straight, and no straight line gets more "
-        "than 3 of the 4 corners right.",
+        f"The colour is the probability of class 1 (squares), one half on the solid line. Left: the {state} network. The line bends "
+        "where it meets the crease of a hidden unit (dashed, darker for a sharper fold), and nowhere else. Right: the same weights "
+        f"without ReLU are one layer, {unbroken(f'W = W1 W2 = [{one_matrix}]ᵀ')}, and a straight line.",
         columns=2,
         size=(4.6, 4.2),
         sharex=True,
@@ -163,40 +161,47 @@ def decision_regions(manual: Manual, data: ArrayData, state: str) -> Figure:
     return fig
 
 
-def sheet(manual: Manual, data: ArrayData, state: str) -> Figure:
-    """z2 as the height of a sheet over the plane: folded along the creases, and without ReLU flat."""
-    x, y = data.split.train
-    fig, axes = figure(
-        f"All units of the {state} network at once: the plane as a sheet whose height is the output z2, in the colour of the class that it "
-        "speaks for, black at 0. Each corner stands on a pin from that level. Left: the hidden layer folds the sheet, so that the "
-        "squares' pins can point up and the circles' down. Right: without ReLU it stays flat, and the two diagonals have the same mean "
-        "height, however it is tilted.",
-        columns=2,
-        size=(5.0, 4.2),
-        subplot_kw={"projection": "3d", "computed_zorder": False},
-    )
-    plane = square(61, 0.4)
-    x0, x1 = plane.transpose(2, 0, 1)
-    for axis, (title, z2) in zip(axes[0], outputs(manual.arrays()), strict=True):
-        height = z2(plane)[..., 0]
-        colours = BETWEEN(sigmoid(3 * height / np.abs(height).max()))
-        axis.plot_surface(
-            x0, x1, height, facecolors=colours, rcount=31, ccount=31, shade=False, edgecolor="0.6", linewidth=0.2, alpha=0.9, zorder=1
-        )
-        if height.min() < 0 < height.max():
-            axis.contour(x0, x1, height, levels=[0.0], colors="black", linewidths=2, zorder=2)
-        for corner, z, label in zip(x, z2(x)[:, 0], y[:, 0].astype(int), strict=True):
-            axis.plot([corner[0]] * 2, [corner[1]] * 2, [0, z], color="black", linewidth=1.5, zorder=3)
-            axis.scatter(*corner, z, s=90, marker=MARKERS[label], color=TWO_CLASSES[label], edgecolor="black", depthshade=False, zorder=4)
-        axis.set(title=title, xlabel="x[0]", ylabel="x[1]", zlabel="z2")
-        axis.view_init(elev=28, azim=-72)
-        axis.set_box_aspect(None, zoom=1.05)
-    return fig
-
-
 def outputs(p: Mapping[str, Array]) -> tuple[tuple[str, Callable[[Array], Array]], ...]:
     """z2 as a function of the point, with ReLU and without."""
     return ("with ReLU", lambda q: forward(q, **p)["z2"]), ("without ReLU", lambda q: without_relu(q, **p))
+
+
+def hidden_numbers(manual: Manual, data: ArrayData, state: str, shown: int = 16) -> Figure:
+    """What the hidden layer makes of each corner: h in numbers, and below it the weights that make z2 of them."""
+    x, y = data.split.train
+    p = manual.arrays()
+    values, of = forward(x, **p), len(p["b1"])
+    silent = int((values["h"].max(axis=0) == 0).sum())
+    h, W2 = values["h"][:, :shown], p["W2"].T[:, :shown]
+    units = h.shape[1]
+    fig, axes = figure(
+        f"The {state} hidden layer makes {of} numbers of each corner's two, a column for each unit. Blank: the corner lies behind the "
+        f"unit's crease (columns blank from top to bottom: {silent}). A row of h times W2, number by number, and b2 = {short(p['b2'][0])} "
+        "add up to z2."
+        + (f" (Only {units} units are drawn.)" if units < of else ""),
+        size=(10.0, 3.4),
+    )
+    at_h, at_z2 = 6, 7 + max(units, 4)
+    for title, matrix, left, top in (
+        ("x (4, 2)", x, 2, 0),
+        (f"h (4, {of})", h, at_h, 0),
+        (f"W2, lying down: (1, {of})", W2, at_h, 5.5),
+        ("z2 (4, 1)", values["z2"], at_z2, 0),
+    ):
+        draw_matrix(axes[0, 0], title, matrix, left, top, None)
+        for (row, column), value in np.ndenumerate(matrix):
+            if value or matrix is not h:
+                colour = "white" if abs(value) > 0.6 * np.abs(matrix).max() else "black"
+                axes[0, 0].text(left + column + 0.5, top + row + 0.5, short(value), color=colour, ha="center", va="center", fontsize=8)
+    draw_corners(axes[0, 0], np.column_stack([np.full(4, 1.0), np.arange(4) + 0.5]), y)
+    axes[0, 0].set(xlim=(0, at_z2 + 2), ylim=(7, -1.2), aspect="equal")
+    axes[0, 0].axis("off")
+    return fig
+
+
+def short(value: float) -> str:
+    """With one decimal, and a minus sign that is one."""
+    return f"{value:.1f}".replace("-", "−")
 
 
 def shapes(manual: Manual, torch_module: Torch, data: ArrayData, shown: int = 16) -> Figure:
@@ -207,10 +212,9 @@ def shapes(manual: Manual, torch_module: Torch, data: ArrayData, shown: int = 16
     by_hand, in_torch = x @ W1, x @ weight.T
     apart = float(np.linalg.norm(by_hand - in_torch)) / max(float(np.linalg.norm(in_torch)), 1e-300)
     fig, axes = figure(
-        "One multiplication, stored in two ways (orange: above 0, violet: below). x holds the four corners. By hand W1 is "
-        f"(2, {of}), a column for each unit; outlined is unit {unit}'s. torch stores hidden.weight as ({of}, 2), a row for each unit; its "
-        "transpose, hidden.weight.T, is the same picture as W1. The two products are "
-        f"{in_words(apart)}. A column of a product is what one unit makes of the four corners before its bias is added."
+        f"One multiplication, stored in two ways (orange: above 0, violet: below). By hand W1 is (2, {of}), a column for each unit; "
+        f"outlined is unit {unit}'s. torch stores a row for each unit, ({of}, 2); the transpose is the same picture as W1. "
+        f"The two products are {in_words(apart)}."
         + (f" (Only {units} units are drawn.)" if units < of else ""),
         size=(10.0, 4.2),
     )
@@ -246,68 +250,23 @@ def draw_matrix(ax: Axes, title: str, matrix: Array, left: float, top: float, ou
         ax.add_patch(Rectangle((left + column, top + row), width, height, fill=False, edgecolor="black", linewidth=2, zorder=5))
 
 
-def before(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
-    """The principle, on two units; the untrained network; and how either side stores it."""
-    return {
-        "folding the plane": folding(data),
-        "decision regions": decision_regions(manual, data, state="untrained"),
-        "the folded sheet": sheet(manual, data, state="untrained"),
-        "shapes": shapes(manual, torch_module, data),
-    }
-
-
-def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
-    """The decision regions, and the sheet that the hidden layer folds."""
-    return {"decision regions": decision_regions(manual, data, state="trained"), "the folded sheet": sheet(manual, data, state="trained")}
-
-
 # ---- text ----------------------------------------------------------------------------------------
 
-NO_LINE = """
-A line puts a point x in class 1 where f(x) = w · x + b > 0. The centre (1, 1) lies halfway along both diagonals, and f is linear, so
+LAST_LAYER = """
+Only the last layer depends on the task:
 
-    f(1, 1) = ( f(0, 2) + f(2, 0) ) / 2        above 0, if both squares are in class 1
-    f(1, 1) = ( f(0, 0) + f(2, 2) ) / 2        0 or below, if both circles are in class 0
+    yes or no       one unit, and σ: a probability                         cross-entropy       hidden_layer
+    one of K        K units, and softmax: K probabilities, whose sum is 1  cross-entropy       digits_mlp
+    a number        one unit, and nothing: z2 is the prediction            mean of (ŷ − y)²    wine_quality
 
-It cannot be both. So no straight line gets all four right; three of four is the best there is.
-
-Training does not help: the loss of a line is a bowl, its lowest point is w = 0, b = 0, where every probability is one half and the loss
-is log 2 = 0.693. There, the gradient's four terms p − y are +½, −½, +½, −½, one for each corner, and cancel.
+In all three backward begins with predicted minus true.
 """
-
-HOW_MANY = """
-Two hidden units are enough (see *folding the plane*), but gradient descent must find them. A unit that is 0 on all four corners
-has no gradient and never comes back; with few units, too few may be left. Of 200 random starts, 300 steps each:
-
-| hidden units | starts that end with 4 of 4 |
-| --- | --- |
-| 1 | 0 |
-| 2 | 60 |
-| 3 | 115 |
-| 4 | 159 |
-| 8 | 200 |
-| 16 | 200 |
-
-See it fail: `python -m experiments run hidden_layer --model.hidden 2` (and with `--seed_everything 1`, `2`, `3`, …).
-"""
-
-TEXT = {"why no line will do": NO_LINE, "why sixteen units": HOW_MANY}
 
 NAMES = {
     "W1": "hidden.weight.T", "b1": "hidden.bias", "W2": "output.weight.T", "b2": "output.bias",
     "z1": "hidden", "h": "relu", "z2": "output",
 }  # fmt: skip
 """What each parameter, and each value on the way, is called in torch."""
-
-
-def learned(run: Trained) -> str:
-    """How many corners are told rightly, with ReLU and without."""
-    x, y = run.data.split.train
-    with_relu, without = (int(((z2(x) > 0) == (y > 0.5)).sum()) for _, z2 in outputs(run.manual.arrays()))
-    return (
-        f"The network has {with_relu} of the 4 corners right. The same weights without the ReLU between the layers are one straight cut, "
-        f"which has {without} right and could never have more than 3."
-    )
 
 
 # ---- to do ---------------------------------------------------------------------------------------------
@@ -318,6 +277,19 @@ def told_right(run: Trained, without: bool = False) -> int:
     x, y = run.data.split.train
     z2 = dict(outputs(run.manual.arrays()))["without ReLU" if without else "with ReLU"]
     return int(((z2(x) > 0) == (y > 0.5)).sum())
+
+
+def silent_units(run: Trained) -> int:
+    """How many hidden units are 0 for all corners."""
+    return int((run.manual.values(run.data.split.train[0])["h"].max(axis=0) == 0).sum())
+
+
+def learned(run: Trained) -> str:
+    """How many corners are told rightly, with ReLU and without."""
+    return (
+        f"The network has {told_right(run)} of the 4 corners right. The same weights without ReLU are one straight cut, which has "
+        f"{told_right(run, without=True)} right and could never have more than 3."
+    )
 
 
 CORNERS = ("2", 2.5, "3", 3.5, "all 4")
@@ -335,19 +307,27 @@ QUESTIONS = (
         look_at=("decision regions", "the shape of the region: one cut."),
     ),
     by_size(
-        "Sixteen units, trained, and then the ReLU is taken out: z2 = (x W1 + b1) W2 + b2. How many corners can these weights tell at "
-        "most?",
+        "Sixteen units, trained, and then the ReLU is taken out. How many corners do these weights tell rightly?",
         lambda run: told_right(run, without=True),
         *("3 or fewer", 3.5, "all 4, as before"),
         seen="these have {} right",
         why="Without it W1 W2 is one matrix, and two layers are one straight cut. The ReLU makes the creases.",
         trainer=SHORT,
-        look_at=("the folded sheet", "where the sheet is creased."),
+        look_at=("decision regions", "the straight line on the right, beside the bent one."),
+    ),
+    by_size(
+        "Sixteen units, trained. How many of them are 0 for all four corners?",
+        silent_units,
+        *("none", 0.5, "some of them", 7.5, "half of them or more"),
+        seen="{} of 16",
+        why="Such a unit's crease has all corners behind it: ReLU passes nothing on, and nothing back. With a gradient of 0 it stays.",
+        trainer=SHORT,
+        look_at=("the hidden numbers", "the columns that are blank from top to bottom."),
     ),
 )
 
 MISTAKE = Mistake(
-    "Two hidden units can fold the plane as XOR needs it, so two are enough.",
+    "Two hidden units can fold the plane, so two are enough.",
     lambda run: (
         f"Trained with two, the network tells {told_right(run)} of the 4 corners rightly, and its loss ends at {run.losses[-1]:.2f}."
     ),
@@ -356,6 +336,121 @@ MISTAKE = Mistake(
     {"hidden": 2},
     trainer=SHORT,
 )
+
+# ---- further reading: why no line will do, the folded sheet, and other beginnings -------------------------
+
+NO_LINE = """
+A line puts a point x in class 1 where f(x) = w · x + b > 0. The centre (1, 1) lies halfway along both diagonals, and f is linear, so
+
+    f(1, 1) = ( f(0, 2) + f(2, 0) ) / 2        above 0, if both squares are in class 1
+    f(1, 1) = ( f(0, 0) + f(2, 2) ) / 2        0 or below, if both circles are in class 0
+
+It cannot be both. So no straight line gets all four right; three of four is the best there is.
+
+Training does not help: the loss of a line is a bowl, its lowest point is w = 0, b = 0, where every probability is one half and the loss
+is log 2 = 0.693. There, the gradient's four terms p − y are +½, −½, +½, −½, one for each corner, and cancel.
+"""
+
+OTHER_STARTS = """
+Two hidden units are enough (see *folding the plane*), but gradient descent must find them. A unit that is 0 on all four corners has no
+gradient and never comes back; with few units, too few may be left. Of 20 random starts, so many end with 4 of 4 after 300 steps:
+
+| hidden units | weights and biases uniform in ±1/√(inputs), as torch | weights uniform in ±1, biases 0 |
+| --- | --- | --- |
+| 1 | 0 | 0 |
+| 2 | 7 | 2 |
+| 4 | 15 | 12 |
+| 8 | 20 | 20 |
+| 16 | 20 | 20 |
+
+The start on the right is that of an answer in a forum, which explains a hidden layer by these four corners, with sixteen units; with
+them 200 of 200 starts learn. (Of its two listings the first cannot run, for a bracket is never closed, and has no bias; the second is
+as here.)
+
+What the biases are for: with b1 = 0 the corner (0, 0) becomes h = (0, 0, ..., 0), whatever W1 is, for 0 times anything is 0. Every
+crease goes through that corner. Only when a step has moved the biases can the creases move away from it, and with few units that is too
+late for some.
+
+See it fail: `python -m experiments run hidden_layer --model.hidden 2` (and with `--seed_everything 1`, `2`, `3`, …).
+"""
+
+
+def as_torch(hidden: int, rng: np.random.Generator) -> dict[str, Array]:
+    """The weights that the concept begins with."""
+    return Manual(hidden, rng=rng).arrays()
+
+
+def without_biases(hidden: int, rng: np.random.Generator) -> dict[str, Array]:
+    """Weights uniform in ±1, biases 0."""
+    W1, W2 = rng.uniform(-1, 1, (2, hidden)), rng.uniform(-1, 1, (hidden, 1))
+    return {"W1": W1, "b1": np.zeros(hidden), "W2": W2, "b2": np.zeros(1)}
+
+
+def starts_that_learn(start: Callable[[int, np.random.Generator], dict[str, Array]], hidden: int, starts: int, steps: int = 300) -> int:
+    """How many of the first so many starts end with all four corners right."""
+    (x, y), lr, found = Corners().split.train, Manual().lr, 0
+    for seed in range(starts):
+        p = start(hidden, np.random.default_rng(seed))
+        for _ in range(steps):
+            dL = backward(x, y, **forward(x, **p), **p)
+            p = {name: p[name] - lr * dL[name] for name in p}
+        found += bool(((forward(x, **p)["z2"] > 0) == (y > 0.5)).all())
+    return found
+
+
+def sheet(manual: Manual, data: ArrayData, state: str) -> Figure:
+    """z2 as the height of a sheet over the plane: folded along the creases, and without ReLU flat."""
+    x, y = data.split.train
+    fig, axes = figure(
+        f"All units of the {state} network at once: the plane as a sheet whose height is the output z2, in the colour of the class that it "
+        "speaks for, black at 0. Each corner stands on a pin from that level. Left: the hidden layer folds the sheet, so that the "
+        "squares' pins can point up and the circles' down. Right: without ReLU it stays flat, and the two diagonals have the same mean "
+        "height, however it is tilted.",
+        columns=2,
+        size=(5.0, 4.2),
+        subplot_kw={"projection": "3d", "computed_zorder": False},
+    )
+    plane = square(61, 0.4)
+    x0, x1 = plane.transpose(2, 0, 1)
+    for axis, (title, z2) in zip(axes[0], outputs(manual.arrays()), strict=True):
+        height = z2(plane)[..., 0]
+        colours = BETWEEN(sigmoid(3 * height / np.abs(height).max()))
+        axis.plot_surface(
+            x0, x1, height, facecolors=colours, rcount=31, ccount=31, shade=False, edgecolor="0.6", linewidth=0.2, alpha=0.9, zorder=1
+        )
+        if height.min() < 0 < height.max():
+            axis.contour(x0, x1, height, levels=[0.0], colors="black", linewidths=2, zorder=2)
+        for corner, z, label in zip(x, z2(x)[:, 0], y[:, 0].astype(int), strict=True):
+            axis.plot([corner[0]] * 2, [corner[1]] * 2, [0, z], color="black", linewidth=1.5, zorder=3)
+            axis.scatter(*corner, z, s=90, marker=MARKERS[label], color=TWO_CLASSES[label], edgecolor="black", depthshade=False, zorder=4)
+        axis.set(title=title, xlabel="x[0]", ylabel="x[1]", zlabel="z2")
+        axis.view_init(elev=28, azim=-72)
+        axis.set_box_aspect(None, zoom=1.05)
+    return fig
+
+
+# ---- the pair --------------------------------------------------------------------------------------
+
+
+def before(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
+    """The principle, on two units; the untrained network; how either side stores it; and the sheet that it folds."""
+    return {
+        "folding the plane": folding(data),
+        "decision regions": decision_regions(manual, data, state="untrained"),
+        "the hidden numbers": hidden_numbers(manual, data, state="untrained"),
+        "shapes": shapes(manual, torch_module, data),
+        "the folded sheet": sheet(manual, data, state="untrained"),
+    }
+
+
+def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
+    """The decision regions, the numbers of the hidden layer, and the sheet that it folds."""
+    return {
+        "decision regions": decision_regions(manual, data, state="trained"),
+        "the hidden numbers": hidden_numbers(manual, data, state="trained"),
+        "the folded sheet": sheet(manual, data, state="trained"),
+    }
+
 
 TWIN = Twin(
     name="hidden_layer",
@@ -370,10 +465,11 @@ TWIN = Twin(
     figures=figures,
     learned=learned,
     look_at=("decision regions", "where the line bends: at the creases of the hidden units, and nowhere else."),
-    text=TEXT,
+    text={"the last layer": LAST_LAYER, "why no line will do": NO_LINE, "other beginnings": OTHER_STARTS},
+    further=("the folded sheet", "why no line will do", "other beginnings"),
     questions=QUESTIONS,
     mistake=MISTAKE,
-    exercises=(Exercise("backward"),),
+    exercises=(Exercise("backward", ("Begin with p − y over the N points: σ(z2) is the prediction.",)),),
 )
 
 if __name__ == "__main__":

@@ -1,33 +1,52 @@
 """A hidden layer folds the plane until one straight cut will do, by hand.
 
-If you have never seen a backward pass: it answers one question about every number in a network. If this number were a little
-larger, how fast would the loss change? That rate is called the gradient of the number, written ∂L/∂z1 and, in code, dL_dz1.
-`forward` computes the prediction step by step. `backward` takes the same steps from the last to the first, and at each it needs
-one rule only: rates multiply. If h moves three times as fast as z1, and the loss twice as fast as h, then the loss moves six times
-as fast as z1. Once the rate of every weight is known, each weight is moved a little way against its rate, and the loss falls.
-That is all of training.
-
 The four corners (0,0), (0,2), (2,2), (2,0) of a square are the rows of x. Those on one diagonal are class 0, those on the other
-class 1. No straight line has one diagonal on its one side and the other on its other: both have the same middle, (1,1).
+class 1. No straight line has one diagonal on each of its sides: both have the same middle, (1,1). So no single neuron can tell
+them apart. After a layer of several it can; "folding the plane" shows how.
 
-    z1 = x W1 + b1            each unit has a line of its own, its crease, and says how far off it a point lies
+    z1 = x W1 + b1            each hidden unit has a line, its crease, and says how far off it a point lies
     h  = max(z1, 0)           ReLU: kept on one side of the crease, 0 on the other
-    z2 = h W2 + b2            one number per point: above 0 means class 1
-    p  = σ(z2)                as a probability: σ(z) = 1 / (1 + e⁻ᶻ)
-    L  = mean of −log p       where y = 1, and of −log(1 − p) where y = 0: how surprising the right answer is
+    z2 = h W2 + b2            one number per point, the logit: above 0 means class 1
+    p  = σ(z2)                the probability of class 1
+    L  = mean of −log p       where y = 1, and of −log(1 − p) where y = 0: the cross-entropy
 
-Without ReLU there is nothing to fold: z2 = (x W1 + b1) W2 + b2 = x (W1 W2) + (b1 W2 + b2) is one layer, a straight line, again.
+The layer is called hidden, and its numbers *latent*, which means the same: the data say x and y, but nobody says what h should be.
+Training finds it. Sixteen units make 16 numbers of a corner's two: see "the hidden numbers".
 
-Backward is the same list from the bottom up. From σ′ = σ (1 − σ) follow ∂(−log p)/∂z2 = p − 1 and ∂(−log(1 − p))/∂z2 = p, which
-are one formula, p − y: what was predicted minus what is. Then, row by row of x, with N rows,
+Without ReLU there is nothing to fold: z2 = (x W1 + b1) W2 + b2 = x (W1 W2) + (b1 W2 + b2) is one layer, a straight line.
+
+Backward is the same list from the bottom up. It begins with p − y, as for one neuron:
 
     ∂L/∂z2[n]    = (p[n] − y[n]) / N                    L is a mean of N terms
     ∂L/∂W2[j]    = Σₙ h[n, j] ∂L/∂z2[n]                 W2[j] multiplied h[n, j] in each row
     ∂L/∂b2       = Σₙ ∂L/∂z2[n]                         b2 was added to each row
     ∂L/∂h[n, j]  = ∂L/∂z2[n] W2[j]                      h[n, j] was multiplied by W2[j]
-    ∂L/∂z1[n, j] = ∂L/∂h[n, j] if z1[n, j] > 0, else 0  what ReLU put to 0 cannot move the loss; on the crease itself: 0, as torch
-    ∂L/∂W1[i, j] = Σₙ x[n, i] ∂L/∂z1[n, j]              as for W2, one layer further back
-    ∂L/∂b1[j]    = Σₙ ∂L/∂z1[n, j]                      as for b2
+    ∂L/∂z1[n, j] = ∂L/∂h[n, j] if z1[n, j] > 0, else 0  what ReLU put to 0 cannot move the loss
+    ∂L/∂W1[i, j] = Σₙ x[n, i] ∂L/∂z1[n, j]
+    ∂L/∂b1[j]    = Σₙ ∂L/∂z1[n, j]
+
+**On paper.** Two hidden units, and one corner, x = (0, 2), of class 1, y = 1:
+
+    W1 = [ 1  −1]   b1 = (0, 0)    z1 = (0·1 + 2·(−1), 0·(−1) + 2·1) = (−2, 2)    h = (0, 2): the first unit is cut off
+         [−1   1]
+    W2 = (1, 1)     b2 = −2        z2 = 0·1 + 2·1 − 2 = 0                         p = σ(0) = ½: undecided
+
+    ∂L/∂z2 = p − y = −½
+    ∂L/∂W2 = (0 · −½, 2 · −½) = (0, −1)      ∂L/∂b2 = −½
+    ∂L/∂h  = (−½ · 1, −½ · 1) = (−½, −½)     ∂L/∂z1 = (0, −½)      the first unit cannot move the loss
+    ∂L/∂W1 = [0 · 0   0 · −½]  =  [0   0]    ∂L/∂b1 = (0, −½)
+             [2 · 0   2 · −½]     [0  −1]
+
+A step with lr = ½ makes the second unit's weights (−1, 1.5) and its bias 0.25, W2 = (1, 1.5) and b2 = −1.75. Now h = (0, 3.25) and
+z2 = 3.25 · 1.5 − 1.75 = 3.125. (Before it both corners of class 0 fall on h = (0, 0): push them through.)
+
+    >>> p = {"W1": np.array([[1.0, -1.0], [-1.0, 1.0]]), "b1": np.zeros(2), "W2": np.ones((2, 1)), "b2": np.array([-2.0])}
+    >>> x, y = np.array([[0.0, 2.0]]), np.array([[1.0]])
+    >>> dL = backward(x, y, **forward(x, **p), **p)
+    >>> dL["z2"].tolist(), dL["W1"].tolist()
+    ([[-0.5]], [[0.0, 0.0], [0.0, -1.0]])
+    >>> forward(x, **{name: p[name] - 0.5 * dL[name] for name in p})["z2"].tolist()
+    [[3.125]]
 """
 
 from __future__ import annotations
@@ -36,7 +55,7 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy.special import log_expit as log_sigmoid  # log σ(z), exact also where σ(z) itself would round to 0 or 1
+from scipy.special import log_expit as log_sigmoid  # log σ(z), exact also where σ(z) rounds to 0 or 1
 
 from manual import optim
 from manual.concept import StraightLine
@@ -61,14 +80,14 @@ def loss(z2: Array, y: Array) -> Any:
 
 
 def backward(x: Array, y: Array, z1: Array, h: Array, z2: Array, W1: Array, b1: Array, W2: Array, b2: Array) -> dict[str, Array]:
-    """The gradient of the loss with respect to each parameter, and to each value on the way: forward and loss, from the bottom up."""
+    """The gradient of the loss with respect to each parameter and each value on the way: forward, from the bottom up."""
     N = len(x)
     p, q = sigmoid(z2), sigmoid(-z2)  # (N, 1) each: q is 1 - p with all its digits, also where p rounds to 1
-    dL_dz2 = ((1 - y) * p - y * q) / N  # (N, 1): p - y, predicted minus true; the mean gave each point the weight 1/N
-    dL_dW2 = h.T @ dL_dz2  # (hidden, N) @ (N, 1) = (hidden, 1): .T puts the N points side by side, @ adds over them
+    dL_dz2 = ((1 - y) * p - y * q) / N  # (N, 1): p - y; the mean gave each point the weight 1/N
+    dL_dW2 = h.T @ dL_dz2  # (hidden, N) @ (N, 1) = (hidden, 1): @ adds over the N points
     dL_db2 = dL_dz2.sum(axis=0)  # (N, 1) summed over the points = (1,)
     dL_dh = dL_dz2 @ W2.T  # (N, 1) @ (1, hidden) = (N, hidden): back through the weights that led from h to z2
-    dL_dz1 = dL_dh * (z1 > 0)  # (N, hidden): 1 where ReLU let the value through, 0 where it did not
+    dL_dz1 = dL_dh * (z1 > 0)  # (N, hidden): 0 where ReLU cut off
     dL_dW1 = x.T @ dL_dz1  # (2, N) @ (N, hidden) = (2, hidden)
     dL_db1 = dL_dz1.sum(axis=0)  # (N, hidden) summed over the points = (hidden,)
     return {"z2": dL_dz2, "W2": dL_dW2, "b2": dL_db2, "h": dL_dh, "z1": dL_dz1, "W1": dL_dW1, "b1": dL_db1}
@@ -78,9 +97,9 @@ class HiddenLayer(StraightLine):
     """2 → hidden → 1 with ReLU, binary cross-entropy and plain gradient descent.
 
     Args:
-        hidden: units of the hidden layer. Two could do, but most random starts then get stuck.
+        hidden: units of the hidden layer.
         lr: the length of a step, per gradient.
-        rng: draws the initial weights and biases, uniform in ±1/√(inputs of the layer), torch's default.
+        rng: draws weights and biases, uniform in ±1/√(inputs of the layer), torch's default.
         dtype: of the parameters.
 
     Shapes: x (N, 2), the prediction z2 (N, 1), the target y (N, 1) zeros and ones, as floats.

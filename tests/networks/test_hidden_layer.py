@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import product
 from typing import Any
 
@@ -15,7 +16,21 @@ from experiments.judge.central import jacobian
 from experiments.judge.compare import ONE_STEP, error, errors
 from experiments.judge.convert import load_in_torch, to_numpy, to_torch, weights_by_hand
 from experiments.judge.look import Side, by_autograd
-from experiments.networks.hidden_layer import TWIN, TWO_UNITS, Corners, before, collapsed, figures, shapes, without_relu
+from experiments.networks.hidden_layer import (
+    OTHER_STARTS,
+    TWIN,
+    TWO_UNITS,
+    Corners,
+    as_torch,
+    before,
+    collapsed,
+    figures,
+    hidden_numbers,
+    shapes,
+    starts_that_learn,
+    without_biases,
+    without_relu,
+)
 from manual.networks.hidden_layer import HiddenLayer, backward, forward, loss
 from manual.trainer import Trainer
 from tests.helpers import whole_run
@@ -228,11 +243,50 @@ def test_the_two_units_of_the_figure_do_tell_the_diagonals_apart() -> None:
 def test_figures_are_drawn_before_and_after() -> None:
     manual, module = TWIN.build()
     drawn = before(manual, module, Corners())
-    assert list(drawn) == ["folding the plane", "decision regions", "the folded sheet", "shapes"]
+    assert list(drawn) == ["folding the plane", "decision regions", "the hidden numbers", "shapes", "the folded sheet"]
     assert "untrained" in drawn["decision regions"].caption
-    assert list(figures(manual, module, Corners())) == ["decision regions", "the folded sheet"]
+    assert list(figures(manual, module, Corners())) == ["decision regions", "the hidden numbers", "the folded sheet"]
     for fig in drawn.values():
         fig.draw_without_rendering()
+
+
+@pytest.mark.parametrize("hidden", [1, 16, 40])
+def test_the_figure_of_the_hidden_numbers_writes_h_out_but_for_what_is_cut_off(hidden: int) -> None:
+    manual, _ = TWIN.having({"hidden": hidden}).build(seed=2)
+    manual.b1[...] = np.where(np.arange(hidden) % 3 == 0, -100.0, manual.b1)  # these units are 0 for all corners
+    fig = hidden_numbers(manual, Corners(), "untrained")
+    h, units = manual.values(CORNERS)["h"], min(hidden, 16)
+    assert (h == 0).all(axis=0).sum() >= -(-hidden // 3)
+    written = {(t.get_position()[0], t.get_position()[1]): t.get_text() for t in fig.axes[0].texts}
+    for (row, unit), value in np.ndenumerate(h[:, :units]):
+        assert written.get((6.5 + unit, 0.5 + row)) == (f"{value:.1f}" if value else None)
+    z2 = [written[(7.5 + max(units, 4), 0.5 + row)] for row in range(4)]
+    assert [float(number.replace("−", "-")) for number in z2] == pytest.approx(manual(CORNERS)[:, 0], abs=0.051)
+    assert f"makes {hidden} numbers" in fig.caption
+    assert f"top to bottom: {(h == 0).all(axis=0).sum()})" in fig.caption
+    assert ("Only 16 units are drawn" in fig.caption) == (hidden == 40)
+    fig.draw_without_rendering()
+
+
+# ---- other beginnings ----------------------------------------------------------------------------
+
+
+def test_the_text_counts_the_starts_that_learn() -> None:
+    rows = re.findall(r"^\| (\d+) \| (\d+) \| (\d+) \|$", OTHER_STARTS, re.MULTILINE)
+    assert [int(hidden) for hidden, *_ in rows] == [1, 2, 4, 8, 16]
+    for hidden, *learned in rows:
+        found = [starts_that_learn(start, int(hidden), 20) for start in (as_torch, without_biases)]
+        assert found == [int(n) for n in learned], hidden
+
+
+def test_without_biases_the_first_corner_is_mapped_to_0_by_every_W_and_every_crease_goes_through_it() -> None:
+    for seed in range(5):
+        p = without_biases(16, np.random.default_rng(seed))
+        values = forward(CORNERS, **p)
+        assert not values["h"][0].any()
+        assert values["z2"][0] == p["b2"]
+        assert values["h"][1:].any()
+        assert all(0 < np.abs(p[name]).max() <= 1 for name in ("W1", "W2"))
 
 
 @pytest.mark.parametrize("hidden", [1, 2, 16, 40])

@@ -1,12 +1,10 @@
 """A hidden layer folds the plane until one straight cut will do, in torch.
 
-The same network as practice writes it: of layers that torch brings along, and without a backward, which autograd writes.
+The same network, of layers that torch brings along, and without a backward: autograd writes it.
 
-By hand x W1 takes the 2 numbers of a point to `hidden` others, so W1 is (2, hidden): a column for each unit. A torch layer stores its
-weight the other way round, a row for each unit: `nn.Linear(2, hidden).weight` is (hidden, 2), W1's transpose, and the layer
-computes x weightᵀ + bias. Transposing writes rows as columns and changes no number, so it is the same multiplication and the same
-network; the gradient of a weight is turned with it. It is only a convention, and every file of torch's weights follows it: whoever
-sets one side's weights from the other's has to turn them. The figure `shapes` draws both.
+By hand W1 is (2, hidden), a column for each unit. A torch layer stores its weight the other way round, a row for each unit:
+`nn.Linear(2, hidden).weight` is (hidden, 2), the transpose of W1, and the layer computes x weightᵀ + bias. No number changes, and
+the gradient is turned with the weight. The figure `shapes` draws both.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ class HiddenLayer(Concept):
     """2 → hidden → 1 with ReLU, binary cross-entropy and plain gradient descent.
 
     Args:
-        hidden: units of the hidden layer. Two could do, but most random starts then get stuck.
+        hidden: units of the hidden layer.
         lr: the length of a step, per gradient.
 
     Shapes: x (N, 2), the prediction z2 (N, 1), the target y (N, 1) zeros and ones, as floats.
