@@ -158,6 +158,8 @@ TERMS = (
     Term("latent", "latent", "h", "hidden: made between input and output, and never given", "hidden_layer"),
     # ---- reading digits ----
     Term("dropout", "dropout", "nn.Dropout(p)", "in training a part of the units is set to 0, at random", "digits_mlp"),
+    Term("(out, in)", "out by in", "W.shape", "how torch keeps a weight: a row for each unit", "digits_mlp", r"\(out, in\)"),
+    Term("Adam", "Adam", "optim.Adam(...)", "gradient descent whose steps are about lr long, whatever the gradient", "digits_mlp"),
     Term("softmax", "softmax", "softmax(z, axis=1)", "e to each score, divided by their sum: probabilities", "digits_mlp", "[Ss]oftmax"),
 )
 """In the order in which they are met."""

@@ -2,13 +2,20 @@
 
     z1 = x W1ᵀ + b1        64 pixels → 128 numbers
     h  = max(z1, 0)        ReLU: what is negative becomes 0
-    d  = dropout(h)        in training a fifth of them is set to 0, so that no single one is relied upon
+    d  = dropout(h)        in training about a fifth of them, drawn anew each time, is set to 0 and the rest divided by 0.8, so
+                           that no single one is relied upon and the sum stays about the same; afterwards d = h
     z2 = d W2ᵀ + b2        128 numbers → 10 scores, one for each digit
     p  = softmax(z2)       10 probabilities
     L  = mean of −log p[the right digit]
 
+**W is turned here.** So far W1 was (in, out), a column for each unit, and z1 = x W1 + b1. The layers of this concept are torch's, and
+`nn.Linear` keeps its weight as (out, in), here (128, 64), a row for each unit, and computes x W1ᵀ + b1. It is the same product of the
+same numbers, stored the other way round, and ∂L/∂W1 has the shape of W1, as always. So do all concepts that are made of `nn.Linear`.
+
 Backward is the same list read from the bottom up. Its first line is the most pleasant formula of the field: the gradient of
 L with respect to the scores is (p − y)/N, where y is 1 at the right digit and 0 elsewhere. What was predicted, minus what is.
+The step is Adam's: gradient descent in which each weight's gradient, averaged over the last steps, is divided by the size that it
+had in them, so that the weight moves by about lr.
 
 **On paper.** Three digits in place of ten, one image, N = 1, the right one is the first. Softmax raises e to each score and divides by
 the sum: scores of log 1, log 2 and log 1 become 1, 2 and 1, and p = (¼, ½, ¼).
