@@ -184,6 +184,13 @@ def split_at_random(arrays: tuple[np.ndarray, ...], held_out: float, seed: int) 
     return Split(*(tuple(a[rows] for a in arrays) for rows in (order[n_val:], order[:n_val])))
 
 
+def put_together(split: Split, seed: int) -> tuple[np.ndarray, ...]:
+    """The examples that `split_at_random` with this seed has split, in the order that they had."""
+    order = np.random.default_rng(seed).permutation(len(split.train[0]) + len(split.val[0]))
+    back = np.argsort(order)
+    return tuple(np.concatenate([val, train])[back] for train, val in zip(split.train, split.val, strict=True))
+
+
 def standardise(split: Split) -> Split:
     """Shift and scale the features (the first array) to mean 0 and standard deviation 1, measured on training data only."""
     from sklearn.preprocessing import StandardScaler

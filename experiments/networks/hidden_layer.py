@@ -177,8 +177,7 @@ def hidden_numbers(manual: Manual, data: ArrayData, state: str, shown: int = 16)
     fig, axes = figure(
         f"The {state} hidden layer makes {of} numbers of each corner's two, a column for each unit. Blank: the corner lies behind the "
         f"unit's crease (columns blank from top to bottom: {silent}). A row of h times W2, number by number, and b2 = {short(p['b2'][0])} "
-        "add up to z2."
-        + (f" (Only {units} units are drawn.)" if units < of else ""),
+        "add up to z2." + (f" (Only {units} units are drawn.)" if units < of else ""),
         size=(10.0, 3.4),
     )
     at_h, at_z2 = 6, 7 + max(units, 4)
@@ -214,8 +213,7 @@ def shapes(manual: Manual, torch_module: Torch, data: ArrayData, shown: int = 16
     fig, axes = figure(
         f"One multiplication, stored in two ways (orange: above 0, violet: below). By hand W1 is (2, {of}), a column for each unit; "
         f"outlined is unit {unit}'s. torch stores a row for each unit, ({of}, 2); the transpose is the same picture as W1. "
-        f"The two products are {in_words(apart)}."
-        + (f" (Only {units} units are drawn.)" if units < of else ""),
+        f"The two products are {in_words(apart)}." + (f" (Only {units} units are drawn.)" if units < of else ""),
         size=(10.0, 4.2),
     )
     at = {"stored": 0, "x": 8, "weight": 13, "product": 16 + max(units, 7)}

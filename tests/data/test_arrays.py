@@ -12,7 +12,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from experiments.data.arrays import ArrayData, InputError, Split, split_at_random, standardise
+from experiments.data.arrays import ArrayData, InputError, Split, put_together, split_at_random, standardise
 from experiments.data.digits import DigitImages, Digits
 from experiments.data.loaders import ResumableLoader, Rows, ShuffledOrder
 from tests.helpers import SILENT
@@ -79,6 +79,15 @@ def test_what_is_held_out_is_not_trained_on() -> None:
     assert sorted([*split.train[1], *split.val[1]]) == list(range(40))
     assert np.array_equal(split.train[0][:, 0], split.train[1])
     assert not np.array_equal(split_at_random(arrays, 0.3, seed=3).val[1], split.val[1])
+
+
+@pytest.mark.parametrize("held_out", [0.0, 0.3, 0.7])
+def test_what_was_split_is_put_together_in_its_old_order(held_out: float) -> None:
+    arrays = np.arange(40.0)[:, None], np.arange(40)
+    for seed in range(3):
+        whole = put_together(split_at_random(arrays, held_out, seed), seed)
+        assert all(np.array_equal(a, b) for a, b in zip(whole, arrays, strict=True))
+    assert not np.array_equal(put_together(split_at_random(arrays, 0.3, 0), 1)[1], arrays[1])
 
 
 def test_the_digits() -> None:

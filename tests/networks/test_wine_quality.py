@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,16 +30,30 @@ from experiments.lockstep import LockStep
 from experiments.networks import wine_quality as script
 from experiments.networks.wine_quality import (
     ARTICLE,
+    AS_IT_RAN,
     BACKWARDS,
     HOW_GOOD,
+    LISTINGS,
     REPORTED,
     TWIN,
+    all_wines,
+    as_it_ran,
     batches,
+    first_gradients,
     first_steps,
     least_squares,
     train_article,
 )
-from manual.networks.wine_quality import ArticleWineQuality, WineQuality, article_backward, article_forward, backward, forward, loss
+from manual.networks.wine_quality import (
+    ArticleWineQuality,
+    WineQuality,
+    article_backward,
+    article_forward,
+    article_start,
+    backward,
+    forward,
+    loss,
+)
 from manual.trainer import Trainer
 from torch_impl.networks import wine_quality as theirs
 
@@ -283,21 +299,140 @@ def test_the_loss_hardly_betrays_it_but_the_gradients_do() -> None:
     assert max(e for step in found for e in step["with both"].values()) < 1e-14
 
 
+# ---- the article as it ran -----------------------------------------------------------------------
+
+
+def test_the_article_begins_with_small_weights_and_without_biases() -> None:
+    p = article_start(3000, rng=np.random.default_rng(0))
+    assert {name: value.shape for name, value in p.items()} == {"W1": (11, 3000), "b1": (3000,), "W2": (3000, 1), "b2": (1,)}
+    assert [p[name].std() for name in ("W1", "W2")] == pytest.approx([0.005, 0.005], rel=0.05)
+    assert not p["b1"].any()
+    assert not p["b2"].any()
+
+
+@pytest.mark.parametrize("corrected", [False, True])
+def test_as_it_ran_is_the_trainers_training_over_all_wines_in_order(corrected: bool) -> None:
+    data = synthetic()
+    x, y = all_wines(data)
+    ran = as_it_ran(data, 2, corrected, epochs=2)
+    article, trainer = script.beginning(2, corrected), Trainer(max_epochs=2)
+    trainer.fit(article, [(x[i : i + 32], y[i : i + 32]) for i in range(0, 1599, 32)])
+    assert ran.printed == (trainer.history[49], trainer.history[99])
+    assert ran.over_all[-1] == float(loss(article(x), y))
+    assert len(ran.cut_off) == 50
+
+
+def test_all_wines_are_standardised_in_the_order_of_the_file() -> None:
+    csv = np.column_stack([np.random.default_rng(0).normal(3, 2, (37, 11)), np.arange(37) % 9])
+    text = ";".join([*wine.MEASUREMENTS, wine.SCORE]) + "\n" + "\n".join(";".join(map(str, row)) for row in csv)
+    data = Wines(seed=4)
+    data.use(standardise(split_at_random((csv[:, :-1], csv[:, -1:]), 0.2, data.seed)))
+    assert len(parse(text.encode(), "wines")) == 37
+    x, y = all_wines(data)
+    np.testing.assert_allclose(x, (csv[:, :-1] - csv[:, :-1].mean(axis=0)) / csv[:, :-1].std(axis=0), atol=1e-12)
+    assert np.array_equal(y[:, 0], csv[:, -1])
+    assert script.last_batch(data) == 5
+    data.use(Split((x[:20], y[:20]), (x[20:32], y[20:32])))
+    assert script.last_batch(data) == 32
+
+
+@pytest.mark.long
+@real
+def test_the_texts_table_of_the_article_as_it_ran() -> None:
+    rows = re.findall(r"^\| \d.*\|$", AS_IT_RAN, re.MULTILINE)
+    for seed, row in enumerate(rows):
+        ran, right = (as_it_ran(real_wines(), seed, corrected) for corrected in (False, True))
+        assert max(ran.cut_off[1:]) == 0, "from the second step on"
+        printed = ran.printed[190]  # it prints every tenth epoch, from 0 on
+        shown = f"| {100 * ran.cut_off[0]:.0f} % | {printed:.3f} | {ran.over_all[-1]:.3f} | {right.over_all[-1]:.3f} |"
+        assert row == shown, seed
+        assert ran.over_all[-1] / printed == pytest.approx(2.9, abs=0.06)
+    assert len(rows) == 3
+
+
+@real
+def test_the_texts_numbers_of_the_first_gradients_and_of_a_straight_line() -> None:
+    there, over_all = script.straight_line(real_wines())
+    assert f"has a loss of {there:.3f} there, and of {over_all:.3f} for all wines" in AS_IT_RAN
+    assert f"last {script.last_batch(real_wines())} wines of the file" in AS_IT_RAN
+    cut_off, found = first_gradients(real_wines(), 100)
+    none_left = np.isinf(found).any(axis=1)
+    quarter, three_quarters = 100 * np.quantile(cut_off, [0.25, 0.75])
+    said = " ".join(AS_IT_RAN.split())
+    assert f"off: {quarter:.0f} to {three_quarters:.0f} % of the first batch in the middle half of 100 starts" in said
+    assert f"all of it in {none_left.sum()} of them" in said
+    assert np.array_equal(none_left, cut_off == 1)
+    assert f"up to {found[~none_left].max():.0f} times" in said
+
+
+@pytest.mark.parametrize("row", re.findall(r"^\| `.*\|$", LISTINGS, re.MULTILINE))
+def test_what_cannot_run_in_the_articles_listings_cannot(row: str) -> None:
+    code, comes, meant = row.strip("| ").split(" | ")
+    names: dict[str, Any] = {"np": np, "h": 3, "X": np.zeros((32, 11))}
+    if "Error" in comes:
+        with pytest.raises((TypeError, AttributeError)) as raised:
+            exec(code.strip("`"), names)
+        assert comes.startswith(f"{raised.typename}:")
+        assert eval(meant.strip("`"), names).shape == (1, 3)
+    elif "strings" in comes:
+        exec(code.strip("`"), names)
+        assert [names[name] for name in ("a1", "b1", "b2", "y_hat")] == ["z1", "a1", "z2", "y_hat"]
+        assert "z1" not in names
+    elif "measurements" in comes:
+        exec(code.strip("`"), names)
+        assert comes.startswith(f"{names['m']}, the number of measurements")
+        assert eval(meant.split(",")[0].strip("`"), names) == 32
+    else:
+        assert eval(code.strip("`"), names).tolist() == [64, 10]
+        assert comes.endswith(f"sum to {eval(code.strip('`'), names).sum():g}")
+        assert eval(meant.split("`")[1], names).sum(axis=0).tolist() == [0.0] * 10
+
+
+def test_all_rows_of_the_listings_are_tried() -> None:
+    assert len(re.findall(r"^\| `.*\|$", LISTINGS, re.MULTILINE)) == LISTINGS.count("\n|") - 2 == 5
+
+
+# ---- a target of another shape -------------------------------------------------------------------
+
+
+def test_the_mistakes_backward_is_that_of_the_table_of_differences() -> None:
+    x, y = random_batch(np.random.default_rng(0))
+    network = script.FlatTarget(hidden=7, rng=np.random.default_rng(1))
+    theirs_flat = script.FlatTargetInTorch(hidden=7).double()
+    load_in_torch(TWIN.naming, theirs_flat, network.state_dict())
+    check_grads(network, (x, y), torch=theirs_flat, names=TWIN.names)
+    differences = network(x) - y[:, 0]
+    assert differences.shape == (5, 5)
+    assert network.training_step((x, y), 0) == pytest.approx((differences**2).mean())
+
+
 # ---- figures and text ----------------------------------------------------------------------------
 
 
-def test_the_figures_are_drawn_and_captioned(monkeypatch: pytest.MonkeyPatch) -> None:
+def shorten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what the figures train be short."""
     monkeypatch.setattr(script, "STEPS", 80)
     monkeypatch.setattr(script.train_article, "__defaults__", (80,))
+    monkeypatch.setattr(script, "EPOCHS", 2)
+    monkeypatch.setattr(script, "STARTS", 3)
+
+
+def test_the_figures_are_drawn_and_captioned(monkeypatch: pytest.MonkeyPatch) -> None:
+    shorten(monkeypatch)
     data = synthetic()
     ours, torchs = TWIN.build()
     figures = script.figures(ours, torchs, data)
-    assert list(figures) == ["predicted against true score", "beside others", "the article/error of its gradients", "the article/its loss"]
-    assert [len(f.axes) for f in figures.values()] == [2, 2, 4, 1]
+    assert list(figures) == ["predicted against true score", "beside others", *TWIN.further[:3]]
+    assert [len(f.axes) for f in figures.values()] == [2, 2, 4, 1, 2]
     assert all(len(f.caption) > 200 for f in figures.values())
     found, _ = first_steps(data, 10)
     panel = figures["the article/error of its gradients"].axes[0]
     np.testing.assert_array_equal(panel.lines[1].get_ydata(), [step["as published"]["W1"] for step in found])
+    ran = as_it_ran(data, 0, epochs=2)
+    left, right = figures["the article/as it ran"].axes
+    assert [tuple(line.get_ydata()) for line in left.lines[::2]] == [ran.over_all, ran.printed]
+    cut_off, wrong = first_gradients(data, 3)
+    np.testing.assert_allclose(np.asarray(right.collections[0].get_offsets()), np.column_stack([100 * cut_off, wrong.max(axis=1)]))
     bars = figures["beside others"].axes[0].patches
     assert bars[2].get_width() == ours.metrics(ours(data.split.val[0]), data.split.val[1])["mean absolute deviation"]
     assert [bar.get_width() for bar in bars[3:]] == [0.50, 0.51, 0.46]
@@ -307,8 +442,7 @@ def test_figures_and_sentence_say_that_other_wines_stand_in(monkeypatch: pytest.
     def nowhere() -> bytes:
         raise InputError("no network")
 
-    monkeypatch.setattr(script, "STEPS", 80)
-    monkeypatch.setattr(script.train_article, "__defaults__", (80,))
+    shorten(monkeypatch)
     monkeypatch.setattr(wine, "cached", lambda: None)
     monkeypatch.setattr(wine, "download", nowhere)
     data = Wines()
