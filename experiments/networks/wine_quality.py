@@ -569,13 +569,11 @@ def article_as_it_ran(data: ArrayData) -> Figure:
     none_left = np.isinf(found).any(axis=1)
     worst = found[~none_left].max(axis=1, initial=0)
     fig, axes = figure(
-        f"The article as it ran: weights of 0.005 times normal numbers, biases 0, lr 0.001, {n} wines in the order of the file. Left: it "
-        f"prints the loss of an epoch's last batch, {there} wines: {ran.printed[-1]:.3f} at the end. Over all wines the loss is "
-        f"{ran.over_all[-1]:.3f}, with the right backward {right.over_all[-1]:.3f}, and for a straight line {line:.3f} (on those {there}: "
-        f"{line_there:.3f}). Right: the first step of {STARTS} starts. The more predictions are cut off to 0 (over "
-        f"{np.median(cut_off):.0%} in half of them), the more wrong the published gradient of the worst parameter: up to "
-        f"{worst.max(initial=0):.1f} times as far off as the right one is long. Starts with all cut off, and so a right gradient of 0: "
-        f"{none_left.sum()}.{which(data)}",
+        f"Left: the article's script prints the loss of an epoch's last batch, {there} wines: {ran.printed[-1]:.3f} at the end. Over all "
+        f"{n} wines it is {ran.over_all[-1]:.3f}, with the right backward {right.over_all[-1]:.3f}; a straight line has {line:.3f} (on "
+        f"those {there}: {line_there:.3f}). Right: the first step from {STARTS} starts. The more predictions are cut off to 0 (over "
+        f"{np.median(cut_off):.0%} in half of them), the more wrong the published gradient of the worst parameter: by up to "
+        f"{worst.max(initial=0):.1f} times the right one. Starts with all cut off: {none_left.sum()}.{which(data)}",
         columns=2,
         size=(5.0, 3.8),
     )

@@ -22,7 +22,7 @@ and from the bottom up:
     z1 = x W1 + b1            so    ∂L/∂W1 = xᵀ ∂L/∂z1
                                     ∂L/∂b1 = Σₙ ∂L/∂z1ₙ
 
-**On paper.** Two wines, two measurements (standardised: each has mean 0, and so some lie below), two hidden units:
+**On paper.** Two wines, two measurements (standardised, so that some lie below 0), two hidden units:
 
     x = [ 1  2]   W1 = [1  −1]   b1 = (0, 0)   W2 = [1]   b2 = 1   y = [5]
         [−1  0]        [1   1]                      [2]                [6]
