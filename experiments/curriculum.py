@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 CHAPTERS: dict[str, list[str]] = {
     "linear_algebra": ["vectors", "matrices", "eigen", "svd", "pca"],
-    "calculus": ["derivatives", "one_weight", "gradients", "chain_rule", "autograd", "optimizers"],
+    "calculus": ["derivatives", "one_weight", "gradients", "chain_rule", "autograd", "optimizers", "annealing"],
     "probability": ["likelihood", "distributions", "multivariate_normal", "expectation", "bayes", "information"],
     "numerics": ["rounding", "summation", "mixed_precision", "softmax", "conditioning"],
     "regression": ["linear_regression", "ridge", "lasso", "perceptron", "logistic_regression", "softmax_regression"],
