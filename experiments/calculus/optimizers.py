@@ -93,9 +93,10 @@ def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, F
     rolled = roll_all()
     return {
         "paths": paths(rolled),
+        "learning rate": learning_rate(),
+        "how far Adam can go": how_far(),
         "height at every step": heights(rolled),
         **{f"path of {NAMES[name]}": path(name, rolled) for name in PATHS},
-        "learning rate": learning_rate(),
         "a heavy ball": heavy_ball(),
         "schedules": schedules(),
         "convex or not": convexity(),
@@ -115,9 +116,9 @@ def paths(rolled: Rolled) -> Figure:
     """The six classics' paths over the contours of each surface."""
     fig, axes = figure(
         f"Where six optimizers go in {STEPS} steps, from the black dot to the square of their colour; stars are minima. Bowl: gradient "
-        "descent goes across the grey lines, momentum and Nesterov swing past, RMSprop and Adam set out along the diagonal. Valley: "
-        "down the wall is easy, along the nearly level floor is not. Saddle: RMSprop and Adam, whose steps have about one length "
-        "however small the gradient is, leave it at once. Bands: torch, dashes: by hand.",
+        "descent crosses the grey lines at right angles, momentum swings past, RMSprop and Adam set out along the diagonal. Valley: down "
+        "the wall is easy, along the floor is not. Saddle: RMSprop and Adam leave it at once, for their steps have about one length. "
+        "Bands: torch, dashes: by hand.",
         columns=3,
         size=(4.9, 4.2),
     )
@@ -127,6 +128,110 @@ def paths(rolled: Rolled) -> Figure:
         for name, colour in CLASSICS.items():
             draw_roll(ax, surface, of[name], NAMES[name], colour)
     axes[0, 0].legend(fontsize=9, loc="lower left")
+    return fig
+
+
+def away(surface: str, points: np.ndarray) -> float:
+    """How far the last of the points is from the nearest minimum."""
+    return min(float(np.linalg.norm(points[-1] - minimum)) for minimum in np.array(SURFACES[surface].minima))
+
+
+def draw_roll(ax: Any, surface: str, sides: tuple[np.ndarray, np.ndarray], name: str = "", colour: str = "") -> None:
+    """One optimizer's path, from the dot to the square: in a colour of its own, or, where it is alone, in those of the two sides."""
+    ours, theirs = sides
+    if colour:
+        draw_both(ax, ours.T, theirs.T, name, colour)
+    else:
+        ax.plot(*theirs.T, **TORCH, label="torch")
+        ax.plot(*ours.T, **BY_HAND, label="by hand")
+    ax.plot(*ours[-1], "s", color=colour or "black", markersize=6, zorder=5)
+    ax.plot(*SURFACES[surface].start, "o", color="black", markersize=6)
+
+
+def learning_rate(steps: int = 100) -> Figure:
+    """How far from the minimum of the bowl gradient descent is after 100 steps, against lr."""
+    limit = 2 / 8
+    fig, axes = figure(
+        f"Gradient descent on the bowl {unbroken('x² + 4 y²')}, whose largest curvature is 8. Left: longer steps are better up to 0.2, "
+        f"where x and y shrink equally fast; at {unbroken(f'lr = 2/8 = {limit}')} it is over. Right: why. A step makes "
+        f"{unbroken('y ← (1 − 8 lr) y')}. At 0.1 it shrinks, at 0.24 it changes sign and still shrinks, at 0.25 it jumps to and fro for "
+        "ever, at 0.26 it grows. Bands: torch, dashes: by hand.",
+        columns=2,
+        size=(5.0, 4.0),
+    )
+    left, right = axes[0]
+    lrs = np.linspace(0.01, 0.29, 29)
+    away = np.array([[np.linalg.norm(points[-1]) for points in roll("bowl", "gradient_descent", float(lr), steps)] for lr in lrs])
+    left.plot(lrs, away[:, 1], label="torch", **TORCH)
+    left.plot(lrs, away[:, 0], label="by hand", **BY_HAND)
+    left.axvline(limit, color="black", linewidth=1, label=f"2/largest curvature = {limit}")
+    left.axhline(np.linalg.norm(SURFACES["bowl"].start), color="#999999", linewidth=0.8, linestyle=":", label="distance at the start")
+    left.set(title=f"distance to the minimum after {steps} steps", xlabel="lr", yscale="log")
+    left.legend(fontsize=9)
+    for lr, colour in zip((0.01, 0.1, 0.24, 0.25, 0.26), shades(5), strict=True):
+        ours, theirs = roll("bowl", "gradient_descent", lr, 20)
+        draw_both(right, ours[:, 1], theirs[:, 1], f"lr = {lr}", colour)
+    right.set(title="y over the first 20 steps", xlabel="step", xlim=(0, 20), xticks=range(0, 21, 5))
+    label_lines(right)
+    return fig
+
+
+def how_far(steps: int = 1000) -> Figure:
+    """How far Adam has gone from (3, 3), beside what it can go at most."""
+    ours, theirs = roll("bowl", "adam", 0.01, steps, start=(3.0, 3.0))
+    went = [np.abs(points[:, 0] - 3) for points in (ours, theirs)]
+    fig, axes = figure(
+        "Adam on the bowl from (3, 3) with lr = 0.01. Left: how far x has gone. Each step is at most about 0.01 long, so after k steps "
+        f"it is at most {unbroken('0.01 · k')} (thin line). At the dotted line, after 100 steps, somebody stopped, at "
+        f"{unbroken(f'x = {ours[100, 0]:.2f}')}, and called it converged. Right: the slope ∂f/∂x, which shows that it was not. Bands: torch, dashes: by hand.",
+        columns=2,
+        size=(5.0, 3.6),
+    )
+    left, right = axes[0]
+    draw_both(left, went[0], went[1], "x", CATEGORIES[0])
+    left.plot([0, 330], [0, 3.3], color="black", linewidth=0.8)
+    left.axhline(3, color="#999999", linewidth=0.8)
+    draw_both(right, 2 * ours[:, 0], 2 * theirs[:, 0], "slope", CATEGORIES[0])
+    right.axhline(0, color="#999999", linewidth=0.8)
+    for ax, title in ((left, "how far it has gone; the minimum is 3 away"), (right, "how steep it is there, ∂f/∂x")):
+        ax.axvline(100, color="black", linewidth=1, linestyle=":")
+        ax.set(title=title, xlabel="step", xlim=(0, steps))
+    return fig
+
+
+def learned(run: Trained) -> str:
+    """How near the point has come to a minimum."""
+    settings, points = run.torch.hparams, run.manual.point.data.reshape(1, 2)
+    name, surface, steps = NAMES[settings["optimizer"]], settings["surface"], len(run.losses)
+    return (
+        f"By {name} the point has come down the {surface} from a height of {run.losses[0]:.3g} to {run.losses[-1]:.3g} in {steps} steps, "
+        f"and is {away(surface, points):.1g} from the nearest minimum."
+    )
+
+
+# ---- further reading: every optimizer, schedules, momentum as a heavy ball, and convexity -------------
+
+
+LOWEST = 1e-30
+"""The lowest height that is drawn: below it there is only rounding."""
+
+
+def heights(rolled: Rolled) -> Figure:
+    """The loss of the six on each surface."""
+    fig, axes = figure(
+        "The loss, the height above the lowest point, at every step (bands: torch, dashes: by hand). This is no race: starts and step "
+        "sizes were chosen so that much can be seen, and with others the order changes. Where the curves of momentum and Adam dip, the "
+        "point passes the minimum and rolls on. On the saddle AdamW stops short of 0: its decay pulls from the minimum to (0, 0).",
+        columns=3,
+        size=(4.9, 3.6),
+    )
+    for ax, (surface, of) in zip(axes[0], rolled.items(), strict=True):
+        for name, colour in CLASSICS.items():
+            ours, theirs = (np.maximum(SURFACES[surface].height(points.T), LOWEST) for points in of[name])
+            draw_both(ax, ours, theirs, NAMES[name], colour)
+        ax.set(title=surface, xlabel="step", yscale="log", ylim=(1e-3 if surface == "valley" else LOWEST, None), xlim=(0, STEPS))
+        label_lines(ax, size=8)
+    axes[0, 0].set_ylabel("height")
     return fig
 
 
@@ -183,74 +288,6 @@ def path(name: str, rolled: Rolled) -> Figure:
         ax.set_aspect("equal")
         draw_roll(ax, surface, of[name])
     axes[0, 0].legend(fontsize=8, loc="lower left")
-    return fig
-
-
-def away(surface: str, points: np.ndarray) -> float:
-    """How far the last of the points is from the nearest minimum."""
-    return min(float(np.linalg.norm(points[-1] - minimum)) for minimum in np.array(SURFACES[surface].minima))
-
-
-def draw_roll(ax: Any, surface: str, sides: tuple[np.ndarray, np.ndarray], name: str = "", colour: str = "") -> None:
-    """One optimizer's path, from the dot to the square: in a colour of its own, or, where it is alone, in those of the two sides."""
-    ours, theirs = sides
-    if colour:
-        draw_both(ax, ours.T, theirs.T, name, colour)
-    else:
-        ax.plot(*theirs.T, **TORCH, label="torch")
-        ax.plot(*ours.T, **BY_HAND, label="by hand")
-    ax.plot(*ours[-1], "s", color=colour or "black", markersize=6, zorder=5)
-    ax.plot(*SURFACES[surface].start, "o", color="black", markersize=6)
-
-
-LOWEST = 1e-30
-"""The lowest height that is drawn: below it there is only rounding."""
-
-
-def heights(rolled: Rolled) -> Figure:
-    """The loss of the six on each surface."""
-    fig, axes = figure(
-        "The loss, the height above the lowest point, at every step (bands: torch, dashes: by hand). This is no race: starts and step "
-        "sizes were chosen so that much can be seen, and with others the order changes. Where the curves of momentum and Adam dip, the "
-        "point passes the minimum and rolls on. On the saddle AdamW stops short of 0: its decay pulls from the minimum to (0, 0).",
-        columns=3,
-        size=(4.9, 3.6),
-    )
-    for ax, (surface, of) in zip(axes[0], rolled.items(), strict=True):
-        for name, colour in CLASSICS.items():
-            ours, theirs = (np.maximum(SURFACES[surface].height(points.T), LOWEST) for points in of[name])
-            draw_both(ax, ours, theirs, NAMES[name], colour)
-        ax.set(title=surface, xlabel="step", yscale="log", ylim=(1e-3 if surface == "valley" else LOWEST, None), xlim=(0, STEPS))
-        label_lines(ax, size=8)
-    axes[0, 0].set_ylabel("height")
-    return fig
-
-
-def learning_rate(steps: int = 100) -> Figure:
-    """How far from the minimum of the bowl gradient descent is after 100 steps, against lr."""
-    limit = 2 / 8
-    fig, axes = figure(
-        f"Gradient descent on the bowl {unbroken('x² + 4 y²')}, whose largest curvature is 8. Left: longer steps are better up to 0.2, "
-        f"where x and y shrink equally fast; at {unbroken(f'lr = 2/8 = {limit}')} it is over. Right: why. A step makes "
-        f"{unbroken('y ← (1 − 8 lr) y')}. At 0.1 it shrinks, at 0.24 it changes sign and still shrinks, at 0.25 it jumps to and fro for "
-        "ever, at 0.26 it grows. Bands: torch, dashes: by hand.",
-        columns=2,
-        size=(5.0, 4.0),
-    )
-    left, right = axes[0]
-    lrs = np.linspace(0.01, 0.29, 29)
-    away = np.array([[np.linalg.norm(points[-1]) for points in roll("bowl", "gradient_descent", float(lr), steps)] for lr in lrs])
-    left.plot(lrs, away[:, 1], label="torch", **TORCH)
-    left.plot(lrs, away[:, 0], label="by hand", **BY_HAND)
-    left.axvline(limit, color="black", linewidth=1, label=f"2/largest curvature = {limit}")
-    left.axhline(np.linalg.norm(SURFACES["bowl"].start), color="#999999", linewidth=0.8, linestyle=":", label="distance at the start")
-    left.set(title=f"distance to the minimum after {steps} steps", xlabel="lr", yscale="log")
-    left.legend(fontsize=9)
-    for lr, colour in zip((0.01, 0.1, 0.24, 0.25, 0.26), shades(5), strict=True):
-        ours, theirs = roll("bowl", "gradient_descent", lr, 20)
-        draw_both(right, ours[:, 1], theirs[:, 1], f"lr = {lr}", colour)
-    right.set(title="y over the first 20 steps", xlabel="step", xlim=(0, 20), xticks=range(0, 21, 5))
-    label_lines(right)
     return fig
 
 
@@ -366,9 +403,6 @@ def schedules() -> Figure:
     return fig
 
 
-# ---- convexity -----------------------------------------------------------------------------------------
-
-
 def smallest_curvature(surface: str, grid: np.ndarray) -> np.ndarray:
     """The smallest eigenvalue of the Hessian at each point: below 0 the surface bends down in some direction. Shapes: (2, ...) to (...)."""
     points = grid.reshape(2, -1).T
@@ -438,17 +472,7 @@ def draw_chord(ax: Any, f: Callable[[np.ndarray], Any], start: np.ndarray, end: 
     write(ax, f"{gap:+.2g}".replace("-", "−"), (0.5, middle + gap / 2), (6, 0), of_sign(gap), fontsize=10)
 
 
-def learned(run: Trained) -> str:
-    """How near the point has come to a minimum."""
-    settings, points = run.torch.hparams, run.manual.point.data.reshape(1, 2)
-    name, surface, steps = NAMES[settings["optimizer"]], settings["surface"], len(run.losses)
-    return (
-        f"By {name} the point has come down the {surface} from a height of {run.losses[0]:.3g} to {run.losses[-1]:.3g} in {steps} steps, "
-        f"and is {away(surface, points):.1g} from the nearest minimum."
-    )
-
-
-TEXT = """
+EVERY_ONE = """
 | optimizer | what it remembers | a step |
 | --- | --- | --- |
 | gradient descent | nothing | against the gradient, the longer the steeper |
@@ -468,20 +492,29 @@ TEXT = """
 Both sides' optimizers are compared at every step with what they remember, not only with where the point is. Schedules are compared
 by the lr of every step.
 
-**The limit of the step size.** Where a bowl has curvature λ along some direction, gradient descent multiplies the distance along it by
-1 − lr · λ, so lr must be under 2/λ for the largest λ. With momentum β the limit is 2 (1 + β)/λ, on this bowl 0.475 for β = 0.9.
-
-**No race.** The starts and the default step sizes were picked by eye from a few trials, not tuned alike for all, so who is ahead proves
-little. In the valley from (−1.5, 2) gradient descent happens to be thrown across the wall, and ends nearest of the six drawn together.
-
 Things to try:
 
-- `--model.lr 0.001`: too small; after 300 steps half of the way is left.
-- `--model.optimizer momentum --model.lr 0.47`, then `0.48`: the same with momentum.
+- `--model.optimizer momentum --model.lr 0.47`, then `0.48`: the limit with momentum.
+- `--model.optimizer nesterov --model.lr 0.3`: what momentum takes in its stride explodes. The newest gradient counts once more.
 - `--model.optimizer momentum --model.schedule cosine`: lr falls to 0 along half a cosine. All schedules: constant, inverse_root, step,
   multi_step, exponential, polynomial, cosine, warm_restarts, one_cycle, warm_up, warm_up_and_cosine.
 - `--model.surface valley --model.optimizer adam --data.steps 1000`: the whole way to the end of the valley.
 - `--model.surface valley --model.start "[-1.5, 2.0]"`: the lucky throw.
+"""
+
+# ---- text ----------------------------------------------------------------------------------------------
+
+TEXT = """
+**The limit of the step size.** Where a bowl has curvature λ along some direction, gradient descent multiplies the distance along it by
+1 − lr · λ, so lr must be under 2/λ for the largest λ. With momentum β the limit is 2 (1 + β)/λ, on this bowl 0.475 for β = 0.9.
+
+**No race.** The starts and the default step sizes were picked by eye, not tuned alike for all, so who is ahead proves little. In the
+valley from (−1.5, 2) gradient descent happens to be thrown across the wall, and ends nearest of the six drawn together.
+
+Things to try:
+
+- `--model.lr 0.001`: too small; after 300 steps half of the way is left.
+- `--model.optimizer adam --model.lr 0.01 --model.start "[3, 3]" --data.steps 1000`: the whole way, which 100 steps are not.
 """
 
 # ---- to do ---------------------------------------------------------------------------------------------
@@ -512,15 +545,14 @@ QUESTIONS = (
 )
 
 MISTAKE = Mistake(
-    "Nesterov's momentum is momentum, only better: whatever lr suits the one suits the other.",
+    "A hundred steps are enough for any optimizer: then it has converged.",
     lambda run: (
-        f"With lr = 0.3, which momentum takes in its stride, the loss goes from {run.losses[0]:.2g} to {run.losses[-1]:.2g} in "
-        f"{len(run.losses)} steps."
+        f"Adam with lr = 0.01 went in {len(run.losses)} steps from (3, 3) to ({', '.join(f'{x:.2f}' for x in run.manual.point.data)}). "
+        f"It is {run.metrics['distance/val']:.2f} away from the minimum, and the height there is still {run.metrics['loss/val']:.1f}."
     ),
-    lambda run: run.losses[-1] > 1e6 * run.losses[0],
-    "It adds the newest gradient once more, so a step answers to the steepness at once: it brakes earlier, and its longest step is "
-    "shorter.",
-    {"optimizer": "nesterov", "lr": 0.3},
+    lambda run: run.metrics["distance/val"] > 1,
+    "A step of Adam is at most about lr long, so in 100 steps of 0.01 it can go about 1. What has converged has a gradient near 0.",
+    {"optimizer": "adam", "lr": 0.01, "start": (3.0, 3.0)},
     {"steps": 100},
 )
 
@@ -553,7 +585,15 @@ TWIN = Twin(
     },
     sgd_lr=0.1,
     figures=figures,
-    text={"the ways down": TEXT},
+    text={"the ways down": TEXT, "every optimizer": EVERY_ONE},
+    further=(
+        "height at every step",
+        *(f"path of {NAMES[name]}" for name in PATHS),
+        "a heavy ball",
+        "schedules",
+        "convex or not",
+        "every optimizer",
+    ),
     questions=QUESTIONS,
     mistake=MISTAKE,
     exercises=(Exercise("Optimizers.backward"),),

@@ -1,7 +1,7 @@
 """Out of the valley: simulated annealing beside gradient descent on a bumpy function, by hand.
 
 Gradient descent only ever goes down. On ground with many valleys it ends at the bottom of the one that it began in, which is seldom the
-lowest. Simulated annealing asks for no slope. It jumps somewhere near by chance, looks how high it is there, and sometimes stays there
+lowest. Simulated annealing asks for no slope. It jumps somewhere near by chance, looks how high it is, and sometimes stays there
 though it is higher: often at first, hardly ever later on. The name comes from metal that is heated and cooled slowly: while it is hot its
 atoms jump about; as it cools they settle, and the slower it cools the better their order.
 
@@ -35,7 +35,7 @@ cos 2π = 1, cos π = −1 and cos 0 = 1:
     ½     0    −2.25   1.25     (downhill) 1           goes
     1     ½     1.25   0.125    exp(−10) = 0.00005     stays: too cold to get over the bump
 
-A ball at 1 has the slope 2 + 2π sin 2π = 2 and rolls to the left; at ¾ the slope is 1.5 − 2π = −4.78, and turns it back: it stays
+A ball at 1 has the slope 2 + 2π sin 2π = 2 and rolls left; at ¾ the slope is 1.5 − 2π = −4.78, and turns it back: it stays
 between them. In Python:
 
     >>> height(np.array([[1.0], [0.5], [0.0]]), 1.0).tolist()

@@ -146,6 +146,24 @@ def test_on_the_bowl_024_converges_and_026_diverges(side: int) -> None:
 
 
 @pytest.mark.parametrize("side", [0, 1], ids=["by hand", "torch"])
+def test_a_step_of_adam_is_at_most_about_lr_long_so_100_of_them_are_not_the_way(side: int) -> None:
+    """What a published listing prints after 100 steps of 0.01 from (3, 3), and calls converged."""
+    points = roll("bowl", "adam", 0.01, 1000, start=(3.0, 3.0))[side]
+    steps = np.abs(np.diff(points, axis=0))
+    assert points[1] == pytest.approx([2.99, 2.99], rel=1e-8)
+    assert points[100].round(6).tolist() == [2.062446, 2.062446]
+    assert steps.max() < 0.01 * 1.0001
+    assert steps[:100].sum(axis=0).max() < 1
+    assert np.abs(points[-1]).max() < 1e-3
+
+
+def test_what_momentum_takes_in_its_stride_explodes_with_nesterovs() -> None:
+    momentum, nesterov = (np.linalg.norm(roll("bowl", name, 0.3, 100)[0][-1]) for name in ("momentum", "nesterov"))
+    assert momentum < 1
+    assert nesterov > 1e3
+
+
+@pytest.mark.parametrize("side", [0, 1], ids=["by hand", "torch"])
 def test_with_momentum_the_limit_is_0475(side: int) -> None:
     for lr, arrives in ((0.47, True), (0.48, False)):
         away = np.linalg.norm(roll("bowl", "momentum", lr, 600)[side], axis=1)

@@ -13,6 +13,72 @@ from torch.optim.lr_scheduler import LRScheduler
 from torch_impl.calculus.gradients import SURFACES
 from torch_impl.module import Concept
 
+
+class Optimizers(Concept):
+    """A point on a surface; one step goes down from where it is.
+
+    Args:
+        surface: "bowl", "valley" or "saddle".
+        optimizer: a name of the table OPTIMIZERS: "gradient_descent", "momentum", "adam", ...
+        lr: the step size; None is that of the table LR.
+        start: where the point is at first, (x, y); None is the surface's own place.
+        schedule: a name of the table SCHEDULES: "constant", "cosine", "one_cycle", ...
+        horizon: the steps that the schedule is made for.
+
+    Raises:
+        ValueError: if there is no such surface, optimizer or schedule, start is not two numbers, or horizon is below 1.
+    """
+
+    def __init__(
+        self,
+        surface: str = "bowl",
+        optimizer: str = "gradient_descent",
+        lr: float | None = None,
+        start: tuple[float, float] | None = None,
+        schedule: str = "constant",
+        horizon: int = 300,
+    ) -> None:
+        super().__init__()
+        chosen = (("surface", surface, SURFACES), ("optimizer", optimizer, OPTIMIZERS), ("schedule", schedule, SCHEDULES))
+        for name, value, choices in chosen:
+            if value not in choices:
+                raise ValueError(f"Optimizers: {name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+        if start is not None and len(start) != 2:
+            raise ValueError(f"Optimizers: start must be two numbers (x, y), got {start!r}")
+        if horizon < 1:
+            raise ValueError(f"Optimizers: horizon must be at least 1, got {horizon}")
+        self.save_hyperparameters()
+        self.schedule, self.horizon = schedule, horizon
+        self.surface, self.optimizer = SURFACES[surface], optimizer
+        self.lr = LR[optimizer][surface] if lr is None else lr
+        self.point = nn.Parameter(torch.tensor(self.surface.start if start is None else start))
+
+    def forward(self) -> Tensor:
+        """The height of the surface under the point."""
+        return self.surface.height(self.point)
+
+    def training_step(self, batch: tuple[Tensor], batch_idx: int) -> Tensor:
+        loss = self()
+        self.log("loss/train", loss)
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor], batch_idx: int) -> None:
+        self.log("loss/val", self())
+        self.log("distance/val", self.distance())
+
+    def distance(self) -> Tensor:
+        """How far the point is from the nearest minimum."""
+        return (self.point - self.point.new_tensor(self.surface.minima)).norm(dim=1).min()
+
+    def configure_optimizers(self) -> Any:
+        kind, settings = OPTIMIZERS[self.optimizer]
+        optimizer = kind(self.parameters(), lr=self.lr, **settings)
+        schedule = SCHEDULES[self.schedule](optimizer, self.horizon)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+# ---- further reading: all optimizers, schedules, momentum as a heavy ball, and convexity --------------
+
 OPTIMIZERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "gradient_descent": (optim.SGD, {}),
     "momentum": (optim.SGD, {"momentum": 0.9}),
@@ -85,66 +151,3 @@ def heavy_ball_rate(lr: float, momentum: float, curvature: float) -> float:
 def jensen_gap(f: Callable[[Tensor], Tensor], points: Tensor, weights: Tensor) -> Tensor:
     """Σ w f(p) − f(Σ w p)."""
     return weights @ torch.stack([f(p) for p in points]) - f(weights @ points)
-
-
-class Optimizers(Concept):
-    """A point on a surface; one step goes down from where it is.
-
-    Args:
-        surface: "bowl", "valley" or "saddle".
-        optimizer: a name of the table OPTIMIZERS: "gradient_descent", "momentum", "adam", ...
-        lr: the step size; None is that of the table LR.
-        start: where the point is at first, (x, y); None is the surface's own place.
-        schedule: a name of the table SCHEDULES: "constant", "cosine", "one_cycle", ...
-        horizon: the steps that the schedule is made for.
-
-    Raises:
-        ValueError: if there is no such surface, optimizer or schedule, start is not two numbers, or horizon is below 1.
-    """
-
-    def __init__(
-        self,
-        surface: str = "bowl",
-        optimizer: str = "gradient_descent",
-        lr: float | None = None,
-        start: tuple[float, float] | None = None,
-        schedule: str = "constant",
-        horizon: int = 300,
-    ) -> None:
-        super().__init__()
-        chosen = (("surface", surface, SURFACES), ("optimizer", optimizer, OPTIMIZERS), ("schedule", schedule, SCHEDULES))
-        for name, value, choices in chosen:
-            if value not in choices:
-                raise ValueError(f"Optimizers: {name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
-        if start is not None and len(start) != 2:
-            raise ValueError(f"Optimizers: start must be two numbers (x, y), got {start!r}")
-        if horizon < 1:
-            raise ValueError(f"Optimizers: horizon must be at least 1, got {horizon}")
-        self.save_hyperparameters()
-        self.schedule, self.horizon = schedule, horizon
-        self.surface, self.optimizer = SURFACES[surface], optimizer
-        self.lr = LR[optimizer][surface] if lr is None else lr
-        self.point = nn.Parameter(torch.tensor(self.surface.start if start is None else start))
-
-    def forward(self) -> Tensor:
-        """The height of the surface under the point."""
-        return self.surface.height(self.point)
-
-    def training_step(self, batch: tuple[Tensor], batch_idx: int) -> Tensor:
-        loss = self()
-        self.log("loss/train", loss)
-        return loss
-
-    def validation_step(self, batch: tuple[Tensor], batch_idx: int) -> None:
-        self.log("loss/val", self())
-        self.log("distance/val", self.distance())
-
-    def distance(self) -> Tensor:
-        """How far the point is from the nearest minimum."""
-        return (self.point - self.point.new_tensor(self.surface.minima)).norm(dim=1).min()
-
-    def configure_optimizers(self) -> Any:
-        kind, settings = OPTIMIZERS[self.optimizer]
-        optimizer = kind(self.parameters(), lr=self.lr, **settings)
-        schedule = SCHEDULES[self.schedule](optimizer, self.horizon)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
