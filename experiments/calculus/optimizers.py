@@ -183,7 +183,8 @@ def how_far(steps: int = 1000) -> Figure:
     fig, axes = figure(
         "Adam on the bowl from (3, 3) with lr = 0.01. Left: how far x has gone. Each step is at most about 0.01 long, so after k steps "
         f"it is at most {unbroken('0.01 · k')} (thin line). At the dotted line, after 100 steps, somebody stopped, at "
-        f"{unbroken(f'x = {ours[100, 0]:.2f}')}, and called it converged. Right: the slope ∂f/∂x, which shows that it was not. Bands: torch, dashes: by hand.",
+        f"{unbroken(f'x = {ours[100, 0]:.2f}')}, and called it converged. Right: the slope ∂f/∂x, which shows that it was not. Bands: "
+        "torch, dashes: by hand.",
         columns=2,
         size=(5.0, 3.6),
     )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Polygon
 
@@ -21,9 +22,10 @@ from experiments.drawing.figure import draw_both, figure, unbroken
 from experiments.drawing.labels import label_ends
 from experiments.drawing.weights import as_row, draw_weights, three_times
 from experiments.judge.convert import to_torch
-from experiments.lesson import Exercise, Trained, by_size
+from experiments.lesson import Exercise, Mistake, Trained, by_size
 from experiments.pair import Second, Twin
 from experiments.regression.linear_regression import explains
+from manual.concept import Batch
 from manual.regression.linear_regression import normal_equation
 from manual.regression.ridge import Ridge as Manual
 from manual.regression.ridge import effective_degrees_of_freedom, loss, shrinkage, solution
@@ -54,8 +56,8 @@ def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str
     return {
         "path over alpha": path(x, y, manual.alpha),
         "circle and diamond": circle_and_diamond(x[:, [2, 7]], y),
-        "what shrinks": what_shrinks(x),
         "too free and too stiff": held_out(data),
+        "what shrinks": what_shrinks(x),
         "weights against scikit-learn": weights(manual, torch_module, x, y),
     }
 
@@ -80,10 +82,10 @@ def draw_paths(ax: Any, alphas: np.ndarray, ours: np.ndarray, theirs: np.ndarray
 def path(x: np.ndarray, y: np.ndarray, trained: float) -> Figure:
     """Every weight against alpha, on both sides, and scikit-learn's."""
     fig, axes = figure(
-        "The ten weights against the price alpha (bands: torch's closed form, dashes: by hand, crosses: scikit-learn's Ridge). At the "
-        "left, almost free of charge, s1 and s2 are large and opposite: they nearly say the same, and what one adds the other takes "
-        "away. A small price ends that. Further right all shrink towards 0, but none ever is 0. Dotted: "
-        f"{unbroken(f'alpha = {trained:g}')}, that of this run.",
+        "The ten weights against the price alpha (bands: torch, dashes: by hand, crosses: scikit-learn). At the left, almost free of "
+        "charge, s1 and s2 are large and opposite: they nearly say the same, and what one adds the other takes away. A small price "
+        f"ends that. Further right all shrink towards 0, but none ever is 0. Dotted: {unbroken(f'alpha = {trained:g}')}, that of this "
+        "run.",
         size=(8.0, 4.4),
     )
     ax = axes[0, 0]
@@ -143,29 +145,6 @@ def circle_and_diamond(x: np.ndarray, y: np.ndarray) -> Figure:
     return fig
 
 
-def what_shrinks(x: np.ndarray) -> Figure:
-    """The factor of each singular direction, for three prices."""
-    s = np.linalg.svd(x - x.mean(axis=0), compute_uv=False)
-    fig, axes = figure(
-        f"The data form a cloud of {len(x)} points in ten dimensions. A dot is one of its ten directions, by how far the cloud reaches "
-        f"(its singular value s). Ridge multiplies the weight of least squares along it by {unbroken('f = s² / (s² + N alpha)')}: nearly "
-        "1 where the cloud is long, near 0 where it is flat and least squares has little to go by. The ten factors' sum is the number of "
-        "weights that are in effect free.",
-        size=(7.6, 3.8),
-    )
-    ax, line = axes[0, 0], np.linspace(0.01, s.max() * 1.05, 300)
-    ends: dict[str, tuple[float, float, str]] = {}
-    for alpha, colour in zip((0.005, 0.05, 0.5, 5.0), CATEGORIES, strict=False):
-        c = alpha * len(x)
-        free = effective_degrees_of_freedom(x, alpha)
-        ax.plot(line, shrinkage(line, c), color=colour)
-        ends[f"alpha = {alpha:g}:\n{free:.1f} of {len(s)} free"] = (line[-1], float(shrinkage(line[-1:], c)[0]), colour)
-        ax.plot(s, shrinkage(s, c), "o", color=colour, markersize=5)
-    ax.set(title="What shrinks", xlabel="singular value s", ylabel="factor f(s)", ylim=(-0.03, 1.05), xlim=(0, line[-1]))
-    label_ends(ax, ends, lines=2)
-    return fig
-
-
 def held_out(data: ArrayData, rows: int = 20) -> Figure:
     """The squared error on both parts of the data, against alpha, where only a few rows are fitted."""
     (x, y), (x_val, y_val) = data.split.train, data.split.val
@@ -186,6 +165,32 @@ def held_out(data: ArrayData, rows: int = 20) -> Figure:
     ax.plot(ALPHAS[best], mse[best, 1], "o", color=CATEGORIES[0])
     ax.set(title="Too free and too stiff", xscale="log", xlabel="alpha", ylabel="mean squared error", ylim=(0, None))
     label_ends(ax, {name: (ALPHAS[-1], mse[-1, k], CATEGORIES[1 - k]) for k, name in enumerate(("fitted rows", "held-out rows"))})
+    return fig
+
+
+# ---- further reading: what shrinks, and the weights beside scikit-learn's ----------------------------
+
+
+def what_shrinks(x: np.ndarray) -> Figure:
+    """The factor of each singular direction, for three prices."""
+    s = np.linalg.svd(x - x.mean(axis=0), compute_uv=False)
+    fig, axes = figure(
+        f"The data form a cloud of {len(x)} points in ten dimensions. A dot is one of its ten directions, by how far the cloud reaches "
+        f"(its singular value s). Ridge multiplies the weight of least squares along it by {unbroken('f = s² / (s² + N alpha)')}: nearly "
+        "1 where the cloud is long, near 0 where it is flat and least squares has little to go by. The ten factors' sum is the number of "
+        "weights that are in effect free.",
+        size=(7.6, 3.8),
+    )
+    ax, line = axes[0, 0], np.linspace(0.01, s.max() * 1.05, 300)
+    ends: dict[str, tuple[float, float, str]] = {}
+    for alpha, colour in zip((0.005, 0.05, 0.5, 5.0), CATEGORIES, strict=False):
+        c = alpha * len(x)
+        free = effective_degrees_of_freedom(x, alpha)
+        ax.plot(line, shrinkage(line, c), color=colour)
+        ends[f"alpha = {alpha:g}:\n{free:.1f} of {len(s)} free"] = (line[-1], float(shrinkage(line[-1:], c)[0]), colour)
+        ax.plot(s, shrinkage(s, c), "o", color=colour, markersize=5)
+    ax.set(title="What shrinks", xlabel="singular value s", ylabel="factor f(s)", ylim=(-0.03, 1.05), xlim=(0, line[-1]))
+    label_ends(ax, ends, lines=2)
     return fig
 
 
@@ -212,14 +217,17 @@ def weights(manual: Manual, torch_module: Torch, x: np.ndarray, y: np.ndarray) -
     return fig
 
 
+# ---- text ----------------------------------------------------------------------------------------------
+
 TEXT = """
 alpha here is the price per unit of the mean squared error, so that it means the same for a batch of any size. scikit-learn's `Ridge`
 adds up over the rows instead: its alpha is N times this one. `torch.optim.SGD(weight_decay=...)` adds `weight_decay · W` to the
-gradient: it is 2 alpha.
+gradient: it is 2 alpha. Given `self.parameters()` it makes b pay too; to keep b free, give it two groups:
+
+    SGD([{"params": [linear.weight], "weight_decay": 2 * alpha}, {"params": [linear.bias]}], lr)
 
 Things to try:
 
-- `--model.alpha 5`: a price that is far too high.
 - `--model.alpha 0`: least squares; the same weights as in `linear_regression`.
 - `--model.momentum 0`: the price also makes the valley less flat. After 600 plain steps the weights are within 0.01 % of where they belong;
   those of least squares were still 4 % off.
@@ -275,6 +283,51 @@ QUESTIONS = (
     ),
 )
 
+
+class PricedBias(Manual):
+    """The line whose b pays for its size too."""
+
+    def training_step(self, batch: Batch, batch_idx: int) -> float:
+        x, y = batch
+        L = loss(x, y, self.W, self.b, self.alpha) + self.alpha * (self.b**2).sum()
+        self.save(x, y)
+        self.log("loss/train", L)
+        return float(L)
+
+    def backward(self, dL_dloss: float = 1.0) -> None:
+        super().backward(dL_dloss)
+        self.b.grad += dL_dloss * 2 * self.alpha * self.b
+
+
+class PricedBiasInTorch(Torch):
+    """The same in torch, as weight_decay of all parameters does it."""
+
+    def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> torch.Tensor:
+        x, y = batch
+        L = self.mse(self(x), y) + self.alpha * sum((p**2).sum() for p in self.parameters())
+        self.log("loss/train", L)
+        return L
+
+
+def too_low(run: Trained) -> float:
+    """How far below the mean of y the guesses are, on average, on the people they were learned from."""
+    x, y = run.data.split.train
+    return float((y - run.manual(x)).mean())
+
+
+MISTAKE = Mistake(
+    "Weights are to be small, and b is a weight like any other.",
+    lambda run: (
+        f"With b paying its price too, the guesses are {too_low(run):.0f} too low on average, where the mean is "
+        f"{run.data.split.train[1].mean():.0f}: b is {run.manual.b[0]:.0f}. On people who were held out R² is {run.metrics['r2/val']:.2f}."
+    ),
+    lambda run: run.agree and too_low(run) > 3,
+    "A large weight may be chance that cancels; a large b only says how high y is on average. Every guess needs it, so it is left free.",
+    trainer={"max_epochs": 100},
+    manual=PricedBias,
+    torch=PricedBiasInTorch,
+)
+
 TWIN = Twin(
     name="ridge",
     manual=Manual,
@@ -290,7 +343,9 @@ TWIN = Twin(
     learned=learned,
     look_at=("path over alpha", "s1 and s2: large and opposite at the left, and what a small price does to them."),
     text={"alpha": TEXT},
+    further=("what shrinks", "weights against scikit-learn"),
     questions=QUESTIONS,
+    mistake=MISTAKE,
     exercises=(Exercise("loss_backward"), Exercise("effective_degrees_of_freedom_backward")),
 )
 

@@ -3,8 +3,7 @@
 A straight line through data, ŷ = x W + b, can be too eager. Where two measurements nearly say the same, least squares gives one a large
 positive weight and the other a large negative one: on the data at hand the two cancel, on new data they do not. Ridge regression lets
 every weight pay for its size: to the mean squared error it adds alpha times the sum of the squared weights. Weights that earn little
-then stay near 0. In neural networks the same thing is called weight decay, and nearly every network is trained with it. In the figures
-look at the weights that shrink towards 0, all of them, none of them quite to 0, while alpha grows.
+then stay near 0. In neural networks the same thing is called weight decay, and nearly every network is trained with it.
 
     ŷ = x W + b                                    (N, D) @ (D, 1) + (1,)
     L = mean of (ŷ − y)² + alpha · ΣW²
@@ -13,20 +12,39 @@ look at the weights that shrink towards 0, all of them, none of them quite to 0,
 
 A step against this gradient first makes W smaller by the factor 1 − 2 lr alpha (it decays), then does what least squares would.
 
-**Without walking.** Where the gradient is 0, with the means taken off (X = x − x̄, Y = y − ȳ, so that b has no part) and c = N alpha,
+**Without walking.** Take the means off, X = x − x̄ and Y = y − ȳ: then b has no part, for the best line goes through the mean point. With
+one feature the gradient is 0 where
 
-    (XᵀX + c I) W = XᵀY             b = ȳ − x̄ W
+    −2 ΣX (Y − X W)/N + 2 alpha W = 0,    so    W = ΣXY / (ΣX² + N alpha)    and    b = ȳ − x̄ W
 
-XᵀX alone may be singular (two columns alike, or more columns than rows); with c > 0 on its diagonal it never is. That was the reason for
-which ridge regression was invented, and it is where the name comes from: a ridge along the diagonal.
+The price stands in the denominator: the larger alpha, the smaller W. For many features `solution` (further reading) does the same.
 
-**What shrinks how much.** Let X = U diag(s) Vᵀ be the singular value decomposition: along the direction vᵢ (a mixture of the features) the
-rows spread as far as sᵢ. Least squares has the weight uᵢᵀY / sᵢ along vᵢ. Ridge has
+**On paper.** x = (1, 2, 3) and y = (12, 14, 16). The means are 2 and 14, so X = (−1, 0, 1), Y = (−2, 0, 2), ΣX² = 2 and ΣXY = 4:
 
-    sᵢ / (sᵢ² + c) · uᵢᵀY = f(sᵢ) · (uᵢᵀY / sᵢ),      f(s) = s² / (s² + c)
+    alpha     N alpha   W = 4/(2 + N alpha)   b = 14 − 2 W   ŷ = x W + b
+    0         0         4/2 = 2               10             12    14    16       least squares: exact
+    2/3       2         4/4 = 1               12             13    14    15       flatter, and right on average
 
-which keeps nearly all where the data spread far (s² ≫ c) and nearly nothing where they hardly spread (s² ≪ c), which is where least
-squares guesses most. The sum of all f is the number of weights that are in effect free: D for alpha = 0, and 0 for alpha → ∞.
+**b must not pay.** Let b pay as W does, and the same alpha = 2/3. Now no means may be taken off; both gradients are 0 where
+
+    (Σx² + 2) W + Σx b = Σxy        16 W + 6 b = 88
+    Σx W + (N + 2) b = Σy            6 W + 5 b = 42        so W = 188/44 = 4.27, b = 144/44 = 3.27
+
+W has grown, from 2 to 4.27, to make up for the b that must not be large; the guesses are 7.5, 11.8 and 16.1, on average 2.2 too low. Worse:
+were all y counted from another zero (100 more each), the slope would be another. Without any intercept, b = 0, it is 88/16 = 5.5.
+
+    >>> x, y = np.array([[1.0], [2.0], [3.0]]), np.array([[12.0], [14.0], [16.0]])
+    >>> [[round(v.item(), 2) for v in solution(x, y, alpha)] for alpha in (0.0, 2 / 3)]
+    [[2.0, 10.0], [1.0, 12.0]]
+    >>> W, b = np.array([[1.0]]), np.array([12.0])
+    >>> round(float(loss(x, y, W, b, alpha=2 / 3)), 2)      # (1 + 0 + 1)/3 + 2/3 · 1²
+    1.33
+    >>> dL_dW, dL_db = loss_backward(1.0, x, y, W, b, alpha=2 / 3)
+    >>> round(abs(dL_dW.item()), 9), round(abs(dL_db.item()), 9)
+    (0.0, 0.0)
+    >>> x_and_1 = np.hstack([x, np.ones((3, 1))])           # b is the weight of a column of ones, if it pays too
+    >>> np.linalg.solve(x_and_1.T @ x_and_1 + 2 * np.eye(2), x_and_1.T @ y)[:, 0].round(2).tolist()
+    [4.27, 3.27]
 
 Source: Hoerl and Kennard 1970, "Ridge Regression: Biased Estimation for Nonorthogonal Problems"; Hastie, Tibshirani and Friedman, The
 Elements of Statistical Learning, section 3.4.1.
@@ -68,19 +86,76 @@ def loss_backward(dL_dloss: Any, x: np.ndarray, y: np.ndarray, W: Array, b: Arra
     return dL_dW, dL_db
 
 
-def hessian(x: np.ndarray, alpha: float = 0.0) -> np.ndarray:
-    """∂²L/∂q² with q = [W; b]: that of least squares, and 2 alpha on the diagonal of W. Shapes: x (N, D), the result (D+1, D+1).
+class Ridge(Concept):
+    """ŷ = x W + b with a price on the size of W, fitted by gradient descent with momentum.
 
-    Every direction but b's curves by at least 2 alpha: no valley is flat any more, and gradient descent arrives sooner.
+    Args:
+        features: D, the numbers that are known of each example.
+        alpha: the price of size; scikit-learn's alpha is N times this one.
+        lr: the step size; below 2 (1 + momentum) / λmax of the Hessian, which is 0.25 (1 + momentum) on the diabetes data.
+        momentum: how much of the last step is kept.
+        rng: draws the initial weights from the standard normal distribution.
+        dtype: of the parameters.
+
+    Shapes: x (N, D), y (N, 1), W (D, 1), b (1,).
+
+    Raises:
+        ValueError: if alpha is negative.
     """
-    H = linear_regression.hessian(x)
-    D = x.shape[1]
-    H[np.arange(D), np.arange(D)] += 2 * alpha
-    return H
+
+    def __init__(
+        self,
+        features: int = 10,
+        alpha: float = 0.05,
+        lr: float = 0.2,
+        momentum: float = 0.9,
+        *,
+        rng: np.random.Generator | None = None,
+        dtype: Any = np.float64,
+    ) -> None:
+        super().__init__()
+        if not alpha >= 0:
+            raise ValueError(f"Ridge: alpha must be at least 0, got {alpha}")
+        rng = rng or np.random.default_rng()
+        self.alpha, self.lr, self.momentum = alpha, lr, momentum
+        self.W = Parameter(rng.standard_normal((features, 1)).astype(dtype))
+        self.b = Parameter(np.zeros(1, dtype))
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        """The prediction."""
+        return x @ self.W + self.b  # (N, D) @ (D, 1) + (1,)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> float:
+        x, y = batch
+        L = loss(x, y, self.W, self.b, self.alpha)
+        self.save(x, y)
+        self.log("loss/train", L)
+        return L
+
+    def backward(self, dL_dloss: float = 1.0) -> None:
+        x, y = self.restore()
+        dL_dW, dL_db = loss_backward(dL_dloss, x, y, self.W, self.b, self.alpha)
+        self.W.grad += dL_dW
+        self.b.grad += dL_db
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        x, y = batch
+        residual = self(x) - y
+        self.log("loss/val", (residual**2).mean(), batch_size=len(x))
+        self.log("r2/val", 1 - (residual**2).sum() / ((y - y.mean()) ** 2).sum(), batch_size=len(x))
+
+    def configure_optimizers(self) -> optim.SGD:
+        return optim.SGD(self.parameters(), lr=self.lr, momentum=self.momentum)
+
+
+# ---- further reading: the closed form and its gradient, the curvature, and what shrinks how much ------
 
 
 def solution(x: np.ndarray, y: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
     """The W and b of the lowest L: (XᵀX + c I) W = XᵀY with c = N alpha, and b = ȳ − x̄ W.
+
+    XᵀX alone may be singular (two columns alike, or more columns than rows); with c > 0 on its diagonal it never is. That was the reason
+    for which ridge regression was invented, and it is where the name comes from: a ridge along the diagonal.
 
     Args:
         x: (N, D).
@@ -125,8 +200,17 @@ def solution_backward(
 
 
 def shrinkage(s: np.ndarray, c: Any) -> np.ndarray:
-    """f(s) = s² / (s² + c): what ridge keeps of the weight of least squares where the data spread as far as s. Shapes: s any, c a
-    number.
+    """f(s) = s² / (s² + c): what ridge keeps of the weight of least squares where the data spread as far as s.
+
+    Let X = U diag(s) Vᵀ be the singular value decomposition: along the direction vᵢ (a mixture of the features) the rows spread as far as
+    sᵢ. Least squares has the weight uᵢᵀY / sᵢ along vᵢ. Ridge has
+
+        sᵢ / (sᵢ² + c) · uᵢᵀY = f(sᵢ) · (uᵢᵀY / sᵢ)
+
+    which keeps nearly all where the data spread far (s² ≫ c) and nearly nothing where they hardly spread (s² ≪ c), which is where least
+    squares guesses most. The sum of all f is the number of weights that are in effect free: D for alpha = 0, and 0 for alpha → ∞.
+
+    Shapes: s any, c a number.
     """
     return (s / np.hypot(s, np.sqrt(c))) ** 2  # hypot(a, b) is √(a² + b²), also where a² or b² would over- or underflow
 
@@ -203,63 +287,12 @@ def expect_single(function: str, x: np.ndarray, alpha: Any) -> None:
             raise ValueError(f"{function}: where alpha = 0, x less its mean must have {x.shape[1]} independent columns, got {rank}")
 
 
-class Ridge(Concept):
-    """ŷ = x W + b with a price on the size of W, fitted by gradient descent with momentum.
+def hessian(x: np.ndarray, alpha: float = 0.0) -> np.ndarray:
+    """∂²L/∂q² with q = [W; b]: that of least squares, and 2 alpha on the diagonal of W. Shapes: x (N, D), the result (D+1, D+1).
 
-    Args:
-        features: D, the numbers that are known of each example.
-        alpha: the price of size; scikit-learn's alpha is N times this one.
-        lr: the step size; below 2 (1 + momentum) / λmax of the Hessian, which is 0.25 (1 + momentum) on the diabetes data.
-        momentum: how much of the last step is kept.
-        rng: draws the initial weights from the standard normal distribution.
-        dtype: of the parameters.
-
-    Shapes: x (N, D), y (N, 1), W (D, 1), b (1,).
-
-    Raises:
-        ValueError: if alpha is negative.
+    Every direction but b's curves by at least 2 alpha: no valley is flat any more, and gradient descent arrives sooner.
     """
-
-    def __init__(
-        self,
-        features: int = 10,
-        alpha: float = 0.05,
-        lr: float = 0.2,
-        momentum: float = 0.9,
-        *,
-        rng: np.random.Generator | None = None,
-        dtype: Any = np.float64,
-    ) -> None:
-        super().__init__()
-        if not alpha >= 0:
-            raise ValueError(f"Ridge: alpha must be at least 0, got {alpha}")
-        rng = rng or np.random.default_rng()
-        self.alpha, self.lr, self.momentum = alpha, lr, momentum
-        self.W = Parameter(rng.standard_normal((features, 1)).astype(dtype))
-        self.b = Parameter(np.zeros(1, dtype))
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        """The prediction."""
-        return x @ self.W + self.b  # (N, D) @ (D, 1) + (1,)
-
-    def training_step(self, batch: Batch, batch_idx: int) -> float:
-        x, y = batch
-        L = loss(x, y, self.W, self.b, self.alpha)
-        self.save(x, y)
-        self.log("loss/train", L)
-        return L
-
-    def backward(self, dL_dloss: float = 1.0) -> None:
-        x, y = self.restore()
-        dL_dW, dL_db = loss_backward(dL_dloss, x, y, self.W, self.b, self.alpha)
-        self.W.grad += dL_dW
-        self.b.grad += dL_db
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        x, y = batch
-        residual = self(x) - y
-        self.log("loss/val", (residual**2).mean(), batch_size=len(x))
-        self.log("r2/val", 1 - (residual**2).sum() / ((y - y.mean()) ** 2).sum(), batch_size=len(x))
-
-    def configure_optimizers(self) -> optim.SGD:
-        return optim.SGD(self.parameters(), lr=self.lr, momentum=self.momentum)
+    H = linear_regression.hessian(x)
+    D = x.shape[1]
+    H[np.arange(D), np.arange(D)] += 2 * alpha
+    return H

@@ -61,6 +61,23 @@ def test_alpha_zero_is_least_squares_and_infinity_is_the_mean() -> None:
     assert by_hand.effective_degrees_of_freedom(x, 1e12) < 1e-9
 
 
+def test_where_zero_is_has_no_part_in_the_slope_unless_b_pays_too() -> None:
+    x, y = np.array([[1.0], [2.0], [3.0]]), np.array([[12.0], [14.0], [16.0]])
+    ones = np.hstack([x, np.ones((3, 1))])
+    slopes, paid = [], []
+    for more in (0.0, 100.0):
+        W, b = by_hand.solution(x, y + more, 2 / 3)
+        assert b[0] == pytest.approx(12 + more)
+        assert (x @ W + b).mean() == pytest.approx(14 + more)
+        slopes.append(W[0, 0])
+        paid.append(np.linalg.solve(ones.T @ ones + 2 * np.eye(2), ones.T @ (y + more))[:, 0])
+    assert slopes == pytest.approx([1, 1])
+    assert paid[0] == pytest.approx([188 / 44, 144 / 44])
+    assert (ones @ paid[0]).round(1).tolist() == [7.5, 11.8, 16.1]
+    assert paid[1][0] > 2 * paid[0][0]
+    assert (x.T @ y / (x.T @ x + 2)).item() == 5.5
+
+
 def test_collinear_columns_and_more_columns_than_rows() -> None:
     x, y = problem(3)
     twice = np.hstack([x, x[:, :1]])
@@ -183,8 +200,8 @@ def test_figures_are_drawn_and_the_diamond_is_touched_at_a_corner(trained: tuple
     assert list(drawn) == [
         "path over alpha",
         "circle and diamond",
-        "what shrinks",
         "too free and too stiff",
+        "what shrinks",
         "weights against scikit-learn",
     ]
     circle, diamond = drawn["circle and diamond"].axes

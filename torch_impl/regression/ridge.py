@@ -17,43 +17,6 @@ def loss(x: Tensor, y: Tensor, W: Tensor, b: Tensor, alpha: float = 0.0) -> Tens
     return F.mse_loss(y_hat, y) + alpha * (W**2).sum()
 
 
-def hessian(x: Tensor, alpha: float = 0.0) -> Tensor:
-    """∂²L/∂q² with q = [W; b], by differentiating twice. Shapes: x (N, D), the result (D+1, D+1)."""
-    y = x.new_zeros(len(x), 1)  # any y: it has no part in the second derivatives
-    gradient = torch.func.grad(lambda q: loss(x, y, q[:-1, None], q[-1:], alpha))
-    return torch.func.jacrev(gradient)(x.new_zeros(x.shape[1] + 1))
-
-
-def solution(x: Tensor, y: Tensor, alpha: Any) -> tuple[Tensor, Tensor]:
-    """The W and b of the lowest L, (D, 1) and (1,)."""
-    X, Y = x - x.mean(dim=0), y - y.mean(dim=0)
-    W = torch.linalg.solve(gram(X, alpha), X.T @ Y)
-    return W, y.mean(dim=0) - x.mean(dim=0) @ W
-
-
-def shrinkage(s: Tensor, c: Any) -> Tensor:
-    """f(s) = s² / (s² + c): what ridge keeps of the weight of least squares where the data spread as far as s."""
-    return s**2 / (s**2 + c)
-
-
-def solution_by_svd(x: Tensor, y: Tensor, alpha: Any) -> tuple[Tensor, Tensor]:
-    """The same W and b, direction by direction."""
-    U, s, Vh = torch.linalg.svd(x - x.mean(dim=0), full_matrices=False)
-    W = Vh.T @ (U.T @ (y - y.mean(dim=0)) * (s / (s**2 + len(x) * alpha))[:, None])
-    return W, y.mean(dim=0) - x.mean(dim=0) @ W
-
-
-def effective_degrees_of_freedom(x: Tensor, alpha: Any) -> Tensor:
-    """How many weights are in effect free: trace of X (XᵀX + c I)⁻¹ Xᵀ, with c = N alpha."""
-    X = x - x.mean(dim=0)
-    return torch.linalg.solve(gram(X, alpha), X.T @ X).trace()
-
-
-def gram(X: Tensor, alpha: Any) -> Tensor:
-    """M = XᵀX + N alpha I. Shapes: X (N, D), the result (D, D)."""
-    return X.T @ X + len(X) * alpha * torch.eye(X.shape[1], dtype=X.dtype)
-
-
 class Ridge(Concept):
     """ŷ = x W + b with a price on the size of W, fitted by gradient descent with momentum.
 
@@ -98,3 +61,43 @@ class Ridge(Concept):
 
     def configure_optimizers(self) -> torch.optim.SGD:
         return torch.optim.SGD(self.parameters(), lr=self.lr, momentum=self.momentum)
+
+
+# ---- further reading: the closed form and its gradient, the curvature, and what shrinks how much ------
+
+
+def hessian(x: Tensor, alpha: float = 0.0) -> Tensor:
+    """∂²L/∂q² with q = [W; b], by differentiating twice. Shapes: x (N, D), the result (D+1, D+1)."""
+    y = x.new_zeros(len(x), 1)  # any y: it has no part in the second derivatives
+    gradient = torch.func.grad(lambda q: loss(x, y, q[:-1, None], q[-1:], alpha))
+    return torch.func.jacrev(gradient)(x.new_zeros(x.shape[1] + 1))
+
+
+def solution(x: Tensor, y: Tensor, alpha: Any) -> tuple[Tensor, Tensor]:
+    """The W and b of the lowest L, (D, 1) and (1,)."""
+    X, Y = x - x.mean(dim=0), y - y.mean(dim=0)
+    W = torch.linalg.solve(gram(X, alpha), X.T @ Y)
+    return W, y.mean(dim=0) - x.mean(dim=0) @ W
+
+
+def shrinkage(s: Tensor, c: Any) -> Tensor:
+    """f(s) = s² / (s² + c): what ridge keeps of the weight of least squares where the data spread as far as s."""
+    return s**2 / (s**2 + c)
+
+
+def solution_by_svd(x: Tensor, y: Tensor, alpha: Any) -> tuple[Tensor, Tensor]:
+    """The same W and b, direction by direction."""
+    U, s, Vh = torch.linalg.svd(x - x.mean(dim=0), full_matrices=False)
+    W = Vh.T @ (U.T @ (y - y.mean(dim=0)) * (s / (s**2 + len(x) * alpha))[:, None])
+    return W, y.mean(dim=0) - x.mean(dim=0) @ W
+
+
+def effective_degrees_of_freedom(x: Tensor, alpha: Any) -> Tensor:
+    """How many weights are in effect free: trace of X (XᵀX + c I)⁻¹ Xᵀ, with c = N alpha."""
+    X = x - x.mean(dim=0)
+    return torch.linalg.solve(gram(X, alpha), X.T @ X).trace()
+
+
+def gram(X: Tensor, alpha: Any) -> Tensor:
+    """M = XᵀX + N alpha I. Shapes: X (N, D), the result (D, D)."""
+    return X.T @ X + len(X) * alpha * torch.eye(X.shape[1], dtype=X.dtype)
