@@ -6,8 +6,10 @@ On the diabetes data with a price on the absolute values of the weights both sid
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 
 from experiments import run
@@ -18,10 +20,11 @@ from experiments.drawing.colours import CATEGORIES
 from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbroken
 from experiments.drawing.weights import draw_weights, three_times
 from experiments.judge.convert import to_torch
-from experiments.lesson import Exercise, Trained, by_size
+from experiments.lesson import Exercise, Mistake, Trained, by_size
 from experiments.pair import Second, Twin
 from experiments.regression.linear_regression import explains
 from experiments.regression.ridge import draw_paths
+from manual import optim
 from manual.regression import lasso as by_hand
 from manual.regression.lasso import Lasso as Manual
 from torch_impl.regression import lasso as in_torch
@@ -64,10 +67,10 @@ def path(x: np.ndarray, y: np.ndarray, trained: float) -> Figure:
     theirs = np.stack([in_torch.fista(tx, ty, float(alpha), 800)[-1].numpy() for alpha in ALPHAS])
     every = slice(3, None, 7)
     fig, axes = figure(
-        "The ten weights against the price alpha (dashes: by hand, by coordinate descent; bands: torch, by FISTA; crosses: scikit-learn's "
-        "Lasso). Read from right to left: while it is dear all weights are 0; one after the other becomes worth its price and leaves 0, "
-        f"bmi and s5 first. Unlike ridge's they are exactly 0 there, not nearly. Dotted: {unbroken(f'alpha = {trained:g}')}, that of "
-        f"this run, and {highest:.1f}, from which on all are 0.",
+        "The ten weights against the price alpha (dashes: by hand, bands: torch, crosses: scikit-learn). Read from right to left: while it "
+        "is dear all weights are 0; one after the other becomes worth its price and leaves 0, bmi and s5 first. Unlike ridge's they are "
+        f"exactly 0 there, not nearly. Dotted: {unbroken(f'alpha = {trained:g}')}, that of this run, and {highest:.1f}, from which on all "
+        "are 0.",
         size=(8.0, 4.4),
     )
     ax = axes[0, 0]
@@ -103,6 +106,9 @@ def thresholds() -> Figure:
     right.set(title="What it is the lowest point of", xlabel="w", ylabel="½ (w − z)² + |w|", ylim=(0, 4), xlim=(-2, 3))
     right.legend(fontsize=8)
     return fig
+
+
+# ---- further reading: three ways down, and the weights beside scikit-learn's -------------------------
 
 
 def three_ways(x: np.ndarray, y: np.ndarray, alpha: float) -> Figure:
@@ -145,6 +151,8 @@ def weights(manual: Manual, torch_module: Torch, x: np.ndarray, y: np.ndarray) -
     return fig
 
 
+# ---- text ----------------------------------------------------------------------------------------------
+
 TEXT = """
 Things to try:
 
@@ -165,10 +173,16 @@ def learned(run: Trained) -> str:
 
 SHORT = {"max_epochs": 100}
 
+
+def zeros(run: Trained) -> int:
+    """How many weights are exactly 0."""
+    return int((run.manual.W.data == 0).sum())
+
+
 QUESTIONS = (
     by_size(
         "alpha = 10, five times the price. How many of the ten weights are exactly 0?",
-        lambda run: int((run.manual.W.data == 0).sum()),
+        zeros,
         *("none: they only become small", 0.5, "about half", 8.5, "all"),
         seen="{} of them",
         why="The price is α abs(w), whose slope is α however small w is. A feature that is worth less than that is not bought at all.",
@@ -188,13 +202,53 @@ QUESTIONS = (
     ),
     by_size(
         "alpha = 50: what does it then say of a person?",
-        lambda run: int((run.manual.W.data == 0).sum()),
+        zeros,
         *("something that depends on all ten features", 0.5, "something that depends on a few", 9.5, "the same of everybody"),
         seen="{} of the ten weights are exactly 0",
         why="No feature is worth that much. b has no price, so everybody is guessed to be the mean.",
         model={"alpha": 50.0},
         trainer=SHORT,
     ),
+)
+
+
+class PlainDescent(Manual):
+    """Gradient descent on all of L, the kink included."""
+
+    def backward(self, dL_dloss: float = 1.0) -> None:
+        x, y = self.restore()
+        dL_dW, dL_db = by_hand.loss_backward(dL_dloss, x, y, self.W, self.b, self.alpha)
+        self.W.grad += dL_dW
+        self.b.grad += dL_db
+
+    def configure_optimizers(self) -> Any:
+        return optim.SGD(self.parameters(), lr=self.lr)
+
+
+class PlainDescentInTorch(Torch):
+    """The same in torch, where autograd goes through abs()."""
+
+    def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> torch.Tensor:
+        x, y = batch
+        L = self.mse(self(x), y) / 2 + self.alpha * self.linear.weight.abs().sum()
+        self.log("loss/train", L)
+        return L
+
+    def configure_optimizers(self) -> Any:
+        return torch.optim.SGD(self.parameters(), lr=self.lr)
+
+
+MISTAKE = Mistake(
+    "The price goes into the loss, alpha · abs(W).sum(), and gradient descent does the rest.",
+    lambda run: (
+        f"By plain gradient descent on all of L {zeros(run)} of the ten weights are exactly 0; the smallest is "
+        f"{np.abs(run.manual.W.data).min():.2f} in size, and jumps over 0 to and fro."
+    ),
+    lambda run: run.agree and zeros(run) == 0,
+    "The price is as steep close to 0 as anywhere, so every step passes it. The threshold stops there: that is where zeros come from.",
+    trainer=SHORT,
+    manual=PlainDescent,
+    torch=PlainDescentInTorch,
 )
 
 TWIN = Twin(
@@ -213,7 +267,9 @@ TWIN = Twin(
     learned=learned,
     look_at=("path over alpha", "from right to left: one weight after the other leaves 0."),
     text={"things to try": TEXT},
+    further=("three ways down", "weights against scikit-learn"),
     questions=QUESTIONS,
+    mistake=MISTAKE,
     exercises=(Exercise("soft_threshold_backward"), Exercise("loss_backward")),
 )
 

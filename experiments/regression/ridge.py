@@ -321,8 +321,9 @@ MISTAKE = Mistake(
         f"With b paying its price too, the guesses are {too_low(run):.0f} too low on average, where the mean is "
         f"{run.data.split.train[1].mean():.0f}: b is {run.manual.b[0]:.0f}. On people who were held out R² is {run.metrics['r2/val']:.2f}."
     ),
-    lambda run: run.agree and too_low(run) > 3,
+    lambda run: run.agree and too_low(run) > 30,
     "A large weight may be chance that cancels; a large b only says how high y is on average. Every guess needs it, so it is left free.",
+    model={"alpha": 0.5},
     trainer={"max_epochs": 100},
     manual=PricedBias,
     torch=PricedBiasInTorch,

@@ -24,68 +24,6 @@ def loss(x: Tensor, y: Tensor, W: Tensor, b: Tensor, alpha: float = 0.0) -> Tens
     return F.mse_loss(y_hat, y) / 2 + alpha * W.abs().sum()
 
 
-def violation(x: Tensor, y: Tensor, W: Tensor, b: Tensor, alpha: float) -> Tensor:
-    """How far 0 is from the nearest subgradient of L, for each weight, (D, 1)."""
-    g = -torch.func.grad(loss, argnums=2)(x, y, W, b)
-    return torch.where(W != 0, (g - alpha * W.sign()).abs(), torch.relu(g.abs() - alpha))
-
-
-def alpha_max(x: Tensor, y: Tensor) -> float:
-    """The lowest alpha at which all weights are 0."""
-    W, b = x.new_zeros(x.shape[1], 1), y.mean(dim=0)
-    return float(torch.func.grad(loss, argnums=2)(x, y, W, b).abs().max())
-
-
-def ista(x: Tensor, y: Tensor, alpha: float, steps: int) -> Tensor:
-    """Proximal gradient descent with lr = 1/λmax, from W = 0: p = [W; b] after 0, 1, ..., `steps` steps, (steps+1, D+1)."""
-    X, Y, lr = prepared(x, y)
-    path = [x.new_zeros(x.shape[1], 1)]
-    for _ in range(steps):
-        W = path[-1]
-        path.append(soft_threshold(W - lr * X.T @ (X @ W - Y) / len(X), lr * alpha))
-    return with_b(path, x, y)
-
-
-def fista(x: Tensor, y: Tensor, alpha: float, steps: int) -> Tensor:
-    """The same step, taken from a point ahead."""
-    X, Y, lr = prepared(x, y)
-    path = [x.new_zeros(x.shape[1], 1)]
-    V, t = path[0], 1.0
-    for _ in range(steps):
-        path.append(soft_threshold(V - lr * X.T @ (X @ V - Y) / len(X), lr * alpha))
-        t_next = (1 + math.sqrt(1 + 4 * t**2)) / 2
-        V = path[-1] + (t - 1) / t_next * (path[-1] - path[-2])
-        t = t_next
-    return with_b(path, x, y)
-
-
-def coordinate_descent(x: Tensor, y: Tensor, alpha: float, rounds: int) -> Tensor:
-    """One weight after the other, each to its best while the others stay; p after each round, (rounds+1, D+1)."""
-    X, Y, _ = prepared(x, y)
-    W = x.new_zeros(x.shape[1], 1)
-    path = [W.clone()]
-    curvature = (X**2).mean(dim=0)
-    for _ in range(rounds):
-        for j in curvature.nonzero()[:, 0]:
-            r = Y[:, 0] - X @ W[:, 0] + X[:, j] * W[j]
-            W[j] = soft_threshold((X[:, j] * r).mean(), alpha) / curvature[j]
-        path.append(W.clone())
-    return with_b(path, x, y)
-
-
-def prepared(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, float]:
-    """x and y less their means, and lr = 1/λmax of XᵀX/N (0 where x says nothing)."""
-    X = x - x.mean(dim=0)
-    steepest = float(torch.linalg.matrix_norm(X, 2)) ** 2 / len(X)
-    return X, y - y.mean(dim=0), 1 / steepest if steepest > 0 else 0.0
-
-
-def with_b(path: list[Tensor], x: Tensor, y: Tensor) -> Tensor:
-    """[W; b] for every W of a path, (steps+1, D+1)."""
-    Ws = torch.stack(path)[:, :, 0]
-    return torch.hstack([Ws, y.mean(dim=0) - Ws @ x.mean(dim=0)[:, None]])
-
-
 class ProximalSGD(torch.optim.SGD):
     """Gradient descent whose every step ends with a soft threshold: p ← soft_threshold(p − lr · g, lr · alpha).
 
@@ -152,3 +90,68 @@ class Lasso(Concept):
     def configure_optimizers(self) -> ProximalSGD:
         weight, bias = self.linear.parameters()
         return ProximalSGD([{"params": [weight], "alpha": self.alpha}, {"params": [bias], "alpha": 0.0}], lr=self.lr)
+
+
+# ---- further reading: where the lowest point is, and three ways to it --------------------------------
+
+
+def violation(x: Tensor, y: Tensor, W: Tensor, b: Tensor, alpha: float) -> Tensor:
+    """How far 0 is from the nearest subgradient of L, for each weight, (D, 1)."""
+    g = -torch.func.grad(loss, argnums=2)(x, y, W, b)
+    return torch.where(W != 0, (g - alpha * W.sign()).abs(), torch.relu(g.abs() - alpha))
+
+
+def alpha_max(x: Tensor, y: Tensor) -> float:
+    """The lowest alpha at which all weights are 0."""
+    W, b = x.new_zeros(x.shape[1], 1), y.mean(dim=0)
+    return float(torch.func.grad(loss, argnums=2)(x, y, W, b).abs().max())
+
+
+def ista(x: Tensor, y: Tensor, alpha: float, steps: int) -> Tensor:
+    """Proximal gradient descent with lr = 1/λmax, from W = 0: p = [W; b] after 0, 1, ..., `steps` steps, (steps+1, D+1)."""
+    X, Y, lr = prepared(x, y)
+    path = [x.new_zeros(x.shape[1], 1)]
+    for _ in range(steps):
+        W = path[-1]
+        path.append(soft_threshold(W - lr * X.T @ (X @ W - Y) / len(X), lr * alpha))
+    return with_b(path, x, y)
+
+
+def fista(x: Tensor, y: Tensor, alpha: float, steps: int) -> Tensor:
+    """The same step, taken from a point ahead."""
+    X, Y, lr = prepared(x, y)
+    path = [x.new_zeros(x.shape[1], 1)]
+    V, t = path[0], 1.0
+    for _ in range(steps):
+        path.append(soft_threshold(V - lr * X.T @ (X @ V - Y) / len(X), lr * alpha))
+        t_next = (1 + math.sqrt(1 + 4 * t**2)) / 2
+        V = path[-1] + (t - 1) / t_next * (path[-1] - path[-2])
+        t = t_next
+    return with_b(path, x, y)
+
+
+def coordinate_descent(x: Tensor, y: Tensor, alpha: float, rounds: int) -> Tensor:
+    """One weight after the other, each to its best while the others stay; p after each round, (rounds+1, D+1)."""
+    X, Y, _ = prepared(x, y)
+    W = x.new_zeros(x.shape[1], 1)
+    path = [W.clone()]
+    curvature = (X**2).mean(dim=0)
+    for _ in range(rounds):
+        for j in curvature.nonzero()[:, 0]:
+            r = Y[:, 0] - X @ W[:, 0] + X[:, j] * W[j]
+            W[j] = soft_threshold((X[:, j] * r).mean(), alpha) / curvature[j]
+        path.append(W.clone())
+    return with_b(path, x, y)
+
+
+def prepared(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, float]:
+    """x and y less their means, and lr = 1/λmax of XᵀX/N (0 where x says nothing)."""
+    X = x - x.mean(dim=0)
+    steepest = float(torch.linalg.matrix_norm(X, 2)) ** 2 / len(X)
+    return X, y - y.mean(dim=0), 1 / steepest if steepest > 0 else 0.0
+
+
+def with_b(path: list[Tensor], x: Tensor, y: Tensor) -> Tensor:
+    """[W; b] for every W of a path, (steps+1, D+1)."""
+    Ws = torch.stack(path)[:, :, 0]
+    return torch.hstack([Ws, y.mean(dim=0) - Ws @ x.mean(dim=0)[:, None]])
