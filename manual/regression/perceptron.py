@@ -4,8 +4,9 @@ Points of two kinds lie in a plane, and a straight line is to part them: all of 
 Start with no line at all, and look at one point after the other. If it is on its right side, do nothing. If it is on the wrong side,
 turn the line a little towards having it right: add the point to the weights, or subtract it. That is all. If some line parts the points,
 this finds one after a number of mistakes that can be told in advance; if none does, it goes on for ever. It was the beginning of neural
-networks (1958), and the proof that it cannot learn XOR nearly their end (1969): for that it takes a hidden layer. In the figures look at
-the line that turns at each mistake.
+networks (1958), and the proof that it cannot learn XOR nearly their end (1969): for that it takes a hidden layer. It was meant as a nerve
+cell, which adds up what reaches it, each input by its strength, and fires above a threshold. Here the strengths are W; that is
+all that is left of the brain.
 
 With y = +1 for one kind and −1 for the other, and the score z = x W + b (the answer is its sign), a mistake is y z ≤ 0.
 
@@ -17,6 +18,23 @@ One row at a time with lr = 1, a step of gradient descent is Rosenblatt's rule: 
 kink; the rule counts it as a mistake (the slope −y is taken), for else nothing would ever move away from W = 0. lr has no
 influence when W and b begin at 0: all scores are multiplied by it, and their signs stay.
 
+**On paper.** Two points: (2, 1) is of the kind +1, (1, 2) of the kind −1. From W = (0, 0), b = 0:
+
+    point    y    z = x W + b             y z
+    (2, 1)   +1    0                       0    a mistake: W = (0, 0) + (2, 1) = (2, 1),     b = 0 + 1 = 1
+    (1, 2)   −1    1·2 + 2·1 + 1 = 5      −5    a mistake: W = (2, 1) − (1, 2) = (1, −1),    b = 1 − 1 = 0
+    (2, 1)   +1    2 − 1 + 0 = 1           1    right
+    (1, 2)   −1    1 − 2 + 0 = −1          1    right
+
+A pass without a mistake: done, and the line is x₁ − x₂ = 0. In Python, with b as the third number:
+
+    >>> x, y = np.array([[2.0, 1.0], [1.0, 2.0]]), np.array([[1.0], [-1.0]])
+    >>> path, mistakes = rosenblatt(x, y)
+    >>> path.tolist(), mistakes
+    ([[0.0, 0.0, 0.0], [2.0, 1.0, 1.0], [1.0, -1.0, 0.0]], [2, 0])
+    >>> round(mistake_bound(x, y, path[-1]), 6)
+    12.0
+
 **How many mistakes?** Let a = [x 1] and q = [W; b]. Say some q* of length 1 has every row right with the margin γ: y aᵀq* ≥ γ, and no
 row is longer than R. Each mistake adds y a to q. So qᵀq* grows by at least γ each time, and ‖q‖² by at most R², since
 
@@ -26,7 +44,8 @@ After k mistakes k γ ≤ qᵀq* ≤ ‖q‖ ≤ √k R, and therefore
 
     k ≤ (R/γ)²
 
-whatever the number of rows and their order. Without a q* there is no bound: it never settles.
+whatever the number of rows and their order. Without a q* there is no bound: it never settles. On paper R² = 2² + 1² + 1² = 6, and the line
+found, (1, −1, 0)/√2, has the margin 1/√2: not more than 6/½ = 12 mistakes; there were two.
 
 Source: Rosenblatt 1958, "The perceptron"; Novikoff 1962 (the bound); Minsky and Papert 1969 (XOR).
 """
