@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 from torch import nn
 
@@ -22,12 +23,14 @@ from experiments.drawing.figure import BY_HAND, TORCH, figure, unbroken
 from experiments.drawing.walk import walk
 from experiments.drawing.weights import weights_of_both
 from experiments.drawing.words import classes_right, in_words
-from experiments.lesson import Exercise, Trained, accuracy, by_size
+from experiments.lesson import Exercise, Mistake, Trained, accuracy, by_size
 from experiments.pair import Second, Twin
+from manual.concept import Batch
 from manual.module import Parameter, no_grad
 from manual.nn.functional import softmax
 from manual.regression.softmax_regression import SoftmaxRegression as Manual
 from manual.regression.softmax_regression import loss_backward, one_hot
+from torch_impl.module import mean_of
 from torch_impl.regression.softmax_regression import SoftmaxRegression as Torch
 
 NAMES = {"W": "linear.weight.T", "b": "linear.bias"}
@@ -186,6 +189,9 @@ def regions() -> Figure:
     return fig
 
 
+# ---- further reading: arriving at scikit-learn -------------------------------------------------------
+
+
 def arriving(manual: Manual, torch_module: Torch, x: np.ndarray, c: np.ndarray) -> Figure:
     """The distance to scikit-learn's weights, step by step."""
     best = by_sklearn(x, c, manual.alpha)
@@ -208,6 +214,8 @@ def arriving(manual: Manual, torch_module: Torch, x: np.ndarray, c: np.ndarray) 
     axes[0, 0].legend(fontsize=8)
     return fig
 
+
+# ---- text ----------------------------------------------------------------------------------------------
 
 TEXT = """
 Things to try:
@@ -262,6 +270,59 @@ QUESTIONS = (
     ),
 )
 
+
+class AsNumber(Manual):
+    """The line of the first class alone, fitted to the class as if it were a number."""
+
+    def training_step(self, batch: Batch, batch_idx: int) -> float:
+        x, c = batch
+        r = self(x)[:, 0] - c  # (N,)
+        loss = float((r**2).mean())
+        self.save(x, r)
+        self.log("loss/train", loss)
+        return loss
+
+    def backward(self, dL_dloss: float = 1.0) -> None:
+        x, r = self.restore()
+        dL_dz = np.zeros((len(x), len(self.b)), x.dtype)
+        dL_dz[:, 0] = dL_dloss * 2 * r / len(x)
+        self.W.grad += x.T @ dL_dz  # (D, N) @ (N, K)
+        self.b.grad += dL_dz.sum(axis=0)  # (N, K) to (K,)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        x, c = batch
+        self.log("accuracy/val", np.mean(self(x)[:, 0].round() == c), batch_size=len(x))
+
+
+class AsNumberInTorch(Torch):
+    """The same in torch."""
+
+    def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> torch.Tensor:
+        x, c = batch
+        loss = ((self(x)[:, 0] - c) ** 2).mean()
+        self.log("loss/train", loss)
+        return loss
+
+    def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> None:
+        x, c = batch
+        self.log("accuracy/val", mean_of(self(x)[:, 0].round() == c), batch_size=len(x))
+
+
+MISTAKE = Mistake(
+    "The digits are the numbers 0 to 9. So one output is enough: let it predict the number, and round.",
+    lambda run: (
+        f"With one output for the number, by least squares, {accuracy(run):.0%} of the held-out digits are named rightly after "
+        f"{len(run.losses)} steps; of guesses it would be 10 %."
+    ),
+    lambda run: run.agree and accuracy(run) < 0.5,
+    "As a number a 4 lies between a 3 and a 5, and a picture that could be a 1 or a 9 would be called a 5. Classes are names, not amounts: "
+    "each needs a score of its own.",
+    model={"lr": 0.1},
+    trainer=SHORT,
+    manual=AsNumber,
+    torch=AsNumberInTorch,
+)
+
 TWIN = Twin(
     name="softmax_regression",
     manual=Manual,
@@ -277,7 +338,9 @@ TWIN = Twin(
     learned=learned,
     look_at=("weights as pictures", "which ink speaks for a digit (orange) and which against it (violet)."),
     text={"things to try": TEXT},
+    further=("arriving at scikit-learn",),
     questions=QUESTIONS,
+    mistake=MISTAKE,
     exercises=(Exercise("cross_entropy_backward"), Exercise("loss_backward")),
 )
 

@@ -4,8 +4,7 @@ Logistic regression answers yes or no. Here there are K answers, say the ten dig
 weights, K constants, and so K scores z for each example. A score can be any number; what we want are K probabilities, which are positive
 and add up to 1. Softmax makes them: take e to the power of each score (now all are positive), and divide by their sum (now they add up
 to 1). The largest score gets the largest probability. The last layer of a network that names what is in a picture, and of a language
-model that picks the next word, is exactly this. In the figures look at the weights drawn as pictures: where a pixel speaks for a digit,
-and where against it.
+model that picks the next word, is exactly this.
 
 How bad is an answer? We look at the probability of the right class c alone, and pay −log p[c]: nothing if it is 1.
 
@@ -23,6 +22,21 @@ exp(z[k]) / Σⱼ exp(z[j]): p[k] itself. So, writing y for 1 at the right class
     ∂L/∂b = sum of ∂l/∂z over rows             (K,)
 
 Each row of p − y adds up to 0: what one class gains, the others lose.
+
+**On paper.** One example, x = (1, 2), three classes, and the right one is the second. The weights from the first number are (0.693, 0, 0),
+those from the second (0, 0, 0), and b = 0; 0.693 is log 2, so that e to it is 2:
+
+    z = (0.693, 0, 0)      eᶻ = (2, 1, 1), their sum is 4      p = (0.5, 0.25, 0.25)      y = (0, 1, 0)
+    l = −log 0.25 = 1.386                                      p − y = (0.5, −0.75, 0.25), which adds up to 0
+    ∂l/∂W = xᵀ (p − y): from the first number  1 · (p − y) = (0.5, −0.75, 0.25)
+                        from the second        2 · (p − y) = (1, −1.5, 0.5)
+
+    >>> x, c = np.array([[1.0, 2.0]]), np.array([1])
+    >>> W, b = np.array([[np.log(2), 0.0, 0.0], [0.0, 0.0, 0.0]]), np.zeros(3)
+    >>> softmax(x @ W + b).round(6).tolist(), round(float(loss(x, c, W, b)), 3)
+    ([[0.5, 0.25, 0.25]], 1.386)
+    >>> loss_backward(1.0, x, c, W, b)[0].round(6).tolist()
+    [[0.5, -0.75, 0.25], [1.0, -1.5, 0.5]]
 
 **One line too many.** Add the same number to all scores of a row, and no p changes: only differences of scores count. For two classes
 p[1] = σ(z[1] − z[0]), and this is logistic regression. So L is level along some directions: b may be moved as a whole at no cost. W
@@ -46,17 +60,6 @@ from manual.concept import Batch, Concept
 from manual.module import Array, Parameter
 from manual.nn.functional import log_softmax, softmax
 from manual.nn.validate import expect_indices, expect_ndim
-from manual.regression.linear_regression import with_ones
-
-
-def softmax_jacobian(z: np.ndarray) -> np.ndarray:
-    """∂p[n, k]/∂z[n, j] = p[n, k] (δₖⱼ − p[n, j]): for each row the matrix diag(p) − p pᵀ. Shapes: z (N, K), the result (N, K, K).
-
-    A score raises its own p by p (1 − p), as in the sigmoid, and lowers every other. It is also the second derivative of the
-    cross-entropy of one row, whose first is p − y. It is symmetric, and its rows add up to 0.
-    """
-    p = softmax(z)
-    return p[:, :, None] * np.eye(z.shape[1], dtype=z.dtype) - p[:, :, None] * p[:, None, :]  # (N, K, 1) · (K, K), (N, K, 1) · (N, 1, K)
 
 
 def cross_entropy(z: np.ndarray, c: np.ndarray) -> Any:
@@ -104,20 +107,6 @@ def loss_backward(dL_dloss: Any, x: np.ndarray, c: np.ndarray, W: Array, b: Arra
     dL_dW = x.T @ dL_dz + dL_dloss * alpha * W  # (D, N) @ (N, K): each row of x, added to each class by its error there
     dL_db = dL_dz.sum(axis=0)  # (N, K) summed over rows: (K,)
     return dL_dW, dL_db
-
-
-def hessian(x: np.ndarray, W: np.ndarray, b: np.ndarray, alpha: float = 0.0) -> np.ndarray:
-    """∂²L/∂q² with q = [W; b], (D+1, K), as one long row: (i, k) stands at i K + k. With A = [x 1] and J = `softmax_jacobian`,
-
-        ∂²L/∂q[i, k] ∂q[j, l] = 1/N · Σₙ A[n, i] A[n, j] J[n, k, l], and alpha on the diagonal of W
-
-    The direction that moves all of b alike is level: H times it is 0. Shapes: x (N, D), the result ((D+1) K, (D+1) K).
-    """
-    A, J = with_ones(x), softmax_jacobian(x @ W + b)
-    n = A.shape[1] * J.shape[1]
-    H = np.einsum("ni,nj,nkl->ikjl", A, A, J, optimize=True).reshape(n, n) / len(x)
-    H[np.arange(W.size), np.arange(W.size)] += alpha  # b, the last K, is free
-    return H
 
 
 class SoftmaxRegression(Concept):
@@ -182,3 +171,32 @@ class SoftmaxRegression(Concept):
 
     def configure_optimizers(self) -> optim.SGD:
         return optim.SGD(self.parameters(), lr=self.lr, momentum=self.momentum)
+
+
+# ---- further reading: how the probabilities answer to the scores, and how the loss curves -------------
+
+
+def softmax_jacobian(z: np.ndarray) -> np.ndarray:
+    """∂p[n, k]/∂z[n, j] = p[n, k] (δₖⱼ − p[n, j]): for each row the matrix diag(p) − p pᵀ. Shapes: z (N, K), the result (N, K, K).
+
+    A score raises its own p by p (1 − p), as in the sigmoid, and lowers every other. It is also the second derivative of the
+    cross-entropy of one row, whose first is p − y. It is symmetric, and its rows add up to 0.
+    """
+    p = softmax(z)
+    return p[:, :, None] * np.eye(z.shape[1], dtype=z.dtype) - p[:, :, None] * p[:, None, :]  # (N, K, 1) · (K, K), (N, K, 1) · (N, 1, K)
+
+
+def hessian(x: np.ndarray, W: np.ndarray, b: np.ndarray, alpha: float = 0.0) -> np.ndarray:
+    """∂²L/∂q² with q = [W; b], (D+1, K), as one long row: (i, k) stands at i K + k. With A = [x 1] and J = `softmax_jacobian`,
+
+        ∂²L/∂q[i, k] ∂q[j, l] = 1/N · Σₙ A[n, i] A[n, j] J[n, k, l], and alpha on the diagonal of W
+
+    The direction that moves all of b alike is level: H times it is 0. Shapes: x (N, D), the result ((D+1) K, (D+1) K).
+    """
+    from manual.regression.linear_regression import with_ones
+
+    A, J = with_ones(x), softmax_jacobian(x @ W + b)
+    n = A.shape[1] * J.shape[1]
+    H = np.einsum("ni,nj,nkl->ikjl", A, A, J, optimize=True).reshape(n, n) / len(x)
+    H[np.arange(W.size), np.arange(W.size)] += alpha  # b, the last K, is free
+    return H

@@ -9,11 +9,6 @@ from torch.nn import functional as F
 from torch_impl.module import Concept, mean_of
 
 
-def softmax_jacobian(z: Tensor) -> Tensor:
-    """∂p[n, k]/∂z[n, j], row by row. Shapes: z (N, K), the result (N, K, K)."""
-    return torch.func.vmap(torch.func.jacrev(lambda row: row.softmax(dim=0)))(z)
-
-
 def cross_entropy(z: Tensor, c: Tensor) -> Tensor:
     """Mean of −log p at the right class. Shapes: z (N, K), c (N,) integers."""
     return F.cross_entropy(z, c)
@@ -28,14 +23,6 @@ def loss(x: Tensor, c: Tensor, W: Tensor, b: Tensor, alpha: float = 0.0) -> Tens
     """L = cross-entropy + alpha/2 · ΣW². Shapes: x (N, D), c (N,), W (D, K), b (K,)."""
     z = x @ W + b  # (N, D) @ (D, K) + (K,)
     return cross_entropy(z, c) + alpha / 2 * (W**2).sum()
-
-
-def hessian(x: Tensor, W: Tensor, b: Tensor, alpha: float = 0.0) -> Tensor:
-    """∂²L/∂q² with q = [W; b] as one long row, by differentiating twice. Shapes: x (N, D), the result ((D+1) K, (D+1) K)."""
-    K = len(b)
-    c = torch.zeros(len(x), dtype=torch.int64)  # any classes: they have no part in the second derivatives
-    gradient = torch.func.grad(lambda q: loss(x, c, q[:-K].reshape(-1, K), q[-K:], alpha))
-    return torch.func.jacrev(gradient)(torch.cat([W.reshape(-1), b]))
 
 
 class SoftmaxRegression(Concept):
@@ -83,3 +70,19 @@ class SoftmaxRegression(Concept):
 
     def configure_optimizers(self) -> torch.optim.SGD:
         return torch.optim.SGD(self.parameters(), lr=self.lr, momentum=self.momentum)
+
+
+# ---- further reading: how the probabilities answer to the scores, and how the loss curves -------------
+
+
+def softmax_jacobian(z: Tensor) -> Tensor:
+    """∂p[n, k]/∂z[n, j], row by row. Shapes: z (N, K), the result (N, K, K)."""
+    return torch.func.vmap(torch.func.jacrev(lambda row: row.softmax(dim=0)))(z)
+
+
+def hessian(x: Tensor, W: Tensor, b: Tensor, alpha: float = 0.0) -> Tensor:
+    """∂²L/∂q² with q = [W; b] as one long row, by differentiating twice. Shapes: x (N, D), the result ((D+1) K, (D+1) K)."""
+    K = len(b)
+    c = torch.zeros(len(x), dtype=torch.int64)  # any classes: they have no part in the second derivatives
+    gradient = torch.func.grad(lambda q: loss(x, c, q[:-K].reshape(-1, K), q[-K:], alpha))
+    return torch.func.jacrev(gradient)(torch.cat([W.reshape(-1), b]))
