@@ -161,5 +161,33 @@ TERMS = (
     Term("(out, in)", "out by in", "W.shape", "how torch keeps a weight: a row for each unit", "digits_mlp", r"\(out, in\)"),
     Term("Adam", "Adam", "optim.Adam(...)", "gradient descent whose steps are about lr long, whatever the gradient", "digits_mlp"),
     Term("softmax", "softmax", "softmax(z, axis=1)", "e to each score, divided by their sum: probabilities", "digits_mlp", "[Ss]oftmax"),
+    # ---- optimizers ----
+    Term("optimizer", "optimizer", "optim.Adam(...)", "what makes a step of a gradient", "optimizers", "optimizer's business"),
+    Term("√s", "root of s", "np.sqrt(s)", "how large a gradient usually is, of late", "optimizers", "√s"),
+    Term("RMSprop", "r m s prop", "optim.RMSprop(...)", "gradient descent with each slope over its usual size", "optimizers"),
+    Term("AdamW", "Adam w", "optim.AdamW(...)", "Adam, and beside it a pull to 0", "optimizers"),
+    # ---- annealing ----
+    Term("annealing", "annealing", "", "a search by jumps that climbs too, less and less as it cools", "annealing"),
+    Term("temperature", "temperature", "T", "how high a climb still has a good chance", "annealing"),
+    Term("acceptance", "acceptance", "np.exp(-climb / T)", "the probability that a jump to a higher place is made", "annealing"),
+    Term("Δ", "delta", "f(there) - f(here)", "how much higher it is there", "annealing", "Δ"),
+    # ---- ridge ----
+    Term("weight decay", "weight decay", "2 * lr * alpha * W", "at each step every weight is made a little smaller", "ridge"),
+    Term("intercept", "intercept", "b", "where the line is at x = 0: the bias of a line", "ridge"),
+    # ---- lasso ----
+    Term("|w|", "the size of w", "np.abs(w)", "w without its sign", "lasso", r"\|w\|"),
+    Term("subgradient", "subgradient", "np.sign(w)", "at a kink: the slope of any line that touches from below", "lasso"),
+    Term(
+        "soft threshold",
+        "soft threshold",
+        "np.sign(z) * np.maximum(np.abs(z) - t, 0)",
+        "towards 0 by t, and not past it",
+        "lasso",
+        "soft_threshold",
+    ),
+    # ---- perceptron ----
+    Term("margin", "margin", "(y * (x @ W + b)).min()", "how far the nearest point is on its right side", "perceptron"),
+    # ---- which of many ----
+    Term("p[n, k]", "p n k", "p[n, k]", "the probability of class k for example n", "softmax_regression", r"p\[n, k\]"),
 )
 """In the order in which they are met."""
