@@ -167,11 +167,11 @@ def more_numbers() -> Figure:
     found = np.array([[shares(side) for side in paths(dimensions=d)] for d in FEW])  # (D, side, method)
     balls, walkers = costs()
     fig, axes = figure(
-        f"More numbers. Left, with bumps: who is in the lowest valley after {STEPS} steps. Of one number {found[0, 0, 0]:.0%} of the balls "
-        f"and {found[0, 0, 1]:.0%} of the walkers, of two {found[1, 0, 0]:.0%} and {found[1, 0, 1]:.0%}, of {FEW[-1]} "
-        f"{found[-1, 0, 0]:.0%} and {found[-1, 0, 1]:.0%}. Right, without bumps: the heights asked until half are lower than {LOW}, a "
-        f"gradient counted as {HEIGHTS_A_GRADIENT}. Balls need {balls[0]} for one number, {balls[-1]} for {MANY[-1]}; walkers that only "
-        f"go down, with the best jumps of seven, {walkers[0]} and {walkers[-1]}.",
+        f"More numbers. Left, with bumps: who is in the lowest valley after {STEPS} steps; balls and walkers {found[0, 0, 0]:.0%} and "
+        f"{found[0, 0, 1]:.0%} for one number, {found[1, 0, 0]:.0%} and {found[1, 0, 1]:.0%} for two, {found[-1, 0, 0]:.0%} and "
+        f"{found[-1, 0, 1]:.0%} for {FEW[-1]}. Right, without bumps: the heights asked until half are lower than {LOW}, a gradient "
+        f"counted as {HEIGHTS_A_GRADIENT}. Balls need {balls[0]} for one number and {balls[-1]} for {MANY[-1]}; walkers that only go "
+        f"down, with the best jumps of seven, {walkers[0]} and {walkers[-1]}.",
         columns=2,
         size=(5.0, 3.7),
     )
