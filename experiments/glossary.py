@@ -75,6 +75,7 @@ TERMS = (
     Term("Σₖ", "the sum over k", ".sum()", "the sum over all k, as Σₙ is over all n", "matrices"),
     Term("A B", "A times B", "A @ B", "the product: each row of A, dotted with each column of B", "matrices", r"A B|A @ B"),
     Term("(in, out)", "in, out", "W.shape", "a row for each input and a column for each output", "matrices", r"\(in, out\)"),
+    Term("(out, in)", "out, in", "W.shape", "how torch keeps a weight: a row for each output", "matrices", r"\(out, in\)"),
     Term("broadcasting", "broadcasting", "X + b", "what is too small is used again and again", "matrices", "[Bb]roadcasting"),
     Term("ᵀ", "transposed", "A.T", "rows and columns exchanged", "matrices", "ᵀ"),
     Term("bias", "bias", "b", "a number that is added, whatever the input is", "matrices"),
@@ -158,11 +159,9 @@ TERMS = (
     Term("latent", "latent", "h", "hidden: made between input and output, and never given", "hidden_layer"),
     # ---- reading digits ----
     Term("dropout", "dropout", "nn.Dropout(p)", "in training a part of the units is set to 0, at random", "digits_mlp"),
-    Term("(out, in)", "out by in", "W.shape", "how torch keeps a weight: a row for each unit", "digits_mlp", r"\(out, in\)"),
     Term("Adam", "Adam", "optim.Adam(...)", "gradient descent whose steps are about lr long, whatever the gradient", "digits_mlp"),
     Term("softmax", "softmax", "softmax(z, axis=1)", "e to each score, divided by their sum: probabilities", "digits_mlp", "[Ss]oftmax"),
     # ---- optimizers ----
-    Term("optimizer", "optimizer", "optim.Adam(...)", "what makes a step of a gradient", "optimizers", "optimizer's business"),
     Term("√s", "root of s", "np.sqrt(s)", "how large a gradient usually is, of late", "optimizers", "√s"),
     Term("RMSprop", "r m s prop", "optim.RMSprop(...)", "gradient descent with each slope over its usual size", "optimizers"),
     Term("AdamW", "Adam w", "optim.AdamW(...)", "Adam, and beside it a pull to 0", "optimizers"),
