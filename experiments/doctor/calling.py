@@ -110,7 +110,9 @@ class Subject:
         """Run forward; every value that it names is kept. One of them may be moved, others held at what they were."""
         seen: dict[str, Any] = {}
         final: dict[str, Any] = {}
+        passed: dict[str, Any] = {}
         count: dict[str, int] = {}
+        names = self.pair.parameters(self.pair.forward)
 
         def listen(name: str, value: Any, line: int) -> Any:
             count[name] = count.get(name, 0) + 1
@@ -121,6 +123,8 @@ class Subject:
             elif held and key in held:
                 value = copied(held[key])
             final[name] = value
+            if name in names:
+                passed.setdefault(name, value)
             return value
 
         it = self.object_with(inputs)
@@ -132,7 +136,7 @@ class Subject:
         self.seeded()
         found = function(*([it] if it is not None else []), **self.given(inputs))
         out, rest = (found[0], found[1:]) if isinstance(found, tuple) and found else (found, ())
-        return Ran({**inputs, **seen}, {**inputs, **final}, out, rest, it, found)
+        return Ran({**inputs, **seen}, {**inputs, **final}, out, rest, it, found, passed)
 
     def given(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of forward; a dict is made of its entries."""

@@ -60,6 +60,10 @@ def rewritten(tree: ast.FunctionDef, statement: ast.stmt) -> Iterator[Edit]:
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and function.statement(node).lineno == statement.lineno:
             with function.replaced(node, ast.BinOp(node.right, ast.Sub(), node.left)):
                 yield SAID["sign"], text_of(function.statement(node))
+    for node in function.nodes:
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult) and function.statement(node).lineno == statement.lineno:
+            with function.replaced(node, ast.BinOp(node.left, ast.Div(), node.right)):
+                yield f"multiplied by {ast.unparse(node.right)}, where it must be divided", text_of(function.statement(node))
     match statement:
         case ast.Assign([target], value) if not isinstance(target, ast.Tuple):
             yield "overwritten, where it must be added to what was there", f"{ast.unparse(target)} += {ast.unparse(value)}"

@@ -33,7 +33,14 @@ def said(e: Examination, name: str) -> Iterator[str]:
         for n, v in [(n, v) for n, v in values.items() if v.ndim][:3]
         for axis, words in enumerate(("rows", "columns")[: v.ndim])
     }
-    yield from sentences(a, b, values, gradients, sizes, line_of(e, name), by_ways(e, name, a, b))
+    yield from sentences(a, b, values, gradients, {**sizes, **shares(e)}, line_of(e, name), by_ways(e, name, a, b))
+
+
+def shares(e: Examination) -> dict[str, float]:
+    """Numbers between 0 and 1 that forward is given, and what they leave of 1: as a factor they come once or twice."""
+    found = {n: float(v) for n, v in e.inputs.items() if np.ndim(v) == 0 and isinstance(v, float) and 0 < v < 1}
+    found |= {f"1 − {n}": 1 - p for n, p in found.items()}
+    return {**found, **{f"the square of {n}": p**2 for n, p in found.items()}}
 
 
 def by_ways(e: Examination, name: str, a: np.ndarray, b: np.ndarray) -> Iterator[str]:

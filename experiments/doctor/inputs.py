@@ -5,6 +5,7 @@ An argument that has no shape yet stands for itself: whoever computes with it en
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ from experiments.doctor.building import ARGUMENT, arrays
 from experiments.doctor.calling import Subject
 from experiments.doctor.patient import Unreadable
 from experiments.doctor.shapes import (
+    IMAGES,
+    KERNELS,
     Chosen,
     Shape,
     candidates,
@@ -73,6 +76,9 @@ class Pending(np.lib.mixins.NDArrayOperatorsMixin):
         raise NotYet
 
 
+FEW = 3
+"""So many arguments may be given shapes all at once."""
+
 ENOUGH = 30
 """So many choices of shapes that run through are looked at for one in which every gradient has the shape of its value."""
 
@@ -131,17 +137,21 @@ def fitting(
     sizes = {**sizes_for(given), **(fixed or {})}
     found: list[tuple[int, dict[str, Any]]] = []
     rows = [one_row, one_column] if sum(is_vector(n) for n in names) > 1 else []
+    told: list[Unreadable] = []
+    ranks = unpacked(subject.pair.forward)
     for of in (likely, one_unit, one_unit_of_columns, *rows, candidates, everything):
         if of is everything and found:
             break
-        tries = {n: [c for c in file_first(subject, n, of(n)) if n not in given or sized(c[1], sizes) == tuple(given[n])] for n in names}
-        found += fits(tries, works, sizes)
+        tries = {n: as_given(n, of_rank(file_first(subject, n, of(n)), n, ranks), given, sizes) for n in names}
+        found += fits(tries, works, sizes, told)
         if any(wrong == 0 for wrong, _ in found):
             break
+    if not found and len(names) <= FEW:  # a forward that looks at what it is given may refuse what stands for an argument
+        found = fits(tries, works, sizes, told, at_once=True)
     if found:
         return Chosen(min(found, key=lambda f: f[0])[1])
-    if not all(tries.values()):
-        raise Unreadable(f"no argument can have the shape {next(given[n] for n in names if not tries[n])}")
+    if told:
+        raise told[0]
     why = ""
     try:
         works(Chosen({n: tries[n][0] for n in names}).draw(sizes, 0))
@@ -153,9 +163,17 @@ def fitting(
 
 
 def fits(
-    tries: Mapping[str, list[tuple[str, Shape]]], works: Callable[[dict[str, Any]], int], sizes: Mapping[str, int]
+    tries: Mapping[str, list[tuple[str, Shape]]],
+    works: Callable[[dict[str, Any]], int],
+    sizes: Mapping[str, int],
+    told: list[Unreadable],
+    at_once: bool = False,
 ) -> list[tuple[int, dict[str, Any]]]:
-    """The choices that run through, each with how many gradients have another shape than their value; ends at the first with none."""
+    """The choices that run through, each with how many gradients have another shape than their value; ends at the first with none.
+
+    What no shape would mend, an argument that is unknown for instance, is added to `told`. With `at_once` all arguments have shapes
+    before anything is tried.
+    """
     found: list[tuple[int, dict[str, Any]]] = []
     names, count = list(tries), 0
 
@@ -169,13 +187,16 @@ def fits(
                 return works({**Chosen(of).draw(sizes, 0), **pending})
         except NotYet:
             return 0 if pending else None
+        except Unreadable as trouble:
+            told.append(trouble)
+            return None
         except Exception:  # whatever a stranger's code may raise with a shape that does not fit, or what it asks for
             return None
 
     def complete(of: dict[str, Any]) -> None:
         if count > MOST or (found and (found[-1][0] == 0 or len(found) >= ENOUGH)):
             return
-        wrong = tried(of)
+        wrong = tried(of) if len(of) == len(names) or not at_once else 0
         if wrong is None:
             return
         if len(of) == len(names):
@@ -186,6 +207,31 @@ def fits(
 
     complete({})
     return found
+
+
+def as_given(name: str, found: list[tuple[str, Shape]], given: Mapping[str, Shape], sizes: Mapping[str, int]) -> list[tuple[str, Shape]]:
+    """The candidates that have the shape that was given, in the names of sizes where one has it."""
+    if name not in given:
+        return found
+    return [c for c in found if sized(c[1], sizes) == tuple(given[name])] or [("normal", tuple(given[name]))]
+
+
+def unpacked(function: ast.FunctionDef) -> dict[str, int]:
+    """By name, how many axes the file says that it has: N, C, H, W = x.shape."""
+    found = {}
+    for node in ast.walk(function):
+        match node:
+            case ast.Assign([ast.Tuple(sizes)], ast.Attribute(of, "shape")):
+                found[ast.unparse(of)] = len(sizes)
+    return found
+
+
+def of_rank(found: list[tuple[str, Shape]], name: str, ranks: Mapping[str, int]) -> list[tuple[str, Shape]]:
+    """The candidates with so many axes as the file says."""
+    if ranks.get(name) == 4:
+        kernels = name.lower().startswith(("w", "k", "f"))
+        return [("normal", shape) for shape in (KERNELS if kernels else IMAGES)]
+    return [c for c in found if c[0] == "size" or len(c[1]) == ranks.get(name, len(c[1]))] or found
 
 
 def file_first(subject: Subject, name: str, found: list[tuple[str, Shape]]) -> list[tuple[str, Shape]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ class Ran:
     Attributes:
         values: every value that it names, as it came; arguments and attributes too; h#2 is what was called h the second time.
         final: by name, what forward went on with last.
+        passed: its arguments, as whoever called it still has them: what was done to them in place is seen in them, a new meaning of their
+            names is not.
         out: what it returns first.
         rest: what it returns beside.
         self: the object whose method it is.
@@ -28,6 +30,7 @@ class Ran:
     rest: Any = None
     self: Any = None
     returned: Any = None
+    passed: dict[str, Any] = field(default_factory=dict)
 
     @property
     def parts(self) -> tuple[Any, ...]:

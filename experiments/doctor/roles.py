@@ -17,6 +17,7 @@ UPSTREAM = re.compile(
     re.IGNORECASE,
 )
 CACHE = re.compile(r"\w*(cache|ctx|context|saved|values|memory|state|store|mem|tape)s?$", re.IGNORECASE)
+INPUT = re.compile(r"(x|inputs?|data|features|samples|images)_?(train|batch|data|in|s)?$", re.IGNORECASE)
 TARGETS = (
     "y",
     "t",
@@ -37,7 +38,7 @@ TARGETS = (
 
 def kind(pair: Pair, name: str, ran: Ran) -> str:
     """What an argument of the backward is: a value of the forward, the upstream gradient, what was saved, or unknown."""
-    if name in ran.final or (name.lower() in TARGETS and target(ran) is not None):
+    if meant(name, ran) is not None:
         return "value"
     if CACHE.match(name) and (ran.rest or isinstance(ran.out, dict)):
         return "cache"
@@ -46,6 +47,16 @@ def kind(pair: Pair, name: str, ran: Ran) -> str:
     if CACHE.match(name):
         return "cache"
     return "upstream" if is_gradient(name) and name == next(iter(pair.parameters(pair.backward)), "") else "unknown"
+
+
+def meant(name: str, ran: Ran) -> Any:
+    """The value of forward that is given under this name: its own, the target, or the input, which may be x_train here and X there."""
+    if name in ran.final:
+        return ran.passed.get(name, ran.final[name])
+    if name.lower() in TARGETS:
+        return target(ran)
+    inputs = [n for n in ran.final if INPUT.match(n)] if INPUT.match(name) else []
+    return ran.final[inputs[0]] if len(inputs) == 1 else None
 
 
 def target(ran: Ran) -> Any:
@@ -96,7 +107,7 @@ def arguments(pair: Pair, ran: Ran, upstream: Mapping[str, Any]) -> dict[str, An
     for name in pair.parameters(pair.backward):
         match kind(pair, name, ran):
             case "value":
-                found[name] = copied(ran.final[name] if name in ran.final else target(ran))
+                found[name] = copied(meant(name, ran))
             case "upstream":
                 found[name] = copied(upstream[name])
             case "cache":

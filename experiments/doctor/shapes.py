@@ -34,11 +34,19 @@ MATRICES: tuple[Shape, ...] = (
     ("H", "4H"),
 )
 ROWS: tuple[Shape, ...] = (("N", "D"), ("N", "H"), ("N", "O"), ("N", "T", "D"), ("T", "N", "H"), ("N", "T", "H"), ("T", "N", "D"), ("N",))
+IMAGES: tuple[Shape, ...] = (("N", 2, 6, 5),)
+KERNELS: tuple[Shape, ...] = (("O", 2, 3, 2),)
 COLUMNS: tuple[Shape, ...] = (("D", "N"), ("H", "N"), ("O", "N"), ("N", 1), (1, "N"))
 BINARY: tuple[tuple[str, Shape], ...] = (("binary", ("N", 1)), ("binary", (1, "N")))
 ONE_ROW: tuple[Shape, ...] = ((1, "H"), (1, "O"), (1, "D"))
 VECTORS: tuple[Shape, ...] = (("H",), ("O",), ("D",), ("H", 1), ("O", 1), ("N",), ("4H",))
 ONE_COLUMN: tuple[Shape, ...] = (("H", 1), ("O", 1), (1, 1))
+WHOLE = re.compile(r"stride|pad(ding)?$|(pool|kernel|filter|window|k)_?(size|height|width|h|w)|dilation|(n|num)_?(heads|groups)$|k$")
+"""Called like a whole number that says how something is cut."""
+
+SHARE = re.compile(r"drop(out)?(_?(p|prob|rate|ratio))?$|\w+_(rate|prob|ratio|decay|slope)$")
+"""Called like a number between 0 and 1."""
+
 NUMBERS = ("eps", "reg", "lam", "lambda_", "lambd", "lr", "alpha", "l2", "decay", "epsilon", "momentum", "p", "rate", "keep_prob")
 
 
@@ -92,6 +100,8 @@ def likely(name: str) -> list[tuple[str, Shape]]:
     if name.startswith(ARGUMENT):
         return constructor_candidates(name.removeprefix(ARGUMENT).lower())
     plain = short(name).lower()
+    if WHOLE.match(plain):
+        return [("size", (1 if "pad" in plain else 2,)), ("size", (2 if "pad" in plain else 1,))]
     first: list[tuple[str, Shape]]
     normal: dict[Shape, tuple[str, Shape]] = {shape: ("normal", shape) for shape in (*ROWS, *COLUMNS, *MATRICES, *VECTORS)}
     if plain in TARGETS:
@@ -107,7 +117,7 @@ def likely(name: str) -> list[tuple[str, Shape]]:
         first = [normal[s] for s in VECTORS]
     elif re.match(r"h_?(0|prev|idden|init)|(prev|init|initial)_?[hc]|c_?(0|prev)|a_?(0|prev)$", plain):
         first = [normal["N", "H"], normal["H",], normal["H", 1]]
-    elif plain in NUMBERS:
+    elif plain in NUMBERS or SHARE.match(plain):
         first = [("number", ())]
     elif plain in ("mask", "keep", "drop"):
         first = [("mask", s) for s in ROWS]

@@ -93,11 +93,13 @@ def defined(tree: ast.Module) -> dict[str, Any]:
 
 def examined(subject: Subject, shapes: Mapping[str, tuple[int, ...]], seed: int, arrays: Mapping[str, Any] | None = None) -> Finding:
     """One pair, on two inputs; on the arrays that were given, and on others of their shapes where they are not whole numbers."""
-    chosen = choose(subject, shapes, lambda inputs: misshapen(subject, inputs))
+    chosen = choose(subject, shapes, lambda inputs: misshapen(subject, {**inputs, **(arrays or {})}))
     inputs = [chosen.draw(sizes, seed + i) for i, sizes in enumerate((sizes_for(shapes), SIZES[1]))]
     if arrays:
-        inputs = [{**inputs[0], **arrays}, {**chosen.draw(sizes_for(shapes), seed + 1), **again(arrays, np.random.default_rng(seed))}]
+        inputs = [{**inputs[0], **arrays}, {**chosen.draw(sizes_for(shapes), seed + 1), **near(arrays, np.random.default_rng(seed))}]
     examinations = [Examination(subject, numbers, seed + i) for i, numbers in enumerate(inputs)]
+    if arrays and all(agreement(examinations[:1], name)[1] for name in returned(examinations[0])):
+        examinations = examinations[:1]  # other numbers may be none that it is made for: a matrix that is symmetric, for instance
     if not arrays and not all(e.is_finite for e in examinations):  # an exp that overflows says nothing: smaller numbers
         chosen.spread = 0.3
         inputs = [chosen.draw(sizes, seed + i) for i, sizes in enumerate((sizes_for(shapes), SIZES[1]))]
@@ -108,6 +110,13 @@ def examined(subject: Subject, shapes: Mapping[str, tuple[int, ...]], seed: int,
             return replace(looked_at(found), notes=(otherwise(examinations, words), *looked_at(found).notes))
         examinations = plainer(subject, chosen, shapes, seed, examinations) or examinations
     return looked_at(examinations)
+
+
+def near(arrays: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+    """Other numbers, each with its sign and nearer to 0: a probability stays one, and a standard deviation too."""
+    real = [n for n, a in arrays.items() if np.asarray(a).dtype.kind == "f" and np.any(a != np.round(a))]
+    smaller = {n: arrays[n] * rng.uniform(0.7, 1, np.shape(arrays[n])) for n in real}
+    return {**again(arrays, rng), **smaller}
 
 
 def otherwise(examinations: list[Examination], words: str) -> str:

@@ -14,7 +14,7 @@ LIKE = {"float64": 1e-8, "float32": 1e-4}
 """Two tensors this near are taken for the same thing: far above rounding, far below any mistake."""
 
 
-def diagnose(a: Any, b: Any, others: Mapping[str, Any] | None = None, sizes: Mapping[str, int] | None = None) -> str | None:
+def diagnose(a: Any, b: Any, others: Mapping[str, Any] | None = None, sizes: Mapping[str, float] | None = None) -> str | None:
     """Half a sentence about a: "−1 times torch's". None if nothing fits.
 
     Args:
@@ -59,12 +59,12 @@ def other_shape(a: np.ndarray, b: np.ndarray) -> str:
     return f"of shape {a.shape} in place of {b.shape}"
 
 
-def zero(a: np.ndarray, b: np.ndarray, sizes: Mapping[str, int]) -> str | None:
+def zero(a: np.ndarray, b: np.ndarray, sizes: Mapping[str, float]) -> str | None:
     """Nothing at all."""
     return "0 everywhere" if not a.any() and b.any() else None
 
 
-def factor(a: np.ndarray, b: np.ndarray, sizes: Mapping[str, int]) -> str | None:
+def factor(a: np.ndarray, b: np.ndarray, sizes: Mapping[str, float]) -> str | None:
     """A number times torch's, named if it has a name."""
     square = float(np.vdot(b, b))
     c = float(np.vdot(b, a)) / square if square > 0 and math.isfinite(square) else 0.0
@@ -74,7 +74,7 @@ def factor(a: np.ndarray, b: np.ndarray, sizes: Mapping[str, int]) -> str | None
     return f"{known} times torch's"
 
 
-def names_of_factors(shape: tuple[int, ...], sizes: Mapping[str, int]) -> Iterator[tuple[str, float]]:
+def names_of_factors(shape: tuple[int, ...], sizes: Mapping[str, float]) -> Iterator[tuple[str, float]]:
     """Factors that a mistake brings, with their names; the plain ones first."""
     plain = [("−1", -1.0), ("2", 2.0), ("1/2", 0.5), ("−2", -2.0), ("−1/2", -0.5), ("4", 4.0), ("1/4", 0.25)]
     yield from plain
@@ -88,12 +88,12 @@ def names_of_factors(shape: tuple[int, ...], sizes: Mapping[str, int]) -> Iterat
             yield f"−{form}", -value
 
 
-def transposed(a: np.ndarray, b: np.ndarray, sizes: Mapping[str, int]) -> str | None:
+def transposed(a: np.ndarray, b: np.ndarray, sizes: Mapping[str, float]) -> str | None:
     """Square, and its transpose."""
     return "transposed" if a.ndim > 1 and a.shape == a.T.shape and like(a.T, b) else None
 
 
-def masked(a: np.ndarray, b: np.ndarray, sizes: Mapping[str, int]) -> str | None:
+def masked(a: np.ndarray, b: np.ndarray, sizes: Mapping[str, float]) -> str | None:
     """Right, but for entries that are 0 on one side alone."""
     for nonzero, words in ((b != 0, "not masked: right wherever torch's is not 0"), (a != 0, "0 in places where torch's is not")):
         if nonzero.any() and not nonzero.all() and like(a[nonzero], b[nonzero]):
@@ -101,7 +101,7 @@ def masked(a: np.ndarray, b: np.ndarray, sizes: Mapping[str, int]) -> str | None
     return None
 
 
-def partly(a: np.ndarray, b: np.ndarray, sizes: Mapping[str, int]) -> str | None:
+def partly(a: np.ndarray, b: np.ndarray, sizes: Mapping[str, float]) -> str | None:
     """Right in some rows or columns, wrong in the others."""
     for axis, word in ((0, "row"), (1, "column")):
         if a.ndim <= axis or a.shape[axis] < 2:

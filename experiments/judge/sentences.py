@@ -19,7 +19,7 @@ def sentences(
     b: np.ndarray,
     values: Values,
     gradients: Values,
-    sizes: Mapping[str, int],
+    sizes: Mapping[str, float],
     line: str = "",
     structural: Iterable[str] = (),
 ) -> Iterator[str]:

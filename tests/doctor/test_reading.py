@@ -180,3 +180,112 @@ def test_a_class_and_a_loss_are_given_to_it_in_python() -> None:
         return x.T @ dguess
 
     assert doctor(line, back, loss=mean_square).gradients
+
+
+IMAGES = """
+import numpy as np
+
+def conv_forward(x, w, b, conv_param):
+    stride, pad = conv_param["stride"], conv_param["pad"]
+    padded = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+    N, C, H, W = x.shape
+    F, _, HH, WW = w.shape
+    rows, columns = 1 + (H + 2 * pad - HH) // stride, 1 + (W + 2 * pad - WW) // stride
+    out = np.zeros((N, F, rows, columns))
+    for i in range(rows):
+        for j in range(columns):
+            piece = padded[:, :, i * stride : i * stride + HH, j * stride : j * stride + WW]
+            out[:, :, i, j] = piece.reshape(N, -1) @ w.reshape(F, -1).T + b
+    return out, (x, w, b, conv_param)
+
+def conv_backward(dout, cache):
+    x, w, b, conv_param = cache
+    stride, pad = conv_param["stride"], conv_param["pad"]
+    padded = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+    N, C, H, W = x.shape
+    F, _, HH, WW = w.shape
+    dpadded, dw, db = np.zeros_like(padded), np.zeros_like(w), np.zeros_like(b)
+    for i in range(dout.shape[2]):
+        for j in range(dout.shape[3]):
+            rows, columns = slice(i * stride, i * stride + HH), slice(j * stride, j * stride + WW)
+            piece = padded[:, :, rows, columns].reshape(N, -1)
+            dpadded[:, :, rows, columns] += (dout[:, :, i, j] @ w.reshape(F, -1)).reshape(N, C, HH, WW)
+            dw += (dout[:, :, i, j].T @ piece).reshape(w.shape)
+            db += dout[:, :, i, j].sum(axis=0)
+    dx = dpadded[:, :, pad : H + pad, pad : W + pad]
+    return dx, dw, db
+"""
+
+
+def test_images_and_the_sizes_of_windows_are_found_by_what_the_file_unpacks() -> None:
+    (finding,) = visited(IMAGES)
+    assert finding.right, str(finding)
+    assert {g.value: len(g.shape) for g in finding.gradients} == {"x": 4, "w": 4, "b": 1}
+    (finding,) = visited(IMAGES.replace("dpadded[:, :, rows, columns] +=", "dpadded[:, :, rows, columns] ="))
+    assert [g.value for g in finding.gradients if not g.right] == ["x"]
+
+
+def test_the_input_may_have_another_name_in_the_backward() -> None:
+    source = "import numpy as np\ndef forward(x_train, W):\n    return x_train @ W\n"
+    source += "def backward(dout, X, W):\n    return dout @ W.T, X.T @ dout\n"
+    (finding,) = visited(source)
+    assert finding.right, str(finding)
+    (finding,) = visited(source.replace("backward(dout, X, W)", "backward(dout, Z, W)").replace("X.T", "Z.T"))
+    assert finding.trouble == "what is the argument Z of backward? Forward names no such value"
+
+
+AGAIN = """
+def forward(a, b):
+    b = b / 3
+    return a * b
+
+def backward(dL_dy, a, b):
+    b = b / 3
+    return dL_dy * b, dL_dy * a / 3
+"""
+
+
+def test_an_argument_is_what_the_caller_has_whatever_forward_calls_by_its_name() -> None:
+    (finding,) = visited(AGAIN)
+    assert finding.right, str(finding)
+    (finding,) = visited(AGAIN.replace("    b = b / 3\n    return dL_dy", "    return dL_dy"))
+    assert [(g.value, g.right) for g in finding.gradients] == [("a", False), ("b", True)]
+
+
+def refusing(p: Any) -> Any:
+    if not isinstance(p, np.ndarray) or p.min() <= 0 or p.max() >= 1:
+        raise ValueError("p must be probabilities")
+    return -np.log(p)
+
+
+def refusing_backward(dL_dy: Any, p: Any) -> Any:
+    return -dL_dy / p
+
+
+def symmetric(A: Any, v: Any) -> Any:
+    return v @ A @ v
+
+
+def symmetric_backward(dL_dy: Any, A: Any, v: Any) -> Any:
+    dL_dv = 2 * dL_dy * (A @ v)
+    return dL_dy * np.outer(v, v), dL_dv
+
+
+def test_numbers_that_are_given_are_what_is_tried() -> None:
+    rng = np.random.default_rng(0)
+    p = rng.uniform(0.2, 0.8, (4, 3))
+    assert doctor(refusing, refusing_backward, inputs={"p": p}).right
+    A = rng.normal(size=(4, 4))
+    assert doctor(symmetric, symmetric_backward, inputs={"A": A + A.T, "v": rng.normal(size=4)}).right
+    assert not doctor(symmetric, symmetric_backward, inputs={"A": A, "v": rng.normal(size=4)}).right
+
+
+def test_multiplied_for_divided_is_mended_as_one_would() -> None:
+    source = "import numpy as np\ndef dropout_forward(x, dropout):\n    p = np.random.rand(*x.shape) < (1 - dropout)\n"
+    source += "    a = x * p / (1 - dropout)\n    return a, (p, dropout)\n"
+    source += "def dropout_backward(dout, cache):\n    p, dropout = cache\n    dx = dout * p * (1 - dropout)\n    return dx\n"
+    (finding,) = visited(source)
+    (fault,) = finding.faults
+    assert fault.what == "(the square of 1 − dropout = 0.81) times the right one"
+    assert fault.mend is not None
+    assert fault.mend.after == "dx = dout * p / (1 - dropout)"
