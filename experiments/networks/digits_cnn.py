@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from experiments import run
 from experiments.data.arrays import ArrayData
@@ -17,7 +18,7 @@ from experiments.drawing.colours import CATEGORIES, SIGNED
 from experiments.drawing.figure import figure
 from experiments.drawing.words import classes_right
 from experiments.judge.convert import in_dtype_of
-from experiments.lesson import Exercise, Trained, accuracy, by_size
+from experiments.lesson import Exercise, Mistake, Trained, accuracy, by_size
 from experiments.pair import Twin
 from manual.networks.digits_cnn import DigitsCNN as Manual
 from torch_impl.networks.digits_cnn import DigitsCNN as Torch
@@ -204,6 +205,38 @@ QUESTIONS = (
     ),
 )
 
+ORDER = np.random.default_rng(0).permutation(64)
+"""Another order of the pixels, the same for every image."""
+
+
+class Shuffled(Manual):
+    """The network, to which the pixels of each image are given in another order."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return super().forward(x.reshape(-1, 64)[:, ORDER].reshape(x.shape))
+
+
+class ShuffledInTorch(Torch):
+    """The same in torch."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x.flatten(1)[:, torch.from_numpy(ORDER)].reshape(x.shape))
+
+
+MISTAKE = Mistake(
+    "A convolution finds patterns in any table of numbers, in whatever order they stand.",
+    lambda run: (
+        f"With the pixels in another order, the same for every image, {1 - accuracy(run):.0%} of the held-out digits are misread after "
+        "two epochs; in their own order it is 5 % at most."
+    ),
+    lambda run: run.agree and accuracy(run) < 0.95,
+    "A kernel sees neighbours, and is used at every place. That helps where neighbours belong together and a pattern may be anywhere: in "
+    "images and sound, not in the columns of a table. To digits_mlp the order is all one.",
+    trainer=SHORT,
+    manual=Shuffled,
+    torch=ShuffledInTorch,
+)
+
 TWIN = Twin(
     name="digits_cnn",
     manual=Manual,
@@ -216,7 +249,11 @@ TWIN = Twin(
     learned=learned,
     look_at=("feature maps", "which strokes of the digit each kernel has found, where its map is dark."),
     questions=QUESTIONS,
-    exercises=(Exercise("Block.backward"), Exercise("DigitsCNN.backward")),
+    exercises=(
+        Exercise("Block.backward", ("Every line of forward has one line here, in the opposite order.",)),
+        Exercise("DigitsCNN.backward"),
+    ),
+    mistake=MISTAKE,
 )
 
 if __name__ == "__main__":

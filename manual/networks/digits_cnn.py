@@ -1,17 +1,49 @@
 """A convolutional network that reads handwritten digits, by hand.
 
+`digits_mlp` takes an image for 64 numbers in a row and does not know which pixels are neighbours: a stroke that it has learnt on the
+left, it must learn again on the right. A convolution slides one small window of weights, the *kernel*, over the whole image, so that a
+stroke is found wherever it is drawn. Each kernel makes a new image of the old one, a *channel*: bright where its stroke was.
+
     block 1    conv 1 → 8 channels, batch norm, ReLU, max pool    8x8 → 4x4
     block 2    conv 8 → 16 channels, batch norm, ReLU, max pool   4x4 → 2x2
     z          the 16 · 2 · 2 = 64 numbers in a row, times a matrix: 10 scores
     L          mean of −log softmax(z)[the right digit]
 
-A convolution slides one small window of weights (a kernel) over the whole image, so that a stroke is found wherever
-it is drawn. Its gradient follows from that: a weight used at every place gets the sum of the gradients of all places.
-Max pooling keeps the largest of four neighbours, so its backward sends the whole gradient to the one that won and
-nothing to the other three.
+    conv        a border of zeros (padding) is put around the image, so that a 3x3 kernel has a place for every pixel
+    batch norm  each channel, less its mean over the batch and all places, over its standard deviation; then times one learned number, plus
+                another. What comes next sees numbers of about one size, whatever the kernels do
+    max pool    the largest of each 2x2 window: whether the stroke is there counts, not exactly where
 
-The convolutions have no bias: the batch norm behind them subtracts the mean of each channel, and a bias with it.
-Its gradient would be exactly zero.
+**On paper.** A 3x3 image x, and a 2x2 kernel w, which fits into four places. At each: four products, one sum.
+
+    x = [1  2  0]    w = [1  −1]    y[0, 0] = 1·1 + 2·(−1) + 3·0 + 1·2 = 1      y[0, 1] = 2·1 + 0·(−1) + 1·0 + 1·2 = 4
+        [3  1  1]        [0   2]    y[1, 0] = 3·1 + 1·(−1) + 0·0 + 2·2 = 6      y[1, 1] = 1·1 + 1·(−1) + 2·0 + 1·2 = 2
+        [0  2  1]
+
+Backward. A weight was used at every place, so it gets the sum over the places of the pixel below it times the gradient there. And
+each place sends the kernel, times its gradient, back onto its window; where windows overlap, that adds up. Let ∂L/∂y be 1 at [0, 0], 2 at
+[1, 0] and 0 elsewhere:
+
+    ∂L/∂w = 1 · [1  2] + 2 · [3  1] = [7  4]        ∂L/∂x = [1    −1    0]   [ 0        0      0]   [1  −1  0]
+                [3  1]       [0  2]   [3  5]                [0     2    0] + [2·1   2·(−1)     0] = [2   0  0]
+                                                            [0     0    0]   [2·0     2·2      0]   [0   4  0]
+
+    >>> conv = nn.Conv2d(1, 1, kernel_size=2, bias=False)
+    >>> conv.weight[...] = [[1, -1], [0, 2]]
+    >>> y = conv(np.array([[[[1.0, 2.0, 0.0], [3.0, 1.0, 1.0], [0.0, 2.0, 1.0]]]]))
+    >>> y[0, 0].tolist()
+    [[1.0, 4.0], [6.0, 2.0]]
+    >>> dL_dx = conv.backward(np.array([[[[1.0, 0.0], [2.0, 0.0]]]]))
+    >>> conv.weight.grad[0, 0].tolist(), dL_dx[0, 0].tolist()
+    ([[7.0, 4.0], [3.0, 5.0]], [[1.0, -1.0, 0.0], [2.0, 0.0, 0.0], [0.0, 4.0, 0.0]])
+
+Max pooling of this y keeps the 6. The other three did not influence the loss, so the whole gradient goes to the one that won:
+
+    >>> pool = nn.MaxPool2d(kernel_size=2)
+    >>> pool(y).tolist(), pool.backward(np.array([[[[5.0]]]])).tolist()
+    ([[[[6.0]]]], [[[[0.0, 0.0], [5.0, 0.0]]]])
+
+**No bias.** The batch norm behind a convolution subtracts the mean of each channel, and a bias with it. Its gradient would be exactly zero.
 """
 
 from __future__ import annotations
@@ -65,8 +97,8 @@ class DigitsCNN(Concept):
     Args:
         channels: of the first block; the second has twice as many.
         lr: the step size at the start.
-        momentum: the part of the last update that is kept (0.9, as is common since Sutskever et al., 2013).
-        epochs: the length of the schedule, at whose end the step size is 0 (Loshchilov & Hutter, 2017, without restarts).
+        momentum: each step is the gradient's, plus this part of the last step (0.9, as is common since Sutskever et al., 2013).
+        epochs: the length of the schedule, along which lr falls as half a cosine does, to 0 (Loshchilov & Hutter, 2017, without restarts).
         rng: draws the initial weights.
         dtype: of the parameters.
 

@@ -41,8 +41,8 @@ class DigitsCNN(Concept):
     Args:
         channels: of the first block; the second has twice as many.
         lr: the step size at the start.
-        momentum: the part of the last update that is kept (0.9, as is common since Sutskever et al., 2013).
-        epochs: the length of the schedule, at whose end the step size is 0 (Loshchilov & Hutter, 2017, without restarts).
+        momentum: each step is the gradient's, plus this part of the last step (0.9, as is common since Sutskever et al., 2013).
+        epochs: the length of the schedule, along which lr falls as half a cosine does, to 0 (Loshchilov & Hutter, 2017, without restarts).
 
     Shapes: x (N, 1, 8, 8), the prediction (N, 10), the target (N,) integers 0 to 9.
     """
