@@ -195,5 +195,19 @@ TERMS = (
     Term("padding", "padding", "np.pad(x, 1)", "a border of zeros around an image", "digits_cnn"),
     Term("batch norm", "batch norm", "nn.BatchNorm2d", "each channel less its mean over the batch, over its deviation", "digits_cnn"),
     Term("max pool", "max pool", "nn.MaxPool2d", "of each window the largest number", "digits_cnn", "[Mm]ax pool(ing)?"),
+    # ---- attention ----
+    Term("token", "token", "x[n, t]", "one of the signs that a sequence is made of, as a number", "attention", r"\*token\*"),
+    Term("embedding", "embedding", "nn.Embedding", "a row of numbers for each token, which is learned", "attention", "embeddings?"),
+    Term("query", "query", "q", "what a place asks for", "attention"),
+    Term("key", "key", "k", "what a place answers to", "attention", r"\*key\*"),
+    Term("value", "value", "v", "what a place has to tell", "attention", r"\*value\*"),
+    Term(
+        "√d_k",
+        "root of d k",
+        "math.sqrt(d_k)",
+        "how the size of a dot product grows with its length: what scores are divided by",
+        "attention",
+    ),
+    Term("causal mask", "causal mask", "is_causal=True", "no place sees what comes after it", "attention"),
 )
 """In the order in which they are met."""
