@@ -209,5 +209,12 @@ TERMS = (
         "attention",
     ),
     Term("causal mask", "causal mask", "is_causal=True", "no place sees what comes after it", "attention"),
+    # ---- eigenvectors ----
+    Term("eigenvector", "eigenvector", "V[:, j]", "an arrow that a matrix only stretches, and does not turn", "eigen", r"\*eigenvector\*"),
+    Term("eigenvalue", "eigenvalue", "λ[j]", "how much it is stretched", "eigen", r"\*eigenvalue\*"),
+    Term("A v = λ v", "A v is lambda v", "A @ v == λ * v", "v is an eigenvector of A, and λ its eigenvalue", "eigen"),
+    Term("symmetric", "symmetric", "(A == A.T).all()", "of a matrix: it is its own transpose", "eigen", r"\*symmetric\*"),
+    Term("R(v)", "Rayleigh's quotient", "v @ A @ v / (v @ v)", "how much A stretches v along v", "eigen"),
+    Term("power iteration", "power iteration", "v = A @ v", "what is stretched most wins in the end", "eigen", "power_iteration"),
 )
 """In the order in which they are met."""

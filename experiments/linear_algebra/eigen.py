@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
@@ -22,7 +23,7 @@ from experiments.drawing.walk import walk
 from experiments.drawing.words import in_words
 from experiments.drawing.written import write
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Exercise, Trained, by_size
+from experiments.lesson import Exercise, Mistake, Trained, by_size
 from experiments.pair import Twin
 from manual.linear_algebra.eigen import Eigen as Manual
 from manual.linear_algebra.eigen import covariance, eig, eigh, power_iteration, rayleigh
@@ -202,6 +203,8 @@ def learned(run: Trained) -> str:
     )
 
 
+# ---- further reading: rules of eigenvalues -------------------------------------------------------------
+
 TEXT = """
 | rule | in words |
 | --- | --- |
@@ -269,6 +272,29 @@ QUESTIONS = (
     ),
 )
 
+
+class FromABlankPixel(Torch):
+    """It begins at the pixel in the upper left corner, which is blank in every image."""
+
+    def __init__(self, lr: float = 1.0) -> None:
+        super().__init__(lr)
+        self.v.data.copy_(torch.eye(64)[0])
+
+
+MISTAKE = Mistake(
+    "Where the gradient is 0, the training has arrived.",
+    lambda run: (
+        f"v began at the pixel in the upper left corner, which is blank in every image. After {len(run.losses)} steps {share(run):.0%} of "
+        "the variance lies along v, as at first: in no direction is there less."
+    ),
+    lambda run: run.agree and share(run) == 0,
+    "The gradient of R is 0 at every eigenvector, at that of the smallest eigenvalue too. A blank pixel is one, with λ = 0. From nearly "
+    "anywhere else the way leads up; so one begins at random.",
+    trainer={"max_epochs": 20},
+    manual=Manual,  # which has torch's first v
+    torch=FromABlankPixel,
+)
+
 TWIN = Twin(
     name="eigen",
     manual=Manual,
@@ -281,8 +307,10 @@ TWIN = Twin(
     sgd_lr=0.8,
     figures=figures,
     text={"rules": TEXT},
+    further=("rules",),
     questions=QUESTIONS,
-    exercises=(Exercise("rayleigh_backward"),),
+    exercises=(Exercise("rayleigh_backward", ("R is a fraction. What do the top and the bottom change by?",)),),
+    mistake=MISTAKE,
 )
 
 if __name__ == "__main__":

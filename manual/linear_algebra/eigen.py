@@ -1,28 +1,41 @@
 """Eigenvectors: the directions that a matrix only stretches, by hand.
 
-If you gave up on mathematics somewhere before this: this is further reading, and may wait. A matrix takes every
-arrow to another, which in general points elsewhere. But a few arrows keep their direction and only get longer or shorter: A v = λ v.
-Such a v is an eigenvector of A ("its own vector"), and λ, how much it is stretched, is its eigenvalue. Seen along these directions a
-matrix is as simple as a list of numbers. They say how many steps a training needs (the eigenvalues of the second derivatives, see
-`linear_regression`), whether a network that applies the same weights again and again explodes (an eigenvalue above 1) or forgets
-(below 1), and in which direction data vary most (the eigenvectors of their covariance, see `pca`). What to look at in the figures: the
-two directions in which the square is only stretched.
+A matrix takes every arrow to another, which in general points elsewhere. But a few arrows keep their direction and only get longer or
+shorter: A v = λ v. Such a v is an *eigenvector* of A ("its own vector"), and the number λ (lambda), how much it is stretched, its
+*eigenvalue*. Seen along these directions a matrix is as simple as a list of numbers. They say which step size explodes, and how many steps
+a training needs (the eigenvalues of the second derivatives: `linear_regression`); whether a place where the gradient is 0 is a bottom, a
+top or a saddle (`gradients`); whether a network that applies the same weights again and again explodes (a λ above 1) or forgets (below
+1); and in which direction data vary most (`pca`).
+
+What to look at in the figures: the two directions in which the square is only stretched.
 
     rayleigh            R(v) = vᵀA v / vᵀv       how much A stretches v along v; at an eigenvector it is the eigenvalue
     power_iteration     v ← A v / ‖A v‖          what is stretched most wins in the end
-    qr                  A = Q R                  Q turns or mirrors, R is 0 below the diagonal
-    qr_iteration        A = Q R, A ← R Q         again and again: A becomes triangular, with the eigenvalues on its diagonal
-    eigh                of a symmetric matrix    all λ are real, and eigenvectors are at right angles to each other
-    eig                 of a general one         if its λ are real: [[4, 2], [1, 3]] has 5 along (2, 1) and 2 along (1, −1)
+    eigh, eig           all of them, of a symmetric matrix and of a general one (how they do it is further reading)
 
-**How eigenvalues and eigenvectors change with A.** Differentiate A V = V Λ (the eigenvectors are the columns of V) and multiply by V⁻¹.
-With M = V⁻¹ dA V, which is dA seen along the eigenvectors,
+A matrix is *symmetric* if it is its own transpose. Then all its λ are real numbers, and its eigenvectors are at right angles to each other.
 
-    dλ[j] = M[j, j]                                          how much dA stretches along v[j]
-    dv[j] = Σᵢ M[i, j] / (λ[j] − λ[i]) v[i]     (i ≠ j)      how much it tilts v[j] towards the others, more easily the closer their λ
+**On paper.** A has the rows (2, 1) and (1, 2). Most arrows are turned: A (1, 0) = (2, 1). Which are not? If A v = λ v, then A − λ I takes v
+to 0; a matrix that squashes an arrow flat has the determinant 0:
 
-(and so much less of v[j] that its length stays 1). Where two eigenvalues are equal the second formula divides by 0, and rightly: all arrows
-of a whole plane are then eigenvectors, and the least change of A picks two of them. Their gradient does not exist.
+    (2 − λ) (2 − λ) − 1·1 = 0        so 2 − λ = ±1, and λ = 1 or λ = 3
+    A (1,  1) = (2 + 1, 1 + 2) = (3,  3) = 3 · (1,  1)
+    A (1, −1) = (2 − 1, 1 − 2) = (1, −1) = 1 · (1, −1)
+
+Power iteration, without the division: (1, 0) → (2, 1) → (5, 4) → (14, 13) → ..., ever nearer to (1, 1). In 64 dimensions no
+determinant is written down; but R can be climbed. At (1, 0) it is (1, 0)·(2, 1) / 1 = 2, with the gradient (below) 2 (A v − R v) / vᵀv =
+2 ((2, 1) − (2, 0)) = (0, 2): it turns v towards (1, 1).
+
+    >>> A, v = np.array([[2.0, 1.0], [1.0, 2.0]]), np.array([1.0, 0.0])
+    >>> (A @ A @ A @ v).tolist()
+    [14.0, 13.0]
+    >>> float(rayleigh(A, v)), rayleigh_backward(1.0, A, v)[1].tolist()
+    (2.0, [0.0, 2.0])
+    >>> λ, v = power_iteration(A, v, steps=30)
+    >>> round(float(λ), 9), (v / v[0]).round(9).tolist()
+    (3.0, [1.0, 1.0])
+    >>> eigh(A)[0].round(9).tolist()
+    [1.0, 3.0]
 
 Sources: Golub & Van Loan, Matrix Computations, chapters 5, 7 and 8; Magnus, On differentiating eigenvalues and eigenvectors (1985); Giles,
 Collected matrix derivative results for forward and reverse mode algorithmic differentiation (2008).
@@ -37,8 +50,8 @@ import numpy as np
 
 from manual import optim
 from manual.concept import Batch, Concept
-from manual.linear_algebra.matrices import expect_square, inverse, rounding_of
-from manual.linear_algebra.vectors import direction, l2_norm
+from manual.linear_algebra.matrices import expect_square
+from manual.linear_algebra.vectors import direction
 from manual.module import Parameter
 from manual.nn.functional import binary_scale
 from manual.nn.init import normal
@@ -106,7 +119,77 @@ def power_iteration(A: Array, v: Array, steps: int) -> tuple[Any, Array]:
     return rayleigh(A, v), v
 
 
-# ---- all of them: QR iteration -------------------------------------------------------------------
+# ---- what is trained -----------------------------------------------------------------------------
+
+
+def covariance(x: Array) -> Array:
+    """C[i, j] = mean over n of x[n, i] x[n, j], for data whose mean is 0: how much i and j vary together. Shapes: (N, D) to (D, D)."""
+    return x.T @ x / len(x)  # (D, N) @ (N, D)
+
+
+class Eigen(Concept):
+    """The direction v in which the data vary most: it maximises R(v) = vᵀC v / vᵀv, so that the loss is L = −R.
+
+    For a v of length 1, R is the variance of the dot products x[n] · v. At the top v is the eigenvector of C with the largest eigenvalue,
+    the first principal component. Nobody would train this in practice, where `eigh` or an SVD gives all of them at once. But note that each
+    step, v ← v + lr · 2 (C v − R v)/vᵀv, is a power iteration that keeps a part of the old v.
+
+    Args:
+        lr: the step size; with v of length 1 it must stay below 1/λmax.
+        rng: draws the initial v from Normal(0, 1/64): in all directions alike, of a length of about 1.
+        dtype: of v.
+
+    Shapes: x (N, 64) with mean 0, v (64,).
+    """
+
+    def __init__(self, lr: float = 1.0, *, rng: np.random.Generator | None = None, dtype: Any = np.float64) -> None:
+        super().__init__()
+        self.lr = lr
+        self.v = Parameter(normal((64,), 0.0, 1 / math.sqrt(64), rng=rng, dtype=dtype))
+
+    def forward(self, x: Array) -> Any:
+        """R, the variance along v."""
+        C = covariance(x)  # (64, 64)
+        self.save(C)
+        return rayleigh(C, self.v.data)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> float:
+        (x,) = batch
+        loss = -self(x)
+        self.log("loss/train", loss)
+        return loss
+
+    def backward(self, dL_dloss: float = 1.0) -> None:
+        C = self.restore()
+        dL_dR = -dL_dloss
+        _, dL_dv = rayleigh_backward(dL_dR, C, self.v.data)  # (64, 64) @ (64,)
+        self.v.grad += dL_dv
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        (x,) = batch
+        R = self(x)
+        self.log("loss/val", -R, batch_size=len(x))
+        self.log("share of the variance/val", R / covariance(x).trace(), batch_size=len(x))
+
+    def configure_optimizers(self) -> optim.SGD:
+        return optim.SGD(self.parameters(), lr=self.lr)
+
+
+# ---- further reading: all eigenvalues by QR iteration, and how they change with the matrix -----------
+#
+#     qr                  A = Q R                  Q turns or mirrors, R (not Rayleigh's) is 0 below the diagonal
+#     qr_iteration        A = Q R, A ← R Q         again and again: A becomes triangular, with the eigenvalues on its diagonal
+#     eigh                of a symmetric matrix
+#     eig                 of a general one         if its λ are real: [[4, 2], [1, 3]] has 5 along (2, 1) and 2 along (1, −1)
+#
+# How eigenvalues and eigenvectors change with A. Differentiate A V = V Λ (the eigenvectors are the columns of V, and Λ has the eigenvalues
+# on its diagonal) and multiply by V⁻¹. With M = V⁻¹ dA V, which is dA seen along the eigenvectors,
+#
+#     dλ[j] = M[j, j]                                          how much dA stretches along v[j]
+#     dv[j] = Σᵢ M[i, j] / (λ[j] − λ[i]) v[i]     (i ≠ j)      how much it tilts v[j] towards the others, more easily the closer their λ
+#
+# (and so much less of v[j] that its length stays 1). Where two eigenvalues are equal the second formula divides by 0, and rightly: all
+# arrows of a whole plane are then eigenvectors, and the least change of A picks two of them. Their gradient does not exist.
 
 
 def qr(A: Array) -> tuple[Array, Array]:
@@ -118,6 +201,8 @@ def qr(A: Array) -> tuple[Array, Array]:
 
     Source: Householder 1958.
     """
+    from manual.linear_algebra.vectors import l2_norm
+
     m, n = A.shape
     scale = binary_scale(A)
     Q, R = np.eye(m, dtype=A.dtype), A / scale
@@ -147,6 +232,8 @@ def qr_iteration(A: Array) -> tuple[Array, Array]:
 
     Source: Francis 1961; the choice of μ: Wilkinson 1968.
     """
+    from manual.linear_algebra.vectors import l2_norm
+
     scale = binary_scale(A)
     T, V = A / scale, np.eye(len(A), dtype=A.dtype)
     rounding = np.finfo(A.dtype).eps * l2_norm(T.reshape(-1))
@@ -230,6 +317,8 @@ def eig(A: Array) -> tuple[Array, Array]:
     Raises:
         ValueError: if A is not square or not finite, if an eigenvalue is complex, or if there are less than n eigenvectors.
     """
+    from manual.linear_algebra.vectors import l2_norm
+
     expect_square("eig", A)
     expect_finite("eig", A)
     T, V = qr_iteration(A)
@@ -254,6 +343,8 @@ def eig_backward(dL_dλ: Array, dL_dV: Array, A: Array) -> Array:
     Raises:
         ValueError: as `eig`; if an eigenvector has an upstream gradient, and its eigenvalue comes twice.
     """
+    from manual.linear_algebra.matrices import inverse
+
     λ, V = eig(A)
     dL_dM = along_eigenvectors(dL_dλ, dL_dV, λ, V)
     return inverse(V).T @ dL_dM @ V.T  # (n, n) @ (n, n) @ (n, n)
@@ -273,6 +364,8 @@ def along_eigenvectors(dL_dλ: Array, dL_dV: Array, λ: Array, V: Array) -> Arra
     Raises:
         ValueError: if an eigenvector has an upstream gradient, and its eigenvalue comes twice.
     """
+    from manual.linear_algebra.matrices import rounding_of
+
     G = V.T @ dL_dV  # (n, n) @ (n, n): G[i, j] = v[i] · ∂L/∂v[j]
     tilt = G - (V.T @ V) * G.diagonal()  # (n, n): column j less (v[i] · v[j]) G[j, j]
     gap = λ - λ[:, None]  # (n,) less (n, 1): gap[i, j] = λ[j] − λ[i]
@@ -304,59 +397,3 @@ def expect_finite(function: str, A: Array) -> None:
     """Raise ValueError if A has NaN or infinite entries."""
     if not np.isfinite(A).all():
         raise ValueError(f"{function}: A must be finite")
-
-
-# ---- what is trained -----------------------------------------------------------------------------
-
-
-def covariance(x: Array) -> Array:
-    """C[i, j] = mean over n of x[n, i] x[n, j], for data whose mean is 0: how much i and j vary together. Shapes: (N, D) to (D, D)."""
-    return x.T @ x / len(x)  # (D, N) @ (N, D)
-
-
-class Eigen(Concept):
-    """The direction v in which the data vary most: it maximises R(v) = vᵀC v / vᵀv, so that the loss is L = −R.
-
-    For a v of length 1, R is the variance of the dot products x[n] · v. At the top v is the eigenvector of C with the largest eigenvalue,
-    the first principal component. Nobody would train this in practice, where `eigh` or an SVD gives all of them at once. But note that each
-    step, v ← v + lr · 2 (C v − R v)/vᵀv, is a power iteration that keeps a part of the old v.
-
-    Args:
-        lr: the step size; with v of length 1 it must stay below 1/λmax.
-        rng: draws the initial v from Normal(0, 1/64): in all directions alike, of a length of about 1.
-        dtype: of v.
-
-    Shapes: x (N, 64) with mean 0, v (64,).
-    """
-
-    def __init__(self, lr: float = 1.0, *, rng: np.random.Generator | None = None, dtype: Any = np.float64) -> None:
-        super().__init__()
-        self.lr = lr
-        self.v = Parameter(normal((64,), 0.0, 1 / math.sqrt(64), rng=rng, dtype=dtype))
-
-    def forward(self, x: Array) -> Any:
-        """R, the variance along v."""
-        C = covariance(x)  # (64, 64)
-        self.save(C)
-        return rayleigh(C, self.v.data)
-
-    def training_step(self, batch: Batch, batch_idx: int) -> float:
-        (x,) = batch
-        loss = -self(x)
-        self.log("loss/train", loss)
-        return loss
-
-    def backward(self, dL_dloss: float = 1.0) -> None:
-        C = self.restore()
-        dL_dR = -dL_dloss
-        _, dL_dv = rayleigh_backward(dL_dR, C, self.v.data)  # (64, 64) @ (64,)
-        self.v.grad += dL_dv
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        (x,) = batch
-        R = self(x)
-        self.log("loss/val", -R, batch_size=len(x))
-        self.log("share of the variance/val", R / covariance(x).trace(), batch_size=len(x))
-
-    def configure_optimizers(self) -> optim.SGD:
-        return optim.SGD(self.parameters(), lr=self.lr)

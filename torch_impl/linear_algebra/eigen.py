@@ -15,30 +15,6 @@ def rayleigh(A: Tensor, v: Tensor) -> Tensor:
     return v @ A @ v / (v @ v)
 
 
-def eigh(A: Tensor) -> tuple[Tensor, Tensor]:
-    """The eigenvalues, from small to large, and the eigenvectors of (A + Aᵀ)/2. (torch reads the lower triangle alone.)"""
-    values, vectors = torch.linalg.eigh((A + A.T) / 2)
-    return values, with_sign(vectors)
-
-
-def eig(A: Tensor) -> tuple[Tensor, Tensor]:
-    """The eigenvalues, from small to large, and the eigenvectors of a general matrix, taken to be real."""
-    values, vectors = torch.linalg.eig(A)
-    order = values.real.argsort()
-    return values.real[order], with_sign(vectors.real[:, order])
-
-
-def with_sign(V: Tensor) -> Tensor:
-    """Each column with the sign that makes its first entry positive that is at least half as large as its largest."""
-    return V * signs(V)
-
-
-def signs(V: Tensor) -> Tensor:
-    """1 for each column that `with_sign` keeps, −1 for each that it turns round; no part of the gradient."""
-    large = (V.abs() >= V.abs().amax(dim=0) / 2).int().argmax(dim=0, keepdim=True)
-    return V.detach().gather(0, large).sign()[0]
-
-
 def covariance(x: Tensor) -> Tensor:
     """The mean of x[n, i] x[n, j], for data whose mean is 0."""
     return x.T @ x / len(x)
@@ -77,3 +53,30 @@ class Eigen(Concept):
 
     def configure_optimizers(self) -> torch.optim.SGD:
         return torch.optim.SGD(self.parameters(), lr=self.lr)
+
+
+# ---- further reading: all eigenvalues ------------------------------------------------------------------
+
+
+def eigh(A: Tensor) -> tuple[Tensor, Tensor]:
+    """The eigenvalues, from small to large, and the eigenvectors of (A + Aᵀ)/2. (torch reads the lower triangle alone.)"""
+    values, vectors = torch.linalg.eigh((A + A.T) / 2)
+    return values, with_sign(vectors)
+
+
+def eig(A: Tensor) -> tuple[Tensor, Tensor]:
+    """The eigenvalues, from small to large, and the eigenvectors of a general matrix, taken to be real."""
+    values, vectors = torch.linalg.eig(A)
+    order = values.real.argsort()
+    return values.real[order], with_sign(vectors.real[:, order])
+
+
+def with_sign(V: Tensor) -> Tensor:
+    """Each column with the sign that makes its first entry positive that is at least half as large as its largest."""
+    return V * signs(V)
+
+
+def signs(V: Tensor) -> Tensor:
+    """1 for each column that `with_sign` keeps, −1 for each that it turns round; no part of the gradient."""
+    large = (V.abs() >= V.abs().amax(dim=0) / 2).int().argmax(dim=0, keepdim=True)
+    return V.detach().gather(0, large).sign()[0]
