@@ -216,5 +216,11 @@ TERMS = (
     Term("symmetric", "symmetric", "(A == A.T).all()", "of a matrix: it is its own transpose", "eigen", r"\*symmetric\*"),
     Term("R(v)", "Rayleigh's quotient", "v @ A @ v / (v @ v)", "how much A stretches v along v", "eigen"),
     Term("power iteration", "power iteration", "v = A @ v", "what is stretched most wins in the end", "eigen", "power_iteration"),
+    # ---- rounding ----
+    Term("floating point", "floating point", "x.dtype", "a sign, a few digits and a power of two: a computer's numbers", "rounding"),
+    Term("exponent", "exponent", "np.frexp(x)[1]", "the power of two of a number: how large it is", "rounding", r"\*exponent\*"),
+    Term("fraction", "fraction", "np.frexp(x)[0]", "the digits of a number", "rounding", r"\*fraction\*"),
+    Term("spacing", "spacing", "np.spacing(x)", "from a number to the next that there is", "rounding"),
+    Term("ties to even", "ties to even", "np.round(x)", "of two numbers that are as near, the one whose last digit is 0", "rounding"),
 )
 """In the order in which they are met."""

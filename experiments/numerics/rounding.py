@@ -55,45 +55,11 @@ def figures(manual: Manual, torch_module: Torch, data: Diabetes) -> Mapping[str,
     """What is drawn of the trained pair."""
     batch = data.split.train
     return {
-        "the spacing of floats": the_spacing(),
         "a weight that stops short": stops_short(batch),
         "a smaller step stops earlier": stops_earlier(batch),
         "why no weight moves any more": stands_still(manual, torch_module, batch),
+        "the spacing of floats": the_spacing(),
     }
-
-
-def the_spacing() -> Figure:
-    """All numbers of an 8-bit format on a line; and the spacing of four formats."""
-    fig, axes = figure(
-        "Left: every number of the 8-bit format e5m2 from 0 to 4, and from 0 to 2⁻¹²: four to each power of two, twice as far apart from "
-        "one power to the next. Only below 2⁻¹⁴ (grey) the spacing shrinks no further. Right (bands: torch, dashes: by hand): bfloat16 "
-        "reaches as far as float32, in steps 65,536 times as wide. float16's steps are 8 times narrower than bfloat16's, but it ends at "
-        "65,504, and below 2⁻¹⁴ (6e-5) it runs out of digits.",
-        columns=2,
-        size=(4.8, 3.8),
-    )
-    ax, f = axes[0, 0], FORMATS["float8_e5m2"]
-    codes = np.arange(2**7)
-    values = from_parts(codes >> 7, codes >> f.fraction_bits, codes & (2**f.fraction_bits - 1), "float8_e5m2")
-    for height, top in ((1, 4.0), (0, 2.0**-12)):
-        shown = values[values <= top]  # NaN is not
-        colours = ["#888888" if 0 < v < f.tiny else COLOURS["float8_e5m2"] for v in shown]
-        ax.vlines(shown / top, height - 0.25, height + 0.25, colors=colours, linewidth=1)
-        for tick in (0, 0.25, 0.5, 1):
-            label = "0" if tick == 0 else f"{tick * top:g}" if top > 1 else f"2⁻¹{'⁴³²'[round(np.log2(tick)) + 2]}"
-            ax.text(tick, height - 0.3, label, ha="center", va="top", fontsize=8)
-    ax.set(yticks=[], xticks=[], ylim=(-0.6, 1.5), title="All numbers of e5m2")
-    ax.spines[:].set_visible(False)
-    ax = axes[0, 1]
-    x = np.logspace(-12, 9, 800)
-    for name, colour in COLOURS.items():
-        inside = x <= FORMATS[name].max
-        theirs = in_torch.spacing(torch.from_numpy(x[inside]), name).numpy()
-        draw_both(ax, np.stack([x[inside], spacing(x[inside], name)]), np.stack([x[inside], theirs]), name, colour)
-    ax.set(title="The spacing of four formats", xscale="log", yscale="log", xlabel="x", ylabel="from x to the next number")
-    last = {name: np.array([min(x[-1], FORMATS[name].max)]) for name in COLOURS}
-    label_ends(ax, {name: (float(at[0]), float(spacing(at, name)[0]), COLOURS[name]) for name, at in last.items()})
-    return fig
 
 
 def stops_short(batch: Batch, steps: int = 60) -> Figure:
@@ -129,7 +95,7 @@ def stops_earlier(batch: Batch) -> Figure:
         "How far b is from its goal, the mean of all y, when it has stopped (dots); it is to be expected where lr times its gradient is "
         f"half the spacing of the numbers, {unbroken('spacing / (4 lr)')} away (lines). Look to the left: a smaller step size, the usual "
         "cure for a training that does not settle, makes it worse. In float32 the same happens, 65,536 times closer to the goal. Some "
-        "dots lie lower, where the last steps were long or the spacing changes.",
+        "dots lie lower, where the last steps were long.",
         size=(6.8, 3.8),
     )
     ax = axes[0, 0]
@@ -186,6 +152,53 @@ def least_squares(batch: Batch) -> float:
     return float(np.mean((x @ W + b - y) ** 2))
 
 
+def learned(run: Trained) -> str:
+    """Where the loss ended, and how many weights stand still."""
+    batch = run.data.split.train
+    still = np.abs(next_step(run.manual, batch)) < 1
+    return (
+        f"In {run.manual.format} the loss ended at {run.losses[-1]:,.1f}; least squares has {least_squares(batch):,.1f}. The next step of "
+        f"{still.sum()} of the {still.size} weights is less than half the distance to the next number, and is rounded away."
+    )
+
+
+# ---- further reading: the numbers of five formats --------------------------------------------------------
+
+
+def the_spacing() -> Figure:
+    """All numbers of an 8-bit format on a line; and the spacing of four formats."""
+    fig, axes = figure(
+        "Left: every number of the 8-bit format e5m2 from 0 to 4, and from 0 to 2⁻¹²: four to each power of two, twice as far apart from "
+        "one power to the next. Only below 2⁻¹⁴ (grey) the spacing shrinks no further. Right (bands: torch, dashes: by hand): bfloat16 "
+        "reaches as far as float32, in steps 65,536 times as wide. float16's steps are 8 times narrower than bfloat16's, but it ends at "
+        "65,504, and below 2⁻¹⁴ (6e-5) it runs out of digits.",
+        columns=2,
+        size=(4.8, 3.8),
+    )
+    ax, f = axes[0, 0], FORMATS["float8_e5m2"]
+    codes = np.arange(2**7)
+    values = from_parts(codes >> 7, codes >> f.fraction_bits, codes & (2**f.fraction_bits - 1), "float8_e5m2")
+    for height, top in ((1, 4.0), (0, 2.0**-12)):
+        shown = values[values <= top]  # NaN is not
+        colours = ["#888888" if 0 < v < f.tiny else COLOURS["float8_e5m2"] for v in shown]
+        ax.vlines(shown / top, height - 0.25, height + 0.25, colors=colours, linewidth=1)
+        for tick in (0, 0.25, 0.5, 1):
+            label = "0" if tick == 0 else f"{tick * top:g}" if top > 1 else f"2⁻¹{'⁴³²'[round(np.log2(tick)) + 2]}"
+            ax.text(tick, height - 0.3, label, ha="center", va="top", fontsize=8)
+    ax.set(yticks=[], xticks=[], ylim=(-0.6, 1.5), title="All numbers of e5m2")
+    ax.spines[:].set_visible(False)
+    ax = axes[0, 1]
+    x = np.logspace(-12, 9, 800)
+    for name, colour in COLOURS.items():
+        inside = x <= FORMATS[name].max
+        theirs = in_torch.spacing(torch.from_numpy(x[inside]), name).numpy()
+        draw_both(ax, np.stack([x[inside], spacing(x[inside], name)]), np.stack([x[inside], theirs]), name, colour)
+    ax.set(title="The spacing of four formats", xscale="log", yscale="log", xlabel="x", ylabel="from x to the next number")
+    last = {name: np.array([min(x[-1], FORMATS[name].max)]) for name in COLOURS}
+    label_ends(ax, {name: (float(at[0]), float(spacing(at, name)[0]), COLOURS[name]) for name, at in last.items()})
+    return fig
+
+
 TEXT = """
 | format | bits: sign, exponent, fraction | digits p | epsilon | smallest > 0 | smallest normal | largest |
 | --- | --- | --- | --- | --- | --- | --- |
@@ -202,16 +215,6 @@ Things to try:
 - `--model.format float64`: nothing is rounded, and the line is that of least squares.
 - `--model.lr 0.25`: longer steps than the concept's own. Where does b stop?
 """
-
-
-def learned(run: Trained) -> str:
-    """Where the loss ended, and how many weights stand still."""
-    batch = run.data.split.train
-    still = np.abs(next_step(run.manual, batch)) < 1
-    return (
-        f"In {run.manual.format} the loss ended at {run.losses[-1]:,.1f}; least squares has {least_squares(batch):,.1f}. The next step of "
-        f"{still.sum()} of the {still.size} weights is less than half the distance to the next number, and is rounded away."
-    )
 
 
 # ---- to do ---------------------------------------------------------------------------------------------
@@ -254,8 +257,7 @@ MISTAKE = Mistake(
         f"least squares has {least_squares(run.data.split.train):,.0f}."
     ),
     lambda run: short_of(run) > 10,
-    "A step that is less than half of the distance to the next number is rounded away, and the smaller lr is, the farther away that "
-    "happens.",
+    "A step of less than half of the distance to the next number is rounded away; with a smaller lr that happens farther away.",
     {"lr": 2.0**-6},
     trainer={"max_epochs": 100},
 )
@@ -274,6 +276,7 @@ TWIN = Twin(
     learned=learned,
     look_at=("a weight that stops short", "the curves that end below the black line, although their gradient is not 0."),
     text={"formats": TEXT},
+    further=("the spacing of floats", "formats"),
     questions=QUESTIONS,
     mistake=MISTAKE,
     exercises=(Exercise("Rounding.backward"), Exercise("round_to_backward")),

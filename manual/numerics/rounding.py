@@ -1,51 +1,52 @@
 """Rounding: a computer's numbers have few digits, and a step that is too small does nothing, by hand.
 
-If you gave up on mathematics somewhere before this: a computer has no room for all the digits of 1/3. It keeps the first few and a power
-of two that says where the point stands, as 6.02 · 10²³ does with tens. This is a *floating point* number: a sign, an *exponent* (how large)
-and a *fraction* (which digits). Everything in between is *rounded* to the nearest number that there is. The numbers stand close together
-near 0 and far apart far out, so that the error is always about the same part of the number itself.
+A computer has no room for all the digits of 1/3. It keeps the first few, and a power of two that says where the point stands, as
+6.02 · 10²³ does with tens. This is a *floating point* number: a sign, an *exponent* (how large) and a *fraction* (which digits). Everything
+in between is *rounded* to the nearest number that there is. The numbers stand close together near 0 and far apart far out, so that the
+error is always about the same part of the number itself.
 
-**With a pencil.** Keep three digits, and no more. A weight is 152, and its step is 0.4: the sum 152.4 is rounded to 152, and nothing has
-happened. A hundred such steps should lead to 192; they lead nowhere. A step of 0.6 leads to 153, further than it should. The numbers of
-three digits are 1 apart here, and a step of less than half of that is lost.
+A step of the training that is less than half of the way to the next number is rounded away. As the weights come near the lowest point of
+the loss, steps become shorter, and one day they are too short. The weights stop, not where the gradient is 0, but where it is small.
 
-This happens in training whenever the weights themselves are kept in few digits: as they come near the lowest point of the loss, the steps
-become shorter, and one day they are too short. The weights stop, not where the gradient is 0, but where it is small.
+What to look at in the figures: a weight that stops short of its goal; and that a smaller step size, which is the usual cure, makes it stop
+even earlier.
 
-What to look at in the figures: the gaps between one number and the next; a weight that stops short of its goal; and that a smaller
-step size, which is the usual cure, makes it stop even earlier.
-
-    value                (−1)^sign · 1.fraction · 2^(exponent − bias)         the normal numbers
-                         (−1)^sign · 0.fraction · 2^(1 − bias)                where the exponent's bits are all 0: the subnormal ones
-                         ±∞, or NaN ("not a number": 0/0, ∞ − ∞)              where they are all 1
     spacing              from |x| to the next number further out
-    epsilon              spacing(1) = 2^(−f), with f bits of fraction: the *machine epsilon*
-    round_once           to the nearest number; of two as near to the one whose last bit is 0 ("ties to even")
-    round_to             the same as torch does it: by way of float32
+    round_to             to the nearest number; of two as near, to the one whose last bit is 0 ("ties to even")
     RoundedSGD           gradient descent whose weights are rounded after each step
-    parts, from_parts    a number's three parts, and back (at the end of this file: further reading)
 
-**How far off a rounded number is.** Numbers of p = f + 1 digits are 2^(e − p + 1) apart between 2^e and 2^(e + 1), and the nearest is at
-most half of that away. So, with the *unit roundoff* u = epsilon / 2 = 2^(−p),
+**On paper.** A number with three digits, binary ones: 4, 5, 6 and 7 are 100, 101, 110, 111. The next that three digits can write are 1000,
+1010, 1100, 1110, which are 8, 10, 12, 14: with a 0 at the end, so 2 apart. 8.9 is rounded to 8 and 9.1 to 10; 9 is as near to either, and
+goes to 8, whose third digit is 0. (torch calls this format float8_e5m2.) Now a weight b = 8 with the loss (b − 12)² and the slope
+2 (b − 12):
 
-    round(x) = x (1 + δ),   |δ| ≤ u          (between the smallest normal and the largest number)
+    lr = ⅛    slope −8    8 + 1 =  9, rounded:  8        nothing has happened, and nothing ever will: b stops 4 short
+    lr = ¼    slope −8    8 + 2 = 10                     the longer step arrives somewhere,
+              slope −4   10 + 1 = 11, rounded: 12        and from there at the goal
 
-IEEE 754 asks that a sum, product or quotient of two numbers is rounded just so: as if it was computed exactly and then rounded once.
+    >>> round_to(np.array([8.9, 9.1, 9.0, 11.0]), "float8_e5m2").tolist()
+    [8.0, 10.0, 8.0, 12.0]
+    >>> spacing(np.array([4.0, 8.0, 16.0]), "float8_e5m2").tolist()
+    [1.0, 2.0, 4.0]
+    >>> b = Parameter(np.array([8.0]))
+    >>> b.grad = np.array([-8.0])
+    >>> RoundedSGD([b], lr=1 / 8, format="float8_e5m2").step()
+    >>> b.data.tolist()
+    [8.0]
 
-**Where a weight stops.** The step of gradient descent is lr · ∂L/∂b, and it is lost if it is less than half the spacing. With the mean
-square as loss, ŷ = x W + b, and features of mean 0, the gradient is ∂L/∂b = 2 (b − b*), where b* is the mean of y. So b stops moving where
+**Where a weight stops.** The step is lr · ∂L/∂b, and it is lost if it is less than half the spacing. For the mean square as loss,
+ŷ = x W + b and features of mean 0, the gradient is ∂L/∂b = 2 (b − b*), where b* is the mean of y. So b stops moving where
 
     lr · 2 |b − b*| ≤ spacing(b) / 2,        that is |b − b*| ≤ spacing(b) / (4 lr)
 
-Half the step size, and b stops twice as far from its goal. The cure is to keep the weights in more digits than what is computed from
-them: see the concept mixed_precision.
+(above: 2 / (4 · ⅛) = 4). Half the step size, and b stops twice as far from its goal. The cure is to keep the weights in more digits than
+what is computed from them: see the concept mixed_precision.
 
-**A backward pass through a rounding.** y = round(x) is a staircase: its slope is 0 on every step and does not exist at the edges, of no use
-to anybody. What is done instead is to let the gradient pass as if y were x, and to round it too, because it is stored in the same
-format: dL_dx = round(dL_dy). Autograd does the same for `x.to(torch.float16).to(x.dtype)`, which is all that the torch side says.
+**Backward.** y = round(x) is a staircase: its slope is 0 on every step and does not exist at the edges, of no use to anybody. So the
+gradient passes as if y were x, and is rounded too, being stored in the same format: dL_dx = round(dL_dy). Autograd does the same for
+`x.to(torch.float16).to(x.dtype)`, which is all that the torch side says.
 
-Sources: IEEE 754-2019; Goldberg 1991, "What every computer scientist should know about floating-point arithmetic"; Higham 2002, Accuracy
-and Stability of Numerical Algorithms, chapters 1 and 2; Figueroa 1995, "When is double rounding innocuous?".
+Source: Goldberg 1991, "What every computer scientist should know about floating-point arithmetic".
 """
 
 from __future__ import annotations
@@ -109,15 +110,6 @@ FORMATS = {
 """By torch's names."""
 
 
-def epsilon(format: str) -> float:
-    """spacing(1) = 2^(−f): from 1 to the next number.
-
-    Raises:
-        ValueError: if there is no such format.
-    """
-    return math.ldexp(1.0, -format_of("epsilon", format).fraction_bits)
-
-
 def spacing(x: Array, format: str) -> Array:
     """How far it is from |x| to the next number further out, for x rounded to the format ("a unit in the last place"). Shapes: any.
 
@@ -134,24 +126,12 @@ def spacing(x: Array, format: str) -> Array:
 # ---- rounding ------------------------------------------------------------------------------------
 
 
-def round_once(x: Array, format: str) -> Array:
-    """The number of the format nearest to x, of two as near the one whose last bit is 0; in x's dtype. Shapes: any.
+def nearest(x: Array, f: Format) -> Array:
+    """The number of the format nearest to x, of two as near the one whose last bit is 0; as float64. Shapes: any.
 
     Measured in units of x's last place the numbers of the format are the integers, so that it is enough to round to an integer. Below the
-    smallest normal number the unit shrinks no further: there are the subnormal ones. From max + half a unit on it is ∞.
-    NaN, ∞ and the sign of 0 are kept; what rounds to 0 keeps its sign too.
-
-    Raises:
-        ValueError: if there is no such format.
-        TypeError: if x is not a floating point array.
+    smallest normal number the unit shrinks no further. From max + half a unit on it is ∞.
     """
-    f = format_of("round_once", format)
-    expect_array("round_once", "x", x)
-    return nearest(x, f).astype(x.dtype)
-
-
-def nearest(x: Array, f: Format) -> Array:
-    """The number of the format nearest to x, as float64. Shapes: any."""
     if f.precision >= np.finfo(x.dtype).nmant + 1:
         return x.astype(np.float64)  # every number of x's dtype is one of the format
     unit = last_place(x, f)
@@ -177,9 +157,6 @@ def last_place(x: Array, f: Format) -> Array:
 
 def round_to(x: Array, format: str) -> Array:
     """x rounded as `x.to(torch.float16).to(x.dtype)` rounds it: to float32 first, then to the format. Shapes: any.
-
-    Rounding twice is not rounding once. 1 + 2⁻¹¹ + 2⁻⁴⁰ is a little more than half way from 1 to float16's next number 1 + 2⁻¹⁰. float32
-    cannot tell it from half way, and half way goes to the even 1. It needs a number within 2⁻²⁵ or so of half way.
 
     Raises:
         ValueError: if there is no such format.
@@ -282,7 +259,50 @@ class Rounding(Concept):
         return RoundedSGD(self.parameters(), lr=self.lr, format=self.format)
 
 
-# ---- further reading: the three groups of a number's bits --------------------------------------------
+# ---- further reading: how far off a rounded number is, rounding twice, and the bits of a number ---------
+#
+#     value                (−1)^sign · 1.fraction · 2^(exponent − bias)         the normal numbers
+#                          (−1)^sign · 0.fraction · 2^(1 − bias)                where the exponent's bits are all 0: the subnormal ones
+#                          ±∞, or NaN ("not a number": 0/0, ∞ − ∞)              where they are all 1
+#     epsilon              spacing(1) = 2^(−f), with f bits of fraction: the *machine epsilon*
+#     round_once           to the nearest number, in one step; round_to goes by way of float32, as torch does
+#     parts, from_parts    a number's three parts, and back
+#
+# Numbers of p = f + 1 digits are 2^(e − p + 1) apart between 2^e and 2^(e + 1), and the nearest is at most half of that away. So, with the
+# unit roundoff u = epsilon / 2 = 2^(−p),
+#
+#     round(x) = x (1 + δ),   |δ| ≤ u          (between the smallest normal and the largest number)
+#
+# IEEE 754 asks that a sum, product or quotient of two numbers is rounded just so: as if it was computed exactly and then rounded once.
+#
+# Rounding twice is not rounding once. 1 + 2⁻¹¹ + 2⁻⁴⁰ is a little more than half way from 1 to float16's next number 1 + 2⁻¹⁰. float32
+# cannot tell it from half way, and half way goes to the even 1. It needs a number within 2⁻²⁵ or so of half way.
+#
+# Sources: IEEE 754-2019; Higham 2002, Accuracy and Stability of Numerical Algorithms, chapters 1 and 2; Figueroa 1995, "When is double
+# rounding innocuous?".
+
+
+def epsilon(format: str) -> float:
+    """spacing(1) = 2^(−f): from 1 to the next number.
+
+    Raises:
+        ValueError: if there is no such format.
+    """
+    return math.ldexp(1.0, -format_of("epsilon", format).fraction_bits)
+
+
+def round_once(x: Array, format: str) -> Array:
+    """The number of the format nearest to x, of two as near the one whose last bit is 0; in x's dtype. Shapes: any.
+
+    NaN, ∞ and the sign of 0 are kept; what rounds to 0 keeps its sign too.
+
+    Raises:
+        ValueError: if there is no such format.
+        TypeError: if x is not a floating point array.
+    """
+    f = format_of("round_once", format)
+    expect_array("round_once", "x", x)
+    return nearest(x, f).astype(x.dtype)
 
 
 def parts(x: Array, format: str) -> tuple[Array, Array, Array]:

@@ -22,13 +22,6 @@ DTYPES = {
     "float8_e5m2": torch.float8_e5m2,
 }
 
-BITS = {8: torch.uint8, 16: torch.int16, 32: torch.int32, 64: torch.int64}
-
-
-def epsilon(format: str) -> float:
-    """From 1 to the next number."""
-    return torch.finfo(DTYPES[format]).eps
-
 
 def spacing(x: Tensor, format: str) -> Tensor:
     """From |x| to the next number further out."""
@@ -109,7 +102,14 @@ class Rounding(Concept):
         return RoundedSGD(self.parameters(), lr=self.lr, format=self.format)
 
 
-# ---- further reading: the three groups of a number's bits --------------------------------------------
+# ---- further reading: the bits of a number ------------------------------------------------------------
+
+BITS = {8: torch.uint8, 16: torch.int16, 32: torch.int32, 64: torch.int64}
+
+
+def epsilon(format: str) -> float:
+    """From 1 to the next number."""
+    return torch.finfo(DTYPES[format]).eps
 
 
 def parts(x: Tensor, format: str) -> tuple[Tensor, Tensor, Tensor]:
