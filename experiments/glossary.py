@@ -222,5 +222,8 @@ TERMS = (
     Term("fraction", "fraction", "np.frexp(x)[0]", "the digits of a number", "rounding", r"\*fraction\*"),
     Term("spacing", "spacing", "np.spacing(x)", "from a number to the next that there is", "rounding"),
     Term("ties to even", "ties to even", "np.round(x)", "of two numbers that are as near, the one whose last digit is 0", "rounding"),
+    # ---- summation ----
+    Term("Kahan's sum", "Kahan's sum", "", "a sum that takes down what each addition has lost", "summation"),
+    Term("in pairs", "in pairs", "np.sum", "a sum of sums of two, and of sums of those: its terms are of one size", "summation"),
 )
 """In the order in which they are met."""

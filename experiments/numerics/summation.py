@@ -163,6 +163,26 @@ def prices(manual: Manual, torch_module: Torch, data: Receipts) -> Figure:
     return fig
 
 
+TEXT = """
+Things to try:
+
+- `--model.method kahan`: line by line too, with what was lost taken down.
+- `--model.format float64`: nothing is rounded, and the prices are exact.
+"""
+
+
+def learned(run: Trained) -> str:
+    """How far off the prices are."""
+    off = np.abs(run.manual.price.data - PRICES).max()
+    return (
+        f"The six prices, from 0.5 to 3, are off by {off:.2g} at most, with sums taken in {run.manual.format} by the method "
+        f'"{run.manual.method}".'
+    )
+
+
+# ---- further reading: differences of nearly equal numbers ----------------------------------------------
+
+
 def exact_root(b: float, c: float) -> Decimal:
     """The smaller root of r² − b r + c = 0 to 60 digits."""
     with localcontext() as context:
@@ -220,23 +240,6 @@ def cancellation() -> Figure:
     ax.set(title="The smaller root", xscale="log", yscale="log", xlabel="c", ylabel="relative error (below 10⁻¹⁷: drawn there)")
     ax.legend(fontsize=8)
     return fig
-
-
-TEXT = """
-Things to try:
-
-- `--model.method kahan`: line by line too, with what was lost taken down.
-- `--model.format float64`: nothing is rounded, and the prices are exact.
-"""
-
-
-def learned(run: Trained) -> str:
-    """How far off the prices are."""
-    off = np.abs(run.manual.price.data - PRICES).max()
-    return (
-        f"The six prices, from 0.5 to 3, are off by {off:.2g} at most, with sums taken in {run.manual.format} by the method "
-        f'"{run.manual.method}".'
-    )
 
 
 # ---- to do ---------------------------------------------------------------------------------------------
@@ -301,9 +304,10 @@ TWIN = Twin(
     learned=learned,
     look_at=("prices learned from three sums", "the one curve that never comes to rest: the sum that is added up line by line."),
     text={"things to try": TEXT},
+    further=("cancellation",),
     questions=QUESTIONS,
     mistake=MISTAKE,
-    exercises=(Exercise("variance_backward"), Exercise("smaller_root_backward")),
+    exercises=(Exercise("sum_pairwise_backward", ("By how much does a sum grow with one of its terms?",)), Exercise("Summation.backward")),
 )
 
 if __name__ == "__main__":

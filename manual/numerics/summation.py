@@ -1,43 +1,39 @@
-"""Summation: the order of a sum decides what it is worth, and how a difference of nearly equal numbers loses all its digits, by hand.
+"""Summation: the order of a sum decides what it is worth, by hand.
 
 On paper it makes no difference in which order numbers are added. In a computer each addition is rounded, and a small number that is added
 to a large one is rounded away. A long sum therefore stops growing: not because its terms end, but because each of them is less than half a
 step from one number to the next. Neural networks are made of long sums: every product of matrices, every mean over a batch, every gradient
-of a weight that many examples used. Other orders lose less, and one formula that looks just as good as another can lose everything.
+of a weight that many examples used. Other orders lose less.
 
-**With a pencil.** Keep three digits, and add 0.4 to 100 three times. Term by term: 100.4 is rounded to 100, and so again, and again: 100.
-In another order: 0.4 + 0.4 = 0.8, and 0.4 more is 1.2, and 100 + 1.2 is rounded to 101. *Kahan's sum* keeps the order, but it takes down
-in c what each addition has put in too much, and takes it off the next term:
+What to look at in the figures: sums that stop growing, and the prices that are learned from sums of which half is lost.
 
-    s = 100, c = 0       the term 0.4 − 0 = 0.4     100.4 is rounded to 100      c = (100 − 100) − 0.4 = −0.4: so much too little
-    s = 100, c = −0.4    0.4 + 0.4 = 0.8            100.8 is rounded to 101      c = (101 − 100) − 0.8 = 0.2: so much too much
-    s = 101, c = 0.2     0.4 − 0.2 = 0.2            101.2 is rounded to 101      and 101 is as near to 101.2 as three digits come
+    sum_naive       term by term
+    sum_pairwise    in pairs, and the pairs in pairs
+    sum_kahan       term by term, with a note of what was lost
 
-What to look at in the figures: sums that stop growing; the prices that are learned from sums of which half is lost; and the formulas
-that cancel.
+**On paper.** Three binary digits, as in `rounding`: from 8 on the numbers are 8, 10, 12, 14. Add 8, ¾, ¾ and ¾, which are 10¼.
 
-    sum_naive, sum_pairwise, sum_kahan       one sum in three orders
-    variance_cancelling, variance            a difference of nearly equal numbers, and how to avoid it
-    smaller_root_cancelling, smaller_root    another (at the end of this file: further reading)
+    term by term    8 + ¾ = 8¾ is rounded to 8. So it is the second time, and the third: 8
+    in pairs        8 + ¾ → 8 and ¾ + ¾ = 1½; then 8 + 1½ = 9½ is rounded to 10
 
-**How far off a sum is.** Each of the N − 1 additions of a sum multiplies what it has so far by some 1 + δ with |δ| ≤ u, the unit roundoff.
-Term by term the first x[0] is in all of them; added in pairs, and the pairs in pairs, no term is in more than ⌈log₂ N⌉. To first order in u
-(Higham 2002, chapter 4),
+*Kahan's sum* keeps the order, but takes down in c what each addition has put in too much, and takes it off the next term:
 
-    naive       |error| ≤ (N − 1) u Σ|x|
-    pairwise    |error| ≤ ⌈log₂ N⌉ u Σ|x|
-    Kahan       |error| ≤ 2 u Σ|x|               however many there are; then N u² comes in
+    s =  8, c =  0      the term ¾ − 0 = ¾      8 + ¾ = 8¾ → 8         c = (8 − 8) − ¾ = −¾: so much too little
+    s =  8, c = −¾      ¾ + ¾ = 1½              8 + 1½ = 9½ → 10       c = (10 − 8) − 1½ = ½: so much too much
+    s = 10, c =  ½      ¾ − ½ = ¼               10 + ¼ = 10¼ → 10      and 10 is as near to 10¼ as three digits come
+
+    >>> x = np.array([8.0, 0.75, 0.75, 0.75])
+    >>> [float(sum_of(x, "float8_e5m2")) for sum_of in (sum_naive, sum_pairwise, sum_kahan)]
+    [8.0, 10.0, 10.0]
+    >>> sum_naive_backward(np.array(2.0), x, "float8_e5m2").tolist()
+    [2.0, 2.0, 2.0, 2.0]
 
 **Backwards.** y = Σ x[n], so ∂y/∂x[n] = 1 for every n, in whatever order the terms are taken: what was lost on the way forward is not seen
 on the way back, and the gradient is that of the true sum. A model that is trained on wrong sums is therefore led astray: it is told which
 way a true sum would go.
 
-**Cancellation.** A subtraction of nearly equal numbers is exact (Sterbenz: if y/2 ≤ x ≤ 2y), but it removes the digits that were right and
-leaves those that were not. Nothing was lost in it; it lays open what was lost before. The remedy is another formula, not another order.
-
-Sources: Higham 2002, Accuracy and Stability of Numerical Algorithms, chapters 1 and 4; Kahan 1965, "Further remarks on reducing truncation
-errors"; Goldberg 1991, "What every computer scientist should know about floating-point arithmetic"; Figueroa 1995, "When is double rounding
-innocuous?".
+Sources: Higham 2002, Accuracy and Stability of Numerical Algorithms, chapter 4; Kahan 1965, "Further remarks on reducing truncation
+errors"; Figueroa 1995, "When is double rounding innocuous?".
 """
 
 from __future__ import annotations
@@ -49,7 +45,7 @@ import numpy as np
 from manual import optim
 from manual.concept import Batch, Concept
 from manual.module import Parameter
-from manual.nn.validate import expect_array, expect_choice, expect_ndim, expect_same_shape
+from manual.nn.validate import expect_array, expect_choice
 from manual.numerics.rounding import FORMATS, Format, format_of, low, nearest, round_to
 
 Array = np.ndarray
@@ -143,52 +139,6 @@ METHODS = {
 """Each sum and its backward."""
 
 
-# ---- cancellation --------------------------------------------------------------------------------
-
-
-def variance_cancelling(x: Array) -> Any:
-    """mean of x² − (mean of x)²: the formula that needs one pass over the data, and cancels where the mean is large. Shapes: x (N,), y ().
-
-    With a mean m and a standard deviation s the two terms are about m², known to m² · epsilon: if s < m √epsilon nothing is left of
-    s², and the variance may be negative.
-
-    Raises:
-        ValueError: if x is empty, or no list.
-        TypeError: if x is not a floating point array.
-    """
-    expect_list("variance_cancelling", x)
-    return (x * x).mean() - x.mean() ** 2
-
-
-def variance_cancelling_backward(dL_dy: Any, x: Array) -> Array:
-    """∂y/∂x[n] = 2 x[n]/N − 2 mean/N. Written so, it cancels as its forward does."""
-    return dL_dy * (2 * x / len(x) - 2 * x.mean() / len(x))  # () times (N,)
-
-
-def variance(x: Array) -> Any:
-    """mean of (x − mean)²: first the mean, then the squares of small numbers. Shapes: x (N,), y ().
-
-    Raises:
-        ValueError: if x is empty, or no list.
-        TypeError: if x is not a floating point array.
-    """
-    expect_list("variance", x)
-    return ((x - x.mean()) ** 2).mean()
-
-
-def variance_backward(dL_dy: Any, x: Array) -> Array:
-    """∂y/∂x[n] = 2 (x[n] − mean)/N. The mean depends on x[n] too, but the sum of all x − mean is 0, and takes that term with it."""
-    return dL_dy * 2 * (x - x.mean()) / len(x)  # () times (N,)
-
-
-def expect_list(function: str, x: Array) -> None:
-    """Raise TypeError or ValueError unless x is a list of floating point numbers that is not empty."""
-    expect_array(function, "x", x)
-    expect_ndim(function, "x", x, 1)
-    if len(x) == 0:
-        raise ValueError(f"{function}: x must have at least 1 entry, got shape (0,)")
-
-
 # ---- what is trained -----------------------------------------------------------------------------
 
 
@@ -273,7 +223,70 @@ class Summation(Concept):
         return optim.SGD(self.parameters(), lr=self.lr, momentum=self.momentum)
 
 
-# ---- further reading: the root of an equation that cancels --------------------------------------------
+# ---- further reading: how far off a sum is, and differences of nearly equal numbers --------------------
+#
+# Each of the N − 1 additions of a sum multiplies what it has so far by some 1 + δ with |δ| ≤ u, the unit roundoff. Term by term the first
+# x[0] is in all of them; added in pairs, and the pairs in pairs, no term is in more than ⌈log₂ N⌉. To first order in u (Higham 2002,
+# chapter 4),
+#
+#     naive       |error| ≤ (N − 1) u Σ|x|
+#     pairwise    |error| ≤ ⌈log₂ N⌉ u Σ|x|
+#     Kahan       |error| ≤ 2 u Σ|x|               however many there are; then N u² comes in
+#
+# Cancellation. A subtraction of nearly equal numbers is exact (Sterbenz: if y/2 ≤ x ≤ 2y), but it removes the digits that were right and
+# leaves those that were not. Nothing was lost in it; it lays open what was lost before. With three decimal digits: the variance of 101 and
+# 103 is 1. The mean of their squares is (10201 + 10609)/2 = 10405, the square of their mean is 102² = 10404; both are rounded to 10400,
+# and the difference is 0. The remedy is another formula, not another order.
+#
+#     variance_cancelling, variance            a difference of nearly equal numbers, and how to avoid it
+#     smaller_root_cancelling, smaller_root    another: the root of an equation
+#
+# Sources: Higham 2002, chapter 1; Goldberg 1991, "What every computer scientist should know about floating-point arithmetic".
+
+
+def variance_cancelling(x: Array) -> Any:
+    """mean of x² − (mean of x)²: the formula that needs one pass over the data, and cancels where the mean is large. Shapes: x (N,), y ().
+
+    With a mean m and a standard deviation s the two terms are about m², known to m² · epsilon: if s < m √epsilon nothing is left of
+    s², and the variance may be negative.
+
+    Raises:
+        ValueError: if x is empty, or no list.
+        TypeError: if x is not a floating point array.
+    """
+    expect_list("variance_cancelling", x)
+    return (x * x).mean() - x.mean() ** 2
+
+
+def variance_cancelling_backward(dL_dy: Any, x: Array) -> Array:
+    """∂y/∂x[n] = 2 x[n]/N − 2 mean/N. Written so, it cancels as its forward does."""
+    return dL_dy * (2 * x / len(x) - 2 * x.mean() / len(x))  # () times (N,)
+
+
+def variance(x: Array) -> Any:
+    """mean of (x − mean)²: first the mean, then the squares of small numbers. Shapes: x (N,), y ().
+
+    Raises:
+        ValueError: if x is empty, or no list.
+        TypeError: if x is not a floating point array.
+    """
+    expect_list("variance", x)
+    return ((x - x.mean()) ** 2).mean()
+
+
+def variance_backward(dL_dy: Any, x: Array) -> Array:
+    """∂y/∂x[n] = 2 (x[n] − mean)/N. The mean depends on x[n] too, but the sum of all x − mean is 0, and takes that term with it."""
+    return dL_dy * 2 * (x - x.mean()) / len(x)  # () times (N,)
+
+
+def expect_list(function: str, x: Array) -> None:
+    """Raise TypeError or ValueError unless x is a list of floating point numbers that is not empty."""
+    from manual.nn.validate import expect_ndim
+
+    expect_array(function, "x", x)
+    expect_ndim(function, "x", x, 1)
+    if len(x) == 0:
+        raise ValueError(f"{function}: x must have at least 1 entry, got shape (0,)")
 
 
 def smaller_root_cancelling(b: Array, c: Array) -> Array:
@@ -311,6 +324,8 @@ def smaller_root_backward(dL_dr: Array, b: Array, c: Array) -> tuple[Array, Arra
 
 def root_of_discriminant(function: str, b: Array, c: Array) -> Array:
     """d = √(b² − 4c), if it is real and not 0."""
+    from manual.nn.validate import expect_same_shape
+
     expect_array(function, "b", b)
     expect_array(function, "c", c, b.dtype)
     expect_same_shape(function, "b", b, "c", c)

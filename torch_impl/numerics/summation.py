@@ -42,16 +42,6 @@ def sum_kahan(x: Tensor, format: str) -> Tensor:
 METHODS = {"naive": sum_naive, "pairwise": sum_pairwise, "kahan": sum_kahan}
 
 
-def variance_cancelling(x: Tensor) -> Tensor:
-    """Mean of the squares, less the square of the mean."""
-    return (x * x).mean() - x.mean() ** 2
-
-
-def variance(x: Tensor) -> Tensor:
-    """Mean of the squared distances to the mean."""
-    return x.var(correction=0)
-
-
 class Summation(Concept):
     """The prices of a shop, learned from receipts of which only the total is known.
 
@@ -94,7 +84,17 @@ class Summation(Concept):
         return torch.optim.SGD(self.parameters(), lr=self.lr, momentum=self.momentum)
 
 
-# ---- further reading: the root of an equation that cancels --------------------------------------------
+# ---- further reading: differences of nearly equal numbers ----------------------------------------------
+
+
+def variance_cancelling(x: Tensor) -> Tensor:
+    """Mean of the squares, less the square of the mean."""
+    return (x * x).mean() - x.mean() ** 2
+
+
+def variance(x: Tensor) -> Tensor:
+    """Mean of the squared distances to the mean."""
+    return x.var(correction=0)
 
 
 def smaller_root_cancelling(b: Tensor, c: Tensor) -> Tensor:
