@@ -225,5 +225,8 @@ TERMS = (
     # ---- summation ----
     Term("Kahan's sum", "Kahan's sum", "", "a sum that takes down what each addition has lost", "summation"),
     Term("in pairs", "in pairs", "np.sum", "a sum of sums of two, and of sums of those: its terms are of one size", "summation"),
+    # ---- conditioning ----
+    Term("κ", "kappa", "np.linalg.cond(H)", "the condition number: the steepest curvature over the flattest", "conditioning"),
+    Term("L*", "L star", "L.min()", "the lowest loss that there is", "conditioning", r"L\*"),
 )
 """In the order in which they are met."""

@@ -188,6 +188,42 @@ def curvatures(bowls: Mapping[str, tuple[np.ndarray, ...]]) -> Figure:
     return fig
 
 
+TEXT = """
+Gradient descent from 0 with half of the longest possible step, on the 354 training rows. The steps are those until the loss is within a
+tenth, a hundredth and a thousandth of the lowest; up to 150,000 they were counted, beyond computed from the curvatures (`excess_loss`).
+
+| features | κ | lr | a tenth | a hundredth | a thousandth |
+| --- | --- | --- | --- | --- | --- |
+| raw | 49,773,305 | 0.00000678 | 56,828 | 46,078,410 | 103,343,518 |
+| centred | 72,390 | 0.00024 | 5,438 | 58,536 | 141,928 |
+| standardised | 437 | 0.127 | 8 | 18 | 506 |
+| whitened | 1 | 0.5 | 1 | 1 | 1 |
+
+In the end, when only the flattest direction is left, each further factor of ten takes κ/2 · log 10 ≈ 1.15 κ steps: the last two columns
+are apart by 1.15, 1.15 and 1.12 κ. Before that the steep directions, which are done quickly, decide, and how much of the loss lies in
+which.
+
+Things to try:
+
+- `--data.features raw`: with the step size of the standardised features each step leads up the other wall. At step 36 the loss is too large
+  for a number, and the run stops with exit status 1.
+- `--data.features raw --trainer.gradient_clip_val 1`: clipped, it cannot explode. It bounces about the gorge, since its steps are too long
+  to come down.
+"""
+
+
+def learned(run: Trained) -> str:
+    """How near to the lowest loss it came."""
+    x, y = run.data.split.train
+    above = run.losses[-1] / loss(**forward(x, *normal_equation(x, y)), y=y) - 1
+    return (
+        f"After {len(run.losses):,} steps the loss is {100 * above:.2g} % above the lowest that a straight line can have. The "
+        f"{run.data.features} features make the loss {bowl_condition(x):,.0f} times as steep in one direction as in another."
+    )
+
+
+# ---- further reading: a deep chain and a cliff ---------------------------------------------------------
+
 SCALES = (0.5, 1.0, 1.5)
 """Of random weights: 1 is Xavier's."""
 
@@ -283,40 +319,6 @@ def over_the_cliff(lr: float = 1e-4, steps: int = 150, max_norm: float = 10.0) -
     return fig
 
 
-TEXT = """
-Gradient descent from 0 with half of the longest possible step, on the 354 training rows. The steps are those until the loss is within a
-tenth, a hundredth and a thousandth of the lowest; up to 150,000 they were counted, beyond computed from the curvatures (`excess_loss`).
-
-| features | κ | lr | a tenth | a hundredth | a thousandth |
-| --- | --- | --- | --- | --- | --- |
-| raw | 49,773,305 | 0.00000678 | 56,828 | 46,078,410 | 103,343,518 |
-| centred | 72,390 | 0.00024 | 5,438 | 58,536 | 141,928 |
-| standardised | 437 | 0.127 | 8 | 18 | 506 |
-| whitened | 1 | 0.5 | 1 | 1 | 1 |
-
-In the end, when only the flattest direction is left, each further factor of ten takes κ/2 · log 10 ≈ 1.15 κ steps: the last two columns
-are apart by 1.15, 1.15 and 1.12 κ. Before that the steep directions, which are done quickly, decide, and how much of the loss lies in
-which.
-
-Things to try:
-
-- `--data.features raw`: with the step size of the standardised features each step leads up the other wall. At step 36 the loss is too large
-  for a number, and the run stops with exit status 1.
-- `--data.features raw --trainer.gradient_clip_val 1`: clipped, it cannot explode. It bounces about the gorge, since its steps are too long
-  to come down.
-"""
-
-
-def learned(run: Trained) -> str:
-    """How near to the lowest loss it came."""
-    x, y = run.data.split.train
-    above = run.losses[-1] / loss(**forward(x, *normal_equation(x, y)), y=y) - 1
-    return (
-        f"After {len(run.losses):,} steps the loss is {100 * above:.2g} % above the lowest that a straight line can have. The "
-        f"{run.data.features} features make the loss {bowl_condition(x):,.0f} times as steep in one direction as in another."
-    )
-
-
 # ---- to do ---------------------------------------------------------------------------------------------
 
 
@@ -378,9 +380,10 @@ TWIN = Twin(
     learned=learned,
     look_at=("steps to the same loss", "where each curve crosses the dotted line: only the features' units and axes differ."),
     text={"steps and the condition number": TEXT},
+    further=("a deep chain", "a cliff"),
     questions=QUESTIONS,
     mistake=MISTAKE,
-    exercises=(Exercise("cliff_backward"), Exercise("deep_chain_backward")),
+    exercises=(Exercise("bowl_condition_backward", ("κ is a square.",)), Exercise("standardise_backward")),
 )
 
 if __name__ == "__main__":

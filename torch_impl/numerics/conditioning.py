@@ -21,36 +21,6 @@ def standardise(x: Tensor) -> Tensor:
     return (x - mean) / torch.where(constant, 1, std)
 
 
-def states(h: Tensor, W: Tensor, activation: str) -> list[Tensor]:
-    """h at every depth."""
-    hidden = [h]
-    for weight in W:
-        u = hidden[-1] @ weight.T
-        hidden.append(u.tanh() if activation == "tanh" else u)
-    return hidden
-
-
-def deep_chain(h: Tensor, W: Tensor, activation: str = "tanh") -> Tensor:
-    """tanh(h Wᵀ), or h Wᵀ, layer after layer."""
-    return states(h, W, activation)[-1]
-
-
-def chain_gradients(dL_dh: Tensor, h: Tensor, W: Tensor, activation: str = "tanh") -> Tensor:
-    """∂L/∂h[l] at every depth."""
-    hidden = states(h.detach().requires_grad_(), W, activation)
-    return torch.stack(torch.autograd.grad(hidden[-1], hidden, dL_dh))
-
-
-def chain_jacobians(h: Tensor, W: Tensor, activation: str = "tanh") -> Tensor:
-    """∂h[l]/∂h[0] at every depth."""
-    return torch.func.jacrev(lambda h: torch.stack(states(h, W, activation)))(h)
-
-
-def cliff(w: Tensor, depth: int = 50) -> Tensor:
-    """(w^depth − 1)²."""
-    return (w**depth - 1) ** 2
-
-
 class LeastSquares(Concept):
     """ŷ = x W + b by plain gradient descent from 0: layer and loss are those of `linear_regression`, only x differs.
 
@@ -86,3 +56,36 @@ class LeastSquares(Concept):
 
     def configure_optimizers(self) -> torch.optim.SGD:
         return torch.optim.SGD(self.parameters(), lr=self.lr)
+
+
+# ---- further reading: a deep chain and a cliff ---------------------------------------------------------
+
+
+def states(h: Tensor, W: Tensor, activation: str) -> list[Tensor]:
+    """h at every depth."""
+    hidden = [h]
+    for weight in W:
+        u = hidden[-1] @ weight.T
+        hidden.append(u.tanh() if activation == "tanh" else u)
+    return hidden
+
+
+def deep_chain(h: Tensor, W: Tensor, activation: str = "tanh") -> Tensor:
+    """tanh(h Wᵀ), or h Wᵀ, layer after layer."""
+    return states(h, W, activation)[-1]
+
+
+def chain_gradients(dL_dh: Tensor, h: Tensor, W: Tensor, activation: str = "tanh") -> Tensor:
+    """∂L/∂h[l] at every depth."""
+    hidden = states(h.detach().requires_grad_(), W, activation)
+    return torch.stack(torch.autograd.grad(hidden[-1], hidden, dL_dh))
+
+
+def chain_jacobians(h: Tensor, W: Tensor, activation: str = "tanh") -> Tensor:
+    """∂h[l]/∂h[0] at every depth."""
+    return torch.func.jacrev(lambda h: torch.stack(states(h, W, activation)))(h)
+
+
+def cliff(w: Tensor, depth: int = 50) -> Tensor:
+    """(w^depth − 1)²."""
+    return (w**depth - 1) ** 2
