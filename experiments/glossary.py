@@ -228,5 +228,10 @@ TERMS = (
     # ---- conditioning ----
     Term("κ", "kappa", "np.linalg.cond(H)", "the condition number: the steepest curvature over the flattest", "conditioning"),
     Term("L*", "L star", "L.min()", "the lowest loss that there is", "conditioning", r"L\*"),
+    # ---- mixed precision ----
+    Term("float16", "float sixteen", "np.float16", "16 bits: 11 binary digits and a short range", "mixed_precision", "float16, which has"),
+    Term("bfloat16", "b float sixteen", "torch.bfloat16", "16 bits: 8 binary digits and float32's range", "mixed_precision"),
+    Term("master weights", "master weights", "", "the weights in full precision, to which the steps are added", "mixed_precision"),
+    Term("loss scaling", "loss scaling", "scaler.scale(loss)", "the loss times a number, lest gradients round to 0", "mixed_precision"),
 )
 """In the order in which they are met."""

@@ -21,15 +21,16 @@ from experiments.drawing.colours import CATEGORIES
 from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
 from experiments.drawing.words import classes_right
 from experiments.judge.convert import to_numpy, to_torch
-from experiments.lesson import Exercise, Trained, accuracy, by_size
+from experiments.lesson import Exercise, Mistake, Trained, accuracy, by_size
 from experiments.numerics.rounding import COLOURS
 from experiments.pair import Second, Twin
 from manual.concept import Batch
 from manual.numerics.mixed_precision import MixedPrecision as Manual
 from manual.numerics.mixed_precision import rounded_linear_backward, rounded_tanh_backward
-from manual.numerics.rounding import round_to, spacing
+from manual.numerics.rounding import RoundedSGD, round_to, spacing
 from manual.trainer import Trainer
 from torch_impl.numerics.mixed_precision import MixedPrecision as Torch
+from torch_impl.numerics.rounding import RoundedSGD as RoundedSGDInTorch
 
 RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "float32": (COLOURS["float32"], {"format": "float32", "scaling": False}),
@@ -114,8 +115,8 @@ def figures(manual: Manual, torch_module: Torch, data: Batches) -> Mapping[str, 
     return {
         "gradients too small for float16": too_small(data),
         "the same network in four ways": four_ways(histories),
-        "a scale that finds itself": dynamic_scale(histories["float16, loss scaled"]),
         "why master weights": master_weights(manual, torch_module, data),
+        "a scale that finds itself": dynamic_scale(histories["float16, loss scaled"]),
     }
 
 
@@ -138,9 +139,9 @@ def too_small(data: Batches) -> Figure:
     lost = {label: np.mean(round_to(g, "float16") == 0) for label, g in travelling.items()}
     first, second = lost.values()
     fig, axes = figure(
-        "How large the gradients of the activations are on their way back through the untrained network: the part of them in each power of "
-        "two. The loss is a mean over 2²⁵ examples, which leaves little for each. Where float16 has no numbers, they are lost. Of the "
-        f"gradients as they are {first:.0%} round to 0. Times 2¹⁶ it is {second:.1%}. bfloat16 has numbers down to 2⁻¹³³, far to the left.",
+        "How large the gradients are on their way back through the untrained network: the part of them in each power of two. The loss is a "
+        f"mean over 2²⁵ examples, which leaves little for each. Of the gradients as they are {first:.0%} round to 0. Times 2¹⁶ it is "
+        f"{second:.1%}. bfloat16 has numbers down to 2⁻¹³³, far to the left.",
         size=(6.8, 3.8),
     )
     ax = axes[0, 0]
@@ -175,23 +176,6 @@ def four_ways(histories: Mapping[str, tuple[History, History]]) -> Figure:
     return fig
 
 
-def dynamic_scale(history: tuple[History, History]) -> Figure:
-    """The scale of each step."""
-    ours, theirs = history
-    fig, axes = figure(
-        "The scale of the float16 run of 'the same network in four ways' (band: torch, dashes: by hand). It begins at 2⁴⁴: gradients "
-        "overflow, the steps are skipped (crosses) and the scale is halved, until they fit. After 5 steps without overflow it is doubled "
-        "(torch.amp waits for 2,000): it keeps knocking at the ceiling, where the fewest gradients are lost.",
-        size=(6.6, 3.4),
-    )
-    ax, skipped = axes[0, 0], np.flatnonzero(ours.skipped)
-    draw_both(ax, np.log2(ours.scale), np.log2(theirs.scale), "scale", COLOURS["float16"])
-    ax.plot(skipped, np.log2(ours.scale)[skipped], "x", color="black", markersize=8, label="overflow: step skipped")
-    ax.set(title="A scale that finds itself", xlabel="step", ylabel="log₂ of the scale")
-    ax.legend(fontsize=8)
-    return fig
-
-
 def updates(manual: Manual, data: Batches) -> np.ndarray:
     """lr · gradient of W1, of a batch at the trained weights, not rounded."""
     model = Manual(hidden=len(manual.b1), format="float64", scaling=False, lr=manual.lr)
@@ -210,8 +194,8 @@ def master_weights(manual: Manual, torch_module: Torch, data: Batches) -> Figure
     lost = {name: np.mean(round_to(round_to(W1, name) + step, name) == round_to(W1, name)) for name in names}
     fig, axes = figure(
         "Left: the weights of the first layer rounded to float16, less the master weights, in units of the last place (band: torch, "
-        "dashes: by hand). Right: the last step of each, lr times the gradient, in the same units. What is left of the black line, below "
-        "½, would mostly change nothing if only the rounded weight was kept: "
+        "dashes: by hand). Right: the last step of each, lr times the gradient, in the same units. What is left of the black line "
+        "would mostly change nothing if only the rounded weight was kept: "
         f"{lost['float16']:.0%} of the steps in float16 and {lost['bfloat16']:.0%} in bfloat16. In the master weights they add up.",
         columns=2,
         size=(4.4, 3.6),
@@ -232,6 +216,32 @@ def master_weights(manual: Manual, torch_module: Torch, data: Batches) -> Figure
     return fig
 
 
+def learned(run: Trained) -> str:
+    """What it reads, and in which format it was trained."""
+    scale = "with the loss scaled" if run.manual.scaler.enabled else "with the loss not scaled"
+    return f"Trained in {run.manual.format} {scale}, it reads {classes_right(run)} digits that it has not seen; guessing would read 10 %."
+
+
+# ---- further reading: a scale that finds itself, and equality to the last bit ------------------------------
+
+
+def dynamic_scale(history: tuple[History, History]) -> Figure:
+    """The scale of each step."""
+    ours, theirs = history
+    fig, axes = figure(
+        "The scale of the float16 run of 'the same network in four ways' (band: torch, dashes: by hand). It begins at 2⁴⁴: gradients "
+        "overflow, the steps are skipped (crosses) and the scale is halved, until they fit. After 5 steps without overflow it is doubled "
+        "(torch.amp waits for 2,000): it keeps knocking at the ceiling, where the fewest gradients are lost.",
+        size=(6.6, 3.4),
+    )
+    ax, skipped = axes[0, 0], np.flatnonzero(ours.skipped)
+    draw_both(ax, np.log2(ours.scale), np.log2(theirs.scale), "scale", COLOURS["float16"])
+    ax.plot(skipped, np.log2(ours.scale)[skipped], "x", color="black", markersize=8, label="overflow: step skipped")
+    ax.set(title="A scale that finds itself", xlabel="step", ylabel="log₂ of the scale")
+    ax.legend(fontsize=8)
+    return fig
+
+
 TEXT = """
 The two sides agree to the last bit although both round at every turn. Products of two 16-bit numbers are exact in float64, and their sums
 nearly so; both sides therefore round the same number, whatever the order in which they added. That the step size is a power of two does the
@@ -243,12 +253,6 @@ Things to try:
 - `--model.scaling false --model.micro_batches 65536`: of a mean over 2²³ too few are: it stumbles about and learns badly.
 - `--model.growth_interval 2000`: as in torch.amp: the scale stays at 2¹⁶ through all of this run.
 """
-
-
-def learned(run: Trained) -> str:
-    """What it reads, and in which format it was trained."""
-    scale = "with the loss scaled" if run.manual.scaler.enabled else "with the loss not scaled"
-    return f"Trained in {run.manual.format} {scale}, it reads {classes_right(run)} digits that it has not seen; guessing would read 10 %."
 
 
 # ---- to do ---------------------------------------------------------------------------------------------
@@ -289,6 +293,40 @@ QUESTIONS = (
     ),
 )
 
+
+class WeightsInFewDigits(Manual):
+    """The network without master weights: they are rounded after each step, as all else is."""
+
+    def configure_optimizers(self) -> RoundedSGD:
+        optimizer = RoundedSGD(self.parameters(), lr=self.lr, format=self.format)
+        optimizer.param_groups[0]["momentum"] = self.momentum
+        return optimizer
+
+
+class WeightsInFewDigitsInTorch(Torch):
+    """The same in torch."""
+
+    def configure_optimizers(self) -> RoundedSGDInTorch:
+        optimizer = RoundedSGDInTorch(self.parameters(), lr=self.lr, format=self.format)
+        optimizer.param_groups[0]["momentum"] = self.momentum
+        return optimizer
+
+
+MISTAKE = Mistake(
+    "If 3 binary digits are enough for activations and gradients, they are enough for the weights.",
+    lambda run: (
+        f"With the weights, too, in {run.manual.format} and lr = 1/64, {accuracy(run):.0%} of the held-out digits are read after "
+        f"{len(run.losses)} steps, and the loss has come from {run.losses[0]:.2f} to {run.losses[-1]:.2f}."
+    ),
+    lambda run: accuracy(run) < 0.5,
+    "A gradient is used once, and the roundings of many go up as often as down. A weight adds up many small steps, and each that is too "
+    "small is lost whole.",
+    {"format": "float8_e5m2", "lr": 2.0**-6, "scaling": False, "micro_batches": 1},
+    trainer=SHORT,
+    manual=WeightsInFewDigits,
+    torch=WeightsInFewDigitsInTorch,
+)
+
 TWIN = Twin(
     name="mixed_precision",
     manual=Manual,
@@ -315,8 +353,13 @@ TWIN = Twin(
     learned=learned,
     look_at=("the same network in four ways", "the curve that does not fall: float16 with the loss not scaled."),
     text={"things to try": TEXT},
+    further=("a scale that finds itself", "things to try"),
     questions=QUESTIONS,
-    exercises=(Exercise("rounded_tanh_backward"), Exercise("rounded_linear_backward")),
+    exercises=(
+        Exercise("rounded_tanh_backward", ("Everything that is stored is rounded: what comes in, and what goes out.",)),
+        Exercise("rounded_linear_backward"),
+    ),
+    mistake=MISTAKE,
 )
 
 if __name__ == "__main__":

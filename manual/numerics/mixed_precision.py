@@ -1,29 +1,34 @@
 """Mixed precision: how to train in 16 bits, with weights kept in more and a loss that is scaled, by hand.
 
-Half as many bits take half the memory, and there is hardware that computes much faster with them, so large networks are trained in 16 bits.
-There are two ways to spend these: float16 has many digits and a short range, bfloat16 has few digits and nearly float32's range. The
-concept rounding shows what goes wrong if everything is kept in so few digits: weights stop moving. So not everything is. The weights that
-are learned, the *master weights*, stay in full precision; what is computed from them, activations and their gradients, has 16 bits. That is
-*mixed precision*.
+Half as many bits take half the memory and are computed with much faster, so large networks are trained in 16 bits: in float16, which has
+11 binary digits and a short range, or in bfloat16, which has 8 and nearly float32's range. In so few digits weights stop moving
+(`rounding`). So those that are learned, the *master weights*, stay in full precision; what is computed from them, activations and
+gradients, has 16 bits. That is *mixed precision*.
 
-In float16 one more thing goes wrong: the gradients of a large network can be too small. They round to 0, and nothing is learnt any more.
+In float16 one more thing goes wrong: the gradients of a large network can be so small that they round to 0, and nothing is learnt.
 The cure is to multiply the loss by a large number before the backward pass, and to divide the gradients by it afterwards: *loss scaling*.
 
-**With a pencil.** Say the smallest number above 0 is 1. The gradients are 0.3, 0.4 and 2.2: they are rounded to 0, 0 and 2. With the loss
-times 10 all gradients are 10 times as large, 3, 4 and 22; none is lost, and a tenth of each, taken in full precision, is right again.
+**On paper.** float16's smallest number above 0 is 2⁻²⁴: a grain of dust. It has 1, 2, 3, ... 2,048 grains, and none between. Gradients of
+0.3, 0.4 and 2.2 grains become 0, 0 and 2: two weights learn nothing. With the loss times s = 16 all gradients are 16 times as large, 4.8,
+6.4 and 35.2; these become 5, 6 and 35, and in full precision a sixteenth of them is 0.3125, 0.375 and 2.1875: none is lost.
 
-What to look at in the figures: gradients that lie where float16 has no numbers, and after the loss is scaled lie where it has; the run that
-does not move at all; a scale that finds itself; and the steps that only the master weights feel.
+    >>> grain, g = 2.0**-24, np.array([0.3, 0.4, 2.2])
+    >>> (rounded_tanh_backward(g * grain, np.zeros(3), "float16") / grain).tolist()        # the slope of tanh at 0 is 1
+    [0.0, 0.0, 2.0]
+    >>> (rounded_tanh_backward(16 * g * grain, np.zeros(3), "float16") / 16 / grain).tolist()
+    [0.3125, 0.375, 2.1875]
 
-    GradScaler                      loss scaling that finds its scale by itself (manual/amp.py)
-    rounded_linear, rounded_tanh    layers whose tensors are stored in 16 bits
+And a weight of 1 takes ten steps of 0.0004. float16's next number is 1 + 2⁻¹⁰ = 1.00098, so each step alone is rounded away. A master
+weight adds them up, to 1.004, and is rounded only to be used:
+
+    >>> round_to(np.array([1 + 0.0004, 1 + 10 * 0.0004]), "float16").tolist()
+    [1.0, 1.00390625]
 
 **Why gradients vanish, and the cure.** L is a mean over all N examples of a step, so the gradient of each one's scores is (p − y)/N.
-float16's smallest number is 2⁻²⁴, and what is not above 2⁻²⁵ rounds to 0. With N = 2²⁵ examples none is above, since |p − y| ≤ 1: all
-are 0, and with them all that is computed from them. But every line of the backward pass is linear in the gradient. With s · L in place
-of L all gradients are s times as large; at the end, in full precision, they are divided by s. Too large an s overflows to ∞, which is
-easily seen: then this one step is left out and s halved. When that has not happened for a while, s is doubled. (bfloat16 reaches down to
-2⁻¹³³ and needs none of this.)
+What is not above 2⁻²⁵, half of float16's smallest number, rounds to 0. With N = 2²⁵ examples that is all of them, since |p − y| ≤ 1. But
+every line of the backward pass is linear in the gradient. With s · L in place of L all gradients are s times as large; at the end, in full
+precision, they are divided by s. Too large an s overflows to ∞, which is easily seen: then this one step is left out and s halved. When
+that has not happened for a while, s is doubled (manual/amp.py). bfloat16 reaches down to 2⁻¹³³ and needs none of this.
 
 Source: Micikevicius et al. 2018, "Mixed precision training".
 """
@@ -41,7 +46,7 @@ from manual.amp import GradScaler
 from manual.concept import Batch, Concept
 from manual.module import Parameter
 from manual.nn.init import uniform
-from manual.nn.validate import expect_array, expect_choice, expect_ndim, expect_size
+from manual.nn.validate import expect_array, expect_choice
 from manual.numerics.rounding import FORMATS, low, round_to
 
 Array = np.ndarray
@@ -53,8 +58,7 @@ Array = np.ndarray
 def rounded_linear(x: Array, W: Array, b: Array, format: str) -> Array:
     """y = round(x Wᵀ + b), of x, W and b rounded to the format; in x's dtype. Shapes: x (N, in), W (out, in), b (out,), y (N, out).
 
-    As in the hardware that was made for it, products are exact and added up with more digits than the format has (here in float64);
-    only what is stored is rounded.
+    As in the hardware that was made for it, products are added up in more digits (here in float64); only what is stored is rounded.
 
     Raises:
         ValueError: if there is no such format, or the shapes do not fit.
@@ -92,42 +96,6 @@ def rounded_tanh_backward(dL_dy: Array, x: Array, format: str) -> Array:
         return round_to(low(dL_dy, format) * (1 - y * y), format).astype(x.dtype)
 
 
-def expect_layer(x: Array, W: Array, b: Array, format: str) -> None:
-    """Raise ValueError or TypeError unless x, W and b fit together."""
-    expect_choice("rounded_linear", "format", format, tuple(FORMATS))
-    expect_array("rounded_linear", "x", x)
-    for name, array, ndim in (("x", x, 2), ("W", W, 2), ("b", b, 1)):
-        expect_array("rounded_linear", name, array, x.dtype)
-        expect_ndim("rounded_linear", name, array, ndim)
-    expect_size("rounded_linear", "W", W, 1, x.shape[1], "the columns of x")
-    expect_size("rounded_linear", "b", b, 0, len(W), "the rows of W")
-
-
-# ---- loss scaling --------------------------------------------------------------------------------
-
-
-class ScaledSGD(optim.SGD):
-    """Gradient descent that skips the step when its scaler has found a gradient that is not finite, and then updates the scale.
-
-    Args:
-        params: see Optimizer.
-        scaler: it has unscaled the gradients.
-        lr: the step size.
-        momentum: how much of the last step is kept.
-    """
-
-    def __init__(self, params: Iterable[Any], scaler: GradScaler, lr: float, momentum: float) -> None:
-        super().__init__(params, lr=lr, momentum=momentum)
-        self.scaler = scaler
-
-    def take_step(self, closure: Callable[[], Any] | None = None) -> Any:
-        loss = None if closure is None else closure()
-        if not self.scaler.found_inf:
-            super().take_step()
-        self.scaler.update()
-        return loss
-
-
 # ---- what is trained -----------------------------------------------------------------------------
 
 
@@ -137,12 +105,11 @@ class MixedPrecision(Concept):
         z1 = rounded_linear(x, W1, b1)        h = rounded_tanh(z1)        z2 = rounded_linear(h, W2, b2)
         L  = mean of −log softmax(z2)[the right digit]
 
-    The weights themselves, the *master weights*, are kept in full precision: a step of less than half a unit in the last place would be
-    lost for ever. So are the softmax and the loss (as torch.autocast has it).
+    The master weights are kept in full precision, and so are the softmax and the loss (as torch.autocast has it).
 
     Our network is small, so the gradients of a large one are made for it: its batch stands for `micro_batches` batches like it, of which
-    the loss is the mean. Each has its loss divided by their number before it goes back, and the gradients of all are added up at the master
-    weights, in full precision. All being taken to be alike, the sum is one of them times their number.
+    the loss is the mean. The loss is divided by their number before it goes back, and the gradient at the master weights, in full
+    precision, multiplied by it: the sum over all of them.
 
     Args:
         hidden: units of the hidden layer.
@@ -234,3 +201,41 @@ class MixedPrecision(Concept):
 
     def configure_optimizers(self) -> optim.SGD:
         return ScaledSGD(self.parameters(), self.scaler, lr=self.lr, momentum=self.momentum)
+
+
+# ---- further reading: steps that are skipped, and what is refused ---------------------------------------
+
+
+class ScaledSGD(optim.SGD):
+    """Gradient descent that skips the step when its scaler has found a gradient that is not finite, and then updates the scale.
+
+    Args:
+        params: see Optimizer.
+        scaler: it has unscaled the gradients.
+        lr: the step size.
+        momentum: how much of the last step is kept.
+    """
+
+    def __init__(self, params: Iterable[Any], scaler: GradScaler, lr: float, momentum: float) -> None:
+        super().__init__(params, lr=lr, momentum=momentum)
+        self.scaler = scaler
+
+    def take_step(self, closure: Callable[[], Any] | None = None) -> Any:
+        loss = None if closure is None else closure()
+        if not self.scaler.found_inf:
+            super().take_step()
+        self.scaler.update()
+        return loss
+
+
+def expect_layer(x: Array, W: Array, b: Array, format: str) -> None:
+    """Raise ValueError or TypeError unless x, W and b fit together."""
+    from manual.nn.validate import expect_ndim, expect_size
+
+    expect_choice("rounded_linear", "format", format, tuple(FORMATS))
+    expect_array("rounded_linear", "x", x)
+    for name, array, ndim in (("x", x, 2), ("W", W, 2), ("b", b, 1)):
+        expect_array("rounded_linear", name, array, x.dtype)
+        expect_ndim("rounded_linear", name, array, ndim)
+    expect_size("rounded_linear", "W", W, 1, x.shape[1], "the columns of x")
+    expect_size("rounded_linear", "b", b, 0, len(W), "the rows of W")

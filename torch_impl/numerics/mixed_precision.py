@@ -28,6 +28,83 @@ def rounded_tanh(x: Tensor, format: str) -> Tensor:
     return round_to(torch.tanh(low(x, format)), format).to(x.dtype)
 
 
+class MixedPrecision(Concept):
+    """A network that reads digits, 64 → hidden → 10 with tanh, with everything that it stores rounded to a format.
+
+    Args:
+        hidden: units of the hidden layer.
+        format: of what is stored: "float16", "bfloat16", "float32", ...
+        scaling: whether the loss is scaled.
+        init_scale: the scale to begin with.
+        growth_interval: after how many steps without overflow the scale doubles.
+        micro_batches: how many batches the mean of the loss is over.
+        lr: the step size. A power of two makes lr · g exact.
+        momentum: how much of the last step is kept.
+
+    Shapes: x (N, 64), W1 (hidden, 64), b1 (hidden,), W2 (10, hidden), b2 (10,), the prediction (N, 10), y (N,) integers 0 to 9.
+    """
+
+    def __init__(
+        self,
+        hidden: int = 32,
+        format: str = "float16",
+        scaling: bool = True,
+        init_scale: float = 2.0**16,
+        growth_interval: int = 2000,
+        micro_batches: int = 2**18,
+        lr: float = 0.25,
+        momentum: float = 0.9,
+    ) -> None:
+        super().__init__()
+        if format not in DTYPES:
+            raise ValueError(f"MixedPrecision: format must be one of {', '.join(map(repr, DTYPES))}, got {format!r}")
+        for name, size in (("hidden", hidden), ("growth_interval", growth_interval), ("micro_batches", micro_batches)):
+            if size < 1:
+                raise ValueError(f"MixedPrecision: {name} must be at least 1, got {size}")
+        if not init_scale > 0:
+            raise ValueError(f"MixedPrecision: init_scale must be above 0, got {init_scale}")
+        self.save_hyperparameters()
+        self.format, self.micro_batches, self.lr, self.momentum = format, micro_batches, lr, momentum
+        self.W1 = nn.Parameter(torch.empty(hidden, 64).uniform_(-1 / 8, 1 / 8))
+        self.b1 = nn.Parameter(torch.zeros(hidden))
+        self.W2 = nn.Parameter(torch.empty(10, hidden).uniform_(-1 / math.sqrt(hidden), 1 / math.sqrt(hidden)))
+        self.b2 = nn.Parameter(torch.zeros(10))
+        self.loss = nn.CrossEntropyLoss()
+        self.scaler = GradScaler(init_scale, growth_interval=growth_interval, enabled=scaling)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scores for the ten digits."""
+        W1, b1, W2, b2 = (change_gradient(p, self.deliver) for p in (self.W1, self.b1, self.W2, self.b2))
+        z1 = rounded_linear(x, W1, b1, self.format)
+        h = rounded_tanh(z1, self.format)
+        z2 = rounded_linear(h, W2, b2, self.format)
+        return z2
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        x, y = batch
+        z2 = self(x)
+        loss = self.loss(z2.double(), y).to(z2.dtype)
+        self.log("loss/train", loss)
+        return change_gradient(loss, lambda dL_dloss: self.scaler.scale(dL_dloss) / self.micro_batches)
+
+    def deliver(self, dL_dp: Tensor) -> Tensor:
+        """A gradient that came in few bits, for its master weight: unscaled, and micro_batches times; 0 if it overflowed."""
+        dL_dp = self.scaler.unscale(dL_dp) * self.micro_batches
+        return torch.where(dL_dp.isfinite().all(), dL_dp, 0.0) if self.scaler.enabled else dL_dp
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        x, y = batch
+        z2 = self(x)
+        self.log("loss/val", self.loss(z2.double(), y), batch_size=len(x))
+        self.log("accuracy/val", mean_of(z2.argmax(dim=1) == y), batch_size=len(x))
+
+    def configure_optimizers(self) -> torch.optim.SGD:
+        return ScaledSGD(self.parameters(), self.scaler, lr=self.lr, momentum=self.momentum)
+
+
+# ---- further reading: the scale, steps that are skipped, and a gradient that is changed ---------------
+
+
 class GradScaler(nn.Module):
     """torch.amp.GradScaler with its state in buffers, so that it is saved and compared, and with its unscaling in the graph.
 
@@ -114,77 +191,3 @@ def change_gradient(x: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
     if y.requires_grad:
         y.register_hook(change)
     return y
-
-
-class MixedPrecision(Concept):
-    """A network that reads digits, 64 → hidden → 10 with tanh, with everything that it stores rounded to a format.
-
-    Args:
-        hidden: units of the hidden layer.
-        format: of what is stored: "float16", "bfloat16", "float32", "float8_e5m2", or "float64", which rounds nothing.
-        scaling: whether the loss is scaled.
-        init_scale: the scale to begin with.
-        growth_interval: after how many steps without overflow the scale doubles.
-        micro_batches: how many batches the mean of the loss is over; by the default, with 128 examples in each, 2²⁵ examples.
-        lr: the step size. A power of two makes lr · g exact, so that both sides' master weights are equal to the last bit.
-        momentum: how much of the last step is kept.
-
-    Shapes: x (N, 64), W1 (hidden, 64), b1 (hidden,), W2 (10, hidden), b2 (10,), the prediction (N, 10), y (N,) integers 0 to 9.
-    """
-
-    def __init__(
-        self,
-        hidden: int = 32,
-        format: str = "float16",
-        scaling: bool = True,
-        init_scale: float = 2.0**16,
-        growth_interval: int = 2000,
-        micro_batches: int = 2**18,
-        lr: float = 0.25,
-        momentum: float = 0.9,
-    ) -> None:
-        super().__init__()
-        if format not in DTYPES:
-            raise ValueError(f"MixedPrecision: format must be one of {', '.join(map(repr, DTYPES))}, got {format!r}")
-        for name, size in (("hidden", hidden), ("growth_interval", growth_interval), ("micro_batches", micro_batches)):
-            if size < 1:
-                raise ValueError(f"MixedPrecision: {name} must be at least 1, got {size}")
-        if not init_scale > 0:
-            raise ValueError(f"MixedPrecision: init_scale must be above 0, got {init_scale}")
-        self.save_hyperparameters()
-        self.format, self.micro_batches, self.lr, self.momentum = format, micro_batches, lr, momentum
-        self.W1 = nn.Parameter(torch.empty(hidden, 64).uniform_(-1 / 8, 1 / 8))
-        self.b1 = nn.Parameter(torch.zeros(hidden))
-        self.W2 = nn.Parameter(torch.empty(10, hidden).uniform_(-1 / math.sqrt(hidden), 1 / math.sqrt(hidden)))
-        self.b2 = nn.Parameter(torch.zeros(10))
-        self.loss = nn.CrossEntropyLoss()
-        self.scaler = GradScaler(init_scale, growth_interval=growth_interval, enabled=scaling)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Scores for the ten digits."""
-        W1, b1, W2, b2 = (change_gradient(p, self.deliver) for p in (self.W1, self.b1, self.W2, self.b2))
-        z1 = rounded_linear(x, W1, b1, self.format)
-        h = rounded_tanh(z1, self.format)
-        z2 = rounded_linear(h, W2, b2, self.format)
-        return z2
-
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        x, y = batch
-        z2 = self(x)
-        loss = self.loss(z2.double(), y).to(z2.dtype)
-        self.log("loss/train", loss)
-        return change_gradient(loss, lambda dL_dloss: self.scaler.scale(dL_dloss) / self.micro_batches)
-
-    def deliver(self, dL_dp: Tensor) -> Tensor:
-        """A gradient that came in few bits, for its master weight: unscaled, and micro_batches times; 0 if it overflowed."""
-        dL_dp = self.scaler.unscale(dL_dp) * self.micro_batches
-        return torch.where(dL_dp.isfinite().all(), dL_dp, 0.0) if self.scaler.enabled else dL_dp
-
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        x, y = batch
-        z2 = self(x)
-        self.log("loss/val", self.loss(z2.double(), y), batch_size=len(x))
-        self.log("accuracy/val", mean_of(z2.argmax(dim=1) == y), batch_size=len(x))
-
-    def configure_optimizers(self) -> torch.optim.SGD:
-        return ScaledSGD(self.parameters(), self.scaler, lr=self.lr, momentum=self.momentum)
