@@ -233,5 +233,9 @@ TERMS = (
     Term("bfloat16", "b float sixteen", "torch.bfloat16", "16 bits: 8 binary digits and float32's range", "mixed_precision"),
     Term("master weights", "master weights", "", "the weights in full precision, to which the steps are added", "mixed_precision"),
     Term("loss scaling", "loss scaling", "scaler.scale(loss)", "the loss times a number, lest gradients round to 0", "mixed_precision"),
+    # ---- softmax without overflow ----
+    Term("log-sum-exp", "log sum exp", "logsumexp(z)", "the log of the sum of e to each score: nearly the largest of them", "softmax"),
+    Term("log-softmax", "log softmax", "log_softmax(z)", "the log of each probability, straight from the scores", "softmax"),
+    Term("δₖⱼ", "delta k j", "np.eye(K)[k, j]", "1 where k = j, else 0", "softmax"),
 )
 """In the order in which they are met."""

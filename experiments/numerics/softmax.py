@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import torch
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
@@ -20,11 +21,19 @@ from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbrok
 from experiments.drawing.walk import Path, walk
 from experiments.drawing.words import classes_right
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Exercise, Trained, by_size
+from experiments.lesson import Exercise, Mistake, Trained, by_size
 from experiments.pair import Second, Twin
+from manual.concept import Batch
 from manual.nn.functional import log_softmax, softmax, softplus
 from manual.numerics.softmax import Classifier as Manual
-from manual.numerics.softmax import naive_cross_entropy, naive_log_softmax, naive_softmax, tempered_softmax
+from manual.numerics.softmax import (
+    cross_entropy,
+    naive_cross_entropy,
+    naive_log_softmax,
+    naive_softmax,
+    softmax_backward,
+    tempered_softmax,
+)
 from torch_impl.numerics.softmax import Classifier as Torch
 
 LIMITS = {dtype: np.log(float(np.finfo(dtype).max)) for dtype in ("float16", "float32", "float64")}
@@ -164,6 +173,19 @@ def numbered(values: np.ndarray) -> np.ndarray:
     return np.stack([np.arange(len(values)), values])
 
 
+def learned(run: Trained) -> str:
+    """Where the loss ended, and how large the largest score is."""
+    x, _ = run.data.split.train
+    largest = (x @ run.manual.W.data + run.manual.b.data).max()
+    return (
+        f"The {run.manual.form} form ended at a loss of {run.losses[-1]:.3f} and names {classes_right(run)} held-out points rightly. The "
+        f"far point's score is {largest:.1f}; e to the power of that is {'not ' if largest > LIMITS['float64'] else ''}a number in 64 bits."
+    )
+
+
+# ---- further reading: the points, both forms side by side, digits of log-softmax, and temperature -----------
+
+
 def regions(manual: Manual, torch_module: Torch, x: np.ndarray, c: np.ndarray) -> Figure:
     """The points, the borders between the classes, and the scores of all points."""
     parameters = [to_numpy(dict(side.state_dict())) for side in (manual, torch_module)]
@@ -204,6 +226,24 @@ def regions(manual: Manual, torch_module: Torch, x: np.ndarray, c: np.ndarray) -
         )
     ax.set(title="The scores of all points", xscale="log", yscale="log", xlabel="largest score of a point", ylabel="points")
     return fig
+
+
+TEXT = """
+| | the naive form | the stable form |
+| --- | --- | --- |
+| softmax | e^z / Σ e^z | e^(z − m) / Σ e^(z − m), with m = max z |
+| log-sum-exp | log Σ e^z | m + log Σ e^(z − m) |
+| log-softmax | log of softmax | z − m − log Σ e^(z − m) |
+| breaks at a z above (32, 64 bits) | 88.72, 709.78 | never |
+
+In torch `softmax`, `logsumexp`, `log_softmax` and `cross_entropy` are the stable ones. Give `cross_entropy` scores, never probabilities.
+
+Things to try:
+
+- `--model.form naive`: the same training until step 68, where the largest score passes 709.78, its power is ∞, and the loss NaN. The run
+  stops with exit status 1 and names the step and the first number that is not finite, exp(z), on both sides.
+- `--model.form naive --trainer.precision 32-true`: with 32 bits it is over at step 1.
+"""
 
 
 def right_digits(found: np.ndarray, true: np.ndarray) -> np.ndarray:
@@ -274,34 +314,6 @@ def temperature() -> Figure:
     return fig
 
 
-TEXT = """
-| | the naive form | the stable form |
-| --- | --- | --- |
-| softmax | e^z / Σ e^z | e^(z − m) / Σ e^(z − m), with m = max z |
-| log-sum-exp | log Σ e^z | m + log Σ e^(z − m) |
-| log-softmax | log of softmax | z − m − log Σ e^(z − m) |
-| breaks at a z above (32, 64 bits) | 88.72, 709.78 | never |
-
-In torch `softmax`, `logsumexp`, `log_softmax` and `cross_entropy` are the stable ones. Give `cross_entropy` scores, never probabilities.
-
-Things to try:
-
-- `--model.form naive`: the same training until step 68, where the largest score passes 709.78, its power is ∞, and the loss NaN. The run
-  stops with exit status 1 and names the step and the first number that is not finite, exp(z), on both sides.
-- `--model.form naive --trainer.precision 32-true`: with 32 bits it is over at step 1.
-"""
-
-
-def learned(run: Trained) -> str:
-    """Where the loss ended, and how large the largest score is."""
-    x, _ = run.data.split.train
-    largest = (x @ run.manual.W.data + run.manual.b.data).max()
-    return (
-        f"The {run.manual.form} form ended at a loss of {run.losses[-1]:.3f} and names {classes_right(run)} held-out points rightly. The "
-        f"far point's score is {largest:.1f}; e to the power of that is {'not ' if largest > LIMITS['float64'] else ''}a number in 64 bits."
-    )
-
-
 # ---- to do ---------------------------------------------------------------------------------------------
 
 
@@ -343,6 +355,68 @@ QUESTIONS = (
     ),
 )
 
+EPSILON = 1e-12
+"""What is added to a probability before its log is taken, lest it be log 0."""
+
+
+class WithEpsilon(Manual):
+    """Its loss is −log(p + ε)."""
+
+    def training_step(self, batch: Batch, batch_idx: int) -> float:
+        x, c = batch
+        z = self(x)
+        loss = -np.log(softmax(z)[np.arange(len(z)), c] + EPSILON).mean()
+        self.save(x, z, c)
+        self.log("loss/train", loss)
+        return loss
+
+    def backward(self, dL_dloss: float = 1.0) -> None:
+        x, z, c = self.restore()
+        right = np.arange(len(z)), c
+        dL_dp = np.zeros_like(z)  # (N, K)
+        dL_dp[right] = -dL_dloss / (len(z) * (softmax(z)[right] + EPSILON))  # (N,)
+        dL_dz = softmax_backward(dL_dp, z)  # (N, K)
+        self.W.grad += x.T @ dL_dz  # (D, N) @ (N, K)
+        self.b.grad += dL_dz.sum(axis=0)  # (N, K) summed over rows: (K,)
+
+
+class WithEpsilonInTorch(Torch):
+    """The same in torch."""
+
+    def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> torch.Tensor:
+        x, c = batch
+        loss = -(self(x).softmax(dim=1).gather(1, c[:, None]) + EPSILON).log().mean()
+        self.log("loss/train", loss)
+        return loss
+
+
+def true_loss(run: Trained) -> float:
+    """The cross-entropy of the training points, by log-softmax."""
+    x, c = run.data.split.train
+    return float(cross_entropy(run.manual(x), c))
+
+
+def given_up(run: Trained) -> int:
+    """How many training points have a probability for their class that is far below ε."""
+    x, c = run.data.split.train
+    return int((log_softmax(run.manual(x))[np.arange(len(c)), c] < np.log(EPSILON)).sum())
+
+
+MISTAKE = Mistake(
+    "log 0 is dangerous, so a small number is added: −log(p + 1e-12).",
+    lambda run: (
+        f"After {len(run.losses)} steps the loss says {run.losses[-1]:.1f}, and is {true_loss(run):.1f} in truth. {given_up(run)} points "
+        "are given up: the probability of their class is below 1e-12, and their gradient nearly 0."
+    ),
+    lambda run: true_loss(run) > 2 * run.losses[-1],
+    "The gradient p − y becomes p/(p + ε) times as long: where p is far below ε, at the worst points, nothing is left of it. log-softmax "
+    "of the scores needs no ε.",
+    data={"far": 500000.0},
+    trainer={"max_epochs": 100},
+    manual=WithEpsilon,
+    torch=WithEpsilonInTorch,
+)
+
 TWIN = Twin(
     name="softmax",
     manual=Manual,
@@ -357,8 +431,14 @@ TWIN = Twin(
     learned=learned,
     look_at=("one training in two forms", "the cross at which one of two equal trainings ends."),
     text={"two forms of one thing": TEXT},
+    further=("what was learnt", "digits", "temperature", "two forms of one thing"),
     questions=QUESTIONS,
-    exercises=(Exercise("naive_logsumexp_backward"), Exercise("naive_log_softmax_backward"), Exercise("tempered_softmax_backward")),
+    exercises=(
+        Exercise("naive_logsumexp_backward", ("What is the slope of log s at each score? It has a name.",)),
+        Exercise("through_softmax"),
+        Exercise("naive_cross_entropy_backward"),
+    ),
+    mistake=MISTAKE,
 )
 
 if __name__ == "__main__":

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -15,11 +13,6 @@ def naive_softmax(z: Tensor, axis: int = -1) -> Tensor:
     """exp(z) / Σ exp(z)."""
     e = z.exp()
     return e / e.sum(dim=axis, keepdim=True)
-
-
-def naive_log_softmax(z: Tensor, axis: int = -1) -> Tensor:
-    """The logarithm of that."""
-    return naive_softmax(z, axis).log()
 
 
 def naive_logsumexp(z: Tensor, axis: int = -1) -> Tensor:
@@ -37,24 +30,9 @@ def softmax(z: Tensor, axis: int = -1) -> Tensor:
     return torch.softmax(z, dim=axis)
 
 
-def softmax_jacobian(z: Tensor) -> Tensor:
-    """∂p[n, k]/∂z[n, j], row by row. Shapes: z (N, K), the result (N, K, K)."""
-    return torch.func.vmap(torch.func.jacrev(softmax))(z)
-
-
 def log_softmax(z: Tensor, axis: int = -1) -> Tensor:
     """torch's own."""
     return torch.log_softmax(z, dim=axis)
-
-
-def log_softmax_jvp(z: Tensor, dz: Tensor, axis: int = -1) -> Tensor:
-    """How log p moves when z moves along dz."""
-    return torch.autograd.functional.jvp(lambda z: log_softmax(z, axis), z, dz)[1]
-
-
-def log_softmax_jacobian(z: Tensor) -> Tensor:
-    """∂log p[n, k]/∂z[n, j], row by row. Shapes: z (N, K), the result (N, K, K)."""
-    return torch.func.vmap(torch.func.jacrev(log_softmax))(z)
 
 
 def logsumexp(z: Tensor, axis: int) -> Tensor:
@@ -62,19 +40,9 @@ def logsumexp(z: Tensor, axis: int) -> Tensor:
     return torch.logsumexp(z, dim=axis)
 
 
-def logsumexp_hessian(z: Tensor) -> Tensor:
-    """∂²y/∂z[n, k] ∂z[n, j], row by row. Shapes: z (N, K), the result (N, K, K)."""
-    return torch.func.vmap(torch.func.jacrev(torch.func.grad(partial(logsumexp, axis=0))))(z)
-
-
 def cross_entropy(z: Tensor, c: Tensor) -> Tensor:
     """torch's own: it takes scores, and the mean of −log p at the right class."""
     return F.cross_entropy(z, c)
-
-
-def tempered_softmax(z: Tensor, T: Tensor, axis: int = -1) -> Tensor:
-    """softmax(z / T)."""
-    return torch.softmax(z / T, dim=axis)
 
 
 FORMS = {"stable": cross_entropy, "naive": naive_cross_entropy}
@@ -130,3 +98,36 @@ class Classifier(Concept):
 
     def configure_optimizers(self) -> torch.optim.SGD:
         return torch.optim.SGD(self.parameters(), lr=self.lr)
+
+
+# ---- further reading: log-softmax, its digits, second derivatives, and a temperature --------------------
+
+
+def naive_log_softmax(z: Tensor, axis: int = -1) -> Tensor:
+    """The logarithm of that."""
+    return naive_softmax(z, axis).log()
+
+
+def softmax_jacobian(z: Tensor) -> Tensor:
+    """∂p[n, k]/∂z[n, j], row by row. Shapes: z (N, K), the result (N, K, K)."""
+    return torch.func.vmap(torch.func.jacrev(softmax))(z)
+
+
+def log_softmax_jvp(z: Tensor, dz: Tensor, axis: int = -1) -> Tensor:
+    """How log p moves when z moves along dz."""
+    return torch.autograd.functional.jvp(lambda z: log_softmax(z, axis), z, dz)[1]
+
+
+def log_softmax_jacobian(z: Tensor) -> Tensor:
+    """∂log p[n, k]/∂z[n, j], row by row. Shapes: z (N, K), the result (N, K, K)."""
+    return torch.func.vmap(torch.func.jacrev(log_softmax))(z)
+
+
+def logsumexp_hessian(z: Tensor) -> Tensor:
+    """∂²y/∂z[n, k] ∂z[n, j], row by row. Shapes: z (N, K), the result (N, K, K)."""
+    return torch.func.vmap(torch.func.jacrev(torch.func.grad(lambda row: logsumexp(row, axis=0))))(z)
+
+
+def tempered_softmax(z: Tensor, T: Tensor, axis: int = -1) -> Tensor:
+    """softmax(z / T)."""
+    return torch.softmax(z / T, dim=axis)
