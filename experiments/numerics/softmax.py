@@ -435,7 +435,6 @@ TWIN = Twin(
     questions=QUESTIONS,
     exercises=(
         Exercise("naive_logsumexp_backward", ("What is the slope of log s at each score? It has a name.",)),
-        Exercise("through_softmax"),
         Exercise("naive_cross_entropy_backward"),
     ),
     mistake=MISTAKE,

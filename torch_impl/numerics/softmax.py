@@ -125,7 +125,9 @@ def log_softmax_jacobian(z: Tensor) -> Tensor:
 
 def logsumexp_hessian(z: Tensor) -> Tensor:
     """∂²y/∂z[n, k] ∂z[n, j], row by row. Shapes: z (N, K), the result (N, K, K)."""
-    return torch.func.vmap(torch.func.jacrev(torch.func.grad(lambda row: logsumexp(row, axis=0))))(z)
+    from functools import partial
+
+    return torch.func.vmap(torch.func.jacrev(torch.func.grad(partial(logsumexp, axis=0))))(z)
 
 
 def tempered_softmax(z: Tensor, T: Tensor, axis: int = -1) -> Tensor:
