@@ -309,7 +309,7 @@ TWIN = Twin(
     text={"rules": TEXT},
     further=("rules",),
     questions=QUESTIONS,
-    exercises=(Exercise("rayleigh_backward", ("R is a fraction. What do the top and the bottom change by?",)),),
+    exercises=(Exercise("rayleigh_backward", ("R is a fraction: first what the top and what the bottom change by.",)),),
     mistake=MISTAKE,
 )
 

@@ -307,7 +307,7 @@ TWIN = Twin(
     further=("cancellation",),
     questions=QUESTIONS,
     mistake=MISTAKE,
-    exercises=(Exercise("sum_pairwise_backward", ("By how much does a sum grow with one of its terms?",)), Exercise("Summation.backward")),
+    exercises=(Exercise("sum_pairwise_backward", ("A sum grows by as much as one of its terms does.",)), Exercise("Summation.backward")),
 )
 
 if __name__ == "__main__":

@@ -217,7 +217,9 @@ TWIN = Twin(
     look_at=("attention map", "the rows with a question mark: do they look where the ring is?"),
     questions=QUESTIONS,
     mistake=MISTAKE,
-    exercises=(Exercise("Attention.backward", ("Every line of forward has one line here, in the opposite order. What was used twice?",)),),
+    exercises=(
+        Exercise("Attention.backward", ("Every line of forward has one line here, in the opposite order. One value was used twice.",)),
+    ),
 )
 
 if __name__ == "__main__":
