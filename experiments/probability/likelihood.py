@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 
 from experiments import run
@@ -16,8 +17,9 @@ from experiments.data.arrays import ArrayData, InputError, Split
 from experiments.drawing.colours import CATEGORIES, of_sign
 from experiments.drawing.figure import BY_HAND, TORCH, figure, unbroken
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Exercise, Trained, by_size
+from experiments.lesson import Exercise, Mistake, Trained, by_size
 from experiments.pair import Twin
+from manual.concept import Batch
 from manual.nn.functional import sigmoid
 from manual.probability.likelihood import Likelihood as Manual
 from manual.probability.likelihood import (
@@ -67,7 +69,7 @@ def figures(manual: Manual, torch_module: Torch, data: Throws) -> Mapping[str, F
         "7 heads in 10": seven_heads(),
         "the coin that was found": found_coin(manual, torch_module, data),
         "the bell that was found": found_bell(manual, torch_module, data),
-        "the biased variance": biased_variance(),
+        "the biased variance": biased_variance(),  # further reading
     }
 
 
@@ -78,9 +80,8 @@ def seven_heads() -> Figure:
     p = np.linspace(0.001, 0.999, 999)
     fig, axes = figure(
         f"A coin fell heads 7 times in 10. Left: how probable each coin makes exactly these throws; the best is {unbroken('p = 0.7')}, "
-        "but a fair one is far from excluded. Of 70 heads in 100 the top is at the same place, but narrow: more throws say more surely "
-        "where p is. Right: the logarithm has its top at the same p. The broad pieces are its slopes from the backward pass: uphill "
-        "(orange), flat at 0.7, downhill (violet).",
+        "but a fair one is far from excluded. Of 70 heads in 100 the top is narrow: more throws say more surely where p is. Right: the "
+        "logarithm has its top at the same p. The broad pieces are its slopes: uphill (orange), flat at 0.7, downhill (violet).",
         columns=2,
         size=(3.8, 3.0),
     )
@@ -165,6 +166,35 @@ def found_bell(manual: Manual, torch_module: Torch, data: Throws) -> Figure:
     return fig
 
 
+def learned(run: Trained) -> str:
+    """What makes the throws most probable."""
+    heads, _ = run.data.split.train
+    p, (mean, std) = sigmoid(np.array(run.manual.logit.data, float)).item(), (run.manual.mean.data.item(), run.manual.log_std.data.item())
+    return (
+        f"{heads.sum():.0f} heads in {len(heads)} throws are most probable if the coin falls heads with p = {p:.4f}, and the distances "
+        f"if it rolls {mean:.2f} ± {np.exp(std):.2f} decimetres: that is where {len(run.losses)} steps led. It was thrown with p = "
+        f"{run.data.true_p:g} and {run.data.true_mean:g} ± {run.data.true_std:g}."
+    )
+
+
+# ---- further reading: the losses of networks, and why the variance is too small ----------------------
+
+
+TEXT = """
+| the network says | the likelihood is | minus its log, for each row | torch |
+| --- | --- | --- | --- |
+| a probability p of yes | p^y (1 − p)^(1 − y) | −y log p − (1 − y) log(1 − p) | BCELoss |
+| a probability for each class | the one of the class that was seen | −log p[y] | CrossEntropyLoss |
+| a number ŷ, off by a bell curve of width std | Normal(y; ŷ, std) | (y − ŷ)²/(2 std²) + log std + log √(2π) | MSELoss, GaussianNLLLoss |
+
+Things to try:
+
+- `--data.throws 1`: one number has the variance 0, and the likelihood has no top. As std shrinks the slopes grow, until a step throws it
+  far off, and it begins anew.
+- `--data.batch_size 3`: each batch has a top of its own, and the climb does not come to rest.
+"""
+
+
 def mean_variances(n: int, repeats: int, std: float) -> tuple[float, float]:
     """The variance of n numbers from Normal(0, std), divided by n and by n − 1: each the mean over many such samples."""
     samples = np.random.default_rng(n).normal(0, std, size=(repeats, n))
@@ -197,31 +227,6 @@ def biased_variance() -> Figure:
     ax.legend(loc="lower right", fontsize=8)
     return fig
 
-
-def learned(run: Trained) -> str:
-    """What makes the throws most probable."""
-    heads, _ = run.data.split.train
-    p, (mean, std) = sigmoid(np.array(run.manual.logit.data, float)).item(), (run.manual.mean.data.item(), run.manual.log_std.data.item())
-    return (
-        f"{heads.sum():.0f} heads in {len(heads)} throws are most probable if the coin falls heads with p = {p:.4f}, and the distances "
-        f"if it rolls {mean:.2f} ± {np.exp(std):.2f} decimetres: that is where {len(run.losses)} steps led. It was thrown with p = "
-        f"{run.data.true_p:g} and {run.data.true_mean:g} ± {run.data.true_std:g}."
-    )
-
-
-TEXT = """
-| the network says | the likelihood is | minus its log, for each row | torch |
-| --- | --- | --- | --- |
-| a probability p of yes | p^y (1 − p)^(1 − y) | −y log p − (1 − y) log(1 − p) | BCELoss |
-| a probability for each class | the one of the class that was seen | −log p[y] | CrossEntropyLoss |
-| a number ŷ, off by a bell curve of width std | Normal(y; ŷ, std) | (y − ŷ)²/(2 std²) + log std + log √(2π) | MSELoss, GaussianNLLLoss |
-
-Things to try:
-
-- `--data.throws 1`: one number has the variance 0, and the likelihood has no top. As std shrinks the slopes grow, until a step throws it
-  far off, and it begins anew.
-- `--data.batch_size 3`: each batch has a top of its own, and the climb does not come to rest.
-"""
 
 # ---- to do ---------------------------------------------------------------------------------------------
 
@@ -271,6 +276,44 @@ QUESTIONS = (
     ),
 )
 
+
+class Product(Manual):
+    """Climbs the likelihood itself, the product: loss = −e^y, where y is the log-likelihood."""
+
+    def training_step(self, batch: Batch, batch_idx: int) -> float:
+        loss = -np.exp(self(*batch).sum())
+        self.steeper = -loss * len(batch[0])  # ∂(−e^y)/∂y = −e^y, where the concept's own loss, −y/N, has −1/N
+        self.log("loss/train", loss)
+        return float(loss)
+
+    def backward(self, dL_dloss: float = 1.0) -> None:
+        super().backward(dL_dloss * self.steeper)
+
+
+class ProductInTorch(Torch):
+    """The same in torch."""
+
+    def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> torch.Tensor:
+        loss = -torch.exp(self(*batch).sum())
+        self.log("loss/train", loss)
+        return loss
+
+
+MISTAKE = Mistake(
+    "The log moves no top, so one may as well climb the likelihood itself.",
+    lambda run: (
+        f"Of 2,000 throws the likelihood is {abs(run.losses[0]):g} at the first step, and {abs(run.losses[-1]):g} at the last of "
+        f"{len(run.losses)}: nothing has moved."
+    ),
+    lambda run: run.agree and not any(run.losses),
+    "The top is where it was, but no computer can see it: a product of so many numbers below 1 is rounded to 0 everywhere, and so is its "
+    "slope. A sum of logs is not.",
+    data={"throws": 2000},
+    trainer={"max_epochs": 20},
+    manual=Product,
+    torch=ProductInTorch,
+)
+
 TWIN = Twin(
     name="likelihood",
     manual=Manual,
@@ -283,8 +326,13 @@ TWIN = Twin(
     sgd_lr=0.1,
     figures=figures,
     text={"every loss is a likelihood": TEXT},
+    further=("the biased variance", "every loss is a likelihood"),
     questions=QUESTIONS,
-    exercises=(Exercise("cross_entropy_backward"), Exercise("bernoulli_log_likelihood_backward"), Exercise("normal_nll_backward")),
+    exercises=(
+        Exercise("bernoulli_log_likelihood_backward", ("Two sums stand side by side: what is the slope of log p, and of log(1 − p)?",)),
+        Exercise("normal_log_likelihood_backward"),
+    ),
+    mistake=MISTAKE,
 )
 
 if __name__ == "__main__":

@@ -3,26 +3,38 @@
 If you gave up on mathematics somewhere before this: a coin fell heads 7 times in 10. Is it a fair coin? Try every coin there could be. One
 that falls heads with probability p = 0.1 would hardly ever do that; one with p = 0.7 does it most readily. How probable a coin makes
 what was seen is its *likelihood*, and the coin that makes it largest is the *maximum likelihood* answer: here 0.7, the fraction of
-heads. Nothing is said about which coins are common; that question has a chapter of its own (Bayes).
+heads. Nothing is said about which coins are common; that is another question (see `bayes`).
 
 A network is taught in exactly this way. It says how probable it finds each answer, and its weights move so that the right answers become
-more probable. The losses that everybody uses are nothing else: *cross-entropy* is minus the log of the likelihood of classes, and the *mean
-squared error* is that of numbers that scatter around the prediction in a bell curve.
-
-What to look at in the figures: the curve of 7 heads in 10 with its top at 0.7; both sides climbing to the top; and the variance at
-the top, which is too small, the less data the more.
+more probable. The losses that everybody uses are nothing else: cross-entropy is minus the log of the likelihood of classes, and the mean
+squared error is that of numbers that scatter around the prediction in a *bell curve*: many near its middle, few far off. Such numbers are
+called *Normal*. Two numbers describe the curve: its mean is where the middle is, its standard deviation, std, how wide it is.
 
     likelihood         p^k (1 − p)^(n − k)                        k heads in n throws: one factor for each throw
     log-likelihood     k log p + (n − k) log(1 − p)               a sum; its top is at the same p
-    Bernoulli          p = k/n                                    where the slope k/p − (n − k)/(1 − p) is 0
+    Bernoulli          p = k/n                                    where the slope k/p − (n − k)/(1 − p), the *score*, is 0
     Normal             mean = Σx/n,  std² = Σ(x − mean)²/n        likewise
+
+**On paper.** Three throws: heads, heads, tails; so k = 2, n = 3, and the likelihood is p · p · (1 − p).
+
+    p = ½     ½ · ½ · ½ = 1/8 = 0.125       the score is 2/½ − 1/½ = 4 − 2 = 2: above 0, so a larger p is better
+    p = ⅔     ⅔ · ⅔ · ⅓ = 4/27 = 0.148      the score is 2/⅔ − 1/⅓ = 3 − 3 = 0: the top, at k/n
+    p = 1     1 · 1 · 0 = 0                 this coin cannot fall tails, and did
+
+And of two numbers, 2 and 4: mean = (2 + 4)/2 = 3, std² = (1² + 1²)/2 = 1. In Python:
+
+    >>> throws = np.array([1.0, 1.0, 0.0])
+    >>> bernoulli_likelihood(np.array([1 / 2, 2 / 3, 1]), throws).round(3).tolist()
+    [0.125, 0.148, 0.0]
+    >>> bernoulli_log_likelihood_backward(np.ones(2), np.array([1 / 2, 2 / 3]), throws).round(12).tolist()
+    [2.0, 0.0]
+    >>> [float(found) for found in normal_closed_form(np.array([2.0, 4.0]))]
+    [3.0, 1.0]
 
 **Why the log.** A product of 2,000 numbers below 1 is 0 in any computer, and has slope 0; the sum of their logs is an ordinary number. The
 log only ever grows, so it moves no top.
 
-**Why the variance is too small.** The mean is taken from the same data, and lies nearer to them than the true mean does. On average,
-Σ(x − mean)²/n is (n − 1)/n times the true variance. It is called the *biased* variance; dividing by n − 1 (Bessel) removes the bias, and
-is no longer the top of the likelihood. Batch norm meets both: it normalises by the one and remembers the other.
+What to look at in the figures: the curve of 7 heads in 10 with its top at 0.7, and both sides climbing to the top.
 
 Source: Fisher 1922, "On the mathematical foundations of theoretical statistics".
 """
@@ -143,7 +155,67 @@ def normal_closed_form(x: Array) -> tuple[Any, Any]:
     return x.mean(), s * (x / s).std()
 
 
-# ---- the losses of networks ----------------------------------------------------------------------
+# ---- what is trained -----------------------------------------------------------------------------
+
+
+class Likelihood(Concept):
+    """A coin's p, and the mean and std of how far it rolls, all climbing to the top of the likelihood of some throws.
+
+    L = −(log-likelihood of the heads + log-likelihood of the distances) / N, which is downhill where the likelihood is uphill. The top can
+    be written down (`bernoulli_closed_form`, `normal_closed_form`), so nobody needs to climb; a network's cannot.
+
+    A step may lead anywhere, but p must stay in 0 to 1 and std above 0. So what is trained is any number, from which they are made:
+
+        p = sigmoid(logit)        ∂p/∂logit = p (1 − p)
+        std = exp(log_std)        ∂std/∂log_std = std
+
+    Of throws that all fell alike the top is at p = 0 or 1, which no finite logit reaches: it climbs for ever.
+
+    Args:
+        lr: the step size.
+        rng: draws the initial logit and mean from Normal(0, 1); std begins at 1.
+        dtype: of the parameters.
+
+    Shapes: heads (N,), each 0 or 1; rolled (N,); logit, mean and log_std (1,).
+    """
+
+    def __init__(self, lr: float = 0.3, *, rng: np.random.Generator | None = None, dtype: Any = np.float64) -> None:
+        super().__init__()
+        self.lr = lr
+        self.logit = Parameter(normal((1,), rng=rng, dtype=dtype))
+        self.mean = Parameter(normal((1,), rng=rng, dtype=dtype))
+        self.log_std = Parameter(np.zeros(1, dtype))
+
+    def forward(self, heads: Array, rolled: Array) -> Array:
+        """The log-likelihood of all throws together, (1,)."""
+        p, mean, std = sigmoid(self.logit.data), self.mean.data.copy(), np.exp(self.log_std.data)
+        self.save(heads, rolled, p, mean, std)
+        return bernoulli_log_likelihood(p, heads) + normal_log_likelihood(mean, std, rolled)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> float:
+        heads, rolled = batch
+        loss = -self(heads, rolled).sum() / len(heads)
+        self.log("loss/train", loss)
+        return loss
+
+    def backward(self, dL_dloss: float = 1.0) -> None:
+        heads, rolled, p, mean, std = self.restore()
+        dL_dy = np.full_like(p, -dL_dloss / len(heads))  # (1,): loss is −y/N
+        dL_dp = bernoulli_log_likelihood_backward(dL_dy, p, heads)  # (1,)
+        dL_dmean, dL_dstd, _ = normal_log_likelihood_backward(dL_dy, mean, std, rolled)  # (1,) each
+        self.logit.grad += dL_dp * p * (1 - p)
+        self.mean.grad += dL_dmean
+        self.log_std.grad += dL_dstd * std
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        heads, rolled = batch
+        self.log("loss/val", -self(heads, rolled).sum() / len(heads), batch_size=len(heads))
+
+    def configure_optimizers(self) -> optim.SGD:
+        return optim.SGD(self.parameters(), lr=self.lr)
+
+
+# ---- further reading: the losses of networks, which are likelihoods ------------------------------
 
 
 def cross_entropy(log_p: Array, y: Array) -> Any:
@@ -204,7 +276,14 @@ def normal_nll_backward(dL_dy: Any, y_hat: Array, std: Array, y: Array) -> tuple
     return -dL_dy_true, dL_dstd, dL_dy_true
 
 
-# ---- helpers -------------------------------------------------------------------------------------
+# ---- further reading: why the variance is too small ----------------------------------------------
+#
+# The mean is taken from the same data, and lies nearer to them than the true mean does. On average, Σ(x − mean)²/n is (n − 1)/n times the
+# true variance. It is called the *biased* variance; dividing by n − 1 (Bessel) removes the bias, and is no longer the top of the
+# likelihood. Batch norm meets both: it normalises by the one and remembers the other.
+
+
+# ---- further reading: what is counted, and what is refused ---------------------------------------
 
 
 def count(function: str, p: Array, x: Array) -> tuple[int, int]:
@@ -242,63 +321,3 @@ def expect_zeros_and_ones(function: str, x: Array) -> None:
     wrong = x[(x != 0) & (x != 1)]
     if wrong.size:
         raise ValueError(f"{function}: x must hold 0 and 1 only, got {wrong[0]}")
-
-
-# ---- what is trained -----------------------------------------------------------------------------
-
-
-class Likelihood(Concept):
-    """A coin's p, and the mean and std of how far it rolls, all climbing to the top of the likelihood of some throws.
-
-    L = −(log-likelihood of the heads + log-likelihood of the distances) / N, which is downhill where the likelihood is uphill. The top can
-    be written down (`bernoulli_closed_form`, `normal_closed_form`), so nobody needs to climb; a network's cannot.
-
-    A step may lead anywhere, but p must stay in 0 to 1 and std above 0. So what is trained is any number, from which they are made:
-
-        p = sigmoid(logit)        ∂p/∂logit = p (1 − p)
-        std = exp(log_std)        ∂std/∂log_std = std
-
-    Of throws that all fell alike the top is at p = 0 or 1, which no finite logit reaches: it climbs for ever.
-
-    Args:
-        lr: the step size.
-        rng: draws the initial logit and mean from Normal(0, 1); std begins at 1.
-        dtype: of the parameters.
-
-    Shapes: heads (N,), each 0 or 1; rolled (N,); logit, mean and log_std (1,).
-    """
-
-    def __init__(self, lr: float = 0.3, *, rng: np.random.Generator | None = None, dtype: Any = np.float64) -> None:
-        super().__init__()
-        self.lr = lr
-        self.logit = Parameter(normal((1,), rng=rng, dtype=dtype))
-        self.mean = Parameter(normal((1,), rng=rng, dtype=dtype))
-        self.log_std = Parameter(np.zeros(1, dtype))
-
-    def forward(self, heads: Array, rolled: Array) -> Array:
-        """The log-likelihood of all throws together, (1,)."""
-        p, mean, std = sigmoid(self.logit.data), self.mean.data.copy(), np.exp(self.log_std.data)
-        self.save(heads, rolled, p, mean, std)
-        return bernoulli_log_likelihood(p, heads) + normal_log_likelihood(mean, std, rolled)
-
-    def training_step(self, batch: Batch, batch_idx: int) -> float:
-        heads, rolled = batch
-        loss = -self(heads, rolled).sum() / len(heads)
-        self.log("loss/train", loss)
-        return loss
-
-    def backward(self, dL_dloss: float = 1.0) -> None:
-        heads, rolled, p, mean, std = self.restore()
-        dL_dy = np.full_like(p, -dL_dloss / len(heads))  # (1,): loss is −y/N
-        dL_dp = bernoulli_log_likelihood_backward(dL_dy, p, heads)  # (1,)
-        dL_dmean, dL_dstd, _ = normal_log_likelihood_backward(dL_dy, mean, std, rolled)  # (1,) each
-        self.logit.grad += dL_dp * p * (1 - p)
-        self.mean.grad += dL_dmean
-        self.log_std.grad += dL_dstd * std
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        heads, rolled = batch
-        self.log("loss/val", -self(heads, rolled).sum() / len(heads), batch_size=len(heads))
-
-    def configure_optimizers(self) -> optim.SGD:
-        return optim.SGD(self.parameters(), lr=self.lr)

@@ -37,16 +37,6 @@ def normal_closed_form(x: Tensor) -> tuple[Tensor, Tensor]:
     return x.mean(), x.std(correction=0)
 
 
-def cross_entropy(log_p: Tensor, y: Tensor) -> Tensor:
-    """Minus the mean log-probability of the classes that were seen."""
-    return nll_loss(log_p, y)
-
-
-def normal_nll(y_hat: Tensor, std: Tensor, y: Tensor) -> Tensor:
-    """Minus the mean log-density of y around the prediction."""
-    return -Normal(y_hat, std, validate_args=False).log_prob(y).mean()
-
-
 class Likelihood(Concept):
     """A coin's p, and the mean and std of how far it rolls, all climbing to the top of the likelihood of some throws.
 
@@ -81,3 +71,16 @@ class Likelihood(Concept):
 
     def configure_optimizers(self) -> torch.optim.SGD:
         return torch.optim.SGD(self.parameters(), lr=self.lr)
+
+
+# ---- further reading: the losses of networks, which are likelihoods ------------------------------
+
+
+def cross_entropy(log_p: Tensor, y: Tensor) -> Tensor:
+    """Minus the mean log-probability of the classes that were seen."""
+    return nll_loss(log_p, y)
+
+
+def normal_nll(y_hat: Tensor, std: Tensor, y: Tensor) -> Tensor:
+    """Minus the mean log-density of y around the prediction."""
+    return -Normal(y_hat, std, validate_args=False).log_prob(y).mean()
