@@ -18,7 +18,7 @@ from experiments.drawing.colours import AMOUNT, CATEGORIES, of_sign
 from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbroken
 from experiments.drawing.walk import Path, walk
 from experiments.judge.convert import to_numpy, to_torch
-from experiments.lesson import ByLargest, Exercise, Question, Trained, by_size
+from experiments.lesson import ByLargest, Exercise, Mistake, Question, Trained, by_size
 from experiments.pair import Twin
 from manual.nn.functional import sigmoid
 from manual.probability import distributions as by_hand
@@ -87,8 +87,8 @@ def figures(manual: Manual, torch_module: Torch, data: Columns) -> Mapping[str, 
         "samples pile up": samples_pile_up(),
         "what was found": what_was_found(manual, torch_module, data),
         "the score": the_score(data),
-        "box and muller": box_and_muller(),
         "who arrives": who_arrives(data),
+        "box and muller": box_and_muller(),  # further reading
     }
 
 
@@ -124,10 +124,9 @@ def draw_numbers(ax: Any, x: np.ndarray, name: str) -> None:
 def samples_pile_up(n: int = 5_000) -> Figure:
     """Histograms of samples that were drawn by hand, and the densities; and the entropy of a coin."""
     fig, axes = figure(
-        f"Grey: {n:,} samples of each distribution, drawn by hand from numbers that are uniform between 0 and 1. Black: what the "
-        "formula says, a probability for each count or a density along a line. Lower right: the entropy of a coin, how surprising its "
-        "next throw is on average, largest for a fair coin. The broad pieces are its slopes from the backward pass: orange up, violet "
-        "down.",
+        f"Grey: {n:,} samples of each distribution. Black: what the formula says, a probability for each count or a density along a "
+        "line. Lower right: the entropy of a coin, how surprising its next throw is on average, largest for a fair coin. The broad "
+        "pieces are its slopes: orange up, violet down.",
         rows=2,
         columns=3,
         size=(3.0, 2.3),
@@ -152,9 +151,8 @@ def what_was_found(manual: Manual, torch_module: Torch, data: Columns) -> Figure
     """The data, and the densities of both sides over them."""
     columns = data.split.train
     fig, axes = figure(
-        f"The {len(columns[0])} numbers of each kind that were learnt from (grey), and the distribution of each kind that makes them "
-        "most probable, by hand and in torch. Thin: what the numbers came from. So few numbers do not tell exactly; but four of the "
-        "fits explain these numbers better than the truth does. The Uniform's has not arrived yet.",
+        f"The {len(columns[0])} numbers of each kind that were learnt from (grey), and the distribution that makes them most probable, "
+        "by hand and in torch. Thin: what the numbers came from. So few numbers do not tell exactly. The Uniform's fit has not arrived.",
         rows=2,
         columns=3,
         size=(3.0, 2.3),
@@ -196,9 +194,8 @@ def the_score(data: Columns) -> Figure:
     poisson, uniform = data.split.train[2], data.split.train[3]
     fig, axes = figure(
         "The log-density of all numbers, on average, while one parameter is turned. The broad pieces are the scores, its slopes. Left: "
-        f"uphill (orange), flat at the mean of the counts ({poisson.mean():.3f}), downhill (violet). Right: at every upper bound the "
-        "score says lower; but where the bound passes the largest number that was seen the log-density falls to −∞, for that number "
-        "would be impossible. No slope tells of that cliff.",
+        f"uphill (orange), flat at the mean of the counts ({poisson.mean():.3f}), downhill (violet). Right: every score says that a "
+        "lower bound is better, up to the cliff at the largest number that was seen: below it that number would be impossible.",
         columns=2,
         size=(3.9, 3.0),
     )
@@ -222,6 +219,51 @@ def the_score(data: Columns) -> Figure:
     ax.text(uniform.max() - 0.02, -0.25, "−∞: the largest number\nwould be impossible", ha="right", fontsize=8)
     ax.set(title="a Uniform's upper bound", xlabel="high", xlim=(uniform.max() - 0.5, None), ylim=(-0.55, 0.1))
     return fig
+
+
+def distances(path: Path, columns: tuple[np.ndarray, ...]) -> dict[str, np.ndarray]:
+    """How far each parameter is from its closed form after every step."""
+    best = by_hand.closed_forms(*columns, total_count=10)
+    return {
+        "p of the Bernoulli": sigmoid(path["bernoulli_logit"][:, 0]) - best["bernoulli"],
+        "p of the Binomial": sigmoid(path["binomial_logit"][:, 0]) - best["binomial"],
+        "rate of the Poisson": np.exp(path["poisson_log_rate"][:, 0]) - best["poisson"],
+        "scale of the Normal": np.exp(path["normal_log_scale"][:, 0]) - best["normal"][1],
+        "high of the Uniform": np.exp(path["uniform_log_gap"][:, 1]),
+    }
+
+
+def who_arrives(data: Columns, steps: int = 500) -> Figure:
+    """The distance of five parameters from their closed forms, over the steps of both sides, and the law of the Uniform."""
+    columns = data.split.train
+    ours, theirs = (distances(path, columns) for path in walk(Manual(rng=np.random.default_rng(0)), Torch(), columns, steps))
+    width = columns[3].max() - columns[3].min()
+    fig, axes = figure(
+        "How far five parameters are from where a formula says, on scales of powers of ten (bands: torch, dashes: by hand). Four lose a "
+        "part of what is left with every step, until only rounding is left. The Uniform's upper bound keeps a distance of about "
+        f"{unbroken('width / (lr · steps)')}, the thin line: ten times the steps, one digit more.",
+        size=(6.6, 3.6),
+    )
+    ax, t = axes[0, 0], np.arange(1, steps + 1)
+    for name, colour in zip(ours, CATEGORIES, strict=False):
+        draw_both(ax, [t, np.abs(ours[name][1:]) + 1e-17], [t, np.abs(theirs[name][1:]) + 1e-17], name, colour)
+    ax.plot(t, width / (Manual().lr * t), color="black", linewidth=0.8, label="width / (lr · steps)")
+    ax.set(title="who arrives", xscale="log", yscale="log", xlabel="step", ylabel="distance from the closed form", ylim=(3e-17, 30))
+    ax.legend(fontsize=8, loc="lower left")
+    return fig
+
+
+def learned(run: Trained) -> str:
+    """What was found of each distribution, and what the numbers were drawn with."""
+    p, q, rate, low, high, loc, scale = (float(np.ravel(v)[0]) for v in run.manual.found(run.data.split.train[3]))
+    return (
+        f"From {len(run.data.split.train[0])} numbers of each kind, in {len(run.losses)} steps: the coin falls heads with {p:.2f} "
+        f"(true: 0.7), a shot hits with {q:.2f} (0.4), there are {rate:.2f} calls in an hour (3.5), the error is between {low:.2f} and "
+        f"{high:.2f} (±0.5), and the coin rolls {loc:.2f} ± {scale:.2f} (3 ± 1.5)."
+    ).replace("-", "−")
+
+
+# ---- further reading: how bell-shaped numbers are made, and what torch and SciPy say at the edges ----
 
 
 def box_and_muller(n: int = 1_500) -> Figure:
@@ -248,48 +290,6 @@ def box_and_muller(n: int = 1_500) -> Figure:
     return fig
 
 
-def distances(path: Path, columns: tuple[np.ndarray, ...]) -> dict[str, np.ndarray]:
-    """How far each parameter is from its closed form after every step."""
-    best = by_hand.closed_forms(*columns, total_count=10)
-    return {
-        "p of the Bernoulli": sigmoid(path["bernoulli_logit"][:, 0]) - best["bernoulli"],
-        "p of the Binomial": sigmoid(path["binomial_logit"][:, 0]) - best["binomial"],
-        "rate of the Poisson": np.exp(path["poisson_log_rate"][:, 0]) - best["poisson"],
-        "scale of the Normal": np.exp(path["normal_log_scale"][:, 0]) - best["normal"][1],
-        "high of the Uniform": np.exp(path["uniform_log_gap"][:, 1]),
-    }
-
-
-def who_arrives(data: Columns, steps: int = 500) -> Figure:
-    """The distance of five parameters from their closed forms, over the steps of both sides, and the law of the Uniform."""
-    columns = data.split.train
-    ours, theirs = (distances(path, columns) for path in walk(Manual(rng=np.random.default_rng(0)), Torch(), columns, steps))
-    width = columns[3].max() - columns[3].min()
-    fig, axes = figure(
-        "How far five parameters are from their closed forms after each step, on scales of powers of ten (bands: torch, dashes: by "
-        "hand). Four lose a part of what is left with every step, and arrive where only rounding is left. The Uniform's upper bound "
-        f"keeps a distance of about {unbroken('width / (lr · steps)')}, the thin line: ten times the steps, one digit more.",
-        size=(6.6, 3.6),
-    )
-    ax, t = axes[0, 0], np.arange(1, steps + 1)
-    for name, colour in zip(ours, CATEGORIES, strict=False):
-        draw_both(ax, [t, np.abs(ours[name][1:]) + 1e-17], [t, np.abs(theirs[name][1:]) + 1e-17], name, colour)
-    ax.plot(t, width / (Manual().lr * t), color="black", linewidth=0.8, label="width / (lr · steps)")
-    ax.set(title="who arrives", xscale="log", yscale="log", xlabel="step", ylabel="distance from the closed form", ylim=(3e-17, 30))
-    ax.legend(fontsize=8, loc="lower left")
-    return fig
-
-
-def learned(run: Trained) -> str:
-    """What was found of each distribution, and what the numbers were drawn with."""
-    p, q, rate, low, high, loc, scale = (float(np.ravel(v)[0]) for v in run.manual.found(run.data.split.train[3]))
-    return (
-        f"From {len(run.data.split.train[0])} numbers of each kind, in {len(run.losses)} steps: the coin falls heads with {p:.2f} "
-        f"(true: 0.7), a shot hits with {q:.2f} (0.4), there are {rate:.2f} calls in an hour (3.5), the error is between {low:.2f} and "
-        f"{high:.2f} (±0.5), and the coin rolls {loc:.2f} ± {scale:.2f} (3 ± 1.5)."
-    ).replace("-", "−")
-
-
 TEXT = """
 | distribution | largest likelihood at | how both sides get there |
 | --- | --- | --- |
@@ -299,6 +299,14 @@ TEXT = """
 | Uniform | low = min, high = max | log_gap; low = min − exp(log_gap), and so on: for ever |
 | Normal | loc = mean, scale² = biased variance | loc; scale = exp(log_scale) |
 
+Things to try:
+
+- `--trainer.max_epochs 5000`: the Uniform's gap is a tenth of what it was; nothing else changes.
+- `--data.batch_size 20`: each batch has a top of its own, and edges of its own.
+"""
+
+
+EDGES = """
 Where torch.distributions and scipy.stats differ:
 
 | what | torch | SciPy | here |
@@ -309,13 +317,8 @@ Where torch.distributions and scipy.stats differ:
 | Uniform at high itself | −∞ | log of 1/(high − low) | −∞ |
 | scale ≤ 0, low ≥ high, negative rate | ValueError | NaN | ValueError |
 | entropy of a Poisson | not implemented | a sum | a sum |
-
-Things to try:
-
-- `--trainer.max_epochs 5000`: the Uniform's gap is a tenth of what it was; nothing else changes.
-- `--data.rows 10`: few numbers tell less, and the fits are further from the truth, if the seed is not a lucky one.
-- `--data.batch_size 20`: each batch has a top of its own, and edges of its own.
 """
+
 
 # ---- to do ---------------------------------------------------------------------------------------------
 
@@ -352,6 +355,31 @@ QUESTIONS = (
     ),
 )
 
+
+def rates(run: Trained) -> tuple[float, float, float]:
+    """Calls in an hour: as they were found, as the formula says, and as the numbers were drawn."""
+    return float(run.manual.found(run.data.split.train[3])[2][0]), float(run.data.split.train[2].mean()), *TRUE["poisson"]
+
+
+def far_off(run: Trained) -> bool:
+    """Whether the rate is where the formula says, to a thousandth, and a tenth or more off the truth."""
+    found, top, true = rates(run)
+    return abs(found - top) < 1e-3 and abs(found - true) > 0.1 * true
+
+
+MISTAKE = Mistake(
+    "Trained long enough, a fit finds what the numbers were drawn with.",
+    lambda run: (
+        "From ten hours, after {steps} steps, the rate of calls is {:.4f}. The most likely one is {:.4f}, so more steps change nothing; "
+        "the calls were drawn with {:g}.".format(*rates(run), steps=len(run.losses))
+    ),
+    far_off,
+    "Training leads to the top of the likelihood of these numbers: here to the mean of ten counts. Only more numbers bring that nearer to "
+    "the truth.",
+    data={"rows": 10},
+    trainer={"max_epochs": 200},
+)
+
 TWIN = Twin(
     name="distributions",
     manual=Manual,
@@ -363,9 +391,14 @@ TWIN = Twin(
     trainer={"max_epochs": 500, "check_val_every_n_epoch": 10},
     sgd_lr=0.1,
     figures=figures,
-    text={"distributions": TEXT},
+    text={"distributions": TEXT, "at the edges": EDGES},
+    further=("box and muller", "distributions", "at the edges"),
     questions=QUESTIONS,
-    exercises=(Exercise("bernoulli_entropy_backward"), Exercise("normal_log_prob_backward")),
+    exercises=(
+        Exercise("bernoulli_entropy_backward", ("By the product rule p log p has the slope log p + 1.",)),
+        Exercise("normal_log_prob_backward"),
+    ),
+    mistake=MISTAKE,
 )
 
 if __name__ == "__main__":

@@ -407,7 +407,7 @@ def test_figures_show_what_their_captions_say(trained: tuple[LockStep, Any]) -> 
     lockstep, theirs = trained
     data = TWIN.make_data()
     drawn = script.figures(lockstep.hand.model, theirs, data)
-    assert list(drawn) == ["samples pile up", "what was found", "the score", "box and muller", "who arrives"]
+    assert list(drawn) == ["samples pile up", "what was found", "the score", "who arrives", "box and muller"]
     columns = data.split.train
     ours = script.by_name(lockstep.hand.model.found(columns[3]), 10)
     for name, x in zip(MEANING, columns, strict=True):
@@ -430,7 +430,7 @@ def test_figures_show_what_their_captions_say(trained: tuple[LockStep, Any]) -> 
 
 
 def test_fewer_rows_tell_less() -> None:
-    """What the text says of --data.rows 10, of the mean over seeds; one seed may be lucky."""
+    """What the mistake shows of ten rows, of the mean over seeds; one seed may be lucky."""
 
     def off(rows: int) -> np.ndarray:
         found = [by_hand.closed_forms(*Columns(rows, seed=seed).split.train, total_count=10) for seed in range(20)]

@@ -26,76 +26,9 @@ def bernoulli_entropy(probs: Tensor) -> Tensor:
     return Bernoulli(probs).entropy()
 
 
-def bernoulli_moments(probs: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance."""
-    return Bernoulli(probs).mean, Bernoulli(probs).variance
-
-
 def bernoulli_sample(probs: Tensor, sample_shape: Shape = ()) -> Tensor:
     """0 and 1."""
     return Bernoulli(probs).sample(sample_shape)
-
-
-def binomial_log_prob(value: Tensor, total_count: Tensor, probs: Tensor) -> Tensor:
-    """log (n over k) + k log p + (n − k) log(1 − p)."""
-    return or_impossible(Binomial(total_count, probs, validate_args=False).log_prob(possible(value, total_count)), value, total_count)
-
-
-def binomial_entropy(total_count: Tensor, probs: Tensor) -> Tensor:
-    """−Σ p log p over all values."""
-    return Binomial(total_count, probs).entropy()
-
-
-def binomial_moments(total_count: Tensor, probs: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance."""
-    return Binomial(total_count, probs).mean, Binomial(total_count, probs).variance
-
-
-def binomial_sample(total_count: Tensor, probs: Tensor, sample_shape: Shape = ()) -> Tensor:
-    """Counts."""
-    return Binomial(total_count, probs).sample(sample_shape)
-
-
-def poisson_log_prob(value: Tensor, rate: Tensor) -> Tensor:
-    """k log λ − λ − log k!."""
-    return or_impossible(Poisson(rate, validate_args=False).log_prob(possible(value)), value)
-
-
-def poisson_entropy(rate: Tensor) -> Tensor:
-    """−Σ p log p over all values that matter; torch.distributions has none."""
-    most = rate.detach().max() if rate.numel() else rate.new_zeros(())
-    k = torch.arange(int(torch.ceil(most + 12 * most.sqrt() + 40)) + 1, dtype=rate.dtype, device=rate.device)
-    return mean_surprise(Poisson(rate).log_prob(k.reshape(-1, *[1] * rate.ndim)))
-
-
-def poisson_moments(rate: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance."""
-    return Poisson(rate).mean, Poisson(rate).variance
-
-
-def poisson_sample(rate: Tensor, sample_shape: Shape = ()) -> Tensor:
-    """Counts."""
-    return Poisson(rate).sample(sample_shape)
-
-
-def uniform_log_prob(value: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """−log(high − low) between the bounds."""
-    return Uniform(low, high, validate_args=False).log_prob(value)
-
-
-def uniform_entropy(low: Tensor, high: Tensor) -> Tensor:
-    """log(high − low)."""
-    return Uniform(low, high).entropy()
-
-
-def uniform_moments(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance."""
-    return Uniform(low, high).mean, Uniform(low, high).variance
-
-
-def uniform_sample(low: Tensor, high: Tensor, sample_shape: Shape = ()) -> Tensor:
-    """Numbers between the bounds."""
-    return Uniform(low, high).sample(sample_shape)
 
 
 def normal_log_prob(value: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
@@ -103,39 +36,9 @@ def normal_log_prob(value: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
     return Normal(loc, scale, validate_args=False).log_prob(value)
 
 
-def normal_entropy(scale: Tensor) -> Tensor:
-    """½ + log scale + log √(2π)."""
-    return Normal(torch.zeros_like(scale), scale).entropy()
-
-
-def normal_moments(loc: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance."""
-    return Normal(loc, scale).mean, Normal(loc, scale).variance
-
-
 def normal_sample(loc: Tensor, scale: Tensor, sample_shape: Shape = ()) -> Tensor:
     """Numbers around loc."""
     return Normal(loc, scale).sample(sample_shape)
-
-
-def mean_surprise(log_p: Tensor) -> Tensor:
-    """−Σₖ p[k] log p[k]."""
-    return -(log_p.exp() * log_p.masked_fill(log_p == -torch.inf, 0)).sum(dim=0)
-
-
-def impossible(value: Tensor, most: Any = torch.inf) -> Tensor:
-    """Whether this is no count."""
-    return (value < 0) | (value > most) | (value % 1 > 0)
-
-
-def possible(value: Tensor, most: Any = torch.inf) -> Tensor:
-    """A count that torch accepts in place of one that is none."""
-    return value.masked_fill(impossible(value, most), 0)
-
-
-def or_impossible(log_prob: Tensor, value: Tensor, most: Any = torch.inf) -> Tensor:
-    """−∞ where value is no count."""
-    return log_prob.masked_fill(impossible(value, most), -torch.inf)
 
 
 class Distributions(Concept):
@@ -189,3 +92,115 @@ class Distributions(Concept):
 
     def configure_optimizers(self) -> torch.optim.SGD:
         return torch.optim.SGD(self.parameters(), lr=self.lr)
+
+
+# ---- further reading: Binomial, how many of n ----------------------------------------------------
+
+
+def binomial_log_prob(value: Tensor, total_count: Tensor, probs: Tensor) -> Tensor:
+    """log (n over k) + k log p + (n − k) log(1 − p)."""
+    return or_impossible(Binomial(total_count, probs, validate_args=False).log_prob(possible(value, total_count)), value, total_count)
+
+
+def binomial_entropy(total_count: Tensor, probs: Tensor) -> Tensor:
+    """−Σ p log p over all values."""
+    return Binomial(total_count, probs).entropy()
+
+
+def binomial_moments(total_count: Tensor, probs: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance."""
+    return Binomial(total_count, probs).mean, Binomial(total_count, probs).variance
+
+
+def binomial_sample(total_count: Tensor, probs: Tensor, sample_shape: Shape = ()) -> Tensor:
+    """Counts."""
+    return Binomial(total_count, probs).sample(sample_shape)
+
+
+# ---- further reading: Poisson, how many in an hour -----------------------------------------------
+
+
+def poisson_log_prob(value: Tensor, rate: Tensor) -> Tensor:
+    """k log λ − λ − log k!."""
+    return or_impossible(Poisson(rate, validate_args=False).log_prob(possible(value)), value)
+
+
+def poisson_entropy(rate: Tensor) -> Tensor:
+    """−Σ p log p over all values that matter; torch.distributions has none."""
+    most = rate.detach().max() if rate.numel() else rate.new_zeros(())
+    k = torch.arange(int(torch.ceil(most + 12 * most.sqrt() + 40)) + 1, dtype=rate.dtype, device=rate.device)
+    return mean_surprise(Poisson(rate).log_prob(k.reshape(-1, *[1] * rate.ndim)))
+
+
+def poisson_moments(rate: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance."""
+    return Poisson(rate).mean, Poisson(rate).variance
+
+
+def poisson_sample(rate: Tensor, sample_shape: Shape = ()) -> Tensor:
+    """Counts."""
+    return Poisson(rate).sample(sample_shape)
+
+
+# ---- further reading: Uniform, anywhere between --------------------------------------------------
+
+
+def uniform_log_prob(value: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """−log(high − low) between the bounds."""
+    return Uniform(low, high, validate_args=False).log_prob(value)
+
+
+def uniform_entropy(low: Tensor, high: Tensor) -> Tensor:
+    """log(high − low)."""
+    return Uniform(low, high).entropy()
+
+
+def uniform_moments(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance."""
+    return Uniform(low, high).mean, Uniform(low, high).variance
+
+
+def uniform_sample(low: Tensor, high: Tensor, sample_shape: Shape = ()) -> Tensor:
+    """Numbers between the bounds."""
+    return Uniform(low, high).sample(sample_shape)
+
+
+# ---- further reading: more of Bernoulli and Normal -----------------------------------------------
+
+
+def bernoulli_moments(probs: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance."""
+    return Bernoulli(probs).mean, Bernoulli(probs).variance
+
+
+def normal_entropy(scale: Tensor) -> Tensor:
+    """½ + log scale + log √(2π)."""
+    return Normal(torch.zeros_like(scale), scale).entropy()
+
+
+def normal_moments(loc: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance."""
+    return Normal(loc, scale).mean, Normal(loc, scale).variance
+
+
+# ---- further reading: what torch refuses ---------------------------------------------------------
+
+
+def mean_surprise(log_p: Tensor) -> Tensor:
+    """−Σₖ p[k] log p[k]."""
+    return -(log_p.exp() * log_p.masked_fill(log_p == -torch.inf, 0)).sum(dim=0)
+
+
+def impossible(value: Tensor, most: Any = torch.inf) -> Tensor:
+    """Whether this is no count."""
+    return (value < 0) | (value > most) | (value % 1 > 0)
+
+
+def possible(value: Tensor, most: Any = torch.inf) -> Tensor:
+    """A count that torch accepts in place of one that is none."""
+    return value.masked_fill(impossible(value, most), 0)
+
+
+def or_impossible(log_prob: Tensor, value: Tensor, most: Any = torch.inf) -> Tensor:
+    """−∞ where value is no count."""
+    return log_prob.masked_fill(impossible(value, most), -torch.inf)
