@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 
 from experiments import run
@@ -21,13 +22,14 @@ from experiments.drawing.walk import Path, walk
 from experiments.drawing.words import in_words
 from experiments.drawing.written import write
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Exercise, Trained, by_size
+from experiments.lesson import Exercise, Mistake, Trained, by_size
 from experiments.pair import Second, Twin
 from manual.linear_algebra.matrices import substitute
 from manual.probability import multivariate_normal as by_hand
 from manual.probability.distributions import standard_normal
 from manual.probability.multivariate_normal import MultivariateNormal as Manual
 from torch_impl.probability.multivariate_normal import MultivariateNormal as Torch
+from torch_impl.probability.multivariate_normal import log_prob as log_prob_in_torch
 
 
 class Sepals(ArrayData):
@@ -56,7 +58,7 @@ def figures(manual: Manual, torch_module: Torch, data: Sepals) -> Mapping[str, F
     return {
         "the ellipses that were found": found_ellipses(manual, torch_module, data),
         "a circle, stretched and slanted": stretched_and_slanted(),
-        "no longer positive definite": less_and_less_definite(),
+        "no longer positive definite": less_and_less_definite(),  # further reading
         "on the way": on_the_way(data),
     }
 
@@ -130,35 +132,6 @@ def stretched_and_slanted(n: int = 800) -> Figure:
     return fig
 
 
-def less_and_less_definite() -> Figure:
-    """Ellipses of two numbers of variance 1 with a growing correlation, and their entropy, until there is no root."""
-    fig, axes = figure(
-        "Two numbers of variance 1 each. Left: the more they say the same, the thinner the ellipse; at correlation 1 it is a line, and "
-        "one number says all. Right: the entropy, which falls to −∞ there. From 1 on the matrix is no covariance: some mixture of the "
-        f"two would vary by 0 or less. `cholesky` then says so, with what is left of the diagonal: {unbroken('1 − correlation²')}.",
-        columns=2,
-        size=(3.7, 3.2),
-    )
-    correlation = np.concatenate([np.linspace(0, 0.99, 100), 1 - np.logspace(-2.2, -6, 40)])
-    ax = axes[0, 0]
-    for rho, colour in zip((0.0, 0.6, 0.9, 0.99), shades(4), strict=True):
-        ax.plot(*ellipse(np.zeros(2), by_hand.cholesky(correlated(rho)), 1), color=colour, label=f"{rho:g}")
-    ax.set(title="thinner and thinner", xlabel="first number", ylabel="second number", aspect="equal")
-    ax.legend(title="correlation", fontsize=8, title_fontsize=9, loc="lower right")
-    ax = axes[0, 1]
-    ax.plot(correlation, [by_hand.entropy(by_hand.cholesky(correlated(rho))) for rho in correlation], color="black", linewidth=1.5)
-    ax.axvline(1, color="black", linestyle=":")
-    ax.axvspan(1, 1.15, color="#dddddd")
-    ax.text(1.075, -0.5, "not positive definite", rotation=90, ha="center", va="center", fontsize=9)
-    ax.set(title="the entropy", xlabel="correlation", xlim=(0, 1.15))
-    return fig
-
-
-def correlated(rho: float) -> np.ndarray:
-    """The covariance of two numbers of variance 1 with this correlation."""
-    return np.array([[1.0, rho], [rho, 1.0]])
-
-
 def on_the_way(data: Sepals, steps: int = 60) -> Figure:
     """The ellipses after some steps of both sides."""
     (x,) = data.split.train
@@ -168,8 +141,7 @@ def on_the_way(data: Sepals, steps: int = 60) -> Figure:
     fig, axes = figure(
         f"The ellipse of the bell ({unbroken('‖z‖ = 1')}; broad: torch, dashes: by hand) after 0, 2, 8 and 60 steps. It begins as a "
         "circle, many of its widths away from the flowers, and first swells towards them; then it moves there, turns, and takes their "
-        "shape. What is trained is any matrix `raw`: e to the power of its diagonal is always above 0, so that no step can leave the "
-        "covariances that are possible.",
+        "shape.",
         size=(5.2, 4.0),
     )
     ax = axes[0, 0]
@@ -199,6 +171,38 @@ def learned(run: Trained) -> str:
     )
 
 
+# ---- further reading: which matrices have a root -----------------------------------------------------
+
+
+def less_and_less_definite() -> Figure:
+    """Ellipses of two numbers of variance 1 with a growing correlation, and their entropy, until there is no root."""
+    fig, axes = figure(
+        "Two numbers of variance 1 each. Left: the more they say the same, the thinner the ellipse; at correlation 1 it is a line, and "
+        "one number says all. Right: the entropy, which falls to −∞ there. From 1 on the matrix is no covariance: some mixture of the "
+        f"two would vary by 0 or less. `cholesky` then says so, with what is left of the diagonal: {unbroken('1 − correlation²')}.",
+        columns=2,
+        size=(3.7, 3.2),
+    )
+    correlation = np.concatenate([np.linspace(0, 0.99, 100), 1 - np.logspace(-2.2, -6, 40)])
+    ax = axes[0, 0]
+    for rho, colour in zip((0.0, 0.6, 0.9, 0.99), shades(4), strict=True):
+        ax.plot(*ellipse(np.zeros(2), by_hand.cholesky(correlated(rho)), 1), color=colour, label=f"{rho:g}")
+    ax.set(title="thinner and thinner", xlabel="first number", ylabel="second number", aspect="equal")
+    ax.legend(title="correlation", fontsize=8, title_fontsize=9, loc="lower right")
+    ax = axes[0, 1]
+    ax.plot(correlation, [by_hand.entropy(by_hand.cholesky(correlated(rho))) for rho in correlation], color="black", linewidth=1.5)
+    ax.axvline(1, color="black", linestyle=":")
+    ax.axvspan(1, 1.15, color="#dddddd")
+    ax.text(1.075, -0.5, "not positive definite", rotation=90, ha="center", va="center", fontsize=9)
+    ax.set(title="the entropy", xlabel="correlation", xlim=(0, 1.15))
+    return fig
+
+
+def correlated(rho: float) -> np.ndarray:
+    """The covariance of two numbers of variance 1 with this correlation."""
+    return np.array([[1.0, rho], [rho, 1.0]])
+
+
 TEXT = """
 | | what it is | when it does not exist |
 | --- | --- | --- |
@@ -208,12 +212,8 @@ TEXT = """
 
 `cholesky` raises ValueError where `torch.linalg.cholesky` raises LinAlgError. Of a matrix that is not symmetric torch reads the lower
 triangle alone, `cholesky` takes the symmetric part.
-
-Things to try:
-
-- `--model.lr 0.05`: the same top, more slowly.
-- `--data.batch_size 8`: each batch has a top of its own, and the ellipse does not come to rest.
 """
+
 
 # ---- to do ---------------------------------------------------------------------------------------------
 
@@ -253,6 +253,42 @@ QUESTIONS = (
     ),
 )
 
+
+class EachOnItsOwn(Manual):
+    """A bell curve for each number: what is below the diagonal of L stays 0."""
+
+    def backward(self, dL_dloss: float = 1.0) -> None:
+        super().backward(dL_dloss)
+        self.raw.grad = self.raw.grad * np.eye(len(self.raw.data))
+
+
+class EachOnItsOwnInTorch(Torch):
+    """The same in torch."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return log_prob_in_torch(x, self.loc, self.raw.diagonal().exp().diag())
+
+
+def lowest(run: Trained) -> float:
+    """The loss of the bell over the plane that suits these flowers best."""
+    (x,) = run.data.split.train
+    return float(-by_hand.log_prob(x, *by_hand.closed_form(x)).mean())
+
+
+MISTAKE = Mistake(
+    "Two bell curves, one for the length and one for the width, say all that there is to say.",
+    lambda run: (
+        f"With a bell curve for each number the loss ends at {run.losses[-1]:.3f}, and one bell over the plane has {lowest(run):.3f}: on "
+        f"average it finds a flower {np.exp(run.losses[-1] - lowest(run)):.2f} times as probable."
+    ),
+    lambda run: run.agree and run.losses[-1] > lowest(run) + 0.2,
+    "Each curve is right about its own number, and together they know nothing of what goes with what: long and narrow sepals are as "
+    "probable to them as long and wide ones.",
+    trainer={"max_epochs": 100},
+    manual=EachOnItsOwn,
+    torch=EachOnItsOwnInTorch,
+)
+
 TWIN = Twin(
     name="multivariate_normal",
     manual=Manual,
@@ -266,8 +302,13 @@ TWIN = Twin(
     sgd_lr=0.1,
     figures=figures,
     text={"the root of a covariance": TEXT},
+    further=("no longer positive definite", "the root of a covariance"),
     questions=QUESTIONS,
-    exercises=(Exercise("entropy_backward"), Exercise("log_prob_backward")),
+    exercises=(
+        Exercise("entropy_backward", ("Of all entries of L only those on the diagonal are in H, each as a log.",)),
+        Exercise("log_prob_backward"),
+    ),
+    mistake=MISTAKE,
 )
 
 if __name__ == "__main__":

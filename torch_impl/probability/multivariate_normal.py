@@ -12,11 +12,6 @@ from torch_impl.module import Concept
 Shape = tuple[int, ...]
 
 
-def cholesky(A: Tensor) -> Tensor:
-    """Y with (A + Aᵀ)/2 = Y Yᵀ, 0 above its diagonal."""
-    return torch.linalg.cholesky((A + A.T) / 2)
-
-
 def lower_cholesky(raw: Tensor) -> Tensor:
     """What is below the diagonal, and e to the power of what is on it."""
     return LowerCholeskyTransform()(raw)
@@ -32,24 +27,13 @@ def entropy(scale_tril: Tensor) -> Tensor:
     return Distribution(scale_tril.new_zeros(len(scale_tril)), scale_tril=scale_tril).entropy()
 
 
-def moments(loc: Tensor, scale_tril: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and covariance."""
-    known = Distribution(loc, scale_tril=scale_tril)
-    return known.mean, known.covariance_matrix
-
-
 def sample(loc: Tensor, scale_tril: Tensor, sample_shape: Shape = ()) -> Tensor:
     """Rows around loc."""
     return Distribution(loc, scale_tril=scale_tril).sample(sample_shape)
 
 
-def closed_form(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean, and the root of the biased covariance."""
-    return x.mean(dim=0), torch.linalg.cholesky(torch.cov(x.T, correction=0))
-
-
 class MultivariateNormal(Concept):
-    """loc and scale_tril, climbing to the largest likelihood of the rows of x: L = −mean log-density.
+    """loc and scale_tril, climbing to the largest likelihood of the rows of x: loss = −mean log-density.
 
     Args:
         features: D, the numbers that are known of each example.
@@ -81,3 +65,22 @@ class MultivariateNormal(Concept):
 
     def configure_optimizers(self) -> torch.optim.SGD:
         return torch.optim.SGD(self.parameters(), lr=self.lr)
+
+
+# ---- further reading: how the root is found, and moments -----------------------------------------
+
+
+def cholesky(A: Tensor) -> Tensor:
+    """Y with (A + Aᵀ)/2 = Y Yᵀ, 0 above its diagonal."""
+    return torch.linalg.cholesky((A + A.T) / 2)
+
+
+def closed_form(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean, and the root of the biased covariance."""
+    return x.mean(dim=0), torch.linalg.cholesky(torch.cov(x.T, correction=0))
+
+
+def moments(loc: Tensor, scale_tril: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and covariance."""
+    known = Distribution(loc, scale_tril=scale_tril)
+    return known.mean, known.covariance_matrix
