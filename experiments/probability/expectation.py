@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 
 from experiments import run
@@ -19,7 +20,7 @@ from experiments.drawing.figure import BY_HAND, TORCH, figure
 from experiments.drawing.walk import walk_by_hand
 from experiments.drawing.written import write
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Exercise, Trained, by_size
+from experiments.lesson import Exercise, Mistake, Trained, by_size
 from experiments.pair import Second, Twin
 from manual.probability.expectation import Expectation as Manual
 from manual.probability.expectation import (
@@ -74,7 +75,7 @@ def distances(d: float, std: float, n: int, steps: int, estimator: str) -> np.nd
 
 def before(manual: Manual, torch_module: Torch, data: Targets) -> Mapping[str, Figure]:
     """What is drawn before training: it is the same for every pair."""
-    return {
+    return {  # all but the averages that settle are further reading
         "two dice": two_dice(),
         "averages settle": averages_settle(),
         "averages become a bell": averages_become_a_bell(),
@@ -90,28 +91,6 @@ def figures(manual: Manual, torch_module: Torch, data: Targets) -> Mapping[str, 
 
 FIRST, SECOND = np.meshgrid(np.arange(1, 7), np.arange(1, 7), indexing="ij")
 DICE = np.full((6, 6), 1 / 36)
-
-
-def two_dice() -> Figure:
-    """An event in the table of two dice, and the same event where the first die is known."""
-    event, given = FIRST + SECOND >= 9, FIRST == 5
-    known = conditional_probability(DICE, event, given)
-    fig, axes = figure(
-        "Two dice have 36 outcomes, each of probability 1/36. Left: in the dark ones the sum is at least 9. There are "
-        f"{event.sum()}: the probability is {probability(DICE, event):.3f}. Right: what is left when somebody has seen a 5 on the first "
-        f"die. Of these {given.sum()} outcomes {(event & given).sum()} are dark: given the 5, the probability is {known:.3f}. The "
-        f"expectation of the sum, the mean of all numbers in the table, is {expectation(DICE, (FIRST + SECOND).astype(float)):g}.",
-        columns=2,
-        size=(3.4, 3.2),
-    )
-    for ax, possible, title in zip(axes[0], (np.ones_like(given), given), ("nothing is known", "the first die shows 5"), strict=True):
-        shade = np.where(possible, np.where(event, 0.75, 0.25), 0.0)
-        ax.imshow(shade, cmap="Greys", vmin=0, vmax=1, origin="lower", extent=(0.5, 6.5, 0.5, 6.5))
-        for i, j in zip(*np.nonzero(possible), strict=True):
-            colour = "white" if event[i, j] else "black"
-            ax.text(j + 1, i + 1, str(FIRST[i, j] + SECOND[i, j]), ha="center", va="center", fontsize=9, color=colour)
-        ax.set(title=title, xlabel="second die", ylabel="first die", xticks=range(1, 7), yticks=range(1, 7))
-    return fig
 
 
 THROWS = 10_000
@@ -133,7 +112,7 @@ def averages_settle() -> Figure:
         "Two hundred players throw a die and write down the average of their throws so far; five of them are drawn. All averages settle at "
         "the expectation 3.5 (law of large numbers). The grey band is 3.5 ± 2 · std/√n: one more digit takes a hundred times as many "
         f"throws. Of all averages of 10, 100, 1,000 and 10,000 throws {inside[9]:.0%}, {inside[99]:.0%}, {inside[999]:.0%} and "
-        f"{inside[9999]:.0%} lie inside of it; a bell curve has {share_within(2):.1%} there.",
+        f"{inside[9999]:.0%} lie inside of it.",
         size=(5.6, 3.2),
     )
     ax = axes[0, 0]
@@ -142,6 +121,88 @@ def averages_settle() -> Figure:
         ax.plot(n, each, color=colour, linewidth=0.9)
     ax.axhline(3.5, color="black", linewidth=0.6)
     ax.set(title="averages of five players", xscale="log", xlabel="throws, n", ylabel="average so far", xlim=(1, THROWS), ylim=(1, 6))
+    return fig
+
+
+RUNS, STEPS = 20, 300
+
+
+def ways(target: float, std: float, n: int, estimator: str) -> np.ndarray:
+    """How far the hand-written mean is from the target, before the first and after every step, in twenty runs. Shapes: (RUNS, STEPS + "
+    "1)."""
+    models = [Manual(std, estimator, rng=np.random.default_rng(run)) for run in range(RUNS)]
+    return np.array([walk_by_hand(model, (np.full(n, target),), STEPS)["mean"][:, 0] - target for model in models])
+
+
+def root_mean_square(d: np.ndarray) -> np.ndarray:
+    """Over the runs."""
+    return np.sqrt((d * d).mean(axis=0))
+
+
+def finds_the_target(manual: Manual, torch_module: Torch, data: Targets) -> Figure:
+    """Both estimators on their way, and where both sides came to rest."""
+    n, std = max(data.batch_size or data.draws, 2), float(manual.std[0])
+    ours, theirs = (float(mean) for mean in (manual.mean.data[0], to_numpy(torch_module.mean)[0]))
+    steps = int(torch_module.global_step)  # 0 where it was not trained by Lightning: then nobody knows
+    fig, axes = figure(
+        f"How far the mean of the bell curve is from the target, with {n} draws for each gradient: the root mean square of {RUNS} runs "
+        "by hand (broken), and what the theory says beforehand (thin). Both estimators come near as 1/√steps; in the long run the "
+        f"score function is {ratio(std, n):.2f} times as far off. This run{' (the dot)' if steps else ''} by {manual.estimator} ended "
+        f"{abs(ours - data.target):.1g} off by hand, {abs(theirs - data.target):.1g} in torch: one run may be lucky.",
+        size=(6.2, 3.8),
+    )
+    ax, at = axes[0, 0], np.arange(1, max(STEPS, steps) + 1)
+    for name, colour in zip(("reparameterisation", "score"), CATEGORIES, strict=False):
+        measured = root_mean_square(ways(data.target, std, n, name))
+        theory = distances(measured[0], std, n, len(at), name)
+        ax.plot(at[:STEPS], measured[1:], color=colour, linestyle=(0, (1, 0.6)), linewidth=2.5)
+        ax.plot(at, theory[1:], color=colour, linewidth=1, label=name)
+    ax.set(xscale="log", yscale="log", xlabel="steps", ylabel="distance from the target", xlim=(1, 1.15 * len(at)))
+    ax.set_title("how near the mean comes")
+    ends = (theirs, "torch, this run", TORCH["color"], 13), (ours, "by hand, this run", BY_HAND["color"], 6)
+    for mean, label, colour, size in ends if steps else ():
+        ax.plot(steps, abs(mean - data.target), "o", markersize=size, color=colour, label=label, zorder=5)
+    ax.legend(fontsize=9, loc="lower left")
+    return fig
+
+
+def ratio(std: float, n: int) -> float:
+    """How much farther off the score function is than reparameterisation, after many steps: the scatter of their gradients at d = 0."""
+    return float(np.sqrt(batch_variance(0.0, std, n, "score") / batch_variance(0.0, std, n, "reparameterisation")))
+
+
+def learned(run: Trained) -> str:
+    """Where the mean came to rest, and how far off it may be."""
+    mean, target, steps = run.manual.mean.data[0], run.data.target, len(run.losses)
+    n, std = run.data.batch_size or run.data.draws, float(run.manual.std[0])
+    return (
+        f"After {steps} steps of {n} draws each the mean is {mean:.4f}, and the target {target:g}. An average of {steps * n:,} draws is "
+        f"typically {std / np.sqrt(steps * n):.4f} off: so near can chance come, and no nearer."
+    )
+
+
+# ---- further reading: events, bells, correlations, and the gradient by the score function ------------
+
+
+def two_dice() -> Figure:
+    """An event in the table of two dice, and the same event where the first die is known."""
+    event, given = FIRST + SECOND >= 9, FIRST == 5
+    known = conditional_probability(DICE, event, given)
+    fig, axes = figure(
+        "Two dice have 36 outcomes, each of probability 1/36. Left: in the dark ones the sum is at least 9. There are "
+        f"{event.sum()}: the probability is {probability(DICE, event):.3f}. Right: what is left when somebody has seen a 5 on the first "
+        f"die. Of these {given.sum()} outcomes {(event & given).sum()} are dark: given the 5, the probability is {known:.3f}. The "
+        f"expectation of the sum, the mean of all numbers in the table, is {expectation(DICE, (FIRST + SECOND).astype(float)):g}.",
+        columns=2,
+        size=(3.4, 3.2),
+    )
+    for ax, possible, title in zip(axes[0], (np.ones_like(given), given), ("nothing is known", "the first die shows 5"), strict=True):
+        shade = np.where(possible, np.where(event, 0.75, 0.25), 0.0)
+        ax.imshow(shade, cmap="Greys", vmin=0, vmax=1, origin="lower", extent=(0.5, 6.5, 0.5, 6.5))
+        for i, j in zip(*np.nonzero(possible), strict=True):
+            colour = "white" if event[i, j] else "black"
+            ax.text(j + 1, i + 1, str(FIRST[i, j] + SECOND[i, j]), ha="center", va="center", fontsize=9, color=colour)
+        ax.set(title=title, xlabel="second die", ylabel="first die", xticks=range(1, 7), yticks=range(1, 7))
     return fig
 
 
@@ -257,64 +318,6 @@ def two_gradients() -> Figure:
     return fig
 
 
-RUNS, STEPS = 20, 300
-
-
-def ways(target: float, std: float, n: int, estimator: str) -> np.ndarray:
-    """How far the hand-written mean is from the target, before the first and after every step, in twenty runs. Shapes: (RUNS, STEPS + "
-    "1)."""
-    models = [Manual(std, estimator, rng=np.random.default_rng(run)) for run in range(RUNS)]
-    return np.array([walk_by_hand(model, (np.full(n, target),), STEPS)["mean"][:, 0] - target for model in models])
-
-
-def root_mean_square(d: np.ndarray) -> np.ndarray:
-    """Over the runs."""
-    return np.sqrt((d * d).mean(axis=0))
-
-
-def finds_the_target(manual: Manual, torch_module: Torch, data: Targets) -> Figure:
-    """Both estimators on their way, and where both sides came to rest."""
-    n, std = max(data.batch_size or data.draws, 2), float(manual.std[0])
-    ours, theirs = (float(mean) for mean in (manual.mean.data[0], to_numpy(torch_module.mean)[0]))
-    steps = int(torch_module.global_step)  # 0 where it was not trained by Lightning: then nobody knows
-    fig, axes = figure(
-        f"How far the mean of the bell curve is from the target, with {n} draws for each gradient: the root mean square of {RUNS} runs "
-        "by hand (broken), and what the theory says beforehand (thin). Both estimators come near as 1/√steps; in the long run the "
-        f"score function is {ratio(std, n):.2f} times as far off. This run{' (the dot)' if steps else ''} by {manual.estimator} ended "
-        f"{abs(ours - data.target):.1g} off by hand, {abs(theirs - data.target):.1g} in torch. One run may be lucky, and far below its "
-        "line.",
-        size=(6.2, 3.8),
-    )
-    ax, at = axes[0, 0], np.arange(1, max(STEPS, steps) + 1)
-    for name, colour in zip(("reparameterisation", "score"), CATEGORIES, strict=False):
-        measured = root_mean_square(ways(data.target, std, n, name))
-        theory = distances(measured[0], std, n, len(at), name)
-        ax.plot(at[:STEPS], measured[1:], color=colour, linestyle=(0, (1, 0.6)), linewidth=2.5)
-        ax.plot(at, theory[1:], color=colour, linewidth=1, label=name)
-    ax.set(xscale="log", yscale="log", xlabel="steps", ylabel="distance from the target", xlim=(1, 1.15 * len(at)))
-    ax.set_title("how near the mean comes")
-    ends = (theirs, "torch, this run", TORCH["color"], 13), (ours, "by hand, this run", BY_HAND["color"], 6)
-    for mean, label, colour, size in ends if steps else ():
-        ax.plot(steps, abs(mean - data.target), "o", markersize=size, color=colour, label=label, zorder=5)
-    ax.legend(fontsize=9, loc="lower left")
-    return fig
-
-
-def ratio(std: float, n: int) -> float:
-    """How much farther off the score function is than reparameterisation, after many steps: the scatter of their gradients at d = 0."""
-    return float(np.sqrt(batch_variance(0.0, std, n, "score") / batch_variance(0.0, std, n, "reparameterisation")))
-
-
-def learned(run: Trained) -> str:
-    """Where the mean came to rest, and how far off it may be."""
-    mean, target, steps = run.manual.mean.data[0], run.data.target, len(run.losses)
-    n, std = run.data.batch_size or run.data.draws, float(run.manual.std[0])
-    return (
-        f"After {steps} steps of {n} draws each the mean is {mean:.4f}, and the target {target:g}. An average of {steps * n:,} draws is "
-        f"typically {std / np.sqrt(steps * n):.4f} off: so near can chance come, and no nearer."
-    )
-
-
 TEXT = """
 | | reparameterisation | score function |
 | --- | --- | --- |
@@ -338,6 +341,7 @@ Things to try:
 - `--model.std 2`: draws that scatter four times as far: the mean ends four times as far off, typically.
 - `--data.batch_size 1`: 16,000 steps of one draw each do not bring the mean nearer than 1,000 of 16: what counts is T n.
 """
+
 
 # ---- to do ---------------------------------------------------------------------------------------------
 
@@ -376,6 +380,36 @@ QUESTIONS = (
     ),
 )
 
+
+class DrawnAndDone(Manual):
+    """Draws are numbers like any others: what they were made of is forgotten, and the mean with it."""
+
+    def by_reparameterisation_backward(self, dL_dloss: float) -> None:
+        self.restore()
+        self.mean.grad += np.zeros_like(self.mean.data)  # a constant has no slope
+
+
+class DrawnAndDoneInTorch(Torch):
+    """The same in torch: sample() in place of rsample()."""
+
+    def by_reparameterisation(self, target: torch.Tensor) -> torch.Tensor:
+        x, _ = self.draw(len(target))
+        return ((x - target) ** 2).mean() + 0 * self.mean.sum()  # without the 0 torch would refuse: nothing in the loss can be learned
+
+
+MISTAKE = Mistake(
+    "The cost was computed from the draws, so autograd goes back through them: sample() will do.",
+    lambda run: (
+        f"After {len(run.losses)} steps the mean is {float(run.manual.mean.data[0]):.2f}, where it began; the target is "
+        f"{run.data.target:g}, and a draw costs {run.metrics['loss/val']:.2f} on average."
+    ),
+    lambda run: run.agree and abs(run.data.target - float(run.manual.mean.data[0])) > 1,
+    "A number that was drawn does not know what it was drawn with. rsample(), which is mean + std ε, keeps that way open.",
+    trainer={"max_epochs": 10},
+    manual=DrawnAndDone,
+    torch=DrawnAndDoneInTorch,
+)
+
 TWIN = Twin(
     name="expectation",
     manual=Manual,
@@ -396,8 +430,14 @@ TWIN = Twin(
     before=before,
     figures=figures,
     text={"two gradients": TEXT},
+    further=("two dice", "averages become a bell", "correlation", "two gradients"),
     questions=QUESTIONS,
-    exercises=(Exercise("mean_backward"), Exercise("variance_backward"), Exercise("reparameterise_backward")),
+    exercises=(
+        Exercise("mean_backward", ("Each of N samples counts for one Nth.",)),
+        Exercise("variance_backward"),
+        Exercise("reparameterise_backward"),
+    ),
+    mistake=MISTAKE,
 )
 
 if __name__ == "__main__":

@@ -13,16 +13,6 @@ from torch_impl.module import Concept
 from torch_impl.noise import Noise
 
 
-def probability(p: Tensor, event: Tensor) -> Tensor:
-    """The sum over the outcomes at which event is True."""
-    return p[event].sum()
-
-
-def conditional_probability(p: Tensor, event: Tensor, given: Tensor) -> Tensor:
-    """P(event and given)/P(given); NaN if `given` is impossible."""
-    return p[event & given].sum() / p[given].sum()
-
-
 def expectation(p: Tensor, f: Tensor) -> Tensor:
     """Σ p f."""
     return (p * f).sum()
@@ -38,44 +28,14 @@ def variance(x: Tensor, correction: int = 1) -> Tensor:
     return x.var(dim=0, correction=correction)
 
 
-def covariance(x: Tensor, correction: int = 1) -> Tensor:
-    """Of the columns; torch.cov wants samples in columns, and squeezes a 1 × 1 matrix."""
-    return torch.cov(x.T, correction=correction).reshape(x.shape[1], x.shape[1])
-
-
-def correlation(x: Tensor) -> Tensor:
-    """Of the columns."""
-    return torch.corrcoef(x.T).reshape(x.shape[1], x.shape[1])
-
-
 def standard_error(x: Tensor) -> Tensor:
     """std/√N along the first axis."""
     return x.std(dim=0) / math.sqrt(len(x))
 
 
-def share_within(k: Tensor) -> Tensor:
-    """The part of a bell curve within k standard deviations of its mean."""
-    return torch.erf(k / math.sqrt(2))
-
-
 def reparameterise(mean: Tensor, std: Tensor, epsilon: Tensor) -> Tensor:
     """Normal(mean, std) from Normal(0, 1)."""
     return mean + std * epsilon
-
-
-def surrogate(log_p: Tensor, log_q: Tensor, cost: Tensor, baseline: Tensor) -> Tensor:
-    """The mean cost, each (less its baseline) weighted with p/q."""
-    return ((cost - baseline) * torch.exp(log_p - log_q) + baseline).mean()
-
-
-def mean_of_others(cost: Tensor) -> Tensor:
-    """For each draw the mean cost of the others; of a single draw 0."""
-    return (cost.sum() - cost) / max(len(cost) - 1, 1)
-
-
-def expected_cost(mean: Tensor, std: Any, target: Tensor) -> Tensor:
-    """E[(x − target)²]."""
-    return (mean - target) ** 2 + std**2
 
 
 class Expectation(Concept):
@@ -137,3 +97,52 @@ class Expectation(Concept):
         optimizer = torch.optim.SGD(self.parameters(), lr=self.lr)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t: 1 / (t + 1))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+# ---- further reading: events, and what two numbers have in common --------------------------------
+
+
+def probability(p: Tensor, event: Tensor) -> Tensor:
+    """The sum over the outcomes at which event is True."""
+    return p[event].sum()
+
+
+def conditional_probability(p: Tensor, event: Tensor, given: Tensor) -> Tensor:
+    """P(event and given)/P(given); NaN if `given` is impossible."""
+    return p[event & given].sum() / p[given].sum()
+
+
+def covariance(x: Tensor, correction: int = 1) -> Tensor:
+    """Of the columns; torch.cov wants samples in columns, and squeezes a 1 × 1 matrix."""
+    return torch.cov(x.T, correction=correction).reshape(x.shape[1], x.shape[1])
+
+
+def correlation(x: Tensor) -> Tensor:
+    """Of the columns."""
+    return torch.corrcoef(x.T).reshape(x.shape[1], x.shape[1])
+
+
+# ---- further reading: averages become a bell -----------------------------------------------------
+
+
+def share_within(k: Tensor) -> Tensor:
+    """The part of a bell curve within k standard deviations of its mean."""
+    return torch.erf(k / math.sqrt(2))
+
+
+# ---- further reading: the gradient by the score function, and what a draw costs ------------------
+
+
+def surrogate(log_p: Tensor, log_q: Tensor, cost: Tensor, baseline: Tensor) -> Tensor:
+    """The mean cost, each (less its baseline) weighted with p/q."""
+    return ((cost - baseline) * torch.exp(log_p - log_q) + baseline).mean()
+
+
+def mean_of_others(cost: Tensor) -> Tensor:
+    """For each draw the mean cost of the others; of a single draw 0."""
+    return (cost.sum() - cost) / max(len(cost) - 1, 1)
+
+
+def expected_cost(mean: Tensor, std: Any, target: Tensor) -> Tensor:
+    """E[(x − target)²]."""
+    return (mean - target) ** 2 + std**2
