@@ -23,7 +23,7 @@ from experiments.drawing.colours import AMOUNT, CATEGORIES, of_sign, shades
 from experiments.drawing.figure import BY_HAND, TORCH, figure, unbroken
 from experiments.drawing.words import in_words
 from experiments.judge.convert import to_numpy, to_torch
-from experiments.lesson import ByLargest, Exercise, Question, Trained, by_size
+from experiments.lesson import ByLargest, Exercise, Mistake, Question, Trained, by_size
 from experiments.pair import Second, Twin
 from manual.probability import bayes as by_hand
 from manual.probability.bayes import Bayes as Manual
@@ -69,7 +69,7 @@ def figures(manual: Manual, torch_module: Torch, data: Progression) -> Mapping[s
     """What is drawn of the trained pair."""
     return {
         "the surprise of a test": surprise(),
-        "beliefs narrow": beliefs_narrow(),
+        "beliefs narrow": beliefs_narrow(),  # further reading, as the last two
         "weights and doubt": weights(manual, torch_module, data),
         "digits by counting": counted_digits(),
         "which prior foretold it": which_prior(),
@@ -82,9 +82,8 @@ def surprise() -> Figure:
     rate = np.linspace(0, 1, 201)
     fig, axes = figure(
         "A disease that 1 in 100 has, and a test that finds 90 of 100 who have it and accuses 9 of 100 who do not. Left: 1,000 people; "
-        "10 have it (orange), and 9 of them are told yes (dark); 990 do not, and 89 of them are told yes too. So of all who are told "
-        f"yes only {yes:.0%} have it. Right: a yes always raises what was known before (dotted), but does not replace it, least of all "
-        "if the disease is rare.",
+        "10 have it (orange), and 9 of them are told yes (dark); of the others 89 are told yes too. So of all who are told "
+        f"yes only {yes:.0%} have it. Right: a yes always raises what was known before (dotted), but does not replace it.",
         columns=2,
         size=(5.2, 3.9),
         width_ratios=(3, 2),
@@ -112,6 +111,51 @@ def surprise() -> Figure:
     ax.set(title="what a yes means", xlabel="how common the disease is", ylabel="probability of having it", xlim=(0, 1), ylim=(0, 1.02))
     ax.legend(loc="lower right", fontsize=9)
     return fig
+
+
+def weights(manual: Manual, torch_module: Torch, data: Progression) -> Figure:
+    """The trained weights of both sides with the posterior's doubt, scikit-learn's Ridge, and least squares."""
+    from sklearn.linear_model import Ridge
+
+    x, y = data.split.train
+    price = manual.scale**2 / manual.prior_scale**2
+    fitted = Ridge(alpha=float(price)).fit(x, y[:, 0])
+    mean, covariance = by_hand.weight_posterior(x, y, manual.scale, manual.prior_scale)
+    std = np.sqrt(covariance.diagonal())[:-1]
+    fig, axes = figure(
+        "The weights that are most probable after the data: torch, by hand, and scikit-learn's Ridge with "
+        f"{unbroken(f'alpha = scale²/prior_scale² = {price:.4g}')}, which are the same. The bars are ± 2 standard "
+        "deviations of the posterior: where "
+        "a weight may well be. The diamonds are least squares, a flat prior. s1 and s2 (two measures of cholesterol) nearly say the "
+        "same, so the data leave them in doubt, and there the prior decides.",
+        size=(7.2, 3.8),
+    )
+    ax, at = axes[0, 0], np.arange(len(std))
+    ax.errorbar(at, mean[:-1], 2 * std, fmt="none", ecolor="#999999", capsize=4, label="± 2 std of the posterior")
+    ax.plot(at, normal_equation(x, y)[0][:, 0], "D", color="black", markerfacecolor="none", label="least squares")
+    ax.plot(at, to_numpy(torch_module.W)[:, 0], "o", color=TORCH["color"], markersize=11, label="torch")
+    ax.plot(at, manual.W.data[:, 0], "o", color=BY_HAND["color"], markersize=5, label="by hand")
+    ax.plot(at, fitted.coef_, "x", color="black", markersize=8, label="scikit-learn's Ridge")
+    ax.axhline(0, color="black", linewidth=0.6)
+    ax.set(title="most probable after the data", ylabel="weight", xticks=at, xticklabels=FEATURES[: len(at)])
+    ax.legend(fontsize=8, ncols=2)
+    return fig
+
+
+def learned(run: Trained) -> str:
+    """How near the weights are to those of ridge regression, and the most doubtful of them."""
+    x, y = run.data.split.train
+    mean, covariance = by_hand.weight_posterior(x, y, run.manual.scale, run.manual.prior_scale)
+    W, std = run.manual.W.data[:, 0], np.sqrt(covariance.diagonal())[:-1]
+    least = int(std.argmax())
+    return (
+        f"After {len(run.losses)} steps the {len(W)} weights and the most probable ones that a formula gives are "
+        f"{in_words(float(np.abs(W - mean[:-1]).max()))}. Least sure is that of {FEATURES[least]}: {round(float(W[least]), 2):g}, give "
+        f"or take {2 * std[least]:.2f}."
+    )
+
+
+# ---- further reading: beliefs that narrow, digits by counting, and which prior foretold it -----------
 
 
 def beliefs_narrow() -> Figure:
@@ -142,34 +186,6 @@ def beliefs_narrow() -> Figure:
         ax.set(title=title, xlabel=label, ylim=(0, None))
         ax.legend(title="data", fontsize=9)
     axes[0, 0].set_ylabel("how much it is believed (density)")
-    return fig
-
-
-def weights(manual: Manual, torch_module: Torch, data: Progression) -> Figure:
-    """The trained weights of both sides with the posterior's doubt, scikit-learn's Ridge, and least squares."""
-    from sklearn.linear_model import Ridge
-
-    x, y = data.split.train
-    price = manual.scale**2 / manual.prior_scale**2
-    fitted = Ridge(alpha=float(price)).fit(x, y[:, 0])
-    mean, covariance = by_hand.weight_posterior(x, y, manual.scale, manual.prior_scale)
-    std = np.sqrt(covariance.diagonal())[:-1]
-    fig, axes = figure(
-        "The weights that are most probable after the data: torch, by hand, and scikit-learn's Ridge with "
-        f"{unbroken(f'alpha = σ²/τ² = {price:.4g}')}, which are the same. The bars are ± 2 standard deviations of the posterior: where "
-        "a weight may well be. The diamonds are least squares, a flat prior. s1 and s2 (two measures of cholesterol) nearly say the "
-        "same, so the data leave them in doubt, and there the prior decides.",
-        size=(7.2, 3.8),
-    )
-    ax, at = axes[0, 0], np.arange(len(std))
-    ax.errorbar(at, mean[:-1], 2 * std, fmt="none", ecolor="#999999", capsize=4, label="± 2 std of the posterior")
-    ax.plot(at, normal_equation(x, y)[0][:, 0], "D", color="black", markerfacecolor="none", label="least squares")
-    ax.plot(at, to_numpy(torch_module.W)[:, 0], "o", color=TORCH["color"], markersize=11, label="torch")
-    ax.plot(at, manual.W.data[:, 0], "o", color=BY_HAND["color"], markersize=5, label="by hand")
-    ax.plot(at, fitted.coef_, "x", color="black", markersize=8, label="scikit-learn's Ridge")
-    ax.axhline(0, color="black", linewidth=0.6)
-    ax.set(title="most probable after the data", ylabel="weight", xticks=at, xticklabels=FEATURES[: len(at)])
-    ax.legend(fontsize=8, ncols=2)
     return fig
 
 
@@ -226,26 +242,13 @@ def which_prior(heads: int = 7, throws: int = 10) -> Figure:
     return fig
 
 
-def learned(run: Trained) -> str:
-    """How near the weights are to those of ridge regression, and the most doubtful of them."""
-    x, y = run.data.split.train
-    mean, covariance = by_hand.weight_posterior(x, y, run.manual.scale, run.manual.prior_scale)
-    W, std = run.manual.W.data[:, 0], np.sqrt(covariance.diagonal())[:-1]
-    least = int(std.argmax())
-    return (
-        f"After {len(run.losses)} steps the {len(W)} weights and the most probable ones that a formula gives are "
-        f"{in_words(float(np.abs(W - mean[:-1]).max()))}. Least sure is that of {FEATURES[least]}: {round(float(W[least]), 2):g}, give "
-        f"or take {2 * std[least]:.2f}."
-    )
-
-
 TEXT = """
 | believed before | seen | believed after | in practice |
 | --- | --- | --- | --- |
 | p(h), a table | x | p(h) p(x given h), divided by its sum | a test, a spam filter |
 | p from Beta(a, b) | k ones in n | Beta(a + k, b + n − k) | click rates, Thompson's bandit |
-| a mean from Normal(μ, τ) | n numbers with error σ | Normal; precisions add up | one step of a Kalman filter |
-| W from Normal(0, τ) | y around x W + b with error σ | Normal; its top is ridge | weight decay |
+| a mean from Normal(loc, prior_scale) | n numbers with error scale | Normal; precisions add up | one step of a Kalman filter |
+| W from Normal(0, prior_scale) | y around x W + b with error scale | Normal; its top is ridge | weight decay |
 
 `loss/train` is −log posterior over N up to the evidence, `loss/val` the likelihood of the held-out rows alone.
 
@@ -258,6 +261,7 @@ Things to try:
 - `--data.batch_size 32 --model.lr 0.02 --trainer.max_epochs 60`: every batch brings its part of the prior (`--model.rows` says how many
   rows there are), and the weights wander around the MAP. With the lr of the whole data, 0.2, they fly away: a bowl of 32 rows is steeper.
 """
+
 
 # ---- to do ---------------------------------------------------------------------------------------------
 
@@ -304,6 +308,27 @@ QUESTIONS = (
     ),
 )
 
+
+def beside_the_map(run: Trained) -> float:
+    """How long the weights are, as a multiple of the length of the most probable ones."""
+    mean, _ = by_hand.weight_posterior(*run.data.split.train, run.manual.scale, run.manual.prior_scale)
+    return float(np.linalg.norm(run.manual.W.data) / np.linalg.norm(mean[:-1]))
+
+
+MISTAKE = Mistake(
+    "The loss of every batch has the prior in it, whole. (rows = 118, the size of a batch.)",
+    lambda run: (
+        f"With batches of 118 of the {len(run.data.split.train[0])} rows the weights end {beside_the_map(run):.2f} times as long as the "
+        "most probable ones."
+    ),
+    lambda run: run.agree and beside_the_map(run) < 0.85,
+    "Then the prior counts once for each batch, three times in all, as if it were that much surer. Each batch may bring the part of it "
+    "that the batch is of all rows.",
+    {"rows": 118, "lr": 0.05, "prior_scale": 0.05},
+    {"batch_size": 118},
+    {"max_epochs": 40},
+)
+
 TWIN = Twin(
     name="bayes",
     manual=Manual,
@@ -318,8 +343,13 @@ TWIN = Twin(
     sgd_lr=0.2,
     figures=figures,
     text={"before and after": TEXT},
+    further=("beliefs narrow", "digits by counting", "which prior foretold it", "before and after"),
     questions=QUESTIONS,
-    exercises=(Exercise("posterior_backward"), Exercise("normal_normal_posterior_backward")),
+    exercises=(
+        Exercise("evidence_backward", ("A sum of products: each factor's slope is the other factor.",)),
+        Exercise("posterior_backward"),
+    ),
+    mistake=MISTAKE,
 )
 
 if __name__ == "__main__":
