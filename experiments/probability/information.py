@@ -19,7 +19,7 @@ from experiments.drawing.colours import AMOUNT, CATEGORIES
 from experiments.drawing.figure import BY_HAND, TORCH, figure
 from experiments.drawing.walk import walk
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Exercise, Trained, by_size
+from experiments.lesson import Exercise, Mistake, Trained, by_size
 from experiments.pair import Twin
 from manual.nn.functional import logsumexp
 from manual.probability.distributions import normal_log_prob
@@ -73,7 +73,7 @@ def before(manual: Manual, torch_module: Torch, data: Humps) -> Mapping[str, Fig
     """What is drawn before training."""
     return {
         "surprise and entropy": surprise_and_entropy(),
-        "three divergences": three_divergences(),
+        "three divergences": three_divergences(),  # further reading, as the next
         "mutual information": mutual_informations(),
         "two landscapes": two_landscapes(data),
     }
@@ -111,58 +111,6 @@ def surprise_and_entropy() -> Figure:
     ax.plot(p, bits(entropy(coins(p))), color="black")
     ax.plot(list(known.values()), list(h.values()), "o", color=CATEGORIES[1], clip_on=False)
     ax.set(title="a coin's entropy, in bits", xlabel="probability of heads", xlim=(0, 1), ylim=(0, 1.05))
-    return fig
-
-
-def three_divergences() -> Figure:
-    """KL both ways and JS of a fair coin from every coin."""
-    q = np.linspace(0.0005, 0.9995, 999)
-    fair, other = coins(np.full_like(q, 0.5)), coins(q)
-    curves = {"KL(fair‖coin)": kl_divergence(fair, other), "KL(coin‖fair)": kl_divergence(other, fair), "JS": js_divergence(fair, other)}
-    sure = coins(np.array([1.0]))
-    ends = [float(bits(f(a, b))[0]) for f, a, b in ((kl_divergence, sure, fair[:1]), (js_divergence, sure, fair[:1]))]
-    fig, axes = figure(
-        "Three measures, each 0 only for the fair coin itself. Whoever believes in a coin that always falls heads is infinitely "
-        "surprised by the first tails: KL(fair‖coin) grows without end at both margins. Whoever believes in a fair coin is at most "
-        f"surprised by {ends[0]:.0f} bit too much: KL(coin‖fair). The Jensen-Shannon divergence looks from both sides, at their "
-        f"average, and is {ends[1]:.2f} bits at most here.",
-        size=(5.4, 3.2),
-    )
-    ax = axes[0, 0]
-    for (name, nats), colour in zip(curves.items(), CATEGORIES, strict=False):
-        ax.plot(q, bits(nats), color=colour, label=name)
-    ax.set(
-        title="how far from a fair coin", xlabel="the coin's probability of heads", ylabel="divergence, in bits", xlim=(0, 1), ylim=(0, 3)
-    )
-    ax.legend(fontsize=9, loc="upper center")
-    return fig
-
-
-TABLES: dict[str, tuple[np.ndarray, tuple[str, str], list[str], list[str]]] = {
-    "two dice with three faces": (np.full((3, 3), 1 / 9), ("first", "second"), ["1", "2", "3"], ["1", "2", "3"]),
-    "weather and umbrella": (np.array([[0.55, 0.05], [0.1, 0.3]]), ("weather", "umbrella"), ["dry", "rain"], ["no", "yes"]),
-    "x and x²": (np.array([[0, 1 / 3], [1 / 3, 0], [0, 1 / 3]]), ("x", "x²"), ["−1", "0", "1"], ["0", "1"]),
-}
-"""Joint probabilities, and what rows and columns are."""
-
-
-def mutual_informations() -> Figure:
-    """Tables with their mutual information."""
-    shared = {name: round(float(bits(mutual_information(table))), 2) + 0.0 for name, (table, *_) in TABLES.items()}
-    fig, axes = figure(
-        "Tables of joint probabilities, bright where something is probable. How many bits does one learn about the column when told "
-        f"the row? Of the dice nothing: each row looks like the others. The weather tells {shared['weather and umbrella']:.2f} bits of "
-        f"the umbrella, and the umbrella as many of the weather. And x tells all there is to know of x², {shared['x and x²']:.2f} bits, "
-        "although the correlation of the two is 0.",
-        columns=3,
-        size=(3.0, 2.9),
-    )
-    for ax, (name, (table, names, rows, columns)) in zip(axes[0], TABLES.items(), strict=True):
-        ax.imshow(table, cmap=AMOUNT, vmin=0, vmax=0.6)
-        for (i, j), t in np.ndenumerate(table):
-            ax.text(j, i, f"{t:.2f}", ha="center", va="center", fontsize=10, color="black" if t > 0.3 else "white")
-        ax.set(title=f"{name}\n{shared[name]:.2f} bits", xlabel=names[1], ylabel=names[0])
-        ax.set(xticks=range(len(columns)), xticklabels=columns, yticks=range(len(rows)), yticklabels=rows)
     return fig
 
 
@@ -241,6 +189,61 @@ def learned(run: Trained) -> str:
     )
 
 
+# ---- further reading: three divergences, what rows tell of columns, and zeros ------------------------
+
+
+def three_divergences() -> Figure:
+    """KL both ways and JS of a fair coin from every coin."""
+    q = np.linspace(0.0005, 0.9995, 999)
+    fair, other = coins(np.full_like(q, 0.5)), coins(q)
+    curves = {"KL(fair‖coin)": kl_divergence(fair, other), "KL(coin‖fair)": kl_divergence(other, fair), "JS": js_divergence(fair, other)}
+    sure = coins(np.array([1.0]))
+    ends = [float(bits(f(a, b))[0]) for f, a, b in ((kl_divergence, sure, fair[:1]), (js_divergence, sure, fair[:1]))]
+    fig, axes = figure(
+        "Three measures, each 0 only for the fair coin itself. Whoever believes in a coin that always falls heads is infinitely "
+        "surprised by the first tails: KL(fair‖coin) grows without end at both margins. Whoever believes in a fair coin is at most "
+        f"surprised by {ends[0]:.0f} bit too much: KL(coin‖fair). The Jensen-Shannon divergence looks from both sides, at their "
+        f"average, and is {ends[1]:.2f} bits at most here.",
+        size=(5.4, 3.2),
+    )
+    ax = axes[0, 0]
+    for (name, nats), colour in zip(curves.items(), CATEGORIES, strict=False):
+        ax.plot(q, bits(nats), color=colour, label=name)
+    ax.set(
+        title="how far from a fair coin", xlabel="the coin's probability of heads", ylabel="divergence, in bits", xlim=(0, 1), ylim=(0, 3)
+    )
+    ax.legend(fontsize=9, loc="upper center")
+    return fig
+
+
+TABLES: dict[str, tuple[np.ndarray, tuple[str, str], list[str], list[str]]] = {
+    "two dice with three faces": (np.full((3, 3), 1 / 9), ("first", "second"), ["1", "2", "3"], ["1", "2", "3"]),
+    "weather and umbrella": (np.array([[0.55, 0.05], [0.1, 0.3]]), ("weather", "umbrella"), ["dry", "rain"], ["no", "yes"]),
+    "x and x²": (np.array([[0, 1 / 3], [1 / 3, 0], [0, 1 / 3]]), ("x", "x²"), ["−1", "0", "1"], ["0", "1"]),
+}
+"""Joint probabilities, and what rows and columns are."""
+
+
+def mutual_informations() -> Figure:
+    """Tables with their mutual information."""
+    shared = {name: round(float(bits(mutual_information(table))), 2) + 0.0 for name, (table, *_) in TABLES.items()}
+    fig, axes = figure(
+        "Tables of joint probabilities, bright where something is probable. How many bits does one learn about the column when told "
+        f"the row? Of the dice nothing: each row looks like the others. The weather tells {shared['weather and umbrella']:.2f} bits of "
+        f"the umbrella, and the umbrella as many of the weather. And x tells all there is to know of x², {shared['x and x²']:.2f} bits, "
+        "although the correlation of the two is 0.",
+        columns=3,
+        size=(3.0, 2.9),
+    )
+    for ax, (name, (table, names, rows, columns)) in zip(axes[0], TABLES.items(), strict=True):
+        ax.imshow(table, cmap=AMOUNT, vmin=0, vmax=0.6)
+        for (i, j), t in np.ndenumerate(table):
+            ax.text(j, i, f"{t:.2f}", ha="center", va="center", fontsize=10, color="black" if t > 0.3 else "white")
+        ax.set(title=f"{name}\n{shared[name]:.2f} bits", xlabel=names[1], ylabel=names[0])
+        ax.set(xticks=range(len(columns)), xticklabels=columns, yticks=range(len(rows)), yticklabels=rows)
+    return fig
+
+
 TEXT = """
 What the libraries make of zeros, for one term of KL(p‖q):
 
@@ -266,6 +269,7 @@ Things to try:
 - `--data.points 11`: the grid is too coarse, and its sum is no integral: the forward fit has the mean of the grid's p, −0.51, not 0.6.
 - `--data.batch_size 50`: an integral by a part of its points at a time; the fit does not come to rest.
 """
+
 
 # ---- to do ---------------------------------------------------------------------------------------------
 
@@ -314,6 +318,19 @@ QUESTIONS = (
     ),
 )
 
+MISTAKE = Mistake(
+    "A divergence is a distance, so it makes no difference which of the two comes first. (direction = reverse)",
+    lambda run: (
+        f"Trained by the reverse divergence the bell is {run.metrics['reverse/val']:.2f} nats from the humps, seen from its own side; seen "
+        f"from theirs it is {run.metrics['forward/val']:.1f} away, and its std is {width(run):.2f} in place of {run.data.moments()[1]:.2f}."
+    ),
+    lambda run: run.agree and run.metrics["forward/val"] > 10 * run.metrics["reverse/val"],
+    "KL(p‖q) and KL(q‖p) are two measures: one asks where p is and q is not, the other where q is and p is not. Each has a best bell "
+    "of its own.",
+    {"direction": "reverse"},
+    trainer=SHORT,
+)
+
 TWIN = Twin(
     name="information",
     manual=Manual,
@@ -329,8 +346,14 @@ TWIN = Twin(
     before=before,
     figures=figures,
     text={"zeros and directions": TEXT},
+    further=("three divergences", "mutual information", "zeros and directions"),
     questions=QUESTIONS,
-    exercises=(Exercise("entropy_backward"), Exercise("kl_divergence_backward"), Exercise("mutual_information_backward")),
+    exercises=(
+        Exercise("entropy_backward", ("By the product rule p log p has the slope log p + 1.",)),
+        Exercise("kl_divergence_backward"),
+        Exercise("cross_entropy_backward"),
+    ),
+    mistake=MISTAKE,
 )
 
 if __name__ == "__main__":

@@ -9,33 +9,33 @@ Who believes in the wrong probabilities q asks the wrong questions, and needs mo
 the *Kullback-Leibler divergence*, how far q is from the truth p. It is the loss of nearly every classifier and language model, and the
 reason is a simple one: the entropy of the truth cannot be changed, so lowering the cross-entropy lowers the divergence alone.
 
-What to look at in the figures: a coin is most surprising when it is fair; the divergence depends on which side one looks from, and one of
-its two directions covers all that may happen while the other picks one part of it.
-
     surprise            −log p                                            of two independent things: the sum
-    entropy             H(p) = −Σ p log p                                 0 (one is sure) … log K (all alike)
+    entropy             H(p) = −Σ p log p                                 0 (one is sure) … log K (all K cases alike)
     cross-entropy       H(p, q) = −Σ p log q                              = H(p) + KL(p‖q)
     KL divergence       KL(p‖q) = Σ p log(p/q)                            0 only if p = q; KL(p‖q) ≠ KL(q‖p)
-    Jensen-Shannon      JS = ½ KL(p‖m) + ½ KL(q‖m),  m = (p + q)/2        the same both ways; at most log 2
-    mutual information  I = KL(table ‖ rows · columns)                    0 only if rows and columns are independent
 
 All of them are in *nats*, with the natural logarithm; `bits` divides by log 2.
+
+**On paper,** in bits: log₂ ½ = −1, log₂ ¼ = −2, log₂ ⅛ = −3. Three kinds of weather, p = (½, ¼, ¼); somebody believes q = (¼, ¼, ½).
+
+    entropy          ½ · 1 + ¼ · 2 + ¼ · 2 = 1.5        one question, "is it the first?", and in half of the cases one more
+    cross-entropy    ½ · 2 + ¼ · 2 + ¼ · 1 = 1.75       the surprises of q, as often as p has them come
+    KL divergence    1.75 − 1.5 = 0.25                  a quarter of a question too many, on average
+
+    >>> p, q = np.array([0.5, 0.25, 0.25]), np.array([0.25, 0.25, 0.5])
+    >>> float(bits(entropy(p)).round(12)), float(bits(cross_entropy(p, q)).round(12))
+    (1.5, 1.75)
+    >>> float(bits(kl_divergence(p, q)).round(12))
+    0.25
 
 **No divergence is below 0.** The logarithm lies under its tangent at 1: log t ≤ t − 1. So −KL(p‖q) = Σ p log(q/p) ≤ Σ p (q/p − 1) =
 Σ q − Σ p = 0, and only q = p gives 0 for each term.
 
-**Zeros.** p log p has the limit 0 as p → 0, so what never happens has no part in an entropy: 0 log 0 = 0. But KL(p‖q) is ∞ where q is 0
-and p is not: no number of questions finds out what the questioner excludes. The gradient of the entropy at p = 0 is ∞: −log p − 1.
-
 **Forward and reverse.** A bell curve q is to stand for a p with two humps. KL(p‖q), *forward*, charges for each place where p is and q is
-not: q must *cover* all of p, the valley between the humps included. With log q = −(x − mean)²/(2 std²) − log std + …, it is least where
+not: q must *cover* all of p, the valley between the humps included; it gets the mean and the variance of p. KL(q‖p), *reverse*, charges for
+each place where q is and p is not: q avoids the valley and *picks* one hump; which one depends on where it began.
 
-    0 = ∂KL/∂mean = −∫ p (x − mean)/std² dx                   mean = E_p[x]
-    0 = ∂KL/∂std = −∫ p ((x − mean)²/std³ − 1/std) dx         std² = E_p[(x − mean)²]
-
-the mean and the variance of p: *moment matching*. KL(q‖p), *reverse*, charges for each place where q is and p is not: q avoids the valley
-and *picks* one hump; which one depends on where it began. Maximum likelihood is forward: p is the data. Variational inference is reverse:
-p is known, up to a factor, but cannot be drawn from.
+What to look at in the figures: a coin is most surprising when it is fair; one bell covers both humps, the other picks one.
 
 Sources: Shannon 1948; Kullback & Leibler 1951; Lin 1991 (Jensen-Shannon); Bishop, "Pattern recognition and machine learning" (2006),
 sections 1.6 and 10.1.
@@ -124,58 +124,13 @@ def kl_divergence_backward(dL_dKL: Any, p: Array, q: Array) -> tuple[Array, Arra
         return upstream * (log(p) + 1 - log_beside(p, q)), -upstream * p / q
 
 
-def js_divergence(p: Array, q: Array) -> Any:
-    """JS = ½ KL(p‖m) + ½ KL(q‖m) with m = (p + q)/2, which is H(m) − ½ H(p) − ½ H(q). Shapes: p and q (..., K); JS (...).
-
-    It is always finite: m is 0 only where both are. Its square root is a distance (scipy.spatial.distance.jensenshannon).
-
-    Raises:
-        ValueError: if p or q are no probabilities along the last axis, or their shapes differ.
-    """
-    expect_two("js_divergence", p, q)
-    return (entr((p + q) / 2) - entr(p) / 2 - entr(q) / 2).sum(axis=-1)
-
-
-def js_divergence_backward(dL_dJS: Any, p: Array, q: Array) -> tuple[Array, Array]:
-    """From H(m) half of −log m − 1, from −½ H(p) half of log p + 1: ∂JS/∂p = ½ log(p/m), and ∂JS/∂q = ½ log(q/m)."""
-    upstream = np.expand_dims(dL_dJS, -1) / 2  # (..., 1)
-    with np.errstate(invalid="ignore"):  # where both are 0 it is NaN
-        log_m = log((p + q) / 2)
-        return upstream * (log(p) - log_m), upstream * (log(q) - log_m)
-
-
-def mutual_information(table: Array) -> Any:
-    """I = Σ t log(t/(r c)) = H(rows) + H(columns) − H(table): how much is known of the column, in nats, by whoever learns the row.
-
-    Here r[i] = Σⱼ t[i, j] and c[j] = Σᵢ t[i, j] are the probabilities of rows and columns. Shapes: table (..., I, J); I (...).
-
-    Raises:
-        ValueError: if an entry is below 0, or those of a table do not add up to 1.
-    """
-    expect_array("mutual_information", "table", table)
-    if table.ndim < 2:
-        raise ValueError(f"mutual_information: table must have rows and columns, got shape {table.shape}")
-    expect_probabilities("mutual_information", "table", table, axis=(-2, -1))
-    rows, columns = table.sum(axis=-1), table.sum(axis=-2)
-    return entr(rows).sum(axis=-1) + entr(columns).sum(axis=-1) - entr(table).sum(axis=(-2, -1))
-
-
-def mutual_information_backward(dL_dI: Any, table: Array) -> Array:
-    """t[i, j] is in itself, in r[i] and in c[j], with −(−log t − 1), −log r − 1 and −log c − 1: ∂I/∂t = log t − log r − log c − 1."""
-    upstream = np.expand_dims(dL_dI, (-2, -1))  # (..., 1, 1)
-    log_rows, log_columns = log(table.sum(axis=-1, keepdims=True)), log(table.sum(axis=-2, keepdims=True))  # (..., I, 1), (..., 1, J)
-    with np.errstate(invalid="ignore"):  # in a row or column of zeros it is NaN
-        return upstream * (log(table) - log_rows - log_columns - 1)  # (..., I, J)
-
-
 # ---- two densities -------------------------------------------------------------------------------
 
 
 def kl_integral(log_p: Array, log_q: Array, weight: Array) -> Any:
     """KL(p‖q) = ∫ p log(p/q) dx of two densities, as a sum over points: Σₙ weight[n] p[n] (log p[n] − log q[n]).
 
-    The weight of a point is the width of the cell around it. For bell curves on a grid that is much finer than their std, and wide enough,
-    such a sum is exact but for rounding. The reverse, KL(q‖p), is `kl_integral(log_q, log_p, weight)`.
+    The weight of a point is the width of the cell around it. The reverse, KL(q‖p), is `kl_integral(log_q, log_p, weight)`.
 
     Shapes: all (N,); KL ().
 
@@ -193,36 +148,6 @@ def kl_integral_backward(dL_dKL: Any, log_p: Array, log_q: Array, weight: Array)
     p = np.exp(log_p)
     ratio = log_p - log_q
     return dL_dKL * weight * p * (ratio + 1), -dL_dKL * weight * p, dL_dKL * p * ratio  # () times (N,)
-
-
-# ---- helpers -------------------------------------------------------------------------------------
-
-
-def log(p: Array) -> Array:
-    """log p, with log 0 = −∞ and no warning."""
-    with np.errstate(divide="ignore"):
-        return np.log(p)
-
-
-def log_beside(p: Array, q: Array) -> Array:
-    """log q, but 0 where p and q are both 0: the slope of p log q in p, by torch's convention (xlogy)."""
-    return np.where((p == 0) & (q == 0), 0, log(q))
-
-
-def expect_distribution(function: str, name: str, p: Array) -> None:
-    """Raise TypeError or ValueError unless p holds probabilities that add up to 1 along its last axis."""
-    expect_array(function, name, p)
-    if p.ndim == 0:
-        raise ValueError(f"{function}: {name} must have an axis of probabilities, got a single number")
-    expect_probabilities(function, name, p, axis=-1)
-
-
-def expect_two(function: str, p: Array, q: Array) -> None:
-    """Raise TypeError or ValueError unless p and q are distributions of one shape and dtype."""
-    expect_distribution(function, "p", p)
-    expect_distribution(function, "q", q)
-    expect_array(function, "q", q, p.dtype)
-    expect_same_shape(function, "p", p, "q", q)
 
 
 # ---- what is trained -----------------------------------------------------------------------------
@@ -295,3 +220,101 @@ class Information(Concept):
 
     def configure_optimizers(self) -> optim.SGD:
         return optim.SGD(self.parameters(), lr=self.lr, momentum=self.momentum)
+
+
+# ---- further reading: why forward matches moments, and where each direction serves ---------------
+#
+# With log q = −(x − mean)²/(2 std²) − log std + …, the forward divergence is least where
+#
+#     0 = ∂KL/∂mean = −∫ p (x − mean)/std² dx                   mean = E_p[x]
+#     0 = ∂KL/∂std = −∫ p ((x − mean)²/std³ − 1/std) dx         std² = E_p[(x − mean)²]
+#
+# the mean and the variance of p: *moment matching*. Maximum likelihood is forward: p is the data. Variational inference is reverse: p is
+# known, up to a factor, but cannot be drawn from.
+
+
+# ---- further reading: a divergence that is the same both ways ------------------------------------
+#
+#     Jensen-Shannon      JS = ½ KL(p‖m) + ½ KL(q‖m),  m = (p + q)/2        the same both ways; at most log 2
+
+
+def js_divergence(p: Array, q: Array) -> Any:
+    """JS = ½ KL(p‖m) + ½ KL(q‖m) with m = (p + q)/2, which is H(m) − ½ H(p) − ½ H(q). Shapes: p and q (..., K); JS (...).
+
+    It is always finite: m is 0 only where both are. Its square root is a distance (scipy.spatial.distance.jensenshannon).
+
+    Raises:
+        ValueError: if p or q are no probabilities along the last axis, or their shapes differ.
+    """
+    expect_two("js_divergence", p, q)
+    return (entr((p + q) / 2) - entr(p) / 2 - entr(q) / 2).sum(axis=-1)
+
+
+def js_divergence_backward(dL_dJS: Any, p: Array, q: Array) -> tuple[Array, Array]:
+    """From H(m) half of −log m − 1, from −½ H(p) half of log p + 1: ∂JS/∂p = ½ log(p/m), and ∂JS/∂q = ½ log(q/m)."""
+    upstream = np.expand_dims(dL_dJS, -1) / 2  # (..., 1)
+    with np.errstate(invalid="ignore"):  # where both are 0 it is NaN
+        log_m = log((p + q) / 2)
+        return upstream * (log(p) - log_m), upstream * (log(q) - log_m)
+
+
+# ---- further reading: what rows tell of columns --------------------------------------------------
+#
+#     mutual information  I = KL(table ‖ rows · columns)                    0 only if rows and columns are independent
+
+
+def mutual_information(table: Array) -> Any:
+    """I = Σ t log(t/(r c)) = H(rows) + H(columns) − H(table): how much is known of the column, in nats, by whoever learns the row.
+
+    Here r[i] = Σⱼ t[i, j] and c[j] = Σᵢ t[i, j] are the probabilities of rows and columns. Shapes: table (..., I, J); I (...).
+
+    Raises:
+        ValueError: if an entry is below 0, or those of a table do not add up to 1.
+    """
+    expect_array("mutual_information", "table", table)
+    if table.ndim < 2:
+        raise ValueError(f"mutual_information: table must have rows and columns, got shape {table.shape}")
+    expect_probabilities("mutual_information", "table", table, axis=(-2, -1))
+    rows, columns = table.sum(axis=-1), table.sum(axis=-2)
+    return entr(rows).sum(axis=-1) + entr(columns).sum(axis=-1) - entr(table).sum(axis=(-2, -1))
+
+
+def mutual_information_backward(dL_dI: Any, table: Array) -> Array:
+    """t[i, j] is in itself, in r[i] and in c[j], with −(−log t − 1), −log r − 1 and −log c − 1: ∂I/∂t = log t − log r − log c − 1."""
+    upstream = np.expand_dims(dL_dI, (-2, -1))  # (..., 1, 1)
+    log_rows, log_columns = log(table.sum(axis=-1, keepdims=True)), log(table.sum(axis=-2, keepdims=True))  # (..., I, 1), (..., 1, J)
+    with np.errstate(invalid="ignore"):  # in a row or column of zeros it is NaN
+        return upstream * (log(table) - log_rows - log_columns - 1)  # (..., I, J)
+
+
+# ---- further reading: zeros, and what is refused -------------------------------------------------
+#
+# p log p has the limit 0 as p → 0, so what never happens has no part in an entropy: 0 log 0 = 0. But KL(p‖q) is ∞ where q is 0 and p is
+# not: no number of questions finds out what the questioner excludes. The gradient of the entropy at p = 0 is ∞: −log p − 1.
+
+
+def log(p: Array) -> Array:
+    """log p, with log 0 = −∞ and no warning."""
+    with np.errstate(divide="ignore"):
+        return np.log(p)
+
+
+def log_beside(p: Array, q: Array) -> Array:
+    """log q, but 0 where p and q are both 0: the slope of p log q in p, by torch's convention (xlogy)."""
+    return np.where((p == 0) & (q == 0), 0, log(q))
+
+
+def expect_distribution(function: str, name: str, p: Array) -> None:
+    """Raise TypeError or ValueError unless p holds probabilities that add up to 1 along its last axis."""
+    expect_array(function, name, p)
+    if p.ndim == 0:
+        raise ValueError(f"{function}: {name} must have an axis of probabilities, got a single number")
+    expect_probabilities(function, name, p, axis=-1)
+
+
+def expect_two(function: str, p: Array, q: Array) -> None:
+    """Raise TypeError or ValueError unless p and q are distributions of one shape and dtype."""
+    expect_distribution(function, "p", p)
+    expect_distribution(function, "q", q)
+    expect_array(function, "q", q, p.dtype)
+    expect_same_shape(function, "p", p, "q", q)

@@ -34,16 +34,6 @@ def kl_divergence(p: Tensor, q: Tensor) -> Tensor:
     return (-torch.xlogy(p, q) - entr(p)).sum(dim=-1)
 
 
-def js_divergence(p: Tensor, q: Tensor) -> Tensor:
-    """H((p + q)/2) − ½ H(p) − ½ H(q) along the last axis."""
-    return (entr((p + q) / 2) - entr(p) / 2 - entr(q) / 2).sum(dim=-1)
-
-
-def mutual_information(table: Tensor) -> Tensor:
-    """H(rows) + H(columns) − H(table) over the last two axes."""
-    return entr(table.sum(dim=-1)).sum(dim=-1) + entr(table.sum(dim=-2)).sum(dim=-1) - entr(table).sum(dim=(-2, -1))
-
-
 def kl_integral(log_p: Tensor, log_q: Tensor, weight: Tensor) -> Tensor:
     """∫ p log(p/q) dx as a weighted sum over points."""
     return (weight * kl_div(log_q, log_p, reduction="none", log_target=True)).sum()
@@ -90,3 +80,16 @@ class Information(Concept):
 
     def configure_optimizers(self) -> torch.optim.SGD:
         return torch.optim.SGD(self.parameters(), lr=self.lr, momentum=self.momentum)
+
+
+# ---- further reading: a divergence that is the same both ways, and what rows tell of columns -----
+
+
+def js_divergence(p: Tensor, q: Tensor) -> Tensor:
+    """H((p + q)/2) − ½ H(p) − ½ H(q) along the last axis."""
+    return (entr((p + q) / 2) - entr(p) / 2 - entr(q) / 2).sum(dim=-1)
+
+
+def mutual_information(table: Tensor) -> Tensor:
+    """H(rows) + H(columns) − H(table) over the last two axes."""
+    return entr(table.sum(dim=-1)).sum(dim=-1) + entr(table.sum(dim=-2)).sum(dim=-1) - entr(table).sum(dim=(-2, -1))
