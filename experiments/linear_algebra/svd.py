@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 
 from experiments import run
@@ -21,7 +22,7 @@ from experiments.drawing.walk import walk
 from experiments.drawing.words import in_words
 from experiments.drawing.written import label_lines, write
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Exercise, Trained, by_size
+from experiments.lesson import Exercise, Mistake, Trained, by_size
 from experiments.pair import Second, Twin
 from manual.linear_algebra.svd import LowRank as Manual
 from manual.linear_algebra.svd import rank_k, svd, svdvals, svdvals_by_gram
@@ -71,7 +72,7 @@ def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str
         "a photograph in few numbers": pieces(image),
         "the best of rank k": trained(manual, torch_module, image),
         "one piece after the other": learned(manual, image),
-        "half of the digits": digits(),
+        "half of the digits": digits(),  # further reading
     }
 
 
@@ -193,6 +194,21 @@ def learned(manual: Manual, image: np.ndarray, steps: int = 500, every: int = 5)
     return fig
 
 
+def what_was_learned(run: Trained) -> str:
+    """The loss in the end, and the lowest that there can be."""
+    i, row = run.data.split.val
+    image, k = row[i.argsort()], run.manual.U.shape[1]
+    m, n = image.shape
+    lowest = ((image - rank_k(image, k)) ** 2).mean()
+    return (
+        f"A photograph of {image.size:,} pixels was described by {k * (m + n):,} numbers: after {len(run.losses)} steps the mean squared "
+        f"error is {run.losses[-1]:.6f}, and no matrix of rank {k} can have less than {lowest:.6f}."
+    )
+
+
+# ---- further reading: how many digits are right, and where there is no answer ------------------------
+
+
 def exactly_known() -> tuple[np.ndarray, np.ndarray]:
     """A matrix (16, 16) whose singular values are exactly 1, 1/8, 1/64, ... 2⁻⁴⁵, and these.
 
@@ -233,18 +249,6 @@ def digits() -> Figure:
     return fig
 
 
-def what_was_learned(run: Trained) -> str:
-    """The loss in the end, and the lowest that there can be."""
-    i, row = run.data.split.val
-    image, k = row[i.argsort()], run.manual.U.shape[1]
-    m, n = image.shape
-    lowest = ((image - rank_k(image, k)) ** 2).mean()
-    return (
-        f"A photograph of {image.size:,} pixels was described by {k * (m + n):,} numbers: after {len(run.losses)} steps the mean squared "
-        f"error is {run.losses[-1]:.6f}, and no matrix of rank {k} can have less than {lowest:.6f}."
-    )
-
-
 TEXT = """
 | rule | in words |
 | --- | --- |
@@ -274,6 +278,7 @@ Things to try:
 - `--data.batch_size 16 --model.lr 5`: 16 rows at a time. Each batch pulls V its own way, and the loss of the whole image
   stays 5 % above the lowest.
 """
+
 
 # ---- to do ---------------------------------------------------------------------------------------------
 
@@ -318,6 +323,27 @@ QUESTIONS = (
     ),
 )
 
+
+class FromZeros(Torch):
+    """U and V begin at 0; the hand-written side takes its weights from here."""
+
+    def __init__(self, rows: int = 53, columns: int = 80, rank: int = 4, lr: float = 20.0, momentum: float = 0.9) -> None:
+        super().__init__(rows, columns, rank, lr, momentum)
+        for p in self.parameters():
+            torch.nn.init.zeros_(p)
+
+
+MISTAKE = Mistake(
+    "Training finds the lowest loss from anywhere, so U and V may as well begin at 0.",
+    lambda run: f"The loss is {run.losses[0]:.4f} at the first step and {run.losses[-1]:.4f} at the last of {len(run.losses)}.",
+    lambda run: run.agree and run.losses[-1] == run.losses[0],
+    "The slope of U is ∂L/∂P V, and that of V is ∂L/∂Pᵀ U: where both are 0 so are both slopes. One of the two may begin at 0, as in "
+    "LoRA, where U Vᵀ is to be 0 at first.",
+    trainer={"max_epochs": 20},
+    manual=Manual,
+    torch=FromZeros,
+)
+
 TWIN = Twin(
     name="svd",
     manual=Manual,
@@ -331,8 +357,14 @@ TWIN = Twin(
     sgd_lr=10.0,
     figures=figures,
     text={"rules": TEXT},
+    further=("half of the digits", "rules"),
     questions=QUESTIONS,
-    exercises=(Exercise("spectral_error_backward"), Exercise("frobenius_error_backward")),
+    exercises=(
+        Exercise("spectral_error_backward", ("Which of all σ is the error? Its slope in that one is 1.",)),
+        Exercise("frobenius_error_backward"),
+        Exercise("LowRank.backward"),
+    ),
+    mistake=MISTAKE,
 )
 
 if __name__ == "__main__":

@@ -1,42 +1,43 @@
 """Singular values: every matrix turns, stretches and turns again, by hand.
 
-If you gave up on mathematics somewhere before this: this is further reading, and may wait. A matrix takes a
-circle to an ellipse. So there are arrows at right angles to each other, v₁ and v₂, which it takes to arrows that are at right angles
-again, the axes of the ellipse: A v = σ u, with u and v of length 1. How much is stretched, σ, is a singular value. The matrix is thus
-three simple things in a row: turn (so that v₁, v₂ lie on the axes), stretch by σ along each axis, turn again. Every matrix has such a
-*singular value decomposition*, whatever its shape, which makes it the tool that never fails where an inverse or an eigenvector is missing.
+If you gave up on mathematics somewhere before this: this is not on the beginner's path, and may wait. A matrix takes a circle to an
+ellipse. So there are arrows at right angles to each other, v₁ and v₂, which it takes to arrows that are at right angles again, the axes of
+the ellipse: A v = σ u, with u and v of length 1. How much is stretched, σ (sigma), is a *singular value*. The matrix is thus three simple
+things in a row: turn (so that v₁, v₂ lie on the axes), stretch by σ along each axis, turn again. Every matrix has such a *singular value
+decomposition*, whatever its shape, which makes it the tool that never fails where an inverse or an eigenvector is missing.
+
+(In this file σ is a singular value. Elsewhere the letter is the sigmoid's, or a standard deviation's.)
 
 A weight matrix of a network is one like any other: its largest σ is how much a layer can magnify, its small ones are what it hardly
 passes on. Leave the small ones out and the matrix is stored in fewer numbers; train only a few new ones and a large model is adapted
-cheaply (LoRA). What to look at in the figures: the circle that becomes an ellipse, and a photograph made of one, two, four pieces.
+cheaply (LoRA).
 
     svd                A = U S Vᵀ = Σⱼ σ[j] u[j] v[j]ᵀ         for every A; σ from large to small, none below 0
     rank_k             the first k of these pieces            of all matrices of rank k the nearest to A (Eckart and Young)
     frobenius_error    √(σ[k]² + σ[k + 1]² + ...)             how far that is from A: the root of the sum of squares
     spectral_error     σ[k]                                   how far that is from A: the most that any arrow of length 1 shows
-    matrix_rank        how many σ are above rounding          how many dimensions A keeps
-    pinv               A⁺ = V S⁻¹ Uᵀ                          undoes what A has not squashed, and makes 0 of the rest
-    cond               σ₁/σₙ                                  by how much A can magnify a relative error
 
-**How it is found: turning pairs of columns until all are at right angles** (`jacobi`). If the columns of A V are at right angles to each
-other, their lengths are σ and their directions u. Two columns p and q, with lengths √α and √β and dot product γ, are turned by the angle
-whose tangent t solves t² + 2 ζ t − 1 = 0 with ζ = (β − α)/2γ. This disturbs pairs that were right before, but each time by less.
+A piece, u vᵀ, is a column times a row: each entry of the one times each of the other. The *rank* is how many pieces it takes. The index
+begins at 0 where it stands in brackets, as in code: σ[0] is σ₁.
 
-**Why not the eigenvectors of AᵀA**, which are V, with eigenvalues σ² (`svdvals_by_gram`): squaring loses half of the digits. Of a matrix
-with σ from 1 to 10⁻¹⁰ the square 10⁻²⁰ is below the rounding error of 1, 10⁻¹⁶, and all that comes out is noise of about √10⁻¹⁶ = 10⁻⁸.
+**On paper.** A = [[0, 2], [3, 0]] takes the arrow (1, 0) to (0, 3), and (0, 1) to (2, 0): these are at right angles before and after. So
+the longest axis is σ₁ = 3, with v₁ = (1, 0) and u₁ = (0, 1); the other is σ₂ = 2, with v₂ = (0, 1) and u₂ = (1, 0). The pieces are
 
-**How σ, u and v change with A.** Seen along the singular vectors a change of A is P = Uᵀ dA V. Then
+    3 u₁ v₁ᵀ = [0  0]      2 u₂ v₂ᵀ = [0  2]      and together they are A. The first alone is the nearest matrix of rank 1:
+               [3  0]                 [0  0]      only the 2 is missing, and both errors are √(2²) = 2.
 
-    dσ[j] = P[j, j] = u[j]ᵀ dA v[j]
-    du[j] = Σᵢ (σ[j] P[i, j] + σ[i] P[j, i]) / (σ[j]² − σ[i]²) u[i]     (i ≠ j)
-    dv[j] = Σᵢ (σ[i] P[i, j] + σ[j] P[j, i]) / (σ[j]² − σ[i]²) v[i]     (i ≠ j)
+    >>> A = np.array([[0.0, 2.0], [3.0, 0.0]])
+    >>> svdvals(A).tolist()
+    [3.0, 2.0]
+    >>> rank_k(A, 1).tolist()
+    [[0.0, 0.0], [3.0, 0.0]]
+    >>> float(frobenius_error(A, 1)), float(spectral_error(A, 1))
+    (2.0, 2.0)
 
-from dA = dU S Vᵀ + U dS Vᵀ + U S dVᵀ, where Uᵀ dU and Vᵀ dV turn, and so are antisymmetric. If A is not square, U or V does not fill
-its space, and what dA does outside of it is added, over σ[j]: (I − U Uᵀ) dA v[j]/σ[j] to du[j], (I − V Vᵀ) dAᵀ u[j]/σ[j] to dv[j].
+**How σ changes with A.** A small change dA, seen along u and v: dσ[j] = u[j]ᵀ dA v[j]. So ∂σ[j]/∂A = u[j] v[j]ᵀ, the piece itself: in the
+example ∂σ₁/∂A is 1 where the 3 stands, and 0 elsewhere.
 
-Where two σ are equal this divides by 0, and rightly: the circle has no longest axis, and the least change of A picks one. *The gradients of
-such u and v do not exist*, nor those of a σ = 0, where u may point either way. What is made of all pieces alike, as `rank_k` and `pinv`
-are, has a gradient all the same, and it is written without them.
+What to look at in the figures: the circle that becomes an ellipse, and a photograph made of one, two, four pieces.
 
 Sources: Eckart & Young, The approximation of one matrix by another of lower rank (1936); Hestenes, Inversion of matrices by
 biorthogonalization (1958; the turning of columns); Golub & Pereyra, The differentiation of pseudo-inverses (1973); Townsend,
@@ -52,7 +53,6 @@ import numpy as np
 
 from manual import optim
 from manual.concept import Batch, Concept
-from manual.linear_algebra.eigen import eigh, expect_finite, qr, signs, with_sign
 from manual.linear_algebra.matrices import rounding_of
 from manual.linear_algebra.vectors import l2_norm, l2_norm_backward
 from manual.module import Parameter
@@ -66,6 +66,164 @@ Array = np.ndarray
 # ---- the decomposition ---------------------------------------------------------------------------
 
 
+def svdvals(A: Array) -> Array:
+    """σ alone, from large to small (torch.linalg.svdvals). Shapes: A (m, n), σ (min(m, n),).
+
+    Raises:
+        ValueError: if A is not a matrix, or not finite.
+    """
+    return svd(A)[1]
+
+
+def svdvals_backward(dL_dS: Array, A: Array) -> Array:
+    """dσ[j] = u[j]ᵀ dA v[j], so that ∂L/∂A = Σⱼ ∂L/∂σ[j] u[j] v[j]ᵀ.
+
+    Where σ come twice, or are 0, they have a kink; this is the subgradient of the u and v that `svd` happens to find, as in torch. What
+    does not care for their order, as the sum of all σ², has a gradient all the same, and this is it.
+    """
+    U, _, Vh = svd(A)
+    return U * dL_dS @ Vh  # (m, k) @ (k, n)
+
+
+# ---- the nearest matrix of rank k ----------------------------------------------------------------
+
+
+def frobenius_error(A: Array, k: int) -> Any:
+    """e = ‖A − rank_k(A, k)‖, the root of the sum of the squares of all entries: √(σ[k]² + σ[k + 1]² + ...). Shapes: A (m, n), e ().
+
+    No matrix of rank k is nearer (Eckart and Young 1936).
+
+    Raises:
+        ValueError: if k is negative.
+    """
+    expect_k("frobenius_error", k)
+    return l2_norm(svdvals(A)[k:])
+
+
+def frobenius_error_backward(dL_de: Any, A: Array, k: int) -> Array:
+    """∂e/∂σ[j] = σ[j]/e for j ≥ k, so that ∂e/∂A = (A − rank_k(A, k))/e: A moves straight away from what it is nearest to.
+
+    Where e is 0 it has a kink, and the subgradient 0 is taken, as torch does.
+    """
+    S = svdvals(A)
+    dL_dS = np.zeros_like(S)
+    dL_dS[k:] = l2_norm_backward(dL_de, S[k:])  # (K − k,)
+    return svdvals_backward(dL_dS, A)
+
+
+def spectral_error(A: Array, k: int) -> Any:
+    """e = the most that A − rank_k(A, k) makes of an arrow of length 1: σ[k], or 0 if there are no more. Shapes: A (m, n), e ().
+
+    No matrix of rank k does better (Mirsky 1960); `rank_k` is not the only one that does as well.
+
+    Raises:
+        ValueError: if k is negative.
+    """
+    expect_k("spectral_error", k)
+    return svdvals(A)[k : k + 1].sum()
+
+
+def spectral_error_backward(dL_de: Any, A: Array, k: int) -> Array:
+    """∂e/∂σ[k] = 1."""
+    dL_dS = np.zeros_like(svdvals(A))
+    dL_dS[k : k + 1] = dL_de
+    return svdvals_backward(dL_dS, A)
+
+
+# ---- what is trained -----------------------------------------------------------------------------
+
+
+class LowRank(Concept):
+    """An image A as U Vᵀ of rank k, fitted by gradient descent: L is the mean of (A − U Vᵀ)², over all pixels.
+
+    Nobody would train this where an SVD can be had: `rank_k` has the lowest L at once. But where most of A is unknown, as the marks that a
+    million readers gave to a thousand books, it is what is done; and W + U Vᵀ, with U Vᵀ alone to learn, is how large networks are adapted.
+
+        P = U Vᵀ                       (rows, k) @ (k, columns)
+        ∂L/∂P = 2 (P − A) / (rows · columns)
+        ∂L/∂U = ∂L/∂P V                (rows, columns) @ (columns, k)
+        ∂L/∂V = ∂L/∂Pᵀ U               (columns, rows) @ (rows, k)
+
+    L is no bowl: at U = V = 0 all slopes are 0. But it has no lowest point other than the best one, only saddles (Baldi and Hornik 1989),
+    and training passes them one after the other: the piece with the largest σ is learned first. U and V themselves are not
+    determined, for U R and V R⁻ᵀ have the same product; only U Vᵀ is.
+
+    Args:
+        rows, columns: of the image.
+        rank: k, how many pieces U[:, j] V[:, j]ᵀ are kept.
+        lr: the step size. It is large because the mean over all pixels makes every slope small.
+        momentum: how much of the last step is kept.
+        rng: draws the initial U and V from Normal(0, 0.1²).
+        dtype: of U and V.
+
+    Shapes: i (N,), which rows of the image these are; row (N, columns); U (rows, k), V (columns, k).
+    """
+
+    def __init__(
+        self,
+        rows: int = 53,
+        columns: int = 80,
+        rank: int = 4,
+        lr: float = 20.0,
+        momentum: float = 0.9,
+        *,
+        rng: np.random.Generator | None = None,
+        dtype: Any = np.float64,
+    ) -> None:
+        super().__init__()
+        rng = rng or np.random.default_rng()
+        self.lr, self.momentum = lr, momentum
+        self.U = Parameter(normal((rows, rank), 0.0, 0.1, rng=rng, dtype=dtype))
+        self.V = Parameter(normal((columns, rank), 0.0, 0.1, rng=rng, dtype=dtype))
+
+    def forward(self, i: Array) -> Array:
+        """Rows i of U Vᵀ."""
+        return self.U[i] @ self.V.T  # (N, k) @ (k, columns)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> float:
+        i, row = batch
+        P = self(i)
+        loss = ((P - row) ** 2).mean()
+        self.save(i, P, row)
+        self.log("loss/train", loss)
+        return loss
+
+    def backward(self, dL_dloss: float = 1.0) -> None:
+        i, P, row = self.restore()
+        dL_dP = dL_dloss * 2 * (P - row) / row.size  # (N, columns)
+        dL_dU = np.zeros_like(self.U.data)
+        np.add.at(dL_dU, i, dL_dP @ self.V)  # (N, columns) @ (columns, k), each added to its row of U
+        self.U.grad += dL_dU
+        self.V.grad += dL_dP.T @ self.U[i]  # (columns, N) @ (N, k)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        i, row = batch
+        self.log("loss/val", ((self(i) - row) ** 2).mean(), batch_size=len(row))
+
+    def configure_optimizers(self) -> optim.SGD:
+        return optim.SGD(self.parameters(), lr=self.lr, momentum=self.momentum)
+
+
+# ---- further reading: how it is found, turning pairs of columns until all are at right angles ----
+#
+# If the columns of A V are at right angles to each other, their lengths are σ and their directions u. Two columns p and q, with lengths
+# √α and √β and dot product γ, are turned by the angle whose tangent t solves t² + 2 ζ t − 1 = 0 with ζ = (β − α)/2γ. This disturbs pairs
+# that were right before, but each time by less.
+#
+# How σ, u and v change with A. Seen along the singular vectors a change of A is P = Uᵀ dA V. Then
+#
+#     dσ[j] = P[j, j] = u[j]ᵀ dA v[j]
+#     du[j] = Σᵢ (σ[j] P[i, j] + σ[i] P[j, i]) / (σ[j]² − σ[i]²) u[i]     (i ≠ j)
+#     dv[j] = Σᵢ (σ[i] P[i, j] + σ[j] P[j, i]) / (σ[j]² − σ[i]²) v[i]     (i ≠ j)
+#
+# from dA = dU S Vᵀ + U dS Vᵀ + U S dVᵀ, where Uᵀ dU and Vᵀ dV turn, and so are antisymmetric. If A is not square, U or V does not fill
+# its space, and what dA does outside of it is added, over σ[j]: (I − U Uᵀ) dA v[j]/σ[j] to du[j], (I − V Vᵀ) dAᵀ u[j]/σ[j] to dv[j].
+#
+# Where two σ are equal this divides by 0, and rightly: the circle has no longest axis, and the least change of A picks one. *The
+# gradients of such u and v do not exist*, nor those of a σ = 0, where u may point either way. What is made of all pieces alike, as
+# `rank_k` and `pinv` are, has a gradient all the same, and it is written without them.
+
+
 def svd(A: Array) -> tuple[Array, Array, Array]:
     """A = U S Vh: U S are the columns of A V, which `jacobi` has turned to right angles (torch.linalg.svd, full_matrices=False).
 
@@ -75,6 +233,8 @@ def svd(A: Array) -> tuple[Array, Array, Array]:
     Raises:
         ValueError: if A is not a matrix, or not finite.
     """
+    from manual.linear_algebra.eigen import expect_finite, signs
+
     expect_matrix("svd", "A", A)
     expect_finite("svd", A)
     U, S, V = jacobi(A) if A.shape[0] >= A.shape[1] else jacobi(A.T)[::-1]  # Aᵀ = V S Uᵀ
@@ -112,28 +272,6 @@ def svd_backward(dL_dU: Array, dL_dS: Array, dL_dVh: Array, A: Array) -> Array:
     dL_dA = U @ dL_dP @ Vh  # (m, k) @ (k, k) @ (k, n)
     dL_dA += (dL_dU - U @ G) * over_S @ Vh  # (m, k) @ (k, n)
     return dL_dA + U * over_S @ (dL_dV - V @ H).T  # (m, k) @ (k, n)
-
-
-def svdvals(A: Array) -> Array:
-    """σ alone, from large to small (torch.linalg.svdvals). Shapes: A (m, n), σ (min(m, n),).
-
-    Raises:
-        ValueError: if A is not a matrix, or not finite.
-    """
-    return svd(A)[1]
-
-
-def svdvals_backward(dL_dS: Array, A: Array) -> Array:
-    """dσ[j] = u[j]ᵀ dA v[j], so that ∂L/∂A = Σⱼ ∂L/∂σ[j] u[j] v[j]ᵀ.
-
-    Where σ come twice, or are 0, they have a kink; this is the subgradient of the u and v that `svd` happens to find, as in torch. What
-    does not care for their order, as the sum of all σ², has a gradient all the same, and this is it.
-    """
-    U, _, Vh = svd(A)
-    return U * dL_dS @ Vh  # (m, k) @ (k, n)
-
-
-# ---- how it is found -----------------------------------------------------------------------------
 
 
 def jacobi(A: Array) -> tuple[Array, Array, Array]:
@@ -184,6 +322,8 @@ def completed(U: Array, n: int) -> Array:
 
     Householder's reflections make Q of [U I], whose first r columns span what U spans.
     """
+    from manual.linear_algebra.eigen import qr, with_sign
+
     m, r = U.shape
     if r == n:
         return U
@@ -191,18 +331,26 @@ def completed(U: Array, n: int) -> Array:
     return np.hstack([U, with_sign(Q[:, r:n])])
 
 
+# ---- further reading: why not the eigenvectors of AᵀA --------------------------------------------
+#
+# They are V, with eigenvalues σ²; but squaring loses half of the digits. Of a matrix with σ from 1 to 10⁻¹⁰ the square 10⁻²⁰ is below the
+# rounding error of 1, 10⁻¹⁶, and all that comes out is noise of about √10⁻¹⁶ = 10⁻⁸.
+
+
 def svdvals_by_gram(A: Array) -> Array:
     """σ as the roots of the eigenvalues of AᵀA, which nobody should use: those below √eps σ₁ are noise. Shapes: (m, n) to (n,).
 
     AᵀA has σ² beside σ₁², and an eigenvalue is found to about eps σ₁². A negative one is rounding, and taken for 0.
     """
+    from manual.linear_algebra.eigen import eigh
+
     expect_matrix("svdvals_by_gram", "A", A)
     scale = binary_scale(A)
     λ, _ = eigh((A / scale).T @ (A / scale))  # (n, m) @ (m, n)
     return scale * np.sqrt(np.maximum(λ[::-1], 0))
 
 
-# ---- the nearest matrix of rank k ----------------------------------------------------------------
+# ---- further reading: the gradient of the nearest matrix of rank k -------------------------------
 
 
 def rank_k(A: Array, k: int) -> Array:
@@ -247,49 +395,11 @@ def rank_k_backward(dL_dY: Array, A: Array, k: int) -> Array:
     return dL_dA + U[:, :k] @ U[:, :k].T @ (dL_dY - dL_dY @ Vh.T @ Vh)  # (m, k) @ (k, m) @ (m, n): what leaves the space of V
 
 
-def frobenius_error(A: Array, k: int) -> Any:
-    """e = ‖A − rank_k(A, k)‖, the root of the sum of the squares of all entries: √(σ[k]² + σ[k + 1]² + ...). Shapes: A (m, n), e ().
-
-    No matrix of rank k is nearer (Eckart and Young 1936).
-
-    Raises:
-        ValueError: if k is negative.
-    """
-    expect_k("frobenius_error", k)
-    return l2_norm(svdvals(A)[k:])
-
-
-def frobenius_error_backward(dL_de: Any, A: Array, k: int) -> Array:
-    """∂e/∂σ[j] = σ[j]/e for j ≥ k, so that ∂e/∂A = (A − rank_k(A, k))/e: A moves straight away from what it is nearest to.
-
-    Where e is 0 it has a kink, and the subgradient 0 is taken, as torch does.
-    """
-    S = svdvals(A)
-    dL_dS = np.zeros_like(S)
-    dL_dS[k:] = l2_norm_backward(dL_de, S[k:])  # (K − k,)
-    return svdvals_backward(dL_dS, A)
-
-
-def spectral_error(A: Array, k: int) -> Any:
-    """e = the most that A − rank_k(A, k) makes of an arrow of length 1: σ[k], or 0 if there are no more. Shapes: A (m, n), e ().
-
-    No matrix of rank k does better (Mirsky 1960); `rank_k` is not the only one that does as well.
-
-    Raises:
-        ValueError: if k is negative.
-    """
-    expect_k("spectral_error", k)
-    return svdvals(A)[k : k + 1].sum()
-
-
-def spectral_error_backward(dL_de: Any, A: Array, k: int) -> Array:
-    """∂e/∂σ[k] = 1."""
-    dL_dS = np.zeros_like(svdvals(A))
-    dL_dS[k : k + 1] = dL_de
-    return svdvals_backward(dL_dS, A)
-
-
-# ---- rank, pseudo-inverse, condition number ------------------------------------------------------
+# ---- further reading: rank, pseudo-inverse, condition number -------------------------------------
+#
+#     matrix_rank        how many σ are above rounding          how many dimensions A keeps
+#     pinv               A⁺ = V S⁻¹ Uᵀ                          undoes what A has not squashed, and makes 0 of the rest
+#     cond               σ₁/σₙ                                  by how much A can magnify a relative error
 
 
 def matrix_rank(A: Array, rtol: float | None = None) -> int:
@@ -367,9 +477,6 @@ def cond_backward(dL_dκ: Any, A: Array) -> Array:
     return svdvals_backward(dL_dS, A)
 
 
-# ---- helpers -------------------------------------------------------------------------------------
-
-
 def kept(S: Array, A: Array, rtol: float | None) -> Array:
     """Whether each σ is above rtol σ₁. Shapes: S and the result (K,), A (m, n).
 
@@ -381,6 +488,9 @@ def kept(S: Array, A: Array, rtol: float | None) -> Array:
     if not rtol >= 0:
         raise ValueError(f"rtol must be at least 0, got {rtol}")
     return rtol * S.max(initial=0) < S
+
+
+# ---- further reading: what is refused ------------------------------------------------------------
 
 
 def expect_k(function: str, k: int) -> None:
@@ -399,77 +509,3 @@ def expect_gradients(asked: Any, S: Array, apart: Array, above_0: Array) -> None
             )
         if not above_0[j]:
             raise ValueError(f"svd_backward: the gradient of singular vectors {j} does not exist: their singular value is 0 up to rounding")
-
-
-# ---- what is trained -----------------------------------------------------------------------------
-
-
-class LowRank(Concept):
-    """An image A as U Vᵀ of rank k, fitted by gradient descent: L is the mean of (A − U Vᵀ)², over all pixels.
-
-    Nobody would train this where an SVD can be had: `rank_k` has the lowest L at once. But where most of A is unknown, as the marks that a
-    million readers gave to a thousand books, it is what is done; and W + U Vᵀ, with U Vᵀ alone to learn, is how large networks are adapted.
-
-        P = U Vᵀ                       (rows, k) @ (k, columns)
-        ∂L/∂P = 2 (P − A) / (rows · columns)
-        ∂L/∂U = ∂L/∂P V                (rows, columns) @ (columns, k)
-        ∂L/∂V = ∂L/∂Pᵀ U               (columns, rows) @ (rows, k)
-
-    L is no bowl: at U = V = 0 all slopes are 0. But it has no lowest point other than the best one, only saddles (Baldi and Hornik 1989),
-    and training passes them one after the other: the piece with the largest σ is learned first. U and V themselves are not
-    determined, for U R and V R⁻ᵀ have the same product; only U Vᵀ is.
-
-    Args:
-        rows, columns: of the image.
-        rank: k, how many pieces U[:, j] V[:, j]ᵀ are kept.
-        lr: the step size. It is large because the mean over all pixels makes every slope small.
-        momentum: how much of the last step is kept.
-        rng: draws the initial U and V from Normal(0, 0.1²).
-        dtype: of U and V.
-
-    Shapes: i (N,), which rows of the image these are; row (N, columns); U (rows, k), V (columns, k).
-    """
-
-    def __init__(
-        self,
-        rows: int = 53,
-        columns: int = 80,
-        rank: int = 4,
-        lr: float = 20.0,
-        momentum: float = 0.9,
-        *,
-        rng: np.random.Generator | None = None,
-        dtype: Any = np.float64,
-    ) -> None:
-        super().__init__()
-        rng = rng or np.random.default_rng()
-        self.lr, self.momentum = lr, momentum
-        self.U = Parameter(normal((rows, rank), 0.0, 0.1, rng=rng, dtype=dtype))
-        self.V = Parameter(normal((columns, rank), 0.0, 0.1, rng=rng, dtype=dtype))
-
-    def forward(self, i: Array) -> Array:
-        """Rows i of U Vᵀ."""
-        return self.U[i] @ self.V.T  # (N, k) @ (k, columns)
-
-    def training_step(self, batch: Batch, batch_idx: int) -> float:
-        i, row = batch
-        P = self(i)
-        loss = ((P - row) ** 2).mean()
-        self.save(i, P, row)
-        self.log("loss/train", loss)
-        return loss
-
-    def backward(self, dL_dloss: float = 1.0) -> None:
-        i, P, row = self.restore()
-        dL_dP = dL_dloss * 2 * (P - row) / row.size  # (N, columns)
-        dL_dU = np.zeros_like(self.U.data)
-        np.add.at(dL_dU, i, dL_dP @ self.V)  # (N, columns) @ (columns, k), each added to its row of U
-        self.U.grad += dL_dU
-        self.V.grad += dL_dP.T @ self.U[i]  # (columns, N) @ (N, k)
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        i, row = batch
-        self.log("loss/val", ((self(i) - row) ** 2).mean(), batch_size=len(row))
-
-    def configure_optimizers(self) -> optim.SGD:
-        return optim.SGD(self.parameters(), lr=self.lr, momentum=self.momentum)

@@ -5,31 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from torch_impl.linear_algebra.eigen import signs
 from torch_impl.module import Concept
-
-
-def svd(A: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """U, S and Vh, as many singular values as A has rows or columns, and a sign that depends on V alone."""
-    U, S, Vh = torch.linalg.svd(A, full_matrices=False)
-    sign = signs(Vh.T)
-    return U * sign, S, Vh * sign[:, None]
 
 
 def svdvals(A: Tensor) -> Tensor:
     """The singular values, from large to small."""
     return torch.linalg.svdvals(A)
-
-
-def svdvals_by_gram(A: Tensor) -> Tensor:
-    """The roots of the eigenvalues of AᵀA, of which the small ones are noise."""
-    return torch.linalg.eigvalsh(A.T @ A).flip(0).clamp(min=0).sqrt()
-
-
-def rank_k(A: Tensor, k: int) -> Tensor:
-    """The first k pieces of A."""
-    U, S, Vh = torch.linalg.svd(A, full_matrices=False)
-    return U[:, :k] * S[:k] @ Vh[:k]
 
 
 def frobenius_error(A: Tensor, k: int) -> Tensor:
@@ -40,21 +21,6 @@ def frobenius_error(A: Tensor, k: int) -> Tensor:
 def spectral_error(A: Tensor, k: int) -> Tensor:
     """The largest singular value that rank_k leaves out."""
     return torch.linalg.svdvals(A)[k : k + 1].sum()
-
-
-def matrix_rank(A: Tensor, rtol: float | None = None) -> Tensor:
-    """How many singular values are above rtol times the largest."""
-    return torch.linalg.matrix_rank(A, rtol=rtol)
-
-
-def pinv(A: Tensor, rtol: float | None = None) -> Tensor:
-    """The pseudo-inverse."""
-    return torch.linalg.pinv(A, rtol=rtol)
-
-
-def cond(A: Tensor) -> Tensor:
-    """The largest singular value over the smallest."""
-    return torch.linalg.cond(A)
 
 
 class LowRank(Concept):
@@ -92,3 +58,41 @@ class LowRank(Concept):
 
     def configure_optimizers(self) -> torch.optim.SGD:
         return torch.optim.SGD(self.parameters(), lr=self.lr, momentum=self.momentum)
+
+
+# ---- further reading: the decomposition itself, and what else it serves for ----------------------
+
+
+def svd(A: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """U, S and Vh, as many singular values as A has rows or columns, and a sign that depends on V alone."""
+    from torch_impl.linear_algebra.eigen import signs
+
+    U, S, Vh = torch.linalg.svd(A, full_matrices=False)
+    sign = signs(Vh.T)
+    return U * sign, S, Vh * sign[:, None]
+
+
+def svdvals_by_gram(A: Tensor) -> Tensor:
+    """The roots of the eigenvalues of AᵀA, of which the small ones are noise."""
+    return torch.linalg.eigvalsh(A.T @ A).flip(0).clamp(min=0).sqrt()
+
+
+def rank_k(A: Tensor, k: int) -> Tensor:
+    """The first k pieces of A."""
+    U, S, Vh = torch.linalg.svd(A, full_matrices=False)
+    return U[:, :k] * S[:k] @ Vh[:k]
+
+
+def matrix_rank(A: Tensor, rtol: float | None = None) -> Tensor:
+    """How many singular values are above rtol times the largest."""
+    return torch.linalg.matrix_rank(A, rtol=rtol)
+
+
+def pinv(A: Tensor, rtol: float | None = None) -> Tensor:
+    """The pseudo-inverse."""
+    return torch.linalg.pinv(A, rtol=rtol)
+
+
+def cond(A: Tensor) -> Tensor:
+    """The largest singular value over the smallest."""
+    return torch.linalg.cond(A)
