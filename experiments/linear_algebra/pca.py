@@ -8,8 +8,10 @@ the covariance and the singular values.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 
 from experiments import run
@@ -20,9 +22,10 @@ from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbrok
 from experiments.drawing.walk import walk
 from experiments.drawing.words import in_words
 from experiments.drawing.written import label_lines
-from experiments.judge.convert import to_numpy
-from experiments.lesson import Exercise, Trained, by_size
+from experiments.judge.convert import to_numpy, to_torch
+from experiments.lesson import Exercise, Mistake, Trained, by_size
 from experiments.pair import Second, Twin
+from manual.concept import Batch
 from manual.linear_algebra.pca import LinearAutoencoder as Manual
 from manual.linear_algebra.pca import explained_variance_ratio, lowest_loss, pca_by_covariance, pca_by_svd, principal_angles
 from torch_impl.linear_algebra.pca import LinearAutoencoder as Torch
@@ -73,7 +76,7 @@ def figures(manual: Manual, torch_module: Torch, data: Iris) -> Mapping[str, Fig
         "two lengths, two directions": directions(),
         "what each component explains": explained(x),
         "four lengths on paper": on_paper(manual, torch_module, x),
-        "reaching the plane": convergence(manual, x),
+        "reaching the plane": convergence(manual, x),  # further reading
     }
 
 
@@ -166,6 +169,20 @@ def on_paper(manual: Manual, torch_module: Torch, x: np.ndarray) -> Figure:
     return fig
 
 
+def learned(run: Trained) -> str:
+    """What is lost with so few numbers, and the least that can be."""
+    (x,) = run.data.split.val
+    D, k = run.manual.W_e.shape
+    lost = run.losses[-1] / (x**2).sum(axis=1).mean()
+    return (
+        f"The {D} measurements of {len(x)} flowers were squeezed into {k}: after {len(run.losses)} steps {lost:.2%} of the variance is "
+        f"lost, a loss of {run.losses[-1]:.6f}, and no {k} numbers can do with less than {lowest_loss(x, k):.6f}."
+    )
+
+
+# ---- further reading: reaching the plane, and the two ways to the components -------------------------
+
+
 def convergence(manual: Manual, x: np.ndarray, steps: int = 1100, every: int = 10) -> Figure:
     """The angles between the plane of the autoencoder and that of the components, and the loss above the lowest, against the step."""
     D, k = manual.W_e.shape
@@ -197,17 +214,6 @@ def convergence(manual: Manual, x: np.ndarray, steps: int = 1100, every: int = 1
     return fig
 
 
-def learned(run: Trained) -> str:
-    """What is lost with so few numbers, and the least that can be."""
-    (x,) = run.data.split.val
-    D, k = run.manual.W_e.shape
-    lost = run.losses[-1] / (x**2).sum(axis=1).mean()
-    return (
-        f"The {D} measurements of {len(x)} flowers were squeezed into {k}: after {len(run.losses)} steps {lost:.2%} of the variance is "
-        f"lost, a loss of {run.losses[-1]:.6f}, and no {k} numbers can do with less than {lowest_loss(x, k):.6f}."
-    )
-
-
 TEXT = """
 | what | by the covariance | by the singular values |
 | --- | --- | --- |
@@ -232,6 +238,7 @@ Things to try:
   swings of the momentum throw them out to where it is too steep for the step. With seed 0 it goes well, and fast: one seed tells little.
 - `--data.batch_size 50`: every batch has a plane of its own, and training does not come to rest.
 """
+
 
 # ---- to do ---------------------------------------------------------------------------------------------
 
@@ -277,6 +284,48 @@ QUESTIONS = (
     ),
 )
 
+
+@cache
+def mean_flower() -> np.ndarray:
+    """What the data have had taken off: (4,)."""
+    return iris()[0].mean(axis=0)
+
+
+class NotCentred(Manual):
+    """The lengths as they were measured, without the mean flower taken off."""
+
+    def training_step(self, batch: Batch, batch_idx: int) -> float:
+        (x,) = batch
+        return super().training_step((x + mean_flower(),), batch_idx)
+
+
+class NotCentredInTorch(Torch):
+    """The same in torch."""
+
+    def training_step(self, batch: tuple[torch.Tensor], batch_idx: int) -> torch.Tensor:
+        (x,) = batch
+        return super().training_step((x + to_torch(mean_flower()),), batch_idx)
+
+
+def above_the_lowest(run: Trained) -> float:
+    """The loss, as a multiple of the lowest that so many components of these data can have."""
+    return run.losses[-1] / float(lowest_loss(run.data.split.val[0], run.manual.W_e.shape[1]))
+
+
+MISTAKE = Mistake(
+    "Taking the mean off is housekeeping: directions are the same with and without.",
+    lambda run: (
+        f"With one number in the middle, of lengths as they were measured, the loss ends at {run.losses[-1]:.2f}: "
+        f"{above_the_lowest(run):.1f} times what the first component of the same flowers leaves out."
+    ),
+    lambda run: run.agree and above_the_lowest(run) > 3,
+    "The longest direction, seen from 0, is the one to the middle of the points: it says that they are flowers, and not how they differ.",
+    {"components": 1, "lr": 0.0005},
+    trainer={"max_epochs": 200},
+    manual=NotCentred,
+    torch=NotCentredInTorch,
+)
+
 TWIN = Twin(
     name="pca",
     manual=Manual,
@@ -293,8 +342,13 @@ TWIN = Twin(
     sgd_lr=0.03,
     figures=figures,
     text={"rules": TEXT},
+    further=("reaching the plane", "rules"),
     questions=QUESTIONS,
-    exercises=(Exercise("LinearAutoencoder.backward"), Exercise("reconstruction_backward")),
+    exercises=(
+        Exercise("LinearAutoencoder.backward", ("Two products, each with two factors: a factor's slope has the other one in it.",)),
+        Exercise("reconstruction_backward"),
+    ),
+    mistake=MISTAKE,
 )
 
 if __name__ == "__main__":

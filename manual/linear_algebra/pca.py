@@ -2,30 +2,42 @@
 
 If you gave up on mathematics somewhere before this: four lengths of a flower are four numbers, and 150 flowers are 150 points in a
 space of four dimensions, which nobody can see. But long petals are also wide: the points lie near a plane. Principal component analysis
-finds it. The first component is the direction along which the points are spread most; the second is that direction among those at right
+finds it. The first *component* is the direction along which the points are spread most; the second is that direction among those at right
 angles to the first; and so on. Keep the first two and the flowers can be drawn on paper; what is lost is how far the points lie from
 that sheet.
 
 A network that must squeeze its input through a few numbers and rebuild it, an *autoencoder*, finds the same plane if it has no kinks: that
-is what is trained here. With kinks it finds bent surfaces. What to look at in the figures: the flowers on paper, the share of the variance
-that each component explains, and the plane of the autoencoder turning into that of the components.
+is what is trained here. The few numbers in its middle are called the *code*, or *latent*: hidden. With kinks it finds bent surfaces.
 
     X = x − x̄                      every column less its mean: directions are looked at from the middle of the points
-    C = XᵀX / N                    (D, N) @ (N, D): the covariance
-    C = V Λ Vᵀ                     its eigenvectors v[j] are the components, its eigenvalues λ[j] the variances along them
-    X = U S Vᵀ                     or in one step: the same V, and λ[j] = σ[j]² / N
+    C = XᵀX / N                    (D, N) @ (N, D): the *covariance*; on its diagonal the variances, the means of the squares
+    C = V Λ Vᵀ                     its eigenvectors v[j] are the components, its eigenvalues λ[j] the variances along them (see `eigen`)
     λ[j] / Σ λ                     the share of the variance that component j explains
-    x̄ + rank_k(X, k)               what the first k components keep of the data
+    x̄ + rank_k(X, k)               what the first k components keep of the data (see `svd`)
 
-**Two ways, one answer.** From X = U S Vᵀ follows XᵀX = V S² Vᵀ. The covariance is small if there are few features, and quickly made;
-the singular values of X lose half as many digits of the small variances (see `svd`), and need no D x D matrix where features are many.
+**On paper.** Four points around the middle: (2, 1), (1, 2), (−1, −2), (−2, −1), so that X = x. The squares of the first numbers are
+4 + 1 + 1 + 4 = 10, those of the second too, and the products are 2 + 2 + 2 + 2 = 8, all over N = 4:
 
-**Why the components are the best plane.** The variance along a direction v of length 1 is vᵀC v, which is the largest for the first
-eigenvector (see `eigen`). And the nearest matrix of rank k to X is its first k pieces (Eckart and Young, see `svd`): no plane through the
+    C = [2.5   2 ]      C (1, 1) = (4.5, 4.5) = 4.5 (1, 1)          along (1, 1), the variance is 4.5
+        [ 2   2.5]      C (1, −1) = (0.5, −0.5) = 0.5 (1, −1)       along (1, −1), it is 0.5
+
+The first component is (1, 1), divided by its length √2; it explains 4.5/(4.5 + 0.5) = 90 % of the variance. The point on its line that is
+nearest to (2, 1) is (1.5, 1.5).
+
+    >>> x = np.array([[2.0, 1.0], [1.0, 2.0], [-1.0, -2.0], [-2.0, -1.0]])
+    >>> components, variances = pca_by_covariance(x, 2)
+    >>> variances.round(12).tolist(), components[0].round(3).tolist()
+    ([4.5, 0.5], [0.707, 0.707])
+    >>> reconstruction(x, 1)[0].round(12).tolist()
+    [1.5, 1.5]
+
+**Why the components are the best plane.** The nearest matrix of rank k to X is its first k pieces (Eckart and Young): no plane through the
 middle has the points nearer to it. Most spread within, least distance to: by Pythagoras both are one.
 
 **What it depends on: the units.** Measure petals in millimetres and they have a hundred times the variance, and the first component points
 along the petals. Features that have nothing to do with each other in size are standardised first.
+
+What to look at in the figures: the flowers on paper, and the share of the variance that each component explains.
 
 Sources: Pearson 1901, "On lines and planes of closest fit"; Hotelling 1933; Baldi and Hornik 1989 (linear autoencoders have no other lowest
 point); Knyazev and Argentati 2002 (angles between subspaces).
@@ -91,61 +103,7 @@ def pca_by_covariance_backward(dL_dcomponents: Array, dL_dvariances: Array, x: A
     return centred(X @ dL_dC * 2 / len(x))  # (N, D) @ (D, D)
 
 
-def pca_by_svd(x: Array, k: int) -> tuple[Array, Array]:
-    """The same by the singular values of X: the components are the first k rows of Vh, the variances σ²/N. Shapes: as `pca_by_covariance`.
-
-    Raises:
-        ValueError: as `pca_by_covariance`.
-    """
-    expect_data("pca_by_svd", x, k)
-    _, S, Vh = svd(centred(x))
-    return Vh[:k], S[:k] ** 2 / len(x)
-
-
-def pca_by_svd_backward(dL_dcomponents: Array, dL_dvariances: Array, x: Array, k: int) -> Array:
-    """Back through the singular vectors, with ∂λ[j]/∂σ[j] = 2 σ[j]/N; U has no part in what is asked.
-
-    Raises:
-        ValueError: if a component has an upstream gradient, and its variance comes more than once, or is 0.
-    """
-    X = centred(x)
-    U, S, Vh = svd(X)
-    dL_dS, dL_dVh = np.zeros_like(S), np.zeros_like(Vh)
-    dL_dS[:k] = dL_dvariances * 2 * S[:k] / len(x)  # (k,)
-    dL_dVh[:k] = dL_dcomponents
-    return centred(svd_backward(np.zeros_like(U), dL_dS, dL_dVh, X))
-
-
 # ---- what they explain ---------------------------------------------------------------------------
-
-
-def explained_variance_ratio(x: Array) -> Array:
-    """r[j] = σ[j]² / Σ σ²: the share of the variance along each component, from large to small. Shapes: x (N, D), r (min(N, D),).
-
-    With N rows at most N − 1 are above 0: N points lie in a space of N − 1 dimensions.
-
-    Raises:
-        ValueError: if x has less than 2 rows, is not finite, or does not vary: 0/0. (scikit-learn returns NaN and warns.)
-    """
-    expect_data("explained_variance_ratio", x, 1)
-    X = centred(x)
-    if np.abs(X).max() <= rounding_of(x):
-        raise ValueError("explained_variance_ratio: x must vary, but all rows are equal up to rounding")
-    squares = svdvals(X / binary_scale(X)) ** 2
-    return squares / squares.sum()
-
-
-def explained_variance_ratio_backward(dL_dr: Array, x: Array) -> Array:
-    """A share grows with its own σ² and falls with all: with T = Σ σ² and m = Σⱼ ∂L/∂r[j] r[j], the mean of the upstream by shares,
-
-    ∂L/∂σ[j]² = (∂L/∂r[j] − m) / T        ∂L/∂σ[j] = 2 σ[j] ∂L/∂σ[j]²
-    """
-    X = centred(x)
-    s = binary_scale(X)
-    S = svdvals(X / s)
-    T, r = (S * S).sum(), explained_variance_ratio(x)
-    dL_dsquares = (dL_dr - (dL_dr * r).sum()) / T  # (K,) less the sum over K: every share has T below
-    return centred(svdvals_backward(2 * S * dL_dsquares, X / s)) / s
 
 
 def reconstruction(x: Array, k: int) -> Array:
@@ -175,57 +133,6 @@ def lowest_loss(x: Array, k: int) -> Any:
     """
     expect_data("lowest_loss", x, k)
     return frobenius_error(centred(x), k) ** 2 / len(x)
-
-
-# ---- the angle between two planes ----------------------------------------------------------------
-
-
-def principal_angles(A: Array, B: Array) -> Array:
-    """The angles between what the columns of A span and what those of B span, from large to small (scipy.linalg.subspace_angles).
-
-    In radians. All are 0 where the one contains the other. With columns of length 1 at right angles, P and Q, the cosines are the singular
-    values of PᵀQ. But a cosine hardly knows a small angle: that of 10⁻⁸ is 1 to all 16 digits. The sines are the singular values of
-    Q − P PᵀQ, which is what of the one plane leaves the other; below 45° these are used.
-
-    Args:
-        A: (n, p).
-        B: (n, q).
-
-    Returns:
-        As many as the smaller of the two planes has dimensions.
-
-    Raises:
-        ValueError: if A and B have not the same number of rows, or are not finite.
-    """
-    expect_matrix("principal_angles", "A", A)
-    expect_array("principal_angles", "B", B, A.dtype)
-    if B.ndim != 2 or len(A) != len(B):
-        raise ValueError(f"principal_angles: A and B must be matrices with the same number of rows, got {A.shape} and {B.shape}")
-    Q, P = sorted((basis(A), basis(B)), key=lambda M: M.shape[1])  # P spans the larger one
-    PtQ = P.T @ Q  # (p, n) @ (n, q)
-    cosine = svdvals(PtQ)[::-1]  # (q,): from the largest angle to the smallest
-    sine = svdvals(Q - P @ PtQ)  # (n, p) @ (p, q)
-    return np.where(cosine**2 > 1 / 2, np.arcsin(np.minimum(sine, 1)), np.arccos(np.minimum(cosine, 1)))
-
-
-def basis(A: Array) -> Array:
-    """Columns of length 1 at right angles that span what the columns of A span. Shapes: (n, p) to (n, the rank of A)."""
-    U, S, _ = svd(A)
-    return U[:, rounding_of(A) < S]
-
-
-# ---- helpers -------------------------------------------------------------------------------------
-
-
-def expect_data(function: str, x: Array, k: int) -> None:
-    """Raise TypeError or ValueError unless x is a table of at least two rows, all finite, that can have k components."""
-    expect_matrix(function, "x", x)
-    if len(x) < 2:
-        raise ValueError(f"{function}: x must have at least 2 rows, got shape {x.shape}")
-    if not np.isfinite(x).all():
-        raise ValueError(f"{function}: x must be finite")
-    if not 1 <= k <= min(x.shape):
-        raise ValueError(f"{function}: k must be in 1 to {min(x.shape)}, the smaller of rows and columns, got {k}")
 
 
 # ---- what is trained -----------------------------------------------------------------------------
@@ -300,3 +207,119 @@ class LinearAutoencoder(Concept):
 
     def configure_optimizers(self) -> optim.SGD:
         return optim.SGD(self.parameters(), lr=self.lr, momentum=self.momentum)
+
+
+# ---- further reading: in one step, by the singular values ----------------------------------------
+#
+#     X = U S Vᵀ                     the same V, and λ[j] = σ[j]² / N, with the singular values σ
+#
+# From X = U S Vᵀ follows XᵀX = V S² Vᵀ: two ways, one answer. The covariance is small if there are few features, and quickly made; the
+# singular values of X lose half as many digits of the small variances (see `svd`), and need no D x D matrix where features are many.
+
+
+def pca_by_svd(x: Array, k: int) -> tuple[Array, Array]:
+    """The same by the singular values of X: the components are the first k rows of Vh, the variances σ²/N. Shapes: as `pca_by_covariance`.
+
+    Raises:
+        ValueError: as `pca_by_covariance`.
+    """
+    expect_data("pca_by_svd", x, k)
+    _, S, Vh = svd(centred(x))
+    return Vh[:k], S[:k] ** 2 / len(x)
+
+
+def pca_by_svd_backward(dL_dcomponents: Array, dL_dvariances: Array, x: Array, k: int) -> Array:
+    """Back through the singular vectors, with ∂λ[j]/∂σ[j] = 2 σ[j]/N; U has no part in what is asked.
+
+    Raises:
+        ValueError: if a component has an upstream gradient, and its variance comes more than once, or is 0.
+    """
+    X = centred(x)
+    U, S, Vh = svd(X)
+    dL_dS, dL_dVh = np.zeros_like(S), np.zeros_like(Vh)
+    dL_dS[:k] = dL_dvariances * 2 * S[:k] / len(x)  # (k,)
+    dL_dVh[:k] = dL_dcomponents
+    return centred(svd_backward(np.zeros_like(U), dL_dS, dL_dVh, X))
+
+
+# ---- further reading: the share that each component explains -------------------------------------
+
+
+def explained_variance_ratio(x: Array) -> Array:
+    """r[j] = σ[j]² / Σ σ²: the share of the variance along each component, from large to small. Shapes: x (N, D), r (min(N, D),).
+
+    With N rows at most N − 1 are above 0: N points lie in a space of N − 1 dimensions.
+
+    Raises:
+        ValueError: if x has less than 2 rows, is not finite, or does not vary: 0/0. (scikit-learn returns NaN and warns.)
+    """
+    expect_data("explained_variance_ratio", x, 1)
+    X = centred(x)
+    if np.abs(X).max() <= rounding_of(x):
+        raise ValueError("explained_variance_ratio: x must vary, but all rows are equal up to rounding")
+    squares = svdvals(X / binary_scale(X)) ** 2
+    return squares / squares.sum()
+
+
+def explained_variance_ratio_backward(dL_dr: Array, x: Array) -> Array:
+    """A share grows with its own σ² and falls with all: with T = Σ σ² and m = Σⱼ ∂L/∂r[j] r[j], the mean of the upstream by shares,
+
+    ∂L/∂σ[j]² = (∂L/∂r[j] − m) / T        ∂L/∂σ[j] = 2 σ[j] ∂L/∂σ[j]²
+    """
+    X = centred(x)
+    s = binary_scale(X)
+    S = svdvals(X / s)
+    T, r = (S * S).sum(), explained_variance_ratio(x)
+    dL_dsquares = (dL_dr - (dL_dr * r).sum()) / T  # (K,) less the sum over K: every share has T below
+    return centred(svdvals_backward(2 * S * dL_dsquares, X / s)) / s
+
+
+# ---- further reading: the angle between two planes -----------------------------------------------
+
+
+def principal_angles(A: Array, B: Array) -> Array:
+    """The angles between what the columns of A span and what those of B span, from large to small (scipy.linalg.subspace_angles).
+
+    In radians. All are 0 where the one contains the other. With columns of length 1 at right angles, P and Q, the cosines are the singular
+    values of PᵀQ. But a cosine hardly knows a small angle: that of 10⁻⁸ is 1 to all 16 digits. The sines are the singular values of
+    Q − P PᵀQ, which is what of the one plane leaves the other; below 45° these are used.
+
+    Args:
+        A: (n, p).
+        B: (n, q).
+
+    Returns:
+        As many as the smaller of the two planes has dimensions.
+
+    Raises:
+        ValueError: if A and B have not the same number of rows, or are not finite.
+    """
+    expect_matrix("principal_angles", "A", A)
+    expect_array("principal_angles", "B", B, A.dtype)
+    if B.ndim != 2 or len(A) != len(B):
+        raise ValueError(f"principal_angles: A and B must be matrices with the same number of rows, got {A.shape} and {B.shape}")
+    Q, P = sorted((basis(A), basis(B)), key=lambda M: M.shape[1])  # P spans the larger one
+    PtQ = P.T @ Q  # (p, n) @ (n, q)
+    cosine = svdvals(PtQ)[::-1]  # (q,): from the largest angle to the smallest
+    sine = svdvals(Q - P @ PtQ)  # (n, p) @ (p, q)
+    return np.where(cosine**2 > 1 / 2, np.arcsin(np.minimum(sine, 1)), np.arccos(np.minimum(cosine, 1)))
+
+
+def basis(A: Array) -> Array:
+    """Columns of length 1 at right angles that span what the columns of A span. Shapes: (n, p) to (n, the rank of A)."""
+    U, S, _ = svd(A)
+    return U[:, rounding_of(A) < S]
+
+
+# ---- further reading: what is refused ------------------------------------------------------------
+
+
+def expect_data(function: str, x: Array, k: int) -> None:
+    """Raise TypeError or ValueError unless x is a table of at least two rows, all finite, that can have k components."""
+    expect_matrix(function, "x", x)
+    if len(x) < 2:
+        raise ValueError(f"{function}: x must have at least 2 rows, got shape {x.shape}")
+    if not np.isfinite(x).all():
+        raise ValueError(f"{function}: x must be finite")
+    if not 1 <= k <= min(x.shape):
+        raise ValueError(f"{function}: k must be in 1 to {min(x.shape)}, the smaller of rows and columns, got {k}")

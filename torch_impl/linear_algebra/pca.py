@@ -21,18 +21,6 @@ def pca_by_covariance(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return with_sign(vectors.flip(1)[:, :k]).T, values.flip(0)[:k]
 
 
-def pca_by_svd(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The first k right singular vectors of the centred data, as rows, and the variances."""
-    _, S, Vh = torch.linalg.svd(centred(x), full_matrices=False)
-    return with_sign(Vh[:k].T).T, S[:k] ** 2 / len(x)
-
-
-def explained_variance_ratio(x: Tensor) -> Tensor:
-    """The share of the variance along each component."""
-    squares = torch.linalg.svdvals(centred(x)) ** 2
-    return squares / squares.sum()
-
-
 def reconstruction(x: Tensor, k: int) -> Tensor:
     """What the first k components keep of the data."""
     return x.mean(dim=0) + rank_k(centred(x), k)
@@ -41,14 +29,6 @@ def reconstruction(x: Tensor, k: int) -> Tensor:
 def lowest_loss(x: Tensor, k: int) -> Tensor:
     """The variances that are left out, summed."""
     return frobenius_error(centred(x), k) ** 2 / len(x)
-
-
-def principal_angles(A: Tensor, B: Tensor) -> Tensor:
-    """The angles between what the columns of two matrices of full rank span, from large to small."""
-    Q, P = sorted((torch.linalg.qr(A).Q, torch.linalg.qr(B).Q), key=lambda M: M.shape[1])
-    cosine = torch.linalg.svdvals(P.T @ Q).flip(0)
-    sine = torch.linalg.svdvals(Q - P @ (P.T @ Q))
-    return torch.where(cosine**2 > 1 / 2, sine.clamp(max=1).arcsin(), cosine.clamp(max=1).arccos())
 
 
 class LinearAutoencoder(Concept):
@@ -86,3 +66,26 @@ class LinearAutoencoder(Concept):
 
     def configure_optimizers(self) -> torch.optim.SGD:
         return torch.optim.SGD(self.parameters(), lr=self.lr, momentum=self.momentum)
+
+
+# ---- further reading: in one step, what is explained, and the angle between two planes -----------
+
+
+def pca_by_svd(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The first k right singular vectors of the centred data, as rows, and the variances."""
+    _, S, Vh = torch.linalg.svd(centred(x), full_matrices=False)
+    return with_sign(Vh[:k].T).T, S[:k] ** 2 / len(x)
+
+
+def explained_variance_ratio(x: Tensor) -> Tensor:
+    """The share of the variance along each component."""
+    squares = torch.linalg.svdvals(centred(x)) ** 2
+    return squares / squares.sum()
+
+
+def principal_angles(A: Tensor, B: Tensor) -> Tensor:
+    """The angles between what the columns of two matrices of full rank span, from large to small."""
+    Q, P = sorted((torch.linalg.qr(A).Q, torch.linalg.qr(B).Q), key=lambda M: M.shape[1])
+    cosine = torch.linalg.svdvals(P.T @ Q).flip(0)
+    sine = torch.linalg.svdvals(Q - P @ (P.T @ Q))
+    return torch.where(cosine**2 > 1 / 2, sine.clamp(max=1).arcsin(), cosine.clamp(max=1).arccos())
