@@ -311,7 +311,8 @@ QUESTIONS = (
 
 def beside_the_map(run: Trained) -> float:
     """How long the weights are, as a multiple of the length of the most probable ones."""
-    mean, _ = by_hand.weight_posterior(*run.data.split.train, run.manual.scale, run.manual.prior_scale)
+    x, y = run.data.split.train
+    mean, _ = by_hand.weight_posterior(x, y, run.manual.scale, run.manual.prior_scale)
     return float(np.linalg.norm(run.manual.W.data) / np.linalg.norm(mean[:-1]))
 
 

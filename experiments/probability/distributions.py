@@ -358,7 +358,7 @@ QUESTIONS = (
 
 def rates(run: Trained) -> tuple[float, float, float]:
     """Calls in an hour: as they were found, as the formula says, and as the numbers were drawn."""
-    return float(run.manual.found(run.data.split.train[3])[2][0]), float(run.data.split.train[2].mean()), *TRUE["poisson"]
+    return float(run.manual.found(run.data.split.train[3])[2][0]), float(run.data.split.train[2].mean()), TRUE["poisson"][0]
 
 
 def far_off(run: Trained) -> bool:

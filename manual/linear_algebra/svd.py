@@ -9,8 +9,9 @@ decomposition*, whatever its shape, which makes it the tool that never fails whe
 (In this file σ is a singular value. Elsewhere the letter is the sigmoid's, or a standard deviation's.)
 
 A weight matrix of a network is one like any other: its largest σ is how much a layer can magnify, its small ones are what it hardly
-passes on. Leave the small ones out and the matrix is stored in fewer numbers; train only a few new ones and a large model is adapted
-cheaply (LoRA).
+passes on. Leave the small ones out and the matrix is stored in fewer numbers, and noise is left out with them; train only a few new ones
+and a large model is adapted cheaply (LoRA). With readers for rows and books for columns the large pieces tell what to recommend; with texts
+and words they are topics (latent semantic analysis).
 
     svd                A = U S Vᵀ = Σⱼ σ[j] u[j] v[j]ᵀ         for every A; σ from large to small, none below 0
     rank_k             the first k of these pieces            of all matrices of rank k the nearest to A (Eckart and Young)
