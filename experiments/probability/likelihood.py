@@ -329,7 +329,7 @@ TWIN = Twin(
     further=("the biased variance", "every loss is a likelihood"),
     questions=QUESTIONS,
     exercises=(
-        Exercise("bernoulli_log_likelihood_backward", ("Two sums stand side by side: what is the slope of log p, and of log(1 − p)?",)),
+        Exercise("bernoulli_log_likelihood_backward", ("Heads and tails have a term each; mind the sign that 1 − p brings.",)),
         Exercise("normal_log_likelihood_backward"),
     ),
     mistake=MISTAKE,
