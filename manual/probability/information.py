@@ -16,7 +16,7 @@ reason is a simple one: the entropy of the truth cannot be changed, so lowering 
 
 All of them are in *nats*, with the natural logarithm; `bits` divides by log 2.
 
-**On paper,** in bits: log₂ ½ = −1, log₂ ¼ = −2, log₂ ⅛ = −3. Three kinds of weather, p = (½, ¼, ¼); somebody believes q = (¼, ¼, ½).
+**On paper.** In bits: log₂ ½ = −1, log₂ ¼ = −2, log₂ ⅛ = −3. Three kinds of weather, p = (½, ¼, ¼); somebody believes q = (¼, ¼, ½).
 
     entropy          ½ · 1 + ¼ · 2 + ¼ · 2 = 1.5        one question, "is it the first?", and in half of the cases one more
     cross-entropy    ½ · 2 + ¼ · 2 + ¼ · 1 = 1.75       the surprises of q, as often as p has them come
