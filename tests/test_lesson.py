@@ -68,8 +68,8 @@ def words(name: str) -> str:
 def test_what_a_lesson_types_into_python_gives_what_it_says(entry: curriculum.Entry) -> None:
     found = doctest.testmod(importlib.import_module(f"manual.{entry.chapter}.{entry.name}"))
     assert found.failed == 0
-    assert found.attempted > 2
-    assert "**On paper.**" in words(entry.name)
+    assert found.attempted > 1
+    assert "**On paper" in words(entry.name)
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=EVERY)
@@ -271,18 +271,20 @@ def test_the_pair_of_a_mistake_is_the_concepts_own_but_for_what_it_changes() -> 
 # ---- exercises -----------------------------------------------------------------------------------
 
 
+def defined(tree: ast.Module) -> set[str]:
+    """The functions of a file, and the methods as Class.method."""
+    methods = {f"{c.name}.{f.name}" for c in tree.body if isinstance(c, ast.ClassDef) for f in c.body if isinstance(f, ast.FunctionDef)}
+    return methods | {f.name for f in tree.body if isinstance(f, ast.FunctionDef)}
+
+
 @pytest.mark.parametrize("name", EVERY)
 def test_an_exercise_names_a_function_of_the_hand_written_file(name: str) -> None:
     exercises = experiments.twin(name).exercises
     assert exercises
-    found = set()
-    for node in ast.parse(text(name)).body:
-        if isinstance(node, ast.FunctionDef):
-            found.add(node.name)
-        elif isinstance(node, ast.ClassDef):
-            found |= {f"{node.name}.{f.name}" for f in node.body if isinstance(f, ast.FunctionDef)}
-    assert {e.function for e in exercises} <= found
-    assert all(isinstance(e, Exercise) and all(h.endswith(".") for h in e.hints) for e in exercises)
+    lesson, whole = (defined(ast.parse(of)) for of in (text(name), (ROOT / "manual" / curriculum.entry(name).path).read_text("utf-8")))
+    assert exercises[0].function in lesson, "the first is on what has been read"
+    assert {e.function for e in exercises} <= whole
+    assert all(isinstance(e, Exercise) and all(h.endswith((".", "?")) for h in e.hints) for e in exercises)
 
 
 # ---- words ---------------------------------------------------------------------------------------
