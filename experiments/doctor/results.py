@@ -14,7 +14,7 @@ from experiments.doctor import building
 from experiments.doctor.claims import Claim, Event, feeding, is_array, since_fresh, value_of, versions
 from experiments.doctor.patient import Pair
 from experiments.doctor.ran import Ran
-from experiments.doctor.roles import result_nodes
+from experiments.doctor.roles import last_return, result_nodes
 from experiments.doctor.taps import ENTRY
 from experiments.doctor.text import written
 
@@ -133,7 +133,8 @@ def with_returned(
 
 def line_of_return(function: ast.FunctionDef) -> int:
     """Where it returns."""
-    return next((n.lineno for n in reversed(function.body) if isinstance(n, ast.Return)), function.body[-1].lineno)
+    last = last_return(function)
+    return last.lineno if last else function.body[-1].lineno
 
 
 def labels(claims: Mapping[str, Claim]) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from experiments.doctor.claims import is_array, is_gradient, value_of, versions
@@ -149,12 +149,25 @@ def number(loss: Any, by_name: bool, ran: Ran, label: str) -> Any:
 
 def result_nodes(function: ast.FunctionDef) -> list[ast.expr]:
     """What stands in the return statement, or in the tuple that it names."""
-    last = next((n for n in reversed(function.body) if isinstance(n, ast.Return)), None)
+    last = last_return(function)
     value = last.value if last else None
     if isinstance(value, ast.Name):
         made = [n.value for n in ast.walk(function) if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == value.id]
         value = made[-1] if made and isinstance(made[-1], ast.Tuple | ast.List) else value
     return value.elts if isinstance(value, ast.Tuple | ast.List) else [value] if value else []
+
+
+def last_return(function: ast.FunctionDef) -> ast.Return | None:
+    """The last return statement, which may stand within a condition; those of functions within are not its own."""
+
+    def own(body: Sequence[ast.AST]) -> Iterator[ast.Return]:
+        for node in body:
+            if isinstance(node, ast.Return):
+                yield node
+            elif not isinstance(node, ast.FunctionDef | ast.Lambda | ast.ClassDef):
+                yield from own(list(ast.iter_child_nodes(node)))
+
+    return max(own(function.body), key=lambda n: n.lineno, default=None)
 
 
 def optional_arguments(function: ast.FunctionDef) -> set[str]:

@@ -129,11 +129,20 @@ def otherwise(examinations: list[Examination], words: str) -> str:
 
 
 def looked_at(examinations: list[Examination]) -> Finding:
-    """What is to be said of one pair after it ran on two inputs."""
+    """What is to be said of one pair after it ran on two inputs.
+
+    Raises:
+        Unreadable: if it has no gradient: where nothing was looked at nothing is right.
+    """
     subject = examinations[0].subject
     gradients = tuple(
         Gradient(name, np.shape(examinations[0].ran.values[name]), *agreement(examinations, name)) for name in returned(examinations[0])
     )
+    if not gradients:
+        raise Unreadable(
+            f"nothing that {subject.pair.backward.name} names or returns is known as the gradient of a value of {subject.pair.forward.name}: "
+            "call it by the name of the value, as dw, grad_w or dL_dw of w"
+        )
     faults: dict[int, list[str]] = {}
     if not all(g.right for g in gradients):
         examinations = [e.rescaled() for e in examinations]

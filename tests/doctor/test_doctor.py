@@ -108,6 +108,10 @@ def test_what_is_right_and_looks_wrong_is_explained_where_it_applies() -> None:
     [
         ("x = 1", "no pair of a forward and a backward was found"),
         ("def forward(x):\n    return x * 2\ndef backward(x):\n    return 2 * x\n", "Name it with --loss"),
+        (
+            "def forward(x):\n    return x * 2\ndef backward(dout):\n    q = dout * 2\n    return {'q': q}\n",
+            "nothing that backward names or returns is known as the gradient of a value of forward",
+        ),
         ("def forward(x):\n    raise ValueError('never')\ndef backward(dout):\n    return dout\n", "ValueError: never"),
     ],
 )

@@ -136,6 +136,18 @@ def test_right_lines_that_look_wrong_are_explained() -> None:
     assert "The gradient of b is 0, and that is right" in said
 
 
+def test_results_are_found_in_a_return_statement_within_a_block() -> None:
+    source = (
+        "import numpy as np\ndef forward(p, q):\n    return -(p * np.log(q ** 2)).sum(axis=-1)\ndef backward(dout, p, q):\n"
+        "    up = np.expand_dims(dout, -1)\n    with np.errstate(divide='ignore'):\n        return -up * np.log(q ** 2), -2 * up * p / q\n"
+    )
+    (finding,) = visited(source)
+    assert finding.right
+    assert [g.value for g in finding.gradients] == ["p", "q"]
+    (wrong,) = visited(source.replace("-2 * up", "2 * up"))
+    assert [(f.line, f.what) for f in wrong.faults] == [(7, "−1 times the right one")]
+
+
 # ---- in Python -------------------------------------------------------------------------------------------
 
 
