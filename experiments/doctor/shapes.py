@@ -117,6 +117,8 @@ def likely(name: str) -> list[tuple[str, Shape]]:
         first = [normal[s] for s in VECTORS]
     elif re.match(r"h_?(0|prev|idden|init)|(prev|init|initial)_?[hc]|c_?(0|prev)|a_?(0|prev)$", plain):
         first = [normal["N", "H"], normal["H",], normal["H", 1]]
+    elif plain in ("p", "alpha"):  # a rate, or an array: probabilities, attention
+        first = [("number", ()), *(normal[s] for s in ROWS)]
     elif plain in NUMBERS or SHARE.match(plain):
         first = [("number", ())]
     elif plain in ("mask", "keep", "drop"):
