@@ -181,7 +181,9 @@ def diagnosed(examinations: list[Examination], faults: dict[int, list[str]]) -> 
 
 
 def readable(what: str | None) -> str | None:
-    """The half sentence with h#2 in words."""
+    """The half sentence with h#2 in words, and with a verb."""
+    if what and what.startswith("with "):
+        what = f"computed {what}"
     return re.sub(r"\b(\S+)#(\d+)", r"value number \2 of \1", what) if what else None
 
 
