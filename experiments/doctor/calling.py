@@ -33,6 +33,7 @@ class Subject:
         init: the constructor of the class.
         numbers: what forward is given, where it is a script that has them.
         made: an object of the class, whose copies are used in the place of new ones.
+        through: lets steps move with their arguments, where it is asked whether a backward goes straight through them.
         compiled: the functions with their taps.
         locals: what the backward named when it ran last.
     """
@@ -45,6 +46,7 @@ class Subject:
     numbers: dict[str, Any] | None = None
     loss_text: str = ""
     made: Any = None
+    through: Any = None
     compiled: dict[tuple[int, str], tuple[Callable[..., Any], list[Tap], ast.FunctionDef]] = field(default_factory=dict, repr=False)
     locals: dict[str, Any] = field(default_factory=dict, repr=False)
 
@@ -134,6 +136,8 @@ class Subject:
             for name in [n for n in inputs if n.startswith("self.")]:
                 building.put(it, name, listen(name, copied(inputs[name]), 0))
         self.seeded()
+        if self.through is not None:
+            self.through.begin(inputs, moved is None and not held)
         found = function(*([it] if it is not None else []), **self.given(inputs))
         out, rest = (found[0], found[1:]) if isinstance(found, tuple) and found else (found, ())
         return Ran({**inputs, **seen}, {**inputs, **final}, out, rest, it, found, passed)

@@ -80,7 +80,12 @@ class Examination:
         self.outputs = outputs = roles.outputs(self.subject.pair, ran)
         if outputs and all(is_array(ran.parts[i]) for i in outputs.values()):
             shapes = {name: np.shape(ran.parts[i]) for name, i in outputs.items()}
-            return {name: self.rng.normal(size=s) if s else float(self.rng.uniform(0.5, 2)) for name, s in shapes.items()}
+            unread = {n for n, s in shapes.items() if not s and not roles.is_read(self.subject.pair.backward, n)}
+            # the gradient of a loss by itself, which many a backward takes and leaves alone
+            return {
+                name: self.rng.normal(size=s) if s else 1.0 if name in unread else float(self.rng.uniform(0.5, 2))
+                for name, s in shapes.items()
+            }
         if not outputs and np.ndim(number := self.subject.number(ran)) == 0 and is_array(number):
             return {}
         pair = self.subject.pair
@@ -246,12 +251,12 @@ class Examination:
             found[index] = np.nan if expected is None else expected
         return found
 
-    def miss(self, name: str) -> float:
-        """How far the gradient of a value is from the derivative of forward as a whole, relatively.
+    def miss(self, name: str, times: float = 1.0) -> float:
+        """How far the gradient of a value, or so many times it, is from the derivative of forward as a whole, relatively.
 
         It is looked at entry by entry; where there are many entries, along some directions.
         """
-        g, shape = np.asarray(self.claims[name].gradient, float), np.shape(self.ran.values[name])
+        g, shape = times * np.asarray(self.claims[name].gradient, float), np.shape(self.ran.values[name])
         if g.shape != shape or not np.isfinite(g).all():
             return np.inf
         if g.size <= MANY:

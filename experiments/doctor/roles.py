@@ -170,6 +170,11 @@ def last_return(function: ast.FunctionDef) -> ast.Return | None:
     return max(own(function.body), key=lambda n: n.lineno, default=None)
 
 
+def is_read(function: ast.FunctionDef, name: str) -> bool:
+    """Whether a function does something with this argument."""
+    return any(isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load) for n in ast.walk(function))
+
+
 def optional_arguments(function: ast.FunctionDef) -> set[str]:
     """The arguments that have a default."""
     args = function.args

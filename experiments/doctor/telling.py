@@ -25,7 +25,8 @@ def tell(say: Say, finding: Mapping[str, Any], file: str) -> None:
         say(f"  {finding['trouble']}")
     for g in finding["gradients"]:
         size = " × ".join(map(str, g["shape"])) or "a number"
-        say(f"  gradient of {g['value']:12} {size:>10} {g['digits']:3.0f} digits  ", end="")
+        digits = f"{g['digits']:3.0f} digits" if g["digits"] >= 1 or not g["right"] else " on purpose"
+        say(f"  gradient of {g['value']:12} {size:>10} {digits:10}  ", end="")
         say("right" if g["right"] else "wrong", style="green" if g["right"] else "bold red")
     for fault in finding["faults"]:
         tell_fault(say, fault, file)

@@ -18,10 +18,11 @@ from experiments.doctor.examine import Examination, misshapen
 from experiments.doctor.explain import explained
 from experiments.doctor.finding import Fault, Finding, Gradient
 from experiments.doctor.inputs import choose
+from experiments.doctor.meant import meant, straightened
 from experiments.doctor.mend import Mend, mended
 from experiments.doctor.notes import notes
 from experiments.doctor.patient import Pair, Unreadable, loss_in, pairs
-from experiments.doctor.readings import RIGHT, charitable, plainer
+from experiments.doctor.readings import RIGHT, charitable, is_right, plainer
 from experiments.doctor.results import line_of_return
 from experiments.doctor.script import again, loss_line, script_pair
 from experiments.doctor.shapes import SIZES, sizes_for
@@ -143,13 +144,15 @@ def looked_at(examinations: list[Examination]) -> Finding:
             f"nothing that {subject.pair.backward.name} names or returns is known as the gradient of a value of {subject.pair.forward.name}: "
             "call it by the name of the value, as dw, grad_w or dL_dw of w"
         )
-    faults: dict[int, list[str]] = {}
-    if not all(g.right for g in gradients):
-        examinations = [e.rescaled() for e in examinations]
-        faults = suspects(examinations, wrong_lines(examinations))
-    found = diagnosed(examinations, faults) if not all(g.right for g in gradients) else ()
-    said = notes(examinations[0]) if not faults and all(g.right for g in gradients) else ()
-    return Finding(subject.pair.name, subject.pair.backward.name, gradients, found, notes=said)
+    if all(g.right for g in gradients):
+        return Finding(subject.pair.name, subject.pair.backward.name, gradients, notes=notes(examinations[0]))
+    if on_purpose := meant(examinations, [g.value for g in gradients if not g.right], is_right):
+        words, examinations = on_purpose
+        gradients = tuple(replace(g, digits=agreement(examinations, g.value)[0], right=True) for g in gradients)
+        return Finding(subject.pair.name, subject.pair.backward.name, gradients, notes=(words, *notes(examinations[0])))
+    examinations = [e.rescaled() for e in straightened(examinations, lambda found: len(wrong_lines(found)))]
+    faults = suspects(examinations, wrong_lines(examinations))
+    return Finding(subject.pair.name, subject.pair.backward.name, gradients, diagnosed(examinations, faults))
 
 
 def diagnosed(examinations: list[Examination], faults: dict[int, list[str]]) -> tuple[Fault, ...]:
