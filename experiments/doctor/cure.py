@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -22,6 +23,9 @@ LIKE = 1e-6
 
 MOST = 4000
 """So many changes are tried of one line."""
+
+SECONDS = 2.0
+"""Of computing, after which the search ends: whoever waits for an answer has the line at least."""
 
 MANY_ENTRIES = 40
 """Of a gradient with more entries so many are compared, drawn at random."""
@@ -44,7 +48,9 @@ class Cure:
     said: str = ""
 
 
-def cured(examinations: list[Examination], accused: list[int], sound: Collection[int] = (), grown: bool = False) -> Cure | None:
+def cured(
+    examinations: list[Examination], accused: list[int], sound: Collection[int] = (), grown: bool = False, alone: bool = False
+) -> Cure | None:
     """The change of one line that makes everything right; of several the one that leaves the least text; None if there is none.
 
     Args:
@@ -52,6 +58,7 @@ def cured(examinations: list[Examination], accused: list[int], sound: Collection
         accused: the lines that are wrong by themselves; those that they read from are tried too.
         sound: lines that are known to be right.
         grown: whether to look for factors and terms that are missing, in the place of other changes.
+        alone: whether only these lines are tried, and not those that they read from.
     """
     tree = examinations[0].subject.pair.backward
     wards = [Ward(e) for e in examinations]
@@ -60,7 +67,8 @@ def cured(examinations: list[Examination], accused: list[int], sound: Collection
     names = scope(examinations[0])
     changing = Changing(tree, examinations[0].subject.namespace)
     found: list[Cure] = []
-    for line in slice_of(tree, accused):
+    start = time.process_time()
+    for line in dict.fromkeys(accused) if alone else slice_of(tree, accused):
         statement = statement_at(tree, line)
         if statement is None or line in sound:
             continue
@@ -68,6 +76,8 @@ def cured(examinations: list[Examination], accused: list[int], sound: Collection
         for said, after in islice(edits(tree, line, names, grown), MOST):
             if any(len(c.after) - len(c.before) <= len(after) - len(before) for c in found):
                 continue  # another is plainer
+            if time.process_time() - start > SECONDS:
+                break
             if well(wards, changing, line, after):
                 found.append(Cure(line, before, after, said))
     return min(found, key=lambda c: (len(c.after) - len(c.before), c.line not in accused, -c.line), default=None)
@@ -120,8 +130,8 @@ class Ward:
         """Which entries of a gradient are looked at, and what they must be."""
         value = np.asarray(self.e.ran.values[name])
         places = np.arange(value.size)
-        if value.size > MANY_ENTRIES:
-            places = np.random.default_rng(0).choice(value.size, MANY_ENTRIES, replace=False)
+        if value.size > (many := MANY_ENTRIES if not self.e.is_slow(MANY_ENTRIES) else MANY_ENTRIES // 4):
+            places = np.random.default_rng(0).choice(value.size, many, replace=False)
         found = np.full(len(places), np.nan)
         for i, at in enumerate(places):
             d = np.zeros(value.size)

@@ -199,6 +199,8 @@ def longer(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
                     (f"without the factor {atom}", f"{atom} @ {left}"),
                     (f"without the mask {atom} > 0", f"{left} * ({atom} > 0)"),
                     (f"without the factor 1 - {atom}", f"{left} * (1 - {atom})"),
+                    (f"without the factor {atom} * (1 - {atom})", f"{left} * {atom} * (1 - {atom})"),
+                    (f"without the factor 1 - {atom} ** 2", f"{left} * (1 - {atom} ** 2)"),
                 )
             )
         yield "without a 1", with_piece(statement, place, ast.parse(f"1 - {left}", mode="eval").body)

@@ -10,6 +10,7 @@ A line that only inherited a wrong gradient passes: it is a right sum of wrong n
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -34,6 +35,9 @@ NOISY = 8.0
 
 STEADY = 2e-6
 """Two steps, one a quarter of the other, find the same slope to within this."""
+
+PATIENCE = 1.0
+"""Seconds that the slopes of all entries of one gradient may take."""
 
 MANY = 60
 """A gradient with more entries is not looked at entry by entry."""
@@ -61,7 +65,10 @@ class Examination:
         self.truths: dict[str, np.ndarray] = {}
         self.rng = np.random.default_rng(1000 + self.seed)
         self.inputs = self.subject.completed(self.inputs)
+        self.subject.forward(self.inputs)
+        start = time.process_time()
         self.ran = self.subject.forward(self.inputs)
+        self.seconds = time.process_time() - start
         self.upstreams = self._upstreams(self.ran)
         self.claims = {c.value: c for c in self.subject.backward(self.subject.forward(self.inputs), self.upstreams)}
         self.claims = {n: c for n, k in self.claims.items() if (c := self.fitted(k)) is not None}
@@ -94,6 +101,10 @@ class Examination:
             "which function makes a loss of it? Name it with --loss"
         )
 
+    def is_slow(self, entries: int) -> bool:
+        """Whether the slopes of so many entries take too long to be found."""
+        return 4 * entries * self.seconds > PATIENCE
+
     @property
     def is_finite(self) -> bool:
         """Whether the loss is a number."""
@@ -122,8 +133,11 @@ class Examination:
             return self
         factors: list[float] = []
         for name in self.wrong:
-            g, truth = np.asarray(self.claims[name].gradient, float), self.truth(name)
-            if self.claims[name].returned or g.shape != truth.shape or not np.isfinite(truth).all():
+            g = np.asarray(self.claims[name].gradient, float)
+            if self.claims[name].returned or self.is_slow(g.size):
+                continue
+            truth = self.truth(name)
+            if g.shape != truth.shape or not np.isfinite(truth).all():
                 continue
             c = float(np.vdot(truth, g) / max(float(np.vdot(truth, truth)), 1e-300))
             if abs(c - 1) > 1e-3 and c > 1e-6 and error(g, c * truth) < LIKE:
@@ -143,6 +157,7 @@ class Examination:
         """This one, with the gradients on the way taken for those of c times the loss."""
         other = replace(self, scale=c)
         other.claims = {n: k if k.returned else replace(k, gradient=k.gradient / c) for n, k in self.claims.items()}
+        other.held = dict(self.held)
         return other
 
     def loss(self, ran: Ran) -> float:
@@ -259,7 +274,7 @@ class Examination:
         g, shape = times * np.asarray(self.claims[name].gradient, float), np.shape(self.ran.values[name])
         if g.shape != shape or not np.isfinite(g).all():
             return np.inf
-        if g.size <= MANY:
+        if g.size <= MANY and not self.is_slow(g.size):
             truth = self.whole(name)
             smooth = np.isfinite(truth)
             far = np.abs(g[smooth] - truth[smooth]).max(initial=0) > self.noise

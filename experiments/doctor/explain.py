@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import partial
 
@@ -12,6 +13,7 @@ from experiments.doctor.claims import is_array
 from experiments.doctor.examine import Examination
 from experiments.judge import operands
 from experiments.judge.central import along
+from experiments.judge.diagnose import diagnose
 from experiments.judge.sentences import agreed, sentences
 
 RIGHT = "the right one"
@@ -19,7 +21,23 @@ RIGHT = "the right one"
 
 def explained(examinations: list[Examination], name: str) -> str | None:
     """Half a sentence about the gradient of this value: "it is ..."; None if nothing that is known holds on all inputs."""
+    if any(e.is_slow(np.size(e.ran.values[name])) for e in examinations):
+        return agreed(along_directions(e, name) for e in examinations)
     return agreed(said(e, name) for e in examinations)
+
+
+def along_directions(e: Examination, name: str) -> Iterator[str]:
+    """What can be said of a gradient of which only some slopes are looked at: that it is a multiple of the right one."""
+    g, rng = np.asarray(e.claims[name].gradient, float), np.random.default_rng(e.seed)
+    if g.shape != np.shape(e.ran.values[name]):
+        return
+    directions = [rng.normal(size=g.shape) for _ in range(4)]
+    slopes = [(float(np.sum(g * d)), slope) for d in directions if (slope := e.expected(name, d)) is not None]
+    if len(slopes) > 1:
+        a, b = (np.array(side) for side in zip(*slopes, strict=True))
+        plain = diagnose(a, b)
+        if plain and re.match(r"−?(1/)?[24] times|−1 times|0 everywhere", plain):
+            yield plain.replace("torch's", RIGHT)
 
 
 def said(e: Examination, name: str) -> Iterator[str]:

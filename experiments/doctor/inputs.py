@@ -15,8 +15,6 @@ from experiments.doctor.building import ARGUMENT, arrays
 from experiments.doctor.calling import Subject
 from experiments.doctor.patient import Unreadable
 from experiments.doctor.shapes import (
-    IMAGES,
-    KERNELS,
     Chosen,
     Shape,
     candidates,
@@ -30,6 +28,7 @@ from experiments.doctor.shapes import (
     sized,
     sizes_for,
 )
+from experiments.doctor.uses import known_by_use
 from experiments.doctor.wanted import order_of_use, wanted
 
 
@@ -139,10 +138,12 @@ def fitting(
     rows = [one_row, one_column] if sum(is_vector(n) for n in names) > 1 else []
     told: list[Unreadable] = []
     ranks = unpacked(subject.pair.forward)
+    known = known_by_use((subject.pair.forward, subject.pair.backward), names)
     for of in (likely, one_unit, one_unit_of_columns, *rows, candidates, everything):
         if of is everything and found:
             break
-        tries = {n: as_given(n, of_rank(file_first(subject, n, of(n)), n, ranks), given, sizes) for n in names}
+        every = {n: known.get(n) or of_rank(file_first(subject, n, of(n)), n, ranks) for n in names}
+        tries = {n: as_given(n, every[n], given, sizes) for n in names}
         found += fits(tries, works, sizes, told)
         if any(wrong == 0 for wrong, _ in found):
             break
@@ -228,9 +229,6 @@ def unpacked(function: ast.FunctionDef) -> dict[str, int]:
 
 def of_rank(found: list[tuple[str, Shape]], name: str, ranks: Mapping[str, int]) -> list[tuple[str, Shape]]:
     """The candidates with so many axes as the file says."""
-    if ranks.get(name) == 4:
-        kernels = name.lower().startswith(("w", "k", "f"))
-        return [("normal", shape) for shape in (KERNELS if kernels else IMAGES)]
     return [c for c in found if c[0] == "size" or len(c[1]) == ranks.get(name, len(c[1]))] or found
 
 

@@ -13,8 +13,11 @@ from experiments.doctor.claims import short
 from experiments.doctor.roles import TARGETS
 from experiments.doctor.script import again
 
-SIZES = ({"N": 7, "D": 5, "H": 11, "O": 3, "T": 4}, {"N": 13, "D": 6, "H": 8, "O": 5, "T": 4})
-"""Two sets of sizes: rows, features, hidden units, outputs, time."""
+SIZES = (
+    {"N": 7, "D": 5, "H": 11, "O": 3, "T": 4, "B": 2, "C": 3, "F": 4, "Y": 3, "X": 5},
+    {"N": 13, "D": 6, "H": 8, "O": 5, "T": 4, "B": 3, "C": 2, "F": 4, "Y": 5, "X": 3},
+)
+"""Two sets of sizes: rows, features, hidden units, outputs, time; and images, channels, filters, height, width."""
 
 Shape = tuple[str | int, ...]
 MATRICES: tuple[Shape, ...] = (
@@ -32,10 +35,10 @@ MATRICES: tuple[Shape, ...] = (
     (1, "D"),
     ("D", "4H"),
     ("H", "4H"),
+    ("H", "H+D"),
+    ("H+D", "H"),
 )
 ROWS: tuple[Shape, ...] = (("N", "D"), ("N", "H"), ("N", "O"), ("N", "T", "D"), ("T", "N", "H"), ("N", "T", "H"), ("T", "N", "D"), ("N",))
-IMAGES: tuple[Shape, ...] = (("N", 2, 6, 5),)
-KERNELS: tuple[Shape, ...] = (("O", 2, 3, 2),)
 COLUMNS: tuple[Shape, ...] = (("D", "N"), ("H", "N"), ("O", "N"), ("N", 1), (1, "N"))
 BINARY: tuple[tuple[str, Shape], ...] = (("binary", ("N", 1)), ("binary", (1, "N")))
 ONE_ROW: tuple[Shape, ...] = ((1, "H"), (1, "O"), (1, "D"))
@@ -116,7 +119,7 @@ def likely(name: str) -> list[tuple[str, Shape]]:
     elif is_vector(name):
         first = [normal[s] for s in VECTORS]
     elif re.match(r"h_?(0|prev|idden|init)|(prev|init|initial)_?[hc]|c_?(0|prev)|a_?(0|prev)$", plain):
-        first = [normal["N", "H"], normal["H",], normal["H", 1]]
+        first = [normal["N", "H"], normal["H",], normal["H", 1], normal["H", "N"]]
     elif plain in ("p", "alpha"):  # a rate, or an array: probabilities, attention
         first = [("number", ()), *(normal[s] for s in ROWS)]
     elif plain in NUMBERS or SHARE.match(plain):
@@ -155,6 +158,12 @@ def draw(kind: str, shape: Sequence[int], rng: np.random.Generator) -> Any:
         return np.eye(shape[0])[:, rng.integers(0, shape[0], shape[1])]
     if kind == "binary":
         return rng.integers(0, 2, shape).astype(float)
+    if kind.startswith("text "):
+        return kind.removeprefix("text ")
+    if kind.startswith("whole "):
+        return int(kind.removeprefix("whole "))
+    if kind == "empty":
+        return {}
     if kind == "size":
         return int(shape[0])
     if kind == "label":
@@ -194,5 +203,10 @@ class Chosen:
 
 
 def sized(shape: Shape, sizes: Mapping[str, int]) -> tuple[int, ...]:
-    """The shape in numbers."""
-    return tuple(n if isinstance(n, int) else 4 * sizes[n[1]] if n[0] == "4" else sizes[n] for n in shape)  # 4H: the gates of an LSTM
+    """The shape in numbers; 4H and H+D are an LSTM's: its gates, and its state beside its input."""
+    return tuple(n if isinstance(n, int) else length(n, sizes) for n in shape)
+
+
+def length(letters: str, sizes: Mapping[str, int]) -> int:
+    """H, 4H, H+D in numbers."""
+    return sum(int(part[:-1] or 1) * sizes[part[-1]] for part in letters.split("+"))

@@ -12,6 +12,7 @@ import numpy as np
 
 from experiments.doctor.building import constructor
 from experiments.doctor.calling import Subject
+from experiments.doctor.changing import slice_of
 from experiments.doctor.checker import about_check
 from experiments.doctor.cure import cured, cures
 from experiments.doctor.examine import Examination, misshapen
@@ -151,8 +152,28 @@ def looked_at(examinations: list[Examination]) -> Finding:
         gradients = tuple(replace(g, digits=agreement(examinations, g.value)[0], right=True) for g in gradients)
         return Finding(subject.pair.name, subject.pair.backward.name, gradients, notes=(words, *notes(examinations[0])))
     examinations = [e.rescaled() for e in straightened(examinations, lambda found: len(wrong_lines(found)))]
+    forget(examinations, misnamed(examinations, [g.value for g in gradients if g.right]))
     faults = suspects(examinations, wrong_lines(examinations))
     return Finding(subject.pair.name, subject.pair.backward.name, gradients, diagnosed(examinations, faults))
+
+
+def misnamed(examinations: list[Examination], right: list[str]) -> list[str]:
+    """Gradients on the way that a right result is made of: they are not wrong, but the gradients of something else than their names say."""
+    first = examinations[0]
+    tree, claims = first.subject.pair.backward, first.claims
+    wrong = [n for n in wrong_lines(examinations) if not claims[n].returned]
+    last = line_of_return(tree)
+    fed = {line for n in right if np.any(claims[n].gradient) for line in slice_of(tree, [claims[n].line or last])} if wrong else set()
+    return [n for n in wrong if claims[n].line in fed and claims[n].line not in {claims[r].line for r in right}]
+
+
+def forget(examinations: list[Examination], names: list[str]) -> None:
+    """Take these for no gradients."""
+    for e in examinations if names else ():
+        e.claims = {n: c for n, c in e.claims.items() if n not in names}
+        e.held = {n: v for n, v in e.held.items() if n not in names}
+        e.truths = {}
+        e.__dict__.pop("wrong", None)
 
 
 def diagnosed(examinations: list[Examination], faults: dict[int, list[str]]) -> tuple[Fault, ...]:
@@ -165,11 +186,17 @@ def diagnosed(examinations: list[Examination], faults: dict[int, list[str]]) -> 
     )
     sound = {c.line for n, c in first.claims.items() if n not in first.wrong} if faults else set()
     sound -= set(faults)
-    cure = cured(examinations, lines, sound)
-    if cure is None:
-        each = tuple(fault(examinations, *of) for of in sorted(faults.items()))
-        if len(each) == 1 and each[0].mend and cures(examinations, each[0].mend.line, each[0].mend.after):
+    own = list(dict.fromkeys(line for names in faults.values() for n in names for line in first.claims[n].lines))
+    cure = cured(examinations, own, sound, alone=True) if own else None
+    each: tuple[Fault, ...] = ()
+    if cure is None and len(faults) == 1:
+        results = any(c.returned for c in first.claims.values())  # else nothing has been tried
+        each = tuple(fault(examinations, *of, tried=results) for of in faults.items())
+        if each[0].mend and cures(examinations, each[0].mend.line, each[0].mend.after):
             return each
+    cure = cure or cured(examinations, lines, sound)
+    if cure is None:
+        each = each or tuple(fault(examinations, *of) for of in sorted(faults.items()))
         if len(each) < 2 or not all(f.mend for f in each):
             cure = cured(examinations, lines, sound, grown=True)
         if cure is None:
@@ -177,10 +204,10 @@ def diagnosed(examinations: list[Examination], faults: dict[int, list[str]]) -> 
     claims = examinations[0].claims
     names = faults.get(cure.line) or [n for n, c in claims.items() if cure.line in c.lines] or list(claims)
     name = min(names, key=lambda n: claims[n].lines.index(cure.line) if cure.line in claims[n].lines else 99)
-    own = cure.line in claims[name].lines[: claims[name].own]
-    what = explained(examinations, name) if own and not cure.said.startswith("overwritten") else None
+    is_own = cure.line in claims[name].lines[: claims[name].own]
+    what = explained(examinations, name) if is_own and not cure.said.startswith("overwritten") else None
     mend = Mend(cure.line, cure.before, cure.after)
-    return (Fault(cure.line, cure.before, claims[name].label if own else "this line", readable(what or cure.said or None), mend),)
+    return (Fault(cure.line, cure.before, claims[name].label if is_own else "this line", readable(what or cure.said or None), mend),)
 
 
 def readable(what: str | None) -> str | None:
@@ -223,8 +250,8 @@ def suspects(examinations: list[Examination], wrong: list[str]) -> dict[int, lis
     return found
 
 
-def fault(examinations: list[Examination], line: int, names: list[str]) -> Fault:
-    """What is to be said of a line that is wrong."""
+def fault(examinations: list[Examination], line: int, names: list[str], tried: bool = False) -> Fault:
+    """What is to be said of a line that is wrong; `tried` if the mistakes that people make were tried backwards on it already."""
     name = names[0]
     claim = examinations[0].claims[name]
     backward: Pair = examinations[0].subject.pair
@@ -236,7 +263,7 @@ def fault(examinations: list[Examination], line: int, names: list[str]) -> Fault
         ),
         "",
     )
-    mend = mended(examinations, names, line)
+    mend = mended(examinations, names, line, tried)
     what = explained(examinations, name)
     if mend and mend.after == mend.before.replace(" = ", " += ", 1):
         what = "overwritten in every round, where it must be added to what was there"

@@ -10,6 +10,7 @@ from experiments.doctor.building import ARGUMENT, required
 from experiments.doctor.calling import Subject
 from experiments.doctor.roles import TARGETS, optional_arguments
 from experiments.doctor.taps import is_key
+from experiments.doctor.uses import asked_for
 
 
 def order_of_use(function: ast.FunctionDef, names: Sequence[str]) -> list[str]:
@@ -68,7 +69,8 @@ def keys_read(functions: Sequence[ast.FunctionDef], name: str) -> list[str]:
         and is_key(n)
         and isinstance(n.ctx, ast.Load)
     ]
-    return list(dict.fromkeys(found)) or numbered_keys(functions, name)
+    optional = {f"{name}[{key!r}]" for key in asked_for(functions, name)}
+    return [k for k in dict.fromkeys(found) if k not in optional] or numbered_keys(functions, name)
 
 
 def numbered_keys(functions: Sequence[ast.FunctionDef], name: str) -> list[str]:

@@ -1,0 +1,119 @@
+"""What the text of a file says of its arguments: a word that is compared with 'train', a stride, an image of four axes, a dict of options."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+
+from experiments.doctor.claims import short
+from experiments.doctor.shapes import Shape, is_vector
+from experiments.doctor.taps import is_key
+
+Candidates = list[tuple[str, Shape]]
+
+IMAGE: tuple[Shape, ...] = (("B", "C", "Y", "X"), ("B", "Y", "X", "C"))
+FILTER: tuple[Shape, ...] = (("F", "C", 3, 3), ("C", "F", 3, 3), (3, 3, "C", "F"))
+OF_IMAGES: tuple[Shape, ...] = (("F",), ("C",), ("F", 1), ("C", 1), (1, "C", 1, 1), (1, "F", 1, 1), (1, 1, 1, "F"), (1, 1, 1, "C"))
+"""What stands beside an image: one number for each filter, or each channel."""
+
+WHOLE = (
+    (re.compile(r"strides?$|s$"), (2, 1)),
+    (re.compile(r"pad(ding)?s?$"), (1, 0)),
+    (re.compile(r"(pool|kernel|filter|window|k)?_?(size|height|width|h|w|hh|ww)$|(f|k|hparam)$"), (2, 3)),
+)
+"""Sizes of windows by their names, and how large they may be."""
+
+
+def known_by_use(functions: Sequence[ast.FunctionDef], names: Sequence[str]) -> dict[str, Candidates]:
+    """(kind, shape) of those of these arguments of which the text says it.
+
+    Args:
+        functions: the forward and the backward.
+        names: of the arguments, entries of dicts among them.
+    """
+    axes = ranks(functions)
+    images = any(n >= 4 for n in axes.values())
+    found: dict[str, Candidates] = {}
+    for name in names:
+        words = [w for f in functions for w in compared(f, name)]
+        plain = short(name).lower()
+        whole = next((n for pattern, n in WHOLE if pattern.match(plain)), None)
+        if words:
+            found[name] = [(f"text {word}", ()) for word in sorted(dict.fromkeys(words), key=lambda w: w != "train")]
+        elif is_options(functions, name):
+            found[name] = [("empty", ())]
+        elif whole and images and (len(plain) > 2 or is_entry(name)):
+            found[name] = [(f"whole {n}", ()) for n in whole]
+        elif images and (axes.get(name, 0) >= 4 or plain.startswith(("w", "k", "f"))):
+            first, then = (FILTER, IMAGE) if plain.startswith(("w", "k", "f")) else (IMAGE, FILTER)
+            found[name] = [("normal", shape) for shape in (*first, *then)]
+        elif images and is_vector(name):
+            found[name] = [("normal", shape) for shape in OF_IMAGES]
+    return found
+
+
+def is_entry(name: str) -> bool:
+    """Whether this is an entry of a dict."""
+    return name.endswith("']")
+
+
+def ranks(functions: Sequence[ast.FunctionDef]) -> dict[str, int]:
+    """By name, how many axes an array has at the least: N, C, H, W = x.shape; x[n, c, i, j]; x.transpose(0, 2, 3, 1)."""
+    found: dict[str, int] = {}
+    for node in (n for f in functions for n in ast.walk(f)):
+        match node:
+            case ast.Assign([ast.Tuple(elts)], ast.Attribute(ast.Name(name), "shape")):
+                axes = len(elts)
+            case ast.Subscript(ast.Attribute(ast.Name(name), "shape"), ast.Constant(int(axis))):
+                axes = axis + 1
+            case ast.Subscript(ast.Name(name), ast.Tuple(elts)):
+                axes = sum(not isinstance(e, ast.Starred) and ast.unparse(e) not in ("None", "np.newaxis", "...") for e in elts)
+            case ast.Call(ast.Attribute(ast.Name(name), "transpose"), args):
+                axes = len(args)
+            case _:
+                continue
+        found[name] = max(found.get(name, 0), axes)
+    return found
+
+
+def aliases(function: ast.FunctionDef, name: str) -> set[str]:
+    """What a value is called: mode of mode = options['mode'], one by one or several at once."""
+    found = {name}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign) and isinstance(target := node.targets[0], ast.Name | ast.Tuple):
+            pairs = [(target, node.value)]
+            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                pairs = list(zip(target.elts, node.value.elts, strict=False))
+            found |= {ast.unparse(t) for t, value in pairs if ast.unparse(value) == name}
+    return found
+
+
+def compared(function: ast.FunctionDef, name: str) -> Iterator[str]:
+    """The words that an argument is compared with."""
+    called = aliases(function, name)
+    for node in ast.walk(function):
+        match node:
+            case ast.Compare(left, [ast.Eq()], [ast.Constant(str(word))]) if ast.unparse(left) in called:
+                yield word
+
+
+def is_options(functions: Sequence[ast.FunctionDef], name: str) -> bool:
+    """Whether a function only asks for what this may hold: options.get('eps', 1e-5)."""
+    uses = [n for f in functions for n in ast.walk(f) if isinstance(n, ast.Attribute) and ast.unparse(n.value) == name]
+    reads = [n for f in functions for n in ast.walk(f) if isinstance(n, ast.Subscript) and ast.unparse(n.value) == name and is_key(n)]
+    return bool(uses) and all(n.attr == "get" for n in uses) and not any(isinstance(n.ctx, ast.Load) for n in reads)
+
+
+def asked_for(functions: Sequence[ast.FunctionDef], name: str) -> set[str]:
+    """The keys of a dict that a function asks for before it reads them: if 'seed' in options."""
+    return {
+        node.left.value
+        for f in functions
+        for node in ast.walk(f)
+        if isinstance(node, ast.Compare)
+        and isinstance(node.ops[0], ast.In)
+        and isinstance(node.left, ast.Constant)
+        and isinstance(node.left.value, str)
+        and ast.unparse(node.comparators[0]) == name
+    }
