@@ -33,6 +33,7 @@ class Subject:
         init: the constructor of the class.
         numbers: what forward is given, where it is a script that has them.
         made: an object of the class, whose copies are used in the place of new ones.
+        shared: of arrays of the file that forward reads and that are inputs as well.
         through: lets steps move with their arguments, where it is asked whether a backward goes straight through them.
         compiled: the functions with their taps.
         locals: what the backward named when it ran last.
@@ -46,6 +47,7 @@ class Subject:
     numbers: dict[str, Any] | None = None
     loss_text: str = ""
     made: Any = None
+    shared: tuple[str, ...] = ()
     through: Any = None
     compiled: dict[tuple[int, str], tuple[Callable[..., Any], list[Tap], ast.FunctionDef]] = field(default_factory=dict, repr=False)
     locals: dict[str, Any] = field(default_factory=dict, repr=False)

@@ -13,6 +13,7 @@ import numpy as np
 
 from experiments.doctor.building import ARGUMENT, arrays
 from experiments.doctor.calling import Subject
+from experiments.doctor.combined import sizes_of
 from experiments.doctor.patient import Unreadable
 from experiments.doctor.shapes import (
     Chosen,
@@ -99,6 +100,11 @@ def choose(subject: Subject, given: Mapping[str, tuple[int, ...]], works: Callab
     if subject.numbers:
         return Chosen({}, subject.numbers)
     try:
+        if subject.shared:
+            fixed = sizes_of(subject.namespace)
+            found = fitting(subject, given, works, True, fixed)
+            found.fixed = fixed
+            return found
         return fitting(subject, given, works, True)
     except Unreadable:
         it = next((v for v in subject.namespace.values() if type(v).__name__ == subject.pair.cls), None)
@@ -139,6 +145,7 @@ def fitting(
     told: list[Unreadable] = []
     ranks = unpacked(subject.pair.forward)
     known = known_by_use((subject.pair.forward, subject.pair.backward), names)
+    known |= {n: [("normal", np.shape(subject.namespace[n]))] for n in subject.shared}
     for of in (likely, one_unit, one_unit_of_columns, *rows, candidates, everything):
         if of is everything and found:
             break

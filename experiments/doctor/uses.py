@@ -41,6 +41,8 @@ def known_by_use(functions: Sequence[ast.FunctionDef], names: Sequence[str]) -> 
         whole = next((n for pattern, n in WHOLE if pattern.match(plain)), None)
         if words:
             found[name] = [(f"text {word}", ()) for word in sorted(dict.fromkeys(words), key=lambda w: w != "train")]
+        elif is_index(functions, name):
+            found[name] = [("label", ("N",)), ("label", ("T",))]
         elif is_options(functions, name):
             found[name] = [("empty", ())]
         elif whole and images and (len(plain) > 2 or is_entry(name)):
@@ -96,6 +98,15 @@ def compared(function: ast.FunctionDef, name: str) -> Iterator[str]:
         match node:
             case ast.Compare(left, [ast.Eq()], [ast.Constant(str(word))]) if ast.unparse(left) in called:
                 yield word
+
+
+def is_index(functions: Sequence[ast.FunctionDef], name: str) -> bool:
+    """Whether an argument, or an entry of it, says which entry of another is meant: p[range(N), y], xs[t][inputs[t]], W[x]."""
+    for node in (n for f in functions for n in ast.walk(f) if isinstance(n, ast.Subscript)):
+        parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        if any(ast.unparse(p.value if isinstance(p, ast.Subscript) else p) == name for p in parts):
+            return True
+    return False
 
 
 def is_options(functions: Sequence[ast.FunctionDef], name: str) -> bool:

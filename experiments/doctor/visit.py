@@ -14,6 +14,7 @@ from experiments.doctor.building import constructor
 from experiments.doctor.calling import Subject
 from experiments.doctor.changing import slice_of
 from experiments.doctor.checker import about_check
+from experiments.doctor.combined import combined
 from experiments.doctor.cure import cured, cures
 from experiments.doctor.examine import Examination, misshapen
 from experiments.doctor.explain import explained
@@ -68,6 +69,9 @@ def subjects(tree: ast.Module, namespace: dict[str, Any], forward: str | None, b
     try:
         found = pairs(tree, forward, backward)
     except Unreadable:
+        whole = [] if forward or backward else combined(tree, namespace)
+        if whole:
+            return [Subject(c.pair, namespace, init=constructor(tree, c.pair.cls) if c.pair.cls else None, shared=c.shared) for c in whole]
         script = None if forward or backward else script_pair(tree, namespace)
         if script is None:
             raise
