@@ -80,7 +80,12 @@ class Examination:
         shape = np.shape(self.ran.values[claim.value]) if claim.value in self.ran.values else ()
         if claim.returned or np.shape(claim.gradient) == shape or claim.value in results.first(self.subject.pair, self.ran):
             return claim
-        return replace(claim, gradient=np.reshape(claim.gradient, shape)) if np.size(claim.gradient) == np.prod(shape) else None
+        if np.size(claim.gradient) == np.prod(shape):
+            return replace(claim, gradient=np.reshape(claim.gradient, shape))
+        try:  # U[2], of which every row is the same, is spread out where it is added or multiplied
+            return replace(claim, gradient=np.broadcast_to(claim.gradient, shape).copy())
+        except ValueError:
+            return None
 
     def _upstreams(self, ran: Ran) -> dict[str, Any]:
         """By the argument that it is given as, a random gradient of what forward returned; nothing where the loss is the file's own."""

@@ -86,7 +86,7 @@ def subjects(tree: ast.Module, namespace: dict[str, Any], forward: str | None, b
 
 def defined(tree: ast.Module) -> dict[str, Any]:
     """What a file defines: its imports, functions, classes and constants; nothing that it does is done."""
-    namespace: dict[str, Any] = {"__name__": "patient"}
+    namespace: dict[str, Any] = {"__name__": "patient", "np": np, "numpy": np}  # a piece of a notebook comes without its imports
     for node in tree.body:
         if isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign):
             try:
