@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import copy
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from experiments.doctor.claims import is_array, value_of
-from experiments.doctor.patient import FORWARD, Pair
+from experiments.doctor.patient import FORWARD, LOSSES, Pair
 
 LOSS = re.compile(r"(\w*_)?(loss|cost|mse|error|objective|l|j)$", re.IGNORECASE)
 LINE = "__loss__"
@@ -38,6 +39,20 @@ def loss_line(tree: ast.Module, namespace: dict[str, Any]) -> str | None:
                     text = f"def {LINE}({', '.join(names)}):\n    return {ast.unparse(value)}"
                     exec(text, namespace)
                     return LINE
+    return None
+
+
+def loss_method(tree: ast.Module, cls: str, namespace: dict[str, Any]) -> str | None:
+    """The name of a function made of a class's method that is called like a loss, if it asks nothing of the object; None without one."""
+    body = next((n.body for n in tree.body if isinstance(n, ast.ClassDef) and n.name == cls), [])
+    for method in body:
+        if isinstance(method, ast.FunctionDef) and method.name.lower() in LOSSES and method.args.args:
+            plain = copy.deepcopy(method)
+            this = plain.args.args.pop(0).arg
+            if plain.args.args and not any(isinstance(n, ast.Name) and n.id == this for n in ast.walk(plain)):
+                plain.name, plain.decorator_list = f"{LINE}{cls}", []
+                exec(compile(ast.fix_missing_locations(ast.Module([plain], [])), "<your file>", "exec"), namespace)
+                return plain.name
     return None
 
 

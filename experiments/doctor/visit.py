@@ -26,7 +26,7 @@ from experiments.doctor.notes import notes
 from experiments.doctor.patient import Pair, Unreadable, loss_in, pairs
 from experiments.doctor.readings import RIGHT, charitable, is_right, plainer
 from experiments.doctor.results import line_of_return
-from experiments.doctor.script import again, loss_line, script_pair
+from experiments.doctor.script import again, loss_line, loss_method, script_pair
 from experiments.doctor.shapes import SIZES, sizes_for
 from experiments.judge.compare import digits
 
@@ -81,7 +81,12 @@ def subjects(tree: ast.Module, namespace: dict[str, Any], forward: str | None, b
     named = loss_in(tree, loss)
     loss_text = ast.unparse(next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == named)) if named else ""
     line = named or loss_line(tree, namespace)
-    return [Subject(p, namespace, line, named is None, constructor(tree, p.cls) if p.cls else None, loss_text=loss_text) for p in found]
+    made = []
+    for p in found:
+        own = loss_method(tree, p.cls, namespace) if p.cls and not loss else None
+        init = constructor(tree, p.cls) if p.cls else None
+        made.append(Subject(p, namespace, own or line, not (own or named), init, loss_text=loss_text))
+    return made
 
 
 def defined(tree: ast.Module) -> dict[str, Any]:

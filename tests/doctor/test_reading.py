@@ -155,10 +155,25 @@ def test_a_gradient_that_is_spread_out_is_looked_at_and_a_piece_needs_no_import(
         "def backward(x, V, U, h1, h2):\n    dh2 = U[1]\n    da2 = dh2 * (1 - h2 ** 2)\n    dh1 = U[0] + da2 @ V.T\n"
         "    dV = h1.T @ da2\n    dx = dh1 * (1 - h1 ** 2)\n    return {'x': dx, 'V': dV}\n"
     )
+    shapes = {"x": (7, 5), "V": (5, 5), "U": (2, 5)}
+    (finding,) = visited(source, shapes=shapes)
+    assert finding.right
+    (wrong,) = visited(source.replace("U[0] + da2 @ V.T", "U[0]"), shapes=shapes)
+    assert [(f.line, f.what) for f in wrong.faults] == [(8, "the right one without the path through h2")]
+
+
+def test_the_loss_may_be_a_method_of_the_class() -> None:
+    source = (
+        "import numpy as np\nclass Net:\n    def __init__(self, n_in, n_out):\n        self.W = np.random.randn(n_in, n_out)\n"
+        "        self.cache = {}\n    def forward(self, X):\n        A = np.tanh(X @ self.W)\n        self.cache = {'X': X, 'A': A}\n"
+        "        return A\n    def compute_loss(self, A, Y):\n        return np.sum((A - Y) ** 2) / len(Y)\n    def backward(self, Y):\n"
+        "        X, A = self.cache['X'], self.cache['A']\n        dA = 2 * (A - Y) / len(Y)\n        dZ = dA * (1 - A ** 2)\n"
+        "        return {'dW': X.T @ dZ}\n"
+    )
     (finding,) = visited(source)
     assert finding.right
-    (wrong,) = visited(source.replace("U[0] + da2 @ V.T", "U[0]"))
-    assert [(f.line, f.what) for f in wrong.faults] == [(8, "the right one without the path through h2")]
+    (wrong,) = visited(source.replace("(1 - A ** 2)", "A * (1 - A)"))
+    assert [f.line for f in wrong.faults] == [15]
 
 
 # ---- in Python -------------------------------------------------------------------------------------------
