@@ -1,4 +1,7 @@
-"""A function that is a forward and its backward in one, as lossFun(inputs, targets, hprev) or loss(self, X, y): it is cut at its first gradient."""
+"""A function that is a forward and its backward in one, as lossFun(inputs, targets, hprev), or the method loss(X, y).
+
+It is cut in two where it names a gradient first.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,8 @@ class Combined:
 def combined(tree: ast.Module, namespace: Mapping[str, Any]) -> list[Combined]:
     """Every function and method of a file that computes a loss and after it the loss's gradients."""
     found = []
-    for owner in (tree, *(n for n in tree.body if isinstance(n, ast.ClassDef))):
+    owners: list[ast.Module | ast.ClassDef] = [tree, *(n for n in tree.body if isinstance(n, ast.ClassDef))]
+    for owner in owners:
         cls = owner.name if isinstance(owner, ast.ClassDef) else None
         cut = [halves(f, namespace, cls) for f in owner.body if isinstance(f, ast.FunctionDef)]
         found += [c for c in cut if c is not None][: 1 if cls else None]
@@ -100,4 +104,6 @@ def sizes_of(namespace: Mapping[str, Any]) -> dict[str, int]:
 
 def size_of(name: str, value: int) -> Iterator[tuple[str, int]]:
     """H of hidden_size."""
-    yield from ((letter, value) for letter, pattern in SIZES if re.fullmatch(pattern, name.lower()) or re.match(pattern + "_size", name.lower()))
+    yield from (
+        (letter, value) for letter, pattern in SIZES if re.fullmatch(pattern, name.lower()) or re.match(pattern + "_size", name.lower())
+    )

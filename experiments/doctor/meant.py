@@ -1,5 +1,7 @@
-"""Right code that is not the derivative of its forward, on purpose: it goes straight through a step, leaves the ε in a logarithm out, or
-takes the mean's 1/m in a layer. It is not accused; what is meant is said."""
+"""Right code that is not the derivative of its forward, on purpose. It is not accused; what is meant is said.
+
+It goes straight through a step, leaves the ε in a logarithm out, or takes the mean's 1/m in a layer.
+"""
 
 from __future__ import annotations
 
@@ -94,8 +96,8 @@ def others(subject: Subject) -> Iterator[tuple[str, Subject]]:
     tree = through.visit(copy.deepcopy(subject.pair.forward))
     if through.found:
         words = (
-            f"{through.found[0]} jumps, and its derivative is 0 everywhere else. The backward goes straight through it, as if it were not there "
-            "(a straight-through estimator): that is no derivative, and is done on purpose."
+            f"{through.found[0]} jumps, and its derivative is 0 everywhere else. The backward goes straight through it, as if it were not "
+            "there (a straight-through estimator): that is no derivative, and is done on purpose."
         )
         straight = Through()
         names = {**subject.namespace, "__through__": straight}
@@ -110,8 +112,9 @@ def others(subject: Subject) -> Iterator[tuple[str, Subject]]:
     if guard.found or small:
         size = [*guard.found, *small.values()][0]
         names |= {n: v * LESS for n, v in small.items()}
-        yield f"It is right but for the {size:g} in the forward, which keeps it from 0 and which the backward leaves out.", changed(
-            subject, tree, names
+        yield (
+            f"It is right but for the {size:g} in the forward, which keeps it from 0 and which the backward leaves out.",
+            changed(subject, tree, names),
         )
 
 
@@ -120,7 +123,9 @@ def changed(subject: Subject, tree: ast.FunctionDef, names: dict[str, Any], thro
     return replace(subject, pair=replace(subject.pair, forward=tree), namespace=names, through=through, compiled={}, locals={})
 
 
-def meant(examinations: list[Examination], wrong: list[str], is_right: Callable[[Examination], bool]) -> tuple[str, list[Examination]] | None:
+def meant(
+    examinations: list[Examination], wrong: list[str], is_right: Callable[[Examination], bool]
+) -> tuple[str, list[Examination]] | None:
     """Why the backward is right all the same, and the examinations by which it is; None if it is not.
 
     Args:
@@ -138,11 +143,11 @@ def meant(examinations: list[Examination], wrong: list[str], is_right: Callable[
             continue
     if all(is_staircase(e, name) for e in examinations for name in wrong):
         return (
-            f"Forward is a staircase in {' and '.join(wrong)}: it rounds, and its derivative is 0 between two steps. The backward is the slope of "
-            "the line through the stairs: that is no derivative, and is done on purpose."
+            f"Forward is a staircase in {' and '.join(wrong)}: it rounds, and its derivative is 0 between two steps. The backward is the "
+            "slope of the line through the stairs: that is no derivative, and is done on purpose."
         ), examinations
-    words = averaged(examinations, wrong)
-    return (words, examinations) if words else None
+    said = averaged(examinations, wrong)
+    return (said, examinations) if said else None
 
 
 def straightened(examinations: list[Examination], many: Callable[[list[Examination]], int]) -> list[Examination]:
@@ -177,7 +182,7 @@ def is_staircase(e: Examination, name: str) -> bool:
 
 
 def averaged(examinations: list[Examination], wrong: list[str]) -> str | None:
-    """Whether a layer's parameters have the mean's 1/m, which the gradient of its input has not: for whoever leaves it to the parameters."""
+    """Whether a layer's parameters have the mean's 1/m, which the gradient of its input has not."""
     first = examinations[0]
     right = [n for n, c in first.claims.items() if c.returned and n not in wrong]
     if len(wrong) < 2 or not right:
@@ -186,8 +191,9 @@ def averaged(examinations: list[Examination], wrong: list[str]) -> str | None:
         if all(has_mean(e, wrong, right, axis) for e in examinations):
             names = " and ".join(wrong)
             return (
-                f"The gradients of {names} are divided by the number of examples, that of {right[0]} is not. So it is right if the 1/m of the "
-                f"loss's mean is left to the parameters, and is in no gradient that comes in. By itself {first.subject.pair.forward.name} has no 1/m."
+                f"The gradients of {names} are divided by the number of examples, that of {right[0]} is not. So it is right if the "
+                "1/m of the loss's mean is left to the parameters, and is in no gradient that comes in. By itself "
+                f"{first.subject.pair.forward.name} has no 1/m."
             )
     return None
 

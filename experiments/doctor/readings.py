@@ -24,7 +24,10 @@ def readings(chosen: Chosen) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     for letter in sorted(map(str, letters - taken - {1}), key="OHD".find):
         yield "with one output", [chosen.draw({**sizes, letter: 1}, seed) for seed, sizes in enumerate(SIZES)]
     for shape in (("N", 1), ("N",)):
-        of = {n: ("normal", shape if short_name(n) in DATA else ()) if k[0] == "normal" or short_name(n) in DATA else k for n, k in chosen.of.items()}
+        of = {
+            n: ("normal", shape if short_name(n) in DATA else ()) if k[0] == "normal" or short_name(n) in DATA else k
+            for n, k in chosen.of.items()
+        }
         yield "with parameters that are numbers", [Chosen(of).draw(sizes, seed) for seed, sizes in enumerate(SIZES)]
 
 

@@ -1,4 +1,4 @@
-"""What the text of a file says of its arguments: a word that is compared with 'train', a stride, an image of four axes, a dict of options."""
+"""What the text of a file says of its arguments: a word like 'train', a stride, an image of four axes, a dict of options."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def aliases(function: ast.FunctionDef, name: str) -> set[str]:
     found = {name}
     for node in ast.walk(function):
         if isinstance(node, ast.Assign) and isinstance(target := node.targets[0], ast.Name | ast.Tuple):
-            pairs = [(target, node.value)]
+            pairs: list[tuple[ast.expr, ast.expr]] = [(target, node.value)]
             if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
                 pairs = list(zip(target.elts, node.value.elts, strict=False))
             found |= {ast.unparse(t) for t, value in pairs if ast.unparse(value) == name}

@@ -151,8 +151,8 @@ def looked_at(examinations: list[Examination]) -> Finding:
     )
     if not gradients:
         raise Unreadable(
-            f"nothing that {subject.pair.backward.name} names or returns is known as the gradient of a value of {subject.pair.forward.name}: "
-            "call it by the name of the value, as dw, grad_w or dL_dw of w"
+            f"nothing that {subject.pair.backward.name} names or returns is known as the gradient of a value of "
+            f"{subject.pair.forward.name}: call it by the name of the value, as dw, grad_w or dL_dw of w"
         )
     if all(g.right for g in gradients):
         return Finding(subject.pair.name, subject.pair.backward.name, gradients, notes=notes(examinations[0]))

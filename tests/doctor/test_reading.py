@@ -151,7 +151,8 @@ def test_results_are_found_in_a_return_statement_within_a_block() -> None:
 
 def test_a_gradient_that_is_spread_out_is_looked_at_and_a_piece_needs_no_import() -> None:
     source = (
-        "def forward(x, V, U):\n    assert V.shape == (x.shape[1],) * 2 and x.ndim == U.ndim == 2\n    h1 = np.tanh(x)\n    h2 = np.tanh(h1 @ V)\n    return (h1 * U[0] + h2 * U[1]).sum()\n"
+        "def forward(x, V, U):\n    assert V.shape == (x.shape[1],) * 2 and x.ndim == U.ndim == 2\n"
+        "    h1 = np.tanh(x)\n    h2 = np.tanh(h1 @ V)\n    return (h1 * U[0] + h2 * U[1]).sum()\n"
         "def backward(x, V, U, h1, h2):\n    dh2 = U[1]\n    da2 = dh2 * (1 - h2 ** 2)\n    dh1 = U[0] + da2 @ V.T\n"
         "    dV = h1.T @ da2\n    dx = dh1 * (1 - h1 ** 2)\n    return {'x': dx, 'V': dV}\n"
     )
