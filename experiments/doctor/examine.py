@@ -120,8 +120,8 @@ class Examination:
         """What rounding alone makes of a slope: how far the loss is from a straight line over a distance where it is one."""
         rng = np.random.default_rng(0)
         base, found = self.loss(self.ran), 0.0
-        for _ in range(3):
-            by = {n: 1e-9 * v * rng.uniform(-1, 1, np.shape(v)) for n, v in self.inputs.items() if is_array(v) and np.any(v != np.round(v))}
+        for size in (1e-9, 1e-9, 1e-7, 1e-7):  # the longer one is seen by what is computed in float32
+            by = {n: size * v * rng.uniform(-1, 1, np.shape(v)) for n, v in self.inputs.items() if is_array(v) and np.any(v != np.round(v))}
             try:
                 there, back = (
                     self.loss(self.subject.forward({**self.inputs, **{n: self.inputs[n] + side * d for n, d in by.items()}}))
