@@ -63,6 +63,7 @@ class Examination:
 
     def __post_init__(self) -> None:
         self.truths: dict[str, np.ndarray] = {}
+        self.unseen: set[str] = set()  # the gradients of which no entry could be looked at
         self.rng = np.random.default_rng(1000 + self.seed)
         self.inputs = self.subject.completed(self.inputs)
         self.subject.forward(self.inputs)
@@ -282,6 +283,8 @@ class Examination:
         if g.size <= MANY and not self.is_slow(g.size):
             truth = self.whole(name)
             smooth = np.isfinite(truth)
+            if g.size and not smooth.any():
+                self.unseen.add(name)
             far = np.abs(g[smooth] - truth[smooth]).max(initial=0) > self.noise
             return error(g[smooth], truth[smooth]) if far else min(error(g[smooth], truth[smooth]), 0.9 * LIKE)
         rng = np.random.default_rng(self.seed)

@@ -76,4 +76,5 @@ def examined(subject: Subject, chosen: Chosen, shapes: Mapping[str, Any], seed: 
 def is_right(e: Examination) -> bool:
     """Whether all that it returns is right, and says something."""
     names = [n for n, c in e.claims.items() if c.returned] or list(e.claims)
-    return bool(names) and all(np.abs(e.claims[n].gradient).max(initial=0) > 1e-9 and e.miss(n) < RIGHT for n in names)
+    right = bool(names) and all(np.abs(e.claims[n].gradient).max(initial=0) > 1e-9 and e.miss(n) < RIGHT for n in names)
+    return right and not e.unseen

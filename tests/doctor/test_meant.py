@@ -71,13 +71,15 @@ def test_what_is_right_on_purpose_is_right_and_said(source: str, said: str) -> N
     assert said in finding.notes[0]
 
 
-def test_float32_within_a_forward_is_rounding_and_no_mistake() -> None:
+def test_float32_within_a_forward_is_no_mistake_and_is_not_called_right_unseen() -> None:
     source = (
         "import numpy as np\ndef forward(x):\n    y = np.tanh(x.astype(np.float32)).astype(np.float64)\n    return y, y\n"
         "def backward(dout, y):\n    dx = dout * (1 - y * y)\n    return dx\n"
     )
     (finding,) = visited(source)
     assert finding.right, str(finding)
+    (wrong,) = visited(source.replace("1 - y * y", "1 - y"))
+    assert not wrong.right
 
 
 @pytest.mark.parametrize(
