@@ -44,7 +44,7 @@ def said(e: Examination, name: str) -> Iterator[str]:
     """Everything that can be said, the plainest first."""
     a, b = np.asarray(e.claims[name].gradient, float), e.truth(name)
     values = {n: np.asarray(v, float) for n, v in e.ran.values.items() if is_array(v)}
-    gradients = {c.label: np.asarray(c.gradient, float) for n, c in e.claims.items() if n != name}
+    gradients = {c.label: np.asarray(c.gradient, float) for n, c in e.claims.items() if c.label != e.claims[name].label}
     gradients |= {n: g for n, g in e.upstreams.items() if isinstance(g, np.ndarray)}
     sizes = {
         f"the number of {words} of {n}": v.shape[axis]

@@ -120,6 +120,10 @@ class ByCase:
     def smooth(self) -> bool:
         return self.case.smooth
 
+    def pair(self, seed: int) -> Pair:
+        """Both sides, at sizes that are none of the factors by which gradients are usually wrong, such as 2 and 4."""
+        return Pair(self.case, self.sizes(seed, more=LARGER), seed)
+
     def sizes(self, seed: int, more: int = 0) -> dict[str, int]:
         """All different, and each so much larger than it is drawn."""
         return {name: size + more for name, size in draw_sizes(self.case, np.random.default_rng(seed)).items()}
@@ -132,8 +136,8 @@ class ByCase:
         return wrong
 
     def look(self, seed: int) -> Look:
-        """One call of both sides, at sizes that are none of the factors by which gradients are usually wrong, such as 2 and 4."""
-        pair = Pair(self.case, self.sizes(seed, more=LARGER), seed)
+        """One call of both sides."""
+        pair = self.pair(seed)
         inputs, call = pair.inputs()
         a, b, leaves = pair.forward(inputs, call)
         upstreams = [np.asarray(pair.rng.normal(size=np.shape(y)), dtype=DTYPE) for y in flat(b)]
@@ -236,9 +240,13 @@ class ByConcept:
             return [found.failure or "it differs"]
         return failures(self.by_differences(seed), BY_DIFFERENCES) if seed == 0 and self.smooth else []
 
+    def pair(self, seed: int) -> AtRandom:
+        """Both sides."""
+        return at_random(self.twin, self.variant, self.options(seed))
+
     def by_differences(self, seed: int) -> dict[str, float]:
         """The error of every gradient of every objective against what a small change does to the loss."""
-        pair, wrong = at_random(self.twin, self.variant, self.options(seed)), dict[str, float]()
+        pair, wrong = self.pair(seed), dict[str, float]()
         ours, batch, left_out = pair.ours, pair.batches[0], self.twin.of_the_optimizer or (lambda ours: 0.0)
         if draw := self.twin.constant_draw:  # asked once
             setattr(ours, draw, cache(getattr(ours, draw)))

@@ -15,6 +15,7 @@ import numpy as np
 from experiments.exercises.catalogue import Task
 from experiments.exercises.exams import DTYPE, Exam, Look, exams_of
 from experiments.exercises.nearly import nearly
+from experiments.exercises.opinion import opinion
 from experiments.exercises.placing import NotRead, in_place, is_begun, learned, original, steps, written
 from experiments.exercises.reading import forgotten, line_of
 from experiments.exercises.returning import misreturned
@@ -68,7 +69,7 @@ def judged(exams: list[Exam], task: Task, tree: ast.FunctionDef, file: str, text
         for exam in exams:
             try:
                 if failed := exam.failed(seed):
-                    return explained(exam, failed, task, tree, text)
+                    return explained(exam, failed, task, tree, text, file)
             except Misreturned as error:
                 return wrong(str(error), "returns something else")
             except AssertionError as noticed:  # by the judge: an argument was changed, a gradient is missing
@@ -105,7 +106,7 @@ def checked(task: Task, function: Callable[..., Any], calls: list[None]) -> Call
 # ---- what is wrong -------------------------------------------------------------------------------
 
 
-def explained(exam: Exam, failed: list[str], task: Task, tree: ast.FunctionDef, text: str) -> Verdict:
+def explained(exam: Exam, failed: list[str], task: Task, tree: ast.FunctionDef, text: str, file: str) -> Verdict:
     """The gradients of one step, and what the wrong ones are."""
     looks = [exam.look(seed) for seed in SEEDS]
     found = gradients_of(looks, tree)
@@ -126,6 +127,8 @@ def explained(exam: Exam, failed: list[str], task: Task, tree: ast.FunctionDef, 
         sentence = f"{' and '.join(layers)} {'is' if len(layers) == 1 else 'are'} called on the way there, and not on the way back."
         return Verdict(WRONG, (count if len(found) > 1 else alone, sentence), found, f"no backward of {', '.join(layers)}")
     more = [f"One change makes all of it right: in line {close.line} {close.what}."] if close else []
+    if not (first.what or close):
+        more = opinion(exam, task, text, file)
     fault = f"{first.name}: {first.what or (close.what if close else 'not explained')}"
     return Verdict(WRONG, (count if len(found) > 1 else alone, sentence, *more), found, fault)
 

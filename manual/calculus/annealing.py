@@ -120,7 +120,7 @@ class Annealing(Concept):
     The loss is the sum of the balls' heights, so that the gradient of each ball is its own slope.
 
     Args:
-        dimensions: D.
+        dimensions: how many numbers a place has, D.
         bumps: how high the bumps are; 0 is a smooth bowl.
         starts: N, how many balls, and how many walkers.
         lr: of the balls; below 2 over the largest curvature, which is 2 + 4π² bumps.

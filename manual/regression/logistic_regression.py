@@ -116,7 +116,7 @@ class LogisticRegression(Concept):
     """p = σ(x W + b), fitted by gradient descent with momentum.
 
     Args:
-        features: D.
+        features: how many measurements there are, D.
         alpha: the price of long weights; scikit-learn, which minimises N · L, calls 1 / (alpha N) C.
         lr: the learning rate.
         momentum: how much of the last step is kept.

@@ -302,6 +302,10 @@ def refusing_backward(dL_dy: Any, p: Any) -> Any:
     return -dL_dy / p
 
 
+def refusing_backward_wrong(dL_dy: Any, p: Any) -> Any:
+    return dL_dy / p
+
+
 def symmetric(A: Any, v: Any) -> Any:
     return v @ A @ v
 
@@ -315,6 +319,7 @@ def test_numbers_that_are_given_are_what_is_tried() -> None:
     rng = np.random.default_rng(0)
     p = rng.uniform(0.2, 0.8, (4, 3))
     assert doctor(refusing, refusing_backward, inputs={"p": p}).right
+    assert [f.what for f in doctor(refusing, refusing_backward_wrong, inputs={"p": p}).faults] == ["−1 times the right one"]
     A = rng.normal(size=(4, 4))
     assert doctor(symmetric, symmetric_backward, inputs={"A": A + A.T, "v": rng.normal(size=4)}).right
     assert not doctor(symmetric, symmetric_backward, inputs={"A": A, "v": rng.normal(size=4)}).right

@@ -317,3 +317,13 @@ def test_small_changes_are_claimed_only_where_they_are_asked() -> None:
         exams = exams_of(find(name))
         assert any(exam.smooth for exam in exams) is asked
         assert ("small changes" in writing.praise(exams)) is asked
+
+
+def test_an_attempt_that_is_wrong_in_several_lines_is_told_which() -> None:
+    """Here the gradient of W is no plain multiple of the right one: two lines before it are wrong, and each is found by itself."""
+    body = "dL_dz = binary_cross_entropy_backward(dL_dloss, x @ W - b, y)\ndL_dW = 2 * (x.T @ dL_dz) - dL_dloss * alpha * W\n"
+    found = judged("logistic_regression.loss_backward", body + "dL_db = dL_dz.sum(axis=0)\nreturn dL_dW, dL_db")
+    assert "no plain multiple" in found.sentences[1]
+    first, second = found.sentences[2:]
+    assert re.fullmatch(r"Line \d+: what comes into it is right, and what it computes is not.", first)
+    assert re.fullmatch(r"Line \d+: what comes into it is right, and dL_dW is 2 times the right one.", second)

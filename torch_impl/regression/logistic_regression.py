@@ -29,7 +29,7 @@ class LogisticRegression(Concept):
     """p = σ(x W + b), fitted by gradient descent with momentum.
 
     Args:
-        features: D.
+        features: how many measurements there are, D.
         alpha: the price of long weights.
         lr: the learning rate.
         momentum: how much of the last step is kept.
