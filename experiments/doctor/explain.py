@@ -13,7 +13,7 @@ from experiments.doctor.claims import is_array
 from experiments.doctor.examine import Examination
 from experiments.judge import operands
 from experiments.judge.central import along
-from experiments.judge.diagnose import diagnose
+from experiments.judge.diagnose import diagnose, like
 from experiments.judge.sentences import agreed, sentences
 
 RIGHT = "the right one"
@@ -67,6 +67,42 @@ def by_ways(e: Examination, name: str, a: np.ndarray, b: np.ndarray) -> Iterator
     own = own if np.any(own) else own_through_output(e, name)
     yield from operands.diagonal(a, b, own)
     yield from operands.paths(a, by_path)
+    yield from forgotten_step(e, name, b)
+
+
+def forgotten_step(e: Examination, name: str, b: np.ndarray) -> Iterator[str]:
+    """Whether the line is right but for the gradient that it begins with: that of what forward returns, where one further back belongs.
+
+    The value further back has no gradient of its own in the backward, whose line would be the wrong one.
+    """
+    try:
+        (statement,) = ast.parse(line_of(e, name)).body
+    except (SyntaxError, ValueError):
+        return
+    if not isinstance(statement, ast.Assign):
+        return
+    line = compile(ast.Expression(statement.value), "<a line>", "eval")
+    read = {n.id for n in ast.walk(statement.value) if isinstance(n, ast.Name)}
+    made = {n: v for n, v in e.ran.values.items() if n not in e.inputs and n not in e.claims and is_array(v)}
+    for up in read & set(e.upstreams):
+        for value in [n for n, v in made.items() if np.shape(v) == np.shape(e.upstreams[up]) and not e.is_slow(np.size(v))]:
+            try:
+                found = eval(line, {**e.subject.namespace, **e.locals, up: whole_gradient(e, value)})
+            except Exception:  # a stranger's line, with other numbers
+                continue
+            if like(np.asarray(found, float), b):
+                yield f"computed with {up}, and needs the gradient of {value} in its place: what forward makes of {value} is left out"
+
+
+def whole_gradient(e: Examination, value: str) -> np.ndarray:
+    """The derivative of the loss with respect to a value on the way; 0 at a kink."""
+    shape = np.shape(e.ran.values[value])
+    found = np.zeros(shape)
+    for index in np.ndindex(shape):
+        d = np.zeros(shape)
+        d[index] = 1.0
+        found[index] = e.slope(value, d, {}, {}) or 0.0
+    return found
 
 
 def line_of(e: Examination, name: str) -> str:

@@ -334,3 +334,11 @@ def test_multiplied_for_divided_is_mended_as_one_would() -> None:
     assert fault.what == "(the square of 1 − dropout = 0.81) times the right one"
     assert fault.mend is not None
     assert fault.mend.after == "dx = dout * p / (1 - dropout)"
+
+
+def test_a_step_of_the_forward_that_the_backward_forgets_is_named() -> None:
+    source = "import numpy as np\ndef relu_forward(X, W, b):\n    h = X @ W + b\n    a = np.maximum(h, 0)\n    return a, (X, W, b)\n"
+    source += "def relu_backward(dout, cache):\n    X, W, b = cache\n    dW = X.T @ dout\n    db = dout.sum(axis=0)\n"
+    (finding,) = visited(source + "    dX = dout @ W.T\n    return dX, dW, db\n")
+    needs = "computed with dout, and needs the gradient of h in its place: what forward makes of h is left out"
+    assert {(f.label, f.what) for f in finding.faults} == {("dW", needs), ("db", needs), ("dX", needs)}
