@@ -17,7 +17,7 @@ from experiments.doctor.checker import about_check
 from experiments.doctor.combined import combined
 from experiments.doctor.cure import cured, cures
 from experiments.doctor.examine import Examination, misshapen
-from experiments.doctor.explain import explained
+from experiments.doctor.explain import explained, forgotten
 from experiments.doctor.finding import Fault, Finding, Gradient
 from experiments.doctor.inputs import choose
 from experiments.doctor.meant import meant, straightened
@@ -276,4 +276,6 @@ def fault(examinations: list[Examination], line: int, names: list[str], tried: b
     what = explained(examinations, name)
     if mend and mend.after == mend.before.replace(" = ", " += ", 1):
         what = "overwritten in every round, where it must be added to what was there"
+    if not (mend or what):
+        what = forgotten(examinations, name)
     return Fault(mend.line if mend else line, mend.before if mend else text, claim.label, readable(what), mend)

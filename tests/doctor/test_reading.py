@@ -342,3 +342,23 @@ def test_a_step_of_the_forward_that_the_backward_forgets_is_named() -> None:
     (finding,) = visited(source + "    dX = dout @ W.T\n    return dX, dW, db\n")
     needs = "computed with dout, and needs the gradient of h in its place: what forward makes of h is left out"
     assert {(f.label, f.what) for f in finding.faults} == {("dW", needs), ("db", needs), ("dX", needs)}
+
+
+def entropy(p: Any) -> Any:
+    return -(p * np.log(np.where(p > 0, p, 1.0))).sum()
+
+
+def entropy_backward(dL_dy: Any, p: Any) -> Any:
+    with np.errstate(divide="ignore"):
+        return -dL_dy * (np.log(p) + 1)
+
+
+def entropy_backward_without_one(dL_dy: Any, p: Any) -> Any:
+    with np.errstate(divide="ignore"):
+        return -dL_dy * np.log(p)
+
+
+def test_where_a_forward_is_infinitely_steep_nothing_is_asked() -> None:
+    p = np.array([0.0, 0.3, 0.7])
+    assert doctor(entropy, entropy_backward, inputs={"p": p}).right
+    assert not doctor(entropy, entropy_backward_without_one, inputs={"p": p}).right

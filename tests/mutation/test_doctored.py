@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from rich.console import Console
 
+import experiments.cases
 from experiments.doctor.visit import looked_at
 from experiments.mutation.doctored import by_name, doctored, examinations, patients, print_doctored
-from experiments.source.handwriting import subjects
+from experiments.source.handwriting import import_all, subjects
 
 
 def test_mistakes_in_a_function_and_in_a_layer_are_located() -> None:
@@ -30,6 +31,7 @@ def test_what_the_doctor_does_not_read_is_counted() -> None:
 
 def test_right_layers_are_not_accused_at_a_place_where_their_curvature_jumps() -> None:
     """CELU at 0: smooth, but its curvature is 0 on one side and 1 on the other, where a central difference is off by a part of its step."""
+    import_all(experiments.cases)  # this test may be the first of its process
     subjects_of = {w.name: j for s in subjects() for w, j in s.functions.items() if w.name == "CELU.backward"}
     cases = patients(by_name()["CELU.backward"], subjects_of["CELU.backward"], by_name())
     assert any(0.0 in numbers["x"] for case in cases for _, numbers in case.inputs)
