@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,21 @@ from experiments.doctor.results import line_of_return
 from experiments.doctor.script import again, loss_line, loss_method, script_pair
 from experiments.doctor.shapes import SIZES, sizes_for
 from experiments.judge.compare import digits
+
+SMALLER = (0.3, 0.05, 0.005)
+"""An exp that overflows says nothing: then so much smaller numbers are tried."""
+
+
+def without_warnings(examine: Callable[..., Finding]) -> Callable[..., Finding]:
+    """The same, without a word of overflows and logarithms of 0: the numbers are the doctor's, and not the file's."""
+
+    @wraps(examine)
+    def examining(*args: Any, **kwargs: Any) -> Finding:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            return examine(*args, **kwargs)
+
+    return examining
 
 
 def visited(
@@ -102,6 +119,7 @@ def defined(tree: ast.Module) -> dict[str, Any]:
     return namespace
 
 
+@without_warnings
 def examined(subject: Subject, shapes: Mapping[str, tuple[int, ...]], seed: int, arrays: Mapping[str, Any] | None = None) -> Finding:
     """One pair, on two inputs; on the arrays that were given, and on others of their shapes where they are not whole numbers."""
     chosen = choose(subject, shapes, lambda inputs: misshapen(subject, {**inputs, **(arrays or {})}))
@@ -111,10 +129,14 @@ def examined(subject: Subject, shapes: Mapping[str, tuple[int, ...]], seed: int,
     examinations = [Examination(subject, numbers, seed + i) for i, numbers in enumerate(inputs)]
     if arrays and all(agreement(examinations[:1], name)[1] for name in returned(examinations[0])):
         examinations = examinations[:1]  # other numbers may be none that it is made for: a matrix that is symmetric, for instance
-    if not arrays and not all(e.is_finite for e in examinations):  # an exp that overflows says nothing: smaller numbers
-        chosen.spread = 0.3
+    for spread in SMALLER:
+        if arrays or all(e.is_finite for e in examinations):
+            break
+        chosen.spread = spread
         inputs = [chosen.draw(sizes, seed + i) for i, sizes in enumerate((sizes_for(shapes), SIZES[1]))]
         examinations = [Examination(subject, numbers, seed + i) for i, numbers in enumerate(inputs)]
+    if not all(e.is_finite for e in examinations):
+        raise Unreadable("the loss is not finite on any numbers that were tried, and says nothing then")
     if not arrays and not all(agreement(examinations, name)[1] for name in returned(examinations[0])):
         if other := charitable(subject, chosen, shapes, seed):
             words, found = other

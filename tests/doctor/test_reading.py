@@ -12,6 +12,7 @@ import manual
 from experiments.doctor import doctor
 from experiments.doctor.patient import Unreadable
 from experiments.doctor.visit import visited
+from experiments.doctor.ward import ask
 from tests.doctor.more_sources import MORE, PUBLISHED
 from tests.doctor.right_code import drawn
 
@@ -362,3 +363,21 @@ def test_where_a_forward_is_infinitely_steep_nothing_is_asked() -> None:
     p = np.array([0.0, 0.3, 0.7])
     assert doctor(entropy, entropy_backward, inputs={"p": p}).right
     assert not doctor(entropy, entropy_backward_without_one, inputs={"p": p}).right
+
+
+def test_what_numpy_says_of_the_doctors_own_numbers_is_not_said_to_be_the_files() -> None:
+    answer = ask({"source": WARNS, "shapes": {}, "forward": None, "backward": None, "loss": None, "seed": 0}, 60)
+    assert [f["right"] for f in answer["findings"]] == [True]
+    assert answer["printed"] == ""
+
+
+WARNS = """
+import numpy as np
+
+def forward(x):
+    return np.where(x > 0, np.log(x), x)
+
+def backward(dout, x):
+    dx = dout * np.where(x > 0, 1 / x, 1)
+    return dx
+"""
