@@ -18,7 +18,7 @@ from experiments.exercises.nearly import nearly
 from experiments.exercises.opinion import opinion
 from experiments.exercises.placing import NotRead, in_place, is_begun, learned, original, steps, written
 from experiments.exercises.reading import forgotten, line_of
-from experiments.exercises.returning import misreturned
+from experiments.exercises.returning import in_our_order, misreturned
 from experiments.exercises.verdict import NOT_BEGUN, RIGHT, WRONG, Gradient, Verdict, wrong
 from experiments.judge import operands
 from experiments.judge.compare import ONE_STEP, as_array, digits
@@ -91,14 +91,17 @@ def praise(exams: list[Exam]) -> str:
 
 
 def checked(task: Task, function: Callable[..., Any], calls: list[None]) -> Callable[..., Any]:
-    """The function; it counts its calls, and raises Misreturned if its result is not made as the original's is."""
+    """The function; it counts its calls, and raises Misreturned if its result is not made as the original's is.
+
+    A dict is returned in the original's order, which is that of the way back: a learner may write it down in any.
+    """
 
     def checking(*args: Any, **kwargs: Any) -> Any:
         calls.append(None)
         found = function(*args, **kwargs)
         if trouble := misreturned(task, found):
             raise Misreturned(trouble)
-        return found
+        return in_our_order(task, found)
 
     return checking
 

@@ -327,3 +327,12 @@ def test_an_attempt_that_is_wrong_in_several_lines_is_told_which() -> None:
     first, second = found.sentences[2:]
     assert re.fullmatch(r"Line \d+: what comes into it is right, and what it computes is not.", first)
     assert re.fullmatch(r"Line \d+: what comes into it is right, and dL_dW is 2 times the right one.", second)
+
+
+def test_the_way_back_is_told_in_its_order_whatever_the_order_of_the_result() -> None:
+    body = "p = sigmoid(z2)\ndL_dz2 = p - y\ndL_dW2 = h.T @ dL_dz2\ndL_db2 = dL_dz2.sum(axis=0)\ndL_dh = dL_dz2 @ W2.T\n"
+    body += "dL_dz1 = dL_dh * (z1 > 0)\ndL_dW1 = x.T @ dL_dz1\ndL_db1 = dL_dz1.sum(axis=0)\n"
+    body += 'return {"b1": dL_db1, "W1": dL_dW1, "z1": dL_dz1, "h": dL_dh, "W2": dL_dW2, "b2": dL_db2, "z2": dL_dz2}'
+    found = judged("hidden_layer.backward", body)
+    assert found.sentences[1].startswith("The first wrong one on the way back is the gradient of z2 (line")
+    assert "times the right one" in found.sentences[1]
