@@ -49,7 +49,7 @@ between them. In Python:
 
 **When is which better?** Few numbers and many bumps: annealing. Many numbers and a smooth loss: the gradient. One backward has all D slopes
 for the price of about two more heights; a jump by chance in D numbers at once is hardly ever a good one. The figure "more numbers"
-measures both. Networks have many numbers and few bad valleys; circuits, timetables and tours, which are annealed, have no slope.
+measures both. Networks have many numbers; circuits, timetables and tours, which are annealed, have no slope.
 
 Sources: Metropolis et al. 1953, "Equation of state calculations by fast computing machines", section II (the acceptance); Kirkpatrick,
 Gelatt and Vecchi 1983, "Optimization by simulated annealing", Science 220 (the cooling); Rastrigin 1974 (the ground, with higher bumps).
@@ -120,7 +120,7 @@ class Annealing(Concept):
     The loss is the sum of the balls' heights, so that the gradient of each ball is its own slope.
 
     Args:
-        dimensions: how many numbers a place has, D.
+        dimensions: of a place.
         bumps: how high the bumps are; 0 is a smooth bowl.
         starts: N, how many balls, and how many walkers.
         lr: of the balls; below 2 over the largest curvature, which is 2 + 4π² bumps.

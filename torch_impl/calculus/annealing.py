@@ -54,7 +54,7 @@ class Annealing(Concept):
     """Balls that roll down by gradient descent, and walkers that anneal, from the same starts.
 
     Args:
-        dimensions: how many numbers a place has, D.
+        dimensions: of a place.
         bumps: how high the bumps are.
         starts: N, how many balls, and how many walkers.
         lr: of the balls.
