@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
 import shutil
 import sys
 import textwrap
@@ -70,8 +71,15 @@ class UnknownWord(LookupError):
     """No lesson explains it; the message names the nearest."""
 
 
+def part(wanted: str, term: str) -> bool:
+    """Whether a term has this word in it, or this sign: ∂ is explained as part of ∂L/∂w."""
+    if wanted.isascii() and wanted.isalnum():
+        return re.search(rf"(?<![a-z0-9]){wanted}(?![a-z0-9])", term, re.IGNORECASE) is not None
+    return bool(wanted.strip()) and wanted.lower() in term.lower()
+
+
 def words(wanted: str | bool = True) -> list[str]:
-    """The glossary, or the entries of one word.
+    """The glossary, or the entries of one word; if a word or sign has none of its own, those that it is part of.
 
     Raises:
         UnknownWord: if there is none.
@@ -79,6 +87,7 @@ def words(wanted: str | bool = True) -> list[str]:
     from experiments.glossary import TERMS
 
     found = [t for t in TERMS if wanted is True or str(wanted).lower() in (t.term.lower(), t.said.lower())]
+    found = found or [t for t in TERMS if part(str(wanted), t.term) or part(str(wanted), t.said)]
     if not found:
         names = dict.fromkeys(name for t in TERMS for name in (t.term, t.said))
         near = difflib.get_close_matches(str(wanted), list(names), n=3, cutoff=0.5)

@@ -83,6 +83,12 @@ def test_a_word_is_found_as_it_is_written_and_as_it_is_said() -> None:
     assert re.fullmatch(r'chain_rule: .*\n  σ \(say "sigma"\): .*In code: sigmoid\(z\)', "\n".join(entries[0]).replace("\n      ", " "))
 
 
+def test_a_sign_without_an_entry_of_its_own_is_shown_where_it_is_part_of_one() -> None:
+    assert [line.split(" (say")[0].strip() for line in listing.words("∂") if "(say" in line] == ["∂L/∂w", "∂y/∂x"]
+    assert "chain rule" in " ".join(listing.words("rule"))
+    assert not listing.part("rule", "a ruler")
+
+
 def test_a_word_that_nobody_explains_is_told_with_the_nearest() -> None:
     assert command("list", "--words", "sigmiod") == (
         BAD_INPUT,
