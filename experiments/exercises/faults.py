@@ -20,6 +20,7 @@ from experiments.exercises.answers import answers_in
 from experiments.exercises.catalogue import Task, body_of, definition
 from experiments.exercises.cutting import lines_with
 from experiments.exercises.exams import exams_of, twin_of
+from experiments.exercises.nearly import KINDS as WHAT
 from experiments.exercises.placing import NotRead, in_place, written
 from experiments.exercises.verdict import NOT_BEGUN, RIGHT, WRONG, Verdict, wrong
 from experiments.source.operators import Mutant, mutants
@@ -185,4 +186,4 @@ def hint(task: Task, step: int) -> Iterator[str]:
         yield "Begin at the first wrong gradient on the way back: what is above its line is right. Compare the line with that of forward."
     else:
         fault = chosen(task)
-        yield f"It is a mistake of the kind `{fault.operator}`, in the line that computes `{fault.after.partition(' = ')[0]}`."
+        yield f"In the line that computes `{fault.after.partition(' = ')[0]}`, {WHAT[fault.operator][0]}."

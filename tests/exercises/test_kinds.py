@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from experiments.exercises import faults, hints, kinds, numbers, shapes
+from experiments.exercises import faults, hints, kinds, nearly, numbers, shapes
 from experiments.exercises.catalogue import Task, find, tasks
 from experiments.exercises.verdict import NOT_BEGUN, RIGHT, WRONG
 from experiments.exercises.writing import verdict as judged_backward
@@ -143,6 +143,12 @@ def test_a_mended_line_is_not_taken_for_found_elsewhere() -> None:
     mended = text.replace(fault.after, fault.before)
     elsewhere = line_of(text, "dL_dW1 = x.T @ dL_dz1")
     assert said(task, answered(mended, faults.learns(task), elsewhere)).startswith(f"Line {elsewhere} is not the wrong one.")
+
+
+@of_kind("fault")
+def test_the_last_hint_to_a_fault_says_what_it_is_in_words(task: Task) -> None:
+    [told] = faults.hint(task, 5)
+    assert re.fullmatch(rf"In the line that computes `\w+`, ({'|'.join(made for made, _ in nearly.KINDS.values())})\.", told)
 
 
 def test_most_of_the_faults_let_the_loss_fall() -> None:
