@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from experiments.curriculum import entry
 from experiments.exercises.catalogue import Task, body_of, definition, source, tree_of
+from experiments.exercises.contract import contract
 from experiments.source.handwriting import first_line
 
 TO_DO = "write me"
@@ -23,7 +24,7 @@ SECTION = re.compile(r"(Args|Attributes|Shapes?|Returns|Raises|Sources?)\b.*:")
 DERIVATIVE = r"(?:∂[\w/∂̂ŷ′ᵢⱼₙ]*(?:\[[^\]]*\])?|\b[dD]\w*L_d\w+(?:\[[^\]]*\])?|\bd\w+_d\w+|\w′(?:\([^)]*\))?)"
 GIVES_AWAY = (
     re.compile(rf"{DERIVATIVE}\s*(=|is\b|are\b)"),
-    re.compile(r"\b(derivative|gradient|slope)s?\b(?! descent)[^.:;]{0,80}?(=|\b(is|are)\b)[^.]*?[−²·/‖ᵀ×*]"),
+    re.compile(r"\b(derivative|gradient|slope)s?\b(?! descent)[^.:;]{0,80}?(=|\b(is|are)\b)[^.]*?([−²·‖ᵀ×*]|/(?!∂))"),
 )
 """A derivative, and what it is: as a formula, and in words."""
 
@@ -52,9 +53,10 @@ def lines_with(task: Task, body: list[str], more: str = "") -> list[str]:
 def heading(task: Task) -> str:
     """The docstring of the file: what is asked, how it is judged, and the lesson up to where it gives the answer away."""
     of = f" · {entry(task.concept).title}" if task.concept else ""
+    about = "\n".join(contract(task))
     asked = (
         f"Exercise {task.name} · about {task.minutes} minutes{of}\n\n"
-        f"Write the body of `{task.function}`. Only that function is judged; the rest is here to be read and used.\n\n"
+        f"Write the body of `{task.function}`. Only that function is judged; the rest is here to be read and used.\n{about}\n\n"
         "Is it right? With `hint` in the place of `check` you get a hint.\n\n"
         f"    python -m experiments exercise check {task.name}\n"
     )

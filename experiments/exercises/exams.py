@@ -112,8 +112,10 @@ class ByCase:
 
     @property
     def where(self) -> str:
-        arguments = self.case.build(np.random.default_rng(0), **self.sizes(0)).arguments
-        told = ", ".join(f"{key}={value!r}" for key, value in arguments.items() if tells(value))
+        built = self.case.build(np.random.default_rng(0), **self.sizes(0))
+        said = {key: value for key, value in built.arguments.items() if tells(value)}
+        said |= {key: value for key, value in built.call.items() if isinstance(value, bool | int | float)}
+        told = ", ".join(f"{key}={value!r}" for key, value in said.items())
         return f"with {told}" if told else ""
 
     @property

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from experiments.exercises.catalogue import Task, body_of, definition, source, tree_of
 from experiments.exercises.cutting import CUT, without_answers
-from experiments.exercises.returning import expected, keys_of
+from experiments.exercises.contract import contract, forwards
 from experiments.exercises.rules import rules_of
 from experiments.exercises.verdict import Verdict
 from experiments.source.operators import only_checks
@@ -27,55 +27,9 @@ def asked(task: Task) -> list[str]:
     name = task.function.rpartition(".")[2]
     said = [f"Write `{name}({', '.join(arguments)})`."]
     if (about := without_answers(ast.get_docstring(function) or "").partition("\n\n")[0]) and about != CUT:
-        said.append(about)
-    upstreams = [a for a in arguments if a.startswith("dL_d")]
-    if upstreams == ["dL_dloss"]:
-        said.append("dL_dloss comes in: a number that the whole loss is multiplied with, usually 1.")
-    elif upstreams:
-        comes = f"{' and '.join(upstreams)} comes in: how fast the loss L grows with what {made_by(task)}."
-        said.append(comes[0] + comes[1:])
-    said += list(returned(task))
-    if grads := list(accumulated(function)):
-        said.append(f"On the way it adds (+=) into {' and '.join(grads)}.")
-    if any(isinstance(n, ast.Attribute) and n.attr == "save" for f in forwards(task) for n in ast.walk(f)):
-        said.append("What forward saved comes back from self.restore(), in the order in which it was saved.")
+        said.append(about if about.endswith((".", ":", "!", "?")) else f"{about} …")  # cut within a sentence
+    said += list(contract(task))
     return [*said, *task.hints]
-
-
-def made_by(task: Task) -> str:
-    """Where the upstream comes from."""
-    if "." in task.function:
-        return "forward returned"
-    own = own_forward(task)
-    return f"{own} returned" if own else "comes after"
-
-
-def own_forward(task: Task) -> str | None:
-    """The name of the function that it is the backward of, if there is one of that name."""
-    own = task.function.removesuffix("_backward")
-    return own if own != task.function and own in {n.name for n in tree_of(task.module).body if isinstance(n, ast.FunctionDef)} else None
-
-
-def returned(task: Task) -> Iterator[str]:
-    """What is to come out."""
-    result = expected(task)
-    if isinstance(result, ast.Dict):
-        yield f"It returns a dict with the gradients of the loss with respect to {', '.join(keys_of(result))}, by these names."
-    elif isinstance(result, ast.Tuple):
-        names = [ast.unparse(e) for e in result.elts]
-        told = f", in this order: {', '.join(names)}" if all(n.startswith("dL_d") and n.isidentifier() for n in names) else ""
-        yield f"It returns {len(names)} gradients{told or ', one for each input that has one'}."
-    elif result is None:
-        yield "It returns nothing."
-    elif "." in task.function or own_forward(task):
-        yield "It returns the gradient of the loss with respect to what went in, in the shape of what went in."
-
-
-def accumulated(function: ast.FunctionDef) -> Iterator[str]:
-    """The gradients that it adds into."""
-    for node in ast.walk(function):
-        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Attribute) and node.target.attr == "grad":
-            yield ast.unparse(node.target)
 
 
 def shapes(facts: Mapping[str, str]) -> list[str]:
@@ -88,19 +42,6 @@ def shapes(facts: Mapping[str, str]) -> list[str]:
     return [*said, "A gradient has the shape of that of which it is the gradient. Often only one product of what is there has that shape."]
 
 
-def forwards(task: Task) -> list[ast.FunctionDef]:
-    """The functions that are walked back."""
-    owner = task.function.split(".")[:-1]
-    names = {n.name: n for n in tree_of(task.module).body if isinstance(n, ast.FunctionDef)}
-    if owner:
-        cls = next(n for n in tree_of(task.module).body if isinstance(n, ast.ClassDef) and n.name == owner[0])
-        methods = {n.name: n for n in cls.body if isinstance(n, ast.FunctionDef)}
-        return [methods[n] for n in ("forward", "training_step") if n in methods]
-    if own := own_forward(task):
-        return [names[own]]
-    return [names[n] for n in ("forward", "loss") if n in names]
-
-
 def computed(function: ast.FunctionDef) -> list[ast.stmt]:
     """Its statements, without what only checks its input."""
     return [statement for statement in body_of(function) if not only_checks(statement)]
@@ -111,9 +52,9 @@ def rules(task: Task) -> list[str]:
     said = ["Walk these lines back, the last first:"]
     for function in forwards(task):
         said += [f"    {function.name}", *(f"        {line}" for s in computed(function) for line in ast.unparse(s).splitlines())]
+    said += ["", "The upstream of a line is the gradient of what it computes: it has come back to it from behind."]
     found = list(rules_of(ast.Module([s for f in forwards(task) for s in computed(f)], [])))
-    said.append("")
-    return [*said, *(f"- {rule}" for rule in found)] if found else said[:-1]
+    return [*said, *(f"- {rule}" for rule in found)] if found else said[:-2]
 
 
 def attempt(verdict: Verdict) -> list[str]:

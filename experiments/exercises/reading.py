@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from experiments.exercises.catalogue import Task
-from experiments.exercises.hints import forwards
+from experiments.exercises.contract import forwards
 
 
 def line_of(function: ast.FunctionDef, gradient: str) -> ast.stmt | None:

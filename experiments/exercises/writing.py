@@ -6,7 +6,7 @@ import ast
 import linecache
 import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -120,6 +120,8 @@ def explained(exam: Exam, failed: list[str], task: Task, tree: ast.FunctionDef, 
     first = bad[0]
     count = f"{len(found) - len(bad)} of {len(found)} gradients are right{where}."
     alone = f"There is one gradient, and it is wrong{where}."
+    if not first.what and (unused := unused_upstream(tree)):
+        return Verdict(WRONG, (count if len(found) > 1 else alone, unused), found, "the upstream is not used")
     close = None if first.what else nearly(task, text, exam)
     said = f"it is {first.what}" if first.what else "it is no plain multiple, sum or transpose of the right one"
     which = "The first wrong one on the way back" if len(bad) > 1 else "The wrong one"
@@ -159,10 +161,20 @@ def said(row: Any, look: Look, tree: ast.FunctionDef) -> Iterable[str]:
         a, b = np.asarray(row.hand, float), np.asarray(as_array(row.torch), float)
     except (TypeError, ValueError):
         return ["no array of numbers"]
+    if not np.isfinite(a).all() and np.isfinite(b).all():
+        return [not_finite(a, look.values)]
     others = {r.name: np.asarray(as_array(r.torch), float) for r in look.rows if r is not row and r.torch is not None}
     name = row.name.removeprefix("gradient of ").removeprefix("dL_d").strip()
     line = line_of(tree, name)
     return sentences(a, b, look.values, others, look.sizes, ast.unparse(line) if line else "", diagonal(a, b, look, name))
+
+
+def not_finite(a: np.ndarray, values: Mapping[str, np.ndarray]) -> str:
+    """That a gradient is not finite, and which value is 0 wherever it is not: what was divided by, or brought to a negative power."""
+    bad = ~np.isfinite(a)
+    zero = (name for name, x in values.items() if x.shape == a.shape and bad.any() and not x[bad].any())
+    at = next(zero, None)
+    return f"not finite (inf or nan){f' where {at} is 0' if at else ''}"
 
 
 def diagonal(a: np.ndarray, b: np.ndarray, look: Look, name: str) -> Iterator[str]:
@@ -172,12 +184,19 @@ def diagonal(a: np.ndarray, b: np.ndarray, look: Look, name: str) -> Iterator[st
         yield from operands.diagonal(a, b, own)
 
 
-def over_two_calls(failed: list[str], tree: ast.FunctionDef) -> str:
-    """What is wrong if one step is right, and two are not."""
+def unused_upstream(tree: ast.FunctionDef) -> str | None:
+    """A sentence about a gradient that comes in and is not used."""
     upstream = next((n.arg for n in tree.args.args if n.arg.startswith("dL_d")), None)
     used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
-    if upstream and upstream not in used:
-        return f"{upstream} is not used: what comes back from the loss is a factor of every gradient."
+    if upstream is None or upstream in used:
+        return None
+    return f"{upstream} is not used: what comes back from the loss is a factor of every gradient."
+
+
+def over_two_calls(failed: list[str], tree: ast.FunctionDef) -> str:
+    """What is wrong if one step is right, and two are not."""
+    if unused := unused_upstream(tree):
+        return unused
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Attribute) and t.attr == "grad" for t in node.targets):
             return f"Line {node.lineno}: a gradient is set with =, and must be added with +=: what an earlier backward left there is lost."

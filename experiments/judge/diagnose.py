@@ -46,6 +46,8 @@ def other_shape(a: np.ndarray, b: np.ndarray) -> str:
     """What a is, whose shape is not b's."""
     if a.shape == b.shape[::-1] and like(a.T, b):
         return "transposed"
+    if b.ndim == 0 and like(a.sum(), b):
+        return "not summed up to one number"
     for axis in range(a.ndim):
         if like(a.sum(axis=axis), b) or like(a.sum(axis=axis, keepdims=True), b):
             return f"not summed over axis {axis}"
@@ -66,12 +68,18 @@ def zero(a: np.ndarray, b: np.ndarray, sizes: Mapping[str, float]) -> str | None
 
 def factor(a: np.ndarray, b: np.ndarray, sizes: Mapping[str, float]) -> str | None:
     """A number times torch's, named if it has a name."""
-    square = float(np.vdot(b, b))
-    c = float(np.vdot(b, a)) / square if square > 0 and math.isfinite(square) else 0.0
-    if c == 0 or not like(a, c * b):
+    c = multiple(a, b)
+    if c is None:
         return None
     known = next((name for name, value in names_of_factors(b.shape, sizes) if math.isclose(c, value, rel_tol=1e-6)), f"{c:.6g}")
     return f"{known} times torch's"
+
+
+def multiple(a: np.ndarray, b: np.ndarray) -> float | None:
+    """The number that a is times b, which has its shape; None if there is none."""
+    square = float(np.vdot(b, b))
+    c = float(np.vdot(b, a)) / square if square > 0 and math.isfinite(square) else 0.0
+    return c if c != 0 and like(a, c * b) else None
 
 
 def names_of_factors(shape: tuple[int, ...], sizes: Mapping[str, float]) -> Iterator[tuple[str, float]]:

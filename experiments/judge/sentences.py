@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 
 from experiments.judge import operands
-from experiments.judge.diagnose import diagnose, like
+from experiments.judge.diagnose import diagnose, like, multiple
 from experiments.judge.operands import Values
 
 RIGHT = "the right one"
@@ -36,6 +36,8 @@ def sentences(
     plain = diagnose(a, b, None, sizes)
     if plain and not re.match(r"right in|0 in places|of shape", plain):
         yield plain.replace("torch's", RIGHT)
+    if a.shape == b.shape and (c := multiple(a, b)) is not None:
+        yield f"{c:.6g} times {RIGHT}"  # 1/3 has a name where a size is 9 by chance, and on the next input none
     yield from operands.sums(a, b, gradients)
     yield from structural
     yield from operands.factors(a, b, values, line)

@@ -76,7 +76,7 @@ def test_from_start_over_a_wrong_attempt_and_hints_to_the_solution(desk: Any) ->
     file.write_text(filled(find(NAME), HALF), encoding="utf-8")
     status, said = desk("check", NAME)
     assert status == DISAGREE
-    assert "is the gradient of y_hat (line 52): it is (N = 6) times the right one" in said
+    assert "is the gradient of y_hat (line 53): it is (N = 6) times the right one" in said
     assert desk("solution", NAME)[0] == DISAGREE
     hints = [desk("hint", NAME)[1] for _ in range(6)]
     for i, (hint, words) in enumerate(

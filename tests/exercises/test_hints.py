@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from experiments.exercises import hints
+from experiments.exercises import contract, hints
 from experiments.exercises.catalogue import Task, body_of, definition, find, tasks
 from experiments.exercises.recording import recorded
 from experiments.exercises.rules import RULES, rules_of
@@ -25,7 +25,7 @@ def computed(task: Task) -> set[str]:
 
 @pytest.mark.parametrize("task", WRITE, ids=[task.name for task in WRITE])
 def test_no_hint_but_the_last_holds_a_line_of_the_solution(task: Task) -> None:
-    forward = " ".join(ast.unparse(f) for f in hints.forwards(task))
+    forward = " ".join(ast.unparse(f) for f in contract.forwards(task))
     early = " ".join([*hints.asked(task), *hints.rules(task)])
     blanks = " ".join(hints.with_blanks(task))
     for line in computed(task):
@@ -48,11 +48,12 @@ def test_the_shapes_are_those_of_a_call() -> None:
 
 
 def test_what_is_asked_says_what_goes_in_and_what_must_come_out() -> None:
-    assert "returns a dict with the gradients of the loss with respect to y_hat, w" in " ".join(hints.asked(find("one_weight")))
+    assert "returns a dict of gradients, how fast the loss grows with each of y_hat, w, by these names" in " ".join(hints.asked(find("one_weight")))
     assert "returns 2 gradients, in this order: dL_da, dL_db" in " ".join(hints.asked(find("vectors.dot_backward")))
     asked = " ".join(hints.asked(find("nn.Linear")))
     assert "it adds (+=) into self.weight.grad and self.bias.grad" in asked
     assert "comes back from self.restore()" in asked
+    assert " and … dL_dy comes in" in " ".join(hints.asked(find("vectors.cosine_similarity_backward")))
     assert "usually 1" in " ".join(hints.asked(find("digits_mlp")))
 
 

@@ -15,7 +15,8 @@ from experiments.exercises import exams, writing
 from experiments.exercises.catalogue import LONGEST, Task, UnknownExercise, definition, find, lines_of, tasks
 from experiments.exercises.cutting import CUT, gives_away, sheet, without_answers
 from experiments.exercises.exams import Exam, exams_of
-from experiments.exercises.hints import forwards, solution
+from experiments.exercises.contract import forwards
+from experiments.exercises.hints import solution
 from experiments.exercises.placing import in_place, original
 from experiments.exercises.verdict import NOT_BEGUN, RIGHT, WRONG
 from experiments.judge.case import failures
@@ -71,8 +72,10 @@ def test_a_sheet_holds_the_forward_and_nothing_of_the_solution(task: Task) -> No
     said = " ".join(" ".join(texts).split())
     walked_back = " ".join(ast.unparse(f) for f in forwards(task))
     for node in ast.walk(definition(task.module, task.function)):
-        if isinstance(node, ast.Assign | ast.AugAssign | ast.Return) and any(isinstance(n, ast.BinOp) for n in ast.walk(node)):
-            found = ast.unparse(node.value)  # type: ignore[arg-type]
+        if not isinstance(node, ast.Assign | ast.AugAssign | ast.Return) or node.value is None:
+            continue
+        if any(isinstance(n, ast.BinOp) for n in ast.walk(node.value)):
+            found = ast.unparse(node.value)
             assert found not in said or found in walked_back
     assert not any(gives_away(block) for text in texts for block in text.split("\n\n"))
     owner = task.function.split(".")[:-1]
@@ -86,6 +89,8 @@ def test_a_docstring_is_cut_where_it_says_a_derivative() -> None:
     assert without_answers(text) == f"y = tanh x, of any shape.\n\n{CUT}\n\nArgs:\n    x: a number."
     assert without_answers(text, whole=True) == f"y = tanh x, of any shape.\n\n{CUT}"
     assert without_answers("The way back. Its gradient is (p − y)/N. More.") == f"The way back.\n\n{CUT}"
+    speed = "A derivative is a speed, written ∂y/∂x, of anything: no more."
+    assert without_answers(speed) == speed
     assert without_answers("Shapes: dL_dz (N, out), a = σ(z).") == "Shapes: dL_dz (N, out), a = σ(z)."
 
 
@@ -166,6 +171,10 @@ APPLES = """\
 dL_dy_hat = 2 * (y_hat - y) / len(y)
 return {"y_hat": dL_dy_hat, "w": (dL_dy_hat * x).sum()}"""
 
+CUBIC = """\
+d = 2 * (y_hat - y) / len(y)
+return {"y_hat": d, "w0": (d).sum(), "w1": (d * x).sum(), "w2": (d * x**2).sum(), "w3": (d * x**3).sum()}"""
+
 ROUNDED = """\
 x, residual = self.restore()
 dL_dy_hat = 2 * residual / residual.size
@@ -176,6 +185,18 @@ WRONG_ATTEMPTS: dict[str, tuple[str, str, str]] = {
     "a factor": ("nn.Tanh", "y = self.restore()\nreturn 2 * dL_dy * (1 - y * y)", "gradient of x: it is 2 times the right one"),
     "a sign": ("nn.Tanh", "y = self.restore()\nreturn -dL_dy * (1 - y * y)", "it is −1 times the right one"),
     "N": ("one_weight", APPLES.replace(" / len(y)", ""), r"gradient of y_hat \(line \d+\): it is \(N = \d+\) times the right one"),
+    "a factor that is a root of a size by chance": (
+        "derivatives.power_backward",
+        "return dL_dy * x ** (n - 1)",
+        r"gradient of x: it is 0.333333 times the right one \(with n=3\)|wrong \(with n=3\)\. .*0.333333 times the right one",
+    ),
+    "nothing in the place of a case of its own": (
+        "derivatives.power_backward",
+        "return dL_dy * n * x ** (n - 1)",
+        r"\(with n=0\)\. .* it is not finite \(inf or nan\) where x is 0",
+    ),
+    "no upstream": ("vectors.dot_backward", "return b, a", "0 of 2 gradients are right. dL_dy is not used"),
+    "not one number": ("derivatives.backward", CUBIC.replace("(d).sum()", "d"), "gradient of w0 .*: it is not summed up to one number"),
     "no derivative": ("nn.Tanh", "self.restore()\nreturn dL_dy", r"without the factor \(1 - np.tanh\(x\)\*\*2\)"),
     "another derivative": ("nn.Tanh", "y = self.restore()\nreturn dL_dy * (1 - y)", r"multiplied by \(1 - y\) in place of \(1 - y\*\*2\)"),
     "no derivative, in a concept": (
