@@ -16,7 +16,8 @@ def contract(task: Task) -> Iterator[str]:
     if upstreams == ["dL_dloss"]:
         yield "dL_dloss comes in: a number that the whole loss is multiplied with, usually 1."
     elif upstreams:
-        yield f"{' and '.join(upstreams)} comes in: how fast the loss L grows with what {made_by(task)}."
+        come = "comes" if len(upstreams) == 1 else "come"
+        yield f"{' and '.join(upstreams)} {come} in: how fast the loss L grows with {upstream_of(task, upstreams)}."
     yield from returned(task)
     if grads := list(accumulated(function)):
         yield f"On the way it adds (+=) into {' and '.join(grads)}."
@@ -24,12 +25,12 @@ def contract(task: Task) -> Iterator[str]:
         yield "What forward saved comes back from self.restore(), in the order in which it was saved."
 
 
-def made_by(task: Task) -> str:
-    """Where the upstream comes from."""
+def upstream_of(task: Task, upstreams: list[str]) -> str:
+    """What the upstreams are the gradients of: of what forward made; where there is none, of what they are called after."""
     if "." in task.function:
-        return "forward returned"
+        return "what forward returned"
     own = own_forward(task)
-    return f"{own} returned" if own else "comes after"
+    return f"what {own} returned" if own else " and ".join(name.removeprefix("dL_d") for name in upstreams)
 
 
 def own_forward(task: Task) -> str | None:
@@ -50,7 +51,8 @@ def returned(task: Task) -> Iterator[str]:
     elif result is None:
         yield "It returns nothing."
     elif "." in task.function or own_forward(task):
-        yield "It returns a gradient: how fast the loss grows with what went in, in the shape of what went in."
+        into = next((a.arg for f in forwards(task)[:1] for a in f.args.args if a.arg != "self"), "what went in")
+        yield f"It returns a gradient: how fast the loss grows with {into}, in the shape of {into}."
 
 
 def accumulated(function: ast.FunctionDef) -> Iterator[str]:
@@ -67,7 +69,9 @@ def forwards(task: Task) -> list[ast.FunctionDef]:
     if owner:
         cls = next(n for n in tree_of(task.module).body if isinstance(n, ast.ClassDef) and n.name == owner[0])
         methods = {n.name: n for n in cls.body if isinstance(n, ast.FunctionDef)}
-        return [methods[n] for n in ("forward", "training_step") if n in methods]
+        last = task.function.rpartition(".")[2]
+        own = last.removesuffix("_backward")
+        return [methods[n] for n in ("forward", "training_step" if own == last else own) if n in methods]
     if own := own_forward(task):
         return [names[own]]
     return [names[n] for n in ("forward", "loss") if n in names]

@@ -49,6 +49,8 @@ def computed(function: ast.FunctionDef) -> list[ast.stmt]:
 
 def rules(task: Task) -> list[str]:
     """The lines of the forward, and the rule for each kind of step in them."""
+    if not forwards(task):
+        return ["There is no forward here whose lines are walked back: the docstring of the function and the lesson say what it must do."]
     said = ["Walk these lines back, the last first:"]
     for function in forwards(task):
         said += [f"    {function.name}", *(f"        {line}" for s in computed(function) for line in ast.unparse(s).splitlines())]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
 
 from experiments.exercises.catalogue import Task
 from experiments.exercises.contract import forwards
@@ -43,15 +45,15 @@ def assigned(statements: list[ast.stmt], value: ast.expr) -> ast.stmt | None:
 
 def forgotten(task: Task, function: ast.FunctionDef) -> list[str]:
     """The layers that forward calls, and whose backward the attempt does not name."""
-    called = dict.fromkeys(name for f in forwards(task) for name in layers_called(f))
+    owner = getattr(import_module(task.module), task.function.partition(".")[0])
+    called = dict.fromkeys(name for f in forwards(task) for name in layers_called(f, owner))
     named = {ast.unparse(n) for n in ast.walk(function) if isinstance(n, ast.Attribute)}
     return [name for name in called if f"{name}.backward" not in named]
 
 
-def layers_called(function: ast.FunctionDef) -> Iterator[str]:
-    """self.fc1, where it says self.fc1(x)."""
-    methods = {"save", "restore", "log", "training_step", "validation_step"}
+def layers_called(function: ast.FunctionDef, owner: Any) -> Iterator[str]:
+    """self.fc1, where it says self.fc1(x); what is a method of the class is no layer."""
     for node in ast.walk(function):
         match node:
-            case ast.Call(ast.Attribute(ast.Name("self"), name)) if name not in methods and not name.startswith("_"):
+            case ast.Call(ast.Attribute(ast.Name("self"), name)) if not hasattr(owner, name):
                 yield f"self.{name}"

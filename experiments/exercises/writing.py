@@ -156,7 +156,7 @@ def said(row: Any, look: Look, tree: ast.FunctionDef) -> Iterable[str]:
     if row.error <= ONE_STEP[DTYPE]:
         return ["right on one input, and wrong on another"]
     if row.hand is None or row.torch is None:
-        return ["missing"]
+        return [f"missing: nothing was added into {row.name.removeprefix('gradient of ')}.grad" if row.hand is None else "missing"]
     try:
         a, b = np.asarray(row.hand, float), np.asarray(as_array(row.torch), float)
     except (TypeError, ValueError):
@@ -224,8 +224,6 @@ def raised(error: Exception, file: str, exam: Exam) -> Verdict:
     where = f" ({exam.where})" if exam.where else ""
     inside = [step for step in steps(error) if step.tb_frame.f_code.co_filename == file]
     kind, message = type(error).__name__, first_line(error)
-    if message.startswith("matmul: "):
-        message = "the last size of the left factor must be the first (of a stack the last but one) of the right factor"
     if isinstance(error, RecursionError):
         return wrong("It calls itself without end: the function that you write is the one that is called.", "calls itself")
     if left := re.match(r"\d+ forward\(s\) of (\S+) still wait", message):
@@ -239,6 +237,10 @@ def raised(error: Exception, file: str, exam: Exam) -> Verdict:
     step = inside[-1]
     expression = failing_expression(step)
     shapes = shapes_in(expression, step.tb_frame) if expression else {}
+    if message.startswith("matmul: "):
+        stack = any(shape.count(",") > 1 for shape in map(str, shapes.values()))
+        size = "last but one" if stack else "first"
+        message = f"the last size of the left factor must be the {size} of the right factor"
     told = ", ".join(f"{name} has shape {shape}" for name, shape in shapes.items())
     line = re.sub(r"\s+#.*", "", linecache.getline(file, step.tb_lineno).strip())
     sentence = f"Line {step.tb_lineno} cannot be computed{where}: `{line}`: {kind}: {message}."

@@ -253,6 +253,16 @@ WRONG_ATTEMPTS: dict[str, tuple[str, str, str]] = {
         "self.fc1.backward(self.relu.backward(self.fc2.backward(self.loss.backward(dL_dloss))))",
         "self.dropout is called on the way there, and not on the way back",
     ),
+    "no division, in a loss of its own": (
+        "training_loop.mse_loss_backward",
+        "x, r = self.restore()\nd = dL_dloss * 2 * r\nself.W.grad += x.T @ d\nself.b.grad += d.sum(axis=0)",
+        r"The first wrong one .* is the gradient of b \(line \d+\): it is 7 times the right one",
+    ),
+    "returned, not added": (
+        "gradients.backward",
+        "return self.surface.backward(dL_dloss, self.restore())",
+        r"it is missing: nothing was added into point.grad",
+    ),
     "not restored": ("nn.Tanh", "return dL_dy", r"must be taken out with restore\(\)"),
     "the upstream changed": ("nn.Tanh", "y = self.restore()\ndL_dy *= 1 - y * y\nreturn dL_dy", "The gradient that comes in is changed"),
     "the output changed": ("nn.Tanh", "y = self.restore()\ny *= y\nreturn dL_dy * (1 - y)", "What forward returned and saved is changed"),
