@@ -334,7 +334,7 @@ TWIN = Twin(
     questions=QUESTIONS,
     exercises=(
         Exercise("multiply_backward", ("If b is 3, how much does a b grow when a grows by 1?",)),
-        Exercise("power_backward"),
+        Exercise("power_backward", ("x⁰ is 1 for every x, and does not grow: n = 0 is a case of its own.",)),
         Exercise("backward"),
     ),
     mistake=MISTAKE,

@@ -126,7 +126,7 @@ def order() -> Figure:
         ("B A: stretched, then turned", "A B: turned, then stretched"),
         strict=True,
     ):
-        draw_square(ax, product_, f"{name}\ndet {determinant(product_):.3g}", (-1.3, 2.3, -0.6, 2.1))
+        draw_square(ax, product_, f"{name}\ndet {determinant(product_):.3g}", (-1.6, 2.6, -0.6, 2.1))
     return fig
 
 
@@ -289,7 +289,7 @@ TWIN = Twin(
     questions=QUESTIONS,
     exercises=(
         Exercise("product_backward", ("The shapes of dL_dY, A and B fit in one way only.",)),
-        Exercise("broadcast_add_backward"),
+        Exercise("broadcast_add_backward", ("What was used again gets a sum: `sum_to`.",)),
         Exercise("Matrices.backward"),
     ),
     mistake=MISTAKE,

@@ -308,9 +308,12 @@ TWIN = Twin(
     further=("three unit balls", "why w only grows"),
     questions=QUESTIONS,
     exercises=(
-        Exercise("dot_backward", ("Write a · b out for two entries: how fast does it grow with a[0]?",)),
-        Exercise("l2_norm_backward"),
-        Exercise("cosine_similarity_backward"),
+        Exercise(
+            "dot_backward",
+            ("Write a · b out for two entries: how fast does it grow with a[0]?", "`along` brings one number to every entry."),
+        ),
+        Exercise("l2_norm_backward", ("For a = (3, 4): how fast does y grow with a[0]?",)),
+        Exercise("cosine_similarity_backward", ("Only what turns a counts.",)),
     ),
     mistake=MISTAKE,
 )

@@ -1,6 +1,6 @@
 """Matrices: tables of numbers that move space, by hand.
 
-If you gave up on mathematics somewhere before this: a *matrix* is a table of numbers. Its *shape* says how many rows and columns it has:
+If you gave up on mathematics before this: a *matrix* is a table of numbers. Its *shape* says how many rows and columns it has:
 (4, 2) is 4 rows of 2 numbers. A[i, j] is the number in row i and column j, counted from 0. Data are such a table, a row for each example
 and a column for each thing that was measured; and the weights of a layer are one.
 
@@ -94,7 +94,7 @@ def product(A: Array, B: Array) -> Array:
 
 
 def product_backward(dL_dY: Array, A: Array, B: Array) -> tuple[Array, Array]:
-    """∂L/∂A and ∂L/∂B, as above for X and W: A[i, k] was used in all of row i of Y, B[k, j] in all of column j."""
+    """∂L/∂A and ∂L/∂B: A[i, k] was used in all of row i of Y, B[k, j] in all of column j."""
     dL_dA = dL_dY @ B.T  # (m, n) @ (n, k)
     dL_dB = A.T @ dL_dY  # (k, m) @ (m, n)
     return dL_dA, dL_dB

@@ -1,6 +1,6 @@
 """Vectors: lists of numbers with a length and a direction, by hand.
 
-If you gave up on mathematics somewhere before this: a vector is a list of numbers, no more. The two numbers (3, 4) can be read as
+If you gave up on mathematics before this: a vector is a list of numbers, no more. The two numbers (3, 4) can be read as
 an arrow that goes 3 to the right and 4 up. The 64 brightnesses of an 8 x 8 image are a vector as well, an arrow in a space that nobody
 can picture, and everything said of arrows holds: it has a length (how much ink), and a direction (which picture, however faint). A
 network is full of vectors, and what it does most is a *dot product*: it multiplies each number of its input by a weight and adds up.
