@@ -81,8 +81,9 @@ def batches(data: ArrayData, epochs: int) -> Iterator[tuple[Array, ...]]:
 
 
 def loop_by_hand(model: Manual, data: ArrayData, lines: tuple[str, ...], epochs: int) -> Array:
-    """The loss over all training points after every step."""
-    optimizer, losses = model.configure_optimizers(), []
+    """The loss over all training points, before the first step and after every one."""
+    optimizer, losses = model.configure_optimizers(), [model.mse_loss(data.split.train)]
+    model.forget()
     for batch in batches(data, epochs):
         loss_is_known = False
         for line in lines:
@@ -106,8 +107,8 @@ def loop_by_hand(model: Manual, data: ArrayData, lines: tuple[str, ...], epochs:
 @torch.enable_grad()
 def loop_in_torch(model: Torch, data: ArrayData, lines: tuple[str, ...], epochs: int) -> Array:
     """The same, of a bare torch loop."""
-    optimizer, losses = model.configure_optimizers(), []
     everything = tuple(map(torch.from_numpy, data.split.train))
+    optimizer, losses = model.configure_optimizers(), [model.mse_loss(everything).item()]  # type: ignore[arg-type]
     for batch in batches(data, epochs):
         for line in lines:
             if line == "zero_grad":
