@@ -201,7 +201,17 @@ def growth(run: Trained) -> float:
     return run.losses[-1] / run.losses[0]
 
 
+def in_figures(number: float) -> str:
+    """Three digits of a number; a large one is written out: 867,000 and not 8.67e+05."""
+    return f"{float(f'{number:.3g}'):,.0f}" if 1e3 <= abs(number) < 1e10 else f"{number:.3g}"
+
+
 def what_will_the_loss_do(text: str, why: str, **run: Any) -> Question:
     """A question about the loss as a whole; see `by_size` for what `run` is."""
     ways = ("it falls", 0.99, "it stays as it is", 1.01, "it grows")
-    return by_size(text, growth, *ways, seen="the loss of the last step is {:.3g} times that of the first", why=why, **run)
+    return by_size(text, growth, *ways, seen=times_the_first, why=why, **run)
+
+
+def times_the_first(ratio: float) -> str:
+    """What is said of `growth`."""
+    return f"the loss of the last step is {in_figures(ratio)} times that of the first"

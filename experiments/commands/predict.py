@@ -128,6 +128,7 @@ def tell(twin: Twin, runs: Sequence[Trained], predictions: Sequence[int | None],
 def figure_of(twin: Twin, question: Question, run: Trained, drawn: dict[int, Mapping[str, Any]]) -> tuple[Captioned, str]:
     """The figure that shows the answer, and what to look for in it. `drawn` holds the figures of each run, by its id, once drawn."""
     from experiments.commands.curves import both_curves
+    from experiments.lesson import in_figures
 
     if question.look_at and twin.figures:
         name, look_for = question.look_at
@@ -137,7 +138,7 @@ def figure_of(twin: Twin, question: Question, run: Trained, drawn: dict[int, Map
             drawn[id(run)] = twin.figures(run.manual, run.torch, run.data)
         return drawn[id(run)][name], look_for
     figure = both_curves(range(len(run.losses)), run.losses, run.torch_losses)
-    return figure, f"the loss of this run, from {run.losses[0]:.3g} at its first step to {run.losses[-1]:.3g} at its last."
+    return figure, f"the loss of this run, from {in_figures(run.losses[0])} at its first step to {in_figures(run.losses[-1])} at its last."
 
 
 def show(figure: Captioned, look_for: str, file: Path) -> None:
