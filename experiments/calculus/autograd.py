@@ -113,7 +113,7 @@ QUESTIONS = (
         "A batch has 70 flowers in place of 10. How does the number of steps in the graph of its loss grow?",
         lambda run: steps_of(run, 70) / steps_of(run, 10),
         *("it does not", 1.05, "by a few", 6.0, "to seven times as many"),
-        seen="there are {:.2g} times as many",
+        seen="their number is {:.2g} times what it was",
         why="A step is a whole matrix product or a whole sum, whatever its size: the arrays are longer, the graph is the same.",
         trainer=SHORT,
         look_at=("the graph", "that its boxes are products, sums and functions of whole arrays."),

@@ -167,9 +167,9 @@ def learned(run: Trained) -> str:
     """Where the point is, and how level the ground is there."""
     surface, method = run.torch.hparams["surface"], METHODS[run.torch.hparams["method"]]
     point = run.manual.point.data.astype(np.float64)
-    x, y = point
+    place = "({:z.4f}, {:z.4f})".format(*point).replace("-", "−")
     return (
-        f"{method} on the {surface} is at ({x:.4f}, {y:.4f}) after {len(run.losses)} steps, where the steepness of the "
+        f"{method} on the {surface} is at {place} after {len(run.losses)} steps, where the steepness of the "
         f"ground is {steepness(surface, point[None])[0]:.2g}; its loss went from {run.losses[0]:.3g} to {run.losses[-1]:.3g}."
     )
 

@@ -133,7 +133,7 @@ def decision_regions(manual: Manual, data: ArrayData, state: str) -> Figure:
     """What the network says of every point of the plane, and what it would say without ReLU."""
     x, y = data.split.train
     p = manual.arrays()
-    one_matrix = ", ".join(f"{w:.2f}" for w in collapsed(**p)[0][:, 0])
+    one_matrix = ", ".join(f"{w:.2f}" for w in collapsed(**p)[0][:, 0]).replace("-", "−")
     fig, axes = figure(
         f"The colour is the probability of class 1 (squares), one half on the solid line. Left: the {state} network. The line bends "
         "where it meets the crease of a hidden unit (dashed, darker for a sharper fold), and nowhere else. Right: the same weights "
@@ -200,7 +200,7 @@ def hidden_numbers(manual: Manual, data: ArrayData, state: str, shown: int = 16)
 
 def short(value: float) -> str:
     """With one decimal, and a minus sign that is one."""
-    return f"{value:.1f}".replace("-", "−")
+    return f"{value:z.1f}".replace("-", "−")
 
 
 def shapes(manual: Manual, torch_module: Torch, data: ArrayData, shown: int = 16) -> Figure:

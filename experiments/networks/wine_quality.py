@@ -180,7 +180,7 @@ QUESTIONS = (
         "Do the foretold scores scatter as widely as the true ones?",
         spread,
         *("less widely", 0.97, "as widely", 1.03, "more widely"),
-        seen="their std is {:.2f} times that of the true scores",
+        seen="their standard deviation is {:.2f} times that of the true scores",
         why="What eleven measurements do not tell, nobody can foretell. There the best guess is the middle, and so the extremes are "
         "missed.",
         trainer=SHORT,

@@ -182,7 +182,7 @@ def learned(run: Trained) -> str:
 
 QUESTIONS = (
     by_size(
-        'Always saying "benign" would tell about 6 of 10 lumps rightly. How many of those that it has not seen does it tell rightly?',
+        'Always saying "benign" would tell about two of three lumps rightly. How many of those that it has not seen does it tell rightly?',
         accuracy,
         *("about 7 of 10", 0.8, "about 9 of 10", 0.93, "more"),
         seen="{:.1%}",

@@ -11,16 +11,16 @@ mean square again, as for one weight. Each W is (in, out) again, with a column f
 
 and from the bottom up:
 
-    L = 1/N Σₙ (ŷₙ − yₙ)²     so    ∂L/∂ŷₙ = 2 (ŷₙ − yₙ) / N          the square's 2, the mean's 1/N
+    L = 1/N Σₙ (ŷ[n] − y[n])²  so   ∂L/∂ŷ[n] = 2 (ŷ[n] − y[n]) / N    the square's 2, the mean's 1/N
 
     ŷ = h W2 + b2             so    ∂L/∂W2 = hᵀ ∂L/∂ŷ                 each hidden number times the error that it led to
-                                    ∂L/∂b2 = Σₙ ∂L/∂ŷₙ                b2 was added for every wine
+                                    ∂L/∂b2 = Σₙ ∂L/∂ŷ[n]              b2 was added for every wine
                                     ∂L/∂h  = ∂L/∂ŷ W2ᵀ                back through the weights it went out by
 
     h = max(z1, 0)            so    ∂L/∂z1 = ∂L/∂h where z1 > 0, else 0      a number that was cut off has no influence
 
     z1 = x W1 + b1            so    ∂L/∂W1 = xᵀ ∂L/∂z1
-                                    ∂L/∂b1 = Σₙ ∂L/∂z1ₙ
+                                    ∂L/∂b1 = Σₙ ∂L/∂z1[n]
 
 **On paper.** Two wines, two measurements (standardised, so that some lie below 0), two hidden units:
 

@@ -6,7 +6,8 @@ the line's answer into a probability, a number between 0 and 1:
     z = x W + b                  (N, D) @ (D, 1) + (1,): a weighted sum
     p = 1 / (1 + e⁻ᶻ)            and a squash, the sigmoid: how probable a yes is (see the figure "the curve")
 
-z is a score (a "logit"). At z = 0, e⁻ᶻ is 1 and p is 1/2: undecided. At z = 3 it is 0.05 and p is 0.95, at z = −3 it is 20 and p is 0.05.
+z is a score (a "logit"), and e⁻ᶻ is 1/eᶻ. At z = 0 it is 1 and p is 1/2: undecided. At z = 3 it is 0.05 and p is 0.95, at z = −3 it is
+20 and p is 0.05.
 
 A weighted sum and a squash is called a **neuron**, after the cells of the brain, which add up what reaches them and fire if it is enough;
 the likeness ends there. Every network that decides between two things ends in this one neuron.
