@@ -32,6 +32,7 @@ from experiments.lesson import (
     accuracy,
     by_size,
     growth,
+    in_figures,
     what_will_the_loss_do,
 )
 from experiments.lockstep.trained import run_of, runs_of, trained, twin_of
@@ -329,3 +330,10 @@ def test_a_term_is_found_as_a_whole_word() -> None:
     assert lr.is_in("w ← w − lr · slope")
     assert not lr.is_in("already")
     assert Term("c", "c", "", "a curvature", "one_weight", "c = ").is_in("by c = 2")
+
+
+@pytest.mark.parametrize(
+    ("number", "written"), [(0.0123456, "0.0123"), (11.24, "11.2"), (866700.0, "867,000"), (-1234.0, "-1,230"), (2.4e217, "2.4e+217")]
+)
+def test_large_numbers_are_written_out(number: float, written: str) -> None:
+    assert in_figures(number) == written

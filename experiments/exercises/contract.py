@@ -1,4 +1,4 @@
-"""What a function of an exercise is given and what it must hand back, in sentences: they stand in the learner's file and in the first hint."""
+"""What a function of an exercise is given and must hand back, in sentences: they stand in the learner's file and in the first hint."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def forwards(task: Task) -> list[ast.FunctionDef]:
         cls = next(n for n in tree_of(task.module).body if isinstance(n, ast.ClassDef) and n.name == owner[0])
         methods = {n.name: n for n in cls.body if isinstance(n, ast.FunctionDef)}
         last = task.function.rpartition(".")[2]
-        own = last.removesuffix("_backward")
-        return [methods[n] for n in ("forward", "training_step" if own == last else own) if n in methods]
+        walked = last.removesuffix("_backward") if last.endswith("_backward") else "training_step"
+        return [methods[n] for n in ("forward", walked) if n in methods]
     if own := own_forward(task):
         return [names[own]]
     return [names[n] for n in ("forward", "loss") if n in names]

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from experiments.exercises.catalogue import Task, body_of, definition, source, tree_of
-from experiments.exercises.cutting import CUT, without_answers
+from experiments.exercises.catalogue import Task, body_of, definition, source
 from experiments.exercises.contract import contract, forwards
+from experiments.exercises.cutting import CUT, without_answers
 from experiments.exercises.rules import rules_of
 from experiments.exercises.verdict import Verdict
 from experiments.source.operators import only_checks

@@ -48,7 +48,9 @@ def test_the_shapes_are_those_of_a_call() -> None:
 
 
 def test_what_is_asked_says_what_goes_in_and_what_must_come_out() -> None:
-    assert "returns a dict of gradients, how fast the loss grows with each of y_hat, w, by these names" in " ".join(hints.asked(find("one_weight")))
+    assert "returns a dict of gradients, how fast the loss grows with each of y_hat, w, by these names" in " ".join(
+        hints.asked(find("one_weight"))
+    )
     assert "returns 2 gradients, in this order: dL_da, dL_db" in " ".join(hints.asked(find("vectors.dot_backward")))
     asked = " ".join(hints.asked(find("nn.Linear")))
     assert "it adds (+=) into self.weight.grad and self.bias.grad" in asked

@@ -13,9 +13,9 @@ import pytest
 from experiments.curriculum import entries
 from experiments.exercises import exams, writing
 from experiments.exercises.catalogue import LONGEST, Task, UnknownExercise, definition, find, lines_of, tasks
+from experiments.exercises.contract import forwards
 from experiments.exercises.cutting import CUT, gives_away, sheet, without_answers
 from experiments.exercises.exams import Exam, exams_of
-from experiments.exercises.contract import forwards
 from experiments.exercises.hints import solution
 from experiments.exercises.placing import in_place, original
 from experiments.exercises.verdict import NOT_BEGUN, RIGHT, WRONG
