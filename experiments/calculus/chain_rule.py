@@ -169,17 +169,19 @@ def graph(manual: Manual, data: ArrayData, state: str) -> Figure:
 
 def two_species(manual: Manual, data: ArrayData, state: str) -> Figure:
     """All flowers, and where the network draws the line."""
-    fig, axes = figure(
-        f"All flowers by their petals (standardised). The ground is the {state} network's prediction a2, 1 for virginica; on the black "
-        "line it is one half. Filled: trained on. White: held out.",
-        size=(5.6, 4.4),
-    )
-    axis = axes[0, 0]
     side = np.linspace(-2.7, 2.7, 121)
     plane = np.stack(np.meshgrid(side, side, indexing="ij"), axis=-1)
     x0, x1, a2 = plane[..., 0], plane[..., 1], manual(plane)[..., 0]
+    divided = a2.min() < 0.5 < a2.max()
+    half = "on the black line it is one half" if divided else "nowhere is it one half"
+    fig, axes = figure(
+        f"All flowers by their petals (standardised). The ground is the {state} network's prediction a2, 1 for virginica; {half}. "
+        "Filled: trained on. White: held out.",
+        size=(5.6, 4.4),
+    )
+    axis = axes[0, 0]
     shown = axis.pcolormesh(x0, x1, a2, cmap=BETWEEN, vmin=0, vmax=1, shading="gouraud", rasterized=True)
-    if a2.min() < 0.5 < a2.max():
+    if divided:
         axis.contour(x0, x1, a2, levels=[0.5], colors="black")
     for (x, y), filled in ((data.split.train, True), (data.split.val, False)):
         for label, (marker, colour) in enumerate(zip(MARKERS[:2], TWO_CLASSES, strict=True)):
