@@ -6,11 +6,11 @@ the line's answer into a probability, a number between 0 and 1:
     z = x W + b                  (N, D) @ (D, 1) + (1,): a weighted sum
     p = 1 / (1 + e⁻ᶻ)            and a squash, the sigmoid: how probable a yes is (see the figure "the curve")
 
-z is a score (a "logit"), and e⁻ᶻ is 1/eᶻ. At z = 0 it is 1 and p is 1/2: undecided. At z = 3 it is 0.05 and p is 0.95, at z = −3 it is
+z is a score ("logit"); e⁻ᶻ is 1/eᶻ. At z = 0 it is 1 and p is 1/2: undecided. At z = 3 it is 0.05 and p is 0.95, at z = −3 it is
 20 and p is 0.05.
 
 A weighted sum and a squash is called a **neuron**, after the cells of the brain, which add up what reaches them and fire if it is enough;
-the likeness ends there. Every network that decides between two things ends in this one neuron.
+the likeness ends there. Every network that decides between two things ends in this neuron.
 
 **What an answer costs.** If the truth is yes (y = 1), we pay −log p. As log 1 = 0 and log 0.05 = −3, who is sure and right pays nearly
 nothing, and who is sure and wrong a lot. If it is no (y = 0), we pay −log(1 − p). Both in one line, l for one row, L for all N:
