@@ -13,7 +13,7 @@ from pathlib import Path
 
 from experiments import curriculum
 from experiments.commands.status import AGREE, BAD_INPUT
-from experiments.curriculum import PATH, entries, entry, minutes
+from experiments.curriculum import PATH, UnknownConcept, entries, entry, minutes
 
 PATH_HELP = "what to read to get to this one, in order, with its minutes and what you have solved (default: the beginner's path)"
 WORDS_HELP = "what a word or a symbol means, and which concept explains it (default: all, in the order in which they are met)"
@@ -37,7 +37,7 @@ def show_list(options: argparse.Namespace) -> int:
             print("\n".join(curriculum.markdown_path(names) if options.markdown else the_path(names)))
         else:
             print("\n".join(curriculum.markdown() if options.markdown else chapters()))
-    except LookupError as unknown:
+    except (UnknownConcept, UnknownWord) as unknown:
         print(f"error: {unknown}", file=sys.stderr)
         return BAD_INPUT
     return AGREE
