@@ -212,9 +212,10 @@ def diagnosed(examinations: list[Examination], faults: dict[int, list[str]]) -> 
     first = examinations[0]
     last = line_of_return(first.subject.pair.backward)
     ends = [first.claims[n].line or last for n in returned(first) if not agreement(examinations, n)[1]]
-    lines = (
-        [*faults, *ends] if faults else [line for n in returned(first) for line in (first.claims[n].line or last, *first.claims[n].lines)]
-    )
+    lines = [*faults, *ends]
+    if not faults:
+        lines = [line for n in returned(first) for line in (first.claims[n].line or last, *first.claims[n].lines)]
+        lines += calls_alone(first.subject.pair.backward)
     sound = {c.line for n, c in first.claims.items() if n not in first.wrong} if faults else set()
     sound -= set(faults)
     own = list(dict.fromkeys(line for names in faults.values() for n in names for line in first.claims[n].lines))
@@ -239,6 +240,11 @@ def diagnosed(examinations: list[Examination], faults: dict[int, list[str]]) -> 
     what = explained(examinations, name) if is_own and not cure.said.startswith("overwritten") else None
     mend = Mend(cure.line, cure.before, cure.after)
     return (Fault(cure.line, cure.before, claims[name].label if is_own else "this line", readable(what or cure.said or None), mend),)
+
+
+def calls_alone(function: ast.FunctionDef) -> list[int]:
+    """The lines that call something and keep no result: a method that adds to a gradient of its object."""
+    return [n.lineno for n in ast.walk(function) if isinstance(n, ast.Expr) and isinstance(n.value, ast.Call)]
 
 
 def readable(what: str | None) -> str | None:

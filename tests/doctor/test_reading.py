@@ -381,3 +381,37 @@ def backward(dout, x):
     dx = dout * np.where(x > 0, 1 / x, 1)
     return dx
 """
+
+
+BY_METHOD = """
+import numpy as np
+
+class Affine:
+    def __init__(self, fan_in, fan_out):
+        self.W = np.random.randn(fan_in, fan_out)
+        self.b = np.random.randn(fan_out)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def add_bias(self, dout):
+        self.db = dout.sum(axis=0)
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        self.add_bias(dout)
+        return dout @ self.W.T
+"""
+
+
+def test_a_line_that_only_calls_a_method_is_found_and_mended() -> None:
+    (finding,) = visited(BY_METHOD)
+    assert finding.right, str(finding)
+    (finding,) = visited(BY_METHOD.replace("self.add_bias(dout)", "self.add_bias(-2 * dout)"))
+    (fault,) = finding.faults
+    assert fault.text == "self.add_bias(-2 * dout)"
+    (finding,) = visited(BY_METHOD.replace("self.add_bias(dout)", "self.add_bias(-dout)"))
+    (fault,) = finding.faults
+    assert fault.mend is not None
+    assert fault.mend.after == "self.add_bias(dout)"
