@@ -18,7 +18,7 @@ from experiments.doctor.changing import slice_of
 from experiments.doctor.checker import about_check
 from experiments.doctor.combined import combined
 from experiments.doctor.cure import cured, cures
-from experiments.doctor.examine import Examination, misshapen
+from experiments.doctor.examine import SMALLER, Examination, misshapen
 from experiments.doctor.explain import explained, forgotten
 from experiments.doctor.finding import Fault, Finding, Gradient
 from experiments.doctor.inputs import choose
@@ -31,9 +31,6 @@ from experiments.doctor.results import line_of_return
 from experiments.doctor.script import again, loss_line, loss_method, script_pair
 from experiments.doctor.shapes import SIZES, sizes_for
 from experiments.judge.compare import digits
-
-SMALLER = (0.3, 0.05, 0.005)
-"""An exp that overflows says nothing: then so much smaller numbers are tried."""
 
 
 def without_warnings(examine: Callable[..., Finding]) -> Callable[..., Finding]:

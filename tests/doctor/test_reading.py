@@ -415,3 +415,10 @@ def test_a_line_that_only_calls_a_method_is_found_and_mended() -> None:
     (fault,) = finding.faults
     assert fault.mend is not None
     assert fault.mend.after == "self.add_bias(dout)"
+
+
+@pytest.mark.parametrize("seed", [3003, 3263, 3293])
+def test_a_loss_that_is_infinite_for_large_numbers_does_not_decide_what_the_shapes_are(seed: int) -> None:
+    """With numbers around 1 a p is 1 in some row, whatever the shapes; a bias of one number for each row was then believed."""
+    (finding,) = visited(drawn(seed))
+    assert finding.right, str(finding)
