@@ -5,7 +5,6 @@ An argument that has no shape yet stands for itself: whoever computes with it en
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -29,7 +28,7 @@ from experiments.doctor.shapes import (
     sized,
     sizes_for,
 )
-from experiments.doctor.uses import known_by_use
+from experiments.doctor.uses import known_by_use, unpacked
 from experiments.doctor.wanted import order_of_use, wanted
 
 
@@ -222,16 +221,6 @@ def as_given(name: str, found: list[tuple[str, Shape]], given: Mapping[str, Shap
     if name not in given:
         return found
     return [c for c in found if sized(c[1], sizes) == tuple(given[name])] or [("normal", tuple(given[name]))]
-
-
-def unpacked(function: ast.FunctionDef) -> dict[str, int]:
-    """By name, how many axes the file says that it has: N, C, H, W = x.shape."""
-    found = {}
-    for node in ast.walk(function):
-        match node:
-            case ast.Assign([ast.Tuple(sizes)], ast.Attribute(of, "shape")):
-                found[ast.unparse(of)] = len(sizes)
-    return found
 
 
 def of_rank(found: list[tuple[str, Shape]], name: str, ranks: Mapping[str, int]) -> list[tuple[str, Shape]]:

@@ -60,13 +60,25 @@ def is_entry(name: str) -> bool:
     return name.endswith("']")
 
 
+def unpacked(function: ast.FunctionDef) -> dict[str, int]:
+    """By name, how many axes the file says that it has: N, C, H, W = x.shape."""
+    found = {}
+    for node in ast.walk(function):
+        match node:
+            case ast.Assign([ast.Tuple(sizes)], ast.Attribute(of, "shape")):
+                found[ast.unparse(of)] = len(sizes)
+    return found
+
+
 def ranks(functions: Sequence[ast.FunctionDef]) -> dict[str, int]:
     """By name, how many axes an array has at the least: N, C, H, W = x.shape; x[n, c, i, j]; x.transpose(0, 2, 3, 1)."""
     found: dict[str, int] = {}
+    for function in functions:
+        for name, axes in unpacked(function).items():
+            if name.isidentifier():
+                found[name] = max(found.get(name, 0), axes)
     for node in (n for f in functions for n in ast.walk(f)):
         match node:
-            case ast.Assign([ast.Tuple(elts)], ast.Attribute(ast.Name(name), "shape")):
-                axes = len(elts)
             case ast.Subscript(ast.Attribute(ast.Name(name), "shape"), ast.Constant(int(axis))):
                 axes = axis + 1
             case ast.Subscript(ast.Name(name), ast.Tuple(elts)):
