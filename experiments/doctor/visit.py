@@ -32,6 +32,9 @@ from experiments.doctor.script import again, loss_line, loss_method, script_pair
 from experiments.doctor.shapes import SIZES, sizes_for
 from experiments.judge.compare import digits
 
+QUIET = 1e-4
+"""Where rounding makes more than this of a slope, p is nearly 1 and 1 − p has lost its digits: smaller numbers are tried then too."""
+
 
 def without_warnings(examine: Callable[..., Finding]) -> Callable[..., Finding]:
     """The same, without a word of overflows and logarithms of 0: the numbers are the doctor's, and not the file's."""
@@ -126,12 +129,16 @@ def examined(subject: Subject, shapes: Mapping[str, tuple[int, ...]], seed: int,
     examinations = [Examination(subject, numbers, seed + i) for i, numbers in enumerate(inputs)]
     if arrays and all(agreement(examinations[:1], name)[1] for name in returned(examinations[0])):
         examinations = examinations[:1]  # other numbers may be none that it is made for: a matrix that is symmetric, for instance
+    usable = examinations, chosen.spread
     for spread in SMALLER:
-        if arrays or all(e.is_finite for e in examinations):
+        if arrays or is_quiet(examinations):
             break
         chosen.spread = spread
         inputs = [chosen.draw(sizes, seed + i) for i, sizes in enumerate((sizes_for(shapes), SIZES[1]))]
         examinations = [Examination(subject, numbers, seed + i) for i, numbers in enumerate(inputs)]
+        usable = usable if all(e.is_finite for e in usable[0]) else (examinations, spread)
+    if not (arrays or is_quiet(examinations)):  # none is, as in float32: the first that is finite
+        examinations, chosen.spread = usable
     if not all(e.is_finite for e in examinations):
         raise Unreadable("the loss is not finite on any numbers that were tried, and says nothing then")
     if not arrays and not all(agreement(examinations, name)[1] for name in returned(examinations[0])):
@@ -140,6 +147,11 @@ def examined(subject: Subject, shapes: Mapping[str, tuple[int, ...]], seed: int,
             return replace(looked_at(found), notes=(otherwise(examinations, words), *looked_at(found).notes))
         examinations = plainer(subject, chosen, shapes, seed, examinations) or examinations
     return looked_at(examinations)
+
+
+def is_quiet(examinations: list[Examination]) -> bool:
+    """Whether the loss is finite, and rounding does not drown its slopes."""
+    return all(e.is_finite and e.noise < QUIET for e in examinations)
 
 
 def near(arrays: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]:

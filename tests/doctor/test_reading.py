@@ -422,3 +422,9 @@ def test_a_loss_that_is_infinite_for_large_numbers_does_not_decide_what_the_shap
     """With numbers around 1 a p is 1 in some row, whatever the shapes; a bias of one number for each row was then believed."""
     (finding,) = visited(drawn(seed))
     assert finding.right, str(finding)
+
+
+def test_numbers_with_which_rounding_drowns_a_slope_are_not_judged_by() -> None:
+    """A p within 1e-16 of 1, whose log of 1 − p has no digits left."""
+    (finding,) = visited(drawn(55), seed=6)
+    assert finding.right, str(finding)
