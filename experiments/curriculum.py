@@ -61,6 +61,7 @@ CHAPTERS: dict[str, list[str]] = {
     ],
     "sequences": [
         "attention",
+        "multihead_attention",
     ],
     "unsupervised": [],
     "generative": [],

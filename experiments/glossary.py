@@ -209,6 +209,23 @@ TERMS = (
         "attention",
     ),
     Term("causal mask", "causal mask", "is_causal=True", "no place sees what comes after it", "attention"),
+    # ---- several heads ----
+    Term(
+        "head",
+        "head",
+        "split(x, H)[:, h]",
+        "one of several attentions side by side, each with its piece of the numbers",
+        "multihead_attention",
+        r"\*heads\*",
+    ),
+    Term(
+        "multi-head attention",
+        "multi head attention",
+        "nn.MultiheadAttention",
+        "several heads look, each for itself, and what they find is joined",
+        "multihead_attention",
+        r"\*Multi-head attention\*",
+    ),
     # ---- eigenvectors ----
     Term("eigenvector", "eigenvector", "V[:, j]", "an arrow that a matrix only stretches, and does not turn", "eigen", r"\*eigenvector\*"),
     Term("eigenvalue", "eigenvalue", "λ[j]", "how much it is stretched", "eigen", r"\*eigenvalue\*"),
