@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -116,5 +116,18 @@ def partly(a: np.ndarray, b: np.ndarray, sizes: Mapping[str, float]) -> str | No
             continue
         right = [like(x, y) for x, y in zip(np.moveaxis(a, axis, 0), np.moveaxis(b, axis, 0), strict=True)]
         if any(right) and not all(right):
-            return f"right in {sum(right)} of {len(right)} {word}s"
+            return f"right in {sum(right)} of {len(right)} {word}s{which(right)}"
     return None
+
+
+MENTIONED = 4
+"""So many rows are named one by one."""
+
+
+def which(right: Sequence[bool]) -> str:
+    """Which of the rows are right, or which are wrong where those are fewer, counted from 0; nothing where both are many."""
+    for wanted, verb in ((True, ""), (False, " wrong")):
+        *first, last = (str(i) for i, r in enumerate(right) if r == wanted)
+        if len(first) < MENTIONED:
+            return f" ({', '.join(first)} and {last}{verb})" if first else f" ({last}{verb})"
+    return ""

@@ -21,7 +21,7 @@ from experiments.judge import explain as explanation
 from experiments.judge import look as looking
 from experiments.judge.compare import ONE_STEP, Judge, Step, tensors_of
 from experiments.judge.convert import to_numpy
-from experiments.judge.diagnose import diagnose
+from experiments.judge.diagnose import diagnose, which
 from experiments.judge.explain import explain, first_wrong
 from experiments.judge.look import Calls, Row, Side, in_order, intermediates, look, objectives, sizes_of, with_parameters
 from experiments.judge.raised import HandRaised, raising, where_and_what
@@ -153,7 +153,7 @@ def test_what_a_wrong_gradient_is(dtype: str) -> None:
         (rows, rows.mean(axis=2), "not averaged over axis 2"), (b.sum(axis=0), b, "summed over axis 0, which torch's still has"),
         (b[:, :, None], b, "not summed over axis 2"), (b.ravel(), b, "right but for its shape, (35,) in place of (5, 7)"),
         (np.ones((2, 3), dtype), b, "of shape (2, 3) in place of (5, 7)"), (b, b * mask, "not masked: right wherever torch's is not 0"),
-        (b * mask, b, "0 in places where torch's is not"), (half, b, "right in 2 of 5 rows"), (other, b, "V's gradient"),
+        (b * mask, b, "0 in places where torch's is not"), (half, b, "right in 2 of 5 rows (0 and 1)"), (other, b, "V's gradient"),
         (np.full((5, 7), np.nan, dtype), b, "not finite"), (None, b, "missing by hand"), (b, None, "unknown to torch"),
         (rng.normal(size=(5, 7)).astype(dtype), b, None),
     ]  # fmt: skip
@@ -408,3 +408,10 @@ def test_rows_have_what_both_sides_have_and_every_parameter() -> None:
     assert (found.hand.dtype, found.error) == (np.float32, 0.0)  # a plain number has no dtype to be wrong
     assert looking.row("n", True, {"n": np.ones(2, np.float32)}, {"n": np.ones(2)}, 1.0).error == np.inf
     assert looking.row("n", True, {"n": np.array([1.5])}, {"n": np.array([1.0])}, 1e6).error == 0.5 / (1e6 * 1e-3)
+
+
+def test_of_rows_those_are_named_that_are_fewer() -> None:
+    assert which([True, False]) == " (0)"
+    assert which([False] * 6 + [True, False, True, True]) == " (6, 8 and 9)"
+    assert which([True] * 7 + [False, True, False]) == " (7 and 9 wrong)"
+    assert which([True, False] * 5) == ""
