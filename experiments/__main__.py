@@ -181,7 +181,7 @@ def command_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"gradtwin {version('gradtwin')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    listing.add_arguments(commands.add_parser("list", help="the curriculum, the path, and what the words mean"))
+    listing.add_arguments(commands.add_parser("list", help="the curriculum, the path, and what the words mean", allow_abbrev=False))
     running = commands.add_parser("run", help="train both sides of a concept, in lock-step", add_help=False, allow_abbrev=False)
     running.add_argument("concept", metavar="CONCEPT", help="one of those that `list` shows; its options: run CONCEPT --help")
     checking = commands.add_parser("check", help="compare gradients and a short trajectory; writes no files", allow_abbrev=False)

@@ -176,7 +176,14 @@ def test_the_options_of_every_command_their_defaults_and_their_help() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("check", "one_weight", "--ste=3"), ("trace", "one_weight", "--js"), ("list", "--frobnicate"), ("list", "one_weight")]
+    "arguments",
+    [
+        ("check", "one_weight", "--ste=3"),
+        ("trace", "one_weight", "--js"),
+        ("list", "--word"),
+        ("list", "--frobnicate"),
+        ("list", "one_weight"),
+    ],
 )
 def test_an_option_is_one_that_there_is_and_written_out(arguments: tuple[str, ...]) -> None:
     expected = f"error: unrecognized arguments: {arguments[-1]} (see {door.PROGRAM} --help)\n"
