@@ -195,6 +195,16 @@ TERMS = (
     Term("padding", "padding", "np.pad(x, 1)", "a border of zeros around an image", "digits_cnn"),
     Term("batch norm", "batch norm", "nn.BatchNorm2d", "each channel less its mean over the batch, over its deviation", "digits_cnn"),
     Term("max pool", "max pool", "nn.MaxPool2d", "of each window the largest number", "digits_cnn", "[Mm]ax pool(ing)?"),
+    # ---- thirty layers ----
+    Term(
+        "residual block",
+        "residual block",
+        "h + f(h)",
+        "it finds what is to be added to what is there",
+        "residual",
+        r"\*residual block\*",
+    ),
+    Term("skip connection", "skip connection", "h", "the way around a block, on which what is there comes through as it is", "residual"),
     # ---- attention ----
     Term("token", "token", "x[n, t]", "one of the signs that a sequence is made of, as a number", "attention", r"\*token\*"),
     Term("embedding", "embedding", "nn.Embedding", "a row of numbers for each token, which is learned", "attention", "embeddings?"),
