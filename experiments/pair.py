@@ -69,7 +69,7 @@ class Twin:
         links: arguments of the model that the data decide: {"data.vocabulary": "model.vocabulary"}. On the left is an attribute of the
             data module, whether it was given to it as an argument or found in the data.
         smooth: the variants on whose loss central differences make sense (None is the twin itself); all unless given.
-        constant_draw: a method by hand that draws, from the pair's own parameters, what its gradient takes for a constant.
+        constant_draw: a method by hand that draws or computes, with the pair's own parameters, what its gradient takes for a constant.
         of_the_optimizer: the part of the loss that has a kink and is left to the optimizer, from the hand-written side: no gradient is
             taken of it.
         needs_values: variants ("as declared" is the twin itself) of which a training step, an optimizer's step or a validation must know

@@ -17,7 +17,7 @@ from experiments import curriculum
 from experiments.judge.case import failures
 from experiments.judge.compare import ONE_STEP, errors, norm
 from experiments.judge.convert import weights_by_hand
-from experiments.judge.differences import BY_DIFFERENCES, slopes
+from experiments.judge.differences import BY_DIFFERENCES, asked_once, slopes
 from experiments.judge.look import loss_of, objectives
 from experiments.judge.noise import SharedNoise, share_hand
 from experiments.lockstep.checks import data_for, one_step, trajectory
@@ -161,7 +161,7 @@ def test_gradients_are_what_a_small_change_does_to_the_loss(name: str, variant: 
     ours, noise = at_random(name, variant)
     twin = experiments.twin(name)
     if twin.constant_draw:  # asked once
-        setattr(ours, twin.constant_draw, cache(getattr(ours, twin.constant_draw)))
+        setattr(ours, twin.constant_draw, asked_once(getattr(ours, twin.constant_draw)))
     for objective in objectives(twin, ours):
         assert_slopes(ours, noise, batch(name, 6), objective, twin.of_the_optimizer or (lambda ours: 0.0))
 

@@ -21,7 +21,7 @@ from experiments.exercises.catalogue import Task
 from experiments.exercises.placing import original
 from experiments.judge.case import Case, Pair, cases_of, draw_sizes, failures, flat, judge, like, to_torch
 from experiments.judge.compare import ONE_STEP, error, norm
-from experiments.judge.differences import BY_DIFFERENCES, central_differences, slopes
+from experiments.judge.differences import BY_DIFFERENCES, asked_once, central_differences, slopes
 from experiments.judge.look import Row, look, loss_of, objectives, sizes_of
 from experiments.lockstep.checks import AtRandom, at_random, one_step, rows_at_random
 from experiments.pair import Twin
@@ -251,7 +251,7 @@ class ByConcept:
         pair, wrong = self.pair(seed), dict[str, float]()
         ours, batch, left_out = pair.ours, pair.batches[0], self.twin.of_the_optimizer or (lambda ours: 0.0)
         if draw := self.twin.constant_draw:  # asked once
-            setattr(ours, draw, cache(getattr(ours, draw)))
+            setattr(ours, draw, asked_once(getattr(ours, draw)))
         for objective in objectives(self.twin, ours):
             pair.begin()
             size = abs(float(loss_of(ours, batch, objective)))

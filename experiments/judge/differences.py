@@ -90,6 +90,22 @@ def central_differences(case: Case, sizes: Mapping[str, int], seed: int) -> dict
     return against_differences(pair, two_calls(pair))
 
 
+def asked_once(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The same method, whose first answer stands: what a gradient takes for a constant does not move with a weight.
+
+    functools.cache does so too, but takes no arrays.
+    """
+    answers: dict[Any, Any] = {}
+
+    def answered(*arguments: Any) -> Any:
+        key = tuple((a.shape, a.dtype.str, a.tobytes()) if isinstance(a, np.ndarray) else a for a in arguments)
+        if key not in answers:
+            answers[key] = method(*arguments)
+        return answers[key]
+
+    return answered
+
+
 # ---- the short verb --------------------------------------------------------------------------------
 
 

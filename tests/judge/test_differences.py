@@ -12,7 +12,7 @@ import torch
 
 from experiments.judge.case import failures
 from experiments.judge.central import along, jacobian
-from experiments.judge.differences import BY_DIFFERENCES, check_grads, slopes
+from experiments.judge.differences import BY_DIFFERENCES, asked_once, check_grads, slopes
 from manual import nn
 from manual.concept import Concept
 from manual.module import Module, Parameter
@@ -375,3 +375,15 @@ def test_a_concept_is_asked_for_the_losses_of_two_batches(twin: Any) -> None:
 
 def test_failures_are_worst_first() -> None:
     assert [line.split(":")[0] for line in failures({"a": 1e-3, "b": 1e-9, "c": 1.0}, 1e-6)] == ["c", "a"]
+
+
+def test_what_is_asked_once_answers_the_same_to_the_same_and_is_asked_again_for_others() -> None:
+    weight = np.array([2.0])
+    constant = asked_once(lambda n, x: n * x * weight)
+    x = np.array([[1.0, 3.0]])
+    first = constant(5, x)
+    weight[0] = 7
+    assert constant(5, x.copy()) is first
+    assert first.tolist() == [[10.0, 30.0]]
+    assert constant(1, x).tolist() == [[7.0, 21.0]]
+    assert constant(5, x.T).tolist() == [[35.0], [105.0]]
