@@ -59,6 +59,7 @@ CHAPTERS: dict[str, list[str]] = {
         "digits_mlp",
         "digits_cnn",
         "residual",
+        "calibration",
     ],
     "sequences": [
         "attention",

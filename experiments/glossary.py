@@ -205,6 +205,11 @@ TERMS = (
         r"\*residual block\*",
     ),
     Term("skip connection", "skip connection", "h", "the way around a block, on which what is there comes through as it is", "residual"),
+    # ---- how sure and how right ----
+    Term("confidence", "confidence", "p.max(axis=1)", "how probable it says its answer is", "calibration", r"\*confidence\*"),
+    Term("calibrated", "calibrated", "", "right as often as it says that it will be", "calibration", r"\*calibrated\*"),
+    Term("ECE", "e c e", "calibration_error(...)", "how far sure is from right, on average: expected calibration error", "calibration"),
+    Term("temperature scaling", "temperature scaling", "z / T", "all scores over one number, so that p is less sure", "calibration"),
     # ---- attention ----
     Term("token", "token", "x[n, t]", "one of the signs that a sequence is made of, as a number", "attention", r"\*token\*"),
     Term("embedding", "embedding", "nn.Embedding", "a row of numbers for each token, which is learned", "attention", "embeddings?"),
