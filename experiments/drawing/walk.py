@@ -1,8 +1,8 @@
-"""The way of the parameters: both sides trained on one batch, without Lightning, and where they were at every step."""
+"""Both sides trained without Lightning: where the parameters were at every step, or what the losses were."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -90,6 +90,42 @@ def walk_in_torch(model: TorchConcept, batch: tuple[torch.Tensor, ...], steps: i
             schedule.step()
         places.append(weights_by_hand(naming, model))
     return stacked(places)
+
+
+def losses(ours: ManualConcept, theirs: TorchConcept, batches: Sequence[Batch]) -> tuple[np.ndarray, np.ndarray]:
+    """Train both sides, a step for each batch, by the optimizer that each configures; schedules stand still.
+
+    Args:
+        ours: by hand; both sides are left trained.
+        theirs: in torch, with the same weights.
+        batches: of arrays.
+
+    Returns:
+        The loss of each step, by hand and in torch.
+    """
+    trainer = Trainer()
+    trainer.attach(ours)
+    return np.array([trainer.train_batch(batch, 0) for batch in batches]), losses_in_torch(theirs, batches)
+
+
+@torch.enable_grad()
+def losses_in_torch(model: TorchConcept, batches: Sequence[Batch]) -> np.ndarray:
+    """The losses of a bare torch loop."""
+    optimizer: Any = model.train().configure_optimizers()
+    found = []
+    for batch in batches:
+        optimizer.zero_grad()
+        loss: Any = model.training_step(to_torch(batch), 0)
+        loss.backward()
+        optimizer.step()
+        found.append(loss.item())
+    return np.array(found)
+
+
+def some_rows(arrays: Batch, size: int, steps: int) -> list[Batch]:
+    """So many batches of so many rows each, drawn at random and always the same."""
+    rng = np.random.default_rng(0)
+    return [tuple(a[rows] for a in arrays) for rows in (rng.integers(0, len(arrays[0]), size) for _ in range(steps))]
 
 
 def stacked(places: list[dict[str, np.ndarray]]) -> Path:

@@ -11,7 +11,7 @@ import torch
 
 import experiments
 from experiments.drawing import walk as drawing
-from experiments.drawing.walk import stacked, walk
+from experiments.drawing.walk import losses, some_rows, stacked, walk
 from experiments.judge.convert import to_torch
 from experiments.pair import Twin
 from tests.helpers import configured, scheduled
@@ -108,3 +108,27 @@ def test_what_is_drawn_as_torchs_is_torchs(script: str, function: str, arguments
     for name, path in ours.items():
         assert len(path) == 3
         assert theirs[name] == pytest.approx(path + 1)
+
+
+def test_losses_are_those_of_each_sides_own_training() -> None:
+    twin = with_lr(0.05, 0.02)
+    ours, theirs = twin.build(1)
+    start, batches = ours.state_dict(), [batch(5), batch(7)]
+    found = losses(ours, theirs, batches)
+    for of, lr in zip(found, (0.05, 0.02), strict=True):
+        W, b = start["W"], start["b"]
+        for (x, y), seen in zip(batches, of, strict=True):
+            residual = x @ W + b - y
+            assert seen == pytest.approx((residual**2).mean() + ours.alpha * (W**2).sum(), rel=1e-12)
+            W, b = W - lr * (2 / len(x) * x.T @ residual + 2 * ours.alpha * W), b - lr * 2 * residual.mean(axis=0)
+    assert (ours.W.data != start["W"]).all()  # both are left trained
+
+
+def test_rows_are_drawn_from_all_and_always_the_same() -> None:
+    x, y = np.arange(40).reshape(20, 2), np.arange(20)
+    first, again = some_rows((x, y), 6, 30), some_rows((x, y), 6, 30)
+    assert len(first) == 30
+    for (a, c), (b, _) in zip(first, again, strict=True):
+        assert np.array_equal(a, b)
+        assert np.array_equal(a[:, 0], 2 * c)
+    assert {int(c) for _, of in first for c in of} == set(range(20))
