@@ -331,5 +331,10 @@ TERMS = (
     Term("component", "component", "", "a direction along which points are spread most", "pca", r"\*component\*"),
     Term("x̄", "x bar", "x.mean(axis=0)", "the mean of x", "pca", "x̄"),
     Term("autoencoder", "autoencoder", "", "a network that squeezes its input through a few numbers and rebuilds it", "pca"),
+    # ---- where weights begin ----
+    Term("fan_in", "fan in", "W.shape[1]", "how many numbers a unit adds up", "initialization"),
+    Term("variance", "variance", "(w**2).mean()", "the mean of the square, of numbers whose mean is 0", "initialization"),
+    Term("factor", "factor", "fan_in * v / 2", "by what a layer multiplies the mean square of what passes", "initialization"),
+    Term("plateau", "plateau", "", "where the loss hardly moves for long, and then falls", "initialization"),
 )
 """In the order in which they are met."""
