@@ -74,8 +74,8 @@ def exams_of(task: Task) -> list[Exam]:
     if task.concept is None:
         names = [name.removeprefix("nn.") for name in (task.name, *task.also)]
         return [ByCase(case) for name in names for case in cases_of([name])]
-    cases = cases_of([f"{task.concept}.{task.function.removesuffix('_backward')}"])
-    if cases and task.function.endswith("_backward"):
+    cases = cases_of([f"{task.concept}.{task.function.removesuffix('_backward').removesuffix('.backward')}"])
+    if cases and task.function.endswith(("_backward", ".backward")):
         return [ByCase(case) for case in cases]
     twin = twin_of(task.concept)
     if is_of_one_sample(task):
