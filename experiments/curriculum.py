@@ -58,6 +58,7 @@ CHAPTERS: dict[str, list[str]] = {
         "wine_quality",
         "digits_mlp",
         "initialization",
+        "dropout",
         "digits_cnn",
         "residual",
         "calibration",

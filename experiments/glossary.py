@@ -161,6 +161,11 @@ TERMS = (
     Term("dropout", "dropout", "nn.Dropout(p)", "in training a part of the units is set to 0, at random", "digits_mlp"),
     Term("Adam", "Adam", "optim.Adam(...)", "gradient descent whose steps are about lr long, whatever the gradient", "digits_mlp"),
     Term("softmax", "softmax", "softmax(z, axis=1)", "e to each score, divided by their sum: probabilities", "digits_mlp", "[Ss]oftmax"),
+    # ---- dropout ----
+    Term("mask", "mask", "rng.random(x.shape) >= p", "says of each number whether it is kept or left out", "dropout", r"\*mask\*"),
+    Term("x̃", "x tilde", "x * keep / (1 - p)", "what a mask lets through", "dropout", "x̃"),
+    Term("inverted dropout", "inverted dropout", "x * keep / (1 - p)", "dropout that divides in training", "dropout"),
+    Term("eval mode", "eval mode", "model.eval()", "when training is over: nothing is left out by chance", "dropout"),
     # ---- optimizers ----
     Term("√s", "root of s", "np.sqrt(s)", "how large a gradient usually is, of late", "optimizers", "√s"),
     Term("RMSprop", "r m s prop", "optim.RMSprop(...)", "gradient descent with each slope over its usual size", "optimizers"),
