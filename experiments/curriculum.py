@@ -64,6 +64,7 @@ CHAPTERS: dict[str, list[str]] = {
         "calibration",
     ],
     "sequences": [
+        "bigrams",
         "attention",
         "multihead_attention",
     ],

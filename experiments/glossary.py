@@ -215,6 +215,17 @@ TERMS = (
     Term("calibrated", "calibrated", "", "right as often as it says that it will be", "calibration", r"\*calibrated\*"),
     Term("ECE", "e c e", "calibration_error(...)", "how far sure is from right, on average: expected calibration error", "calibration"),
     Term("temperature scaling", "temperature scaling", "z / T", "all scores over one number, so that p is less sure", "calibration"),
+    # ---- what comes next ----
+    Term("bigram", "bigram", "text[i : i + 2]", "two neighbours in a text", "bigrams", r"\*bigram\*"),
+    Term(
+        "bits per character",
+        "bits per character",
+        "loss / np.log(2)",
+        "how many yes-or-no questions the next character takes, on average",
+        "bigrams",
+        r"\*bits per\s+character\*",
+    ),
+    Term("c[a, b]", "c a b", "count(text, symbols)[a, b]", "how often a is followed by b", "bigrams", r"c\[a, b\]"),
     # ---- attention ----
     Term("token", "token", "x[n, t]", "one of the signs that a sequence is made of, as a number", "attention", r"\*token\*"),
     Term("embedding", "embedding", "nn.Embedding", "a row of numbers for each token, which is learned", "attention", "embeddings?"),
