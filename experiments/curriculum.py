@@ -59,6 +59,7 @@ CHAPTERS: dict[str, list[str]] = {
         "digits_mlp",
         "initialization",
         "dropout",
+        "convolution",
         "digits_cnn",
         "residual",
         "calibration",

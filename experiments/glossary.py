@@ -193,11 +193,23 @@ TERMS = (
     Term("margin", "margin", "(y * (x @ W + b)).min()", "how far the nearest point is on its right side", "perceptron"),
     # ---- which of many ----
     Term("p[n, k]", "p n k", "p[n, k]", "the probability of class k for example n", "softmax_regression", r"p\[n, k\]"),
+    # ---- convolution ----
+    Term("kernel", "kernel", "conv.weight[j, i]", "a small window of weights that slides over an image", "convolution"),
+    Term("channel", "channel", "x[:, j]", "one of the images that a convolution looks at, or makes", "convolution", "channels?"),
+    Term("convolution", "convolution", "nn.Conv2d", "at each place of an image: kernel times what lies below it, added up", "convolution"),
+    Term("padding", "padding", "np.pad(x, 1)", "a border of zeros around an image", "convolution"),
+    Term("stride", "stride", "stride=2", "how many pixels a kernel moves on", "convolution"),
+    Term("dilation", "dilation", "dilation=2", "how many pixels the weights of a kernel lie apart", "convolution"),
+    Term("⌊ ⌋", "rounded down", "//", "the whole number below", "convolution", "⌊"),
+    Term(
+        "transposed convolution",
+        "transposed convolution",
+        "nn.ConvTranspose2d",
+        "each number lays the kernel, times itself, into an image: a convolution's way back",
+        "convolution",
+    ),
+    Term("correlation", "correlation", "scipy.signal.correlate", "a convolution whose kernel is not flipped", "convolution"),
     # ---- digits by convolutions ----
-    Term("kernel", "kernel", "conv.weight[j, i]", "a small window of weights that slides over an image", "digits_cnn"),
-    Term("channel", "channel", "x[:, j]", "one of the images that a convolution looks at, or makes", "digits_cnn", "channels?"),
-    Term("convolution", "convolution", "nn.Conv2d", "at each place of an image: kernel times what lies below it, added up", "digits_cnn"),
-    Term("padding", "padding", "np.pad(x, 1)", "a border of zeros around an image", "digits_cnn"),
     Term("batch norm", "batch norm", "nn.BatchNorm2d", "each channel less its mean over the batch, over its deviation", "digits_cnn"),
     Term("max pool", "max pool", "nn.MaxPool2d", "of each window the largest number", "digits_cnn", "[Mm]ax pool(ing)?"),
     # ---- thirty layers ----

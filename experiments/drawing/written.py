@@ -1,4 +1,4 @@
-"""Names written into a panel: at the ends of its curves, and beside a place in it."""
+"""Names and numbers written into a panel: at the ends of its curves, beside a place in it, and into the cells of a matrix."""
 
 from __future__ import annotations
 
@@ -52,3 +52,12 @@ def write(ax: Axes, text: str, at: Any, offset: tuple[float, float], colour: Any
     aligned = {key: side[int(np.sign(o))] for (key, side), o in zip(sides.items(), offset, strict=True)}
     look = {"textcoords": "offset points", "color": colour, "path_effects": HALO, "zorder": 10, **aligned, **settings}
     ax.annotate(text, at, offset, **look)
+
+
+def write_numbers(ax: Axes, values: np.ndarray, digits: int = 1, size: float = 7) -> None:
+    """Write every entry of a matrix into its cell, light on dark and dark on light."""
+    image: Any = ax.images[-1]
+    for (row, column), value in np.ndenumerate(np.round(values, digits) + 0.0):  # + 0.0: no "-0.0"
+        red, green, blue, _ = image.cmap(image.norm(np.array(value)))
+        dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
+        ax.text(column, row, f"{value:.{digits}f}", ha="center", va="center", fontsize=size, color="white" if dark else "black")

@@ -17,6 +17,7 @@ from experiments.data.digits import DigitImages
 from experiments.drawing.colours import CATEGORIES, SIGNED
 from experiments.drawing.figure import figure
 from experiments.drawing.words import classes_right
+from experiments.drawing.written import write_numbers
 from experiments.judge.convert import in_dtype_of
 from experiments.lesson import Exercise, Mistake, Trained, accuracy, by_size
 from experiments.pair import Twin
@@ -24,21 +25,11 @@ from manual.networks.digits_cnn import DigitsCNN as Manual
 from torch_impl.networks.digits_cnn import DigitsCNN as Torch
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 INK = "Greys"
 FRAME = CATEGORIES[2]
 """Of a window, on ink and on signs."""
-
-
-def write_numbers(axes: Axes, values: np.ndarray, digits: int = 1, size: float = 7) -> None:
-    """Write every entry of a matrix into its cell, light on dark and dark on light."""
-    image = axes.images[-1]
-    for (row, column), value in np.ndenumerate(np.round(values, digits) + 0.0):  # + 0.0: no "-0.0"
-        red, green, blue, _ = image.cmap(image.norm(np.array(value)))
-        dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
-        axes.text(column, row, f"{value:.{digits}f}", ha="center", va="center", fontsize=size, color="white" if dark else "black")
 
 
 def sliding_kernel(manual: Manual, x: np.ndarray) -> Figure:
@@ -242,7 +233,7 @@ TWIN = Twin(
     manual=Manual,
     torch=Torch,
     data=DigitImages,
-    needs=("digits_mlp",),
+    needs=("digits_mlp", "convolution"),
     trainer={"max_epochs": 20},
     before=before,
     figures=figures,

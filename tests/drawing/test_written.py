@@ -7,7 +7,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from experiments.drawing.figure import figure
-from experiments.drawing.written import end_of, label_lines, write
+from experiments.drawing.written import end_of, label_lines, write, write_numbers
 
 
 def test_each_labelled_curve_is_named_at_its_end_within_the_panel_in_its_colour() -> None:
@@ -31,3 +31,15 @@ def test_text_grows_away_from_its_place(offset: tuple[float, float], sides: tupl
     (text,) = axes[0, 0].texts
     assert (text.get_ha(), text.get_va()) == sides
     assert text.get_path_effects()
+
+
+def test_numbers_stand_in_their_cells_light_on_dark_and_dark_on_light() -> None:
+    _, axes = figure("a matrix")
+    ax = axes[0, 0]
+    ax.imshow([[0.0, 1.0, 0.5]], cmap="Greys", vmin=0, vmax=1)
+    write_numbers(ax, np.array([[-0.001, 1.0, 0.25]]), digits=2)
+    assert [(t.get_text(), t.get_position(), t.get_color()) for t in ax.texts] == [
+        ("0.00", (0, 0), "black"),
+        ("1.00", (1, 0), "white"),
+        ("0.25", (2, 0), "black"),
+    ]
