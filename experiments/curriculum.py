@@ -68,6 +68,7 @@ CHAPTERS: dict[str, list[str]] = {
         "bigrams",
         "attention",
         "multihead_attention",
+        "transformer",
     ],
     "unsupervised": [],
     "generative": [],

@@ -269,6 +269,33 @@ TERMS = (
         "multihead_attention",
         r"\*Multi-head attention\*",
     ),
+    # ---- a transformer block ----
+    Term(
+        "residual connection",
+        "residual connection",
+        "x + f(x)",
+        "a shortcut: what f makes of x is added to x",
+        "transformer",
+        r"\*residual connection\*",
+    ),
+    Term(
+        "layer norm",
+        "layer norm",
+        "nn.LayerNorm",
+        "the numbers of one place less their mean, over their standard deviation",
+        "transformer",
+        r"\*Layer norm\*",
+    ),
+    Term(
+        "feed-forward",
+        "feed forward",
+        "np.maximum(x @ W1.T, 0) @ W2.T",
+        "a small network that each place goes through alone",
+        "transformer",
+        "feed_forward",
+    ),
+    Term("post-norm", "post norm", "norm(x + f(x))", "the norm behind the sum", "transformer", r"\*post-norm\*"),
+    Term("pre-norm", "pre norm", "x + f(norm(x))", "the norm within the shortcut", "transformer", r"\*pre-norm\*"),
     # ---- eigenvectors ----
     Term("eigenvector", "eigenvector", "V[:, j]", "an arrow that a matrix only stretches, and does not turn", "eigen", r"\*eigenvector\*"),
     Term("eigenvalue", "eigenvalue", "λ[j]", "how much it is stretched", "eigen", r"\*eigenvalue\*"),

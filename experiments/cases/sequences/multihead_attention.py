@@ -21,9 +21,9 @@ class InTorch(nn.MultiheadAttention):
         return super().forward(query, key, value)[0]
 
 
-def by_hand(**arguments: Any) -> Any:
+def by_hand(rng: Any = None, dtype: Any = np.float64, **arguments: Any) -> Any:
     """The layer by hand; looked up at each use, so that a mutant in its place is found."""
-    return import_module("manual.sequences.multihead_attention").MultiheadAttention(**arguments)
+    return import_module("manual.sequences.multihead_attention").MultiheadAttention(**arguments, rng=rng, dtype=dtype)
 
 
 @case("multihead_attention.MultiheadAttention", hand=by_hand, reference=InTorch, spread=0.3, empty=True)
