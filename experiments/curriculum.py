@@ -66,6 +66,7 @@ CHAPTERS: dict[str, list[str]] = {
     ],
     "sequences": [
         "bigrams",
+        "rnn",
         "attention",
         "multihead_attention",
         "transformer",

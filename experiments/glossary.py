@@ -238,6 +238,21 @@ TERMS = (
         r"\*bits per\s+character\*",
     ),
     Term("c[a, b]", "c a b", "count(text, symbols)[a, b]", "how often a is followed by b", "bigrams", r"c\[a, b\]"),
+    # ---- a network with a memory ----
+    Term("sequence", "sequence", "x[n]", "what is read step by step: a sentence, a melody", "rnn", r"\*sequence\*"),
+    Term("RNN", "R N N", "nn.RNN", "a recurrent network: the same weights at every step, and a state that is handed on", "rnn"),
+    Term("state", "state", "h[t]", "the numbers that a recurrent network remembers what it has read by", "rnn", r"\*state\*"),
+    Term("h[t]", "h t", "h[:, t]", "the state after step t", "rnn", r"h\[t\]"),
+    Term(
+        "backpropagation through time",
+        "backpropagation through time",
+        "",
+        "the way back through all steps, last first; a weight's uses add up",
+        "rnn",
+    ),
+    Term("vanishes", "vanishes", "", "of a gradient: nearly nothing of it is left many steps back", "rnn", r"\*vanishes\*"),
+    Term("explodes", "explodes", "", "of a gradient: it is huge many steps back", "rnn", r"\*explodes\*"),
+    Term("clipping", "clipping", "clip_grad_norm_(parameters, 1.0)", "a gradient that is too long is shortened", "rnn", "[Cc]lipping"),
     # ---- attention ----
     Term("token", "token", "x[n, t]", "one of the signs that a sequence is made of, as a number", "attention", r"\*token\*"),
     Term("embedding", "embedding", "nn.Embedding", "a row of numbers for each token, which is learned", "attention", "embeddings?"),
