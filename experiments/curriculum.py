@@ -57,6 +57,7 @@ CHAPTERS: dict[str, list[str]] = {
         "hidden_layer",
         "wine_quality",
         "digits_mlp",
+        "activations",
         "initialization",
         "dropout",
         "convolution",

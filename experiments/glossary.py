@@ -401,6 +401,15 @@ TERMS = (
     Term("component", "component", "", "a direction along which points are spread most", "pca", r"\*component\*"),
     Term("x̄", "x bar", "x.mean(axis=0)", "the mean of x", "pca", "x̄"),
     Term("autoencoder", "autoencoder", "", "a network that squeezes its input through a few numbers and rebuilds it", "pca"),
+    # ---- five activations ----
+    Term("activation", "activation", "nn.Tanh()", "the bent curve between two layers", "activations", r"\*activation\*"),
+    Term("tanh", "tan h", "np.tanh(z)", "the sigmoid, stretched to lie between −1 and 1", "activations"),
+    Term("Φ(z)", "phi of z", "scipy.special.ndtr(z)", "the probability of a standard normal number below z", "activations", r"Φ\(z\)"),
+    Term("GELU", "gelu", "nn.GELU()", "z Φ(z): a ReLU with a round corner", "activations"),
+    Term("SiLU", "silu", "nn.SiLU()", "z σ(z): a ReLU with a round corner", "activations"),
+    Term("‖W‖", "the norm of W", "np.linalg.norm(W, 2)", "the most by which a matrix makes an arrow longer", "activations"),
+    Term("vanishing gradient", "vanishing gradient", "", "what comes back through many layers is nearly 0", "activations"),
+    Term("dead", "dead", "(h == 0).all(axis=0)", "of a ReLU: 0 for every example, so that it gets no gradient", "activations", r"\*dead\*"),
     # ---- where weights begin ----
     Term("fan_in", "fan in", "W.shape[1]", "how many numbers a unit adds up", "initialization"),
     Term("variance", "variance", "(w**2).mean()", "the mean of the square, of numbers whose mean is 0", "initialization"),
