@@ -58,6 +58,7 @@ CHAPTERS: dict[str, list[str]] = {
         "wine_quality",
         "digits_mlp",
         "activations",
+        "minibatches",
         "initialization",
         "dropout",
         "convolution",

@@ -161,6 +161,12 @@ TERMS = (
     Term("dropout", "dropout", "nn.Dropout(p)", "in training a part of the units is set to 0, at random", "digits_mlp"),
     Term("Adam", "Adam", "optim.Adam(...)", "gradient descent whose steps are about lr long, whatever the gradient", "digits_mlp"),
     Term("softmax", "softmax", "softmax(z, axis=1)", "e to each score, divided by their sum: probabilities", "digits_mlp", "[Ss]oftmax"),
+    # ---- minibatches ----
+    Term("θ", "theta", "theta", "a number that is learned; in books all of them together", "minibatches", "θ"),
+    Term("σ²/B", "sigma squared over B", "g.var() / B", "how noisy the gradient of a batch of B examples is", "minibatches", "σ²/B"),
+    Term("spread", "spread", "(theta**2).mean()", "the mean squared distance from the best", "minibatches", r"\*spread\*"),
+    Term("stationary", "stationary", "", "no longer changing as a whole, though each single number still moves", "minibatches"),
+    Term("linear scaling", "linear scaling", "lr * B / 8", "to make lr as many times larger as the batch", "minibatches"),
     # ---- dropout ----
     Term("mask", "mask", "rng.random(x.shape) >= p", "says of each number whether it is kept or left out", "dropout", r"\*mask\*"),
     Term("x̃", "x tilde", "x * keep / (1 - p)", "what a mask lets through", "dropout", "x̃"),
