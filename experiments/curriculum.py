@@ -70,6 +70,7 @@ CHAPTERS: dict[str, list[str]] = {
         "bigrams",
         "rnn",
         "attention",
+        "positions",
         "multihead_attention",
         "transformer",
     ],

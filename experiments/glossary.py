@@ -273,6 +273,25 @@ TERMS = (
         "attention",
     ),
     Term("causal mask", "causal mask", "is_causal=True", "no place sees what comes after it", "attention"),
+    # ---- which place is where ----
+    Term(
+        "permutation equivariant",
+        "permutation equivariant",
+        "f(x[order]) == f(x)[order]",
+        "what is shuffled comes out shuffled, and is else the same",
+        "positions",
+        r"\*permutation equivariant\*",
+    ),
+    Term("θᵢ", "theta i", "BASE ** (-2 * i / D)", "how far pair i turns from one place to the next", "positions"),
+    Term(
+        "rotary",
+        "rotary",
+        "rotate(q, angle)",
+        "positions that turn queries and keys, so that scores know only distances",
+        "positions",
+        r"\*Rotary\*",
+    ),
+    Term("sinusoidal", "sinusoidal", "sinusoidal(T, D)", "positions as sines and cosines, added to embeddings", "positions"),
     # ---- several heads ----
     Term(
         "head",
