@@ -69,6 +69,7 @@ CHAPTERS: dict[str, list[str]] = {
     "sequences": [
         "bigrams",
         "rnn",
+        "word_vectors",
         "attention",
         "positions",
         "multihead_attention",

@@ -259,6 +259,10 @@ TERMS = (
     Term("vanishes", "vanishes", "", "of a gradient: nearly nothing of it is left many steps back", "rnn", r"\*vanishes\*"),
     Term("explodes", "explodes", "", "of a gradient: it is huge many steps back", "rnn", r"\*explodes\*"),
     Term("clipping", "clipping", "clip_grad_norm_(parameters, 1.0)", "a gradient that is too long is shortened", "rnn", "[Cc]lipping"),
+    # ---- words ----
+    Term("skip-gram", "skip gram", "game(s, n, negatives)", "to tell real pairs of words from false ones", "word_vectors", r"\*skip-gram"),
+    Term("negative", "negative", "k * by_chance(n)", "a false pair, thrown together by chance", "word_vectors", r"\*negative\*"),
+    Term("PMI", "p m i", "pmi(n)", "the log of how much more often than by chance two words meet", "word_vectors"),
     # ---- attention ----
     Term("token", "token", "x[n, t]", "one of the signs that a sequence is made of, as a number", "attention", r"\*token\*"),
     Term("embedding", "embedding", "nn.Embedding", "a row of numbers for each token, which is learned", "attention", "embeddings?"),
