@@ -229,7 +229,7 @@ QUESTIONS = (
             "{:.2f}",
         ),
         'Both stand near "object", "method" and "attribute"; "the" and "if" stand near everything.',
-        look_at=("neighbours", 'the row of "class".'),
+        look_at=("neighbours", 'the row of "class", and whether you would agree.'),
     ),
     by_size(
         "Ten negatives for each real pair in place of five. How much larger than PMI are the scores now, on average?",
@@ -239,7 +239,7 @@ QUESTIONS = (
         why="There are twice as many false pairs to every real one, so each pair is less credible by a factor of two: log 2 less.",
         model={"k": 10.0, "steps": 200},
         trainer={"max_epochs": 200},
-        look_at=("what u · v is", "where the line meets PMI = 0."),
+        look_at=("what u · v is", "which score a pair has that comes as by chance, PMI = 0."),
     ),
     by_size(
         "Vectors of two numbers in place of 60. How near do their scores come to PMI: what is the correlation?",
@@ -247,8 +247,8 @@ QUESTIONS = (
         *("about 0", 0.15, "about a half", 0.85, "nearly 1"),
         seen="{:.2f}",
         why="Two numbers can say something of a word, for all its pairs at once, but not what is peculiar to each of 60.",
-        model={"dimensions": 2, "steps": 150},
-        trainer={"max_epochs": 10},
+        model={"dimensions": 2, "steps": 140},
+        trainer={"max_epochs": 140},
         look_at=("fewer numbers", "how the correlation grows with D."),
     ),
 )
@@ -264,7 +264,7 @@ MISTAKE = Mistake(
     "If all that is shown is real, the best answer is to call everything real: all vectors point the same way. Only the false pairs ask "
     "for a difference.",
     model={"k": 0.0},
-    trainer={"max_epochs": 10},
+    trainer={"max_epochs": 20},
 )
 
 
