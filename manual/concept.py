@@ -30,6 +30,7 @@ class Concept(Module):
         automatic_optimization: whether the loop goes back and steps; False leaves that to `training_step`.
         trainer: the loop that it is attached to.
         logged: what was logged since the loop last emptied it: name → (value, batch_size).
+        texts: the latest text that was logged under each name.
     """
 
     automatic_optimization: bool = True
@@ -38,6 +39,7 @@ class Concept(Module):
         super().__init__()
         self.trainer: Any = None
         self.logged: dict[str, tuple[float, int | None]] = {}
+        self.texts: dict[str, str] = {}
 
     def extra_repr(self) -> str:
         """Its own parameters, by name and shape, for no layer's repr tells them."""
@@ -71,6 +73,10 @@ class Concept(Module):
             batch_size: its weight in the mean over the batches of a validation; the length of the batch's first array unless given.
         """
         self.logged[name] = float(value), batch_size
+
+    def log_text(self, name: str, text: str) -> None:
+        """Remember a text under a name. It is shown, and not compared: log a number that tells it from others, too."""
+        self.texts[name] = text
 
     # ---- taking steps oneself ----------------------------------------------------------------------
 

@@ -45,6 +45,15 @@ def test_a_torch_concept_is_silent_without_a_trainer() -> None:
     assert torch_impl.module.Concept().log("loss/train", torch.tensor(1.0)) is None
 
 
+def test_a_text_is_remembered_by_hand_and_not_told_to_nobody_in_torch() -> None:
+    ours = Empty()
+    ours.log_text("sample", "once")
+    ours.log_text("sample", "twice")
+    assert ours.texts == {"sample": "twice"}
+    assert ours.logged == {}
+    torch_impl.module.Concept().log_text("sample", "unheard")  # no Trainer, no logger: no complaint
+
+
 def test_fractions_are_counted_in_the_default_dtype() -> None:
     found = torch_impl.module.mean_of(torch.tensor([True, False, False, True, True]))
     assert (found.dtype, found.item()) == (torch.float32, pytest.approx(0.6))

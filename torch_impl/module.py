@@ -21,6 +21,12 @@ class Concept(pl.LightningModule):
         if self._trainer is not None:
             super().log(*args, **kwargs)
 
+    def log_text(self, name: str, text: str) -> None:
+        """Show a text in TensorBoard, its lines as they are; silent where no Trainer or no logger is attached."""
+        if self._trainer is not None and self.logger is not None:
+            experiment: Any = self.logger.experiment  # type: ignore[attr-defined]
+            experiment.add_text(name, f"```\n{text.strip(chr(10))}\n```", max(self.global_step - 1, 0))
+
 
 class StraightLine(Concept):
     """A concept written as two plain functions of plain tensors; autograd writes the third.

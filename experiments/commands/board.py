@@ -146,7 +146,10 @@ class Board(pl.Callback):
     def on_validation_end(self, trainer: Any, pl_module: pl.LightningModule) -> None:
         """The twin's validation, at the step of Lightning's."""
         if self.lockstep.comparing:
-            self._scalars(self.lockstep.metrics, "manual", max(self.lockstep.rounds - 1, 0))
+            step = max(self.lockstep.rounds - 1, 0)
+            self._scalars(self.lockstep.metrics, "manual", step)
+            for name, text in self.lockstep.hand.model.texts.items():
+                self.writer("manual").add_text(name, fenced(text), step)
 
     def on_train_end(self, trainer: Any, pl_module: pl.LightningModule) -> None:
         """The overlaid curves, and the figures of the trained pair."""
@@ -202,4 +205,4 @@ class Board(pl.Callback):
 
 def fenced(text: str, language: str = "") -> str:
     """Text as a Markdown block that keeps its lines."""
-    return f"```{language}\n{text.strip()}\n```"
+    return f"```{language}\n{text.strip(chr(10))}\n```"

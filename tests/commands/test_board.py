@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -113,6 +114,28 @@ def test_histograms_are_drawn_so_many_times_in_a_run_and_at_its_first_step(tmp_p
     for side in ("manual", "torch"):
         drawn = events(tmp_path / "digits_mlp" / "version_0" / side).Histograms("weights/fc1.bias")
         assert [h.step for h in drawn] == [0, 4, 9]
+
+
+def test_texts_that_a_concept_logs_stand_under_one_name_at_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    twin = undrawn(experiments.twin("digits_mlp"))
+
+    class Hand(twin.manual):  # type: ignore[name-defined, misc]
+        def validation_step(self, batch: Any, batch_idx: int) -> None:
+            super().validation_step(batch, batch_idx)
+            self.log_text("written", f"\n  two\nlines by {type(self).__name__}")
+
+    class Torch(twin.torch):  # type: ignore[name-defined, misc]
+        def validation_step(self, batch: Any, batch_idx: int) -> None:
+            super().validation_step(batch, batch_idx)
+            self.log_text("written", f"\n  two\nlines by {type(self).__name__}")
+
+    monkeypatch.setattr(experiments, "twin", lambda name: replace(twin, manual=Hand, torch=Torch))
+    options = ["--trainer.max_epochs", "2", "--data.batch_size", "289", "--model.hidden", "7", "--trainer.default_root_dir", str(tmp_path)]
+    assert command("run", "digits_mlp", *options)[0] == 0
+    for side, name in (("manual", "Hand"), ("torch", "Torch")):
+        found = events(tmp_path / "digits_mlp" / "version_0" / side).Tensors("written/text_summary")
+        assert [event.step for event in found] == [4, 9]
+        assert {make_ndarray(event.tensor_proto).item().decode() for event in found} == {f"```\n  two\nlines by {name}\n```"}
 
 
 def test_runs_can_be_compared_by_what_they_were_asked_for(tiny_run: Finished) -> None:
