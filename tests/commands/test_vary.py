@@ -54,7 +54,7 @@ def test_both_sides_heed_every_option_alike(name: str) -> None:
 def test_every_option_has_a_second_value(name: str) -> None:
     twin = experiments.twin(name)
     found = list(alternatives(twin))
-    assert [a.option for a in found] == list(twin.hyperparameters())
+    assert [a.option for a in found] == [name for name in twin.hyperparameters() if f"model.{name}" not in twin.links.values()]
     for a in found:
         changed = a.twin.hyperparameters()
         assert changed.pop(a.option) == a.second != a.base.hyperparameters()[a.option]
