@@ -70,3 +70,46 @@ def _put_together(structure: Any, arrays: Any) -> Any:
         items = [_put_together(v, arrays) for v in value]
         return items if kind == "list" else tuple(items)
     return value
+
+
+# ---- files of others -------------------------------------------------------------------------------
+
+FORMATS = {
+    "F64": "<f8",
+    "F32": "<f4",
+    "F16": "<f2",
+    "BF16": "<u2",
+    "I64": "<i8",
+    "I32": "<i4",
+    "I16": "<i2",
+    "I8": "i1",
+    "U8": "u1",
+    "BOOL": "?",
+}
+"""NumPy's names of the number formats. BF16, which NumPy does not have, is the upper half of a float32."""
+
+
+def load_safetensors(path: str | Path) -> dict[str, np.ndarray]:
+    """The arrays of a .safetensors file, in which weights are published: 8 bytes with the length of a header in JSON, it, the numbers.
+
+    Raises:
+        ValueError: if it is none, is truncated, or holds numbers of another format.
+        FileNotFoundError: if there is none.
+
+    Source: huggingface.co/docs/safetensors, "Format".
+    """
+    with Path(path).open("rb") as file:
+        try:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+            header.pop("__metadata__", None)
+            begin, found = file.tell(), {}
+            for name, entry in header.items():
+                start, end = entry["data_offsets"]
+                file.seek(begin + start)
+                array = np.frombuffer(file.read(end - start), FORMATS[entry["dtype"]])
+                if entry["dtype"] == "BF16":
+                    array = (array.astype(np.uint32) << 16).view(np.float32)
+                found[name] = array.reshape(entry["shape"])
+        except (KeyError, TypeError, ValueError, MemoryError, OverflowError) as error:
+            raise ValueError(f"{path} is no whole .safetensors file, or holds what is not read here: {error!r}") from error
+    return found

@@ -13,6 +13,7 @@ import torch
 import experiments
 from experiments.judge.convert import read_checkpoint, write_checkpoint
 from manual import serialization
+from manual.serialization import load_safetensors
 from manual.trainer import Trainer
 
 
@@ -123,3 +124,59 @@ def test_a_network_trained_by_hand_goes_back_into_a_lightning_checkpoint(checkpo
     again = read_checkpoint(tmp_path / "hand.ckpt")
     assert same(again["model"], ours.state_dict())
     assert same(again["optimizer"]["state"][0]["exp_avg"], trainer.optimizer.state_dict()["state"][0]["exp_avg"])
+
+
+# ---- files of others -----------------------------------------------------------------------------
+
+
+def test_safetensors_are_read_as_their_own_library_writes_them(tmp_path: Path) -> None:
+    numpy = pytest.importorskip("safetensors.numpy")
+    rng = np.random.default_rng(0)
+    arrays = {f"of {d}": rng.normal(0, 50, (3, 4)).astype(d) for d in ("float64", "float32", "float16", "int64", "int32", "uint8", "bool")}
+    arrays |= {"a number": np.array(2.5), "nothing": np.zeros((0, 3), np.float32)}
+    numpy.save_file(arrays, tmp_path / "x.safetensors", metadata={"format": "pt"})
+    found = load_safetensors(tmp_path / "x.safetensors")
+    assert {name: (a.dtype, a.shape, a.tobytes()) for name, a in found.items()} == {
+        name: (a.dtype, a.shape, a.tobytes()) for name, a in arrays.items()
+    }
+
+
+def test_bfloat16_becomes_float32(tmp_path: Path) -> None:
+    in_torch = pytest.importorskip("safetensors.torch")
+    x = torch.randn(5, 3, generator=torch.Generator().manual_seed(0)).bfloat16()
+    in_torch.save_file({"x": x}, tmp_path / "x.safetensors")
+    found = load_safetensors(tmp_path / "x.safetensors")["x"]
+    assert found.dtype == np.float32
+    assert np.array_equal(found, x.float().numpy())
+
+
+def written(header: bytes, numbers: bytes = b"") -> bytes:
+    """A .safetensors file."""
+    return len(header).to_bytes(8, "little") + header + numbers
+
+
+HEADER = b'{"x": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}'
+
+
+def test_safetensors_are_read_without_their_library(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(written(HEADER, np.array([1.5, -2.0], "<f4").tobytes()))
+    assert load_safetensors(tmp_path / "x")["x"].tolist() == [1.5, -2.0]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x05",
+        written(b"no json"),
+        written(b"[]"),
+        written(HEADER, b"1234"),
+        written(HEADER.replace(b"F32", b"F8_E5M2"), b"12345678"),
+        written(HEADER.replace(b"[2]", b"[3]"), b"12345678"),
+        (2**62).to_bytes(8, "little") + HEADER,
+    ],
+)
+def test_what_are_no_safetensors_is_named(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(content)
+    with pytest.raises(ValueError, match=r"x is no whole \.safetensors file"):
+        load_safetensors(tmp_path / "x")
