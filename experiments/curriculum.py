@@ -74,6 +74,7 @@ CHAPTERS: dict[str, list[str]] = {
         "positions",
         "multihead_attention",
         "transformer",
+        "gpt",
     ],
     "unsupervised": [],
     "generative": [],

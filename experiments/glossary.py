@@ -340,6 +340,25 @@ TERMS = (
     ),
     Term("post-norm", "post norm", "norm(x + f(x))", "the norm behind the sum", "transformer", r"\*post-norm\*"),
     Term("pre-norm", "pre norm", "x + f(norm(x))", "the norm within the shortcut", "transformer", r"\*pre-norm\*"),
+    # ---- gpt ----
+    Term(
+        "language model",
+        "language model",
+        "nn.Module",
+        "it gives each token the probability that it comes next",
+        "gpt",
+        r"\*language model\*",
+    ),
+    Term(
+        "tied weights",
+        "tied weights",
+        "scores(h, wte.weight)",
+        "one table is used twice, and its gradient is a sum",
+        "gpt",
+        r"Tied weights",
+    ),
+    Term("warm-up", "warm up", "LinearLR(...)", "the first steps of a training, in which the step size rises", "gpt"),
+    Term("n-gram", "n gram", "witten_bell(...)", "n characters in a row; also the model that has counted them", "gpt", r"n-grams?"),
     # ---- eigenvectors ----
     Term("eigenvector", "eigenvector", "V[:, j]", "an arrow that a matrix only stretches, and does not turn", "eigen", r"\*eigenvector\*"),
     Term("eigenvalue", "eigenvalue", "λ[j]", "how much it is stretched", "eigen", r"\*eigenvalue\*"),
