@@ -70,6 +70,7 @@ CHAPTERS: dict[str, list[str]] = {
         "bigrams",
         "rnn",
         "word_vectors",
+        "lstm",
         "attention",
         "positions",
         "multihead_attention",

@@ -263,6 +263,12 @@ TERMS = (
     Term("skip-gram", "skip gram", "game(s, n, negatives)", "to tell real pairs of words from false ones", "word_vectors", r"\*skip-gram"),
     Term("negative", "negative", "k * by_chance(n)", "a false pair, thrown together by chance", "word_vectors", r"\*negative\*"),
     Term("PMI", "p m i", "pmi(n)", "the log of how much more often than by chance two words meet", "word_vectors"),
+    # ---- a memory with gates ----
+    Term("LSTM", "L S T M", "nn.LSTM", "long short-term memory: a recurrent network with a memory and three gates", "lstm"),
+    Term("memory", "memory", "c[t]", "numbers that pass through no matrix from step to step", "lstm", r"\*\*memory\*\*"),
+    Term("gate", "gate", "f * c", "numbers between 0 and 1 by which others are multiplied", "lstm", r"\*\*gates\*\*"),
+    Term("forget gate", "forget gate", "f", "how much of the memory is kept", "lstm"),
+    Term("tanh", "tanh", "np.tanh(z)", "a sigmoid between −1 and 1", "lstm"),
     # ---- attention ----
     Term("token", "token", "x[n, t]", "one of the signs that a sequence is made of, as a number", "attention", r"\*token\*"),
     Term("embedding", "embedding", "nn.Embedding", "a row of numbers for each token, which is learned", "attention", "embeddings?"),

@@ -108,7 +108,7 @@ def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, F
     }
 
 
-def the_adding_problem(manual: Manual, torch_module: Torch, data: ArrayData) -> Figure:
+def the_adding_problem(manual: Any, torch_module: Any, data: ArrayData) -> Figure:
     """One sequence, and what is said of all that were held out."""
     x, y = (in_dtype_of(manual, part) for part in data.split.val)
     with no_grad(), torch.no_grad():
