@@ -71,6 +71,7 @@ CHAPTERS: dict[str, list[str]] = {
         "rnn",
         "word_vectors",
         "lstm",
+        "gru",
         "attention",
         "positions",
         "multihead_attention",

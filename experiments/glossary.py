@@ -269,6 +269,10 @@ TERMS = (
     Term("gate", "gate", "f * c", "numbers between 0 and 1 by which others are multiplied", "lstm", r"\*\*gates\*\*"),
     Term("forget gate", "forget gate", "f", "how much of the memory is kept", "lstm"),
     Term("tanh", "tanh", "np.tanh(z)", "a sigmoid between −1 and 1", "lstm"),
+    # ---- two gates ----
+    Term("GRU", "G R U", "nn.GRU", "gated recurrent unit: a state that each step replaces in part", "gru"),
+    Term("update gate", "update gate", "u", "how much of the state is kept", "gru", r"\*update gate\*"),
+    Term("reset gate", "reset gate", "r", "how much of the past what is new may depend on", "gru", r"\*reset gate\*"),
     # ---- attention ----
     Term("token", "token", "x[n, t]", "one of the signs that a sequence is made of, as a number", "attention", r"\*token\*"),
     Term("embedding", "embedding", "nn.Embedding", "a row of numbers for each token, which is learned", "attention", "embeddings?"),
