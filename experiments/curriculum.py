@@ -64,6 +64,7 @@ CHAPTERS: dict[str, list[str]] = {
         "convolution",
         "digits_cnn",
         "residual",
+        "transfer",
         "calibration",
     ],
     "sequences": [

@@ -228,6 +228,16 @@ TERMS = (
         r"\*residual block\*",
     ),
     Term("skip connection", "skip connection", "h", "the way around a block, on which what is there comes through as it is", "residual"),
+    # ---- old digits and new ones ----
+    Term(
+        "features",
+        "features",
+        "model.body(x)",
+        "what a network sees: the numbers that its last layer is given",
+        "transfer",
+        r"\*features\*",
+    ),
+    Term("frozen", "frozen", "p.requires_grad = False", "kept as it is while others learn", "transfer", r"\*frozen\*"),
     # ---- how sure and how right ----
     Term("confidence", "confidence", "p.max(axis=1)", "how probable it says its answer is", "calibration", r"\*confidence\*"),
     Term("calibrated", "calibrated", "", "right as often as it says that it will be", "calibration", r"\*calibrated\*"),
