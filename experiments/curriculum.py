@@ -60,6 +60,7 @@ CHAPTERS: dict[str, list[str]] = {
         "activations",
         "minibatches",
         "initialization",
+        "normalization",
         "dropout",
         "convolution",
         "digits_cnn",

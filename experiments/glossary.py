@@ -483,5 +483,11 @@ TERMS = (
     Term("variance", "variance", "(w**2).mean()", "the mean of the square, of numbers whose mean is 0", "initialization"),
     Term("factor", "factor", "fan_in * v / 2", "by what a layer multiplies the mean square of what passes", "initialization"),
     Term("plateau", "plateau", "", "where the loss hardly moves for long, and then falls", "initialization"),
+    # ---- normalisation ----
+    Term("normalisation", "normalisation", "nn.BatchNorm1d(D)", "what brings numbers to one size", "normalization", "[Nn]ormalisation"),
+    Term("layer norm", "layer norm", "nn.LayerNorm(D)", "each example less its mean, over its deviation", "normalization", "[Ll]ayer norm"),
+    Term("RMS norm", "RMS norm", "nn.RMSNorm(D)", "each example over the root of the mean of its squares", "normalization"),
+    Term("z_hat", "z hat", "(z - z.mean(0)) / z.std(0)", "z, brought to one size", "normalization"),
+    Term("eval mode", "eval mode", "model.eval()", "how a network answers when it is not trained", "normalization"),
 )
 """In the order in which they are met."""
