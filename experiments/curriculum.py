@@ -67,6 +67,7 @@ CHAPTERS: dict[str, list[str]] = {
         "residual",
         "transfer",
         "calibration",
+        "double_descent",
     ],
     "sequences": [
         "bigrams",

@@ -243,6 +243,23 @@ TERMS = (
     Term("calibrated", "calibrated", "", "right as often as it says that it will be", "calibration", r"\*calibrated\*"),
     Term("ECE", "e c e", "calibration_error(...)", "how far sure is from right, on average: expected calibration error", "calibration"),
     Term("temperature scaling", "temperature scaling", "z / T", "all scores over one number, so that p is less sure", "calibration"),
+    # ---- as many features as examples ----
+    Term(
+        "random feature",
+        "random feature",
+        "np.tanh(x @ W + b)",
+        "a hidden unit that is drawn and not trained",
+        "double_descent",
+        r"\*random\s+feature\*",
+    ),
+    Term(
+        "pseudo-inverse",
+        "pseudo inverse",
+        "np.linalg.pinv(phi)",
+        "what gives the shortest of all best answers",
+        "double_descent",
+        r"\*pseudo-inverse\*",
+    ),
     # ---- what comes next ----
     Term("bigram", "bigram", "text[i : i + 2]", "two neighbours in a text", "bigrams", r"\*bigram\*"),
     Term(
