@@ -59,6 +59,7 @@ CHAPTERS: dict[str, list[str]] = {
         "digits_mlp",
         "activations",
         "minibatches",
+        "overfitting",
         "initialization",
         "normalization",
         "dropout",

@@ -167,6 +167,12 @@ TERMS = (
     Term("spread", "spread", "(theta**2).mean()", "the mean squared distance from the best", "minibatches", r"\*spread\*"),
     Term("stationary", "stationary", "", "no longer changing as a whole, though each single number still moves", "minibatches"),
     Term("linear scaling", "linear scaling", "lr * B / 8", "to make lr as many times larger as the batch", "minibatches"),
+    # ---- overfitting ----
+    Term("polynomial", "polynomial", "powers(x, degree) @ c", "a weighted sum of powers of x", "overfitting", r"\*polynomial\*"),
+    Term("degree", "degree", "len(c) - 1", "the highest power in a polynomial", "overfitting", r"\*degree\*"),
+    Term("early stopping", "early stopping", "", "to keep the weights that were best on the validation set", "overfitting"),
+    Term("validation set", "validation set", "", "what is chosen by, and not learned from", "overfitting", r"\*validation set\*"),
+    Term("test set", "test set", "", "what is looked at last: nothing was learned from it or chosen by it", "overfitting", r"\*test set\*"),
     # ---- dropout ----
     Term("mask", "mask", "rng.random(x.shape) >= p", "says of each number whether it is kept or left out", "dropout", r"\*mask\*"),
     Term("x̃", "x tilde", "x * keep / (1 - p)", "what a mask lets through", "dropout", "x̃"),
