@@ -301,7 +301,6 @@ TERMS = (
     Term("memory", "memory", "c[t]", "numbers that pass through no matrix from step to step", "lstm", r"\*\*memory\*\*"),
     Term("gate", "gate", "f * c", "numbers between 0 and 1 by which others are multiplied", "lstm", r"\*\*gates\*\*"),
     Term("forget gate", "forget gate", "f", "how much of the memory is kept", "lstm"),
-    Term("tanh", "tanh", "np.tanh(z)", "a sigmoid between −1 and 1", "lstm"),
     # ---- two gates ----
     Term("GRU", "G R U", "nn.GRU", "gated recurrent unit: a state that each step replaces in part", "gru"),
     Term("update gate", "update gate", "u", "how much of the state is kept", "gru", r"\*update gate\*"),
