@@ -72,8 +72,8 @@ CHAPTERS: dict[str, list[str]] = {
     ],
     "sequences": [
         "bigrams",
-        "rnn",
         "word_vectors",
+        "rnn",
         "lstm",
         "gru",
         "attention",

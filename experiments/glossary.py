@@ -277,6 +277,10 @@ TERMS = (
         r"\*bits per\s+character\*",
     ),
     Term("c[a, b]", "c a b", "count(text, symbols)[a, b]", "how often a is followed by b", "bigrams", r"c\[a, b\]"),
+    # ---- words ----
+    Term("skip-gram", "skip gram", "game(s, n, negatives)", "to tell real pairs of words from false ones", "word_vectors", r"\*skip-gram"),
+    Term("negative", "negative", "k * by_chance(n)", "a false pair, thrown together by chance", "word_vectors", r"\*negative\*"),
+    Term("PMI", "p m i", "pmi(n)", "the log of how much more often than by chance two words meet", "word_vectors"),
     # ---- a network with a memory ----
     Term("sequence", "sequence", "x[n]", "what is read step by step: a sentence, a melody", "rnn", r"\*sequence\*"),
     Term("RNN", "R N N", "nn.RNN", "a recurrent network: the same weights at every step, and a state that is handed on", "rnn"),
@@ -292,10 +296,6 @@ TERMS = (
     Term("vanishes", "vanishes", "", "of a gradient: nearly nothing of it is left many steps back", "rnn", r"\*vanishes\*"),
     Term("explodes", "explodes", "", "of a gradient: it is huge many steps back", "rnn", r"\*explodes\*"),
     Term("clipping", "clipping", "clip_grad_norm_(parameters, 1.0)", "a gradient that is too long is shortened", "rnn", "[Cc]lipping"),
-    # ---- words ----
-    Term("skip-gram", "skip gram", "game(s, n, negatives)", "to tell real pairs of words from false ones", "word_vectors", r"\*skip-gram"),
-    Term("negative", "negative", "k * by_chance(n)", "a false pair, thrown together by chance", "word_vectors", r"\*negative\*"),
-    Term("PMI", "p m i", "pmi(n)", "the log of how much more often than by chance two words meet", "word_vectors"),
     # ---- a memory with gates ----
     Term("LSTM", "L S T M", "nn.LSTM", "long short-term memory: a recurrent network with a memory and three gates", "lstm"),
     Term("memory", "memory", "c[t]", "numbers that pass through no matrix from step to step", "lstm", r"\*\*memory\*\*"),
