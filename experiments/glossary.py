@@ -365,14 +365,6 @@ TERMS = (
         r"\*residual connection\*",
     ),
     Term(
-        "layer norm",
-        "layer norm",
-        "nn.LayerNorm",
-        "the numbers of one place less their mean, over their standard deviation",
-        "transformer",
-        r"\*Layer norm\*",
-    ),
-    Term(
         "feed-forward",
         "feed forward",
         "np.maximum(x @ W1.T, 0) @ W2.T",
@@ -510,6 +502,5 @@ TERMS = (
     Term("layer norm", "layer norm", "nn.LayerNorm(D)", "each example less its mean, over its deviation", "normalization", "[Ll]ayer norm"),
     Term("RMS norm", "RMS norm", "nn.RMSNorm(D)", "each example over the root of the mean of its squares", "normalization"),
     Term("z_hat", "z hat", "(z - z.mean(0)) / z.std(0)", "z, brought to one size", "normalization"),
-    Term("eval mode", "eval mode", "model.eval()", "how a network answers when it is not trained", "normalization"),
 )
 """In the order in which they are met."""
