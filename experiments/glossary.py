@@ -177,7 +177,7 @@ TERMS = (
     Term("mask", "mask", "rng.random(x.shape) >= p", "says of each number whether it is kept or left out", "dropout", r"\*mask\*"),
     Term("x̃", "x tilde", "x * keep / (1 - p)", "what a mask lets through", "dropout", "x̃"),
     Term("inverted dropout", "inverted dropout", "x * keep / (1 - p)", "dropout that divides in training", "dropout"),
-    Term("eval mode", "eval mode", "model.eval()", "when training is over: nothing is left out by chance", "dropout"),
+    Term("eval mode", "eval mode", "model.eval()", "how a network answers when it is not trained", "dropout"),
     # ---- optimizers ----
     Term("√s", "root of s", "np.sqrt(s)", "how large a gradient usually is, of late", "optimizers", "√s"),
     Term("RMSprop", "r m s prop", "optim.RMSprop(...)", "gradient descent with each slope over its usual size", "optimizers"),
