@@ -81,6 +81,7 @@ CHAPTERS: dict[str, list[str]] = {
         "multihead_attention",
         "transformer",
         "gpt",
+        "kv_cache",
     ],
     "unsupervised": [],
     "generative": [],

@@ -393,6 +393,8 @@ TERMS = (
     ),
     Term("warm-up", "warm up", "LinearLR(...)", "the first steps of a training, in which the step size rises", "gpt"),
     Term("n-gram", "n gram", "witten_bell(...)", "n characters in a row; also the model that has counted them", "gpt", r"n-grams?"),
+    # ---- a cache ----
+    Term("KV cache", "k v cache", "kept.k, kept.v", "the keys and values of the places so far, which are not computed again", "kv_cache"),
     # ---- eigenvectors ----
     Term("eigenvector", "eigenvector", "V[:, j]", "an arrow that a matrix only stretches, and does not turn", "eigen", r"\*eigenvector\*"),
     Term("eigenvalue", "eigenvalue", "λ[j]", "how much it is stretched", "eigen", r"\*eigenvalue\*"),
