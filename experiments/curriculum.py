@@ -82,6 +82,7 @@ CHAPTERS: dict[str, list[str]] = {
         "transformer",
         "gpt",
         "kv_cache",
+        "sampling",
     ],
     "unsupervised": [],
     "generative": [],

@@ -395,6 +395,25 @@ TERMS = (
     Term("n-gram", "n gram", "witten_bell(...)", "n characters in a row; also the model that has counted them", "gpt", r"n-grams?"),
     # ---- a cache ----
     Term("KV cache", "k v cache", "kept.k, kept.v", "the keys and values of the places so far, which are not computed again", "kv_cache"),
+    # ---- from probabilities to text ----
+    Term("top-k", "top k", "kept(p, keep_top_k(p, k))", "only the k most probable may be drawn", "sampling", r"\*Top-k\*"),
+    Term(
+        "nucleus",
+        "nucleus",
+        "kept(p, keep_top_p(p, top_p))",
+        "the fewest that together have a given probability",
+        "sampling",
+        r"\*nucleus\*",
+    ),
+    Term("greedy", "greedy", "p.argmax(axis=-1)", "the most probable each time", "sampling", r"\*Greedy\*"),
+    Term(
+        "beam search",
+        "beam search",
+        "beam_search(model, x, length, width)",
+        "goes on with the few most probable beginnings at once",
+        "sampling",
+        r"\*Beam search\*",
+    ),
     # ---- eigenvectors ----
     Term("eigenvector", "eigenvector", "V[:, j]", "an arrow that a matrix only stretches, and does not turn", "eigen", r"\*eigenvector\*"),
     Term("eigenvalue", "eigenvalue", "λ[j]", "how much it is stretched", "eigen", r"\*eigenvalue\*"),

@@ -18,6 +18,6 @@ def draw(p: Tensor, u: Tensor) -> Tensor:
     """
     p = p.double()
     cdf = p.cumsum(dim=-1).expand(*u.shape, -1).contiguous()
-    passed = torch.searchsorted(cdf, u.double()[..., None], right=True)[..., 0]
+    passed = torch.searchsorted(cdf, u.double()[..., None].contiguous(), right=True)[..., 0]
     last = p.shape[-1] - 1 - (p > 0).flip(-1).int().argmax(dim=-1)
     return torch.minimum(passed, last)
