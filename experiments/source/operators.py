@@ -541,6 +541,8 @@ def mutants_of(name: str, function: Function, operators: Sequence[tuple[str, Ope
         before, was = head(statement), head(around)
         for kind, generate in operators:
             for replacement in generate(node, function):
+                if isinstance(replacement, ast.Starred):
+                    continue  # it stands for several values, and not where one is wanted
                 with function.replaced(node, replacement):
                     after = head(replacement if node is statement else statement)
                     if after == before or (statement, after) in seen:

@@ -112,6 +112,17 @@ def test_what_only_checks_or_describes_is_left_alone() -> None:
     )
 
 
+def test_every_mistake_is_python_where_arguments_are_unpacked() -> None:
+    tree = ast.parse(
+        "def f(x, y):\n    a, b = zip(*(g_backward(*part) for part in x))\n    return sum_backward(*a) + np.clip(*b).sum(axis=0)"
+    )
+    found = mutants("f", tree.body[0])
+    assert {m.operator for m in found} >= {"axis", "sign"}
+    for mutant in found:
+        with mutant.applied() as changed:
+            compile(ast.unparse(ast.fix_missing_locations(changed)), "f", "exec")
+
+
 def test_ids_are_unique_and_stay_when_another_line_comes() -> None:
     def ids(*lines: str) -> list[str]:
         return [m.id for m in mutants("f", ast.parse("def f(x, y):\n    " + "\n    ".join(lines)).body[0])]
