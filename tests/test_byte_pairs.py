@@ -54,6 +54,7 @@ def test_bytes_that_are_no_character_are_marked() -> None:
     assert pairs.decode(pairs.encode("ö")[:1]) == "�"
 
 
+@pytest.mark.library
 @pytest.mark.parametrize("text", TEXTS)
 def test_tokens_are_those_of_the_tokenizers_library(text: str, tmp_path: Path) -> None:
     tokenizers = pytest.importorskip("tokenizers")

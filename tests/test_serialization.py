@@ -129,6 +129,7 @@ def test_a_network_trained_by_hand_goes_back_into_a_lightning_checkpoint(checkpo
 # ---- files of others -----------------------------------------------------------------------------
 
 
+@pytest.mark.library
 def test_safetensors_are_read_as_their_own_library_writes_them(tmp_path: Path) -> None:
     numpy = pytest.importorskip("safetensors.numpy")
     rng = np.random.default_rng(0)
@@ -141,6 +142,7 @@ def test_safetensors_are_read_as_their_own_library_writes_them(tmp_path: Path) -
     }
 
 
+@pytest.mark.library
 def test_bfloat16_becomes_float32(tmp_path: Path) -> None:
     in_torch = pytest.importorskip("safetensors.torch")
     x = torch.randn(5, 3, generator=torch.Generator().manual_seed(0)).bfloat16()

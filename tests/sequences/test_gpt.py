@@ -252,6 +252,7 @@ def theirs() -> Any:
     return model
 
 
+@pytest.mark.library
 def test_logits_loss_and_every_gradient_are_those_of_the_transformers_library(theirs: Any) -> None:
     ours = by_hand.published({name: p.numpy() for name, p in theirs.state_dict().items()}, n_head=3)
     rng = np.random.default_rng(0)
@@ -273,6 +274,7 @@ def test_logits_loss_and_every_gradient_are_those_of_the_transformers_library(th
         assert error(found[name].grad, g.T if name.endswith(by_hand.TURNED) else g, whole) < 1e-12, name
 
 
+@pytest.mark.library
 def test_published_file_writes_in_numpy_alone(theirs: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     safetensors = pytest.importorskip("safetensors.numpy")
     state = {name: p.numpy().astype(np.float32) for name, p in theirs.state_dict().items() if name != "lm_head.weight"}
