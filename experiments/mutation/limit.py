@@ -12,16 +12,20 @@ class Hangs(BaseException):
 
 
 @contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise Hangs after so many seconds. Only in the main thread, where Python delivers signals."""
+def time_limit(seconds: float, busy: bool = False) -> Iterator[None]:
+    """Raise Hangs after so many seconds; of computing, if `busy`, whatever else the machine does meanwhile.
+
+    Only in the main thread, where Python delivers signals.
+    """
+    clock, told = (signal.ITIMER_PROF, signal.SIGPROF) if busy else (signal.ITIMER_REAL, signal.SIGALRM)
 
     def stop(*_: object) -> None:
         raise Hangs
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = signal.signal(told, stop)
+    signal.setitimer(clock, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(clock, 0)
+        signal.signal(told, before)

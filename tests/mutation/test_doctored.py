@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
 from rich.console import Console
 
 import experiments.cases
 from experiments.doctor.visit import looked_at
-from experiments.mutation.doctored import by_name, doctored, examinations, patients, print_doctored
+from experiments.mutation import doctored as module
+from experiments.mutation.doctored import alike, by_name, doctored, examinations, patients, print_doctored
 from experiments.source.handwriting import import_all, subjects
 
 
@@ -36,3 +39,20 @@ def test_right_layers_are_not_accused_at_a_place_where_their_curvature_jumps() -
     cases = patients(by_name()["CELU.backward"], subjects_of["CELU.backward"], by_name())
     assert any(0.0 in numbers["x"] for case in cases for _, numbers in case.inputs)
     assert all(looked_at(examinations(case.subject, case.inputs)).right for case in cases)
+
+
+def test_what_differs_only_at_a_kink_is_no_mistake() -> None:
+    right, other, smooth = np.array([1.0, 2.0, 0.0]), np.array([1.0, 2.0, 5.0]), np.array([True, True, False])
+    assert alike(right, other, smooth)
+    assert not alike(right, other, np.full(3, True))
+    assert not alike(right, np.array([1.0, 2.0, np.nan]), smooth)
+    assert not alike(right, other[:2], smooth)
+
+
+def test_a_doctor_who_breaks_down_has_found_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks_down(*_: object) -> None:
+        raise ZeroDivisionError("of the doctor")
+
+    monkeypatch.setattr(module, "examine", breaks_down)
+    report = doctored(2, names=("derivatives.multiply_backward",))
+    assert [(o.located, o.said) for o in report.outcomes] == [(False, "ZeroDivisionError: of the doctor")] * 2
