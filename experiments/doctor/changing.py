@@ -58,6 +58,14 @@ class Changing:
 def slice_of(tree: ast.FunctionDef, lines: Iterable[int]) -> list[int]:
     """These lines, and those that compute what they read, the nearest first."""
     statements = [n for n in ast.walk(tree) if isinstance(n, Statement)]
+    views = {
+        s.targets[0].id: s.value.value.id
+        for s in statements
+        if isinstance(s, ast.Assign)
+        and isinstance(s.targets[0], ast.Name)
+        and isinstance(s.value, ast.Subscript)
+        and isinstance(s.value.value, ast.Name)
+    }
     todo, found = list(dict.fromkeys(lines)), list(dict.fromkeys(lines))
     while todo:
         at = todo.pop(0)
@@ -69,6 +77,7 @@ def slice_of(tree: ast.FunctionDef, lines: Iterable[int]) -> list[int]:
                 for n in ast.walk(s)
                 if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store) and isinstance(n.value, ast.Name)
             }
+            writes |= {views[n] for n in writes if n in views}  # window = x[0]; window += ... writes x
             if s.lineno not in found and writes & reads:
                 found.append(s.lineno)
                 todo.append(s.lineno)

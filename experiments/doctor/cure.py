@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import copy
+import math
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from experiments.doctor import results, roles
 from experiments.doctor.changing import Changing, slice_of
+from experiments.doctor.cost import Cure, cost
 from experiments.doctor.edits import edits, statement_at, text_of
 from experiments.doctor.examine import Examination
 from experiments.doctor.ran import copied
@@ -29,23 +31,6 @@ SECONDS = 2.0
 
 MANY_ENTRIES = 40
 """Of a gradient with more entries so many are compared, drawn at random."""
-
-
-@dataclass(frozen=True)
-class Cure:
-    """A change of one line.
-
-    Attributes:
-        line: its number.
-        before: the statement as it stands.
-        after: as it would be right.
-        said: half a sentence: what the line is as it stands; may be empty.
-    """
-
-    line: int
-    before: str
-    after: str
-    said: str = ""
 
 
 def cured(
@@ -67,6 +52,7 @@ def cured(
     names = scope(examinations[0])
     changing = Changing(tree, examinations[0].subject.namespace)
     found: list[Cure] = []
+    best: tuple[float, bool, int] = (math.inf, False, 0)
     start = time.process_time()
     for line in dict.fromkeys(accused) if alone else slice_of(tree, accused):
         statement = statement_at(tree, line)
@@ -74,13 +60,14 @@ def cured(
             continue
         before = text_of(statement)
         for said, after in islice(edits(tree, line, names, grown), MOST):
-            if any(len(c.after) - len(c.before) <= len(after) - len(before) for c in found):
+            if found and cost(tree, Cure(line, before, after), accused) >= best:
                 continue  # another is plainer
             if time.process_time() - start > SECONDS:
                 break
             if well(wards, changing, line, after):
                 found.append(Cure(line, before, after, said))
-    return min(found, key=lambda c: (len(c.after) - len(c.before), c.line not in accused, -c.line), default=None)
+                best = min(cost(tree, c, accused) for c in found)
+    return min(found, key=lambda c: cost(tree, c, accused), default=None)
 
 
 def scope(e: Examination) -> list[str]:
@@ -146,9 +133,9 @@ class Ward:
         try:
             with np.errstate(all="ignore"):
                 found = self.returned(function, tree)
+                return all(name in found and self.fits(name, found[name]) for name in self.truths)
         except Exception:  # a change may make nonsense
             return False
-        return all(name in found and self.fits(name, found[name]) for name in self.truths)
 
     def fits(self, name: str, gradient: Any) -> bool:
         """Whether this is the right gradient."""

@@ -88,9 +88,13 @@ SAID = {
 """What a line is, by the operator that makes it right."""
 
 
-def expressions(statement: ast.stmt) -> list[tuple[ast.expr, ast.AST, str, int | None]]:
+Place = tuple[ast.expr, ast.AST, str, int | None]
+"""A piece of a statement, and where it hangs."""
+
+
+def places_in(statement: ast.stmt) -> list[Place]:
     """Everything in it that is computed or read: the node, and where it hangs."""
-    found: list[tuple[ast.expr, ast.AST, str, int | None]] = []
+    found: list[Place] = []
 
     def walk(node: ast.AST) -> None:
         for field, value in ast.iter_fields(node):
@@ -110,7 +114,7 @@ def expressions(statement: ast.stmt) -> list[tuple[ast.expr, ast.AST, str, int |
     return found
 
 
-def with_piece(statement: ast.stmt, place: tuple[ast.expr, ast.AST, str, int | None], piece: ast.expr) -> str:
+def with_piece(statement: ast.stmt, place: Place, piece: ast.expr) -> str:
     """The statement with another piece in that place."""
     node, parent, field, i = place
 
@@ -129,7 +133,7 @@ def with_piece(statement: ast.stmt, place: tuple[ast.expr, ast.AST, str, int | N
 
 def other_numbers(statement: ast.stmt) -> Iterator[Edit]:
     """Another number in the place of one that is written there."""
-    for place in expressions(statement):
+    for place in places_in(statement):
         node = place[0]
         if isinstance(place[1], ast.keyword) and place[1].arg == "axis" and ast.unparse(node) == "None":
             for axis in ("0", "1", "-1", "-2"):
@@ -142,7 +146,7 @@ def other_numbers(statement: ast.stmt) -> Iterator[Edit]:
 
 def other_names(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
     """Another value in the place of one that is read."""
-    for place in expressions(statement):
+    for place in places_in(statement):
         node = place[0]
         if isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node) in names:
             was = ast.unparse(node)
@@ -154,7 +158,7 @@ def other_names(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
 
 def wrapped(statement: ast.stmt) -> Iterator[Edit]:
     """A piece of it transposed, summed, put through a function."""
-    for place in expressions(statement):
+    for place in places_in(statement):
         node = place[0]
         text = ast.unparse(node)
         if isinstance(node, ast.Constant | ast.Slice | ast.Tuple | ast.Starred) or len(text) > SMALL or text in ("np", "math"):
@@ -167,17 +171,23 @@ def wrapped(statement: ast.stmt) -> Iterator[Edit]:
                 pieces.append((f"{of}.mean(axis={axis}{keepdims})", f"the mean over axis {axis}"))
         pieces += [(f"{of}.sum()", "the sum"), (f"{of} ** 2", "a square"), (f"{of} ** 3", "a cube")]
         pieces += [(f"{f}({text})", f.partition(".")[2]) for f in WRAPPED]
+        pieces += [(f"1 / (1 + np.exp(-{of}))", "the sigmoid")]
+        if isinstance(node, ast.Name | ast.Subscript):
+            pieces += [(f"{text} - 1", "one less"), (f"{text} + 1", "one more")]
         if isinstance(node, ast.Subscript):
             pieces += [(f"{ast.unparse(node.value)}.sum(axis={axis})", f"the sum over axis {axis}") for axis in (0, 1)]
         pieces += [(f"2 * {of}", "a factor 2"), (f"0.5 * {of}", "a factor 1/2"), (f"-{of}", "the minus sign")]
         for piece, what in pieces:
-            yield f"without {what} of {text}", with_piece(statement, place, ast.parse(piece, mode="eval").body)
+            yield (
+                f"with {text} where {piece} belongs" if what.startswith("one ") else f"without {what} of {text}",
+                with_piece(statement, place, ast.parse(piece, mode="eval").body),
+            )
 
 
 def longer(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
     """A piece of it with a factor, or a term, that it may have lost."""
     atoms = [*names, *(f"{n}[..., None]" for n in names[:3]), *(f"len({n})" for n in names[:6])]
-    for place in expressions(statement):
+    for place in places_in(statement):
         node = place[0]
         text = ast.unparse(node)
         if isinstance(node, ast.Slice | ast.Tuple | ast.Starred) or len(text) > SMALL or text in ("np", "math"):
@@ -212,10 +222,10 @@ def from_elsewhere(tree: ast.FunctionDef, statement: ast.stmt) -> Iterator[Edit]
     pieces: list[str] = []
     for other in ast.walk(tree):
         if isinstance(other, Statement) and not isinstance(other, ast.If) and other is not statement:
-            for node, *_ in expressions(other):
+            for node, *_ in places_in(other):
                 if isinstance(node, ast.BinOp | ast.Call | ast.Compare | ast.UnaryOp) and len(text := ast.unparse(node)) <= SMALL:
                     pieces += [text, text.translate(str.maketrans("12", "21"))]
-    for place in expressions(statement)[:7]:
+    for place in places_in(statement)[:7]:
         left = f"({ast.unparse(place[0])})"
         for piece in dict.fromkeys(pieces[:120]):
             if len(left) <= 2 * SMALL and not isinstance(place[0], ast.Tuple | ast.Slice | ast.Starred):

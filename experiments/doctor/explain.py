@@ -11,6 +11,8 @@ import numpy as np
 
 from experiments.doctor.claims import is_array
 from experiments.doctor.examine import Examination
+from experiments.doctor.needed import Needed
+from experiments.doctor.solved import Open
 from experiments.judge import operands
 from experiments.judge.central import along
 from experiments.judge.diagnose import diagnose, like
@@ -43,15 +45,34 @@ def along_directions(e: Examination, name: str) -> Iterator[str]:
 def said(e: Examination, name: str) -> Iterator[str]:
     """Everything that can be said, the plainest first."""
     a, b = np.asarray(e.claims[name].gradient, float), e.truth(name)
+    yield from sentences(a, b, *surroundings(e, e.claims[name].label), line_of(e, name), by_ways(e, name, a, b))
+
+
+def surroundings(e: Examination, label: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, float]]:
+    """What may have been mistaken for what: the values, the gradients but for the one of that label, and sizes by their names."""
     values = {n: np.asarray(v, float) for n, v in e.ran.values.items() if is_array(v)}
-    gradients = {c.label: np.asarray(c.gradient, float) for n, c in e.claims.items() if c.label != e.claims[name].label}
+    gradients = {c.label: np.asarray(c.gradient, float) for c in e.claims.values() if c.label != label}
     gradients |= {n: g for n, g in e.upstreams.items() if isinstance(g, np.ndarray)}
     sizes = {
         f"the number of {words} of {n}": v.shape[axis]
         for n, v in [(n, v) for n, v in values.items() if v.ndim][:3]
         for axis, words in enumerate(("rows", "columns")[: v.ndim])
     }
-    yield from sentences(a, b, values, gradients, {**sizes, **shares(e)}, line_of(e, name), by_ways(e, name, a, b))
+    return values, gradients, {**sizes, **shares(e)}
+
+
+def explained_at(examinations: list[Examination], of: Open) -> str | None:
+    """Half a sentence about what a statement computes, where it is known what it ought to; None if it is not, or nothing can be said."""
+    if any(needed.right is None for needed in of.needed):
+        return None
+    return agreed(said_at(e, of.statement, needed) for e, needed in zip(examinations, of.needed, strict=True))
+
+
+def said_at(e: Examination, statement: ast.stmt, needed: Needed) -> Iterator[str]:
+    """Everything that can be said of it, the plainest first."""
+    right = np.where(np.isnan(needed.right), needed.value, needed.right)  # type: ignore[arg-type]  # where any number does, it does
+    names = [n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+    yield from sentences(needed.value, right, *surroundings(e, *names[:1] or ("",)), ast.unparse(statement))
 
 
 def shares(e: Examination) -> dict[str, float]:

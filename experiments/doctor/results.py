@@ -84,6 +84,7 @@ def in_order(pair: Pair, ran: Ran, known: Mapping[str, Any]) -> list[str]:
         inputs = moving  # targets and counts get no gradient
     names = [ast.unparse(n) if isinstance(n, ast.Name | ast.Attribute | ast.Subscript) else "" for n in nodes]
     values = [value_of(n, known) if n and n not in pair.parameters(pair.backward) else None for n in names]
+    values = apart(pair, inputs, values, known)
     complete = len(nodes) == len(inputs)
     kept = [v is not None and (not complete or (v in inputs and values.count(v) == 1)) for v in values]
     kept = [k or (complete and values[i] == inputs[i]) for i, k in enumerate(kept)]
@@ -92,10 +93,26 @@ def in_order(pair: Pair, ran: Ran, known: Mapping[str, Any]) -> list[str]:
     for i, name in enumerate(names):
         place = inputs[i] if i < len(inputs) else f"result {i}"
         if kept[i]:
-            found.append(name)
+            found.append(name if value_of(name, known) == values[i] else str(values[i]))
             continue
         found.append(place if place in left or not left or not complete else left[0])
         left = [n for n in left if n != found[-1]]
+    return found
+
+
+def apart(pair: Pair, inputs: Sequence[str], values: Sequence[str | None], known: Mapping[str, Any]) -> list[str | None]:
+    """The values of the parts; of dW, dW one is meant for another gradient that the backward names: in the order of forward."""
+    found = list(values)
+    twice = {v for v in values if v is not None and values.count(v) == 2}
+    if not twice:
+        return found
+    named = [n.id for n in ast.walk(pair.backward) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+    spare = [v for n in inputs for v in {value_of(name, known) for name in named} if v == n and v not in values]
+    for value in twice:
+        if spare and value in inputs:
+            both = sorted((value, spare.pop(0)), key=inputs.index)
+            for i, v in zip([i for i, v in enumerate(values) if v == value], both, strict=True):
+                found[i] = v
     return found
 
 
@@ -120,15 +137,24 @@ def with_returned(
         if of is None or not same(of.gradient, result.gradient):  # what the return statement computes is written there
             lines = tuple(dict.fromkeys(e.line for e in since_fresh([e for e in events if e.name == at and e.line], text)))
             lines = lines if lines and of is None else (line_of_return(pair.backward),)
+            tells = value_of(at, known)
+            if result.node is not None and tells != value and (tells or read_beside(pair.backward, at)):
+                lines = (line_of_return(pair.backward),)  # the gradient of another, or what others are made of: it was to be changed there
             if result.node is None and not isinstance(found, dict) and of is None:
                 lines = (0,)  # an object within has it: no line here is its own
             before = [
                 e for e in events if e.line and is_array(e.value) and (of is None or e.line in of.lines or e.name not in labels(claims))
             ]
             fed = feeding(lines, before, text)
-            of = Claim(key, at if at.isidentifier() else f"the gradient of {key}", result.gradient, lines[-1], (*lines, *fed), len(lines))
+            label = at if at.isidentifier() else result.label if result.node is None else f"the gradient of {key}"
+            of = Claim(key, label, result.gradient, lines[-1], (*lines, *fed), len(lines))
         claims[key] = Claim(key, of.label, result.gradient, of.line, of.lines, of.own, of.earlier, True)
     return list(claims.values())
+
+
+def read_beside(function: ast.FunctionDef, name: str) -> bool:
+    """Whether a name that is returned is read elsewhere too."""
+    return sum(isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load) for n in ast.walk(function)) > 1
 
 
 def line_of_return(function: ast.FunctionDef) -> int:

@@ -164,8 +164,9 @@ def last_return(function: ast.FunctionDef) -> ast.Return | None:
         for node in body:
             if isinstance(node, ast.Return):
                 yield node
-            elif not isinstance(node, ast.FunctionDef | ast.Lambda | ast.ClassDef):
-                yield from own(list(ast.iter_child_nodes(node)))
+            elif not isinstance(node, ast.FunctionDef | ast.ClassDef):
+                for inner in ("body", "orelse", "finalbody", "handlers", "cases"):
+                    yield from own(getattr(node, inner, []))
 
     return max(own(function.body), key=lambda n: n.lineno, default=None)
 

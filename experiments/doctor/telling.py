@@ -38,7 +38,8 @@ def tell(say: Say, finding: Mapping[str, Any], file: str) -> None:
 
 def tell_fault(say: Say, fault: Mapping[str, Any], file: str) -> None:
     """A line that is wrong: where, what, and the mend."""
-    say(f"\n  {file}, line {fault['line']}: what came into this line was right, what it computes is not.")
+    right = "what came into this line was right, what it computes is not." if fault["text"] else "up to here something is missing."
+    say(f"\n  {file}, line {fault['line']}: {right}")
     if fault["what"]:
         say(f"  {fault['label']} is {fault['what']}.")
     if fault["mend"]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -17,20 +16,19 @@ from experiments.doctor.calling import Subject
 from experiments.doctor.changing import slice_of
 from experiments.doctor.checker import about_check
 from experiments.doctor.combined import combined
-from experiments.doctor.cure import cured, cures
+from experiments.doctor.diagnosis import diagnosed, readable
 from experiments.doctor.examine import SMALLER, Examination, misshapen
-from experiments.doctor.explain import explained, forgotten
-from experiments.doctor.finding import Fault, Finding, Gradient
+from experiments.doctor.explain import explained
+from experiments.doctor.finding import Finding, Gradient
 from experiments.doctor.inputs import choose
 from experiments.doctor.meant import meant, straightened
-from experiments.doctor.mend import Mend, mended
 from experiments.doctor.notes import notes
-from experiments.doctor.patient import Pair, Unreadable, loss_in, pairs
-from experiments.doctor.readings import RIGHT, charitable, is_right, plainer
+from experiments.doctor.patient import Unreadable, loss_in, pairs
+from experiments.doctor.readings import charitable, is_right, plainer
 from experiments.doctor.results import line_of_return
 from experiments.doctor.script import again, loss_line, loss_method, script_pair
 from experiments.doctor.shapes import SIZES, sizes_for
-from experiments.judge.compare import digits
+from experiments.doctor.suspects import agreement, returned, suspects, wrong_lines
 
 QUIET = 1e-4
 """Where rounding makes more than this of a slope, p is nearly 1 and 1 − p has lost its digits: smaller numbers are tried then too."""
@@ -214,105 +212,3 @@ def forget(examinations: list[Examination], names: list[str]) -> None:
         e.held = {n: v for n, v in e.held.items() if n not in names}
         e.truths = {}
         e.__dict__.pop("wrong", None)
-
-
-def diagnosed(examinations: list[Examination], faults: dict[int, list[str]]) -> tuple[Fault, ...]:
-    """The faults: one line that, changed a little, makes everything right; or else each line that is wrong by itself."""
-    first = examinations[0]
-    last = line_of_return(first.subject.pair.backward)
-    ends = [first.claims[n].line or last for n in returned(first) if not agreement(examinations, n)[1]]
-    lines = [*faults, *ends]
-    if not faults:
-        lines = [line for n in returned(first) for line in (first.claims[n].line or last, *first.claims[n].lines)]
-        lines += calls_alone(first.subject.pair.backward)
-    sound = {c.line for n, c in first.claims.items() if n not in first.wrong} if faults else set()
-    sound -= set(faults)
-    own = list(dict.fromkeys(line for names in faults.values() for n in names for line in first.claims[n].lines))
-    cure = cured(examinations, own, sound, alone=True) if own else None
-    each: tuple[Fault, ...] = ()
-    if cure is None and len(faults) == 1:
-        results = any(c.returned for c in first.claims.values())  # else nothing has been tried
-        each = tuple(fault(examinations, *of, tried=results) for of in faults.items())
-        if each[0].mend and cures(examinations, each[0].mend.line, each[0].mend.after):
-            return each
-    cure = cure or cured(examinations, lines, sound)
-    if cure is None:
-        each = each or tuple(fault(examinations, *of) for of in sorted(faults.items()))
-        if len(each) < 2 or not all(f.mend for f in each):
-            cure = cured(examinations, lines, sound, grown=True)
-        if cure is None:
-            return each
-    claims = examinations[0].claims
-    names = faults.get(cure.line) or [n for n, c in claims.items() if cure.line in c.lines] or list(claims)
-    name = min(names, key=lambda n: claims[n].lines.index(cure.line) if cure.line in claims[n].lines else 99)
-    is_own = cure.line in claims[name].lines[: claims[name].own]
-    what = explained(examinations, name) if is_own and not cure.said.startswith("overwritten") else None
-    mend = Mend(cure.line, cure.before, cure.after)
-    return (Fault(cure.line, cure.before, claims[name].label if is_own else "this line", readable(what or cure.said or None), mend),)
-
-
-def calls_alone(function: ast.FunctionDef) -> list[int]:
-    """The lines that call something and keep no result: a method that adds to a gradient of its object."""
-    return [n.lineno for n in ast.walk(function) if isinstance(n, ast.Expr) and isinstance(n.value, ast.Call)]
-
-
-def readable(what: str | None) -> str | None:
-    """The half sentence with h#2 in words, and with a verb."""
-    if what and what.startswith("with "):
-        what = f"computed {what}"
-    return re.sub(r"\b(\S+)#(\d+)", r"value number \2 of \1", what) if what else None
-
-
-def returned(e: Examination) -> list[str]:
-    """The values whose gradient is a result of the backward; all that have one if nothing is returned by a name that is known."""
-    return [n for n, c in e.claims.items() if c.returned] or list(e.claims)
-
-
-def agreement(examinations: list[Examination], name: str) -> tuple[float, bool]:
-    """Digits, and whether it is right: of a returned gradient against the derivative of forward as a whole."""
-    worst = max(e.miss(name) for e in examinations)
-    return digits(worst, "float64"), worst < RIGHT
-
-
-def wrong_lines(examinations: list[Examination]) -> list[str]:
-    """The values whose gradient is wrong in its own line, on every input."""
-    first, *others = (e.wrong for e in examinations)
-    wrong = [name for name in first if all(name in other for other in others)]
-    claims = examinations[0].claims
-    wrong = [name for name in wrong if claims[name].line]
-    return list({claims[name].line: name for name in reversed(wrong)}.values())[::-1]  # the first of those that one line computes
-
-
-def suspects(examinations: list[Examination], wrong: list[str]) -> dict[int, list[str]]:
-    """By line, the wrong gradients that it explains: their own, or a line that feeds several and computes what has no telling name."""
-    claims, left, found = examinations[0].claims, list(wrong), {}
-    while left:
-        fed = {line: [n for n in left if line in claims[n].lines] for n in left for line in claims[n].lines}
-        line, names = max(fed.items(), key=lambda item: (len(item[1]), -item[0]))
-        if len(names) < 2:
-            line, names = claims[left[0]].line, left[:1]
-        found[line] = names
-        left = [n for n in left if n not in names]
-    return found
-
-
-def fault(examinations: list[Examination], line: int, names: list[str], tried: bool = False) -> Fault:
-    """What is to be said of a line that is wrong; `tried` if the mistakes that people make were tried backwards on it already."""
-    name = names[0]
-    claim = examinations[0].claims[name]
-    backward: Pair = examinations[0].subject.pair
-    text = next(
-        (
-            ast.unparse(n)
-            for n in ast.walk(backward.backward)
-            if isinstance(n, ast.Assign | ast.AugAssign | ast.Return | ast.Expr) and n.lineno == line
-        ),
-        "",
-    )
-    mend = mended(examinations, names, line, tried)
-    what = explained(examinations, name)
-    if mend and mend.after == mend.before.replace(" = ", " += ", 1):
-        what = "overwritten in every round, where it must be added to what was there"
-    if not (mend or what):
-        what = forgotten(examinations, name)
-    return Fault(mend.line if mend else line, mend.before if mend else text, claim.label, readable(what), mend)

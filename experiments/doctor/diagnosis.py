@@ -1,0 +1,197 @@
+"""The faults of a backward: each a line, what is wrong with it, and what would be right."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from experiments.doctor.cost import Cure, cost
+from experiments.doctor.cure import cured, cures
+from experiments.doctor.edits import statement_at, text_of
+from experiments.doctor.examine import Examination
+from experiments.doctor.explain import explained, explained_at, forgotten
+from experiments.doctor.finding import Fault
+from experiments.doctor.mend import Mend, mended
+from experiments.doctor.patient import Pair
+from experiments.doctor.results import line_of_return
+from experiments.doctor.solved import Open, openings, solved
+from experiments.doctor.suspects import agreement, returned
+
+PLAIN = 1.0
+"""A cure with no more against it (a sign, two names the wrong way round, something too much) is not compared with others."""
+
+
+def diagnosed(examinations: list[Examination], faults: dict[int, list[str]]) -> tuple[Fault, ...]:
+    """The faults: one line that, changed a little, makes everything right; or else each line that is wrong by itself."""
+    first = examinations[0]
+    last = line_of_return(first.subject.pair.backward)
+    ends = [first.claims[n].line or last for n in returned(first) if not agreement(examinations, n)[1]]
+    lines = [*faults, *ends]
+    if not faults:
+        lines = [line for n in returned(first) for line in (first.claims[n].line or last, *first.claims[n].lines)]
+        lines += calls_alone(first.subject.pair.backward)
+    lines += [line for n in returned(first) if not first.claims[n].line for line in never(first, first.claims[n].label)]
+    sound = {c.line for n, c in first.claims.items() if n not in first.wrong} if faults else set()
+    sound -= set(faults)
+    own = list(dict.fromkeys(line for names in faults.values() for n in names for line in first.claims[n].lines))
+    small = cured(examinations, own, sound, alone=True) if own else None
+    plain = small is not None and cost(first.subject.pair.backward, small, own)[0] <= PLAIN  # nothing elsewhere would be plainer
+    places = [] if plain else openings(examinations, [*own, *lines], sound)
+    each: tuple[Fault, ...] = ()
+    if small is None and len(faults) > 1:
+        each = tuple(fault(examinations, *of) for of in sorted(faults.items()))
+    known = bool(each) and all(f.mend or f.what for f in each)  # one line could undo the faults of several
+    cure = small if known else plainest(examinations, own, small, solved(examinations, places, own, small))
+    if cure is None and len(faults) == 1:
+        results = any(c.returned for c in first.claims.values())  # else nothing has been tried
+        each = tuple(fault(examinations, *of, tried=results) for of in faults.items())
+        if each[0].mend and cures(examinations, each[0].mend.line, each[0].mend.after):
+            return each
+    cure = (
+        cure or cured(examinations, lines, sound) or cured(examinations, every(first.subject.pair.backward), [*sound, *lines], alone=True)
+    )
+    if cure is None:
+        each = each or tuple(fault(examinations, *of) for of in sorted(faults.items()))
+        if len(each) < 2 or not all(f.mend for f in each):
+            cure = cured(examinations, lines, sound, grown=True)
+        if cure is None:
+            if len(each) == 1 and any(c.returned for c in first.claims.values()):
+                each = (replace(each[0], mend=None),)  # it makes this gradient right, and not all
+            return elsewhere(examinations, each, places) or tuple(missing(examinations))
+    return (of_cure(examinations, cure, faults),)
+
+
+def never(e: Examination, label: str) -> list[int]:
+    """The lines that write what is called so and did not run: those of the conditions around them, then they."""
+    tree = e.subject.pair.backward
+    writes = [n for n in ast.walk(tree) if isinstance(n, ast.Assign | ast.AugAssign) and label in map(ast.unparse, targets(n))]
+    around = [n for n in ast.walk(tree) if isinstance(n, ast.If) and any(w in ast.walk(n) for w in writes)]
+    return [n.lineno for n in (*around, *writes)]
+
+
+def targets(node: ast.Assign | ast.AugAssign) -> list[ast.expr]:
+    """What it writes."""
+    return node.targets if isinstance(node, ast.Assign) else [node.target]
+
+
+def every(function: ast.FunctionDef) -> list[int]:
+    """All its lines, the last first: an array may be changed by a line that does not name it."""
+    return sorted({n.lineno for s in function.body for n in ast.walk(s) if isinstance(n, ast.stmt)}, reverse=True)
+
+
+def missing(examinations: list[Examination]) -> Iterator[Fault]:
+    """The gradients that are 0 though no line is wrong: a line has been left out."""
+    first = examinations[0]
+    last = line_of_return(first.subject.pair.backward)
+    for name in returned(first):
+        claim = first.claims[name]
+        if is_zero(claim.gradient) and not agreement(examinations, name)[1]:
+            yield Fault(claim.line or last, "", claim.label, "0 everywhere: no line that has run adds to it", None)
+
+
+def plainest(examinations: list[Examination], accused: list[int], *cures: Cure | None) -> Cure | None:
+    """The plainest of these cures."""
+    tree = examinations[0].subject.pair.backward
+    return min((c for c in cures if c is not None), key=lambda c: cost(tree, c, accused), default=None)
+
+
+def of_cure(examinations: list[Examination], cure: Cure, faults: dict[int, list[str]]) -> Fault:
+    """The fault that a cure tells of; `faults` are the values whose gradients are wrong, by their lines."""
+    claims = examinations[0].claims
+    names = faults.get(cure.line) or [n for n, c in claims.items() if cure.line in c.lines] or list(claims)
+    name = min(names, key=lambda n: claims[n].lines.index(cure.line) if cure.line in claims[n].lines else 99)
+    is_own = cure.line in claims[name].lines[: claims[name].own]
+    what = explained(examinations, name) if is_own and not cure.said.startswith("overwritten") else None
+    mend = Mend(cure.line, cure.before, cure.after)
+    if not is_own and not cure.said and faults:  # what is to be seen of it in the line that is not right by itself
+        name = next(iter(faults.values()))[0]
+        return Fault(cure.line, cure.before, claims[name].label, readable(explained(examinations, name)), mend)
+    return Fault(cure.line, cure.before, claims[name].label if is_own else "this line", readable(what or cure.said or None), mend)
+
+
+def elsewhere(examinations: list[Examination], faults: tuple[Fault, ...], places: list[Open]) -> tuple[Fault, ...]:
+    """The faults; or one line in the place of all, if with other numbers in what it computes everything would be right.
+
+    Where something can be said of the faults, or a line is wrong by itself and nothing can be said of another, they are left as they are.
+    """
+    if not any(f.mend or (f.what and f.what != "0 everywhere") for f in faults):
+        by_itself = len(faults) == 1 and faults[0].line in {c.line for c in examinations[0].claims.values()}
+        for of in places:
+            line = of.statement.lineno
+            if of.is_whole and line not in {f.line for f in faults}:
+                what = readable(explained_at(examinations, of))
+                if what is not None or not by_itself:
+                    faults = (Fault(line, text_of(of.statement), label_of(of.statement), what, None),)
+                    break
+    return tuple(nothing_before(examinations, f) for f in faults)
+
+
+def label_of(statement: ast.stmt) -> str:
+    """What a statement writes."""
+    match statement:
+        case ast.Assign([ast.Name(name)]) | ast.AugAssign(ast.Name(name)):
+            return name
+    return "this line"
+
+
+def nothing_before(examinations: list[Examination], fault: Fault) -> Fault:
+    """The fault; of a line that gives 0 everywhere since something that it reads is 0 everywhere, the line that makes that."""
+    first = examinations[0]
+    known = {*first.ran.values, *first.upstreams}
+    while fault.what == "0 everywhere" and fault.mend is None:
+        statement = statement_at(first.subject.pair.backward, fault.line)
+        names = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)} if statement else set()
+        empty = [n for n in names - known if is_zero(first.locals.get(n))]
+        stores = [
+            s
+            for s in ast.walk(first.subject.pair.backward)
+            if isinstance(s, ast.Assign) and s.lineno < fault.line and set(map(ast.unparse, s.targets)) & set(empty)
+        ]
+        if not stores:
+            break
+        made = max(stores, key=lambda s: s.lineno)
+        fault = Fault(made.lineno, text_of(made), label_of(made), fault.what, None)
+    return fault
+
+
+def is_zero(value: object) -> bool:
+    """Whether these are numbers, all of them 0."""
+    return isinstance(value, np.ndarray | int | float | np.number) and not isinstance(value, bool) and not np.any(value)
+
+
+def calls_alone(function: ast.FunctionDef) -> list[int]:
+    """The lines that call something and keep no result: a method that adds to a gradient of its object."""
+    return [n.lineno for n in ast.walk(function) if isinstance(n, ast.Expr) and isinstance(n.value, ast.Call)]
+
+
+def readable(what: str | None) -> str | None:
+    """The half sentence with h#2 in words, and with a verb."""
+    if what and what.startswith("with "):
+        what = f"computed {what}"
+    return re.sub(r"\b(\S+)#(\d+)", r"value number \2 of \1", what) if what else None
+
+
+def fault(examinations: list[Examination], line: int, names: list[str], tried: bool = False) -> Fault:
+    """What is to be said of a line that is wrong; `tried` if the mistakes that people make were tried backwards on it already."""
+    name = names[0]
+    claim = examinations[0].claims[name]
+    backward: Pair = examinations[0].subject.pair
+    text = next(
+        (
+            ast.unparse(n)
+            for n in ast.walk(backward.backward)
+            if isinstance(n, ast.Assign | ast.AugAssign | ast.Return | ast.Expr) and n.lineno == line
+        ),
+        "",
+    )
+    mend = mended(examinations, names, line, tried)
+    what = explained(examinations, name)
+    if mend and mend.after == mend.before.replace(" = ", " += ", 1):
+        what = "overwritten in every round, where it must be added to what was there"
+    if not (mend or what):
+        what = forgotten(examinations, name)
+    return Fault(mend.line if mend else line, mend.before if mend else text, claim.label, readable(what), mend)

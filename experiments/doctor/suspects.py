@@ -1,0 +1,40 @@
+"""Which gradients are wrong, and which lines, on every input."""
+
+from __future__ import annotations
+
+from experiments.doctor.examine import Examination
+from experiments.doctor.readings import RIGHT
+from experiments.judge.compare import digits
+
+
+def returned(e: Examination) -> list[str]:
+    """The values whose gradient is a result of the backward; all that have one if nothing is returned by a name that is known."""
+    return [n for n, c in e.claims.items() if c.returned] or list(e.claims)
+
+
+def agreement(examinations: list[Examination], name: str) -> tuple[float, bool]:
+    """Digits, and whether it is right: of a returned gradient against the derivative of forward as a whole."""
+    worst = max(e.miss(name) for e in examinations)
+    return digits(worst, "float64"), worst < RIGHT
+
+
+def wrong_lines(examinations: list[Examination]) -> list[str]:
+    """The values whose gradient is wrong in its own line, on every input."""
+    first, *others = (e.wrong for e in examinations)
+    wrong = [name for name in first if all(name in other for other in others)]
+    claims = examinations[0].claims
+    wrong = [name for name in wrong if claims[name].line]
+    return list({claims[name].line: name for name in reversed(wrong)}.values())[::-1]  # the first of those that one line computes
+
+
+def suspects(examinations: list[Examination], wrong: list[str]) -> dict[int, list[str]]:
+    """By line, the wrong gradients that it explains: their own, or a line that feeds several and computes what has no telling name."""
+    claims, left, found = examinations[0].claims, list(wrong), {}
+    while left:
+        fed = {line: [n for n in left if line in claims[n].lines] for n in left for line in claims[n].lines}
+        line, names = max(fed.items(), key=lambda item: (len(item[1]), -item[0]))
+        if len(names) < 2:
+            line, names = claims[left[0]].line, left[:1]
+        found[line] = names
+        left = [n for n in left if n not in names]
+    return found
