@@ -202,8 +202,8 @@ def spelling_and_repeating(manual: Manual, data: Contexts) -> Figure:
     itself = repeated(real(data)), known(real(data))
     fig, axes = figure(
         f"{TEXTS} texts of {LENGTH} characters for each dot. Upwards: the part of the words of three letters or more that the "
-        "documentation has. To the right: the part of all two words in a row that were said before in the text. At the left end of each "
-        "curve much is left to chance and words are misspelt; at its right end it says again what it has said. The star is the text "
+        "documentation has. To the right: the part of all two words in a row that were said before in the text. Left: chance, and words "
+        "are misspelt; right: it says again what it has said. The star is the text "
         f"itself: {percent(itself[1])} and {percent(itself[0])}.",
         size=(6.4, 4.2),
     )

@@ -1,7 +1,7 @@
 """From probabilities to text: temperature, top-k, nucleus, greedy and beam, by hand.
 
 A language model gives a probability to each character that may come next. How a text is made of that is a choice of its own. Here a small
-network learns Python's documentation, eight characters at a time, and writes in five ways.
+network learns Python's documentation and writes in five ways.
 
     e = the rows of the last characters, side by side      embeddings, as many numbers as characters · d
     h = ReLU(e W1ᵀ + b1)
@@ -17,7 +17,7 @@ not.
 
 **Greedy, beam.** *Greedy* takes the most probable character each time; that is top-k with k = 1, and nothing is left to chance. It is
 not the way to the most probable text: a probable character may lead to where all is improbable. *Beam search* goes on with the `width`
-most probable beginnings at once. More probable is not better: both soon say the same again and again, which people do not.
+most probable beginnings at once. Both soon say the same again and again.
 
 **On paper.** p = (½, ¼, ⅛, ⅛), and a random number u = 0.7, which falls on a line on which the probabilities lie end to end:
 
@@ -199,7 +199,7 @@ class Writer(Concept):
         self.embedding.backward(self.flatten.backward(dL_de))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """The loss; the bits of what came next; and the bits, as T = 1 has them, of one character that is drawn in its place."""
+        """The loss, in bits too; and the bits, as T = 1 has them, of a character drawn in its place."""
         x, target = batch
         z = self(x)
         loss = self.loss(z, target)

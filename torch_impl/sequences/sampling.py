@@ -38,7 +38,7 @@ def kept(p: Tensor, keep: Tensor) -> Tensor:
 
 
 def distribution(z: Tensor, temperature: float, top_k: int, top_p: float) -> Tensor:
-    """What is drawn from: (..., V), from scores of that shape. A top_k of 0 and a top_p of 1 keep all."""
+    """What is drawn from: (..., V), from scores of that shape."""
     p = tempered(z, temperature)
     if top_k:
         p = kept(p, keep_top_k(p, top_k))
@@ -116,7 +116,7 @@ class Writer(Concept):
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """The loss; the bits of what came next; and the bits, as T = 1 has them, of one character that is drawn in its place."""
+        """The loss, in bits too; and the bits, as T = 1 has them, of a character drawn in its place."""
         x, target = batch
         z = self(x)
         loss = self.loss(z, target)
