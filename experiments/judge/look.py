@@ -162,8 +162,9 @@ def watched_backward(model: Any, look: Callable[[str, Any], Any]) -> Iterator[No
 
 def _watch(backward: Callable[..., Any], name: str, look: Callable[[str, Any], Any]) -> Callable[..., Any]:
     def watching(*upstream: Any) -> Any:
-        for dL_dy in upstream[0] if upstream and isinstance(upstream[0], tuple) else upstream[:1]:
-            look(name, np.asarray(dL_dy))
+        several = upstream[0] if upstream and isinstance(upstream[0], tuple) else upstream[:1]
+        for dL_dy in several[::-1]:  # the way back is read backwards, which puts the outputs of one call in their order again
+            look(name, None if dL_dy is None else np.asarray(dL_dy))  # an output that nothing used has no gradient
         return backward(*upstream)
 
     return watching
