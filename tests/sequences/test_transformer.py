@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from experiments.data.arrays import InputError
+from experiments.data.reversed import Reversed
 from experiments.judge.compare import error
 from experiments.judge.convert import load_in_torch
 from experiments.judge.differences import check_grads
@@ -16,7 +17,7 @@ from experiments.judge.naming import Naming
 from experiments.lesson import Trained
 from experiments.lockstep.trained import trained
 from experiments.sequences import transformer as script
-from experiments.sequences.transformer import NAMES, TWIN, Reversed
+from experiments.sequences.transformer import NAMES, TWIN
 from manual import nn
 from manual.module import no_grad
 from manual.sequences.transformer import EPS, Block
