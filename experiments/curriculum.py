@@ -77,6 +77,7 @@ CHAPTERS: dict[str, list[str]] = {
         "lstm",
         "gru",
         "attention",
+        "seq2seq",
         "positions",
         "multihead_attention",
         "transformer",

@@ -414,6 +414,12 @@ TERMS = (
         "sampling",
         r"\*Beam search\*",
     ),
+    # ---- from one sequence to another ----
+    Term("encoder", "encoder", "h, last = encoder(e)", "the network that reads a sequence", "seq2seq", r"\*\*encoder\*\*"),
+    Term("decoder", "decoder", "s, _ = decoder(d, last)", "the network that writes one", "seq2seq", r"\*\*decoder\*\*"),
+    Term(
+        "teacher forcing", "teacher forcing", "", "in training the right symbols are read, not those written", "seq2seq", "Teacher forcing"
+    ),
     # ---- eigenvectors ----
     Term("eigenvector", "eigenvector", "V[:, j]", "an arrow that a matrix only stretches, and does not turn", "eigen", r"\*eigenvector\*"),
     Term("eigenvalue", "eigenvalue", "λ[j]", "how much it is stretched", "eigen", r"\*eigenvalue\*"),

@@ -76,7 +76,7 @@ def gates_over_time(manual: Any, torch_module: Any, data: ArrayData) -> Figure:
     fig, axes = figure(
         "One sequence. Its two marks are the dotted lines. Left: how far each unit's reset gate is open at each step (bright: open). "
         "Middle: the update gates; bright is to keep the state as it is, dark to take in what is new: where is it dark at the marks "
-        "alone? Right: the states that change most at the marks. In between they should hold what they have. Bands: torch, dashes: hand.",
+        "alone? Right: the states that change most at the marks. They should hold it in between. Bands: torch, dashes: by hand.",
         columns=3,
         size=(4.2, 3.7),
     )

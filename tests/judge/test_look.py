@@ -83,6 +83,19 @@ def test_a_module_that_is_called_again_is_told_apart_and_a_look_leaves_nothing_b
     pair.ours.check_nothing_saved()
 
 
+def test_of_several_outputs_each_has_its_own_gradient_and_one_that_nothing_used_has_none() -> None:
+    """A recurrent layer's states and its last state: of the encoder both are used, of the decoder the first alone."""
+    pair = at_random(experiments.twin("seq2seq"), None, OPTIONS)
+    back = {r.name: r for r in look(pair.twin, pair.ours, pair.theirs, pair.batches[0]) if r.back}
+    N = len(pair.batches[0][0])
+    assert {n: r.hand.shape for n, r in back.items() if "coder" in n and n.startswith("dL_d")} == {
+        "dL_d decoder": (N, 8, 64),
+        "dL_d encoder": (N, 8, 64),
+        "dL_d encoder (2)": (1, N, 64),
+    }
+    assert max(r.error for r in back.values()) < 1e-12
+
+
 def test_statistics_that_a_forward_moves_are_put_back() -> None:
     pair = at_random(CNN, None, OPTIONS)
     before = [to_numpy(dict(side.named_buffers())) for side in (pair.ours, pair.theirs)]
