@@ -42,7 +42,7 @@ def train_and_validate(twin: Twin, batch: Any, module: Any) -> None:
             loss = loss_of(module, batch, objective)
             assert loss.device == module.device
             loss.backward()
-        assert all(p.grad is not None and p.grad.device == p.device for p in module.parameters())
+        assert all(p.grad is not None and p.grad.device == p.device for p in module.parameters() if p.requires_grad)
         for optimizer in optimizers:
             optimizer.step()
         with torch.no_grad():
