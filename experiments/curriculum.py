@@ -84,6 +84,7 @@ CHAPTERS: dict[str, list[str]] = {
         "gpt",
         "kv_cache",
         "sampling",
+        "lora",
     ],
     "unsupervised": [],
     "generative": [],

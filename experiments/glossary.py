@@ -529,5 +529,17 @@ TERMS = (
     Term("layer norm", "layer norm", "nn.LayerNorm(D)", "each example less its mean, over its deviation", "normalization", "[Ll]ayer norm"),
     Term("RMS norm", "RMS norm", "nn.RMSNorm(D)", "each example over the root of the mean of its squares", "normalization"),
     Term("z_hat", "z hat", "(z - z.mean(0)) / z.std(0)", "z, brought to one size", "normalization"),
+    Term("eval mode", "eval mode", "model.eval()", "how a network answers when it is not trained", "normalization"),
+    # ---- low-rank adapters ----
+    Term("LoRA", "lora", "W0 + s * (B @ A)", "a frozen layer, and a change of low rank that learns", "lora", r"\*LoRA\*"),
+    Term("adapter", "adapter", "A, B", "a few weights that learn what is added to many frozen ones", "lora", r"\*adapter\*"),
+    Term(
+        "reduced-rank regression",
+        "reduced-rank regression",
+        "",
+        "least squares, where the matrix may be of no more than some rank",
+        "lora",
+        r"\*reduced-rank\s+regression\*",
+    ),
 )
 """In the order in which they are met."""
