@@ -124,7 +124,7 @@ def the_adding_problem(manual: Any, torch_module: Any, data: ArrayData) -> Figur
     marked = x[0, :, 1] == 1
     left.bar(np.flatnonzero(~marked), x[0, ~marked, 0], color="#bbbbbb", label="not marked")
     left.bar(np.flatnonzero(marked), x[0, marked, 0], color=CATEGORIES[1], label="marked")
-    left.set(title="a sequence", xlabel="step t", ylabel="number", ylim=(0, 1.25))
+    left.set(title="a sequence", xlabel="step t", ylabel="number", ylim=(0, 1.25), xticks=range(0, x.shape[1], 5))
     left.legend(fontsize=8, ncols=2, loc="upper center")
     right.plot([0, 2], [0, 2], color="#999999", linewidth=1)
     right.axhline(1, color="#999999", linewidth=1, linestyle=":")
