@@ -81,6 +81,7 @@ CHAPTERS: dict[str, list[str]] = {
         "positions",
         "multihead_attention",
         "transformer",
+        "tokens",
         "gpt",
         "kv_cache",
         "sampling",

@@ -374,6 +374,10 @@ TERMS = (
     ),
     Term("post-norm", "post norm", "norm(x + f(x))", "the norm behind the sum", "transformer", r"\*post-norm\*"),
     Term("pre-norm", "pre norm", "x + f(norm(x))", "the norm within the shortcut", "transformer", r"\*pre-norm\*"),
+    # ---- tokens ----
+    Term("byte", "byte", "text.encode()", "a number from 0 to 255: what a computer stores a text as", "tokens", r"\*bytes\*"),
+    Term("BPE", "B P E", "tokenizer(text, merges)", "byte-pair encoding: the commonest pair becomes a token, again and again", "tokens"),
+    Term("merge", "merge", "merge(word, pair)", "to join two tokens into one wherever they stand side by side", "tokens", r"\*merge\*"),
     # ---- gpt ----
     Term(
         "language model",
