@@ -60,8 +60,9 @@ class BytePairs:
 
     def encode(self, text: str) -> list[int]:
         """The numbers of a text's tokens."""
-        words = ("".join(SIGN[byte] for byte in word.encode()) for word in WORDS.findall(text))
-        return [self.token[part] for word in words for part in self.joined(word)]
+        words = WORDS.findall(text)
+        parts = {word: self.joined("".join(SIGN[byte] for byte in word.encode())) for word in set(words)}  # most words come again
+        return [self.token[part] for word in words for part in parts[word]]
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of some tokens; bytes that are no whole character become �."""
