@@ -356,7 +356,7 @@ QUESTIONS = (
         ("A", "B"),
         ByLargest(at_first, "{:.2g}"),
         "∂L/∂A = s Bᵀ G has the factor B, and that is 0. So at the first step B moves alone; from then on both do.",
-        trainer={"max_epochs": 1},
+        trainer={"max_epochs": 1, "max_steps": 20},
         look_at=("the closed form", "how short the way of the first steps is."),
     ),
     by_size(
@@ -366,6 +366,7 @@ QUESTIONS = (
         seen="{:.0%} of it",
         why="Drift and hum are three directions. One piece takes the one that shows most in the twelve results, and leaves the two others.",
         model={"rank": 1, "alpha": 1.0},
+        trainer={"max_epochs": 2},
         look_at=("the closed form", "the right panel: from rank 0 to rank 1, and on to rank 3."),
     ),
     by_size(
@@ -376,7 +377,7 @@ QUESTIONS = (
         why="r (20 + 12) numbers for 20 · 12: a low rank saves something only where r is small beside both sizes. In a large model it is: "
         "4 (1000 + 1000) for a million.",
         model={"rank": 10, "alpha": 10.0},
-        trainer={"max_epochs": 1},
+        trainer={"max_epochs": 1, "max_steps": 20},
     ),
 )
 
@@ -403,7 +404,7 @@ MISTAKE = Mistake(
     lambda run: run.agree and run.losses[-1] == run.losses[0] and not learned_change(run.manual).any(),
     "Each of the two hears of the loss through the other. Where both are 0, both gradients are, and no step moves anything. One of them is "
     "enough to make B A 0.",
-    trainer={"max_epochs": 1},
+    trainer={"max_epochs": 1, "max_steps": 20},
     manual=BothAtZero,
     torch=BothAtZeroInTorch,
 )
