@@ -161,23 +161,21 @@ TERMS = (
     Term("dropout", "dropout", "nn.Dropout(p)", "in training a part of the units is set to 0, at random", "digits_mlp"),
     Term("Adam", "Adam", "optim.Adam(...)", "gradient descent whose steps are about lr long, whatever the gradient", "digits_mlp"),
     Term("softmax", "softmax", "softmax(z, axis=1)", "e to each score, divided by their sum: probabilities", "digits_mlp", "[Ss]oftmax"),
-    # ---- minibatches ----
-    Term("θ", "theta", "theta", "a number that is learned; in books all of them together", "minibatches", "θ"),
-    Term("σ²/B", "sigma squared over B", "g.var() / B", "how noisy the gradient of a batch of B examples is", "minibatches", "σ²/B"),
-    Term("spread", "spread", "(theta**2).mean()", "the mean squared distance from the best", "minibatches", r"\*spread\*"),
-    Term("stationary", "stationary", "", "no longer changing as a whole, though each single number still moves", "minibatches"),
-    Term("linear scaling", "linear scaling", "lr * B / 8", "to make lr as many times larger as the batch", "minibatches"),
-    # ---- overfitting ----
-    Term("polynomial", "polynomial", "powers(x, degree) @ c", "a weighted sum of powers of x", "overfitting", r"\*polynomial\*"),
-    Term("degree", "degree", "len(c) - 1", "the highest power in a polynomial", "overfitting", r"\*degree\*"),
-    Term("early stopping", "early stopping", "", "to keep the weights that were best on the validation set", "overfitting"),
-    Term("validation set", "validation set", "", "what is chosen by, and not learned from", "overfitting", r"\*validation set\*"),
-    Term("test set", "test set", "", "what is looked at last: nothing was learned from it or chosen by it", "overfitting", r"\*test set\*"),
-    # ---- dropout ----
-    Term("mask", "mask", "rng.random(x.shape) >= p", "says of each number whether it is kept or left out", "dropout", r"\*mask\*"),
-    Term("x̃", "x tilde", "x * keep / (1 - p)", "what a mask lets through", "dropout", "x̃"),
-    Term("inverted dropout", "inverted dropout", "x * keep / (1 - p)", "dropout that divides in training", "dropout"),
-    Term("eval mode", "eval mode", "model.eval()", "how a network answers when it is not trained", "dropout"),
+    # ---- eigenvectors ----
+    Term("eigenvector", "eigenvector", "V[:, j]", "an arrow that a matrix only stretches, and does not turn", "eigen", r"\*eigenvector\*"),
+    Term("eigenvalue", "eigenvalue", "λ[j]", "how much it is stretched", "eigen", r"\*eigenvalue\*"),
+    Term("A v = λ v", "A v is lambda v", "A @ v == λ * v", "v is an eigenvector of A, and λ its eigenvalue", "eigen"),
+    Term("symmetric", "symmetric", "(A == A.T).all()", "of a matrix: it is its own transpose", "eigen", r"\*symmetric\*"),
+    Term("R(v)", "Rayleigh's quotient", "v @ A @ v / (v @ v)", "how much A stretches v along v", "eigen"),
+    Term("power iteration", "power iteration", "v = A @ v", "what is stretched most wins in the end", "eigen", "power_iteration"),
+    # ---- singular values ----
+    Term("singular value", "singular value", "np.linalg.svd(A)[1]", "how much a matrix stretches along one of its axes", "svd"),
+    Term("rank", "rank", "np.linalg.matrix_rank(A)", "how many pieces, a column times a row each, a matrix takes", "svd", r"\*rank\*"),
+    Term("u vᵀ", "u v transposed", "np.outer(u, v)", "a column times a row: each entry of the one times each of the other", "svd"),
+    # ---- principal components ----
+    Term("component", "component", "", "a direction along which points are spread most", "pca", r"\*component\*"),
+    Term("x̄", "x bar", "x.mean(axis=0)", "the mean of x", "pca", "x̄"),
+    Term("autoencoder", "autoencoder", "", "a network that squeezes its input through a few numbers and rebuilds it", "pca"),
     # ---- optimizers ----
     Term("√s", "root of s", "np.sqrt(s)", "how large a gradient usually is, of late", "optimizers", "√s"),
     Term("RMSprop", "r m s prop", "optim.RMSprop(...)", "gradient descent with each slope over its usual size", "optimizers"),
@@ -187,6 +185,81 @@ TERMS = (
     Term("temperature", "temperature", "T", "how high a climb still has a good chance", "annealing"),
     Term("acceptance", "acceptance", "np.exp(-climb / T)", "the probability that a jump to a higher place is made", "annealing"),
     Term("Δ", "delta", "f(there) - f(here)", "how much higher it is there", "annealing", "Δ"),
+    # ---- likelihood ----
+    Term("likelihood", "likelihood", "p**k * (1 - p) ** (n - k)", "how probable a guess makes what was seen", "likelihood"),
+    Term("maximum likelihood", "maximum likelihood", "", "the guess that makes what was seen most probable", "likelihood"),
+    Term("log-likelihood", "log likelihood", "", "the log of the likelihood: a sum, with its top at the same place", "likelihood"),
+    Term("bell curve", "bell curve", "", "the curve of numbers many of which lie near their mean, and few far off", "likelihood"),
+    Term("score", "score", "", "the slope of a log-likelihood, or of a log-density, in a parameter", "likelihood", r"the \*score\*"),
+    # ---- distributions ----
+    Term("distribution", "distribution", "", "how probable each outcome is", "distributions", r"\*distribution\*"),
+    Term(
+        "density", "density", "", "the curve over a line under which the area is 1: where it is high, numbers are likely", "distributions"
+    ),
+    Term("log-density", "log density", "normal_log_prob(...)", "the log of the density at a number", "distributions"),
+    Term(
+        "sample",
+        "sample",
+        "rng.normal(loc, scale)",
+        "to draw a number from a distribution; also the number",
+        "distributions",
+        r"to \*sample\*",
+    ),
+    Term("n over k", "n choose k", "scipy.special.comb(n, k)", "in how many ways k of n can be chosen", "distributions"),
+    Term("surprise", "surprise", "-np.log(p)", "minus the log of how probable it was: 0 for what was sure", "distributions"),
+    Term("entropy", "entropy", "-(p * np.log(p)).sum()", "the surprise that is to be expected", "distributions", r"\*entropy\*"),
+    # ---- numbers that go together ----
+    Term(
+        "L Lᵀ", "L L transposed", "L @ L.T", "a covariance, as the product of a lower triangle with its mirror image", "multivariate_normal"
+    ),
+    Term("covariance", "covariance", "np.cov(x.T)", "how much two numbers go up and down together", "multivariate_normal"),
+    Term("det L", "determinant of L", "L.diagonal().prod()", "by what L makes areas larger", "multivariate_normal"),
+    # ---- expectation ----
+    Term("E[f]", "the expectation of f", "(p * f).sum()", "where the average of many draws of f settles", "expectation", r"E\[f\]"),
+    Term("Var[f]", "the variance of f", "x.var()", "the expectation of (f − E[f])²: how far draws scatter", "expectation", r"Var\[f\]"),
+    Term("standard error", "standard error", "x.std() / np.sqrt(N)", "how far off a mean of N samples is, typically", "expectation"),
+    Term("Monte Carlo", "Monte Carlo", "x.mean()", "to average draws where an expectation is asked for", "expectation"),
+    Term(
+        "reparameterisation", "reparameterisation", "mean + std * eps", "a draw made of noise that no weight has a part in", "expectation"
+    ),
+    # ---- bayes ----
+    Term("p(x | h)", "p of x given h", "", "how probable x is where h is true", "bayes", r"p\(x \| h\)"),
+    Term("prior", "prior", "", "what was believed before something was seen", "bayes"),
+    Term("posterior", "posterior", "", "what is believed after it was seen", "bayes"),
+    Term("evidence", "evidence", "likelihood @ prior", "how probable what was seen was, before it was known what is true", "bayes"),
+    Term("MAP", "map", "", "what is most probable after something was seen", "bayes"),
+    # ---- information ----
+    Term("bit", "bit", "nats / np.log(2)", "one yes-or-no question: the surprise of a fair coin", "information", r"\*bit\*"),
+    Term("nats", "nats", "", "the unit of surprise where the logarithm is the natural one", "information"),
+    Term(
+        "KL(p‖q)",
+        "the K L divergence from p to q",
+        "(p * np.log(p / q)).sum()",
+        "how far q is from the truth p",
+        "information",
+        r"KL\(p‖q\)",
+    ),
+    # ---- rounding ----
+    Term("floating point", "floating point", "x.dtype", "a sign, a few digits and a power of two: a computer's numbers", "rounding"),
+    Term("exponent", "exponent", "np.frexp(x)[1]", "the power of two of a number: how large it is", "rounding", r"\*exponent\*"),
+    Term("fraction", "fraction", "np.frexp(x)[0]", "the digits of a number", "rounding", r"\*fraction\*"),
+    Term("spacing", "spacing", "np.spacing(x)", "from a number to the next that there is", "rounding"),
+    Term("ties to even", "ties to even", "np.round(x)", "of two numbers that are as near, the one whose last digit is 0", "rounding"),
+    # ---- summation ----
+    Term("Kahan's sum", "Kahan's sum", "", "a sum that takes down what each addition has lost", "summation"),
+    Term("in pairs", "in pairs", "np.sum", "a sum of sums of two, and of sums of those: its terms are of one size", "summation"),
+    # ---- mixed precision ----
+    Term("float16", "float sixteen", "np.float16", "16 bits: 11 binary digits and a short range", "mixed_precision", "float16, which has"),
+    Term("bfloat16", "b float sixteen", "torch.bfloat16", "16 bits: 8 binary digits and float32's range", "mixed_precision"),
+    Term("master weights", "master weights", "", "the weights in full precision, to which the steps are added", "mixed_precision"),
+    Term("loss scaling", "loss scaling", "scaler.scale(loss)", "the loss times a number, lest gradients round to 0", "mixed_precision"),
+    # ---- softmax without overflow ----
+    Term("log-sum-exp", "log sum exp", "logsumexp(z)", "the log of the sum of e to each score: nearly the largest of them", "softmax"),
+    Term("log-softmax", "log softmax", "log_softmax(z)", "the log of each probability, straight from the scores", "softmax"),
+    Term("δₖⱼ", "delta k j", "np.eye(K)[k, j]", "1 where k = j, else 0", "softmax"),
+    # ---- conditioning ----
+    Term("κ", "kappa", "np.linalg.cond(H)", "the condition number: the steepest curvature over the flattest", "conditioning"),
+    Term("L*", "L star", "L.min()", "the lowest loss that there is", "conditioning", r"L\*"),
     # ---- ridge ----
     Term("weight decay", "weight decay", "2 * lr * alpha * W", "at each step every weight is made a little smaller", "ridge"),
     Term("intercept", "intercept", "b", "where the line is at x = 0: the bias of a line", "ridge"),
@@ -205,6 +278,43 @@ TERMS = (
     Term("margin", "margin", "(y * (x @ W + b)).min()", "how far the nearest point is on its right side", "perceptron"),
     # ---- which of many ----
     Term("p[n, k]", "p n k", "p[n, k]", "the probability of class k for example n", "softmax_regression", r"p\[n, k\]"),
+    # ---- minibatches ----
+    Term("θ", "theta", "theta", "a number that is learned; in books all of them together", "minibatches", "θ"),
+    Term("σ²/B", "sigma squared over B", "g.var() / B", "how noisy the gradient of a batch of B examples is", "minibatches", "σ²/B"),
+    Term("spread", "spread", "(theta**2).mean()", "the mean squared distance from the best", "minibatches", r"\*spread\*"),
+    Term("stationary", "stationary", "", "no longer changing as a whole, though each single number still moves", "minibatches"),
+    Term("linear scaling", "linear scaling", "lr * B / 8", "to make lr as many times larger as the batch", "minibatches"),
+    # ---- overfitting ----
+    Term("polynomial", "polynomial", "powers(x, degree) @ c", "a weighted sum of powers of x", "overfitting", r"\*polynomial\*"),
+    Term("degree", "degree", "len(c) - 1", "the highest power in a polynomial", "overfitting", r"\*degree\*"),
+    Term("early stopping", "early stopping", "", "to keep the weights that were best on the validation set", "overfitting"),
+    Term("validation set", "validation set", "", "what is chosen by, and not learned from", "overfitting", r"\*validation set\*"),
+    Term("test set", "test set", "", "what is looked at last: nothing was learned from it or chosen by it", "overfitting", r"\*test set\*"),
+    # ---- dropout ----
+    Term("mask", "mask", "rng.random(x.shape) >= p", "says of each number whether it is kept or left out", "dropout", r"\*mask\*"),
+    Term("x̃", "x tilde", "x * keep / (1 - p)", "what a mask lets through", "dropout", "x̃"),
+    Term("inverted dropout", "inverted dropout", "x * keep / (1 - p)", "dropout that divides in training", "dropout"),
+    Term("eval mode", "eval mode", "model.eval()", "how a network answers when it is not trained", "dropout"),
+    # ---- five activations ----
+    Term("activation", "activation", "nn.Tanh()", "the bent curve between two layers", "activations", r"\*activation\*"),
+    Term("tanh", "tan h", "np.tanh(z)", "the sigmoid, stretched to lie between −1 and 1", "activations"),
+    Term("Φ(z)", "phi of z", "scipy.special.ndtr(z)", "the probability of a standard normal number below z", "activations", r"Φ\(z\)"),
+    Term("GELU", "gelu", "nn.GELU()", "z Φ(z): a ReLU with a round corner", "activations"),
+    Term("SiLU", "silu", "nn.SiLU()", "z σ(z): a ReLU with a round corner", "activations"),
+    Term("‖W‖", "the norm of W", "np.linalg.norm(W, 2)", "the most by which a matrix makes an arrow longer", "activations"),
+    Term("vanishing gradient", "vanishing gradient", "", "what comes back through many layers is nearly 0", "activations"),
+    Term("dead", "dead", "(h == 0).all(axis=0)", "of a ReLU: 0 for every example, so that it gets no gradient", "activations", r"\*dead\*"),
+    # ---- where weights begin ----
+    Term("fan_in", "fan in", "W.shape[1]", "how many numbers a unit adds up", "initialization"),
+    Term("variance", "variance", "(w**2).mean()", "the mean of the square, of numbers whose mean is 0", "initialization"),
+    Term("factor", "factor", "fan_in * v / 2", "by what a layer multiplies the mean square of what passes", "initialization"),
+    Term("plateau", "plateau", "", "where the loss hardly moves for long, and then falls", "initialization"),
+    # ---- normalisation ----
+    Term("normalisation", "normalisation", "nn.BatchNorm1d(D)", "what brings numbers to one size", "normalization", "[Nn]ormalisation"),
+    Term("layer norm", "layer norm", "nn.LayerNorm(D)", "each example less its mean, over its deviation", "normalization", "[Ll]ayer norm"),
+    Term("RMS norm", "RMS norm", "nn.RMSNorm(D)", "each example over the root of the mean of its squares", "normalization"),
+    Term("z_hat", "z hat", "(z - z.mean(0)) / z.std(0)", "z, brought to one size", "normalization"),
+    Term("eval mode", "eval mode", "model.eval()", "how a network answers when it is not trained", "normalization"),
     # ---- convolution ----
     Term("kernel", "kernel", "conv.weight[j, i]", "a small window of weights that slides over an image", "convolution"),
     Term("channel", "channel", "x[:, j]", "one of the images that a convolution looks at, or makes", "convolution", "channels?"),
@@ -319,6 +429,12 @@ TERMS = (
         "attention",
     ),
     Term("causal mask", "causal mask", "is_causal=True", "no place sees what comes after it", "attention"),
+    # ---- from one sequence to another ----
+    Term("encoder", "encoder", "h, last = encoder(e)", "the network that reads a sequence", "seq2seq", r"\*\*encoder\*\*"),
+    Term("decoder", "decoder", "s, _ = decoder(d, last)", "the network that writes one", "seq2seq", r"\*\*decoder\*\*"),
+    Term(
+        "teacher forcing", "teacher forcing", "", "in training the right symbols are read, not those written", "seq2seq", "Teacher forcing"
+    ),
     # ---- which place is where ----
     Term(
         "permutation equivariant",
@@ -418,122 +534,6 @@ TERMS = (
         "sampling",
         r"\*Beam search\*",
     ),
-    # ---- from one sequence to another ----
-    Term("encoder", "encoder", "h, last = encoder(e)", "the network that reads a sequence", "seq2seq", r"\*\*encoder\*\*"),
-    Term("decoder", "decoder", "s, _ = decoder(d, last)", "the network that writes one", "seq2seq", r"\*\*decoder\*\*"),
-    Term(
-        "teacher forcing", "teacher forcing", "", "in training the right symbols are read, not those written", "seq2seq", "Teacher forcing"
-    ),
-    # ---- eigenvectors ----
-    Term("eigenvector", "eigenvector", "V[:, j]", "an arrow that a matrix only stretches, and does not turn", "eigen", r"\*eigenvector\*"),
-    Term("eigenvalue", "eigenvalue", "λ[j]", "how much it is stretched", "eigen", r"\*eigenvalue\*"),
-    Term("A v = λ v", "A v is lambda v", "A @ v == λ * v", "v is an eigenvector of A, and λ its eigenvalue", "eigen"),
-    Term("symmetric", "symmetric", "(A == A.T).all()", "of a matrix: it is its own transpose", "eigen", r"\*symmetric\*"),
-    Term("R(v)", "Rayleigh's quotient", "v @ A @ v / (v @ v)", "how much A stretches v along v", "eigen"),
-    Term("power iteration", "power iteration", "v = A @ v", "what is stretched most wins in the end", "eigen", "power_iteration"),
-    # ---- rounding ----
-    Term("floating point", "floating point", "x.dtype", "a sign, a few digits and a power of two: a computer's numbers", "rounding"),
-    Term("exponent", "exponent", "np.frexp(x)[1]", "the power of two of a number: how large it is", "rounding", r"\*exponent\*"),
-    Term("fraction", "fraction", "np.frexp(x)[0]", "the digits of a number", "rounding", r"\*fraction\*"),
-    Term("spacing", "spacing", "np.spacing(x)", "from a number to the next that there is", "rounding"),
-    Term("ties to even", "ties to even", "np.round(x)", "of two numbers that are as near, the one whose last digit is 0", "rounding"),
-    # ---- summation ----
-    Term("Kahan's sum", "Kahan's sum", "", "a sum that takes down what each addition has lost", "summation"),
-    Term("in pairs", "in pairs", "np.sum", "a sum of sums of two, and of sums of those: its terms are of one size", "summation"),
-    # ---- conditioning ----
-    Term("κ", "kappa", "np.linalg.cond(H)", "the condition number: the steepest curvature over the flattest", "conditioning"),
-    Term("L*", "L star", "L.min()", "the lowest loss that there is", "conditioning", r"L\*"),
-    # ---- mixed precision ----
-    Term("float16", "float sixteen", "np.float16", "16 bits: 11 binary digits and a short range", "mixed_precision", "float16, which has"),
-    Term("bfloat16", "b float sixteen", "torch.bfloat16", "16 bits: 8 binary digits and float32's range", "mixed_precision"),
-    Term("master weights", "master weights", "", "the weights in full precision, to which the steps are added", "mixed_precision"),
-    Term("loss scaling", "loss scaling", "scaler.scale(loss)", "the loss times a number, lest gradients round to 0", "mixed_precision"),
-    # ---- softmax without overflow ----
-    Term("log-sum-exp", "log sum exp", "logsumexp(z)", "the log of the sum of e to each score: nearly the largest of them", "softmax"),
-    Term("log-softmax", "log softmax", "log_softmax(z)", "the log of each probability, straight from the scores", "softmax"),
-    Term("δₖⱼ", "delta k j", "np.eye(K)[k, j]", "1 where k = j, else 0", "softmax"),
-    # ---- likelihood ----
-    Term("likelihood", "likelihood", "p**k * (1 - p) ** (n - k)", "how probable a guess makes what was seen", "likelihood"),
-    Term("maximum likelihood", "maximum likelihood", "", "the guess that makes what was seen most probable", "likelihood"),
-    Term("log-likelihood", "log likelihood", "", "the log of the likelihood: a sum, with its top at the same place", "likelihood"),
-    Term("bell curve", "bell curve", "", "the curve of numbers many of which lie near their mean, and few far off", "likelihood"),
-    Term("score", "score", "", "the slope of a log-likelihood, or of a log-density, in a parameter", "likelihood", r"the \*score\*"),
-    # ---- distributions ----
-    Term("distribution", "distribution", "", "how probable each outcome is", "distributions", r"\*distribution\*"),
-    Term(
-        "density", "density", "", "the curve over a line under which the area is 1: where it is high, numbers are likely", "distributions"
-    ),
-    Term("log-density", "log density", "normal_log_prob(...)", "the log of the density at a number", "distributions"),
-    Term(
-        "sample",
-        "sample",
-        "rng.normal(loc, scale)",
-        "to draw a number from a distribution; also the number",
-        "distributions",
-        r"to \*sample\*",
-    ),
-    Term("n over k", "n choose k", "scipy.special.comb(n, k)", "in how many ways k of n can be chosen", "distributions"),
-    Term("surprise", "surprise", "-np.log(p)", "minus the log of how probable it was: 0 for what was sure", "distributions"),
-    Term("entropy", "entropy", "-(p * np.log(p)).sum()", "the surprise that is to be expected", "distributions", r"\*entropy\*"),
-    # ---- numbers that go together ----
-    Term(
-        "L Lᵀ", "L L transposed", "L @ L.T", "a covariance, as the product of a lower triangle with its mirror image", "multivariate_normal"
-    ),
-    Term("covariance", "covariance", "np.cov(x.T)", "how much two numbers go up and down together", "multivariate_normal"),
-    Term("det L", "determinant of L", "L.diagonal().prod()", "by what L makes areas larger", "multivariate_normal"),
-    # ---- expectation ----
-    Term("E[f]", "the expectation of f", "(p * f).sum()", "where the average of many draws of f settles", "expectation", r"E\[f\]"),
-    Term("Var[f]", "the variance of f", "x.var()", "the expectation of (f − E[f])²: how far draws scatter", "expectation", r"Var\[f\]"),
-    Term("standard error", "standard error", "x.std() / np.sqrt(N)", "how far off a mean of N samples is, typically", "expectation"),
-    Term("Monte Carlo", "Monte Carlo", "x.mean()", "to average draws where an expectation is asked for", "expectation"),
-    Term(
-        "reparameterisation", "reparameterisation", "mean + std * eps", "a draw made of noise that no weight has a part in", "expectation"
-    ),
-    # ---- bayes ----
-    Term("p(x | h)", "p of x given h", "", "how probable x is where h is true", "bayes", r"p\(x \| h\)"),
-    Term("prior", "prior", "", "what was believed before something was seen", "bayes"),
-    Term("posterior", "posterior", "", "what is believed after it was seen", "bayes"),
-    Term("evidence", "evidence", "likelihood @ prior", "how probable what was seen was, before it was known what is true", "bayes"),
-    Term("MAP", "map", "", "what is most probable after something was seen", "bayes"),
-    # ---- information ----
-    Term("bit", "bit", "nats / np.log(2)", "one yes-or-no question: the surprise of a fair coin", "information", r"\*bit\*"),
-    Term("nats", "nats", "", "the unit of surprise where the logarithm is the natural one", "information"),
-    Term(
-        "KL(p‖q)",
-        "the K L divergence from p to q",
-        "(p * np.log(p / q)).sum()",
-        "how far q is from the truth p",
-        "information",
-        r"KL\(p‖q\)",
-    ),
-    # ---- singular values ----
-    Term("singular value", "singular value", "np.linalg.svd(A)[1]", "how much a matrix stretches along one of its axes", "svd"),
-    Term("rank", "rank", "np.linalg.matrix_rank(A)", "how many pieces, a column times a row each, a matrix takes", "svd", r"\*rank\*"),
-    Term("u vᵀ", "u v transposed", "np.outer(u, v)", "a column times a row: each entry of the one times each of the other", "svd"),
-    # ---- principal components ----
-    Term("component", "component", "", "a direction along which points are spread most", "pca", r"\*component\*"),
-    Term("x̄", "x bar", "x.mean(axis=0)", "the mean of x", "pca", "x̄"),
-    Term("autoencoder", "autoencoder", "", "a network that squeezes its input through a few numbers and rebuilds it", "pca"),
-    # ---- five activations ----
-    Term("activation", "activation", "nn.Tanh()", "the bent curve between two layers", "activations", r"\*activation\*"),
-    Term("tanh", "tan h", "np.tanh(z)", "the sigmoid, stretched to lie between −1 and 1", "activations"),
-    Term("Φ(z)", "phi of z", "scipy.special.ndtr(z)", "the probability of a standard normal number below z", "activations", r"Φ\(z\)"),
-    Term("GELU", "gelu", "nn.GELU()", "z Φ(z): a ReLU with a round corner", "activations"),
-    Term("SiLU", "silu", "nn.SiLU()", "z σ(z): a ReLU with a round corner", "activations"),
-    Term("‖W‖", "the norm of W", "np.linalg.norm(W, 2)", "the most by which a matrix makes an arrow longer", "activations"),
-    Term("vanishing gradient", "vanishing gradient", "", "what comes back through many layers is nearly 0", "activations"),
-    Term("dead", "dead", "(h == 0).all(axis=0)", "of a ReLU: 0 for every example, so that it gets no gradient", "activations", r"\*dead\*"),
-    # ---- where weights begin ----
-    Term("fan_in", "fan in", "W.shape[1]", "how many numbers a unit adds up", "initialization"),
-    Term("variance", "variance", "(w**2).mean()", "the mean of the square, of numbers whose mean is 0", "initialization"),
-    Term("factor", "factor", "fan_in * v / 2", "by what a layer multiplies the mean square of what passes", "initialization"),
-    Term("plateau", "plateau", "", "where the loss hardly moves for long, and then falls", "initialization"),
-    # ---- normalisation ----
-    Term("normalisation", "normalisation", "nn.BatchNorm1d(D)", "what brings numbers to one size", "normalization", "[Nn]ormalisation"),
-    Term("layer norm", "layer norm", "nn.LayerNorm(D)", "each example less its mean, over its deviation", "normalization", "[Ll]ayer norm"),
-    Term("RMS norm", "RMS norm", "nn.RMSNorm(D)", "each example over the root of the mean of its squares", "normalization"),
-    Term("z_hat", "z hat", "(z - z.mean(0)) / z.std(0)", "z, brought to one size", "normalization"),
-    Term("eval mode", "eval mode", "model.eval()", "how a network answers when it is not trained", "normalization"),
     # ---- low-rank adapters ----
     Term("LoRA", "lora", "W0 + s * (B @ A)", "a frozen layer, and a change of low rank that learns", "lora", r"\*LoRA\*"),
     Term("adapter", "adapter", "A, B", "a few weights that learn what is added to many frozen ones", "lora", r"\*adapter\*"),

@@ -298,6 +298,12 @@ def test_a_term_is_introduced_where_the_glossary_says_and_not_used_before(term: 
     assert too_early == []
 
 
+def test_terms_are_in_the_order_in_which_they_are_met() -> None:
+    order = [*curriculum.PATH, *(e.name for e in curriculum.entries() if e.name not in curriculum.PATH)]
+    places = [order.index(t.concept) for t in TERMS]
+    assert places == sorted(places)
+
+
 def test_each_term_is_explained_once() -> None:
     terms = [t.term for t in TERMS]
     assert len(set(terms)) == len(terms)

@@ -103,6 +103,7 @@ def test_fewer_merges_are_the_beginning_of_more(merges: int) -> None:
     assert list(few.token.items()) == list(wanted.token.items())
 
 
+@pytest.mark.library
 @pytest.mark.parametrize("text", TEXTS)
 def test_the_tokenizers_library_encodes_and_decodes_alike_with_these_merges(text: str) -> None:
     tokenizers = pytest.importorskip("tokenizers")
@@ -115,6 +116,7 @@ def test_the_tokenizers_library_encodes_and_decodes_alike_with_these_merges(text
     assert theirs.decode(numbers) == text == ours.decode(numbers)
 
 
+@pytest.mark.library
 @pytest.mark.parametrize(("text", "merges"), [(TEXT[:10_000], 150), *((text, 12) for text in TEXTS[1:])])
 def test_the_tokenizers_library_learns_the_same_merges(text: str, merges: int) -> None:
     """Ties too: it takes the pair with the lower numbers, which it gives in the same order."""
