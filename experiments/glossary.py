@@ -314,7 +314,6 @@ TERMS = (
     Term("layer norm", "layer norm", "nn.LayerNorm(D)", "each example less its mean, over its deviation", "normalization", "[Ll]ayer norm"),
     Term("RMS norm", "RMS norm", "nn.RMSNorm(D)", "each example over the root of the mean of its squares", "normalization"),
     Term("z_hat", "z hat", "(z - z.mean(0)) / z.std(0)", "z, brought to one size", "normalization"),
-    Term("eval mode", "eval mode", "model.eval()", "how a network answers when it is not trained", "normalization"),
     # ---- convolution ----
     Term("kernel", "kernel", "conv.weight[j, i]", "a small window of weights that slides over an image", "convolution"),
     Term("channel", "channel", "x[:, j]", "one of the images that a convolution looks at, or makes", "convolution", "channels?"),
