@@ -83,7 +83,7 @@ class DoubleDescent(Concept):
 
     Args:
         inputs: D, numbers of an input.
-        features: P.
+        features: P, random ones.
         start: the standard deviation of θ at the start; 0 is what finds the shortest.
         lr: the step size. No entry of tanh is beyond ±1, so no curvature is above 2; below lr = 1 + momentum no step grows.
         momentum: each step is the gradient's, plus this part of the last step.

@@ -79,7 +79,7 @@ class Minibatches(Concept):
     Args:
         batch_size: B, drawn with replacement: the same example may come twice.
         lr: the step size; below 2/curvature.
-        curvature: h.
+        curvature: h, of the parabola.
         walks: W, how many.
         start: where all of them begin.
         settle: steps before the spread is measured.

@@ -139,7 +139,7 @@ class TwoLookUps(Concept):
         n_letters: how many different letters there are.
         n_digits: how many different digits.
         d_model: D, the size of every embedding; heads must divide it.
-        heads: H.
+        heads: H, which divides D.
         lr: Adam's step size.
         rng: draws the initial weights.
         dtype: of the parameters.

@@ -210,7 +210,7 @@ def a_board(purge_step: int | None = None, **changes: Any) -> Any:
     judge = Judge()
     judge.raise_floor(1e-12)
     model = SimpleNamespace(
-        logged={"loss/train": (0.5, None), "x/train": 2.0}, named_parameters=lambda: {"w": np.array([1.0, 2.0])}.items()
+        logged={"loss/train": (0.5, None), "x/train": 2.0}, texts={}, named_parameters=lambda: {"w": np.array([1.0, 2.0])}.items()
     )
     records = [Record(i, 1.0, 1.0, *(10.0**-e for e in errors), 0) for i, errors in ((4, (2, 3, 4)), (5, (9, 8, 7)), (6, (6, 7, 9)))]
     lockstep = SimpleNamespace(

@@ -25,7 +25,8 @@ def test_every_option_of_a_concept_is_explained_in_80_columns(name: str, capsys:
             assert f"  {option} " in out or f"  {option}\n" in out
             assert len(what.partition("(default")[0]) > 4, f"{option} is not explained"
             assert option.startswith(f"--{group}.")
-    assert {option.removeprefix("--model.") for option, _ in helping.of_the_model(twin)} == set(twin.hyperparameters())
+    chosen = set(twin.hyperparameters()) - set(twin.linked())  # what the data decide is no option
+    assert {option.removeprefix("--model.") for option, _ in helping.of_the_model(twin)} == chosen
     assert {option.removeprefix("--data.") for option, _ in helping.of_the_data(twin)} == set(inspect.signature(twin.data).parameters)
 
 

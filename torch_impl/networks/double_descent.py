@@ -20,7 +20,7 @@ class DoubleDescent(Concept):
 
     Args:
         inputs: D, numbers of an input.
-        features: P.
+        features: P, random ones.
         start: the standard deviation of theta at the start.
         lr: the step size.
         momentum: each step is the gradient's, plus this part of the last step.

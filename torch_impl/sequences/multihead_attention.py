@@ -15,7 +15,7 @@ class TwoLookUps(Concept):
         n_letters: how many different letters there are.
         n_digits: how many different digits.
         d_model: D, the size of every embedding; heads must divide it.
-        heads: H.
+        heads: H, which divides D.
         lr: Adam's step size.
 
     Shapes: letters and digits of the list (N, T) integers; asked (N, L, 2) integers, L questions of two letters; the prediction

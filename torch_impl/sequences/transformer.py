@@ -15,7 +15,7 @@ class Transformer(Concept):
         symbols: how many different ones there are.
         length: T, of every sequence.
         d_model: D, the size of an embedding; heads must divide it.
-        heads: H.
+        heads: H, which divides D.
         width: F, the hidden units of feed_forward.
         norm_first: pre-norm; False is post-norm.
         lr: Adam's step size.
