@@ -103,7 +103,7 @@ class MultiheadAttention(Module):
 
     def __init__(self, d_model: int, heads: int, *, rng: np.random.Generator | None = None, dtype: Any = np.float64) -> None:
         super().__init__()
-        if heads < 1 or d_model % heads:
+        if min(d_model, heads) < 1 or d_model % heads:
             raise ValueError(f"MultiheadAttention: heads must divide d_model, got {heads} and {d_model}")
         self.heads = heads
         self.in_proj_weight = Parameter(xavier_uniform((3 * d_model, d_model), rng=rng, dtype=dtype))

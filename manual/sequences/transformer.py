@@ -102,7 +102,7 @@ class Block(Module):
     ) -> None:
         super().__init__()
         if heads < 1 or d_model % heads:
-            raise ValueError(f"Transformer: heads must divide d_model, got {heads} and {d_model}")
+            raise ValueError(f"Block: heads must divide d_model, got {heads} and {d_model}")
         self.heads, self.norm_first = heads, norm_first
         self.scale = 1 / math.sqrt(d_model / heads)
         D, F = d_model, width

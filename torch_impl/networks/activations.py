@@ -36,7 +36,7 @@ class DeepMLP(Concept):
     def __init__(self, activation: Activation = "relu", depth: int = 10, width: int = 64, lr: float = 0.05) -> None:
         super().__init__()
         if activation not in get_args(Activation):
-            raise ValueError(f"DeepMLP: activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
+            raise ValueError(f"DeepMLP: activation must be one of {', '.join(map(repr, ACTIVATIONS))}, got {activation!r}")
         if min(depth, width) < 1:
             raise ValueError(f"DeepMLP: depth and width must be at least 1, got {depth} and {width}")
         self.save_hyperparameters()

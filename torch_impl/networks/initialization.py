@@ -46,7 +46,7 @@ class DeepMLP(Concept):
     def __init__(self, start: Start = "he", depth: int = 10, width: int = 64, lr: float = 0.05) -> None:
         super().__init__()
         if start not in get_args(Start):
-            raise ValueError(f"DeepMLP: start must be one of {', '.join(get_args(Start))}, got {start!r}")
+            raise ValueError(f"DeepMLP: start must be one of {', '.join(map(repr, get_args(Start)))}, got {start!r}")
         if min(depth, width) < 1:
             raise ValueError(f"DeepMLP: depth and width must be at least 1, got {depth} and {width}")
         self.save_hyperparameters()

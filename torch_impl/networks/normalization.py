@@ -49,7 +49,7 @@ class NormalizedMLP(Concept):
     def __init__(self, norm: Norm = "batch", depth: int = 6, width: int = 32, scale: float = 1.0, lr: float = 0.05) -> None:
         super().__init__()
         if norm not in get_args(Norm):
-            raise ValueError(f"NormalizedMLP: norm must be one of {', '.join(NORMS)}, got {norm!r}")
+            raise ValueError(f"NormalizedMLP: norm must be one of {', '.join(map(repr, NORMS))}, got {norm!r}")
         if min(depth, width) < 1 or not scale > 0:
             raise ValueError(f"NormalizedMLP: depth and width must be at least 1 and scale above 0, got {depth}, {width} and {scale}")
         self.save_hyperparameters()

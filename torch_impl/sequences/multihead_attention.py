@@ -24,7 +24,7 @@ class TwoLookUps(Concept):
 
     def __init__(self, n_letters: int = 8, n_digits: int = 8, d_model: int = 16, heads: int = 2, lr: float = 0.01) -> None:
         super().__init__()
-        if heads < 1 or d_model % heads:
+        if min(d_model, heads) < 1 or d_model % heads:
             raise ValueError(f"MultiheadAttention: heads must divide d_model, got {heads} and {d_model}")
         self.save_hyperparameters()
         self.lr = lr

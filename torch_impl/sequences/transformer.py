@@ -38,7 +38,7 @@ class Transformer(Concept):
     ) -> None:
         super().__init__()
         if heads < 1 or d_model % heads:
-            raise ValueError(f"Transformer: heads must divide d_model, got {heads} and {d_model}")
+            raise ValueError(f"Block: heads must divide d_model, got {heads} and {d_model}")
         self.save_hyperparameters()
         self.lr = lr
         self.token = nn.Embedding(symbols, d_model)
