@@ -40,13 +40,18 @@ def both(name: str, variant: str | None, at: float = 1.0) -> tuple[Any, Any]:
     return ours, theirs
 
 
-def logged(model: Any, step: Callable[[Any, int], Any], batch: Any) -> Logged:
+def logged(model: Any, step: Callable[[Any, int], Any], batch: Any, number: int = 0) -> Logged:
     """(value, weight) of everything that this step logs, by name; None where it leaves the weight to the loop."""
     found: Logged = {}
     model.log = lambda name, value, batch_size=None: found.__setitem__(name, (float(as_array(value)), batch_size))
-    step(batch, 0)
+    step(batch, number)
     del model.log
     return found
+
+
+def trained_on(name: str, n: int) -> tuple[np.ndarray, ...]:
+    """The first of the rows that are trained on."""
+    return tuple(a[:n] for a in data_for(experiments.twin(name), 0)[0].split.train)
 
 
 def held_out(name: str, n: int, at: int = 0) -> tuple[np.ndarray, ...]:
@@ -72,7 +77,7 @@ def double() -> Iterator[None]:
 @every_variant
 def test_both_sides_log_the_same_in_a_training_step(name: str, variant: str | None) -> None:
     ours, theirs = both(name, variant)
-    batch = held_out(name, 9)
+    batch = trained_on(name, 9)
     by_hand, in_torch = logged(ours, ours.training_step, batch), logged(theirs, theirs.training_step, to_torch(batch))
     assert "loss/train" in by_hand
     assert all(key.endswith("/train") for key in by_hand)
@@ -116,11 +121,13 @@ def test_both_sides_log_the_same_of_held_out_batches_with_their_sizes_for_weight
     ours.eval(), theirs.eval()
     batches = held_out(name, 9), held_out(name, 4, 9)
     with no_grad():
-        by_hand = [logged(ours, ours.validation_step, batch) for batch in batches]
-    in_torch = [logged(theirs, theirs.validation_step, to_torch(batch)) for batch in batches]
+        by_hand = [logged(ours, ours.validation_step, batch, i) for i, batch in enumerate(batches)]
+    in_torch = [logged(theirs, theirs.validation_step, to_torch(batch), i) for i, batch in enumerate(batches)]
     for mine, others in zip(by_hand, in_torch, strict=True):
         assert mine
-        assert all(key.endswith("/val") for key in mine)
+        assert all(key.endswith(("/val", "/test")) for key in mine)
         assert_same(mine, others)
-    for key in (key for key in by_hand[0] if by_hand[0][key][0] != by_hand[1][key][0]):
+    for key in (
+        key for key, found in by_hand[1].items() if key in by_hand[0] and by_hand[0][key][0] != found[0]
+    ):  # a text is written once, by the first
         assert [found[key][1] for found in (*by_hand, *in_torch)] == [9, 4, 9, 4], key

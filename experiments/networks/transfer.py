@@ -311,7 +311,8 @@ TWIN = Twin(
     data=OldThenNew,
     needs=("digits_cnn", "pca"),
     trainer={"max_epochs": 24},
-    options={"frozen": Second(False, data_args={"before": 0})},
+    options={"frozen": Second(False, data_args={"before": 0}), "data.before": 0},
+    idle={"data.few": "new digits come when the old ones are done; tests/networks/test_transfer.py has them"},
     variants={"fine-tuned": {"frozen": False, "channels": 3}},
     smooth=("fine-tuned",),  # what is frozen gets 0, and not the slope of the loss
     figures=figures,

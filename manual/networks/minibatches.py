@@ -148,7 +148,7 @@ class Minibatches(Concept):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """The loss on all held-out numbers, the spread, and where the walks are on average."""
         (z,) = batch
-        self.log("loss/val", self.curvature / 2 * ((self.theta - z.mean()) ** 2 + z.var()).mean())
+        self.log("loss/val", self.curvature / 2 * ((self.theta - z.mean()) ** 2 + z.var()).mean(), batch_size=len(z))
         self.log("spread/val", self.measured)
         self.log("theta/val", self.theta.mean())
 

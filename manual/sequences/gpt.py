@@ -226,8 +226,8 @@ class GPT(Concept):
         x, target = batch
         z = self(x)
         loss = self.loss(z.reshape(-1, z.shape[-1]), target.reshape(-1))
-        self.log("loss/val", loss)
-        self.log("bits/val", loss / math.log(2))
+        self.log("loss/val", loss, batch_size=len(x))
+        self.log("bits/val", loss / math.log(2), batch_size=len(x))
         if batch_idx == 0:
             write(self)
 

@@ -105,7 +105,7 @@ class CachedGPT(GPT):
         """The loss, and a text that is written with the cache."""
         x, target = batch
         z = self(x)
-        self.log("loss/val", self.loss(z.reshape(-1, z.shape[-1]), target.reshape(-1)))
+        self.log("loss/val", self.loss(z.reshape(-1, z.shape[-1]), target.reshape(-1)), batch_size=len(x))
         if batch_idx == 0:
             more = min(self.sample, self.n_positions + 1 - len(self.prompt))
             tokens, p = self.write([self.vocabulary.index(c) for c in self.prompt], self.uniform((more,)))

@@ -191,7 +191,7 @@ class LoRA(Concept):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         x, y = batch
-        self.log("loss/val", self.loss(self(x), y))
+        self.log("loss/val", self.loss(self(x), y), batch_size=len(x))
 
     def configure_optimizers(self) -> optim.SGD:
         """Of all parameters: one that is frozen gets no gradient, and a step passes it over."""

@@ -60,7 +60,7 @@ def test_check_finds_all_pairs_equal(dtype: str, here: Path) -> None:
         assert list(row["error"]) == ["loss", "gradient", "parameter", "buffer", "state", "metric", "intermediate", "rollout"]
         assert 0 <= max(row["error"].values()) <= row["tolerance"]
         twin = experiments.twin(row["name"])
-        options = STEPS * len(twin.hyperparameters())
+        options = STEPS * (len(twin.hyperparameters()) - len(twin.linked()))  # but those that the data decide
         plain = 0 if twin.objectives else 3  # plain gradient descent, of what leaves its steps to the loop
         assert row["steps"] == (1 + 3) * (1 + len(twin.variants)) + plain + options  # one step and a trajectory each
         assert 0 < row["digits"] < (15.7 if dtype == "float64" else 7)
@@ -559,4 +559,4 @@ def test_a_run_ends_with_what_to_do_next() -> None:
     ]
     ended = "That was the last of the beginner's path. What else there is:\n  python -m experiments list"
     assert next_steps(curriculum.PATH[-1]) == [exercise.format(curriculum.PATH[-1]), ended]
-    assert next_steps("attention") == [exercise.format("attention")]  # nothing needs it
+    assert next_steps("perceptron") == [exercise.format("perceptron")]  # nothing needs it

@@ -70,7 +70,7 @@ class Minibatches(Concept):
 
     def validation_step(self, batch: tuple[Tensor], batch_idx: int) -> None:
         (z,) = batch
-        self.log("loss/val", self.curvature / 2 * ((self.theta - z.mean()) ** 2 + z.var(correction=0)).mean())
+        self.log("loss/val", self.curvature / 2 * ((self.theta - z.mean()) ** 2 + z.var(correction=0)).mean(), batch_size=len(z))
         self.log("spread/val", self.measured)
         self.log("theta/val", self.theta.mean())
 

@@ -104,8 +104,8 @@ class GPT(Concept):
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         x, target = batch
         loss = self.loss(self(x).flatten(0, 1), target.flatten())
-        self.log("loss/val", loss)
-        self.log("bits/val", loss / math.log(2))
+        self.log("loss/val", loss, batch_size=len(x))
+        self.log("bits/val", loss / math.log(2), batch_size=len(x))
         if batch_idx == 0:
             write(self)
 

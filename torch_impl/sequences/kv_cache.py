@@ -30,7 +30,7 @@ class CachedGPT(GPT):
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """The loss, and a text that is written with the cache."""
         x, target = batch
-        self.log("loss/val", self.loss(self(x).flatten(0, 1), target.flatten()))
+        self.log("loss/val", self.loss(self(x).flatten(0, 1), target.flatten()), batch_size=len(x))
         if batch_idx == 0:
             more = min(self.sample, self.n_positions + 1 - len(self.prompt))
             tokens, p = self.write([self.vocabulary.index(c) for c in self.prompt], self.uniform((more,)))

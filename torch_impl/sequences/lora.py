@@ -72,7 +72,7 @@ class LoRA(Concept):
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         x, y = batch
-        self.log("loss/val", self.loss(self(x), y))
+        self.log("loss/val", self.loss(self(x), y), batch_size=len(x))
 
     def configure_optimizers(self) -> torch.optim.SGD:
         return torch.optim.SGD(self.parameters(), lr=self.lr, momentum=self.momentum)
