@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from experiments import run
 from experiments.data.adding import Adding
 from experiments.data.arrays import ArrayData
-from experiments.drawing.colours import AMOUNT, CATEGORIES
+from experiments.drawing.colours import AMOUNT, CATEGORIES, POSITIVE
 from experiments.drawing.figure import draw_both, figure
 from experiments.judge.convert import in_dtype_of, to_torch
 from experiments.lesson import Exercise, Mistake, Trained, by_size
@@ -96,7 +96,7 @@ def gates_over_time(manual: Any, torch_module: Any, data: ArrayData) -> Figure:
         draw_both(right, ours[:, unit], theirs[:, unit], f"unit {unit}", colour)
     for ax in axes[0]:
         for mark in marks:
-            ax.axvline(mark, color="#d55e00", linewidth=1.2, linestyle=":")
+            ax.axvline(mark, color=POSITIVE, linewidth=1.2, linestyle=":")
     right.set(title="memory c, three units", xlabel="step t")
     right.legend(fontsize=8)
     return fig
