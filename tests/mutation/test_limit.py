@@ -9,11 +9,16 @@ import pytest
 from experiments.mutation.limit import Hangs, time_limit
 
 
+def endless() -> None:
+    """In Python, not within one call into C: there no signal arrives."""
+    while True:
+        pass
+
+
 @pytest.mark.parametrize("busy", [False, True])
 def test_what_does_not_end_is_ended(busy: bool) -> None:
     with pytest.raises(Hangs), time_limit(0.05, busy):
-        while True:  # in Python, not within one call into C: there no signal arrives
-            pass
+        endless()
 
 
 def test_who_waits_for_the_machine_is_not_computing() -> None:
