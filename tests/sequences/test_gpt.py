@@ -137,7 +137,7 @@ def test_text_of_both_sides_is_the_same_and_is_logged() -> None:
     ours, theirs = pair()
     share_hand(ours, SharedNoise(3)), share_torch(theirs, SharedNoise(3))
     texts, logged = {}, {}
-    theirs.log_text, theirs.log = texts.__setitem__, lambda name, value: logged.update({name: float(value)})
+    theirs.log_text, theirs.log = texts.__setitem__, lambda name, value, **_: logged.update({name: float(value)})
     with no_grad(), torch.no_grad():
         by_hand.write(ours), in_torch.write(theirs)
     assert ours.texts == texts

@@ -95,7 +95,7 @@ def test_run_agrees_and_both_write_one_text(monkeypatch: pytest.MonkeyPatch) -> 
     ours, theirs = run().manual, run().torch
     texts: dict[str, str] = {}
     share_hand(ours, SharedNoise(5)), share_torch(theirs, SharedNoise(5))
-    monkeypatch.setattr(theirs, "log", lambda name, value: None)
+    monkeypatch.setattr(theirs, "log", lambda name, value, **_: None)
     monkeypatch.setattr(theirs, "log_text", texts.__setitem__)
     batch = tuple(part[:2] for part in run().data.split.val)
     with no_grad(), torch.no_grad():
