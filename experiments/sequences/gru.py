@@ -15,12 +15,10 @@ from matplotlib.figure import Figure
 from experiments import run
 from experiments.data.adding import Adding
 from experiments.data.arrays import ArrayData
-from experiments.drawing.colours import AMOUNT, CATEGORIES, POSITIVE
-from experiments.drawing.figure import draw_both, figure
 from experiments.judge.convert import in_dtype_of, to_torch
 from experiments.lesson import Exercise, Mistake, Trained, by_size
 from experiments.pair import Twin
-from experiments.sequences.rnn import SEEN, error, learned, reach_by_hand, reach_in_torch, the_adding_problem
+from experiments.sequences.rnn import SEEN, draw_gates, draw_reach, error, learned, the_adding_problem
 from manual.sequences.gru import AddingGRU as Manual
 from manual.sequences.gru import cell, gates
 from torch_impl.sequences.gru import AddingGRU as Torch
@@ -72,46 +70,29 @@ def gates_over_time(manual: Any, torch_module: Any, data: ArrayData) -> Figure:
     """Of one sequence: two of the gates of all units, and what the units hold that change most at the marks."""
     x = in_dtype_of(manual, data.split.val[0][:1])
     (r, u, ours), theirs = opened(manual, x), state_in_torch(torch_module, x)
-    marks = np.flatnonzero(x[0, :, 1])
-    fig, axes = figure(
+    return draw_gates(
         "One sequence. Its two marks are the dotted lines. Left: how far each unit's reset gate is open at each step (bright: open). "
         "Middle: the update gates; bright is to keep the state as it is, dark to take in what is new: where is it dark at the marks "
         "alone? Right: the states that change most at the marks. They should hold it in between. Bands: torch, dashes: by hand.",
-        columns=3,
-        size=(4.2, 3.7),
+        x,
+        {"reset gates r": r, "update gates u": u},
+        "state h, three units",
+        ours,
+        theirs,
     )
-    for ax, gate, title in zip(axes[0], (r, u), ("reset gates r", "update gates u"), strict=False):
-        image = ax.imshow(gate.T, cmap=AMOUNT, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
-        ax.set(title=title, xlabel="step t", ylabel="unit")
-    fig.colorbar(image, ax=axes[0, 1], label="0: shut, 1: open")
-    right = axes[0, 2]
-    change = np.abs(np.diff(ours, axis=0, prepend=0)[marks]).sum(axis=0)
-    for unit, colour in zip(change.argsort()[::-1][:3], CATEGORIES[:3], strict=True):
-        draw_both(right, ours[:, unit], theirs[:, unit], f"unit {unit}", colour)
-    for ax in axes[0]:
-        for mark in marks:
-            ax.axvline(mark, color=POSITIVE, linewidth=1.2, linestyle=":")
-    right.set(title="state h, three units", xlabel="step t")
-    right.legend(fontsize=8)
-    return fig
 
 
 def what_comes_back(manual: Any, torch_module: Any, data: ArrayData) -> Figure:
     """How long the gradient is at each step, of a new pair and of this one."""
-    batch = tuple(in_dtype_of(manual, part[:100]) for part in data.split.val)
-    fig, axes = figure(
+    return draw_reach(
         "The length of the gradient at step t, on 100 sequences. In a new network gates are about half open, so the gradient shrinks at "
         "each step back, and thirty steps back hardly anything is left. In this one the update gates keep it; it should reach step 0. "
         "Bands: torch, dashes: by hand.",
-        size=(6.4, 3.7),
+        TWIN,
+        manual,
+        torch_module,
+        data,
     )
-    ax = axes[0, 0]
-    new = TWIN.build(dtype=batch[0].dtype.name)
-    for (ours, theirs), name, colour in ((new, "new", CATEGORIES[1]), ((manual, torch_module), "this one", CATEGORIES[0])):
-        draw_both(ax, reach_by_hand(ours, batch), reach_in_torch(theirs, batch), name, colour)
-    ax.set(title="how long the gradient is", xlabel="step t", ylabel="‖∂L/∂x[t]‖", yscale="log")
-    ax.legend(fontsize=8)
-    return fig
 
 
 # ---- to do ---------------------------------------------------------------------------------------------

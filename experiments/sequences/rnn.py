@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from experiments import run
 from experiments.data.adding import ALWAYS_THE_MEAN, Adding
 from experiments.data.arrays import ArrayData
-from experiments.drawing.colours import CATEGORIES, shades
+from experiments.drawing.colours import AMOUNT, CATEGORIES, POSITIVE, shades
 from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
 from experiments.drawing.written import label_lines
 from experiments.judge.convert import in_dtype_of, load_in_torch, to_torch
@@ -132,6 +132,39 @@ def the_adding_problem(manual: Any, torch_module: Any, data: ArrayData) -> Figur
         right.plot(y[:200, 0], said[:200, 0], "o", color=colour, markersize=size, label=whose)
     right.set(title="what is said of 200 others", xlabel="true sum", ylabel="said")
     right.legend(fontsize=8, loc="upper left")
+    return fig
+
+
+def draw_gates(caption: str, x: Array, gates: dict[str, Array], held: str, ours: Array, theirs: Array) -> Figure:
+    """Of one sequence x (1, T, 2): two gates of all units (T, H), by title, and what the units hold that change most at the marks."""
+    marks = np.flatnonzero(x[0, :, 1])
+    fig, axes = figure(caption, columns=3, size=(4.2, 3.7))
+    for ax, (title, gate) in zip(axes[0], gates.items(), strict=False):
+        image = ax.imshow(gate.T, cmap=AMOUNT, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+        ax.set(title=title, xlabel="step t", ylabel="unit")
+    fig.colorbar(image, ax=axes[0, 1], label="0: shut, 1: open")
+    right = axes[0, 2]
+    change = np.abs(np.diff(ours, axis=0, prepend=0)[marks]).sum(axis=0)
+    for unit, colour in zip(change.argsort()[::-1][:3], CATEGORIES[:3], strict=True):
+        draw_both(right, ours[:, unit], theirs[:, unit], f"unit {unit}", colour)
+    for ax in axes[0]:
+        for mark in marks:
+            ax.axvline(mark, color=POSITIVE, linewidth=1.2, linestyle=":")
+    right.set(title=held, xlabel="step t")
+    right.legend(fontsize=8)
+    return fig
+
+
+def draw_reach(caption: str, twin: Twin, manual: Any, torch_module: Any, data: ArrayData) -> Figure:
+    """How long the gradient is at each step, of a new pair and of this one."""
+    batch = tuple(in_dtype_of(manual, part[:100]) for part in data.split.val)
+    fig, axes = figure(caption, size=(6.4, 3.7))
+    ax = axes[0, 0]
+    new = twin.build(dtype=batch[0].dtype.name)
+    for (ours, theirs), name, colour in ((new, "new", CATEGORIES[1]), ((manual, torch_module), "this one", CATEGORIES[0])):
+        draw_both(ax, reach_by_hand(ours, batch), reach_in_torch(theirs, batch), name, colour)
+    ax.set(title="how long the gradient is", xlabel="step t", ylabel="‖∂L/∂x[t]‖", yscale="log")
+    ax.legend(fontsize=8)
     return fig
 
 

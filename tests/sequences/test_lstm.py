@@ -15,6 +15,7 @@ from experiments.lesson import Trained
 from experiments.lockstep.trained import trained
 from experiments.sequences import lstm as script
 from experiments.sequences.lstm import TWIN
+from experiments.sequences.rnn import reach_by_hand
 from manual import nn
 from manual.module import no_grad
 from manual.sequences.lstm import Recurrence, cell, cell_backward
@@ -94,7 +95,7 @@ def test_the_adding_problem_is_solved_on_both_sides(run: Trained) -> None:
 @pytest.mark.long
 def test_a_new_network_forgets_by_half_and_a_trained_one_has_gates_that_keep(run: Trained) -> None:
     batch = tuple(part[:100] for part in run.data.split.val)
-    new, trained_one = (script.reach_by_hand(model, batch) for model in (TWIN.build()[0], run.manual))
+    new, trained_one = (reach_by_hand(model, batch) for model in (TWIN.build()[0], run.manual))
     assert new[0] < 1e-3 * new[-1]
     assert trained_one[0] > 0.1 * trained_one[-1]
     x = batch[0][:1]
