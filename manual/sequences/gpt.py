@@ -324,6 +324,15 @@ def main(folder: str, prompt: str, length: str = "40", seed: str = "0") -> None:
 
 
 if __name__ == "__main__":
-    import sys
+    import argparse
 
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser(prog="python -m manual.sequences.gpt", description=main.__doc__)
+    parser.add_argument("folder", help="config.json, vocab.json, merges.txt and model.safetensors")
+    parser.add_argument("prompt", help="what the text begins with")
+    parser.add_argument("length", nargs="?", default="40", help="tokens to be written (default 40)")
+    parser.add_argument("seed", nargs="?", default="0", help="of what is drawn (default 0)")
+    options = parser.parse_args()
+    try:
+        main(**vars(options))
+    except (OSError, ValueError) as error:
+        parser.error(str(error))

@@ -26,7 +26,7 @@ from manual.module import no_grad
 from manual.nn.functional import softmax
 from manual.sequences import gpt as by_hand
 from manual.serialization import load_safetensors
-from tests.helpers import whole_run
+from tests.helpers import finished, python, whole_run
 from torch_impl.sequences import gpt as in_torch
 
 SIDES = pytest.mark.parametrize("side", [by_hand, in_torch], ids=["by hand", "torch"])
@@ -299,3 +299,11 @@ def test_other_weights_are_refused() -> None:
     state = {name: p.T if name.endswith(by_hand.TURNED) else p for name, p in ours.state_dict().items() if name != "h.1.ln_1.bias"}
     with pytest.raises(ValueError, match=r"missing h\.1\.ln_1\.bias"):
         by_hand.published(state, n_head=2)
+
+
+@pytest.mark.parametrize(("arguments", "complaint"), [(("nowhere", "x"), "nowhere/config.json"), ((), "required: folder, prompt")])
+def test_what_cannot_write_says_so_in_a_line(arguments: tuple[str, ...], complaint: str, tmp_path: Path) -> None:
+    status, out, err = finished(python("-m", "manual.sequences.gpt", *arguments, folder=tmp_path))
+    assert (status, out) == (2, "")
+    assert err.startswith("usage: python -m manual.sequences.gpt")
+    assert complaint in err.splitlines()[-1]
