@@ -67,6 +67,7 @@ def explain(error: Exception) -> str:
     text = re.sub(r"^Parser key \"(.+?)\": ", r"--\1: ", text)
     text = re.sub(r"Expected a <class '(\w+)'>\. Got value: (.*)", r"expected \1, got \2", text)
     text = re.sub(r"Expected a typing\.Literal\[(.*?)\]\. Got value: (.*)", r"expected one of \1, got \2", text)
+    text = re.sub(r'Linked "(.+?)" must be given via "data\.(\w+)"\.', r"--\1 is no option, for the data say it: their \2", text)
     text = re.sub(r"Does not validate against any of the Union subtypes .* Given value: (.*)", r"\1 is not of the right type", text)
     text = re.sub(
         r"No supported gpu backend found!", "--trainer.accelerator gpu: this machine has no GPU that torch can use; leave it out", text

@@ -312,6 +312,13 @@ def test_bad_input_is_one_line_and_leaves_nothing(options: str, here: Path) -> N
     assert list(here.iterdir()) == []
 
 
+def test_what_the_data_decide_is_said_to_be_no_option(here: Path) -> None:
+    status, out, err = command("run", "gpt", "--model.n_positions", "9")
+    assert (status, out) == (BAD_INPUT, "")
+    assert_one_line(err, r"--model\.n_positions is no option, for the data say it: their window")
+    assert list(here.iterdir()) == []
+
+
 LATE = {
     "--trainer.val_check_interval 99": r"--trainer\.val_check_interval: .*99.* number of the training batches",
     "--trainer.limit_train_batches 0.0001": r"--trainer\.limit_train_batches: .*0\.0001",
