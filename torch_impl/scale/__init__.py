@@ -1,0 +1,1 @@
+"""Training that is spread over batches, processes and machines."""
