@@ -89,7 +89,9 @@ CHAPTERS: dict[str, list[str]] = {
     ],
     "unsupervised": [],
     "generative": [],
-    "reinforcement": [],
+    "reinforcement": [
+        "value_iteration",
+    ],
     "graphs": [],
     "scale": [],
 }

@@ -544,5 +544,20 @@ TERMS = (
         "lora",
         r"\*reduced-rank\s+regression\*",
     ),
+    # ---- what a place is worth ----
+    Term("reinforcement learning", "reinforcement learning", "", "to learn what to do from rewards alone", "value_iteration"),
+    Term("state s", "state s", "s", "where one is, as far as it matters for what to do", "value_iteration"),
+    Term("action", "action", "a", "what one can do in a state", "value_iteration", r"action a\b"),
+    Term("reward", "reward", "r", "a number that comes with each step: how good it was", "value_iteration", r"reward r\b"),
+    Term("episode", "episode", "", "from where one begins to where it ends", "value_iteration", r"\n\s+episode"),
+    Term("policy", "policy", "Q.argmax(axis=1)", "which action is taken in which state", "value_iteration", r"\n\s+policy"),
+    Term("return", "return", "r1 + gamma * r2 + ...", "all rewards to the end, discounted", "value_iteration", r"\n\s+return"),
+    Term("γ", "gamma", "gamma", "the discount: how much less a reward counts that comes a step later", "value_iteration"),
+    Term("V(s)", "V of s", "V[s]", "the value of a state: the return to be expected from it on", "value_iteration", r"V\(s\)"),
+    Term("Q(s, a)", "Q of s and a", "Q[s, a]", "the return to be expected if one does a first", "value_iteration", r"Q\(s, a\)"),
+    Term("s′", "s prime", "next_state", "the state that a step leads to", "value_iteration", "s′"),
+    Term("max over a", "max over a", "Q.max(axis=1)", "the largest of them, whatever a has to be for it", "value_iteration"),
+    Term("Bellman's equation", "bellmans equation", "", "a value is the reward and γ times the next value", "value_iteration"),
+    Term("semi-gradient", "semi gradient", "", "a gradient in which the target counts as given", "value_iteration", r"\*semi-gradient\*"),
 )
 """In the order in which they are met."""

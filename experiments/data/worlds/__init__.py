@@ -1,0 +1,1 @@
+"""Worlds to act in, with Gymnasium's interface."""
