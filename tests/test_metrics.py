@@ -36,7 +36,7 @@ def both(name: str, variant: str | None, at: float = 1.0) -> tuple[Any, Any]:
     if not ours.automatic_optimization:  # its training_step asks the loop for its optimizer
         Trainer().attach(ours)
         optimizer = theirs.configure_optimizers()
-        theirs.optimizers, theirs.manual_backward = lambda: optimizer, lambda loss: loss.backward()
+        theirs.optimizers, theirs.manual_backward = lambda: optimizer, lambda loss, **how: loss.backward(**how)
     return ours, theirs
 
 
