@@ -93,7 +93,9 @@ CHAPTERS: dict[str, list[str]] = {
         "value_iteration",
     ],
     "graphs": [],
-    "scale": [],
+    "scale": [
+        "accumulation",
+    ],
 }
 
 PATH = (

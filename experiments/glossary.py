@@ -559,5 +559,11 @@ TERMS = (
     Term("max over a", "max over a", "Q.max(axis=1)", "the largest of them, whatever a has to be for it", "value_iteration"),
     Term("Bellman's equation", "bellmans equation", "", "a value is the reward and γ times the next value", "value_iteration"),
     Term("semi-gradient", "semi gradient", "", "a gradient in which the target counts as given", "value_iteration", r"\*semi-gradient\*"),
+    # ---- accumulation ----
+    Term("activations", "activations", "self.save(x)", "what is kept of each example for the way back", "accumulation", r"\*activations\*"),
+    Term(
+        "micro-batch", "micro batch", "x[i : i + 32]", "a part of a batch that goes there and back at once", "accumulation", "micro-batch"
+    ),
+    Term("accumulation", "accumulation", "p.grad += ...", "adding up gradients before a step", "accumulation", r"\*accumulation\*"),
 )
 """In the order in which they are met."""
