@@ -87,7 +87,9 @@ CHAPTERS: dict[str, list[str]] = {
         "sampling",
         "lora",
     ],
-    "unsupervised": [],
+    "unsupervised": [
+        "ways_of_learning",
+    ],
     "generative": [],
     "reinforcement": [
         "value_iteration",

@@ -544,6 +544,18 @@ TERMS = (
         "lora",
         r"\*reduced-rank\s+regression\*",
     ),
+    # ---- three ways of learning ----
+    Term("supervised", "supervised", "supervised(z, c)", "of learning: the right answer is told", "ways_of_learning"),
+    Term("unsupervised", "unsupervised", "unsupervised(z)", "of learning: nothing is told, there are only examples", "ways_of_learning"),
+    Term(
+        "reinforcement",
+        "reinforcement",
+        "reinforcement(z, answer, advantage)",
+        "of learning: an answer is tried, and rewarded or not",
+        "ways_of_learning",
+    ),
+    Term("self-supervised", "self-supervised", "", "of learning: a part of each example is hidden, and is the answer", "ways_of_learning"),
+    Term("baseline", "baseline", "reward.mean()", "the reward that is usual", "ways_of_learning", r"\*baseline\*"),
     # ---- what a place is worth ----
     Term("reinforcement learning", "reinforcement learning", "", "to learn what to do from rewards alone", "value_iteration"),
     Term("state s", "state s", "s", "where one is, as far as it matters for what to do", "value_iteration"),
