@@ -24,7 +24,9 @@ from experiments import curriculum
 from experiments.data.arrays import ArrayData, Split
 from experiments.judge.compare import as_array
 from experiments.lockstep import LockStep
+from experiments.lockstep.checks import data_for
 from experiments.pair import Twin
+from manual.concept import Batch
 
 
 def where_there_is_cuda(parameters: Iterable[Any]) -> list[Any]:
@@ -57,6 +59,21 @@ def small_data(twin: Twin, n: int = 84, batch_size: int = 24, n_val: int = 17, *
     split = data.split if data.at_hand() else data.stand_in()
     data.use(Split(tuple(a[:n] for a in split.train), tuple(a[:n_val] for a in split.val)))
     return data
+
+
+def some_examples(twin: Twin, n: int, at: int = 0, held_out: bool = False) -> Batch:
+    """n examples that are trained on, or held out, from the beginning again where there are no more.
+
+    Where nothing is held out in rows (the data are one graph, or come from a policy) there are no rows to take n of: a whole batch of the
+    data's own, and another one for who asks for those after the first.
+    """
+    data = data_for(twin, 0)[0]
+    own = data.val_batches()
+    if own is None:
+        return tuple(a[np.arange(at, at + n) % len(a)] for a in (data.split.val if held_out else data.split.train))
+    if held_out and own and not at:
+        return own[0]
+    return data.two_batches(twin.build(data=data)[1])[at > 0]
 
 
 def fit(

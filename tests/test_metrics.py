@@ -14,10 +14,10 @@ import experiments
 from experiments.judge.compare import as_array
 from experiments.judge.convert import load_in_torch, to_torch
 from experiments.judge.noise import SharedNoise, share_hand, share_torch
-from experiments.lockstep.checks import data_for
+from manual.concept import Batch
 from manual.module import no_grad
 from manual.trainer import Trainer
-from tests.helpers import variants
+from tests.helpers import some_examples, variants
 
 VARIANTS = list(variants())
 every_variant = pytest.mark.parametrize(("name", "variant"), VARIANTS, ids=[n if v is None else f"{n}: {v}" for n, v in VARIANTS])
@@ -49,15 +49,9 @@ def logged(model: Any, step: Callable[[Any, int], Any], batch: Any, number: int 
     return found
 
 
-def trained_on(name: str, n: int) -> tuple[np.ndarray, ...]:
-    """The first of the rows that are trained on."""
-    return tuple(a[:n] for a in data_for(experiments.twin(name), 0)[0].split.train)
-
-
-def held_out(name: str, n: int, at: int = 0) -> tuple[np.ndarray, ...]:
-    """Some of the rows that are not trained on, from the beginning again where there are no more."""
-    arrays = data_for(experiments.twin(name), 0)[0].split.val
-    return tuple(a[np.arange(at, at + n) % len(a)] for a in arrays)
+def held_out(name: str, n: int, at: int = 0) -> Batch:
+    """Some of the examples that are not trained on, or a whole batch where they are no rows."""
+    return some_examples(experiments.twin(name), n, at, held_out=True)
 
 
 def assert_same(by_hand: Logged, in_torch: Logged) -> None:
@@ -77,7 +71,7 @@ def double() -> Iterator[None]:
 @every_variant
 def test_both_sides_log_the_same_in_a_training_step(name: str, variant: str | None) -> None:
     ours, theirs = both(name, variant)
-    batch = trained_on(name, 9)
+    batch = some_examples(experiments.twin(name), 9)
     by_hand, in_torch = logged(ours, ours.training_step, batch), logged(theirs, theirs.training_step, to_torch(batch))
     assert "loss/train" in by_hand
     assert all(key.endswith("/train") for key in by_hand)
@@ -130,4 +124,4 @@ def test_both_sides_log_the_same_of_held_out_batches_with_their_sizes_for_weight
     for key in (
         key for key, found in by_hand[1].items() if key in by_hand[0] and by_hand[0][key][0] != found[0]
     ):  # a text is written once, by the first
-        assert [found[key][1] for found in (*by_hand, *in_torch)] == [9, 4, 9, 4], key
+        assert [found[key][1] for found in (*by_hand, *in_torch)] == 2 * [len(batch[0]) for batch in batches], key

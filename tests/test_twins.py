@@ -20,9 +20,9 @@ from experiments.judge.convert import weights_by_hand
 from experiments.judge.differences import BY_DIFFERENCES, asked_once, slopes
 from experiments.judge.look import loss_of, objectives
 from experiments.judge.noise import SharedNoise, share_hand
-from experiments.lockstep.checks import data_for, one_step, trajectory
+from experiments.lockstep.checks import one_step, trajectory
 from manual.concept import Concept
-from tests.helpers import same, variants, where_there_is_cuda
+from tests.helpers import same, some_examples, variants, where_there_is_cuda
 from tests.pairs import PLAYERS
 
 VARIANTS = list(variants())
@@ -43,14 +43,9 @@ every_smooth_variant = pytest.mark.parametrize(("name", "variant"), SMOOTH, ids=
 
 
 @cache
-def arrays(name: str) -> Batch:
-    """The training data of a concept, or random ones in their place."""
-    return data_for(experiments.twin(name), 0)[0].split.train
-
-
 def batch(name: str, n: int, at: int = 0) -> Batch:
-    """n examples, from the beginning again where there are no more."""
-    return tuple(a[np.arange(at, at + n) % len(a)] for a in arrays(name))
+    """n examples that a concept is trained on, or a whole batch where they are no rows."""
+    return some_examples(experiments.twin(name), n, at)
 
 
 def at_random(name: str, variant: str | None) -> tuple[Concept, SharedNoise]:
