@@ -94,7 +94,9 @@ CHAPTERS: dict[str, list[str]] = {
     "reinforcement": [
         "value_iteration",
     ],
-    "graphs": [],
+    "graphs": [
+        "gcn",
+    ],
     "scale": [
         "accumulation",
     ],

@@ -571,6 +571,16 @@ TERMS = (
     Term("max over a", "max over a", "Q.max(axis=1)", "the largest of them, whatever a has to be for it", "value_iteration"),
     Term("Bellman's equation", "bellmans equation", "", "a value is the reward and γ times the next value", "value_iteration"),
     Term("semi-gradient", "semi gradient", "", "a gradient in which the target counts as given", "value_iteration", r"\*semi-gradient\*"),
+    # ---- a graph network ----
+    Term("edge", "edge", "(i, j)", "a tie between two nodes", "gcn", r"\*edges\*"),
+    Term("adjacency matrix", "adjacency matrix", "A[i, j]", "1 where i and j are tied, else 0", "gcn", r"\*adjacency\s+matrix\*"),
+    Term("self-loop", "self-loop", "A + np.eye(N)", "a tie of a node to itself", "gcn", r"\*self-loop\*"),
+    Term("Â", "A hat", "normalized(A)", "the ties and self-loops, over the roots of both ends' numbers of them", "gcn", "Â"),
+    Term("GCN", "G C N", "A_hat @ linear(h)", "graph convolutional network: each node adds up its neighbours", "gcn"),
+    Term(
+        "semi-supervised", "semi-supervised", "", "a few examples have labels, and the others are there too", "gcn", r"\*semi-supervised\*"
+    ),
+    Term("oversmoothing", "oversmoothing", "", "after many layers all nodes are alike", "gcn", "[Oo]versmoothing"),
     # ---- accumulation ----
     Term("activations", "activations", "self.save(x)", "what is kept of each example for the way back", "accumulation", r"\*activations\*"),
     Term(
