@@ -89,6 +89,7 @@ CHAPTERS: dict[str, list[str]] = {
     ],
     "unsupervised": [
         "ways_of_learning",
+        "autoencoder",
     ],
     "generative": [],
     "reinforcement": [

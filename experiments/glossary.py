@@ -556,6 +556,8 @@ TERMS = (
     ),
     Term("self-supervised", "self-supervised", "", "of learning: a part of each example is hidden, and is the answer", "ways_of_learning"),
     Term("baseline", "baseline", "reward.mean()", "the reward that is usual", "ways_of_learning", r"\*baseline\*"),
+    # ---- an autoencoder ----
+    Term("bottleneck", "bottleneck", "code", "the few numbers that everything has to pass through", "autoencoder", r"\*bottleneck\*"),
     # ---- what a place is worth ----
     Term("reinforcement learning", "reinforcement learning", "", "to learn what to do from rewards alone", "value_iteration"),
     Term("state s", "state s", "s", "where one is, as far as it matters for what to do", "value_iteration"),
