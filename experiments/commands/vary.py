@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from experiments.commands.second import Alternative, NoSecondValue, alternatives, data_alternatives
+import numpy as np
+
+from experiments.commands.second import Alternative, NoSecondValue, alternatives, data_alternatives, defaults
 from experiments.data.arrays import ArrayData, Split
 from experiments.data.rollout import RolloutData
 from experiments.judge.compare import ONE_STEP, Judge, errors
@@ -113,12 +115,19 @@ def ignored_by_the_data(twin: Twin) -> Iterator[str]:
 
 
 def shown(twin: Twin, data: ArrayData) -> dict[str, Any]:
-    """All arrays of a data module, and its first batch; or, where batches are no rows, those of an epoch."""
+    """All arrays of a data module, and its first batch; or, where batches are no rows, those of an epoch. And what they tell the model.
+
+    Of what the model is told the data's own options are left out: that they are passed on does not say that the data use them.
+    """
     data = few(data, rows=10**9)
+    known = [source.removeprefix("data.") for source in twin.links]
+    found = {
+        f"told: {name}": np.frombuffer(repr(getattr(data, name)).encode(), np.uint8) for name in known if name not in defaults(twin.data)
+    }
     if isinstance(data, RolloutData):
         data.rollout, data.played_in = data.first_rollout(twin.build(data=data)[1]), 0
     if (batches := data.batches(0)) is not None:
-        return {f"batch {i}, {j}": a for i, batch in enumerate(batches) for j, a in enumerate(batch)}
+        return found | {f"batch {i}, {j}": a for i, batch in enumerate(batches) for j, a in enumerate(batch)}
     batch = next(iter(data.train_dataloader()))
     arrays = {"train": data.split.train, "val": data.split.val, "batch": to_numpy(list(batch))}
-    return {f"{part} {i}": a for part, of in arrays.items() for i, a in enumerate(of)}
+    return found | {f"{part} {i}": a for part, of in arrays.items() for i, a in enumerate(of)}
