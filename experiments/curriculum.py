@@ -90,6 +90,7 @@ CHAPTERS: dict[str, list[str]] = {
     "unsupervised": [
         "ways_of_learning",
         "autoencoder",
+        "k_means",
     ],
     "generative": [],
     "reinforcement": [

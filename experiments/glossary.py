@@ -558,6 +558,13 @@ TERMS = (
     Term("baseline", "baseline", "reward.mean()", "the reward that is usual", "ways_of_learning", r"\*baseline\*"),
     # ---- an autoencoder ----
     Term("bottleneck", "bottleneck", "code", "the few numbers that everything has to pass through", "autoencoder", r"\*bottleneck\*"),
+    # ---- k-means ----
+    Term("k-means", "k means", "KMeans(start)", "centres that go to the middle of the points nearest to them", "k_means", r"\*k-means\*"),
+    Term(
+        "cluster", "cluster", "x[a == k]", "the points that are nearest to one centre, or that belong together", "k_means", r"\*cluster\*"
+    ),
+    Term("Lloyd's step", "Lloyd's step", "c[k] = x[a == k].mean(axis=0)", "every centre to the middle of its cluster", "k_means"),
+    Term("k-means++", "k means plus plus", "kmeans_plus_plus(x, K, u)", "a start at points that lie far apart, by chance", "k_means"),
     # ---- what a place is worth ----
     Term("reinforcement learning", "reinforcement learning", "", "to learn what to do from rewards alone", "value_iteration"),
     Term("state s", "state s", "s", "where one is, as far as it matters for what to do", "value_iteration"),

@@ -121,6 +121,11 @@ def test_an_argument_of_the_data_that_does_nothing_is_found() -> None:
     assert list(ignored_by_the_data(replace(experiments.twin("expectation"), idle={}))) == ["data.seed"]
 
 
+def test_what_the_data_tell_the_model_is_something_that_they_do() -> None:
+    twin = experiments.twin("k_means")  # whose data decide nothing but where the centres begin
+    assert list(ignored_by_the_data(replace(twin, links={}))) == ["data.k", "data.start"]
+
+
 # ---- options that are ignored --------------------------------------------------------------------------
 
 
