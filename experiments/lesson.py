@@ -26,6 +26,7 @@ class Trained:
         metrics: by hand, of the last validation.
         agree: whether the two sides agreed.
         torch_losses: in torch, of every step.
+        optimizers: which of them took each step.
     """
 
     manual: Any
@@ -35,6 +36,7 @@ class Trained:
     metrics: Mapping[str, float]
     agree: bool
     torch_losses: tuple[float, ...] = ()
+    optimizers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,27 +13,33 @@ from experiments.lockstep import LockStep
 def curves(lockstep: LockStep) -> Captioned:
     """Both loss curves of a run in one picture."""
     records = lockstep.records
-    return both_curves([r.step for r in records], [r.loss_manual for r in records], [r.loss_torch for r in records])
+    numbers, by_hand, in_torch, optimizers = zip(*((r.step, r.loss_manual, r.loss_torch, r.optimizer) for r in records), strict=True)
+    return both_curves(numbers, by_hand, in_torch, optimizers)
 
 
-def both_curves(numbers: Sequence[int], by_hand: Sequence[float], in_torch: Sequence[float]) -> Captioned:
-    """The losses at these steps: torch's curve broad, the hand-written one dashed on top of it."""
-    steps, theirs, ours = 1 + np.array(numbers), np.array(in_torch), np.array(by_hand)
-    early = fell_early(theirs)
+def both_curves(numbers: Sequence[int], by_hand: Sequence[float], in_torch: Sequence[float], optimizers: Sequence[int]) -> Captioned:
+    """The losses at these steps: torch's curve broad, the hand-written one dashed on top of it. A panel for the steps of each optimizer."""
+    steps, theirs, ours, turns = 1 + np.array(numbers), np.array(in_torch), np.array(by_hand), np.array(optimizers)
+    players = np.unique(turns)
+    several, early = len(players) > 1, any(fell_early(theirs[turns == player]) for player in players)
     fig, axes = figure(
         "The loss at every step. The broad band is torch, the dashes on it are the hand-written side: "
         "where only one line is to be seen, the two are the same."
+        + (" A panel for each optimizer, in the order in which the concept makes them." if several else "")
         + (" The axis of the steps counts 1, 10, 100: most of the way down is made in the first few steps." if early else ""),
-        size=(7, 3.6),
+        columns=len(players),
+        size=(5 if several else 7, 3.6),
     )
-    axes[0, 0].plot(steps, theirs, label="torch", **TORCH)
-    axes[0, 0].plot(steps, ours, label="by hand", **BY_HAND)
-    axes[0, 0].set(xlabel="step", ylabel="loss", title="loss of both sides")
-    if early:
-        axes[0, 0].set_xscale("log")
-    if theirs.min() > 0:
-        axes[0, 0].set_yscale("log")
-    axes[0, 0].legend()
+    for ax, player in zip(axes[0], players, strict=True):
+        its = turns == player
+        ax.plot(steps[its], theirs[its], label="torch", **TORCH)
+        ax.plot(steps[its], ours[its], label="by hand", **BY_HAND)
+        ax.set(xlabel="step", ylabel="loss", title="loss of both sides" + (f", optimizer {player + 1}" if several else ""))
+        if early:
+            ax.set_xscale("log")
+        if theirs[its].min() > 0:
+            ax.set_yscale("log")
+        ax.legend()
     return fig
 
 

@@ -137,7 +137,9 @@ def figure_of(twin: Twin, question: Question, run: Trained, drawn: dict[int, Map
         if id(run) not in drawn:
             drawn[id(run)] = twin.figures(run.manual, run.torch, run.data)
         return drawn[id(run)][name], look_for
-    figure = both_curves(range(len(run.losses)), run.losses, run.torch_losses)
+    figure = both_curves(range(len(run.losses)), run.losses, run.torch_losses, run.optimizers)
+    if len(set(run.optimizers)) > 1:
+        return figure, "the losses of this run: a panel for each optimizer."
     return figure, f"the loss of this run, from {in_figures(run.losses[0])} at its first step to {in_figures(run.losses[-1])} at its last."
 
 

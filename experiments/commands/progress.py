@@ -56,14 +56,19 @@ class Progress(ProgressBar):
         """Begin at the step that a resumed run goes on from."""
         total = trainer.estimated_stepping_batches
         self.total = None if math.isinf(total) else int(total)
-        self.began, self.first, self.said = time.monotonic(), trainer.global_step, time.monotonic()
+        # several optimizers take several steps a batch; Lightning foretells batches then, unless max_steps ends the run
+        self.by_batches = len(trainer.optimizers) > 1 and total != trainer.max_steps
+        self.began, self.first, self.said = time.monotonic(), self._done(trainer), time.monotonic()
         self.task = self.bar.add_task("training", total=self.total, completed=self.first, found="")
         if not self.silent and self.console.is_terminal:
             self.bar.start()
 
     def on_train_batch_end(self, trainer: Any, *args: Any, **kwargs: Any) -> None:
-        """One step further."""
-        self.tell("training", trainer.global_step, self._found(trainer))
+        """One step further, or one batch."""
+        self.tell("training", self._done(trainer), self._found(trainer))
+
+    def _done(self, trainer: Any) -> int:
+        return int(trainer.fit_loop.total_batch_idx + 1 if self.by_batches else trainer.global_step)
 
     def _found(self, trainer: Any) -> str:
         if self.lockstep.comparing and self.lockstep.records:

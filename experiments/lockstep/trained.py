@@ -57,7 +57,8 @@ def left_by(lockstep: LockStep, theirs: Any, data: Any) -> Trained:
     ours = lockstep.hand.model
     ours.eval(), theirs.eval()
     losses, in_torch = (tuple(getattr(r, name) for r in lockstep.records) for name in ("loss_manual", "loss_torch"))
-    return Trained(ours, theirs, data, losses, dict(lockstep.metrics), lockstep.judge.passed, in_torch)
+    optimizers = tuple(r.optimizer for r in lockstep.records)
+    return Trained(ours, theirs, data, losses, dict(lockstep.metrics), lockstep.judge.passed, in_torch, optimizers)
 
 
 def twin_of(twin: Twin, of: Question | Mistake) -> Twin:

@@ -15,12 +15,15 @@ from experiments.judge.compare import Judge
 from experiments.lockstep import Record
 
 
-def begun(terminal: bool, total: float = 40, first: int = 0) -> tuple[Progress, Any, io.StringIO]:
+def begun(terminal: bool, total: float = 40, first: int = 0, **of: Any) -> tuple[Progress, Any, io.StringIO]:
     out = io.StringIO()
     records = [Record(0, 2.0, 2.0, 1e-9, 1e-12, 0.0, 0)]
     lockstep: Any = SimpleNamespace(judge=Judge("float64"), records=records, comparing=True)
     it = Progress(lockstep, Console(file=out, force_terminal=terminal, width=100))
-    trainer: Any = SimpleNamespace(estimated_stepping_batches=total, global_step=first, callback_metrics={})
+    trainer: Any = SimpleNamespace(
+        estimated_stepping_batches=total, global_step=first, callback_metrics={}, optimizers=[None], max_steps=-1
+    )
+    vars(trainer).update(of)
     it.on_train_start(trainer, None)  # type: ignore[arg-type]
     return it, trainer, out
 
@@ -63,6 +66,16 @@ def test_where_nothing_is_compared_the_loss_is_lightnings_and_where_no_end_is_kn
     trainer.callback_metrics, trainer.global_step = {"loss/train": 0.125}, 3
     it.on_train_batch_end(trainer)
     assert out.getvalue().splitlines() == ["training: 0 of ?", "training: 3 of ? loss 0.125"]
+
+
+@pytest.mark.parametrize(("max_steps", "said"), [(-1, "training: 11 of 40"), (40, "training: 22 of 40"), (90, "training: 11 of 40")])
+def test_of_several_optimizers_batches_are_counted_as_lightning_foretells_them(max_steps: int, said: str, monkeypatch: Any) -> None:
+    monkeypatch.setattr(progress, "EVERY", -1.0)
+    loop = SimpleNamespace(total_batch_idx=10)
+    it, trainer, out = begun(terminal=False, first=22, optimizers=[None, None], max_steps=max_steps, fit_loop=loop)
+    it.lockstep.comparing = False
+    it.on_train_batch_end(trainer)
+    assert out.getvalue().splitlines() == [said]
 
 
 def test_a_further_process_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
