@@ -92,7 +92,9 @@ CHAPTERS: dict[str, list[str]] = {
         "autoencoder",
         "k_means",
     ],
-    "generative": [],
+    "generative": [
+        "gan",
+    ],
     "reinforcement": [
         "value_iteration",
     ],

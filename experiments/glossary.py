@@ -565,6 +565,13 @@ TERMS = (
     ),
     Term("Lloyd's step", "Lloyd's step", "c[k] = x[a == k].mean(axis=0)", "every centre to the middle of its cluster", "k_means"),
     Term("k-means++", "k means plus plus", "kmeans_plus_plus(x, K, u)", "a start at points that lie far apart, by chance", "k_means"),
+    # ---- a game of two ----
+    Term("GAN", "gan", "d_loss, g_loss", "generative adversarial network: two networks, each the other's opponent", "gan"),
+    Term("generator", "generator", "g(z)", "the network that makes things of noise", "gan", r"\*generator\*"),
+    Term("discriminator", "discriminator", "d(x)", "the network that tells real things from made ones", "gan", r"\*discriminator\*"),
+    Term("softplus", "soft plus", "np.log1p(np.exp(s))", "log(1 + eˢ): minus the log of the probability σ(−s)", "gan"),
+    Term("equilibrium", "equilibrium", "", "where no player gets anywhere by moving alone", "gan", r"\*equilibrium\*"),
+    Term("mode collapse", "mode collapse", "", "a generator makes one kind of thing only", "gan", r"\*mode collapse\*"),
     # ---- what a place is worth ----
     Term("reinforcement learning", "reinforcement learning", "", "to learn what to do from rewards alone", "value_iteration"),
     Term("state s", "state s", "s", "where one is, as far as it matters for what to do", "value_iteration"),

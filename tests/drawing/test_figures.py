@@ -119,7 +119,19 @@ def says_what_came_of_it(twin: Twin, ours: Any, theirs: Any, data: ArrayData, fi
     assert all(re.fullmatch(r".{25,}[.?]", q.look_at[1]) for q in twin.questions if q.look_at)
 
 
-LONG = {"gpt", "sampling", "optimizers", "summation", "wine_quality", "lasso", "logistic_regression", "conditioning", "transfer", "lora"}
+LONG = {
+    "gpt",
+    "sampling",
+    "optimizers",
+    "summation",
+    "wine_quality",
+    "lasso",
+    "logistic_regression",
+    "conditioning",
+    "transfer",
+    "lora",
+    "gan",
+}
 """Their figures train for seconds."""
 
 
