@@ -103,6 +103,7 @@ CHAPTERS: dict[str, list[str]] = {
     ],
     "scale": [
         "accumulation",
+        "recomputation",
     ],
 }
 

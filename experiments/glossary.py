@@ -603,5 +603,10 @@ TERMS = (
         "micro-batch", "micro batch", "x[i : i + 32]", "a part of a batch that goes there and back at once", "accumulation", "micro-batch"
     ),
     Term("accumulation", "accumulation", "p.grad += ...", "adding up gradients before a step", "accumulation", r"\*accumulation\*"),
+    # ---- recomputation ----
+    Term(
+        "recomputation", "recomputation", "Recomputed(*blocks)", "to compute again what was not kept", "recomputation", r"\*Recomputation\*"
+    ),
+    Term("segment", "segment", "Recomputed(*blocks)", "some layers of which only the input is kept", "recomputation", r"\*segments\*"),
 )
 """In the order in which they are met."""

@@ -41,12 +41,14 @@ class Living(TorchDispatchMode):
     Attributes:
         now: how many there are.
         most: how many there ever were.
+        course: how many there were after each operation.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.now = self.most = 0
         self.known: set[int] = set()
+        self.course: list[int] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = {t.untyped_storage()._cdata for t in tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)}
@@ -54,6 +56,7 @@ class Living(TorchDispatchMode):
         for tensor in tree_leaves(made):
             if isinstance(tensor, torch.Tensor):
                 self._count(tensor.untyped_storage(), given)
+        self.course.append(self.now)
         return made
 
     def _count(self, storage: Any, given: set[int]) -> None:
