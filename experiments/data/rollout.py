@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -52,6 +52,7 @@ class Rollout:
         truncated: whether it was only cut off.
         played: False after the end of an episode that no other follows.
         next_answers: to the next state, without an action: what is still expected of a rollout that was cut off.
+        returns: what each of the last episodes that ended by then brought in all, undiscounted, the latest last; 20 at most.
     """
 
     state: np.ndarray
@@ -63,6 +64,7 @@ class Rollout:
     truncated: np.ndarray
     played: np.ndarray
     next_answers: Answers = field(default_factory=dict)
+    returns: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     @property
     def ended(self) -> np.ndarray:
@@ -73,6 +75,11 @@ class Rollout:
     def probability(self) -> np.ndarray:
         """Of the action that was drawn; its logarithm is the old log-probability of a policy gradient."""
         return np.take_along_axis(self.answers["probability"], self.answers["action"][..., None], axis=-1)[..., 0]
+
+    @property
+    def score(self) -> np.ndarray:
+        """The mean of `returns`, or 0 before any episode has ended; the same number beside each step, (T, E), to be logged with a batch."""
+        return np.full(self.u.shape, self.returns.mean() if len(self.returns) else 0.0)
 
     def rows(self, of: np.ndarray) -> np.ndarray:
         """What was played, one step after the other, of an array that begins with (T, E)."""
@@ -91,6 +98,9 @@ class Player:
         make: a new environment.
         n: how many.
         seed: from which every episode's seed is made.
+
+    Attributes:
+        finished: what every episode that ended brought, in the order in which they ended.
     """
 
     def __init__(self, make: Callable[[], Environment], n: int, seed: int) -> None:
@@ -98,11 +108,13 @@ class Player:
         self.episodes = [0] * n  # begun in each environment
         self.actions: list[list[int]] = [[] for _ in range(n)]  # since the latest episode began
         self.states: list[Any] = [None] * n
+        self.brought = [0.0] * n  # by the latest episode, so far
+        self.finished: list[float] = []
 
     def begin(self, i: int) -> None:
         """A new episode in this environment."""
         self.episodes[i] += 1
-        self.actions[i] = []
+        self.actions[i], self.brought[i] = [], 0.0
         seed = np.random.SeedSequence([self.seed, i, self.episodes[i]]).generate_state(1)[0]
         self.states[i], _ = self.environments[i].reset(seed=int(seed))
 
@@ -110,6 +122,9 @@ class Player:
         """Take a step in this environment: reward, terminated, truncated."""
         self.actions[i].append(action)
         self.states[i], reward, terminated, truncated, _ = self.environments[i].step(action)
+        self.brought[i] += float(reward)
+        if terminated or truncated:
+            self.finished.append(self.brought[i])
         return float(reward), bool(terminated), bool(truncated)
 
     def state(self) -> np.ndarray:
@@ -119,7 +134,11 @@ class Player:
 
     def state_dict(self) -> dict[str, Any]:
         """How everything came to be where it is."""
-        return {"episodes": list(self.episodes), "actions": [list(actions) for actions in self.actions]}
+        return {
+            "episodes": list(self.episodes),
+            "actions": [list(actions) for actions in self.actions],
+            "finished": list(self.finished),
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go the same way again: an environment need not know how to be saved."""
@@ -129,6 +148,7 @@ class Player:
                 self.begin(i)
             for action in actions:
                 self.step(i, action)
+        self.finished = list(state["finished"])
 
 
 def play(act: Act, player: Player, stream: Stream, steps: int) -> Rollout:
@@ -154,7 +174,7 @@ def play(act: Act, player: Player, stream: Stream, steps: int) -> Rollout:
         else:
             for i in np.flatnonzero(over).tolist():
                 player.begin(i)
-    return with_next_answers(act, stacked(taken))
+    return with_next_answers(act, replace(stacked(taken), returns=np.array(player.finished[-20:])))
 
 
 def one_step(act: Act, player: Player, u: np.ndarray, playing: np.ndarray) -> Rollout:
@@ -182,7 +202,7 @@ def with_next_answers(act: Act, rollout: Rollout) -> Rollout:
     T, E = rollout.u.shape
     found = act(rollout.next_state.reshape(T * E, *rollout.next_state.shape[2:]), np.zeros(T * E))
     known = {name: a.reshape(T, E, *a.shape[1:]) for name, a in found.items() if name not in ("action", "probability")}
-    return Rollout(**{**vars(rollout), "next_answers": known})
+    return replace(rollout, next_answers=known)
 
 
 def advantages(rollout: Rollout, gamma: float, lam: float = 1.0) -> np.ndarray:

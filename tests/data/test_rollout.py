@@ -76,6 +76,22 @@ def test_actions_are_drawn_on_numbers_of_seed_epoch_and_step(device: str) -> Non
     assert len(drawn) == 3
 
 
+@pytest.mark.parametrize("steps", [0, 7])
+def test_what_every_finished_episode_brought_is_known(steps: int) -> None:
+    found, player = played(steps)
+    brought, so_far = [], np.zeros(4)
+    for rollout in found:
+        for t in range(len(rollout.u)):
+            so_far += np.where(rollout.played[t], rollout.reward[t], 0.0)
+            for e in np.flatnonzero(rollout.ended[t]):
+                brought.append(so_far[e])
+                so_far[e] = 0.0
+        assert rollout.returns.tolist() == brought[-20:]
+        assert np.array_equal(rollout.score, np.full(rollout.u.shape, np.mean(brought[-20:]) if brought else 0.0))
+    assert player.finished == brought
+    assert len(brought) >= 4
+
+
 def test_playing_leaves_the_module_as_it_was() -> None:
     _, module = WALK.build(seed=1)
     module.policy.eval()
