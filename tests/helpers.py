@@ -22,6 +22,7 @@ import experiments
 import manual.optim
 from experiments import curriculum
 from experiments.data.arrays import ArrayData, Split
+from experiments.data.rollout import RolloutData
 from experiments.judge.compare import as_array
 from experiments.lockstep import LockStep
 from experiments.lockstep.checks import data_for
@@ -71,7 +72,7 @@ def some_examples(twin: Twin, n: int, at: int = 0, held_out: bool = False) -> Ba
     own = data.val_batches()
     if own is None:
         return tuple(a[np.arange(at, at + n) % len(a)] for a in (data.split.val if held_out else data.split.train))
-    if held_out and own and not at:
+    if held_out and own and (not at or isinstance(data, RolloutData)):  # what is known of a world is no row of a rollout
         return own[0]
     return data.two_batches(twin.build(data=data)[1])[at > 0]
 

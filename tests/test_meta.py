@@ -34,8 +34,8 @@ def optimizers_of(configured: Any) -> list[Any]:
     return [one["optimizer"] if isinstance(one, dict) else one for one in every]
 
 
-def train_and_validate(twin: Twin, batch: Any, module: Any) -> None:
-    """A step of each optimizer for the gradients of all objectives, and a validation, wherever the module is."""
+def train_and_validate(twin: Twin, batch: Any, module: Any, held_out: Any = None) -> None:
+    """A step of each optimizer for the gradients of all objectives, and a validation (of the same batch unless given), on its device."""
     with default_dtype(module):
         optimizers = optimizers_of(module.configure_optimizers())
         for objective in objectives(twin, module):
@@ -46,15 +46,15 @@ def train_and_validate(twin: Twin, batch: Any, module: Any) -> None:
         for optimizer in optimizers:
             optimizer.step()
         with torch.no_grad():
-            module.eval().validation_step(batch, 0)
+            module.eval().validation_step(batch if held_out is None else held_out, 0)
 
 
 def on_meta(twin: Twin, variant: str | None = None) -> None:
     """Build the torch side, move it and a batch to the meta device, and train and validate there."""
     data, _ = data_for(twin, 0)
     _, theirs = twin.build(0, variant=variant, data=data)
-    batch = data.two_batches(theirs)[0]
-    train_and_validate(twin, to_torch(batch, "meta"), theirs.to("meta"))
+    batch, own = data.two_batches(theirs)[0], data.val_batches()
+    train_and_validate(twin, to_torch(batch, "meta"), theirs.to("meta"), to_torch(own[0], "meta") if own else None)
 
 
 VARIANTS = list(variants())

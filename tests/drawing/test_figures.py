@@ -108,7 +108,8 @@ def says_what_came_of_it(twin: Twin, ours: Any, theirs: Any, data: ArrayData, fi
     assert set(twin.further) <= {*figures, *twin.text} - {twin.look_at[0]}
     found = Trainer()
     found.attach(ours)
-    metrics = found.validate([in_precision(data.split.val, next(ours.parameters()).dtype.name)])
+    own, dtype = data.val_batches(), next(ours.parameters()).dtype.name
+    metrics = found.validate([in_precision(batch, dtype) for batch in ([data.split.val] if own is None else own)])
     said = twin.learned(Trained(ours, theirs, data, (1.5, 0.75, 0.25), metrics, True))
     assert re.fullmatch(r"[A-Z0-9].*\d.*\.", said), said
     assert len(said) < 320
