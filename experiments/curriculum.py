@@ -97,6 +97,7 @@ CHAPTERS: dict[str, list[str]] = {
     ],
     "reinforcement": [
         "value_iteration",
+        "policy_gradient",
     ],
     "graphs": [
         "gcn",

@@ -587,6 +587,12 @@ TERMS = (
     Term("max over a", "max over a", "Q.max(axis=1)", "the largest of them, whatever a has to be for it", "value_iteration"),
     Term("Bellman's equation", "bellmans equation", "", "a value is the reward and γ times the next value", "value_iteration"),
     Term("semi-gradient", "semi gradient", "", "a gradient in which the target counts as given", "value_iteration", r"\*semi-gradient\*"),
+    # ---- policy gradient ----
+    Term("agent", "agent", "model.act(state, u)", "who acts, and learns from what comes of it", "policy_gradient", r"\*agent\*"),
+    Term("REINFORCE", "reinforce", "", "to make an action more probable, the more so the larger the return", "policy_gradient"),
+    Term("π(a | s)", "pi of a given s", "p[n, a]", "how probable the agent makes an action in a state", "policy_gradient", r"π\(a \| s\)"),
+    Term("G[t]", "G t", "G[t]", "the return from step t on", "policy_gradient", r"G\[t\]"),
+    Term("advantage", "advantage", "G - V[s]", "by how much it went better than was to be expected", "policy_gradient", r"\*advantage\*"),
     # ---- a graph network ----
     Term("edge", "edge", "(i, j)", "a tie between two nodes", "gcn", r"\*edges\*"),
     Term("adjacency matrix", "adjacency matrix", "A[i, j]", "1 where i and j are tied, else 0", "gcn", r"\*adjacency\s+matrix\*"),
