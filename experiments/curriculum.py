@@ -93,6 +93,7 @@ CHAPTERS: dict[str, list[str]] = {
         "k_means",
     ],
     "generative": [
+        "vae",
         "gan",
     ],
     "reinforcement": [

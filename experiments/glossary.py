@@ -565,6 +565,10 @@ TERMS = (
     ),
     Term("Lloyd's step", "Lloyd's step", "c[k] = x[a == k].mean(axis=0)", "every centre to the middle of its cluster", "k_means"),
     Term("k-means++", "k means plus plus", "kmeans_plus_plus(x, K, u)", "a start at points that lie far apart, by chance", "k_means"),
+    # ---- a latent plane ----
+    Term("VAE", "V A E", "VAE(hidden, latent)", "variational autoencoder: an encoder that says where z may be, and a decoder", "vae"),
+    Term("q(z|x)", "q of z given x", "mean, log_var", "the encoder's guess at the posterior of z", "vae", r"q\(z\|x\)"),
+    Term("ELBO", "elbo", "-(R + K)", "evidence lower bound: log p(x) is at least that", "vae", r"\*ELBO\*"),
     # ---- a game of two ----
     Term("GAN", "gan", "d_loss, g_loss", "generative adversarial network: two networks, each the other's opponent", "gan"),
     Term("generator", "generator", "g(z)", "the network that makes things of noise", "gan", r"\*generator\*"),
