@@ -106,6 +106,7 @@ CHAPTERS: dict[str, list[str]] = {
     "scale": [
         "accumulation",
         "recomputation",
+        "data_parallel",
     ],
 }
 

@@ -618,5 +618,9 @@ TERMS = (
         "recomputation", "recomputation", "Recomputed(*blocks)", "to compute again what was not kept", "recomputation", r"\*Recomputation\*"
     ),
     Term("segment", "segment", "Recomputed(*blocks)", "some layers of which only the input is kept", "recomputation", r"\*segments\*"),
+    # ---- data parallel ----
+    Term("worker", "worker", "rank", "one of several computers or processes that train together", "data_parallel", r"\*worker\*"),
+    Term("shard", "shard", "np.array_split(x, W)[rank]", "the part of something that one worker has", "data_parallel", r"\*shard\*"),
+    Term("all-reduce", "all reduce", "ring_all_reduce(vectors)", "add up what all have, so that all get the sum", "data_parallel"),
 )
 """In the order in which they are met."""
