@@ -86,7 +86,7 @@ class Again:
         if judge.dtype == "float64" and max(e for j in beyond for of in j.found.values() for e in of.values()) > CEILING["float64"]:
             return False
         lrs = [(a.state["lr"], b.state["lr"]) for a, b in zip(ours.steps, theirs.steps, strict=True)]
-        if any(max(errors(a, b).values()) > ONE_STEP["float64"] for a, b in lrs):
+        if any(e > ONE_STEP["float64"] for a, b in lrs for e in errors(a, b).values()):
             return False
         return self._agrees_from_torchs_weights(theirs) or self._decision_flipped(beyond, len(theirs.steps))
 

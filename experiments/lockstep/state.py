@@ -11,8 +11,8 @@ from experiments.judge.compare import as_array
 
 
 def lrs(optimizer: Any) -> dict[str, Any]:
-    """The lr of each group, of either side's optimizer."""
-    return {f"group {i}": np.float64(group["lr"]) for i, group in enumerate(optimizer.param_groups)}
+    """The lr of each group that has one, of either side's optimizer."""
+    return {f"group {i}": np.float64(group["lr"]) for i, group in enumerate(optimizer.param_groups) if "lr" in group}
 
 
 def state_by_key(state: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -53,6 +53,8 @@ def test_step_sizes_by_group_and_the_mean_of_losses() -> None:
     found = lrs(optimizer)
     assert found == {"group 0": 0.25, "group 1": 0.1}
     assert {type(lr) for lr in found.values()} == {np.float64}
+    del optimizer.param_groups[0]["lr"]  # an optimizer of somebody's own need not have one
+    assert lrs(optimizer) == {"group 1": 0.1}
     assert (mean([]), mean([torch.tensor(1.0), 2.0, np.float32(6.0)])) == (0.0, 3.0)
 
 
