@@ -89,8 +89,9 @@ CHAPTERS: dict[str, list[str]] = {
     ],
     "unsupervised": [
         "ways_of_learning",
-        "autoencoder",
         "k_means",
+        "mixture",
+        "autoencoder",
     ],
     "generative": [
         "vae",

@@ -556,8 +556,6 @@ TERMS = (
     ),
     Term("self-supervised", "self-supervised", "", "of learning: a part of each example is hidden, and is the answer", "ways_of_learning"),
     Term("baseline", "baseline", "reward.mean()", "the reward that is usual", "ways_of_learning", r"\*baseline\*"),
-    # ---- an autoencoder ----
-    Term("bottleneck", "bottleneck", "code", "the few numbers that everything has to pass through", "autoencoder", r"\*bottleneck\*"),
     # ---- k-means ----
     Term("k-means", "k means", "KMeans(start)", "centres that go to the middle of the points nearest to them", "k_means", r"\*k-means\*"),
     Term(
@@ -565,6 +563,19 @@ TERMS = (
     ),
     Term("Lloyd's step", "Lloyd's step", "c[k] = x[a == k].mean(axis=0)", "every centre to the middle of its cluster", "k_means"),
     Term("k-means++", "k means plus plus", "kmeans_plus_plus(x, K, u)", "a start at points that lie far apart, by chance", "k_means"),
+    # ---- a mixture ----
+    Term("mixture", "mixture", "Mixture(start)", "several bell curves, each with a weight, added up", "mixture", r"\*mixture\*"),
+    Term(
+        "responsibility",
+        "responsibility",
+        "softmax(log_joint(x, a, mu, s), axis=1)",
+        "the probability that a point came from a component",
+        "mixture",
+        r"\*responsibility\*",
+    ),
+    Term("EM", "E M", "EM([a, mu, s])", "expectation and maximisation: responsibilities, then the best answer for these", "mixture"),
+    # ---- an autoencoder ----
+    Term("bottleneck", "bottleneck", "code", "the few numbers that everything has to pass through", "autoencoder", r"\*bottleneck\*"),
     # ---- a latent plane ----
     Term("VAE", "V A E", "VAE(hidden, latent)", "variational autoencoder: an encoder that says where z may be, and a decoder", "vae"),
     Term("q(z|x)", "q of z given x", "mean, log_var", "the encoder's guess at the posterior of z", "vae", r"q\(z\|x\)"),
