@@ -124,4 +124,4 @@ def test_both_sides_log_the_same_of_held_out_batches_with_their_sizes_for_weight
     for key in (
         key for key, found in by_hand[1].items() if key in by_hand[0] and by_hand[0][key][0] != found[0]
     ):  # a text is written once, by the first
-        assert [found[key][1] for found in (*by_hand, *in_torch)] == 2 * [len(batch[0]) for batch in batches], key
+        assert [found[key][1] for found in (*by_hand, *in_torch)] == 2 * [len(batch[-1]) for batch in batches], key
