@@ -103,6 +103,7 @@ CHAPTERS: dict[str, list[str]] = {
     ],
     "graphs": [
         "gcn",
+        "message_passing",
     ],
     "scale": [
         "accumulation",

@@ -618,6 +618,11 @@ TERMS = (
         "semi-supervised", "semi-supervised", "", "a few examples have labels, and the others are there too", "gcn", r"\*semi-supervised\*"
     ),
     Term("oversmoothing", "oversmoothing", "", "after many layers all nodes are alike", "gcn", "[Oo]versmoothing"),
+    # ---- messages along edges ----
+    Term("source", "source", "edges[0]", "the node that an edge leads from", "message_passing", r"source\[e\]"),
+    Term("target", "target", "edges[1]", "the node that an edge leads to", "message_passing", r"target\[e\]"),
+    Term("round", "round", "layer(h, edges)", "each node hears from its neighbours once", "message_passing", r"A round has"),
+    Term("add up", "add up", "np.add.at(total, index, values)", "sums of the rows that have the same index", "message_passing", "add_up"),
     # ---- accumulation ----
     Term("activations", "activations", "self.save(x)", "what is kept of each example for the way back", "accumulation", r"\*activations\*"),
     Term(
