@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from argparse import Namespace
 from collections.abc import Callable
 from functools import cache
@@ -16,11 +17,11 @@ import experiments
 from experiments import curriculum
 from experiments.judge.case import failures
 from experiments.judge.compare import ONE_STEP, errors, norm
-from experiments.judge.convert import weights_by_hand
+from experiments.judge.convert import to_torch, weights_by_hand
 from experiments.judge.differences import BY_DIFFERENCES, asked_once, slopes
 from experiments.judge.look import loss_of, objectives
 from experiments.judge.noise import SharedNoise, share_hand
-from experiments.lockstep.checks import one_step, trajectory
+from experiments.lockstep.checks import data_for, one_step, trajectory
 from manual.concept import Concept
 from tests.helpers import same, some_examples, variants, where_there_is_cuda
 from tests.pairs import PLAYERS
@@ -230,3 +231,17 @@ def test_on_cuda_both_sides_agree_at_one_step_and_on_a_trajectory(name: str, var
     for judge, _ in (one_step(experiments.twin(name), variant, options), trajectory(experiments.twin(name), variant, options)):
         assert judge.failure is None
         assert judge.passed
+
+
+@every_variant
+def test_what_forward_takes_is_what_a_batch_begins_with(name: str, variant: str | None) -> None:
+    """So that its graph can be drawn, whatever its hyperparameters are; a module without a forward of its own refuses everything."""
+    twin = experiments.twin(name)
+    data, _ = data_for(twin, 0)
+    _, theirs = twin.build(dtype="float32", variant=variant, data=data)
+    parameters = inspect.signature(theirs.forward).parameters.values()
+    if not any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        with torch.no_grad():
+            theirs.eval()(
+                *(to_torch(a.astype("float32") if a.dtype.kind == "f" else a) for a in data.example(theirs, 2)[: len(parameters)])
+            )

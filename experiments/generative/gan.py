@@ -42,9 +42,9 @@ def made(side: Any, n: int = 2000) -> np.ndarray:
     z = np.random.default_rng(0).normal(size=(n, side.noise))
     with no_grad(), torch.no_grad():
         if isinstance(side, Manual):
-            return np.asarray(side(z.astype(side.z.dtype)), float)
+            return np.asarray(side.g(z.astype(side.z.dtype)), float)
         like = next(side.parameters())
-        return side(torch.from_numpy(z).to(like)).double().cpu().numpy()
+        return side.g(torch.from_numpy(z).to(like)).double().cpu().numpy()
 
 
 def in_heaps(side: Any, data: Ring) -> np.ndarray:
@@ -146,8 +146,8 @@ def the_ring(manual: Manual, torch_module: Torch, data: Ring) -> Figure:
     grid = np.stack(np.meshgrid(np.linspace(-3.2, 3.2, 80), np.linspace(-3.2, 3.2, 80)), axis=-1).reshape(-1, 2)
     with no_grad(), torch.no_grad():
         says = (
-            sigmoid(manual.d(grid.astype(manual.z.dtype))),
-            torch_module.d(torch.from_numpy(grid).to(next(torch_module.parameters()))).sigmoid().cpu().numpy(),
+            sigmoid(manual(grid.astype(manual.z.dtype))),
+            torch_module(torch.from_numpy(grid).to(next(torch_module.parameters()))).sigmoid().cpu().numpy(),
         )
     for ax, side, d, name in zip(axes[0, 1:], (manual, torch_module), says, ("by hand", "torch"), strict=True):
         ax.imshow(d.reshape(80, 80), cmap=BETWEEN, vmin=0, vmax=1, extent=(-3.2, 3.2, -3.2, 3.2), origin="lower", alpha=0.6)

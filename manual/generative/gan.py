@@ -128,13 +128,13 @@ class GAN(Concept):
         self.g = network(noise, hidden, 2, rng, dtype)
         self.d = network(2, hidden, 1, rng, dtype)
 
-    def forward(self, z: np.ndarray) -> np.ndarray:
-        """The points that are made of this noise."""
-        return self.g(z)
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        """The scores of these points."""
+        return self.d(x)
 
     def made(self, n: int) -> np.ndarray:
         """So many points of fresh noise, (n, 2)."""
-        return self(self.z((n, self.noise)))
+        return self.g(self.z((n, self.noise)))
 
     def d_loss(self, batch: Batch) -> float:
         """What d pays for these real points and as many made ones."""

@@ -55,13 +55,13 @@ class GAN(Concept):
         self.g = network(noise, hidden, 2)
         self.d = network(2, hidden, 1)
 
-    def forward(self, z: Tensor) -> Tensor:
-        """The points that are made of this noise."""
-        return self.g(z)
+    def forward(self, x: Tensor) -> Tensor:
+        """The scores of these points."""
+        return self.d(x)
 
     def made(self, n: int) -> Tensor:
         """So many points of fresh noise, (n, 2)."""
-        return self(self.z((n, self.noise)))
+        return self.g(self.z((n, self.noise)))
 
     def d_loss(self, batch: tuple[Tensor]) -> Tensor:
         """What d pays for these real points and as many made ones."""
