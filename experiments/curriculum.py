@@ -96,6 +96,7 @@ CHAPTERS: dict[str, list[str]] = {
     "generative": [
         "vae",
         "gan",
+        "diffusion",
     ],
     "reinforcement": [
         "value_iteration",

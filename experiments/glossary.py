@@ -587,6 +587,18 @@ TERMS = (
     Term("softplus", "soft plus", "np.log1p(np.exp(s))", "log(1 + eˢ): minus the log of the probability σ(−s)", "gan"),
     Term("equilibrium", "equilibrium", "", "where no player gets anywhere by moving alone", "gan", r"\*equilibrium\*"),
     Term("mode collapse", "mode collapse", "", "a generator makes one kind of thing only", "gan", r"\*mode collapse\*"),
+    # ---- noise taken away ----
+    Term(
+        "diffusion model",
+        "diffusion model",
+        "",
+        "it makes things of noise by taking noise away step by step",
+        "diffusion",
+        r"\*diffusion model\*",
+    ),
+    Term("ā", "a bar", "kept[t]", "what part of the variance is still the real thing's at time t", "diffusion", "ā"),
+    Term("x[t]", "x t", "x", "a real thing x₀ with the noise of time t in it", "diffusion", r"x\[t\]"),
+    Term("ε̂", "epsilon hat", "epsilon_hat", "the noise as the network says it is", "diffusion", "ε̂"),
     # ---- what a place is worth ----
     Term("reinforcement learning", "reinforcement learning", "", "to learn what to do from rewards alone", "value_iteration"),
     Term("state s", "state s", "s", "where one is, as far as it matters for what to do", "value_iteration"),

@@ -32,6 +32,11 @@ class Ring(ArrayData):
         angle = 2 * np.pi * np.arange(self.heaps) / self.heaps
         return 2 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
+    @property
+    def spread(self) -> float:
+        """The root of the mean square of a coordinate, over all points that could be drawn."""
+        return float(np.sqrt((self.centres**2).mean() + self.std**2))
+
     def load(self) -> Split:
         rng = np.random.default_rng(self.seed)
         return Split((self.draw(rng, self.points),), (self.draw(rng, 1000),))
