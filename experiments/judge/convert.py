@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from experiments.judge.naming import Layout, Naming, layout
+from manual.module import no_grad
 
 
 def to_numpy(value: Any) -> Any:
@@ -30,6 +31,20 @@ def to_torch(value: Any, device: Any = "cpu") -> Any:
 def in_dtype_of(model: Any, x: np.ndarray) -> np.ndarray:
     """Data, which are float64, in the dtype that a hand-written model computes in (float32 in a run with 32-true)."""
     return x.astype(next(model.parameters()).dtype)
+
+
+def made_of(side: Any, x: np.ndarray, of: str = "forward") -> np.ndarray:
+    """What either side makes of x, in its own dtype and without keeping what a backward needs; float64.
+
+    Args:
+        side: a module by hand or in torch.
+        x: an array, whose first axis counts examples.
+        of: which of the side's modules is asked; `forward` is the side itself.
+    """
+    with no_grad(), torch.no_grad():
+        if isinstance(side, torch.nn.Module):
+            return to_numpy(getattr(side, of)(torch.from_numpy(x).to(next(side.parameters())))).astype(np.float64)
+        return np.asarray(getattr(side, of)(in_dtype_of(side, x)), np.float64)
 
 
 def _inside(value: Any, convert: Any) -> Any:

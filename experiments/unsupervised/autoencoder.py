@@ -10,7 +10,6 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 
 from experiments import run
@@ -18,24 +17,14 @@ from experiments.data.digits import DigitsAlone, told_by_nearest
 from experiments.drawing.colours import CATEGORIES
 from experiments.drawing.figure import BY_HAND, TORCH, figure
 from experiments.drawing.words import percent
-from experiments.judge.convert import in_dtype_of, to_numpy
+from experiments.judge.convert import made_of
 from experiments.lesson import Exercise, Mistake, Trained, by_size
 from experiments.pair import Twin
 from manual.linear_algebra.pca import pca_by_covariance
-from manual.module import no_grad
 from manual.unsupervised.autoencoder import Autoencoder as Manual
 from torch_impl.unsupervised.autoencoder import Autoencoder as Torch
 
 # ---- what is measured, on both sides ---------------------------------------------------------------------
-
-
-def halves(side: Any, of: str, x: np.ndarray) -> np.ndarray:
-    """What the encoder, the decoder or the whole (forward) of a side makes of x."""
-    with no_grad(), torch.no_grad():
-        if isinstance(side, Manual):
-            return np.asarray(getattr(side, of)(in_dtype_of(side, x)), np.float64)
-        parameter = next(side.parameters())
-        return to_numpy(getattr(side, of)(torch.from_numpy(x).to(parameter))).astype(np.float64)
 
 
 @cache
@@ -101,7 +90,7 @@ def two_numbers(manual: Manual, torch_module: Torch, data: DigitsAlone) -> Figur
     """Held-out digits on paper: along two components, and by their code."""
     (x,), (_, y) = data.split.val, data.labels()
     k = manual.decoder.fc1.weight.shape[1]
-    by_pca, by_code = (told(data, numbers) for numbers in (lambda x: along(data, x, 2), lambda x: halves(manual, "encoder", x)))
+    by_pca, by_code = (told(data, numbers) for numbers in (lambda x: along(data, x, 2), lambda x: made_of(manual, x, "encoder")))
     fig, axes = figure(
         f"{len(x)} held-out digits, each where its numbers put it. Left: along two principal components. Right: by a code of {k}, by hand "
         f"(pale discs: torch's). The network was never told which digit is which. Whoever calls a digit what its nearest among the "
@@ -109,10 +98,10 @@ def two_numbers(manual: Manual, torch_module: Torch, data: DigitsAlone) -> Figur
         columns=2,
         size=(4.6, 4.4),
     )
-    theirs = two_of(halves(torch_module, "encoder", x))
+    theirs = two_of(made_of(torch_module, x, "encoder"))
     axes[0, 1].plot(*theirs.T, "o", color=TORCH["color"], markersize=8, alpha=0.5, markeredgewidth=0)
     for ax, points, title in zip(
-        axes[0], (along(data, x, 2), two_of(halves(manual, "encoder", x))), ("along two components", "the code"), strict=True
+        axes[0], (along(data, x, 2), two_of(made_of(manual, x, "encoder"))), ("along two components", "the code"), strict=True
     ):
         for digit in range(10):
             ax.plot(*points[y == digit].T, marker=f"${digit}$", linestyle="", color=COLOURS[digit], markersize=5)
@@ -135,8 +124,8 @@ def rebuilt(manual: Manual, torch_module: Torch, data: DigitsAlone) -> Figure:
     (x,), (_, y) = data.split.val, data.labels()
     k = manual.decoder.fc1.weight.shape[1]
     shown = x[[int(np.argmax(y == digit)) for digit in range(10)]]
-    ours, theirs = (halves(side, "forward", shown) for side in (manual, torch_module))
-    error = float(((halves(manual, "forward", x) - x) ** 2).mean())
+    ours, theirs = (made_of(side, shown) for side in (manual, torch_module))
+    error = float(((made_of(manual, x) - x) ** 2).mean())
     fig, axes = figure(
         f"Ten held-out digits (first row), and what is painted again from {k} numbers of each: along as many principal components "
         f"(second), by the autoencoder by hand (third) and in torch (last). The mean square of what is wrong with a pixel is "
@@ -158,7 +147,7 @@ def rebuilt(manual: Manual, torch_module: Torch, data: DigitsAlone) -> Figure:
 def from_code_to_code(manual: Manual, data: DigitsAlone, side: int = 14) -> Figure:
     """What is painted from codes on a grid."""
     (x,) = data.split.val
-    code = halves(manual, "encoder", x)
+    code = made_of(manual, x, "encoder")
     codes, k = grid(code, side), code.shape[1]
     fig, axes = figure(
         f"What the decoder paints from {side} x {side} codes, spread over where those of nine in ten held-out digits lie. Walk from "
@@ -166,7 +155,7 @@ def from_code_to_code(manual: Manual, data: DigitsAlone, side: int = 14) -> Figu
         "between the kinds, what is painted is no digit." + (" Further numbers of the code are at their median." if k > 2 else ""),
         size=(6.0, 5.4),
     )
-    draw_pictures(axes[0, 0], halves(manual, "decoder", codes), side)
+    draw_pictures(axes[0, 0], made_of(manual, codes, "decoder"), side)
     axes[0, 0].set(title="pictures by their codes", xlabel="code[0] →", ylabel=f"code[{k - 1}] →")
     return fig
 
@@ -184,9 +173,9 @@ def grid(code: np.ndarray, side: int) -> np.ndarray:
 def bent_sheet(manual: Manual, torch_module: Torch, data: DigitsAlone, side: int = 16) -> Figure:
     """All that the decoder can paint, seen along the first three components."""
     (x,) = data.split.val
-    code = halves(manual, "encoder", x)
+    code = made_of(manual, x, "encoder")
     seen = {
-        name: along(data, halves(s, "decoder", grid(code, side)), 3).reshape(side, side, 3)
+        name: along(data, made_of(s, grid(code, side), "decoder"), 3).reshape(side, side, 3)
         for name, s in (("ours", manual), ("theirs", torch_module))
     }
     fig, axes = figure(
@@ -225,7 +214,7 @@ QUESTIONS = (
     by_size(
         "It is never told which digit is which. Then somebody calls each held-out digit what the one with the nearest code is called. For "
         "what part is he right, with two numbers?",
-        lambda run: told(run.data, lambda x: halves(run.manual, "encoder", x)),
+        lambda run: told(run.data, lambda x: made_of(run.manual, x, "encoder")),
         *("a tenth, as by guessing", 0.2, "about half", 0.65, "more than two thirds"),
         seen="{:.1%} of them",
         why="To paint a picture again from two numbers one must know first of all which kind it is of: that says most about its pixels.",
@@ -269,7 +258,7 @@ MISTAKE = Mistake(
 def learned(run: Trained) -> str:
     """What is left out, beside PCA, and who is told by his code."""
     k = run.manual.decoder.fc1.weight.shape[1]
-    by_code, by_pca = told(run.data, lambda x: halves(run.manual, "encoder", x)), told(run.data, lambda x: along(run.data, x, k))
+    by_code, by_pca = told(run.data, lambda x: made_of(run.manual, x, "encoder")), told(run.data, lambda x: along(run.data, x, k))
     return (
         f"Rebuilt from {k} numbers, held-out digits are wrong by a squared error of {run.metrics['loss/val']:.4f} a pixel; "
         f"principal components, as many, leave {error_of_pca(run.data, k):.4f}. By the nearest code {percent(by_code)} of them are told, "

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.judge.convert import read_checkpoint, to_numpy, to_torch, write_checkpoint
+from experiments.judge.convert import made_of, read_checkpoint, to_numpy, to_torch, write_checkpoint
+from manual.nn import Linear, Sequential
 from tests.helpers import same
 
 
@@ -34,6 +35,21 @@ def test_a_tensor_that_is_being_learned_is_converted_too() -> None:
     array = to_numpy([p * 2])[0]
     array[0] = 5
     assert (type(array), p[0].item()) == (np.ndarray, 1)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_what_either_side_makes_of_data_comes_in_float64_and_leaves_nothing_saved(dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    ours, theirs = Linear(3, 2, rng=rng, dtype=dtype), torch.nn.Linear(3, 2).to(getattr(torch, dtype))
+    theirs.load_state_dict(to_torch(ours.state_dict()))
+    x = rng.normal(size=(5, 3))
+    found = [made_of(side, x) for side in (ours, theirs)]
+    for y in found:
+        assert y.dtype == np.float64
+        np.testing.assert_allclose(y, x @ ours.weight.data.T + ours.bias.data, rtol=1e-12 if dtype == "float64" else 1e-5, atol=1e-6)
+    ours.check_nothing_saved()
+    assert np.array_equal(made_of(Sequential(ours), x, "0"), found[0])
+    assert np.array_equal(made_of(torch.nn.Sequential(theirs), x, "0"), found[1])
 
 
 @pytest.fixture

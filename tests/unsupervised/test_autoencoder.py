@@ -14,11 +14,11 @@ from sklearn.neighbors import KNeighborsClassifier
 from experiments.data.digits import Digits, DigitsAlone, told_by_nearest
 from experiments.drawing.walk import walk_by_hand, walk_in_torch
 from experiments.judge.compare import error
-from experiments.judge.convert import load_in_torch, to_numpy, to_torch
+from experiments.judge.convert import load_in_torch, made_of, to_numpy, to_torch
 from experiments.judge.differences import check_grads
 from experiments.judge.naming import Naming
 from experiments.unsupervised import autoencoder as script
-from experiments.unsupervised.autoencoder import TWIN, error_of_pca, halves, told
+from experiments.unsupervised.autoencoder import TWIN, error_of_pca, told
 from manual.linear_algebra.pca import principal_angles
 from manual.unsupervised import autoencoder as by_hand
 from tests.helpers import whole_run
@@ -99,7 +99,7 @@ def test_at_the_plane_of_the_components_the_gradient_is_0_and_the_loss_what_they
     for (name, p), q in zip(ours.named_parameters(), theirs.parameters(), strict=True):
         assert np.abs(p.grad).max() < 1e-14, name
         assert np.abs(to_numpy(q.grad)).max() < 1e-14, name
-    assert error(halves(ours, "forward", x), script.by_components(data, x, 2)) < 1e-13
+    assert error(made_of(ours, x), script.by_components(data, x, 2)) < 1e-13
 
 
 def test_without_bends_both_sides_end_in_the_plane_of_the_components(data: DigitsAlone) -> None:
@@ -112,7 +112,7 @@ def test_without_bends_both_sides_end_in_the_plane_of_the_components(data: Digit
     least, directions = left_out(data, 2), PCA(2).fit(x).components_
     for side in (ours, theirs):
         W1, W2 = (to_numpy(layer.weight.data) for layer in (side.decoder.fc1, side.decoder.fc2))
-        assert 0 <= float(((halves(side, "forward", x) - x) ** 2).mean()) / least - 1 < 1e-5
+        assert 0 <= float(((made_of(side, x) - x) ** 2).mean()) / least - 1 < 1e-5
         assert principal_angles(W2 @ W1, directions.T).max() < 5e-3
 
 
@@ -122,7 +122,7 @@ def test_without_bends_both_sides_end_in_the_plane_of_the_components(data: Digit
 def wrong_by(side: Any, data: DigitsAlone) -> float:
     """The mean square of what is wrong with a pixel of a held-out digit."""
     (x,) = data.split.val
-    return float(((halves(side, "forward", x) - x) ** 2).mean())
+    return float(((made_of(side, x) - x) ** 2).mean())
 
 
 def test_a_short_run_agrees_and_is_below_what_the_components_leave_out(data: DigitsAlone) -> None:
@@ -140,7 +140,7 @@ def test_the_declared_run_leaves_a_third_less_than_components_and_tells_four_of_
     assert 0.54 < told(data, lambda x: script.along(data, x, 2)) < 0.56
     for side in (lockstep.hand.model, theirs):
         assert wrong_by(side, data) < 0.034
-        assert told(data, lambda x, side=side: halves(side, "encoder", x)) > 0.75
+        assert told(data, lambda x, side=side: made_of(side, x, "encoder")) > 0.75
 
 
 @pytest.mark.long
