@@ -92,6 +92,7 @@ CHAPTERS: dict[str, list[str]] = {
         "k_means",
         "mixture",
         "autoencoder",
+        "contrastive",
     ],
     "generative": [
         "vae",

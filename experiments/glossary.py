@@ -576,6 +576,10 @@ TERMS = (
     Term("EM", "E M", "EM([a, mu, s])", "expectation and maximisation: responsibilities, then the best answer for these", "mixture"),
     # ---- an autoencoder ----
     Term("bottleneck", "bottleneck", "code", "the few numbers that everything has to pass through", "autoencoder", r"\*bottleneck\*"),
+    # ---- contrastive learning ----
+    Term("view", "view", "moved_by_chance(x, 1, rng)", "what a picture may become and still be what it is", "contrastive", r"\*views\*"),
+    Term("InfoNCE", "info N C E", "info_nce(a, b, temperature)", "the loss of telling which of N belongs to this one", "contrastive"),
+    Term("collapse", "collapse", "", "every input gets the same code; a loss that only pulls is content", "contrastive", r"\*collapse\*"),
     # ---- a latent plane ----
     Term("VAE", "V A E", "VAE(hidden, latent)", "variational autoencoder: an encoder that says where z may be, and a decoder", "vae"),
     Term("q(z|x)", "q of z given x", "mean, log_var", "the encoder's guess at the posterior of z", "vae", r"q\(z\|x\)"),
