@@ -111,6 +111,7 @@ CHAPTERS: dict[str, list[str]] = {
         "accumulation",
         "recomputation",
         "data_parallel",
+        "tensor_parallel",
     ],
 }
 

@@ -654,5 +654,7 @@ TERMS = (
     Term("worker", "worker", "rank", "one of several computers or processes that train together", "data_parallel", r"\*worker\*"),
     Term("shard", "shard", "np.array_split(x, W)[rank]", "the part of something that one worker has", "data_parallel", r"\*shard\*"),
     Term("all-reduce", "all reduce", "ring_all_reduce(vectors)", "add up what all have, so that all get the sum", "data_parallel"),
+    # ---- tensor parallel ----
+    Term("tensor parallel", "tensor parallel", "ParallelMLP(...)", "the matrices themselves are cut", "tensor_parallel", "Tensor parallel"),
 )
 """In the order in which they are met."""
