@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -49,10 +49,10 @@ class HandRun:
 
     def _listen(self) -> None:
         """Be told of every loss, every gradient, every step and everything that is logged."""
-        self.model.on_before_backward = self._before_backward  # type: ignore[method-assign]
-        self.model.on_before_optimizer_step = self._before_step  # type: ignore[method-assign]
+        self._hear("on_before_backward", self._before_backward)
+        self._hear("on_before_optimizer_step", self._before_step)
         if not self.model.automatic_optimization:
-            self.model.on_after_backward = self._perturb  # type: ignore[method-assign]
+            self._hear("on_after_backward", self._perturb)
         for i, optimizer in enumerate(self.trainer.optimizers):
             optimizer.register_step_post_hook(partial(self._after_step, i))
         log = self.model.log
@@ -62,6 +62,16 @@ class HandRun:
             log(name, value, batch_size)
 
         self.model.log = listened  # type: ignore[method-assign]
+
+    def _hear(self, hook: str, listener: Callable[..., None]) -> None:
+        """Be called first, and then what the concept itself does there: as Lightning calls a callback's hook before the module's."""
+        own = partial(getattr(type(self.model), hook), self.model)
+
+        def both(*arguments: Any) -> None:
+            listener(*arguments)
+            own(*arguments)
+
+        setattr(self.model, hook, both)
 
     # ---- training ----------------------------------------------------------------------------------
 

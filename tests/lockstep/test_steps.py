@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -266,3 +267,26 @@ def test_frozen_parameters_have_no_gradient_and_must_not_move() -> None:
         model.configure_optimizers = configure
 
     assert frozen(broken(MLP, moves)).judge.failure == "step 0: parameter fc1.bias is frozen, and moved by hand"
+
+
+# ---- what a concept itself does when a step is to be taken ---------------------------------------------
+
+
+def test_a_concept_s_own_hooks_are_called_on_both_sides_beside_those_that_listen() -> None:
+    """The hand-written one's was lost, for the listener stood in its place."""
+
+    class Hand(MLP.manual):  # type: ignore[name-defined, misc]
+        taken = 0
+
+        def on_before_optimizer_step(self, optimizer: Any) -> None:
+            self.taken += 1
+
+    class Torch(MLP.torch):  # type: ignore[name-defined, misc]
+        taken = 0
+
+        def on_before_optimizer_step(self, optimizer: Any) -> None:
+            self.taken += 1
+
+    found, theirs = fit(replace(MLP, manual=Hand, torch=Torch), 5)
+    assert found.judge.failure is None
+    assert (found.hand.model.taken, theirs.taken) == (5, 5)
