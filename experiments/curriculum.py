@@ -100,6 +100,7 @@ CHAPTERS: dict[str, list[str]] = {
         "diffusion",
     ],
     "reinforcement": [
+        "bandit",
         "value_iteration",
         "policy_gradient",
     ],

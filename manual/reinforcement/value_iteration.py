@@ -1,12 +1,11 @@
 """Value iteration: what a place is worth, by what the next one is worth, by hand.
 
-So far somebody knew the answer: this is a 3, that wine is good. Often nobody does. Who crosses a strange country is told by no one which
-step would have been right; he only notices what each step costs him, and whether he arrives. To learn from that what to do is called
-*reinforcement learning*. The words that it is spoken of in:
+A bandit's arm (`bandit`) brings its reward, and all is as before. Most of what one does has consequences: a step leads somewhere, and
+there one can do other things than here. Somebody crosses a country; each step costs him something, and no one says which would have been
+right. The words that it is spoken of in, beside action and reward:
 
-    state s        where one is: here a cell of a map
-    action a       what one can do: a step up, right, down or left
-    reward r       a number that comes with each step: minus what the cell costs that he steps onto, and 10 at the goal
+    state s        where one is: here a cell of a map. The actions are a step up, right, down or left
+    reward r       here minus what the cell costs that he steps onto, and 10 at the goal
     episode        a walk, from where it begins until it ends, here at the goal
     policy         which action is taken in which state
     return         all rewards from now to the end. One that comes a step later counts γ times as much (read "gamma"):

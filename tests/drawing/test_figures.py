@@ -132,6 +132,7 @@ LONG = {
     "transfer",
     "lora",
     "gan",
+    "bandit",
 }
 """Their figures train for seconds."""
 
