@@ -106,6 +106,7 @@ CHAPTERS: dict[str, list[str]] = {
     ],
     "graphs": [
         "gcn",
+        "gat",
         "message_passing",
     ],
     "scale": [

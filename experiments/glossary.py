@@ -649,6 +649,19 @@ TERMS = (
         "semi-supervised", "semi-supervised", "", "a few examples have labels, and the others are there too", "gcn", r"\*semi-supervised\*"
     ),
     Term("oversmoothing", "oversmoothing", "", "after many layers all nodes are alike", "gcn", "[Oo]versmoothing"),
+    # ---- attention over neighbours ----
+    Term(
+        "graph attention",
+        "graph attention",
+        "alpha @ r",
+        "each edge has a weight that depends on both of its ends",
+        "gat",
+        "[Gg]raph attention",
+    ),
+    Term("αᵢ", "alpha i", "softmax(s)", "the parts of the tellers in what i hears; they add up to 1", "gat", "αᵢ"),
+    Term("LeakyReLU", "leaky relu", "nn.LeakyReLU(0.2)", "x above 0, and a fifth of x below", "gat", r"\*LeakyReLU\*"),
+    Term("static attention", "static attention", "leaky(u @ a)", "all askers prefer the same teller", "gat", r"static form"),
+    Term("dynamic attention", "dynamic attention", "leaky(u) @ a", "whom an asker prefers depends on the asker", "gat", r"dynamic form"),
     # ---- messages along edges ----
     Term("source", "source", "edges[0]", "the node that an edge leads from", "message_passing", r"source\[e\]"),
     Term("target", "target", "edges[1]", "the node that an edge leads to", "message_passing", r"target\[e\]"),
