@@ -14,6 +14,21 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+class NotValidated(LookupError):
+    """A number of a validation was asked for, and none was made."""
+
+
+class Metrics(dict[str, float]):
+    """The numbers of a validation, by name.
+
+    Raises:
+        NotValidated: for a name that is not there.
+    """
+
+    def __missing__(self, name: str) -> float:
+        raise NotValidated(f"{name} is not known: no validation was made that has it")
+
+
 @dataclass(frozen=True)
 class Trained:
     """What a run leaves, for what is computed from it.

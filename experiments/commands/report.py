@@ -18,7 +18,7 @@ from rich.table import Table
 
 from experiments.judge.compare import KINDS, Judge, digits
 from experiments.judge.explain import Line, first_wrong
-from experiments.lesson import Trained
+from experiments.lesson import NotValidated, Trained
 from experiments.lockstep import LockStep, Record
 from experiments.pair import Twin
 
@@ -165,13 +165,19 @@ def verdict(judge: Judge) -> str:
 
 
 def learned(twin: Twin, lockstep: LockStep, run: Trained) -> list[str]:
-    """What came of the training, in words: the concept's own, or else how far the loss fell."""
-    losses, several = run.losses, len({r.optimizer for r in lockstep.records}) > 1
+    """What came of the training, in words: the concept's own, or else how far the loss fell.
+
+    A run that is too short for a validation has none of the numbers that most concepts speak of.
+    """
+    losses, several, lines = run.losses, len({r.optimizer for r in lockstep.records}) > 1, list[str]()
     if twin.learned is not None:
-        return [twin.learned(run)]
+        try:
+            return [twin.learned(run)]
+        except NotValidated:
+            lines = ["What was learned is not told: the run ended before its first validation."]
     if several or not losses:
-        return []
-    return [f"In {steps_of(len(losses))} the loss went from {losses[0]:.4g} to {losses[-1]:.4g}."]
+        return lines
+    return [f"In {steps_of(len(losses))} the loss went from {losses[0]:.4g} to {losses[-1]:.4g}.", *lines]
 
 
 def metric_rows(by_hand: Mapping[str, float], torch: Mapping[str, float]) -> list[tuple[str, str, str]]:

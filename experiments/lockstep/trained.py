@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from experiments.lesson import Mistake, Question, Trained
+from experiments.lesson import Metrics, Mistake, Question, Trained
 from experiments.lockstep import LockStep
 from experiments.lockstep.checks import data_for
 from experiments.lockstep.silent import LENGTH, silent_trainer
@@ -58,7 +58,7 @@ def left_by(lockstep: LockStep, theirs: Any, data: Any) -> Trained:
     ours.eval(), theirs.eval()
     losses, in_torch = (tuple(getattr(r, name) for r in lockstep.records) for name in ("loss_manual", "loss_torch"))
     optimizers = tuple(r.optimizer for r in lockstep.records)
-    return Trained(ours, theirs, data, losses, dict(lockstep.metrics), lockstep.judge.passed, in_torch, optimizers)
+    return Trained(ours, theirs, data, losses, Metrics(lockstep.metrics), lockstep.judge.passed, in_torch, optimizers)
 
 
 def twin_of(twin: Twin, of: Question | Mistake) -> Twin:
