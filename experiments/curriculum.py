@@ -114,6 +114,7 @@ CHAPTERS: dict[str, list[str]] = {
         "recomputation",
         "data_parallel",
         "tensor_parallel",
+        "on_a_gpu",
     ],
 }
 

@@ -684,5 +684,8 @@ TERMS = (
     Term("all-reduce", "all reduce", "ring_all_reduce(vectors)", "add up what all have, so that all get the sum", "data_parallel"),
     # ---- tensor parallel ----
     Term("tensor parallel", "tensor parallel", "ParallelMLP(...)", "the matrices themselves are cut", "tensor_parallel", "Tensor parallel"),
+    # ---- on a GPU ----
+    Term("tile", "tile", "A[:, i : i + 32] @ B[i : i + 32]", "a piece of a long sum that is added up by itself", "on_a_gpu", r"\*tiles\*"),
+    Term("TF32", "T F 32", "tf32(x)", "float32 with 11 binary digits, as some GPUs multiply", "on_a_gpu", r"\*TF32\*"),
 )
 """In the order in which they are met."""
