@@ -93,6 +93,7 @@ CHAPTERS: dict[str, list[str]] = {
         "mixture",
         "autoencoder",
         "contrastive",
+        "distillation",
     ],
     "generative": [
         "vae",

@@ -580,6 +580,20 @@ TERMS = (
     Term("view", "view", "moved_by_chance(x, 1, rng)", "what a picture may become and still be what it is", "contrastive", r"\*views\*"),
     Term("InfoNCE", "info N C E", "info_nce(a, b, temperature)", "the loss of telling which of N belongs to this one", "contrastive"),
     Term("collapse", "collapse", "", "every input gets the same code; a loss that only pulls is content", "contrastive", r"\*collapse\*"),
+    # ---- distillation ----
+    Term(
+        "distillation", "distillation", "distill(z, v, T)", "one network learns from the answers of another", "distillation", "Distillation"
+    ),
+    Term("teacher", "teacher", "v", "a network that was trained before, whose answers are data", "distillation", r"\*teacher\*"),
+    Term("student", "student", "z", "the network that learns from a teacher", "distillation", r"\*student\*"),
+    Term(
+        "soft target",
+        "soft target",
+        "softmax(v / T)",
+        "a probability for every class, where a label names one",
+        "distillation",
+        "soft targets?",
+    ),
     # ---- a latent plane ----
     Term("VAE", "V A E", "VAE(hidden, latent)", "variational autoencoder: an encoder that says where z may be, and a decoder", "vae"),
     Term("q(z|x)", "q of z given x", "mean, log_var", "the encoder's guess at the posterior of z", "vae", r"q\(z\|x\)"),

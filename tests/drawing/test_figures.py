@@ -133,6 +133,7 @@ LONG = {
     "lora",
     "gan",
     "bandit",
+    "distillation",
 }
 """Their figures train for seconds."""
 
