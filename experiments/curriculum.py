@@ -104,6 +104,7 @@ CHAPTERS: dict[str, list[str]] = {
         "bandit",
         "value_iteration",
         "policy_gradient",
+        "ppo",
     ],
     "graphs": [
         "gcn",

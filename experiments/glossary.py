@@ -653,6 +653,17 @@ TERMS = (
     Term("π(a | s)", "pi of a given s", "p[n, a]", "how probable the agent makes an action in a state", "policy_gradient", r"π\(a \| s\)"),
     Term("G[t]", "G t", "G[t]", "the return from step t on", "policy_gradient", r"G\[t\]"),
     Term("advantage", "advantage", "G - V[s]", "by how much it went better than was to be expected", "policy_gradient", r"\*advantage\*"),
+    # ---- ppo ----
+    Term(
+        "PPO", "P P O", "surrogate(log_p, old, A, clip)", "proximal policy optimization: several steps on one rollout, none too far", "ppo"
+    ),
+    Term("rollout", "rollout", "", "some steps of the agent, recorded to learn from", "ppo", r"\*rollout\*"),
+    Term("δ[t]", "delta t", "r + gamma * V(s_next) - V(s)", "how much better one step went than was to be expected", "ppo", r"δ\[t\]"),
+    Term(
+        "λ-advantage", "lambda advantage", "delta[t] + gamma * lam * A[t + 1]", "an advantage that looks some steps ahead", "ppo", "γ λ A"
+    ),
+    Term("ratio", "ratio", "np.exp(log_p - old)", "how much more probable an action is than when it was drawn", "ppo", r"\*ratio\*"),
+    Term("clip", "clip", "np.clip(r, a, b)", "r, but a where it is less and b where it is more", "ppo", r"clip\(r, a, b\)"),
     # ---- a graph network ----
     Term("edge", "edge", "(i, j)", "a tie between two nodes", "gcn", r"\*edges\*"),
     Term("adjacency matrix", "adjacency matrix", "A[i, j]", "1 where i and j are tied, else 0", "gcn", r"\*adjacency\s+matrix\*"),
