@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from experiments.doctor.edits import Statement, statement_at
+from experiments.doctor.edits import Statement, parsed, statement_at
 from experiments.source.operators import Function
 
 
@@ -29,13 +29,14 @@ class Changing:
 
     @contextmanager
     def changed(self, line: int, text: str) -> Iterator[ast.FunctionDef]:
-        """The tree with another statement on this line; of an if, with another condition."""
-        condition = text.startswith("if ") and text.endswith(":")
-        new: ast.AST = ast.parse(text + " pass" if condition else text).body[0]
+        """The tree with another statement on this line; of an if, with another condition; of a loop, with other rounds."""
+        new: ast.AST = parsed(text)
         old: ast.AST | None = statement_at(self.tree, line)
         assert old is not None
         if isinstance(old, ast.If) and isinstance(new, ast.If):
             old, new = old.test, new.test
+        elif isinstance(old, ast.For) and isinstance(new, ast.For):
+            old, new = old.iter, new.iter
         for inner in ast.walk(new):
             if isinstance(inner, ast.stmt | ast.expr):
                 inner.lineno = inner.end_lineno = line
@@ -56,8 +57,8 @@ class Changing:
 
 
 def slice_of(tree: ast.FunctionDef, lines: Iterable[int]) -> list[int]:
-    """These lines, and those that compute what they read, the nearest first."""
-    statements = [n for n in ast.walk(tree) if isinstance(n, Statement)]
+    """These lines, and those that compute what they read, the nearest first; of what is in a loop, the line that it begins with."""
+    statements = sorted((n for n in ast.walk(tree) if isinstance(n, Statement)), key=lambda s: -s.lineno)
     views = {
         s.targets[0].id: s.value.value.id
         for s in statements
@@ -69,16 +70,20 @@ def slice_of(tree: ast.FunctionDef, lines: Iterable[int]) -> list[int]:
     todo, found = list(dict.fromkeys(lines)), list(dict.fromkeys(lines))
     while todo:
         at = todo.pop(0)
-        reads = {n.id for s in statements if s.lineno == at for n in ast.walk(s) if isinstance(n, ast.Name)}
-        for s in sorted(statements, key=lambda s: -s.lineno):
-            writes = {n.id for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-            writes |= {
-                n.value.id
-                for n in ast.walk(s)
-                if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store) and isinstance(n.value, ast.Name)
-            }
-            writes |= {views[n] for n in writes if n in views}  # window = x[0]; window += ... writes x
-            if s.lineno not in found and writes & reads:
+        here = [s for s in statements if s.lineno == at]
+        reads = {n.id for s in here for n in ast.walk(s.iter if isinstance(s, ast.For) else s) if isinstance(n, ast.Name)}
+        for s in statements:
+            of = writes(s)
+            of |= {views[n] for n in of if n in views}  # window = x[0]; window += ... writes x
+            around = isinstance(s, ast.For) and any(inner in s.body for inner in here)
+            if s.lineno not in found and (of & reads or around):
                 found.append(s.lineno)
                 todo.append(s.lineno)
     return found
+
+
+def writes(statement: ast.stmt) -> set[str]:
+    """The names that it gives a value, or of whose arrays it writes a part; of a loop those that count its rounds."""
+    nodes = list(ast.walk(statement.target if isinstance(statement, ast.For) else statement))
+    parts = {n.value.id for n in nodes if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store) and isinstance(n.value, ast.Name)}
+    return parts | {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}

@@ -9,19 +9,24 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
+from experiments.doctor.claims import is_gradient
+from experiments.doctor.edits import parsed
 from experiments.source.operators import OPPOSITES
 
 IDLE = 3.0
 """A name that is read no more speaks as much against a cure as so many that it adds."""
 
-WEIGHTS = {**dict.fromkeys("()[],.", 0.1), "*": 1.0, "**": 1.0, "@": 1.0, "/": 2.0}
-"""Of signs, where a name or a number has 1: a quotient is more often right by chance than a product."""
+WEIGHTS = {"1": 0.6, **dict.fromkeys("()[],.", 0.1), "*": 1.0, "**": 1.0, "@": 1.0, "/": 2.0}
+"""Of signs, where a name or a number has 1: a quotient is more often right by chance than a product; and it is a 1 that is forgotten."""
 
 NOTHING = re.compile(r"(?<![\w.])[01] \*|\* [01](?![\w.])|/ 1(?![\w.])|[+-] 0(?![\w.])|[+-] -")
 """What does nothing: 1 * x, x + 0; or leaves nothing; or says so twice: - -x."""
 
 TURNED = {**OPPOSITES, "+": "-", "-": "+", "<": ">", ">": "<"}
 """What is easily taken for its opposite."""
+
+STRANGE = 2.0
+"""So much speaks against giving a gradient to a line that has nothing to do with one."""
 
 GONE = 0.1
 """What a cure takes away speaks so much against it, where what it adds speaks 1."""
@@ -57,7 +62,8 @@ def cost(tree: ast.FunctionDef, cure: Cure, accused: Collection[int]) -> tuple[f
         elif before[a:b] != after[c:d]:
             changed += GONE * sum(map(weight, before[a:b])) + sum(map(weight, after[c:d]))
     nothings = idle(tree, cure) + max(len(NOTHING.findall(cure.after)) - len(NOTHING.findall(cure.before)), 0)
-    return round(changed + IDLE * nothings, 6), cure.line not in accused, cure.line
+    strange = STRANGE * (any(map(is_gradient, after)) and not any(map(is_gradient, before)))
+    return round(changed + strange + IDLE * nothings, 6), cure.line not in accused, cure.line
 
 
 def tokens(text: str) -> list[str]:
@@ -67,7 +73,7 @@ def tokens(text: str) -> list[str]:
 
 def weight(token: str) -> float:
     """How much there is in it: a name, a number; a sign; a bracket."""
-    return 1.0 if token[0].isalnum() or token[0] == "_" else WEIGHTS.get(token, 0.5)
+    return WEIGHTS.get(token, 1.0 if token[0].isalnum() or token[0] == "_" else 0.5)
 
 
 def idle(tree: ast.FunctionDef, cure: Cure) -> int:
@@ -88,5 +94,5 @@ def second_names(statement: ast.Assign) -> list[str]:
 
 def read_in(text: str) -> Counter[str]:
     """The names that a statement reads."""
-    tree = ast.parse(text + (" pass" if text.startswith("if ") and text.endswith(":") else ""))
+    tree = parsed(text)
     return Counter(n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))

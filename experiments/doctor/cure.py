@@ -5,8 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import math
-import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -18,6 +17,7 @@ from experiments.doctor.changing import Changing, slice_of
 from experiments.doctor.cost import Cure, cost
 from experiments.doctor.edits import edits, statement_at, text_of
 from experiments.doctor.examine import Examination
+from experiments.doctor.patience import Patience
 from experiments.doctor.ran import copied
 
 LIKE = 1e-6
@@ -26,34 +26,39 @@ LIKE = 1e-6
 MOST = 4000
 """So many changes are tried of one line."""
 
-SECONDS = 2.0
-"""Of computing, after which the search ends: whoever waits for an answer has the line at least."""
-
 MANY_ENTRIES = 40
 """Of a gradient with more entries so many are compared, drawn at random."""
 
 
 def cured(
-    examinations: list[Examination], accused: list[int], sound: Collection[int] = (), grown: bool = False, alone: bool = False
+    wards: Sequence[Ward],
+    accused: list[int],
+    sound: Collection[int],
+    patience: Patience,
+    grown: bool = False,
+    alone: bool = False,
+    known: Cure | None = None,
 ) -> Cure | None:
     """The change of one line that makes everything right; of several the one that leaves the least text; None if there is none.
 
     Args:
-        examinations: one for each input.
+        wards: one for each input.
         accused: the lines that are wrong by themselves; those that they read from are tried too.
         sound: lines that are known to be right.
+        patience: how long.
         grown: whether to look for factors and terms that are missing, in the place of other changes.
         alone: whether only these lines are tried, and not those that they read from.
+        known: a cure that is known already: only a plainer one is looked for.
     """
-    tree = examinations[0].subject.pair.backward
-    wards = [Ward(e) for e in examinations]
+    subject = wards[0].e.subject
+    tree = subject.pair.backward
     if not all(ward.truths for ward in wards):
         return None
-    names = scope(examinations[0])
-    changing = Changing(tree, examinations[0].subject.namespace)
-    found: list[Cure] = []
-    best: tuple[float, bool, int] = (math.inf, False, 0)
-    start = time.process_time()
+    names = scope(wards[0].e)
+    changing = Changing(tree, subject.namespace)
+    found = [known] if known else []
+    best = cost(tree, known, accused) if known else (math.inf, False, 0)
+    patience = patience.for_one()
     for line in dict.fromkeys(accused) if alone else slice_of(tree, accused):
         statement = statement_at(tree, line)
         if statement is None or line in sound:
@@ -62,7 +67,7 @@ def cured(
         for said, after in islice(edits(tree, line, names, grown), MOST):
             if found and cost(tree, Cure(line, before, after), accused) >= best:
                 continue  # another is plainer
-            if time.process_time() - start > SECONDS:
+            if patience.is_over:
                 break
             if well(wards, changing, line, after):
                 found.append(Cure(line, before, after, said))
@@ -83,14 +88,13 @@ def holds(node: ast.Attribute) -> bool:
     return isinstance(node.value, ast.Name) and node.value.id == "self" and isinstance(node.ctx, ast.Load)
 
 
-def cures(examinations: list[Examination], line: int, after: str) -> bool:
+def cures(wards: Sequence[Ward], line: int, after: str) -> bool:
     """Whether this statement on that line makes everything right."""
-    subject = examinations[0].subject
-    wards = [Ward(e) for e in examinations]
+    subject = wards[0].e.subject
     return all(ward.truths for ward in wards) and well(wards, Changing(subject.pair.backward, subject.namespace), line, after)
 
 
-def well(wards: list[Ward], changing: Changing, line: int, after: str) -> bool:
+def well(wards: Sequence[Ward], changing: Changing, line: int, after: str) -> bool:
     """Whether the backward with this statement makes every one of them well."""
     try:
         function = changing.made(line, after)

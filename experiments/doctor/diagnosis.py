@@ -9,25 +9,27 @@ from dataclasses import replace
 
 import numpy as np
 
+from experiments.doctor.changing import slice_of
 from experiments.doctor.cost import Cure, cost
-from experiments.doctor.cure import cured, cures
+from experiments.doctor.cure import Ward, cured, cures
 from experiments.doctor.edits import statement_at, text_of
 from experiments.doctor.examine import Examination
 from experiments.doctor.explain import explained, explained_at, forgotten
 from experiments.doctor.finding import Fault
 from experiments.doctor.mend import Mend, mended
+from experiments.doctor.patience import Patience
 from experiments.doctor.patient import Pair
 from experiments.doctor.results import line_of_return
-from experiments.doctor.solved import Open, openings, solved
-from experiments.doctor.suspects import agreement, returned
+from experiments.doctor.solved import Open, openings, solved, tried
+from experiments.doctor.suspects import agreement, returned, unharmed
 
-PLAIN = 1.0
-"""A cure with no more against it (a sign, two names the wrong way round, something too much) is not compared with others."""
+PLAIN = 0.3
+"""A cure with no more against it (a sign turned, two names the wrong way round, something too much) is not compared with others."""
 
 
 def diagnosed(examinations: list[Examination], faults: dict[int, list[str]]) -> tuple[Fault, ...]:
     """The faults: one line that, changed a little, makes everything right; or else each line that is wrong by itself."""
-    first = examinations[0]
+    first, wards, patience = examinations[0], [Ward(e) for e in examinations], Patience()
     last = line_of_return(first.subject.pair.backward)
     ends = [first.claims[n].line or last for n in returned(first) if not agreement(examinations, n)[1]]
     lines = [*faults, *ends]
@@ -36,28 +38,33 @@ def diagnosed(examinations: list[Examination], faults: dict[int, list[str]]) -> 
         lines += calls_alone(first.subject.pair.backward)
     lines += [line for n in returned(first) if not first.claims[n].line for line in never(first, first.claims[n].label)]
     sound = {c.line for n, c in first.claims.items() if n not in first.wrong} if faults else set()
-    sound -= set(faults)
+    sound = (sound - set(faults)) | unharmed(first)
     own = list(dict.fromkeys(line for names in faults.values() for n in names for line in first.claims[n].lines))
-    small = cured(examinations, own, sound, alone=True) if own else None
+    small = cured(wards, own, sound, patience, alone=True) if own else None
     plain = small is not None and cost(first.subject.pair.backward, small, own)[0] <= PLAIN  # nothing elsewhere would be plainer
-    places = [] if plain else openings(examinations, [*own, *lines], sound)
+    places = [] if plain else openings(wards, [*own, *lines], sound, patience)
     each: tuple[Fault, ...] = ()
     if small is None and len(faults) > 1:
-        each = tuple(fault(examinations, *of) for of in sorted(faults.items()))
+        each = tuple(fault(examinations, *of, patience) for of in sorted(faults.items()))
     known = bool(each) and all(f.mend or f.what for f in each)  # one line could undo the faults of several
-    cure = small if known else plainest(examinations, own, small, solved(examinations, places, own, small))
+    cure = small if known else plainest(examinations, own, small, solved(wards, places, own, patience, small))
+    if cure is not None and not plain and not known:
+        cure = cured(wards, lines, sound, patience, known=cure)
     if cure is None and len(faults) == 1:
         results = any(c.returned for c in first.claims.values())  # else nothing has been tried
-        each = tuple(fault(examinations, *of, tried=results) for of in faults.items())
-        if each[0].mend and cures(examinations, each[0].mend.line, each[0].mend.after):
+        each = tuple(fault(examinations, *of, patience, tried=results) for of in faults.items())
+        if each[0].mend and cures(wards, each[0].mend.line, each[0].mend.after):
             return each
     cure = (
-        cure or cured(examinations, lines, sound) or cured(examinations, every(first.subject.pair.backward), [*sound, *lines], alone=True)
+        cure
+        or cured(wards, lines, sound, patience)
+        or cured(wards, every(first.subject.pair.backward), [*sound, *lines], patience, alone=True)
+        or tried(wards, [n for n in slice_of(first.subject.pair.backward, [*own, *lines]) if n not in sound], own, patience)
     )
     if cure is None:
-        each = each or tuple(fault(examinations, *of) for of in sorted(faults.items()))
+        each = each or tuple(fault(examinations, *of, patience) for of in sorted(faults.items()))
         if len(each) < 2 or not all(f.mend for f in each):
-            cure = cured(examinations, lines, sound, grown=True)
+            cure = cured(wards, lines, sound, patience, grown=True)
         if cure is None:
             if len(each) == 1 and any(c.returned for c in first.claims.values()):
                 each = (replace(each[0], mend=None),)  # it makes this gradient right, and not all
@@ -175,7 +182,7 @@ def readable(what: str | None) -> str | None:
     return re.sub(r"\b(\S+)#(\d+)", r"value number \2 of \1", what) if what else None
 
 
-def fault(examinations: list[Examination], line: int, names: list[str], tried: bool = False) -> Fault:
+def fault(examinations: list[Examination], line: int, names: list[str], patience: Patience, tried: bool = False) -> Fault:
     """What is to be said of a line that is wrong; `tried` if the mistakes that people make were tried backwards on it already."""
     name = names[0]
     claim = examinations[0].claims[name]
@@ -188,7 +195,7 @@ def fault(examinations: list[Examination], line: int, names: list[str], tried: b
         ),
         "",
     )
-    mend = mended(examinations, names, line, tried)
+    mend = mended(examinations, names, line, patience, tried)
     what = explained(examinations, name)
     if mend and mend.after == mend.before.replace(" = ", " += ", 1):
         what = "overwritten in every round, where it must be added to what was there"

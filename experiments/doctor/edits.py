@@ -10,7 +10,10 @@ from itertools import chain
 from experiments.doctor.claims import is_gradient
 from experiments.source.operators import OPERATORS, Function, mutants_of
 
-Statement = ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Return | ast.Expr | ast.If
+Statement = ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Return | ast.Expr | ast.If | ast.For
+Headed = ast.If | ast.For
+"""Of these only the line that they begin with is changed: the condition, or what is gone through."""
+SUMS = ("sum", "mean", "max", "min", "prod")
 WRAPPED = ("np.sqrt", "np.exp", "np.abs", "np.sign", "np.tanh", "np.log", "math.sqrt")
 SMALL = 60
 """A longer piece of a statement is not made longer still."""
@@ -21,12 +24,13 @@ Edit = tuple[str, str]
 
 def statement_at(tree: ast.AST, line: int) -> ast.stmt | None:
     """The statement that begins on that line and computes something."""
-    return next((n for n in ast.walk(tree) if isinstance(n, Statement) and n.lineno == line), None)
+    here = [n for n in ast.walk(tree) if isinstance(n, Statement) and n.lineno == line]
+    return next((n for n in here if not isinstance(n, ast.For)), here[0] if here else None)
 
 
 def text_of(statement: ast.stmt) -> str:
     """It, or the line that it begins with."""
-    return ast.unparse(statement).split("\n")[0] if isinstance(statement, ast.If) else ast.unparse(statement)
+    return ast.unparse(statement).split("\n")[0] if isinstance(statement, Headed) else ast.unparse(statement)
 
 
 def edits(tree: ast.FunctionDef, line: int, names: Sequence[str], grown: bool = False) -> Iterator[Edit]:
@@ -43,7 +47,7 @@ def edits(tree: ast.FunctionDef, line: int, names: Sequence[str], grown: bool = 
         return
     seen = {text_of(statement)}
     more = chain(longer(statement, names), from_elsewhere(tree, statement))
-    small = chain(rewritten(tree, statement), other_numbers(statement), other_names(statement, names), wrapped(statement))
+    small = chain(rewritten(tree, statement), other_numbers(statement, names), other_names(statement, names), wrapped(statement))
     for said, text in more if grown else small:
         if text not in seen and is_code(text):
             seen.add(text)
@@ -65,6 +69,11 @@ def rewritten(tree: ast.FunctionDef, statement: ast.stmt) -> Iterator[Edit]:
             with function.replaced(node, ast.BinOp(node.left, ast.Div(), node.right)):
                 yield f"multiplied by {ast.unparse(node.right)}, where it must be divided", text_of(function.statement(node))
     match statement:
+        case ast.For(iter=ast.Call(ast.Name("list" | "reversed"), [within])) | ast.For(iter=within):
+            head = copy.copy(statement)
+            for forms in (f"reversed({ast.unparse(within)})", ast.unparse(within)):
+                head.iter = ast.parse(forms, mode="eval").body
+                yield "gone through in the wrong order", text_of(head)
         case ast.Assign([target], value) if not isinstance(target, ast.Tuple):
             yield "overwritten, where it must be added to what was there", f"{ast.unparse(target)} += {ast.unparse(value)}"
 
@@ -131,12 +140,20 @@ def with_piece(statement: ast.stmt, place: Place, piece: ast.expr) -> str:
         put(node)
 
 
-def other_numbers(statement: ast.stmt) -> Iterator[Edit]:
+def is_axis(place: Place) -> bool:
+    """Whether it says over which axis something is summed: axis=None, .sum(None)."""
+    _, parent, field, i = place
+    if isinstance(parent, ast.keyword):
+        return parent.arg == "axis"
+    return field == "args" and i == 0 and isinstance(parent, ast.Call) and getattr(parent.func, "attr", "") in SUMS
+
+
+def other_numbers(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
     """Another number in the place of one that is written there."""
     for place in places_in(statement):
         node = place[0]
-        if isinstance(place[1], ast.keyword) and place[1].arg == "axis" and ast.unparse(node) == "None":
-            for axis in ("0", "1", "-1", "-2"):
+        if isinstance(node, ast.Constant) and node.value is None and is_axis(place):
+            for axis in ("0", "1", "-1", "-2", *(n for n in names if n.isidentifier() and not is_gradient(n))):
                 yield f"summed over everything, where axis {axis} is meant", with_piece(statement, place, ast.parse(axis, mode="eval").body)
         if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
             n = node.value
@@ -221,7 +238,7 @@ def from_elsewhere(tree: ast.FunctionDef, statement: ast.stmt) -> Iterator[Edit]
     """With a factor, or a term, that stands in another line; of x1 and n1 there for x2 and n2 too."""
     pieces: list[str] = []
     for other in ast.walk(tree):
-        if isinstance(other, Statement) and not isinstance(other, ast.If) and other is not statement:
+        if isinstance(other, Statement) and not isinstance(other, Headed) and other is not statement:
             for node, *_ in places_in(other):
                 if isinstance(node, ast.BinOp | ast.Call | ast.Compare | ast.UnaryOp) and len(text := ast.unparse(node)) <= SMALL:
                     pieces += [text, text.translate(str.maketrans("12", "21"))]
@@ -233,10 +250,19 @@ def from_elsewhere(tree: ast.FunctionDef, statement: ast.stmt) -> Iterator[Edit]
                     yield f"without {piece}", with_piece(statement, place, ast.parse(form, mode="eval").body)
 
 
+def parsed(text: str) -> ast.stmt:
+    """The statement; of the line that an if or a loop begins with, one that does nothing.
+
+    Raises:
+        SyntaxError: if it cannot be read.
+    """
+    return ast.parse(text + (" pass" if text.startswith(("if ", "for ")) and text.endswith(":") else "")).body[0]
+
+
 def is_code(text: str) -> bool:
     """Whether it can be read: 0 with .sum() behind it cannot."""
     try:
-        ast.parse(text + (" pass" if text.startswith("if ") and text.endswith(":") else ""))
+        parsed(text)
     except SyntaxError:
         return False
     return True

@@ -10,7 +10,6 @@ A line that only inherited a wrong gradient passes: it is a right sum of wrong n
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -21,6 +20,7 @@ import numpy as np
 from experiments.doctor import results, roles
 from experiments.doctor.calling import Subject
 from experiments.doctor.claims import Claim, is_array
+from experiments.doctor.patience import seconds_of
 from experiments.doctor.patient import Unreadable
 from experiments.doctor.ran import Ran, copied
 from experiments.judge.central import STEP, along
@@ -67,10 +67,8 @@ class Examination:
         self.unseen: set[str] = set()  # the gradients of which no entry could be looked at
         self.rng = np.random.default_rng(1000 + self.seed)
         self.inputs = self.subject.completed(self.inputs)
-        self.subject.forward(self.inputs)
-        start = time.process_time()
+        self.seconds = seconds_of(lambda: self.subject.forward(self.inputs))
         self.ran = self.subject.forward(self.inputs)
-        self.seconds = time.process_time() - start
         self.upstreams = self._upstreams(self.ran)
         self.claims = {c.value: c for c in self.subject.backward(self.subject.forward(self.inputs), self.upstreams)}
         self.claims = {n: c for n, k in self.claims.items() if (c := self.fitted(k)) is not None}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import copy
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations, islice
@@ -15,15 +14,13 @@ from experiments.doctor.calling import Subject
 from experiments.doctor.claims import is_array
 from experiments.doctor.edits import is_code, rewritten
 from experiments.doctor.examine import Examination
+from experiments.doctor.patience import Patience
 from experiments.doctor.terms import anew, known, two_terms
 from experiments.judge.diagnose import like
 from experiments.judge.operands import local_derivatives, same
 
 MOST_EDITS = 1200
 """So many changes of a line are tried."""
-
-SECONDS = 2.0
-"""Of computing, after which the search ends."""
 
 MOST_TERMS = 3000
 """So many terms are tried in pairs."""
@@ -44,13 +41,14 @@ class Mend:
     after: str
 
 
-def mended(examinations: list[Examination], names: list[str], line: int, tried: bool = False) -> Mend | None:
+def mended(examinations: list[Examination], names: list[str], line: int, patience: Patience, tried: bool = False) -> Mend | None:
     """The first small change of a line that makes these gradients right on every input; None if none was found.
 
     Args:
         examinations: one for each input.
         names: of the values whose gradients are wrong.
         line: where; the lines that feed it are tried too.
+        patience: how long.
         tried: whether the mistakes that people make were tried backwards already.
     """
     first = examinations[0]
@@ -59,11 +57,11 @@ def mended(examinations: list[Examination], names: list[str], line: int, tried: 
         return None  # the truth would have to be known entry by entry
     truths = [wanted(e, names[0]) for e in examinations]
     lines = (line,) if line != claim.line else tuple(dict.fromkeys((line, *claim.lines)))
-    start = time.process_time()
+    patience = patience.for_one()
     for at in lines:
         found: list[Mend] = []
         for kind, before, tree in islice(edits(first, names[0], at, tried), MOST_EDITS):
-            if (found and kind != "rewritten") or time.process_time() - start > SECONDS:
+            if (found and kind != "rewritten") or patience.is_over:
                 break
             subject = first.subject.with_backward(tree)
             pairs = zip(examinations, truths, strict=True)

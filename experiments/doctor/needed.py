@@ -7,7 +7,6 @@ far each result moves with it. Where no move makes all results right the mistake
 from __future__ import annotations
 
 import ast
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,7 @@ import numpy as np
 from experiments.doctor.changing import Changing
 from experiments.doctor.claims import is_array
 from experiments.doctor.cure import Ward, fresh
-from experiments.doctor.examine import Examination
+from experiments.doctor.patience import seconds_of
 
 MOVED = "__moved__"
 """The function through which the piece passes."""
@@ -78,11 +77,12 @@ class Asking:
     """One input, of which it is asked what the pieces of its lines ought to be.
 
     Args:
-        e: its examination.
+        ward: its.
     """
 
-    def __init__(self, e: Examination) -> None:
-        self.e, self.ward = e, Ward(e)
+    def __init__(self, ward: Ward) -> None:
+        e = ward.e
+        self.e, self.ward = e, ward
         names = [n for n in self.ward.truths if not e.is_slow(np.size(e.ran.values[n]))]
         self.truths: Mapping[str, np.ndarray] = {n: e.whole(n) for n in names}
         self.knows = bool(names) and len(names) == len(self.ward.truths)
@@ -142,11 +142,10 @@ class Asking:
             return None
 
     def _solved(self, function: Any, tree: ast.FunctionDef, shape: tuple[int, ...]) -> Needed | None:
-        start = time.process_time()
         now = self.results(function, tree, np.zeros(shape))
         value = np.asarray(self.seen[0], float)
         value = np.broadcast_to(value, np.broadcast_shapes(value.shape, shape))
-        seconds = time.process_time() - start
+        seconds = seconds_of(lambda: self.results(function, tree, np.zeros(shape)))
         target = np.concatenate([t.reshape(-1) for t in self.truths.values()])
         smooth = np.isfinite(target)
         if value.size * seconds > SECONDS or not np.isfinite(now).all() or not np.isfinite(value).all():

@@ -26,6 +26,7 @@ LONG = 60
 
 FORMS: tuple[str, ...] = ("{}.T", "({}).sum(axis=0)", "({}).sum(axis=-1, keepdims=True)", "({}).sum()", "{}[..., None]", "{} > 0")
 FORMS += ("{}[1:]", "{}[:-1]", "{}[0]", "{}[-1]", "len({})", "np.size({})", "{}.shape[-1]", "2 * {}", "{} ** 2", "1 - {}", "1 - {} ** 2")
+FORMS += ("{0} * (1 - {0})",)
 FORMS += ("1 / (1 + np.exp(-{}))", "1 / (1 + np.exp({}))", "np.exp({})", "np.sqrt({})", "np.sin({})", "np.cos({})", "np.tanh({})")
 """What else is made of a name."""
 

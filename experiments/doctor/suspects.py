@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+
+import numpy as np
+
+from experiments.doctor.changing import writes
+from experiments.doctor.claims import is_array, is_gradient, value_of
 from experiments.doctor.examine import Examination
 from experiments.doctor.readings import RIGHT
-from experiments.judge.compare import digits
+from experiments.judge.compare import digits, error
 
 
 def returned(e: Examination) -> list[str]:
@@ -38,3 +44,23 @@ def suspects(examinations: list[Examination], wrong: list[str]) -> dict[int, lis
         found[line] = names
         left = [n for n in left if n not in names]
     return found
+
+
+def unharmed(e: Examination) -> set[int]:
+    """The lines that are right by what they leave: a value as forward has it, or the right gradient, whatever is then returned of it."""
+    stores: dict[str, list[ast.stmt]] = {}
+    for statement in ast.walk(e.subject.pair.backward):
+        for name in writes(statement) if isinstance(statement, ast.Assign | ast.AugAssign) else ():
+            stores.setdefault(name, []).append(statement)
+    returned = [n for n, c in e.claims.items() if c.returned and not e.is_slow(np.size(c.gradient))]
+    gradients = {n: e.whole(value) for n in stores if is_gradient(n) and (value := value_of(n, returned))}
+    known = {**{n: v for n, v in e.ran.values.items() if is_array(v)}, **gradients}
+    sound = {n for n in stores if n in known and n in e.locals and same_numbers(e.locals[n], known[n])}
+    of = {id(s): s for n in sound for s in stores[n]}.values()
+    return {s.lineno for s in of if writes(s) <= sound}
+
+
+def same_numbers(a: object, b: np.ndarray) -> bool:
+    """Whether they are the same, where that can be told: not where all of it is 0."""
+    found = np.asarray(a, float) if is_array(a) else None
+    return found is not None and found.shape == np.shape(b) and bool(np.any(b)) and error(found, b) < RIGHT

@@ -87,7 +87,7 @@ class Scale:
 @pytest.mark.parametrize(
     ("source", "right", "wrong", "mend"),
     [
-        (GATED, "slope = g * (1 - g)", "slope = g", "slope = g - g ** 2"),
+        (GATED, "slope = g * (1 - g)", "slope = g", "slope = g * (1 - g)"),
         (GATED, "g + x * slope", "x * slope", "all_of_it = g + x * slope"),
         (HEIGHTS, "- db * np.sin(v) * np.sin(u)", "- db * np.sin(v)", "- db * np.sin(v) * np.sin(u)"),
         (HEIGHTS, "-da * np.sin(v) * np.cos(u)", "np.cos(u)", "np.sin(v)"),
