@@ -99,6 +99,7 @@ CHAPTERS: dict[str, list[str]] = {
         "vae",
         "gan",
         "diffusion",
+        "energy",
     ],
     "reinforcement": [
         "bandit",

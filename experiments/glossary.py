@@ -617,6 +617,19 @@ TERMS = (
     Term("ā", "a bar", "kept[t]", "what part of the variance is still the real thing's at time t", "diffusion", "ā"),
     Term("x[t]", "x t", "x", "a real thing x₀ with the noise of time t in it", "diffusion", r"x\[t\]"),
     Term("ε̂", "epsilon hat", "epsilon_hat", "the noise as the network says it is", "diffusion", "ε̂"),
+    # ---- energy ----
+    Term("energy", "energy", "E", "a number for every picture; where it is low, the picture is probable", "energy", r"\*energy-based"),
+    Term("partition function", "partition function", "Z", "the sum of exp(−E) over all there is", "energy"),
+    Term("free energy", "free energy", "free_energy(v, W, a, b)", "the energy of a picture, whatever the units are", "energy"),
+    Term("Gibbs sampling", "Gibbs sampling", "gibbs(v, u, W, a, b)", "units given pixels, pixels given units, in turn", "energy"),
+    Term(
+        "contrastive divergence",
+        "contrastive divergence",
+        "",
+        "the gradient of log Z, estimated by dreams that begin at the data",
+        "energy",
+        r"\*Contrastive divergence\*",
+    ),
     # ---- bandits ----
     Term("bandit", "bandit", "Bandit(problems, arms)", "some arms to pull, of which nobody says which pays best", "bandit"),
     Term(
