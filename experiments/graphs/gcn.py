@@ -19,7 +19,7 @@ from experiments.data.karate import PRESIDENT, TEACHER, KarateClub, club, sides
 from experiments.drawing.colours import AMOUNT, BETWEEN, CATEGORIES
 from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
 from experiments.drawing.walk import losses
-from experiments.judge.convert import in_dtype_of, to_numpy
+from experiments.judge.convert import made_of, to_numpy
 from experiments.lesson import Exercise, Mistake, Trained, accuracy, by_size
 from experiments.pair import Second, Twin
 from manual.graphs.gcn import GCN as Manual
@@ -40,13 +40,7 @@ THE_MISSED = 8
 
 def probabilities(model: Any, data: KarateClub) -> np.ndarray:
     """Of either side: how probable it is that each member follows the president, (34,)."""
-    graph = data.split.train[:2]
-    with no_grad(), torch.no_grad():
-        if isinstance(model, Manual):
-            z = model(*(in_dtype_of(model, a) for a in graph))
-        else:
-            z = to_numpy(model(*(torch.from_numpy(a).to(next(model.parameters())) for a in graph)))
-    return np.asarray(softmax(z, axis=1)[:, 1])
+    return np.asarray(softmax(made_of(model, data.split.train[:2]), axis=1)[:, 1])
 
 
 def wrong(model: Any, data: KarateClub) -> list[int]:

@@ -11,19 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 import numpy as np
-import torch
 
 from experiments import run
 from experiments.data.rumours import Group, Rumours, draw, side_by_side
 from experiments.drawing.colours import BETWEEN
 from experiments.drawing.figure import BY_HAND, TORCH, figure
 from experiments.drawing.words import percent
-from experiments.judge.convert import in_dtype_of, to_numpy
+from experiments.judge.convert import made_of
 from experiments.lesson import Exercise, Mistake, Trained, accuracy, by_size
 from experiments.pair import Twin
 from manual.graphs.message_passing import MessagePassing as Manual
 from manual.graphs.message_passing import add_up
-from manual.module import no_grad
 from torch_impl.graphs.message_passing import MessagePassing as Torch
 
 if TYPE_CHECKING:
@@ -36,13 +34,7 @@ Array = np.ndarray
 
 def each(model: Any, x: Array, edges: Array) -> Array:
     """p of either side: a number for each person, (N,)."""
-    with no_grad(), torch.no_grad():
-        if isinstance(model, Manual):
-            p = model(in_dtype_of(model, x), edges)
-        else:
-            weight = next(model.parameters())
-            p = to_numpy(model(torch.from_numpy(x).to(weight), torch.from_numpy(edges).to(weight.device)))
-    return np.asarray(p, dtype=float)[:, 0]
+    return made_of(model, (x, edges))[:, 0]
 
 
 def totals(model: Any, groups: list[Group], days: int) -> tuple[Array, Array]:

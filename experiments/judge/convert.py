@@ -33,18 +33,21 @@ def in_dtype_of(model: Any, x: np.ndarray) -> np.ndarray:
     return x.astype(next(model.parameters()).dtype)
 
 
-def made_of(side: Any, x: np.ndarray, of: str = "forward") -> np.ndarray:
+def made_of(side: Any, x: np.ndarray | tuple[np.ndarray, ...], of: str = "forward") -> np.ndarray:
     """What either side makes of x, in its own dtype and without keeping what a backward needs; float64.
 
     Args:
         side: a module by hand or in torch.
-        x: an array, whose first axis counts examples.
+        x: an array, whose first axis counts examples; or all that the module takes. Integers stay integers.
         of: which of the side's modules is asked; `forward` is the side itself.
     """
+    parameter, given = next(side.parameters()), x if isinstance(x, tuple) else (x,)
     with no_grad(), torch.no_grad():
         if isinstance(side, torch.nn.Module):
-            return to_numpy(getattr(side, of)(torch.from_numpy(x).to(next(side.parameters())))).astype(np.float64)
-        return np.asarray(getattr(side, of)(in_dtype_of(side, x)), np.float64)
+            tensors = (torch.from_numpy(a).to(parameter.device) for a in given)
+            made = getattr(side, of)(*(t.to(parameter.dtype) if t.is_floating_point() else t for t in tensors))
+            return to_numpy(made).astype(np.float64)
+        return np.asarray(getattr(side, of)(*(in_dtype_of(side, a) if a.dtype.kind == "f" else a for a in given)), np.float64)
 
 
 def _inside(value: Any, convert: Any) -> Any:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from experiments.judge.convert import made_of, read_checkpoint, to_numpy, to_torch, write_checkpoint
-from manual.nn import Linear, Sequential
+from manual.nn import Bilinear, Embedding, Linear, Sequential
 from tests.helpers import same
 
 
@@ -50,6 +50,20 @@ def test_what_either_side_makes_of_data_comes_in_float64_and_leaves_nothing_save
     ours.check_nothing_saved()
     assert np.array_equal(made_of(Sequential(ours), x, "0"), found[0])
     assert np.array_equal(made_of(torch.nn.Sequential(theirs), x, "0"), found[1])
+
+
+def test_a_module_is_given_all_that_it_takes_and_integers_stay_integers() -> None:
+    rng = np.random.default_rng(1)
+    table, both = Embedding(4, 3, rng=rng), Bilinear(3, 2, 5, rng=rng)
+    table_in_torch, both_in_torch = torch.nn.Embedding(4, 3), torch.nn.Bilinear(3, 2, 5)
+    for ours, theirs in ((table, table_in_torch), (both, both_in_torch)):
+        theirs.double().load_state_dict(to_torch(ours.state_dict()))
+    index, x = np.array([3, 0, 3]), rng.normal(size=(3, 2))
+    rows = [made_of(side, index) for side in (table, table_in_torch)]
+    assert all(np.array_equal(found, table.weight.data[index]) for found in rows)
+    for side in (both, both_in_torch):
+        wanted = np.einsum("ni,oij,nj->no", rows[0], both.weight.data, x) + both.bias.data
+        np.testing.assert_allclose(made_of(side, (rows[0], x)), wanted, rtol=1e-12)
 
 
 @pytest.fixture
