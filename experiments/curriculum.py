@@ -98,6 +98,7 @@ CHAPTERS: dict[str, list[str]] = {
     "generative": [
         "vae",
         "gan",
+        "flow",
         "diffusion",
         "energy",
     ],

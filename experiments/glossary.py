@@ -605,6 +605,10 @@ TERMS = (
     Term("softplus", "soft plus", "np.log1p(np.exp(s))", "log(1 + eˢ): minus the log of the probability σ(−s)", "gan"),
     Term("equilibrium", "equilibrium", "", "where no player gets anywhere by moving alone", "gan", r"\*equilibrium\*"),
     Term("mode collapse", "mode collapse", "", "a generator makes one kind of thing only", "gan", r"\*mode collapse\*"),
+    # ---- a sheet that is bent ----
+    Term("normalising flow", "normalising flow", "Flow(couplings)", "a network that can be undone and whose log det is known", "flow"),
+    Term("coupling", "coupling", "Coupling(keep, hidden)", "keeps one number, by which it stretches and shifts the other", "flow"),
+    Term("log det", "log det", "s.sum()", "the log of the factor by which a step makes a small area larger", "flow"),
     # ---- noise taken away ----
     Term(
         "diffusion model",
