@@ -202,7 +202,7 @@ def the_clipped_loss(clip: float) -> Figure:
         above, below = axes[:, column]
         each = [(np.log(r[i : i + 1]), old[:1], np.full(1, A)) for i in range(len(r))]
         ours = [-surrogate(*of, clip) for of in each]
-        theirs = [-surrogate_in_torch(*to_torch(of), clip=clip).item() for of in each]
+        theirs = [-surrogate_in_torch(to_torch(log_p), to_torch(of_old), to_torch(a), clip).item() for log_p, of_old, a in each]
         draw_both(above, np.stack([r, ours]), np.stack([r, theirs]), "", colour)
         slope = [-surrogate_backward(1.0, *of, clip)[0] / np.exp(of[0][0]) for of in each]  # ∂/∂r = ∂/∂log r · 1/r
         below.plot(r, slope, color=colour)

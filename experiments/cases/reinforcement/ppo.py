@@ -34,6 +34,13 @@ def a_narrow_clip(rng: np.random.Generator, N: int) -> Built:
     return Built({}, steps(rng, N), differentiated=(0,), call={"clip": 0.05})
 
 
+@function_case(PATH, "surrogate", smooth=False)
+def on_both_kinks(rng: np.random.Generator, N: int) -> Built:
+    """r = 1 = 1 + ε = 1 − ε: where both are equal torch's min and clamp let the whole slope through."""
+    old = np.log(rng.uniform(0.1, 0.4, N))
+    return Built({}, [old, old, rng.normal(size=N)], differentiated=(0,), call={"clip": 0.0}, again=[old, old, rng.normal(size=N)])
+
+
 def judge_network(seed: int) -> dict[str, float]:
     """Of each layer W Wᵀ (or Wᵀ W where it is taller) is 2, 2 and the gain squared times the identity; biases are 0."""
     made = by_hand.network(5, 7, 3, 0.5, rng=np.random.default_rng(seed), dtype=np.float64)
@@ -48,3 +55,7 @@ def judge_network(seed: int) -> dict[str, float]:
 
 judged_by("ppo.network", judge_network)
 judged_by("ppo.PPO", partial(judge_concept, "ppo"))
+
+EQUIVALENT = {
+    "where A is 0 so is the slope, whatever counts": ("ppo.surrogate_backward:edge:A > 0 => A >= 0:0",),
+}
