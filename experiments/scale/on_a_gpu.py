@@ -236,7 +236,7 @@ QUESTIONS = (
         "activations?",
         lambda run: float(gpus_needed(training_bytes(7.5e9), 80e9)),
         *("one: its weights are 15 GB", 1.5, "two", 3, "eight"),
-        seen="{:.0f}",
+        seen="it is {:.0f}",
         why="16 bytes for each parameter are 120 GB. Only 2 of the 16 are the weights that one thinks of.",
         **SHORT,
         look_at=("how fast and how many", "how high the dot at 7.5 billion parameters is."),

@@ -45,7 +45,7 @@ small parts use a computer less well.
 The same fault in another coat: in a language model the examples are tokens, and parts with as many rows seldom have as many tokens. Widely
 used code divided by K there, unnoticed for years, until 2024.
 
-Sources: Ott et al. 2018, "Scaling neural machine translation", section 3.2 (accumulation); Ioffe and Szegedy 2015, "Batch normalization";
+Sources: Ott et al. 2018, "Scaling neural machine translation" (accumulation); Ioffe and Szegedy 2015, "Batch normalization";
 Debut et al. 2024, "Fixing gradient accumulation", Hugging Face (tokens).
 """
 

@@ -45,7 +45,7 @@ Each has sent 4 numbers, 4/3 of its gradient. Divided by 3: (37, 74, 111), the m
 
 In this file all workers are played by one, one after the other. With `Trainer(devices=2, strategy="ddp")` they are processes.
 
-Sources: Patarasuk and Yuan 2009, "Bandwidth optimal all-reduce algorithms for clusters of workstations", section 4 (the ring); Li et al.
+Sources: Patarasuk and Yuan 2009, "Bandwidth optimal all-reduce algorithms for clusters of workstations" (the ring); Li et al.
 2020, "PyTorch distributed: experiences on accelerating data parallel training", sections 2 and 3.
 """
 
