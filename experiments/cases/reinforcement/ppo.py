@@ -57,5 +57,7 @@ judged_by("ppo.network", judge_network)
 judged_by("ppo.PPO", partial(judge_concept, "ppo"))
 
 EQUIVALENT = {
-    "where A is 0 so is the slope, whatever counts": ("ppo.surrogate_backward:edge:A > 0 => A >= 0:0",),
+    "where A is 0 so is the slope, whatever counts": (
+        "ppo.surrogate_backward:edge:np.where(A > 0, r <= 1 + clip, r >= 1 - clip) => np.where(A >= 0, r <= 1 + clip, r >= 1 - clip):0",
+    ),
 }
