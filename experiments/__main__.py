@@ -1,4 +1,4 @@
-"""The command line: `python -m experiments list | run | show | check | trace | doctor | exercise | predict | play | mutate | bench`."""
+"""The command line: `python -m experiments list | run | show | check | trace | doctor | exercise | predict | play | book | mutate | bench`."""
 
 from __future__ import annotations
 
@@ -155,6 +155,7 @@ LIBRARY = {
     "predict": "experiments.commands.predict",
     "play": "experiments.play.command",
     "exercise": "experiments.exercises.command",
+    "book": "experiments.book.command",
 }
 """Where the commands are that declare their own options."""
 
@@ -201,6 +202,7 @@ def command_parser() -> argparse.ArgumentParser:
     commands.add_parser("predict", help="say what a run will do, then see", add_help=False, allow_abbrev=False)
     commands.add_parser("play", help="find the fault in a backward of the library", add_help=False, allow_abbrev=False)
     commands.add_parser("exercise", help="write a backward yourself, and be told what is wrong with it", add_help=False, allow_abbrev=False)
+    commands.add_parser("book", help="all concepts, layers and optimizers as pages of the web", add_help=False, allow_abbrev=False)
     commands.add_parser("mutate", help="test the tests: would a wrong backward be noticed?", add_help=False, allow_abbrev=False)
     commands.add_parser("bench", help="how fast is it by hand, against torch?", add_help=False, allow_abbrev=False)
     return parser

@@ -97,6 +97,7 @@ FLOORS = (
     ("doctor",),
     ("mutation",),
     ("play", "exercises"),
+    ("book",),
     ("listing",),
     ("__main__",),
 )

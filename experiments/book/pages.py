@@ -1,0 +1,204 @@
+"""The pages, as reStructuredText: headings for Sphinx, and what stands below them as HTML."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Collection, Mapping, Sequence
+from importlib.resources import files
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+
+from experiments.book.lines import ways
+from experiments.book.sides import line_by_line
+from experiments.book.words import anchor, lesson, sections
+from experiments.commands.album import Picture, number_of
+from experiments.commands.markup import lesson_of, rendered
+from experiments.curriculum import PATH, ROOT, Entry, after, entry, minutes, path
+from experiments.glossary import TERMS
+
+GLOSSARY = "../glossary.html"
+
+
+def template(name: str) -> Any:
+    """One of those beside this file."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string((files(__package__) / "templates" / name).read_text(encoding="utf-8"))
+
+
+def plain(text: str) -> str:
+    """Text of which nothing is taken for markup."""
+    return re.sub(r"([*`|_\\])", r"\\\1", text)
+
+
+def heading(text: str, sign: str = "=") -> str:
+    """One of reStructuredText."""
+    return f"{plain(text)}\n{sign * (2 * len(text) + 4)}\n"
+
+
+def html(text: str) -> str:
+    """A block of HTML."""
+    return ".. raw:: html\n\n" + "\n".join(f"   {line}".rstrip() for line in text.split("\n")) + "\n"
+
+
+def page(title: str, *sections: tuple[str, str], label: str = "") -> str:
+    """A page: its title, and sections with a heading each; without one where that is empty."""
+    parts = [f".. _{label}:\n" if label else "", heading(title, "#")]
+    for name, body in sections:
+        parts += [heading(name), body] if name else [body]
+    return "\n".join(parts)
+
+
+def pictures(folder: Path) -> list[Picture]:
+    """The figures in a folder, in order."""
+    found = [Picture(p.stem, p.with_suffix(".png"), p.read_text(encoding="utf-8").strip()) for p in folder.glob("*.txt")]
+    return sorted(found, key=lambda p: number_of(p.title))
+
+
+# ---- a concept ---------------------------------------------------------------------------------------
+
+
+def concept(
+    e: Entry, told: Mapping[str, Any], shown: Sequence[Picture], of_questions: Sequence[Picture], figures: str, there: Collection[str]
+) -> str:
+    """The page of a concept.
+
+    Args:
+        e: it.
+        told: what was measured.
+        shown: its figures.
+        of_questions: those that show the answers.
+        figures: the folder that they are in, from the root of the book.
+        there: the names of all concepts that have a page.
+    """
+    from experiments import twin as twin_called
+
+    twin = twin_called(e.name)
+    known = {*path(e.name)}
+    terms = [t for t in TERMS if t.concept in known]
+    both = {side: (ROOT / side / e.path).read_text(encoding="utf-8") for side in ("manual", "torch_impl")}
+    further = {*twin.further}
+    before = PATH[PATH.index(e.name) - 1] if e.name in PATH[1:] else None
+    given: dict[str, Any] = {
+        "e": e,
+        "minutes": minutes(e),
+        "needs": [entry(n) for n in e.needs],
+        "told": told,
+        "look_at": twin.look_at,
+        "pictures": [p for p in shown if p.name not in further],
+        "further_pictures": [p for p in shown if p.name in further],
+        "further_texts": [(name, rendered(text)) for name, text in twin.text.items() if name in twin.further],
+        "of_questions": of_questions,
+        "figures": figures,
+        "exercises": [exercise.function for exercise in twin.exercises],
+        "there": there,
+        "before": entry(before) if before in there and before else None,
+        "next": entry(n) if (n := after(e.name)) and n in there else None,
+        "on_path": e.name in PATH,
+        "words": [(t, anchor(t)) for t in TERMS if t.concept == e.name],
+    }
+    names = ("facts", "figures", "predict", "write", "mistake", "further", "ends")
+    made = {name: template(f"{name}.html").render(**given) for name in names}
+    parts = [("", html(made["facts"])), ("The lesson", html(lesson(lesson_of(twin.manual), terms, GLOSSARY)))]
+    texts = [(name, html(lesson(text, terms, GLOSSARY))) for name, text in twin.text.items() if name not in further]
+    found = ways(first_part(both["manual"]), first_part(both["torch_impl"]))
+    if found:
+        parts.append(("Line by line", html(template("ways.html").render(ways=[(w, line_by_line(w)) for w in found], file=e.path))))
+    parts += texts
+    if given["pictures"]:
+        parts.append(("What a run shows", html(made["figures"])))
+    if told["questions"]:
+        parts.append(("Predict", html(made["predict"])))
+    if twin.exercises:
+        parts.append(("Write it yourself", html(made["write"])))
+    if told["mistake"]:
+        parts.append(("A common mistake", html(made["mistake"])))
+    if given["further_pictures"] or given["further_texts"]:
+        parts.append(("Further reading", html(made["further"])))
+    files_of = f".. twin:: {module('manual', e)} {module('torch_impl', e)}\n"
+    parts += [("Both files", files_of), ("", html(made["ends"]))]
+    return page(e.title, *parts, label=e.name)
+
+
+def module(side: str, e: Entry) -> str:
+    """Its dotted name."""
+    return f"{side}.{e.chapter}.{e.name}"
+
+
+def first_part(text: str) -> str:
+    """A file without its further reading."""
+    return text.partition("\n# ---- further reading")[0]
+
+
+# ---- all of them -------------------------------------------------------------------------------------
+
+
+def index(made: Sequence[Entry]) -> str:
+    """The first page: what this is, the path, and every chapter."""
+    lines = [heading("gradtwin: how neural networks learn", "#")]
+    lines.append(html(template("index.html").render(path=[(entry(n), minutes(entry(n))) for n in PATH if entry(n) in made])))
+    names = ["concepts/index", "map", "layers/index", "optimizers/index", "glossary"]
+    return "\n".join([*lines, ".. toctree::\n   :hidden:\n", *(f"   {name}" for name in names), ""])
+
+
+def curriculum(made: Sequence[Entry]) -> str:
+    """All concepts, by chapter."""
+    lines = [heading("The curriculum", "#")]
+    for chapter, of in groupby(made, key=lambda e: e.chapter):
+        lines += [f".. toctree::\n   :caption: {in_words(chapter)}\n   :maxdepth: 1\n", *(f"   {e.name}" for e in of), ""]
+    return "\n".join(lines)
+
+
+def in_words(chapter: str) -> str:
+    """Linear algebra, of linear_algebra."""
+    return chapter.replace("_", " ").capitalize()
+
+
+def glossary(made: Sequence[Entry]) -> str:
+    """Every symbol and every term."""
+    there = {e.name for e in made}
+    groups = [(entry(name), [(t, anchor(t)) for t in of]) for name, of in groupby(TERMS, key=lambda t: t.concept)]
+    return page("Glossary", ("", html(template("glossary.html").render(groups=groups, there=there))))
+
+
+def the_map() -> str:
+    """The curriculum as a map."""
+    return page("What needs what", ("", html(template("map.html").render())))
+
+
+# ---- classes -------------------------------------------------------------------------------------------
+
+
+def of_class(cls: type, twin: type | None, functions: Sequence[str]) -> str:
+    """The page of a layer, an optimizer or a schedule.
+
+    Args:
+        cls: by hand.
+        twin: torch's.
+        functions: what is shown of it, where it has them.
+    """
+    own = f"{cls.__module__}.{cls.__qualname__}"
+    terms = list(TERMS)
+    parts = [("", html(lesson(sections(inspect.getdoc(cls) or ""), terms, GLOSSARY)))]
+    for name in functions:
+        if callable(getattr(cls, name, None)):
+            theirs = f" {twin.__module__}.{twin.__qualname__}.{name}" if twin and name != "backward" and has_text(twin, name) else ""
+            parts.append((name, f".. twin:: {own}.{name}{theirs}\n"))
+    return page(cls.__name__, *parts)
+
+
+def has_text(cls: type, name: str) -> bool:
+    """Whether a class has a method whose text can be read."""
+    try:
+        inspect.getsource(inspect.unwrap(getattr(cls, name)))
+    except (AttributeError, TypeError, OSError):
+        return False
+    return True
+
+
+def list_of(title: str, names: Sequence[str]) -> str:
+    """A page that lists others in its folder."""
+    return f"{heading(title, '#')}\n.. toctree::\n   :maxdepth: 1\n\n" + "".join(f"   {name}\n" for name in names)

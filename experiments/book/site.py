@@ -1,0 +1,149 @@
+"""The book as a whole: sources written where they have changed, and Sphinx run over them."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Sequence
+from importlib.resources import files
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import sphinx
+import torch
+from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace, patch_docutils
+
+import manual.nn
+import manual.optim
+from experiments.book import pages
+from experiments.book.cache import Kept
+from experiments.book.drawn import map_of
+from experiments.curriculum import Entry
+
+CACHE = ".cache"
+"""In the folder of the book: what was measured, the sources, and what Sphinx remembers."""
+
+SETTINGS: dict[str, Any] = {
+    "project": "gradtwin",
+    "author": "the gradtwin authors",
+    "extensions": ["experiments.book.sides"],
+    "html_theme": "pydata_sphinx_theme",
+    "html_title": "gradtwin",
+    "html_copy_source": False,
+    "html_show_sourcelink": False,
+    "html_css_files": ["book.css"],
+    "html_sidebars": {"index": []},
+    "html_theme_options": {
+        "logo": {"text": "gradtwin"},
+        "navbar_align": "left",
+        "navbar_persistent": ["search-button"],
+        "show_prev_next": False,
+        "footer_start": ["copyright"],
+        "footer_end": [],
+        "secondary_sidebar_items": ["page-toc"],
+        "show_toc_level": 2,
+        "back_to_top_button": False,
+    },
+    "copyright": "the gradtwin authors, MIT",
+    "html_context": {"default_mode": "auto"},
+    "smartquotes": False,
+    "language": "en",
+}
+"""What Sphinx is told."""
+
+
+class Sources:
+    """A folder of sources of which each is written only where it has changed; what is asked for no more goes.
+
+    Args:
+        folder: of them.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.written = folder, set[Path]()
+
+    def write(self, name: str, text: str) -> None:
+        """A page."""
+        self._put(self.folder / name, text.encode())
+
+    def copy(self, name: str, file: Path) -> None:
+        """A file."""
+        self._put(self.folder / name, file.read_bytes())
+
+    def _put(self, file: Path, what: bytes) -> None:
+        self.written.add(file)
+        if not (file.is_file() and file.read_bytes() == what):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(what)
+
+    def tidy(self) -> None:
+        """Take away what was not written this time."""
+        for file in self.folder.rglob("*"):
+            if file.is_file() and file not in self.written:
+                file.unlink()
+
+
+def classes(package: Any) -> list[type]:
+    """The public classes of a package by hand."""
+    names = [n for n in dir(package) if not n.startswith("_")]
+    found = [c for n in names if inspect.isclass(c := getattr(package, n)) and c.__module__.startswith("manual.")]
+    return sorted(set(found), key=lambda c: c.__name__)
+
+
+def write_sources(sources: Sources, figures: Sources, kept: Path, made: Sequence[Entry]) -> None:
+    """Everything that Sphinx reads, and the figures beside it.
+
+    Args:
+        sources: the pages.
+        figures: the folder of the book that they go into.
+        kept: what was measured.
+        made: the concepts.
+    """
+    for e in made:
+        of = Kept(kept, e)
+        shown, asked = pages.pictures(of.folder / "figures"), pages.pictures(of.folder / "questions" / "figures")
+        for folder, some in (("", shown), ("questions/", asked)):
+            for p in some:
+                figures.copy(f"{e.name}/{folder}{p.file.name}", p.file)
+        sources.write(f"concepts/{e.name}.rst", pages.concept(e, of.told(), shown, asked, f"figures/{e.name}", {m.name for m in made}))
+    figures.write("map.svg", map_of(made))
+    figures.tidy()
+    sources.write("index.rst", pages.index(made))
+    sources.write("concepts/index.rst", pages.curriculum(made))
+    sources.write("glossary.rst", pages.glossary(made))
+    sources.write("map.rst", pages.the_map())
+    for title, folder, package, twin, functions in (
+        ("Layers", "layers", manual.nn, torch.nn, ("forward", "backward")),
+        ("Optimizers", "optimizers", manual.optim, torch.optim, ("take_step", "step")),
+    ):
+        found = classes(package)
+        for cls in found:
+            sources.write(f"{folder}/{cls.__name__}.rst", pages.of_class(cls, getattr(twin, cls.__name__, None), functions))
+        sources.write(f"{folder}/index.rst", pages.list_of(title, [c.__name__ for c in found]))
+    sources.tidy()
+
+
+def build(folder: Path, made: Sequence[Entry]) -> str:
+    """Write the book. Returns what Sphinx warned of.
+
+    Args:
+        folder: of the book.
+        made: the concepts that are in it; what was measured of them is kept there already.
+    """
+    cache = folder / CACHE
+    sources = Sources(cache / "sources")
+    write_sources(sources, Sources(folder / "figures"), cache / "measured", made)
+    static = str(files(__package__) / "static")
+    warned = StringIO()
+    settings = {**SETTINGS, "html_static_path": [static]}
+    frame = repr((settings, sphinx.__version__, sorted(map(str, sources.written)), (Path(static) / "book.css").read_bytes()))
+    stamp = cache / "frame.txt"  # what stands around every page: where it has changed all pages are written again
+    force = not (stamp.is_file() and stamp.read_text(encoding="utf-8") == frame)
+    with patch_docutils(), docutils_namespace():  # what Sphinx tells docutils is for this book alone
+        doctrees = str(cache / "doctrees")
+        app = Sphinx(str(sources.folder), None, str(folder), doctrees, "html", settings, status=None, warning=warned, parallel=2)
+        app.build(force_all=force)
+    stamp.write_text(frame, encoding="utf-8")
+    return re.sub(r"\x1b\[[\d;]*m", "", warned.getvalue()).strip()

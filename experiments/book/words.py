@@ -1,0 +1,81 @@
+"""Lessons as HTML, with a link from each symbol and each term, where a page uses it first, to the glossary."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from html import escape, unescape
+
+from experiments.commands.markup import rendered
+from experiments.glossary import TERMS, Term
+
+
+def anchor(term: Term) -> str:
+    """Where the glossary explains it."""
+    return f"term-{TERMS.index(term)}"
+
+
+SECTION = re.compile(r"(Args|Attributes|Shapes?|Returns|Raises|Shape):[ ]*(.*)")
+"""How a section of a docstring begins."""
+
+
+def sections(text: str) -> str:
+    """A docstring whose sections are lists: Args, Shapes, Returns, Raises."""
+    out: list[str] = []
+    within = False
+    for line in text.split("\n"):
+        if m := SECTION.fullmatch(line):
+            within = not m[2]
+            out.append(f"\n**{m[1]}.** {m[2]}\n")
+        elif within and (m := re.fullmatch(r" {4}(\S.*?): +(.*)", line)):
+            out.append(f"- `{m[1]}`: {m[2]}")
+        elif within and line.startswith("    "):
+            out.append(line[2:])
+        else:
+            within = within and not line
+            out.append(line)
+    return "\n".join(out)
+
+
+def lesson(text: str, terms: Sequence[Term], glossary: str) -> str:
+    """A docstring as HTML.
+
+    Args:
+        text: Markdown.
+        terms: those that may be linked.
+        glossary: the address of the glossary, from this page.
+    """
+    html, left = rendered(text), list(terms)
+    out: list[str] = []
+    depth = 0  # within code, a heading or a link nothing is linked
+    for part in re.split(r"(<[^>]+>)", html):
+        if part.startswith("<"):
+            if re.match(r"<(a|h\d)\b", part):
+                depth += 1
+            elif re.match(r"</(a|h\d)>", part):
+                depth -= 1
+            out.append(part)
+        else:
+            out.append(part if depth else linked(unescape(part), left, glossary))
+    return "".join(out)
+
+
+def linked(text: str, left: list[Term], glossary: str) -> str:
+    """Text as HTML, with the terms that it uses linked; those are taken off the list."""
+    out, at = [], 0
+    while True:
+        found = [(m.start(), -len(m[0]), t, m) for t in left if (m := matched(t, text, at))]
+        if not found:
+            break
+        _, _, term, m = min(found, key=lambda f: f[:2])
+        left.remove(term)
+        meaning = escape(f"{term.said}: {term.meaning}", quote=True)
+        out += [escape(text[at : m.start()]), f'<a class="term" href="{glossary}#{anchor(term)}" title="{meaning}">{escape(m[0])}</a>']
+        at = m.end()
+    return "".join([*out, escape(text[at:])])
+
+
+def matched(term: Term, text: str, at: int) -> re.Match[str] | None:
+    """Where a text uses it first, from a place on."""
+    m = re.compile(term.pattern or rf"(?<!\w){re.escape(term.term)}(?!\w)").search(text, at)
+    return m if m and m[0].strip() else None

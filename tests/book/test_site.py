@@ -1,0 +1,229 @@
+"""The book of three concepts, as `python -m experiments book` makes it, and as a browser shows it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+import experiments.book
+from experiments.book.cache import Kept, key
+from experiments.book.drawn import map_of
+from experiments.book.site import Sources, classes
+from experiments.curriculum import entries, entry
+from experiments.glossary import TERMS
+from tests.helpers import command
+
+pytest.importorskip("sphinx")
+pytest.importorskip("pydata_sphinx_theme")
+
+MADE = ("one_weight", "derivatives", "hidden_layer")
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
+WIDTHS = (390, 1400)
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A book, made from nothing."""
+    folder = tmp_path_factory.mktemp("a") / "book"
+    status, out, err = command("book", *MADE, "--out", str(folder))
+    assert (status, err) == (0, "")
+    assert f"The book: {folder / 'index.html'}" in out
+    return folder
+
+
+class Links(HTMLParser):
+    """What a page refers to, and what can be referred to in it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.links, self.ids, self.loads, self.alts = list[str](), set[str](), list[str](), list[str]()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        given = {k: v or "" for k, v in attributes}
+        self.ids |= {given[k] for k in ("id", "name") if k in given}
+        if tag == "a" and "href" in given:
+            self.links.append(given["href"])
+        if tag in ("img", "script", "link", "object", "iframe") and given.get("rel") not in ("search", "next", "prev", "index"):
+            self.loads += [given[k] for k in ("src", "href", "data") if given.get(k)]
+        if tag == "img":
+            self.alts.append(given.get("alt", ""))
+
+
+def pages(book: Path) -> dict[Path, Links]:
+    return {p: Links(p.read_text(encoding="utf-8")) for p in book.rglob("*.html") if not {".cache", "_static"} & {*p.parts}}
+
+
+@pytest.mark.long
+def test_every_link_and_anchor_resolves_and_nothing_comes_from_elsewhere(book: Path) -> None:
+    found = pages(book)
+    assert len(found) > 100
+    for page, of in found.items():
+        for link in of.links + of.loads:
+            to = urlsplit(link)
+            if to.scheme in ("http", "https"):
+                assert link not in of.loads, (page, link)
+                continue
+            target = (page.parent / unquote(to.path)).resolve() if to.path else page
+            assert target.is_file(), (page, link)
+            if to.fragment and target.suffix == ".html" and "search" not in target.name:
+                assert unquote(to.fragment) in found[target].ids, (page, link)
+
+
+@pytest.mark.long
+def test_a_page_has_what_a_learner_needs(book: Path) -> None:
+    page = (book / "concepts" / "hidden_layer.html").read_text(encoding="utf-8")
+    for heading in ("The lesson", "Line by line", "What a run shows", "Predict", "Write it yourself", "A common mistake", "Both files"):
+        assert f"<h2>{heading}<" in page, heading
+    told = json.loads(next((book / ".cache" / "measured").glob("hidden_layer-*/told.json")).read_text(encoding="utf-8"))
+    assert told["agree"]
+    assert told["learned"] in page
+    text = unescape(page)
+    assert all(q["answer"] in text and q["why"] in text for q in told["questions"])
+    assert "manual/networks/hidden_layer.py" in page
+    assert "torch_impl/networks/hidden_layer.py" in page
+    assert all(alt for of in pages(book).values() for alt in of.alts)
+
+
+@pytest.mark.long
+def test_every_term_is_in_the_glossary(book: Path) -> None:
+    ids = pages(book)[book / "glossary.html"].ids
+    assert {f"term-{i}" for i in range(len(TERMS))} <= ids
+
+
+@pytest.mark.long
+def test_what_has_not_changed_is_neither_measured_nor_written_again(book: Path) -> None:
+    before = {p: p.stat().st_mtime_ns for p in book.rglob("*.html")}
+    status, out, err = command("book", *MADE, "--out", str(book))
+    assert (status, err) == (0, "")
+    assert "of 3:" not in out
+    changed = [p.name for p, t in before.items() if p.stat().st_mtime_ns != t]
+    assert set(changed) <= {"genindex.html", "search.html"}
+
+
+# ---- in a browser --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """The Chromium of this machine."""
+    api = pytest.importorskip("playwright.sync_api")
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium")
+    with api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+SOME = ("index", "concepts/index", "concepts/hidden_layer", "concepts/one_weight", "glossary", "layers/Linear", "layers/index", "map")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", SOME)
+def test_a_page_fits_has_no_error_and_breaks_no_rule_of_access(book: Path, browser: Any, name: str, width: int) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    said, asked = list[str](), list[str]()
+    page.on("console", lambda m: said.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda e: said.append(str(e)))
+    page.on("request", lambda r: asked.append(r.url))
+    page.goto((book / f"{name}.html").as_uri())
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert said == []
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    found = axe.Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    page.close()
+
+
+@pytest.mark.long
+def test_search_finds_a_word(book: Path, browser: Any) -> None:
+    page = browser.new_page()
+    page.goto(f"{(book / 'search.html').as_uri()}?q=softmax")
+    page.wait_for_selector("#search-results li a")
+    assert "Softmax" in page.inner_text("#search-results")
+    page.close()
+
+
+# ---- its parts -------------------------------------------------------------------------------------------
+
+
+def test_a_source_is_written_only_where_it_has_changed(tmp_path: Path) -> None:
+    first = Sources(tmp_path)
+    first.write("a/b.rst", "one")
+    first.write("c.rst", "two")
+    stamp = (tmp_path / "a/b.rst").stat().st_mtime_ns
+    second = Sources(tmp_path)
+    second.write("a/b.rst", "one")
+    second.tidy()
+    assert (tmp_path / "a/b.rst").stat().st_mtime_ns == stamp
+    assert not (tmp_path / "c.rst").exists()
+
+
+def test_what_is_kept_hangs_on_the_files_of_a_concept_and_of_what_it_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import experiments.book.cache as cache
+
+    before = {e.name: key(e) for e in entries()[:8]}
+    assert len(set(before.values())) == 8
+    changed = entry("derivatives").path
+    real = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda p: real(p) + (b"#" if str(p).endswith(f"manual/{changed}") else b""))
+    cache.of_spine.cache_clear()
+    after = {e.name: key(e) for e in entries()[:8]}
+    cache.of_spine.cache_clear()
+    moved = {name for name in before if before[name] != after[name]}
+    from experiments.curriculum import path
+
+    assert moved == {name for name in before if "derivatives" in path(name)}
+    kept = Kept(tmp_path, entry("one_weight"))
+    assert not kept.is_there
+    kept.tell({"agree": True})
+    assert kept.is_there
+    assert kept.told() == {"agree": True}
+
+
+def test_every_layer_and_every_optimizer_has_a_page() -> None:
+    import manual.nn
+    import manual.optim
+
+    assert len(classes(manual.nn)) > 80
+    assert {"SGD", "Adam", "AdamW"} <= {c.__name__ for c in classes(manual.optim)}
+
+
+def test_the_map_leads_to_every_concept() -> None:
+    drawn = map_of(entries())
+    assert set(re.findall(r'href="\.\./concepts/(\w+)\.html"', drawn)) == {e.name for e in entries()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(("no_such",), "unknown concept 'no_such'"), (("one_weight", "--nothing"), "unrecognized arguments")],
+)
+def test_wrong_use_is_told_in_a_line(arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = command("book", *arguments)
+    assert status == 2
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_without_sphinx_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    import importlib.util
+
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == "sphinx" else real(name, *more))
+    status, _, err = command("book", "one_weight")
+    assert status == 2
+    assert "pip install -e '.[book]'" in err
+    assert experiments.book.__doc__
