@@ -1,4 +1,4 @@
-"""The command line: `python -m experiments list | run | show | check | trace | doctor | exercise | predict | play | book | mutate | bench`."""
+"""The command line: `python -m experiments COMMAND`; without one it says what there is."""
 
 from __future__ import annotations
 

@@ -286,7 +286,20 @@ def test_there_are_no_other_chapters() -> None:
     known = {
         "manual": {"nn", "optim"},
         "torch_impl": set(),
-        "experiments": {"data", "judge", "lockstep", "commands", "drawing", "cases", "source", "mutation", "doctor", "play", "exercises"},
+        "experiments": {
+            "data",
+            "judge",
+            "lockstep",
+            "commands",
+            "drawing",
+            "cases",
+            "source",
+            "mutation",
+            "doctor",
+            "play",
+            "exercises",
+            "book",
+        },
     }
     for side, more in known.items():
         folders = {p.parent.name for p in (ROOT / side).glob("*/__init__.py")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,6 +35,7 @@ SHORTER = {
     "check": ("one_weight", "--steps", "3"),
     "mutate": ("one_weight", "--sample", "1"),
     "bench": ("cross_entropy",),
+    "book": ("one_weight",),
 }
 """What is added so that it takes seconds."""
 
@@ -42,12 +44,14 @@ TYPED = {"play": "1\n", "predict": "a\na\na\n"}
 
 NO_WAITING = SimpleNamespace(Event=lambda: SimpleNamespace(wait=lambda: None))
 
-LONG = ("run digits", "run hidden_layer", "predict", "play", "mutate", "bench")
+LONG = ("run digits", "run hidden_layer", "predict", "play", "mutate", "bench", "book")
 
 
 def of_command(line: str) -> Any:
     """A parameter of a test; what takes long is among the long tests."""
     marks = [pytest.mark.long] * line.startswith(LONG)
+    if line.startswith("book"):
+        marks.append(pytest.mark.skipif(find_spec("pydata_sphinx_theme") is None, reason="the extra `book` is not installed"))
     if "gpu" in line:
         marks.append(pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))
     return pytest.param(line, marks=marks)
