@@ -126,14 +126,3 @@ def slope_of_logsumexp(row: np.ndarray) -> np.ndarray:
 @derivative_case(PATH, "logsumexp_hessian", by_differences=lambda z: np.stack([jacobian(slope_of_logsumexp, row) for row in z]))
 def rows_to_curve(rng: np.random.Generator) -> list[Any]:
     return [rng.normal(0, 1.5, (5, 3))]
-
-
-# ---- mistakes that compute the same ----------------------------------------------------------------
-
-
-EQUIVALENT = {
-    "any finite number would do: exp(−∞ − m) is 0, and exp(∞ − m) is ∞": (
-        "functional.logsumexp:constant:np.where(np.isinf(m), 0, m) => np.where(np.isinf(m), 1, m):0",
-    ),
-}
-"""Mutants that no case can notice, by the reason: found by thinking, not by trying."""
