@@ -42,8 +42,12 @@ SIZE = number(0, math.inf)
 # ---- optimizers and schedules -------------------------------------------------------------------------
 
 
+SMALL = 1e-3
+"""How long the gradients of an example are: it is the form of what is remembered that counts, and a large one may lead out of a domain."""
+
+
 def examples_in_torch(cli: Any) -> tuple[list[Any], list[Any]]:
-    """Optimizers and schedules of a copy of the model, after a step in a random direction."""
+    """Optimizers and schedules of a copy of the model, after a small step in a random direction."""
     model = copy.deepcopy(cli.model).to(torch.float64 if cli.trainer.precision == "64-true" else torch.float32)
     chosen, schedule = (cli.config_init.get(option) for option in ("optimizer", "lr_scheduler"))
     if chosen:  # on the command line
@@ -54,7 +58,7 @@ def examples_in_torch(cli: Any) -> tuple[list[Any], list[Any]]:
     optimizers, schedules, _ = _configure_optimizers(given)  # what Lightning itself makes of it
     rng = torch.Generator().manual_seed(0)
     for p in model.parameters():
-        p.grad = torch.randn(p.shape, generator=rng).to(p) if p.requires_grad else None
+        p.grad = SMALL * torch.randn(p.shape, generator=rng).to(p) if p.requires_grad else None
     for optimizer in optimizers:
         optimizer.step(lambda: torch.tensor(1.0))
     return list(optimizers), [s["scheduler"] if isinstance(s, dict) else s for s in schedules]
@@ -67,7 +71,7 @@ def examples_by_hand(cli: Any) -> tuple[Any, list[Any], list[Any]]:
     rng = np.random.default_rng(0)
     for p in model.parameters():
         if p.requires_grad:
-            p.grad = rng.standard_normal(p.shape).astype(p.dtype)
+            p.grad = (SMALL * rng.standard_normal(p.shape)).astype(p.dtype)
     for module in vars(model).values():
         if isinstance(module, GradScaler):
             module.unscale(np.zeros(1))  # it has looked at a gradient, as before every step
