@@ -17,6 +17,7 @@ from experiments.book.sides import line_by_line
 from experiments.book.words import anchor, lesson, sections
 from experiments.commands.album import Picture, number_of
 from experiments.commands.markup import lesson_of, rendered
+from experiments.commands.report import versions
 from experiments.curriculum import PATH, ROOT, Entry, after, entry, minutes, path
 from experiments.glossary import TERMS
 
@@ -140,7 +141,7 @@ def index(made: Sequence[Entry]) -> str:
     """The first page: what this is, the path, and every chapter."""
     lines = [heading("gradtwin: how neural networks learn", "#")]
     lines.append(html(template("index.html").render(path=[(entry(n), minutes(entry(n))) for n in PATH if entry(n) in made])))
-    names = ["concepts/index", "map", "layers/index", "optimizers/index", "glossary"]
+    names = ["concepts/index", "map", "layers/index", "optimizers/index", "glossary", "judged", "teachers"]
     return "\n".join([*lines, ".. toctree::\n   :hidden:\n", *(f"   {name}" for name in names), ""])
 
 
@@ -167,6 +168,50 @@ def glossary(made: Sequence[Entry]) -> str:
 def the_map() -> str:
     """The curriculum as a map."""
     return page("What needs what", ("", html(template("map.html").render())))
+
+
+# ---- about all of them -----------------------------------------------------------------------------------
+
+
+def readme(title: str) -> str:
+    """A section of the README as HTML, without its links to files, which are no pages."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    section = re.sub(r"\[([^\]]+)\]\((?!https?:)[^)]*\)", r"\1", re.sub(r"</?details>|<summary>.*?</summary>|<!--.*?-->", "", section))
+    return lesson(section, TERMS, "glossary.html")
+
+
+def judged(measured: Mapping[str, Mapping[str, Any]]) -> str:
+    """How the two sides are compared, and what was found of each concept.
+
+    Args:
+        measured: by the name of a concept.
+    """
+    rows = [(entry(name), told["row"], told["agree"]) for name, told in measured.items()]
+    table = template("judged.html").render(rows=rows, versions=versions())
+    return page("How the two are judged", ("", html(readme("How the two are judged"))), ("What was found", html(table)))
+
+
+WEEKS: Sequence[tuple[str, Sequence[str]]] = (
+    ("One number learns", PATH[:2]),
+    ("Many numbers at once", PATH[2:5]),
+    ("Yes or no, and the slope of everything", PATH[5:8]),
+    ("The way back, and who writes it", PATH[8:10]),
+    ("A hidden layer", PATH[10:11]),
+    ("Digits, and a published mistake", PATH[11:]),
+    ("What goes wrong, and what helps", ("overfitting", "dropout", "normalization")),
+    ("Pictures", ("convolution", "digits_cnn", "residual")),
+    ("Text", ("bigrams", "attention", "transformer")),
+    ("A GPT, or what you like best", ("gpt", "vae", "policy_gradient", "gcn")),
+)
+"""A course: a title for each week, and what is read in it."""
+
+
+def teachers(made: Sequence[Entry]) -> str:
+    """Ten weeks, what to hand out, and how it is graded."""
+    there = {e.name for e in made}
+    weeks = [(title, [(entry(name), minutes(entry(name)), name in there) for name in names]) for title, names in WEEKS]
+    return page("For teachers", ("", html(template("teachers.html").render(weeks=weeks))))
 
 
 # ---- classes -------------------------------------------------------------------------------------------

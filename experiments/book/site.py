@@ -114,6 +114,8 @@ def write_sources(sources: Sources, figures: Sources, kept: Path, made: Sequence
     sources.write("concepts/index.rst", pages.curriculum(made))
     sources.write("glossary.rst", pages.glossary(made))
     sources.write("map.rst", pages.the_map())
+    sources.write("judged.rst", pages.judged({e.name: Kept(kept, e).told() for e in made}))
+    sources.write("teachers.rst", pages.teachers(made))
     for title, folder, package, twin, functions in (
         ("Layers", "layers", manual.nn, torch.nn, ("forward", "backward")),
         ("Optimizers", "optimizers", manual.optim, torch.optim, ("take_step", "step")),

@@ -17,8 +17,9 @@ import pytest
 import experiments.book
 from experiments.book.cache import Kept, key
 from experiments.book.drawn import map_of
+from experiments.book.pages import WEEKS, readme
 from experiments.book.site import Sources, classes
-from experiments.curriculum import entries, entry
+from experiments.curriculum import PATH, entries, entry
 from experiments.glossary import TERMS
 from tests.helpers import command
 
@@ -125,7 +126,18 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
-SOME = ("index", "concepts/index", "concepts/hidden_layer", "concepts/one_weight", "glossary", "layers/Linear", "layers/index", "map")
+SOME = (
+    "index",
+    "judged",
+    "teachers",
+    "concepts/index",
+    "concepts/hidden_layer",
+    "concepts/one_weight",
+    "glossary",
+    "layers/Linear",
+    "layers/index",
+    "map",
+)
 
 
 @pytest.mark.long
@@ -205,6 +217,20 @@ def test_every_layer_and_every_optimizer_has_a_page() -> None:
 def test_the_map_leads_to_every_concept() -> None:
     drawn = map_of(entries())
     assert set(re.findall(r'href="\.\./concepts/(\w+)\.html"', drawn)) == {e.name for e in entries()}
+
+
+def test_every_concept_of_the_course_is_there_and_the_path_is_whole() -> None:
+    names = [name for _, names in WEEKS for name in names]
+    assert names[: len(PATH)] == list(PATH)
+    assert all(entry(name) for name in names)
+    assert len(WEEKS) == 10
+
+
+def test_a_section_of_the_readme_is_a_page() -> None:
+    html = readme("How the two are judged")
+    assert "<p>" in html
+    assert "<details" not in html
+    assert 'href="experiments' not in html
 
 
 @pytest.mark.parametrize(
