@@ -13,8 +13,8 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from experiments.book.lines import ways
+from experiments.book.prose import anchor, lesson, sections
 from experiments.book.sides import line_by_line
-from experiments.book.words import anchor, lesson, sections
 from experiments.commands.album import Picture, number_of
 from experiments.commands.markup import lesson_of, rendered
 from experiments.commands.report import versions

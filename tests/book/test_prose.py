@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from experiments.book.words import anchor, lesson, linked, sections
+from experiments.book.prose import anchor, lesson, linked, sections
 from experiments.glossary import TERMS, Term
 
 LOSS = next(t for t in TERMS if t.term == "loss")
