@@ -436,6 +436,12 @@ def test_the_beginners_path_is_in_the_order_in_which_ideas_need_each_other() -> 
     assert all(0 < curriculum.minutes(e) <= 60 for e in ENTRIES)
 
 
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """pytest cannot collect both; in a run of single files nobody sees it."""
+    names = [p.name for p in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
 def test_a_twin_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         experiments.twin("digits_mlp").name = "other"  # type: ignore[misc]

@@ -59,7 +59,8 @@ def ways(by_hand: str, in_torch: str) -> list[Way]:
     """
     mine, theirs = ast.parse(by_hand), ast.parse(in_torch)
     found: list[Way] = []
-    for scope in (mine, *(n for n in mine.body if isinstance(n, ast.ClassDef))):
+    scopes: list[Scope] = [mine, *(n for n in mine.body if isinstance(n, ast.ClassDef))]
+    for scope in scopes:
         functions = functions_of(scope)
         twins = functions_of(theirs) | functions_of(twin_of(scope, mine, theirs))
         for forwards, backward in couples(functions):

@@ -50,8 +50,9 @@ def unharmed(e: Examination) -> set[int]:
     """The lines that are right by what they leave: a value as forward has it, or the right gradient, whatever is then returned of it."""
     stores: dict[str, list[ast.stmt]] = {}
     for statement in ast.walk(e.subject.pair.backward):
-        for name in writes(statement) if isinstance(statement, ast.Assign | ast.AugAssign) else ():
-            stores.setdefault(name, []).append(statement)
+        if isinstance(statement, ast.Assign | ast.AugAssign):
+            for name in writes(statement):
+                stores.setdefault(name, []).append(statement)
     returned = [n for n, c in e.claims.items() if c.returned and not e.is_slow(np.size(c.gradient))]
     gradients = {n: e.whole(value) for n in stores if is_gradient(n) and (value := value_of(n, returned))}
     known = {**{n: v for n, v in e.ran.values.items() if is_array(v)}, **gradients}
