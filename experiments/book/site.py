@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import re
 from collections.abc import Sequence
@@ -59,10 +60,14 @@ class Sources:
 
     Args:
         folder: of them.
+
+    Attributes:
+        written: all that were asked for.
+        changed: whether any of them was another before.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.written = folder, set[Path]()
+        self.folder, self.written, self.changed = folder, set[Path](), False
 
     def write(self, name: str, text: str) -> None:
         """A page."""
@@ -77,12 +82,14 @@ class Sources:
         if not (file.is_file() and file.read_bytes() == what):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(what)
+            self.changed = True
 
     def tidy(self) -> None:
         """Take away what was not written this time."""
         for file in self.folder.rglob("*"):
             if file.is_file() and file not in self.written:
                 file.unlink()
+                self.changed = True
 
 
 def classes(package: Any) -> list[type]:
@@ -139,13 +146,15 @@ def build(folder: Path, made: Sequence[Entry]) -> str:
     write_sources(sources, Sources(folder / "figures"), cache / "measured", made)
     static = str(files(__package__) / "static")
     warned = StringIO()
-    settings = {**SETTINGS, "html_static_path": [static]}
+    settings = {**copy.deepcopy(SETTINGS), "html_static_path": [static]}  # the theme writes into what it is given
     frame = repr((settings, sphinx.__version__, sorted(map(str, sources.written)), (Path(static) / "book.css").read_bytes()))
     stamp = cache / "frame.txt"  # what stands around every page: where it has changed all pages are written again
-    force = not (stamp.is_file() and stamp.read_text(encoding="utf-8") == frame)
+    same = stamp.is_file() and stamp.read_text(encoding="utf-8") == frame
+    if same and not sources.changed and (folder / "index.html").is_file():
+        return ""
     with patch_docutils(), docutils_namespace():  # what Sphinx tells docutils is for this book alone
         doctrees = str(cache / "doctrees")
         app = Sphinx(str(sources.folder), None, str(folder), doctrees, "html", settings, status=None, warning=warned, parallel=2)
-        app.build(force_all=force)
+        app.build(force_all=not same)
     stamp.write_text(frame, encoding="utf-8")
     return re.sub(r"\x1b\[[\d;]*m", "", warned.getvalue()).strip()

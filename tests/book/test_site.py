@@ -14,17 +14,17 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-import experiments.book
-from experiments.book.cache import Kept, key
-from experiments.book.drawn import map_of
-from experiments.book.pages import WEEKS, readme
-from experiments.book.site import Sources, classes
-from experiments.curriculum import PATH, entries, entry
-from experiments.glossary import TERMS
-from tests.helpers import command
+for extra in ("sphinx", "pydata_sphinx_theme"):
+    pytest.importorskip(extra)
 
-pytest.importorskip("sphinx")
-pytest.importorskip("pydata_sphinx_theme")
+import experiments.book  # noqa: E402
+from experiments.book.cache import Kept, key  # noqa: E402
+from experiments.book.drawn import map_of  # noqa: E402
+from experiments.book.pages import WEEKS, readme  # noqa: E402
+from experiments.book.site import Sources, classes  # noqa: E402
+from experiments.curriculum import PATH, entries, entry  # noqa: E402
+from experiments.glossary import TERMS  # noqa: E402
+from tests.helpers import command  # noqa: E402
 
 MADE = ("one_weight", "derivatives", "hidden_layer")
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
