@@ -20,6 +20,7 @@ from experiments.commands.markup import lesson_of, rendered
 from experiments.commands.report import versions
 from experiments.curriculum import PATH, ROOT, Entry, after, entry, minutes, path
 from experiments.glossary import TERMS
+from manual.optim import Optimizer
 
 GLOSSARY = "../glossary.html"
 
@@ -223,13 +224,13 @@ def of_class(cls: type, twin: type | None, functions: Sequence[str]) -> str:
     Args:
         cls: by hand.
         twin: torch's.
-        functions: what is shown of it, where it has them.
+        functions: what is shown of it, where it has them and they are not those of all optimizers.
     """
     own = f"{cls.__module__}.{cls.__qualname__}"
     terms = list(TERMS)
     parts = [("", html(lesson(sections(inspect.getdoc(cls) or ""), terms, GLOSSARY)))]
     for name in functions:
-        if callable(getattr(cls, name, None)):
+        if callable(getattr(cls, name, None)) and (cls is Optimizer or getattr(cls, name) is not getattr(Optimizer, name, None)):
             theirs = f" {twin.__module__}.{twin.__qualname__}.{name}" if twin and name != "backward" and has_text(twin, name) else ""
             parts.append((name, f".. twin:: {own}.{name}{theirs}\n"))
     return page(cls.__name__, *parts)

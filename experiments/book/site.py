@@ -125,7 +125,7 @@ def write_sources(sources: Sources, figures: Sources, kept: Path, made: Sequence
     sources.write("teachers.rst", pages.teachers(made))
     for title, folder, package, twin, functions in (
         ("Layers", "layers", manual.nn, torch.nn, ("forward", "backward")),
-        ("Optimizers", "optimizers", manual.optim, torch.optim, ("take_step", "step")),
+        ("Optimizers", "optimizers", manual.optim, torch.optim, ("new_state", "update", "take_step")),
     ):
         found = classes(package)
         for cls in found:
