@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -88,6 +89,7 @@ def measure_all(root: Path, names: Iterable[str], told: Any = print) -> None:
     if not todo:
         return
     workers = min(len(todo), cpu_count() or 1)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    quietly: Any = (signal.signal, (signal.SIGINT, signal.SIG_DFL))  # Ctrl-C ends a worker without a word: it is told once
+    with ProcessPoolExecutor(workers, get_context("spawn"), *quietly) as pool:
         for done, name in enumerate(pool.map(measure, [root] * len(todo), todo), 1):
             told(f"  {done} of {len(todo)}: {name}")

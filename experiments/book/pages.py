@@ -7,7 +7,6 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from importlib.resources import files
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
@@ -15,7 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from experiments.book.lines import ways
 from experiments.book.prose import anchor, lesson, sections
 from experiments.book.sides import line_by_line
-from experiments.commands.album import Picture, number_of
+from experiments.commands.album import Picture
 from experiments.commands.markup import lesson_of, rendered
 from experiments.commands.report import versions
 from experiments.curriculum import PATH, ROOT, Entry, after, entry, minutes, path
@@ -52,12 +51,6 @@ def page(title: str, *sections: tuple[str, str], label: str = "") -> str:
     for name, body in sections:
         parts += [heading(name), body] if name else [body]
     return "\n".join(parts)
-
-
-def pictures(folder: Path) -> list[Picture]:
-    """The figures in a folder, in order."""
-    found = [Picture(p.stem, p.with_suffix(".png"), p.read_text(encoding="utf-8").strip()) for p in folder.glob("*.txt")]
-    return sorted(found, key=lambda p: number_of(p.title))
 
 
 # ---- a concept ---------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ import manual.optim
 from experiments.book import pages
 from experiments.book.cache import Kept
 from experiments.book.drawn import map_of
+from experiments.commands.album import pictures_in
 from experiments.curriculum import Entry
 
 CACHE = ".cache"
@@ -110,7 +111,7 @@ def write_sources(sources: Sources, figures: Sources, kept: Path, made: Sequence
     """
     for e in made:
         of = Kept(kept, e)
-        shown, asked = pages.pictures(of.folder / "figures"), pages.pictures(of.folder / "questions" / "figures")
+        shown, asked = pictures_in(of.folder / "figures"), pictures_in(of.folder / "questions" / "figures")
         for folder, some in (("", shown), ("questions/", asked)):
             for p in some:
                 figures.copy(f"{e.name}/{folder}{p.file.name}", p.file)

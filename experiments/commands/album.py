@@ -57,8 +57,7 @@ class Album:
 
     def pictures(self) -> list[Picture]:
         """All that there are, also those of a run before it was resumed, in order."""
-        found = [Picture(p.stem, p.with_suffix(".png"), p.read_text(encoding="utf-8").strip()) for p in self.folder.glob("*.txt")]
-        return sorted(found, key=lambda p: (number_of(p.title), BEFORE not in p.title))
+        return pictures_in(self.folder)
 
     def add(self, name: str, fig: Captioned, step: int, untrained: bool = False) -> None:
         """Draw one, write it, and show it.
@@ -87,6 +86,12 @@ def write_picture(file: Path, picture: np.ndarray, caption: str) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(picture).quantize(256, dither=Image.Dither.NONE).save(file)
     file.with_suffix(".txt").write_text(caption + "\n", encoding="utf-8")
+
+
+def pictures_in(folder: Path) -> list[Picture]:
+    """All figures that were written into a folder, in order."""
+    found = [Picture(p.stem, p.with_suffix(".png"), p.read_text(encoding="utf-8").strip()) for p in folder.glob("*.txt")]
+    return sorted(found, key=lambda p: (number_of(p.title), BEFORE not in p.title))
 
 
 def number_of(title: str) -> int:
