@@ -206,6 +206,9 @@ WORDS_A_MINUTE = 100
 FURTHER_READING = "\n# ---- further reading"
 """How the heading begins under which a file has what a beginner need not read: its rest, in a script up to the next heading."""
 
+TO_MOVE = "\n# ---- to move"
+"""How the heading begins under which a script has the pictures that a reader of the book moves."""
+
 HEADING = "\n# ---- "
 
 SAID = 8
@@ -215,7 +218,8 @@ SAID = 8
 def minutes(e: Entry) -> int:
     """How long it takes to read a concept, by its words: in fives, rounded up.
 
-    Its two files count, and of the script the captions, texts and questions; all without what is further reading.
+    Its two files count, and of the script the captions, texts and questions; all without what is further reading. What is done takes as
+    long as one likes, and counts as little: an exercise, a picture that is moved.
     """
     texts = [(ROOT / side / e.path).read_text(encoding="utf-8").partition(FURTHER_READING)[0] for side in ("manual", "torch_impl")]
     script = without_further_reading((ROOT / "experiments" / e.path).read_text(encoding="utf-8"))
@@ -223,9 +227,11 @@ def minutes(e: Entry) -> int:
 
 
 def without_further_reading(script: str) -> str:
-    """A script without its sections of that name."""
-    first, *more = script.split(FURTHER_READING)
-    return first + "".join("".join(section.partition(HEADING)[1:]) for section in more)
+    """A script without its sections of that name, and without what is moved."""
+    for heading in (FURTHER_READING, TO_MOVE):
+        first, *more = script.split(heading)
+        script = first + "".join("".join(section.partition(HEADING)[1:]) for section in more)
+    return script
 
 
 def said(script: str) -> Iterator[str]:

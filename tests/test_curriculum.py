@@ -61,6 +61,8 @@ def test_further_reading_in_a_script_goes_to_the_next_heading() -> None:
     script = "a\n# ---- figures ----\nb\n# ---- further reading: more ----\nc\n# ---- text ----\nd\n# ---- further reading ----\ne\n"
     assert curriculum.without_further_reading(script) == "a\n# ---- figures ----\nb\n# ---- text ----\nd"
     assert curriculum.without_further_reading("a\n# ---- text ----\nb\n") == "a\n# ---- text ----\nb\n"
+    moved = "a\n# ---- to move ----\nb\n# ---- further reading ----\nc\n# ---- text ----\nd\n# ---- to move ----\ne"
+    assert curriculum.without_further_reading(moved) == "a\n# ---- text ----\nd"
 
 
 def test_entries_are_what_the_scripts_say_in_the_order_of_the_chapters(house: Path) -> None:
