@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,8 @@ from torch_impl.module import Concept as TorchConcept
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from experiments.drawing.interactive import Interactive
 
 Figures = Callable[[Any, Any, Any], "Mapping[str, Figure]"]
 """figures(manual, torch_module, data) draws; the arguments are of the twin's own classes."""
@@ -77,6 +79,7 @@ class Twin:
         sgd_lr: the step size of the trajectory that is checked under plain gradient descent.
         before: draws figures of the untrained pair, by name.
         figures: draws figures of the trained pair, by name.
+        interactive: pictures of a run that a reader of the book moves.
         learned: what came of a run, in a sentence or two for somebody who reads nothing else, with the run's own numbers.
         look_at: the figure to open first, by name, and what to look for in it.
         text: more to read in TensorBoard, beside the derivation.
@@ -109,6 +112,7 @@ class Twin:
     sgd_lr: float = 0.01
     before: Figures | None = None
     figures: Figures | None = None
+    interactive: Callable[[Trained], Sequence[Interactive]] | None = None
     learned: Callable[[Trained], str] | None = None
     look_at: tuple[str, str] | None = None
     text: Mapping[str, str] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from experiments.book.cache import Kept
+from experiments.book.interactive import keep
 from experiments.curriculum import entry
 
 
@@ -39,6 +40,7 @@ def measure(root: Path, name: str) -> str:
     album, drawn = Album(kept.folder, lambda *_: None), dict[int, Any]()
     for title, figure in (twin.figures(run.manual, run.torch, run.data) if twin.figures else {}).items():
         album.add(title, cast(Captioned, figure), 0)
+    keep(kept.folder, twin.interactive(run) if twin.interactive else ())
     answers = []
     questions = Album(kept.folder / "questions", lambda *_: None)
     for number, (question, of) in enumerate(zip(twin.questions, runs_of(twin, twin.questions), strict=True), 1):

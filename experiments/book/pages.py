@@ -57,7 +57,13 @@ def page(title: str, *sections: tuple[str, str], label: str = "") -> str:
 
 
 def concept(
-    e: Entry, told: Mapping[str, Any], shown: Sequence[Picture], of_questions: Sequence[Picture], figures: str, there: Collection[str]
+    e: Entry,
+    told: Mapping[str, Any],
+    shown: Sequence[Picture],
+    of_questions: Sequence[Picture],
+    moving: Sequence[Mapping[str, Any]],
+    figures: str,
+    there: Collection[str],
 ) -> str:
     """The page of a concept.
 
@@ -66,6 +72,7 @@ def concept(
         told: what was measured.
         shown: its figures.
         of_questions: those that show the answers.
+        moving: what a reader moves.
         figures: the folder that they are in, from the root of the book.
         there: the names of all concepts that have a page.
     """
@@ -87,6 +94,7 @@ def concept(
         "further_pictures": [p for p in shown if p.name in further],
         "further_texts": [(name, rendered(text)) for name, text in twin.text.items() if name in twin.further],
         "of_questions": of_questions,
+        "moving": moving,
         "figures": figures,
         "exercises": [exercise.function for exercise in twin.exercises],
         "there": there,
@@ -95,7 +103,7 @@ def concept(
         "on_path": e.name in PATH,
         "words": [(t, anchor(t)) for t in TERMS if t.concept == e.name],
     }
-    names = ("facts", "figures", "predict", "write", "mistake", "further", "ends")
+    names = ("facts", "figures", "interactive", "predict", "write", "mistake", "further", "ends")
     made = {name: template(f"{name}.html").render(**given) for name in names}
     parts = [("", html(made["facts"])), ("The lesson", html(lesson(lesson_of(twin.manual), terms, GLOSSARY)))]
     texts = [(name, html(lesson(text, terms, GLOSSARY))) for name, text in twin.text.items() if name not in further]
@@ -105,6 +113,8 @@ def concept(
     parts += texts
     if given["pictures"]:
         parts.append(("What a run shows", html(made["figures"])))
+    if moving:
+        parts.append(("Move it yourself", html(made["interactive"])))
     if told["questions"]:
         parts.append(("Predict", html(made["predict"])))
     if twin.exercises:

@@ -18,7 +18,7 @@ from sphinx.util.docutils import docutils_namespace, patch_docutils
 
 import manual.nn
 import manual.optim
-from experiments.book import pages
+from experiments.book import interactive, pages
 from experiments.book.cache import Kept
 from experiments.book.drawn import map_of
 from experiments.commands.album import pictures_in
@@ -35,7 +35,7 @@ SETTINGS: dict[str, Any] = {
     "html_title": "gradtwin",
     "html_copy_source": False,
     "html_show_sourcelink": False,
-    "html_css_files": ["book.css"],
+    "html_css_files": ["book.css", "interactive.css"],
     "html_sidebars": {"index": []},
     "html_theme_options": {
         "logo": {"text": "gradtwin"},
@@ -115,7 +115,11 @@ def write_sources(sources: Sources, figures: Sources, kept: Path, made: Sequence
         for folder, some in (("", shown), ("questions/", asked)):
             for p in some:
                 figures.copy(f"{e.name}/{folder}{p.file.name}", p.file)
-        sources.write(f"concepts/{e.name}.rst", pages.concept(e, of.told(), shown, asked, f"figures/{e.name}", {m.name for m in made}))
+        moving = interactive.kept(of.folder)
+        if moving:
+            figures.write(f"{e.name}/{interactive.SCRIPT}", interactive.script(of.folder))
+        page = pages.concept(e, of.told(), shown, asked, interactive.for_page(moving), f"figures/{e.name}", {m.name for m in made})
+        sources.write(f"concepts/{e.name}.rst", page)
     figures.write("map.svg", map_of(made))
     figures.tidy()
     sources.write("index.rst", pages.index(made))
@@ -145,10 +149,12 @@ def build(folder: Path, made: Sequence[Entry]) -> str:
     cache = folder / CACHE
     sources = Sources(cache / "sources")
     write_sources(sources, Sources(folder / "figures"), cache / "measured", made)
-    static = str(files(__package__) / "static")
+    static = Path(str(files(__package__) / "static"))
     warned = StringIO()
-    settings = {**copy.deepcopy(SETTINGS), "html_static_path": [static]}  # the theme writes into what it is given
-    frame = repr((settings, sphinx.__version__, sorted(map(str, sources.written)), (Path(static) / "book.css").read_bytes()))
+    settings = {**copy.deepcopy(SETTINGS), "html_static_path": [str(static)]}  # the theme writes into what it is given
+    frame = repr(
+        (settings, sphinx.__version__, sorted(map(str, sources.written)), [(f.name, f.read_bytes()) for f in sorted(static.iterdir())])
+    )
     stamp = cache / "frame.txt"  # what stands around every page: where it has changed all pages are written again
     same = stamp.is_file() and stamp.read_text(encoding="utf-8") == frame
     if same and not sources.changed and (folder / "index.html").is_file():

@@ -16,9 +16,10 @@ from experiments import run
 from experiments.data.arrays import ArrayData, Split
 from experiments.drawing.colours import of_sign
 from experiments.drawing.figure import BY_HAND, TORCH, figure, unbroken
+from experiments.drawing.interactive import Axis, Dots, Interactive, Line, Panel, Slider, minus
 from experiments.drawing.written import write
 from experiments.judge.convert import to_torch
-from experiments.lesson import Exercise, Mistake, Trained, by_size, what_will_the_loss_do
+from experiments.lesson import Exercise, Mistake, Trained, by_size, in_figures, what_will_the_loss_do
 from experiments.pair import Twin
 from manual.calculus import one_weight as by_hand
 from manual.calculus.one_weight import OneWeight as Manual
@@ -213,6 +214,86 @@ def price_found(ours: float, theirs: float) -> Figure:
     return fig
 
 
+# ---- to move -------------------------------------------------------------------------------------------
+
+MOST = 12
+"""Steps that can be taken in the picture that is moved."""
+
+
+def interactive(run: Trained) -> tuple[Interactive, ...]:
+    """The walk down the curve, at a learning rate that a reader chooses."""
+    c = curvature(KILOGRAMS)
+    return (
+        Interactive(
+            "How long may a step be?",
+            f"From w = 0 each step goes as far as lr times the slope (the thick line is the slope where w is now). Move lr towards 1/c = "
+            f"{1 / c:.3f}: fewer steps are needed, until one is enough. Move it on: each step jumps across the star. Beyond 2/c = "
+            f"{2 / c:.3f} it lands farther away each time. The second picture says what part of the distance to the star a step leaves.",
+            (Slider("lr", [n / 100 for n in range(1, 76)], 0.05, "learning rate lr"), Slider("steps", range(MOST + 1), 4, "steps taken")),
+            (arrived, does, f"At the star w is {best_weight(KILOGRAMS, EUROS):.3g} and the loss {LOWEST:.3g}."),
+            (the_walk(), what_is_left(1 / c, 2 / c)),
+        ),
+    )
+
+
+def the_walk() -> Panel:
+    """The loss, the steps down, and the slope where they have come to."""
+    w, best = np.linspace(-1.4, 6.0, 75), best_weight(KILOGRAMS, EUROS)
+
+    def around(lr: float, steps: int) -> np.ndarray:
+        return walk(lr)[steps] + np.array([-0.8, 0.8])
+
+    def tangent(lr: float, steps: int) -> np.ndarray:
+        at = walk(lr)[steps]
+        return loss_of(at) + slope_of(at) * (around(lr, steps) - at)
+
+    def sign(lr: float, steps: int) -> str:
+        return "above" if slope_of(walk(lr)[steps]) > 0 else "below"
+
+    steps_of: dict[str, Any] = {"x": walk, "y": lambda lr: loss_of(walk(lr)), "look": "by-hand", "first": lambda steps: steps + 1}
+    marks = Line(w, loss_of(w), "curve"), Line(**steps_of), Line(around, tangent, sign), Dots(best, loss_of(best), "best", "*")
+    return Panel(
+        "the loss, and the steps down it", Axis("w, euros per kilogram", -1.4, 6.0), Axis("loss L", -1.0, 24.0), (*marks, Dots(**steps_of))
+    )
+
+
+def what_is_left(right: float, too_large: float) -> Panel:
+    """What part of the distance a step leaves, at each learning rate."""
+    lrs, ends = np.linspace(0.0, 0.76, 39), (-1.5, 1.1)
+    guides = *(Line([0, 0.76], level, "guide") for level in (-1.0, 0.0)), *(Line(lr, ends, "guide") for lr in (right, too_large))
+    return Panel(
+        "what a step leaves of the distance",
+        Axis("learning rate lr", 0.0, 0.76, {0.0: "0", right: f"1/c = {right:.3f}", too_large: f"2/c = {too_large:.3f}"}),
+        Axis("part that is left", *ends, {-1.0: "−1", 0.0: "0", 1.0: "1"}),
+        (*guides, Line(lrs, [left_by_a_step(lr) for lr in lrs], "curve"), Dots(lambda lr: lr, left_by_a_step, "by-hand")),
+    )
+
+
+def walk(lr: float) -> np.ndarray:
+    """w from 0 on, by hand."""
+    return by_hand.train(KILOGRAMS, EUROS, 0.0, lr, MOST)
+
+
+def left_by_a_step(lr: float) -> float:
+    """What part of the distance to the lowest point a step leaves, below 0 where it lands on the other side."""
+    before, after = walk(lr)[:2] - best_weight(KILOGRAMS, EUROS)
+    return float(after / before)
+
+
+def arrived(lr: float, steps: int) -> str:
+    """Where the walk has come to."""
+    w = walk(lr)[steps]
+    return minus(f"After {steps} step{'s' * (steps != 1)} w is {in_figures(w)} and the loss {in_figures(float(loss_of(w)))}.")
+
+
+def does(lr: float) -> str:
+    """What each of its steps does."""
+    part = left_by_a_step(lr)
+    where = "nearer, on the same side" if part > 0 else "nearer, on the other side" if part > -1 else "farther away, on the other side"
+    lands = "lands nearly on it" if abs(part) < 0.05 else f"lands {where}"
+    return minus(f"With lr = {lr:g} each step leaves {part:+.2f} of the distance to the star: it {lands}.")
+
+
 # ---- text ----------------------------------------------------------------------------------------------
 
 
@@ -299,6 +380,7 @@ TWIN = Twin(
     variants={"too small": {"lr": 0.02}, "nearly too large": {"lr": 0.6}},
     sgd_lr=0.1,
     figures=figures,
+    interactive=interactive,
     text={"the first steps": TEXT},
     questions=QUESTIONS,
     exercises=(Exercise("backward", ("Begin with the guess: how fast does (ŷ − y)² grow with ŷ? The mean divides it by N.",)),),

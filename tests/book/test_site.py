@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-from collections.abc import Iterator
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -27,7 +25,6 @@ from experiments.glossary import TERMS  # noqa: E402
 from tests.helpers import command  # noqa: E402
 
 MADE = ("one_weight", "derivatives", "hidden_layer")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
 WIDTHS = (390, 1400)
 
 
@@ -112,21 +109,6 @@ def test_what_has_not_changed_is_neither_measured_nor_written_again(book: Path) 
 
 
 # ---- in a browser --------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """The Chromium of this machine."""
-    api = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium")
-    with api.sync_playwright() as playwright:
-        try:
-            chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        except api.Error as error:
-            pytest.skip(f"Chromium does not start here: {error}")
-        yield chromium
-        chromium.close()
 
 
 SOME = (

@@ -12,6 +12,7 @@ from experiments.calculus import one_weight as script
 from experiments.calculus.one_weight import EUROS, KILOGRAMS, TWIN, descend, loss_of, slope_of
 from experiments.cases.calculus.one_weight import judge_slope
 from experiments.drawing.colours import NEGATIVE
+from experiments.drawing.interactive import picked
 from experiments.judge.central import along
 from experiments.judge.compare import error
 from experiments.judge.convert import to_torch
@@ -146,3 +147,44 @@ def test_the_tangents_that_are_drawn_touch_the_curve() -> None:
         assert (y1 - y0) / (x1 - x0) == pytest.approx(central, rel=1e-9)
         assert y0 + central * (w - x0) == pytest.approx(loss_of(w), rel=1e-9)
         assert x1 == pytest.approx(after)
+
+
+# ---- what is moved -------------------------------------------------------------------------------
+
+
+def test_what_is_moved_is_the_walk_by_hand() -> None:
+    (picture,) = script.interactive(whole_run)  # no run is needed
+    data = picture.data()
+    lrs, steps = (slider["written"] for slider in data["sliders"])
+    walk, left = data["panels"]
+    (line,) = [m for m in walk["marks"] if m["kind"] == "line" and m["look"] == "by-hand"]
+    (dot,) = [m for m in left["marks"] if m["kind"] == "dots"]
+    for i, lr in enumerate(map(float, lrs)):
+        expected = by_hand.train(KILOGRAMS, EUROS, 0.0, lr, len(steps) - 1)
+        np.testing.assert_allclose(picked(line["x"], (i, 0)), expected, rtol=1e-4)
+        np.testing.assert_allclose(picked(line["y"], (i, 0)), loss_of(expected), rtol=1e-4)
+        assert picked(dot["x"], (i, 0)) == lr
+        assert picked(dot["y"], (i, 0)) == pytest.approx(1 - lr * C, rel=1e-4, abs=1e-4)
+    assert [picked(line["first"], (0, i)) for i in range(len(steps))] == [n + 1 for n in map(int, steps)]
+
+
+def test_the_slope_that_is_moved_touches_the_curve_and_has_the_colour_of_its_sign() -> None:
+    walk = script.the_walk()
+    tangent = walk.marks[2]
+    for lr, steps in ((0.05, 0), (0.5, 1), (0.7, 12)):
+        w = script.walk(lr)[steps]
+        (x0, x1), (y0, y1) = tangent.x(lr, steps), tangent.y(lr, steps)
+        assert (y1 - y0) / (x1 - x0) == pytest.approx(slope_of(w))
+        assert (y0 + y1) / 2 == pytest.approx(loss_of(w))
+        assert tangent.look(lr, steps) == ("above" if w > BEST else "below")
+
+
+def test_what_a_step_does_is_said_as_the_closed_form_has_it() -> None:
+    for lr, said in (
+        (0.5 / C, "nearer, on the same side"),
+        (1 / C, "nearly on it"),
+        (1.5 / C, "nearer, on the other"),
+        (2.1 / C, "farther"),
+    ):
+        assert said in script.does(lr)
+    assert script.arrived(0.05, 1).startswith("After 1 step w is 0.339 and the loss")

@@ -1,0 +1,182 @@
+"""Pictures that are moved, as a browser shows them: by the keyboard alone, with the numbers of the hand-written code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+for extra in ("sphinx", "pydata_sphinx_theme"):
+    pytest.importorskip(extra)
+
+from experiments.book.interactive import for_page, keep, kept, said, script  # noqa: E402
+from experiments.calculus.one_weight import EUROS, KILOGRAMS, loss_of  # noqa: E402
+from experiments.drawing.interactive import Interactive, Slider  # noqa: E402
+from manual.calculus import one_weight  # noqa: E402
+from tests.helpers import command  # noqa: E402
+
+MADE = ("one_weight",)
+MOVED = pytest.mark.parametrize("name", MADE)
+
+
+def test_what_is_kept_is_what_was_computed(tmp_path: Path) -> None:
+    keep(tmp_path, ())
+    assert kept(tmp_path) == []
+    picture = Interactive("t", "c", (Slider("a", (1, 2), 2),), ("It is", lambda a: f"{a}."))
+    keep(tmp_path / "a", (picture,))
+    found = kept(tmp_path / "a")
+    assert found == [json.loads(json.dumps(picture.data()))]
+    assert json.loads(script(tmp_path / "a").removeprefix("window.gradtwin = ").removesuffix(";\n")) == found
+    assert [of["says"] for of in for_page(found)] == ["It is 2."]
+    assert said(found[0], [0]) == "It is 1."
+
+
+# ---- in a browser --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A book of what can be moved."""
+    folder = tmp_path_factory.mktemp("moving") / "book"
+    status, _, err = command("book", *MADE, "--out", str(folder))
+    assert (status, err) == (0, "")
+    return folder
+
+
+@pytest.fixture
+def opened(book: Path, browser: Any) -> Iterator[Any]:
+    """Opens the page of a concept; in the end nothing may have been complained of, and nothing asked for elsewhere."""
+    said, asked, contexts = list[str](), list[str](), []
+
+    def open_it(name: str, width: int = 1400, scheme: str = "light", **more: Any) -> Any:
+        contexts.append(browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, **more))
+        page = contexts[-1].new_page()
+        page.on("console", lambda m: said.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda e: said.append(str(e)))
+        page.on("request", lambda r: asked.append(r.url))
+        page.goto((book / f"concepts/{name}.html").as_uri())
+        page.wait_for_load_state("networkidle")
+        return page
+
+    yield open_it
+    assert said == []
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    for context in contexts:
+        context.close()
+
+
+def data_of(book: Path, name: str) -> list[dict[str, Any]]:
+    (file,) = (book / ".cache" / "measured").glob(f"{name}-*/interactive.json")
+    found: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))
+    return found
+
+
+def drawing(figure: Any) -> str:
+    """All that is drawn, and the words with their weights."""
+    drawn: str = figure.evaluate("f => [...f.querySelectorAll('svg, .words')].map(e => e.innerHTML).join()")
+    return drawn
+
+
+@pytest.mark.long
+@MOVED
+def test_each_slider_is_moved_by_the_keyboard_and_both_picture_and_sentence_follow(book: Path, opened: Any, name: str) -> None:
+    page, found = opened(name), data_of(book, name)
+    figures = page.locator("figure.moving").all()
+    assert len(figures) == len(found) > 0
+    for figure, data in zip(figures, found, strict=True):
+        at = [slider["at"] for slider in data["sliders"]]
+        assert figure.locator(".says").inner_text() == said(data, at)
+        for i, slider in enumerate(data["sliders"]):
+            box = figure.locator(".control").nth(i)
+            (box.locator("input") if slider["kind"] == "slider" else box.locator("input:checked")).focus()
+            seen = {(drawing(figure), figure.locator(".says").inner_text())}
+            for key, step in (("ArrowLeft", -1), ("ArrowLeft", -1), ("ArrowRight", 1)):
+                page.keyboard.press(key)
+                at[i] = min(max(at[i] + step, 0), len(slider["written"]) - 1)
+                seen.add((drawing(figure), figure.locator(".says").inner_text()))
+                assert figure.locator(".says").inner_text() == said(data, at)
+                if slider["kind"] == "slider":
+                    assert box.locator("output").inner_text() == slider["written"][at[i]]
+                    assert box.locator("input").get_attribute("aria-valuetext") == slider["written"][at[i]]
+                else:
+                    assert box.locator("input:checked").get_attribute("aria-label") == slider["written"][at[i]]
+            assert len(seen) > 1
+
+
+def values_of(svg: Any, selector: str) -> np.ndarray:
+    """The places of circles in a picture, in the units of its axes, which are read off its ticks: (n, 2)."""
+    ticks = svg.evaluate(
+        """s => ['under', 'beside'].map((of, i) => [...s.querySelectorAll(`.axes .${of}[x]`)].map(
+             t => [Number(t.textContent.replace('−', '-').split('= ').pop()), Number(t.getAttribute(i ? 'y' : 'x'))])
+             .filter(([v]) => !isNaN(v)))"""
+    )
+    dots = svg.evaluate(
+        "(s, of) => [...s.querySelectorAll(of)].map(c => [c.getAttribute('cx'), c.getAttribute('cy')].map(Number))", selector
+    )
+    found = []
+    for axis, (of, shift) in enumerate(zip(ticks, (0, 4), strict=True)):
+        (v0, p0), *_, (v1, p1) = of
+        found.append(v0 + (np.array(dots)[:, axis] - (p0 - shift)) / (p1 - p0) * (v1 - v0))
+    return np.stack(found, axis=1)
+
+
+@pytest.mark.long
+def test_the_dots_of_the_bowl_are_where_the_walk_by_hand_goes(opened: Any) -> None:
+    page = opened("one_weight")
+    lr, steps = page.locator("figure.moving input").all()
+    lr.focus()
+    for _ in range(20):
+        page.keyboard.press("ArrowRight")
+    steps.focus()
+    page.keyboard.press("ArrowRight")
+    expected = one_weight.train(KILOGRAMS, EUROS, 0.0, 0.25, 5)
+    dots = values_of(page.locator("figure.moving svg").nth(0), "circle.by-hand")
+    np.testing.assert_allclose(dots, np.stack([expected, loss_of(expected)], axis=1), atol=2e-4)
+    (part,) = values_of(page.locator("figure.moving svg").nth(1), "circle.by-hand")
+    np.testing.assert_allclose(part, [0.25, 1 - 0.25 * one_weight.curvature(KILOGRAMS)], atol=2e-3)  # a tick there has three digits
+    assert f"After 5 steps w is {expected[5]:.3g} and" in page.locator(".says").inner_text()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1400])
+@MOVED
+def test_it_fits_and_breaks_no_rule_of_access(opened: Any, name: str, width: int, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page = opened(name, width, scheme)
+    page.locator("figure.moving input:not([type=radio])").evaluate_all("all => all.forEach(e => e.stepUp(3))")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    within = (
+        "f => f.scrollWidth <= f.clientWidth && [...f.querySelectorAll('.panels svg')].every(s => s.getBoundingClientRect().width > 250)"
+    )
+    assert all(figure.evaluate(within) for figure in page.locator("figure.moving").all())
+    found = axe.Axe().run(page, options={"preload": False})  # which would read files by requests
+    assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.mark.long
+@MOVED
+def test_it_is_printed_as_it_was_first(book: Path, opened: Any, name: str) -> None:
+    page = opened(name)
+    figure, (data, *_) = page.locator("figure.moving").first, data_of(book, name)
+    first = drawing(figure)
+    figure.locator("input").first.focus()
+    page.keyboard.press("ArrowRight")
+    moved = figure.locator(".says").inner_text()
+    page.evaluate("addEventListener('beforeprint', () => { window.printed = document.querySelector('.moving .says').textContent; })")
+    page.pdf()
+    assert page.evaluate("window.printed") == said(data, [slider["at"] for slider in data["sliders"]]) != moved
+    assert figure.locator(".says").inner_text() == moved
+    assert drawing(figure) != first
+
+
+@pytest.mark.long
+@MOVED
+def test_without_javascript_the_sentence_is_there_and_nothing_pretends_to_move(opened: Any, name: str) -> None:
+    page = opened(name, java_script_enabled=False)
+    assert len(page.locator("figure.moving .says").first.inner_text()) > 40
+    assert page.locator("figure.moving input:enabled").count() == 0
