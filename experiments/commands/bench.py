@@ -8,13 +8,11 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
-import os
 import statistics
 import sys
 import time
-import tracemalloc
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,56 +20,24 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from experiments.commands.bench_forms import FORMS, measure_forms, show_forms
-from experiments.commands.bench_works import WORKS, Step, Work, timed
-
-
-def peak_by_hand(step: Step) -> int:
-    """The most bytes that one step holds beyond what was there before."""
-    tracemalloc.start()
-    before = tracemalloc.get_traced_memory()[0]
-    step()
-    peak = tracemalloc.get_traced_memory()[1] - before
-    tracemalloc.stop()
-    return peak
-
-
-@contextmanager
-def silent() -> Iterator[None]:
-    """Keep the profiler's own announcements, written by C++ code, off standard error."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-def peak_by_torch(step: Step) -> int:
-    """The same of torch, from its profiler's record of allocations."""
-    with silent(), torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
-        step()
-    held = most = 0
-    for event in sorted(profile.profiler.kineto_results.events(), key=lambda e: e.start_ns()):
-        if event.name() == "[memory]":
-            held += event.nbytes()
-            most = max(most, held)
-    return most
+from experiments.commands.bench_forms import FORMS, in_short, measure_forms, show_forms
+from experiments.commands.bench_growth import draw_growth, measure_growth, show_growth
+from experiments.commands.bench_loops import by_loops
+from experiments.commands.bench_memory import peak_by_hand, peak_by_torch
+from experiments.commands.bench_products import alone
+from experiments.commands.bench_works import WORKS, Step, timed
 
 
 def measure(name: str) -> Iterator[dict[str, Any]]:
     """One row for each of the two sizes of a work."""
     work = WORKS[name]
     for label, sizes in (("own", work.own), ("larger", work.larger)):
-        hand, theirs = timed(*work.build(**sizes))
-        ratios = sorted(a / b for a, b in zip(hand, theirs, strict=True))
         steps = work.build(**sizes)
-        for step in steps:
-            step()
-        yield {
+        products = [alone(work.products(**sizes))] if work.products else []
+        hand, theirs, *bare = timed(*steps, *products)
+        ratios = sorted(a / b for a, b in zip(hand, theirs, strict=True))
+        loops = by_loops(name, sizes, steps[0]) if label == "own" else None
+        row = {
             "name": name,
             "size": label,
             "sizes": dict(sizes),
@@ -79,19 +45,17 @@ def measure(name: str) -> Iterator[dict[str, Any]]:
             "low": ratios[len(ratios) // 10],
             "high": ratios[-1 - len(ratios) // 10],
             "ms": 1000 * statistics.median(hand),
-            "peak_bytes": peak_by_hand(steps[0]),
-            "peak_bytes_torch": peak_by_torch(steps[1]),
-            "growth": growth(work, sizes) if label == "own" else {},
+            "ratio_products": statistics.median(a / b for a, b in zip(bare[0], theirs, strict=True)) if bare else None,
+            "times_loops": once(loops) / statistics.median(hand) if loops else None,
         }
+        yield row | {"peak_bytes": peak_by_hand(steps[0]), "peak_bytes_torch": peak_by_torch(steps[1])}
 
 
-def growth(work: Work, sizes: Mapping[str, int]) -> dict[str, float]:
-    """How many times as long a step by hand takes when one size doubles."""
-    found = {}
-    for name in work.grows:
-        one, two = (work.build(**{**sizes, name: sizes[name] * factor})[0] for factor in (1, 2))
-        found[name] = statistics.median(b / a for a, b in zip(*timed(one, two, rounds=7), strict=True))
-    return found
+def once(step: Step) -> float:
+    """Seconds that a slow step takes."""
+    began = time.perf_counter()
+    step()
+    return time.perf_counter() - began
 
 
 def lockstep(name: str, rounds: int = 5, steps: int = 150) -> dict[str, Any]:
@@ -141,27 +105,30 @@ LOCKSTEP = ("digits_mlp", "digits_cnn")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `bench`."""
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"all if none is named: {', '.join([*WORKS, 'lockstep'])}")
-    parser.add_argument("--plain", action="store_true", help="in place of torch: how much faster than the plain forms the faster ones are")
+    other = parser.add_mutually_exclusive_group()
+    other.add_argument("--plain", action="store_true", help="in place of torch: how much faster than the plain forms the faster ones are")
+    other.add_argument("--grow", action="store_true", help="the power of each size by which time grows, beside theory, and a figure of it")
     parser.add_argument("--json", action="store_true", help="one JSON object per row and line")
 
 
 def main(options: argparse.Namespace) -> int:
     """Measure and print. Returns 0, or 2 for an unknown name."""
     works = list(FORMS) if options.plain else list(WORKS)
-    known = works if options.plain else [*works, "lockstep"]
+    known = works if options.plain or options.grow else [*works, "lockstep"]
     for name in options.names:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=3) or known
             print(f"error: unknown work {name!r}: did you mean {' or '.join(near)}?", file=sys.stderr)
             return 2
     torch.set_num_threads(1)
+    measured, shown = (measure_forms, show_forms) if options.plain else (measure_growth, show_growth) if options.grow else (measure, show)
     console, rows = Console(), []
     with console.status("") as status:
         for name in options.names or works:
             if name == "lockstep":
                 continue
             status.update(name)
-            for row in measure_forms(name) if options.plain else measure(name):
+            for row in measured(name):
                 rows.append(row)
                 if options.json:
                     print(json.dumps(row), flush=True)
@@ -169,24 +136,60 @@ def main(options: argparse.Namespace) -> int:
     if options.json:
         print("".join(json.dumps(row) + "\n" for row in steps), end="")
     elif rows:
-        (show_forms if options.plain else show)(console, rows)
+        shown(console, rows)
+    if options.grow:
+        save_growth(rows, quiet=options.json)
     if not options.json:
         show_lockstep(steps)
     return 0
 
 
+FIGURE = Path("runs/bench/growth.png")
+
+
+def save_growth(rows: list[dict[str, Any]], quiet: bool) -> None:
+    """Write the figure of --grow, with its caption beside it, and say where unless quiet."""
+    from experiments.commands.album import write_picture
+    from experiments.drawing.figure import pixels
+
+    fig = draw_growth(rows)
+    write_picture(FIGURE, pixels(fig), fig.caption)
+    if not quiet:
+        print(f"figure: {FIGURE}, its caption in {FIGURE.with_suffix('.txt')}")
+
+
+HEADINGS = {
+    "work": "left",
+    "ratio": "right",
+    "spread": "right",
+    "ms": "right",
+    "products": "right",
+    "loops": "right",
+    "memory": "right",
+    "kB": "right",
+    "sizes": "left",
+}
+
+LEGEND = """Time by hand / time of torch (1 = as fast as torch), float32, one thread; the spread leaves out the outer tenths
+products: the same of the matrix products alone; loops: how many times as long plain Python takes; memory: peak by hand / of torch"""
+
+
 def show(console: Console, rows: list[dict[str, Any]]) -> None:
     """The table."""
-    console.print(
-        "Time by hand / time of torch (1 = as fast as torch), float32, one thread; the spread leaves out the outer tenths", soft_wrap=True
-    )
+    console.print(LEGEND, soft_wrap=True)
     table = Table(box=SIMPLE_HEAD)
-    for heading in ("work", "ratio", "spread", "ms", "peak kB", "torch's", "sizes", "× when doubled"):
-        table.add_column(heading, justify="left" if heading in ("work", "sizes", "× when doubled") else "right", no_wrap=True)
+    for heading, side in HEADINGS.items():
+        table.add_column(heading, justify="left" if side == "left" else "right", no_wrap=True)
     for row in rows:
-        sizes = " ".join(f"{key}{value}" for key, value in row["sizes"].items())
-        grown = " ".join(f"{key} {value:.1f}" for key, value in row["growth"].items())
-        spread = f"{row['low']:.2f}-{row['high']:.2f}"
-        memory = [f"{row[key] / 1000:.0f}" for key in ("peak_bytes", "peak_bytes_torch")]
-        table.add_row(row["name"], f"{row['ratio']:.2f}", spread, f"{row['ms']:.3f}", *memory, sizes, grown)
+        table.add_row(
+            row["name"],
+            f"{row['ratio']:.2f}",
+            f"{row['low']:.2f}-{row['high']:.2f}",
+            f"{row['ms']:.3f}",
+            "" if row["ratio_products"] is None else f"{row['ratio_products']:.2f}",
+            "" if row["times_loops"] is None else in_short(row["times_loops"]),
+            f"{row['peak_bytes'] / row['peak_bytes_torch']:.2f}",
+            f"{row['peak_bytes'] / 1000:.0f}",
+            " ".join(f"{key}{value}" for key, value in row["sizes"].items()),
+        )
     Console(width=max(console.width, 110)).print(table)

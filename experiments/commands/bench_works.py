@@ -1,7 +1,8 @@
-"""What is timed: a step of each kind of layer, of both sides, and how long it takes."""
+"""What is timed: a step of each kind of layer and of whole networks, of both sides, and how long it takes."""
 
 from __future__ import annotations
 
+import string
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import torch
 
 import manual.nn
 import manual.optim
+from experiments.commands.bench_products import Products, attended, convolved, encoded, mapped, recurred
 from experiments.judge.convert import to_torch
 from manual.module import Module
 
@@ -26,13 +28,13 @@ class Work:
         build: given sizes by name, the step by hand and the step of torch.
         own: sizes as in this project's experiments.
         larger: one size up.
-        grows: the sizes whose doubling is measured.
+        products: given the same sizes, the matrix products of a step, without which it cannot be done.
     """
 
     build: Callable[..., tuple[Step, Step]]
     own: Mapping[str, int]
     larger: Mapping[str, int]
-    grows: tuple[str, ...]
+    products: Callable[..., Products] | None = None
 
 
 def pair(hand: Module, theirs: torch.nn.Module, x: np.ndarray, update: bool = False, **call: Any) -> tuple[Step, Step]:
@@ -81,14 +83,16 @@ def normal(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).normal(size=shape).astype(np.float32)
 
 
-def mlp(N: int, I: int, H: int, O: int) -> tuple[Step, Step]:
-    """A whole Adam step of I-H-H-O with ReLU."""
-    f32: dict[str, Any] = {"dtype": np.float32}
-    nn = manual.nn
-    hand = nn.Sequential(nn.Linear(I, H, **f32), nn.ReLU(), nn.Linear(H, H, **f32), nn.ReLU(), nn.Linear(H, O, **f32))
-    nnt = torch.nn
-    theirs = nnt.Sequential(nnt.Linear(I, H), nnt.ReLU(), nnt.Linear(H, H), nnt.ReLU(), nnt.Linear(H, O))
-    return pair(hand, theirs, normal(N, I), update=True)
+def mlp(N: int, I: int, H: int, O: int, L: int) -> tuple[Step, Step]:
+    """A whole Adam step of I numbers, L hidden layers of H, O scores, with ReLU."""
+    hand: list[Module] = []
+    theirs: list[torch.nn.Module] = []
+    for inputs in [I] + [H] * (L - 1):
+        hand += [manual.nn.Linear(inputs, H, dtype=np.float32), manual.nn.ReLU()]
+        theirs += [torch.nn.Linear(inputs, H), torch.nn.ReLU()]
+    hand.append(manual.nn.Linear(H, O, dtype=np.float32))
+    theirs.append(torch.nn.Linear(H, O))
+    return pair(manual.nn.Sequential(*hand), torch.nn.Sequential(*theirs), normal(N, I), update=True)
 
 
 def cross_entropy(N: int, C: int) -> tuple[Step, Step]:
@@ -138,22 +142,21 @@ def embedding(N: int, V: int, D: int) -> tuple[Step, Step]:
     return twins("Embedding", np.random.default_rng(0).integers(0, V, N), V, D)
 
 
-def transformer(N: int, T: int, D: int) -> tuple[Step, Step]:
-    """A whole Adam step of two encoder layers of width D."""
+def transformer(N: int, T: int, D: int, L: int) -> tuple[Step, Step]:
+    """A whole Adam step of L encoder layers of width D."""
     options: dict[str, Any] = {"nhead": 4, "dim_feedforward": 4 * D, "dropout": 0.0, "batch_first": True}
-    hand = manual.nn.TransformerEncoder(manual.nn.TransformerEncoderLayer(D, **options, dtype=np.float32), 2)
-    theirs = torch.nn.TransformerEncoder(torch.nn.TransformerEncoderLayer(D, **options), 2)
+    hand = manual.nn.TransformerEncoder(manual.nn.TransformerEncoderLayer(D, **options, dtype=np.float32), L)
+    theirs = torch.nn.TransformerEncoder(torch.nn.TransformerEncoderLayer(D, **options), L)
     return pair(hand, theirs, normal(N, T, D), update=True)
 
 
-def digits_cnn(N: int, C: int) -> tuple[Step, Step]:
-    """A whole step of the concept digits_cnn with C channels, its own optimizer included."""
+def concept(name: str, batch: tuple[np.ndarray, np.ndarray], **model: Any) -> tuple[Step, Step]:
+    """A whole training step of a concept on one batch, its own optimizer included (clipping is Lightning's, and left out)."""
     import experiments
 
-    twin = experiments.twin("digits_cnn")
-    theirs: Any = twin.torch(channels=C)
+    twin = experiments.twin(name)
+    theirs: Any = twin.torch(**model)
     hand = twin.by_hand(theirs, "float32")
-    batch = normal(N, 1, 8, 8), np.random.default_rng(0).integers(0, 10, N)
     ours, optimizer, tensors = hand.configure_optimizers()["optimizer"], theirs.configure_optimizers()["optimizer"], to_torch(batch)
 
     def by_hand() -> None:
@@ -170,46 +173,72 @@ def digits_cnn(N: int, C: int) -> tuple[Step, Step]:
     return by_hand, by_torch
 
 
+def digits_cnn(N: int, C: int) -> tuple[Step, Step]:
+    """The concept digits_cnn with C channels in its first block."""
+    return concept("digits_cnn", (normal(N, 1, 8, 8), np.random.default_rng(0).integers(0, 10, N)), channels=C)
+
+
+def gpt(N: int, T: int, D: int, L: int) -> tuple[Step, Step]:
+    """The concept gpt: N texts of T characters, width D, L blocks of 4 heads."""
+    x, target = np.random.default_rng(0).integers(0, len(string.printable), (2, N, T))
+    return concept("gpt", (x, target), n_positions=T, n_embd=D, n_layer=L)
+
+
 WORKS: dict[str, Work] = {
-    "mlp": Work(mlp, {"N": 32, "I": 64, "H": 128, "O": 10}, {"N": 256, "I": 784, "H": 1024, "O": 10}, ("N", "H")),
-    "cross_entropy": Work(cross_entropy, {"N": 32, "C": 10}, {"N": 256, "C": 10000}, ("N", "C")),
+    "mlp": Work(
+        mlp,
+        {"N": 32, "I": 64, "H": 128, "O": 10, "L": 2},
+        {"N": 256, "I": 784, "H": 1024, "O": 10, "L": 2},
+        lambda N, I, H, O, L: [*mapped(N, I, H), *mapped(N, H, H) * (L - 1), *mapped(N, H, O)],
+    ),
+    "cross_entropy": Work(cross_entropy, {"N": 32, "C": 10}, {"N": 256, "C": 10000}),
     "conv2d": Work(
         lambda N, I, O, H: twins("Conv2d", normal(N, I, H, H), I, O, 3, padding=1),
         {"N": 32, "I": 1, "O": 8, "H": 8},
         {"N": 32, "I": 16, "O": 32, "H": 28},
-        ("N", "I", "H"),
+        convolved,
     ),
-    "max_pool2d": Work(
-        lambda N, C, H: twins("MaxPool2d", normal(N, C, H, H), 2), {"N": 32, "C": 8, "H": 8}, {"N": 32, "C": 16, "H": 28}, ("N", "H")
-    ),
+    "max_pool2d": Work(lambda N, C, H: twins("MaxPool2d", normal(N, C, H, H), 2), {"N": 32, "C": 8, "H": 8}, {"N": 32, "C": 16, "H": 28}),
     "batch_norm2d": Work(
-        lambda N, C, H: twins("BatchNorm2d", normal(N, C, H, H), C), {"N": 32, "C": 8, "H": 8}, {"N": 32, "C": 16, "H": 28}, ("N", "H")
+        lambda N, C, H: twins("BatchNorm2d", normal(N, C, H, H), C), {"N": 32, "C": 8, "H": 8}, {"N": 32, "C": 16, "H": 28}
     ),
-    "layer_norm": Work(lambda N, D: twins("LayerNorm", normal(N, D), D), {"N": 128, "D": 32}, {"N": 2048, "D": 256}, ("N", "D")),
+    "layer_norm": Work(lambda N, D: twins("LayerNorm", normal(N, D), D), {"N": 128, "D": 32}, {"N": 2048, "D": 256}),
     "lstm": Work(
-        lambda T, N, H: twins("LSTM", normal(T, N, H), H, H), {"T": 16, "N": 16, "H": 32}, {"T": 32, "N": 16, "H": 64}, ("T", "N", "H")
+        lambda T, N, H, L: twins("LSTM", normal(T, N, H), H, H, L),
+        {"T": 16, "N": 16, "H": 32, "L": 1},
+        {"T": 32, "N": 16, "H": 64, "L": 1},
+        recurred,
     ),
-    "attention": Work(attention, {"N": 64, "T": 16, "D": 16}, {"N": 16, "T": 32, "D": 64}, ("N", "T", "D")),
-    "embedding": Work(embedding, {"N": 512, "V": 64, "D": 24}, {"N": 4096, "V": 10000, "D": 64}, ("N", "D")),
-    "adam": Work(adam, {"P": 10000}, {"P": 1000000}, ("P",)),
-    "digits_cnn": Work(digits_cnn, {"N": 32, "C": 8}, {"N": 256, "C": 16}, ("N", "C")),
-    "transformer": Work(transformer, {"N": 8, "T": 16, "D": 32}, {"N": 8, "T": 64, "D": 128}, ("N", "T", "D")),
+    "attention": Work(attention, {"N": 64, "T": 16, "D": 16}, {"N": 16, "T": 32, "D": 64}, attended),
+    "embedding": Work(embedding, {"N": 512, "V": 64, "D": 24}, {"N": 4096, "V": 10000, "D": 64}),
+    "adam": Work(adam, {"P": 10000}, {"P": 1000000}),
+    "digits_cnn": Work(
+        digits_cnn,
+        {"N": 32, "C": 8},
+        {"N": 256, "C": 16},
+        lambda N, C: [*convolved(N, 1, C, 8)[:2], *convolved(N, C, 2 * C, 4), *mapped(N, 8 * C, 10)],
+    ),
+    "transformer": Work(transformer, {"N": 8, "T": 16, "D": 32, "L": 2}, {"N": 8, "T": 64, "D": 128, "L": 2}, encoded),
+    "gpt": Work(
+        gpt,
+        {"N": 16, "T": 64, "D": 64, "L": 2},
+        {"N": 16, "T": 64, "D": 128, "L": 4},
+        lambda N, T, D, L: [*encoded(N, T, D, L), *mapped(N * T, D, len(string.printable))],
+    ),
 }
 
 
-def timed(
-    by_hand: Step, by_torch: Step, rounds: int = 15, seconds: float = 0.02, clock: Callable[[], float] = time.perf_counter
-) -> tuple[list[float], list[float]]:
-    """Seconds for one step of each side, turn by turn, each turn long enough to be measured."""
+def timed(*steps: Step, rounds: int = 15, seconds: float = 0.02, clock: Callable[[], float] = time.perf_counter) -> list[list[float]]:
+    """Seconds that each step takes once, in each round: turn by turn, each turn long enough to be measured."""
     repeats = []
-    for step in (by_hand, by_torch):
+    for step in steps:
         step()
         began = clock()
         step()
         repeats.append(max(1, int(seconds / max(clock() - began, 1e-9))))
-    found: tuple[list[float], list[float]] = ([], [])
+    found: list[list[float]] = [[] for _ in steps]
     for _ in range(rounds):
-        for step, repeat, times in zip((by_hand, by_torch), repeats, found, strict=True):
+        for step, repeat, times in zip(steps, repeats, found, strict=True):
             began = clock()
             for _ in range(repeat):
                 step()
