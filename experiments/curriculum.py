@@ -105,6 +105,7 @@ CHAPTERS: dict[str, list[str]] = {
     "reinforcement": [
         "bandit",
         "value_iteration",
+        "td_learning",
         "policy_gradient",
         "ppo",
     ],

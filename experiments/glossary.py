@@ -664,6 +664,14 @@ TERMS = (
     Term("max over a", "max over a", "Q.max(axis=1)", "the largest of them, whatever a has to be for it", "value_iteration"),
     Term("Bellman's equation", "bellmans equation", "", "a value is the reward and γ times the next value", "value_iteration"),
     Term("semi-gradient", "semi gradient", "", "a gradient in which the target counts as given", "value_iteration", r"\*semi-gradient\*"),
+    # ---- td learning ----
+    Term("TD", "T D", "TDLearning(...)", "temporal difference: a guess is mended by the one a step later", "td_learning"),
+    Term("TD error", "T D error", "y - table[s, a]", "δ: how much better a step went than was thought", "td_learning", r"\*TD\s+error\*"),
+    Term("bootstrapping", "bootstrapping", "", "to mend a guess by another guess", "td_learning", r"\*bootstrapping\*"),
+    Term("SARSA", "sarsa", "r + gamma * Q[s_next, a_next]", "TD for Q, by the action that will be taken next", "td_learning"),
+    Term("Q-learning", "Q learning", "r + gamma * Q[s_next].max()", "TD for Q, by the best action that there is next", "td_learning"),
+    Term("on-policy", "on policy", "", "what is learned is what one's own way of acting is worth", "td_learning", r"\*on-policy\*"),
+    Term("off-policy", "off policy", "", "what is learned is what another way of acting is worth", "td_learning", r"\*off-policy\*"),
     # ---- policy gradient ----
     Term("agent", "agent", "model.act(state, u)", "who acts, and learns from what comes of it", "policy_gradient", r"\*agent\*"),
     Term("REINFORCE", "reinforce", "", "to make an action more probable, the more so the larger the return", "policy_gradient"),

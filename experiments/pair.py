@@ -68,6 +68,7 @@ class Twin:
         idle: hyperparameters that change nothing that is compared, each with the reason.
         zero_gradient: parameters whose gradient is exactly zero by mathematics; judged by their gradient alone.
         foretold: False where two right runs part faster than a perturbed copy does: see experiments.judge.compare.Judge.
+        falls: False where the loss of a right run need not fall: what it is measured against moves with what is learned.
         links: arguments of the model that the data decide: {"data.vocabulary": "model.vocabulary"}. On the left is an attribute of the
             data module, whether it was given to it as an argument or found in the data.
         smooth: the variants on whose loss central differences make sense (None is the twin itself); all unless given.
@@ -104,6 +105,7 @@ class Twin:
     idle: Mapping[str, str] = field(default_factory=dict)
     zero_gradient: tuple[str, ...] = ()
     foretold: bool = True
+    falls: bool = True
     links: Mapping[str, str] = field(default_factory=dict)
     smooth: tuple[str | None, ...] | None = None
     constant_draw: str | None = None

@@ -22,7 +22,6 @@ import experiments
 import manual.optim
 from experiments import curriculum
 from experiments.data.arrays import ArrayData, Split
-from experiments.data.rollout import RolloutData
 from experiments.judge.compare import as_array
 from experiments.lockstep import LockStep
 from experiments.lockstep.checks import data_for
@@ -72,9 +71,10 @@ def some_examples(twin: Twin, n: int, at: int = 0, held_out: bool = False) -> Ba
     own = data.val_batches()
     if own is None:
         return tuple(a[np.arange(at, at + n) % len(a)] for a in (data.split.val if held_out else data.split.train))
-    if held_out and own and (not at or isinstance(data, RolloutData)):  # what is known of a world is no row of a rollout
+    found = data.two_batches(twin.build(data=data)[1])[at > 0]
+    if held_out and own and (not at or len(own[0]) != len(found)):  # what is known of a world is no row of a rollout
         return own[0]
-    return data.two_batches(twin.build(data=data)[1])[at > 0]
+    return found
 
 
 def fit(

@@ -83,7 +83,7 @@ def show_verdict(console: Console, lockstep: LockStep) -> None:
     console.print(WHAT_DIGITS_MEAN, style="dim", highlight=False, soft_wrap=True)
     if judge.failure:
         show_lines(console, lockstep.lines)
-    if failed := training_failed(lockstep.records):
+    if lockstep.twin.falls and (failed := training_failed(lockstep.records)):
         console.print(failed, style="bold yellow", highlight=False, soft_wrap=True)
     console.print(verdict(judge), style="bold green" if judge.passed else "bold red", highlight=False, soft_wrap=True, markup=False)
 

@@ -101,7 +101,7 @@ def test_the_table_that_ends_a_run(dtype: str, all_digits: str) -> None:
     judge.worst["state"] = {"W.exp_avg": 0.0}
     losses = [1.0, 0.5, 30.0]
     records = [Record(i, loss, loss, 0.0, 0.0, 0.0, 0) for i, loss in enumerate(losses)]
-    lockstep: Any = SimpleNamespace(judge=judge, lines=LINES, records=records)
+    lockstep: Any = SimpleNamespace(judge=judge, lines=LINES, records=records, twin=SimpleNamespace(falls=True))
     shown = printed(report.show_verdict, lockstep)
     assert shown == [
         "Digits of agreement, at the worst of 3 steps",
@@ -117,6 +117,9 @@ def test_the_table_that_ends_a_run(dtype: str, all_digits: str) -> None:
         "Training failed: the loss began at 1 and ended at 30. Smaller steps may help (--model.lr).",
         "They agree: 3 steps judged; the largest relative difference is 1e-02, and rounding explains it.",
     ]
+    lockstep.twin.falls = False  # a target that moves may make the loss larger
+    assert printed(report.show_verdict, lockstep) == [*shown[:10], shown[-1]]
+    lockstep.twin.falls = True
     judge.failure = "step 2: so"
     lockstep.records = records[:2]
     assert printed(report.show_verdict, lockstep) == [
