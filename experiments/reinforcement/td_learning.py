@@ -180,26 +180,27 @@ def walked(
 ) -> tuple[Walked, Walked]:
     """Walks of a pair, by hand and in torch, without Lightning."""
     data = Steps(walkers, world, seed=seed)
-    ours, theirs = TWIN.having(agent).build(seed=seed, data=data)
-    trainer = Trainer()
+    ours, theirs = both = TWIN.having(agent).build(seed=seed, data=data)
+    trainer, sides = Trainer(), list[Any](both)
     optimizer: Any = theirs.configure_optimizers()
     trainer.attach(ours)
     theirs.log = lambda *_, **__: None  # type: ignore[method-assign]
     known = truth_for(ours, data)[data.visited]
     found: tuple[list[Any], list[Any]] = ([], [])
     for batch in chain.from_iterable(map(data.batches, range(-(-steps // data.steps)))):
-        stood = [(to_numpy(side.state).copy(), to_numpy(side.action).copy()) for side in (ours, theirs)]
+        stood = [(to_numpy(side.state).copy(), to_numpy(side.action).copy()) for side in sides]
         trainer.train_batch(batch, 0)
         with torch.enable_grad():
             optimizer.zero_grad()
             theirs.training_step(to_torch(batch), 0).backward()  # type: ignore[union-attr]
         theirs.on_before_optimizer_step(optimizer)
         optimizer.step()
-        for seen, side, (s, a) in zip(found, (ours, theirs), stood, strict=True):
+        for seen, side, (s, a) in zip(found, sides, stood, strict=True):
             off = values(side)[:, data.visited] - known
             seen.append((s, data.tables[1][s, a], data.tables[2][s, a] == 0, np.sqrt((off**2).mean(axis=1))))
     of = [[np.stack(column)[:steps] for column in zip(*seen, strict=True)] for seen in found]
-    return tuple(Walked(*columns, tables_of(side)) for columns, side in zip(of, (ours, theirs), strict=True))  # type: ignore[return-value]
+    by_hand, in_torch = (Walked._make([*columns, tables_of(side)]) for columns, side in zip(of, sides, strict=True))
+    return by_hand, in_torch
 
 
 def tables_of(side: Any) -> np.ndarray:
@@ -337,8 +338,9 @@ def along_the_cliff() -> Figure:
         draw_cliff(ax, both[0], data)
         ax.set(title=name, xticks=[], yticks=[])
         episodes = int(both[0].over.sum(axis=0).min())  # so many everybody has had
-        curves = [np.convolve(of.by_episode(of.reward, episodes).mean(axis=0), np.full(10, 0.1), "valid") for of in both]
-        draw_both(right, *(np.stack([np.arange(10, episodes + 1), curve]) for curve in curves), name, colour)
+        means = [np.convolve(of.by_episode(of.reward, episodes).mean(axis=0), np.full(10, 0.1), "valid") for of in both]
+        ours, theirs = (np.stack([np.arange(10, episodes + 1), mean]) for mean in means)
+        draw_both(right, ours, theirs, name, colour)
         right.axhline(exactly[name], color=colour, linestyle=":", linewidth=1)
     right.set(title="on the way", xlabel="episode", ylabel="return", ylim=(-150, 0))
     label_lines(right)

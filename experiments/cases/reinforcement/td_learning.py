@@ -42,7 +42,8 @@ def judge_steps(seed: int) -> dict[str, float]:
     """Twelve steps of four walkers; then how far their values are off."""
     rng, found = np.random.default_rng(seed), dict[str, float]()
     tables = world(rng)
-    for method in by_hand.METHODS:
+    methods: Any = by_hand.METHODS
+    for method in methods:
         ours = by_hand.TDLearning(4, 5, 3, 2, method, 0.4, 0.3, 0.7, -0.2, rng=rng)
         Q, at, doing = ours.table.data.copy(), ours.state.tolist(), ours.action.tolist()
         found |= {f"{method} begins": float(at != [2] * 4 or not set(doing) <= {0, 1, 2} or (Q != -0.2).any())}
