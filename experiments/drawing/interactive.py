@@ -12,6 +12,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -142,6 +143,10 @@ class Texts:
     text: Moving
 
 
+Mark = Line | Dots | Bars | Texts
+"""What can be drawn in a panel."""
+
+
 @dataclass(frozen=True)
 class Axis:
     """An axis of a panel.
@@ -183,7 +188,7 @@ class Panel:
     title: str
     x: Axis
     y: Axis
-    marks: Sequence[Line | Dots | Bars | Texts]
+    marks: Sequence[Mark]
     equal: bool = False
 
 
@@ -229,7 +234,7 @@ def computed(what: Any, values: Mapping[str, Sequence[Any]]) -> Any:
     """
     if callable(what):
         return in_all_positions(what, values)
-    if isinstance(what, Line | Dots | Bars | Texts):
+    if isinstance(what, Mark):
         of = {field.name: getattr(what, field.name) for field in fields(what)}
         return computed({"kind": type(what).__name__.lower(), **of}, values)
     if isinstance(what, Panel):
@@ -279,6 +284,11 @@ def picked(what: Any, at: Sequence[int]) -> Any:
             found = found[at[slider]]
         return found
     return what
+
+
+def after(function: Callable[..., Any], then: Callable[[Any], Any]) -> Callable[..., Any]:
+    """A function of the same sliders, which gives `then` of what that one gives."""
+    return wraps(function)(lambda **at: then(function(**at)))
 
 
 def minus(text: str) -> str:

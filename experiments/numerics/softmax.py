@@ -6,7 +6,7 @@ becomes NaN at step 68, with the largest score subtracted first it does not, and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -18,10 +18,11 @@ from experiments.data.arrays import ArrayData, InputError, Split
 from experiments.data.changes import first_columns
 from experiments.drawing.colours import AMOUNT, CATEGORIES, MARKERS
 from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbroken
+from experiments.drawing.interactive import Axis, Bars, Dots, Interactive, Line, Panel, Slider, Texts, after, minus
 from experiments.drawing.walk import Path, walk
-from experiments.drawing.words import classes_right
+from experiments.drawing.words import classes_right, percent
 from experiments.judge.convert import to_numpy
-from experiments.lesson import Exercise, Mistake, Trained, by_size
+from experiments.lesson import Exercise, Mistake, Trained, by_size, in_figures
 from experiments.pair import Second, Twin
 from manual.concept import Batch
 from manual.nn.functional import log_softmax, softmax, softplus
@@ -314,6 +315,102 @@ def temperature() -> Figure:
     return fig
 
 
+# ---- to move -------------------------------------------------------------------------------------------
+
+SCORES = np.array([2.0, 1.0, 0.5, -1.0])
+"""Of four classes."""
+
+TEMPERATURES = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 20.0, 50.0)
+
+ADDED = (-800, -770, *range(-760, -720), -720, *range(-700, 700, 50), *range(700, 716), 720, 760, 800)
+"""What is added to all four: densely where something happens."""
+
+
+def interactive(run: Trained) -> tuple[Interactive, ...]:
+    """What a common number does to four scores, and what a temperature does."""
+    return common_number(), hot_and_cold()
+
+
+def common_number() -> Interactive:
+    """Both forms of softmax, of scores to all of which a number is added."""
+
+    def naive(a: float) -> np.ndarray:
+        return naive_softmax(SCORES + a)
+
+    def stable(a: float) -> np.ndarray:
+        return softmax(SCORES + a)
+
+    return Interactive(
+        "Add one number to all scores",
+        "The scores 2, 1, 0.5 and −1, and a number a that is added to all four. On paper it changes no probability: e^(z + a) is e^z times "
+        f"e^a, which stands above the line of the fraction and below it. Move a up until a score passes {LIMITS['float64']:.2f}: its "
+        "power is no number of 64 bits any more, and the naive form breaks. Move a to the other end: there it loses digits, until all four "
+        "powers are 0. With the largest score subtracted first, a goes away before any power is taken.",
+        (Slider("a", ADDED, 0, "a, added to all scores"),),
+        (powers,),
+        (of_classes("as on paper: the naive form", naive), of_classes("less the largest score first", stable)),
+    )
+
+
+def hot_and_cold() -> Interactive:
+    """Softmax at a temperature."""
+
+    def tempered(T: float) -> np.ndarray:
+        return tempered_softmax(SCORES, np.array(T))
+
+    at_all = np.stack([tempered(T) for T in TEMPERATURES])
+    lines = [Line(np.log10(TEMPERATURES), at_all[:, k], f"kind-{k}") for k in range(4)]
+    dots = [Dots(lambda T: np.log10(T), entry(tempered, k), f"kind-{k}") for k in range(4)]
+    return Interactive(
+        "Hot and cold",
+        "The same scores, divided by a temperature T before softmax. T = 1 is softmax itself. Move T down: the gaps between the scores "
+        "grow, and the largest takes all. Move T up: the gaps shrink, and in the end each of the four has ¼. Their order never changes. "
+        "This is the temperature at which a language model is asked for its next word.",
+        (Slider("T", TEMPERATURES, 1.0, "temperature T"),),
+        (after(tempered, shares),),
+        (of_classes("four classes", tempered), Panel("the same at every temperature", LOG_T, PROBABILITY, (*lines, *dots))),
+    )
+
+
+def entry(p: Callable[..., np.ndarray], k: int) -> Callable[..., np.ndarray]:
+    """One of several probabilities, still a list."""
+    return after(p, lambda p: p[[k]])
+
+
+PROBABILITY = Axis("probability", 0.0, 1.1, {0.0: "0", 0.25: "¼", 0.5: "½", 1.0: "1"})
+
+LOG_T = Axis("temperature T", -1.4, 1.8, {float(np.log10(T)): f"{T:g}" for T in (0.05, 0.2, 1.0, 5.0, 20.0)})
+
+
+def of_classes(title: str, p: Callable[..., np.ndarray]) -> Panel:
+    """A bar for each of four probabilities, with its height in words above it."""
+    k = np.arange(4)
+    each = [Bars([i], entry(p, i), f"kind-{i}") for i in range(4)]
+    words = Texts(k, after(p, np.nan_to_num), after(p, lambda p: [percent(part) if part == part else "NaN" for part in p]))
+    scores = Axis("score", -0.6, 3.6, {float(i): minus(f"{z:g}") for i, z in enumerate(SCORES)})
+    return Panel(title, scores, PROBABILITY, (Line([-0.6, 3.6], 0.25, "guide"), *each, words))
+
+
+def powers(a: float) -> str:
+    """What becomes of the powers, and of the naive form."""
+    with np.errstate(over="ignore"):  # ∞ is what is to be seen
+        largest = np.exp(SCORES.max() + a)
+    naive, stable = naive_softmax(SCORES + a), softmax(SCORES + a)
+    seen = "∞" if np.isinf(largest) else f"{largest:.2g}"
+    off = np.abs(naive - stable).max()
+    naively = "NaN, which is no number" if np.isnan(off) else "the same to 12 digits" if off < 1e-12 else f"off by up to {off:.1g}"
+    return minus(
+        f"With a = {a} the largest power is {seen}. The stable form gives {percent(stable[0])} to the first class; the naive: {naively}."
+    )
+
+
+def shares(p: np.ndarray) -> str:
+    """The probability of the largest score, and of the smallest."""
+    return (
+        f"The largest score has {percent(p[0])} and the smallest {percent(p[-1])}, which is less by a factor of {in_figures(p[0] / p[-1])}."
+    )
+
+
 # ---- to do ---------------------------------------------------------------------------------------------
 
 
@@ -428,6 +525,7 @@ TWIN = Twin(
     idle={"form": "on paper the two forms are one thing; they part only where a power of e overflows"},
     sgd_lr=0.4,
     figures=figures,
+    interactive=interactive,
     learned=learned,
     look_at=("one training in two forms", "the cross at which one of two equal trainings ends."),
     text={"two forms of one thing": TEXT},

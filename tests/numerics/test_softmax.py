@@ -12,6 +12,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from experiments.data.arrays import InputError
+from experiments.drawing.interactive import picked
 from experiments.drawing.walk import walk
 from experiments.judge.compare import error
 from experiments.judge.convert import to_numpy, to_torch
@@ -386,3 +387,40 @@ def test_figures_show_what_their_captions_say(trained: tuple[LockStep, Any]) -> 
     assert curves.sum(axis=0) == pytest.approx(np.ones(200))
     assert curves[:, 0] == pytest.approx([1, 0, 0, 0], abs=1e-8)
     assert curves[:, -1] == pytest.approx(np.full(4, 0.25), abs=0.02)
+
+
+# ---- what is moved -------------------------------------------------------------------------------
+
+
+def heights(panel: Any, at: int) -> np.ndarray:
+    """Of the four bars, for the value of the slider that has this place."""
+    bars = [mark for mark in panel["marks"] if mark["kind"] == "bars"]
+    assert [bar["x"] for bar in bars] == [[0], [1], [2], [3]]
+    return np.array([picked(bar["y"], [at])[0] for bar in bars], dtype=float)
+
+
+def test_the_bars_that_are_moved_are_both_forms_by_hand() -> None:
+    picture = script.common_number()
+    data = picture.data()
+    for i, a in enumerate(script.ADDED):
+        naive, stable = (heights(panel, i) for panel in data["panels"])
+        np.testing.assert_allclose(naive, by_hand.naive_softmax(script.SCORES + a), rtol=1e-4)
+        np.testing.assert_allclose(stable, by_hand.softmax(script.SCORES + a), rtol=1e-4)
+        said = script.powers(a)
+        assert ("NaN" in said) == np.isnan(naive).any()
+        assert ("∞" in said) == (a + 2 > script.LIMITS["float64"])
+    assert sum("off by" in script.powers(a) for a in script.ADDED) > 3
+    assert [a for a in script.ADDED if a != int(a)] == []
+    assert sorted(set(script.ADDED)) == list(script.ADDED)
+
+
+def test_the_bars_at_a_temperature_are_scipys() -> None:
+    data = script.hot_and_cold().data()
+    for i, T in enumerate(script.TEMPERATURES):
+        expected = scipy.special.softmax(script.SCORES / T)
+        np.testing.assert_allclose(heights(data["panels"][0], i), expected, rtol=1e-4)
+        dots = [mark for mark in data["panels"][1]["marks"] if mark["kind"] == "dots"]
+        np.testing.assert_allclose([picked(dot["y"], [i])[0] for dot in dots], expected, rtol=1e-4)
+        np.testing.assert_allclose([picked(dot["x"], [i]) for dot in dots], np.log10(T), rtol=1e-4)
+    ratio = math.exp(3)  # of e^2 and e^−1
+    assert script.shares(scipy.special.softmax(script.SCORES)).endswith(f"less by a factor of {ratio:.3g}.")

@@ -2,7 +2,7 @@
    the sliders they are looked up and drawn, and nothing else is computed here but places on the paper. */
 "use strict";
 (() => {
-  const WIDTH = 360, LEFT = 52, RIGHT = 14, TOP = 12, BOTTOM = 42, HEIGHT = 290, MOST = 1e4;
+  const WIDTH = 340, LEFT = 52, RIGHT = 14, TOP = 12, BOTTOM = 42, HEIGHT = 290, MOST = 1e4;
 
   const make = (name, attributes, text = "") => {
     const element = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -51,7 +51,7 @@
     },
     dots: (mark, at, sx, sy) => places(mark, at, sx, sy).filter((p) => p).map((p) => SHAPES[mark.shape](p, pick(mark.look, at))),
     bars: (mark, at, sx, sy) =>
-      places(mark, at, sx, sy).map(([x, y]) => {
+      places(mark, at, sx, sy).filter((p) => p).map(([x, y]) => {
         const width = sx(mark.width) - sx(0), foot = sy(0);
         return make("rect", { x: x - width / 2, y: Math.min(y, foot), width, height: Math.abs(foot - y), class: `bar ${pick(mark.look, at)}` });
       }),
