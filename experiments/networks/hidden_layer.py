@@ -7,6 +7,8 @@ gradient descent. It is the README's first command for a learner, and takes seco
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import product
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,6 +19,7 @@ from experiments import run
 from experiments.data.arrays import ArrayData, Split
 from experiments.drawing.colours import BETWEEN, MARKERS, SIGNED
 from experiments.drawing.figure import TWO_CLASSES, figure, unbroken
+from experiments.drawing.interactive import Axis, Dots, Interactive, Line, Mark, Panel, Slider, after, minus
 from experiments.drawing.words import in_words
 from experiments.judge.convert import to_numpy
 from experiments.lesson import Exercise, Mistake, Trained, by_size
@@ -93,8 +96,15 @@ def draw_grid(axes: Axes, at: Array, where: Array) -> None:
 def draw_creases(axes: Axes, W1: Array, b1: Array, strength: Array) -> None:
     """The line x W1[:, j] + b1[j] = 0 of each unit j, the darker the stronger it is (0 to 1)."""
     for w, b, alpha in zip(W1.T, b1, strength, strict=True):
-        foot, along = -b * w / (w @ w), np.array([-w[1], w[0]]) / np.linalg.norm(w)  # the point nearest to the origin, the direction
-        axes.axline(foot, foot + along, color="black", linewidth=1.2, linestyle="--", alpha=float(alpha), zorder=4)
+        foot, along = straight(w, b)
+        (x0, y0), (x1, y1) = foot, foot + along
+        axes.axline((x0, y0), (x1, y1), color="black", linewidth=1.2, linestyle="--", alpha=float(alpha), zorder=4)
+
+
+def straight(w: Array, b: float) -> tuple[Array, Array]:
+    """The line x w + b = 0: its point nearest to the origin, and a direction of length 1 along it; NaN where w is 0. Shapes: all (2,)."""
+    length = np.linalg.norm(w) or np.nan
+    return -b * w / length**2, np.array([-w[1], w[0]]) / length
 
 
 def folding(data: ArrayData) -> Figure:
@@ -246,6 +256,144 @@ def draw_matrix(ax: Axes, title: str, matrix: Array, left: float, top: float, ou
     if outlined is not None:
         column, row, width, height = outlined
         ax.add_patch(Rectangle((left + column, top + row), width, height, fill=False, edgecolor="black", linewidth=2, zorder=5))
+
+
+# ---- to move -------------------------------------------------------------------------------------
+
+WEIGHTS, BIASES, LAST = (-1.0, -0.5, 0.0, 0.5, 1.0), tuple(n / 4 for n in range(-4, 3)), tuple(n / 4 for n in range(-7, 0))
+"""What the two weights of the first unit, its bias, and b2 can be moved to."""
+
+LOW, HIGH = -0.5, 2.5
+"""The part of the plane that is shown."""
+
+
+def interactive(run: Trained) -> tuple[Interactive, ...]:
+    """The fold, with weights that a reader moves."""
+    x, y = run.data.split.train
+    settings = [*product(WEIGHTS, WEIGHTS, BIASES, LAST)]
+    good = sum(len(wrong(x, y, *setting)) == 0 for setting in settings)
+
+    def says(w0: float, w1: float, b: float, b2: float) -> str:
+        n = 4 - len(wrong(x, y, w0, w1, b, b2))
+        return f"{n} of the 4 corners are right{': one straight cut is enough.' if n == 4 else '.'}"
+
+    return (
+        Interactive(
+            "Fold it yourself",
+            "Two hidden units. The second stands still (grey crease), the first is yours (orange): its weights turn the crease, its "
+            "bias moves it. What is behind a crease is laid flat onto an axis of the folded plane. There b2 moves the straight cut "
+            "(dotted); in the plane it is a border (thick) that bends at the creases, and nowhere else. Make all four corners right: "
+            f"squares are to lie above the cut, circles below it, and a ring is an error. {good} of the {len(settings):,} settings do.",
+            (
+                Slider("w0", WEIGHTS, 0.5, "W1[0, 0], from x[0] to the first unit"),
+                Slider("w1", WEIGHTS, 0.5, "W1[1, 0], from x[1] to the first unit"),
+                Slider("b", BIASES, -0.5, "b1[0], the first unit's bias"),
+                Slider("b2", LAST, -1.0, "b2, which moves the cut"),
+            ),
+            (first_unit, says),
+            (the_plane(x, y), the_folded_plane(x, y)),
+        ),
+    )
+
+
+def moved(w0: float, w1: float, b: float, b2: float = 0.0) -> dict[str, Array]:
+    """`TWO_UNITS`, the first with other weights, and another b2."""
+    W1, b1 = TWO_UNITS["W1"].copy(), TWO_UNITS["b1"].copy()
+    W1[:, 0], b1[0] = (w0, w1), b
+    return {**TWO_UNITS, "W1": W1, "b1": b1, "b2": np.array([b2])}
+
+
+def wrong(x: Array, y: Array, w0: float, w1: float, b: float, b2: float) -> Array:
+    """The corners that are told wrongly, (n, 2)."""
+    z2 = forward(x, **moved(w0, w1, b, b2))["z2"]
+    return x[((z2 > 0) != (y > 0.5))[:, 0]]
+
+
+def first_unit(w0: float, w1: float, b: float) -> str:
+    """The unit that is moved, as a formula."""
+    return minus(f"The first unit is h[0] = max({w0:g} · x[0] + {w1:g} · x[1] + {b:g}, 0).").replace("+ −", "− ")
+
+
+def at(places: Array | Callable[..., Array]) -> dict[str, Any]:
+    """Where a mark is drawn: places (n, 2), or a function of sliders that gives such."""
+    if callable(places):
+        return {"x": after(places, lambda p: p[:, 0]), "y": after(places, lambda p: p[:, 1])}
+    return {"x": places[:, 0], "y": places[:, 1]}
+
+
+def h_of(x: Array) -> dict[str, Any]:
+    """The same in the folded plane, for places in the plane. Each unit has its axis, so that only the first number moves."""
+
+    def h(w0: float, w1: float, b: float) -> Array:
+        return forward(x, **moved(w0, w1, b))["h"][:, 0]
+
+    return {"x": h, "y": forward(x, **TWO_UNITS)["h"][:, 1]}
+
+
+def mesh() -> Array:
+    """Lines across the plane, half a unit apart, with a row of NaN after each: (n, 2). A crease crosses them at quarters only."""
+    x = np.stack(np.meshgrid(np.arange(LOW, HIGH + 0.1, 0.5), np.arange(LOW, HIGH + 0.1, 0.25), indexing="ij"), axis=-1)
+    both = np.concatenate([x, x[..., ::-1]])
+    return np.pad(both, [(0, 0), (0, 1), (0, 0)], constant_values=np.nan).reshape(-1, 2)
+
+
+def corners_at(y: Array, where: Callable[[Array], dict[str, Any]], x: Array) -> list[Dots]:
+    """The corners, round for class 0 and square for class 1."""
+    return [Dots(**where(x[y[:, 0] == c]), look=look, shape=shape) for c, (look, shape) in enumerate((("zero", "o"), ("one", "s")))]
+
+
+def crease(w: Array, b: float) -> Array:
+    """Two places on it, outside of what is shown, (2, 2)."""
+    foot, along = straight(w, b)
+    return foot + np.outer([-9, 9], along)
+
+
+def border(p: dict[str, Array]) -> Array:
+    """Where z2 = 0: in each of the four regions between the creases a straight line, its two ends and a row of NaN. (n, 2)."""
+    found = [np.full((1, 2), np.nan)]
+    box = [(edge * axis, -edge * end) for axis in np.eye(2) for edge, end in ((1, LOW), (-1, HIGH))]  # edge · x[i] − edge · end > 0
+    for on in product((0, 1), repeat=2):
+        W2 = on * p["W2"][:, 0]  # of the units that are not cut off
+        foot, along = straight(p["W1"] @ W2, p["b1"] @ W2 + p["b2"][0])
+        sides = [(w, b) if o else (-w, -b) for o, w, b in zip(on, p["W1"].T, p["b1"], strict=True)]
+        t = np.linspace(-9, 9, 2)
+        for w, b in (*sides, *box):  # where (foot + t along) w + b > 0
+            slope, height = along @ w, foot @ w + b
+            if slope:
+                t = np.clip(t, *((-height / slope, np.inf) if slope > 0 else (-np.inf, -height / slope)))
+            elif height < 0:
+                t = t[:1]
+        if len(t) == 2 and t[0] < t[1]:
+            found += [foot + np.outer(t, along), found[0]]
+    return np.concatenate(found)
+
+
+def the_plane(x: Array, y: Array) -> Panel:
+    """The plane, both creases, the border that the cut makes in it, and the corners."""
+    marks: tuple[Mark, ...] = (
+        Line(**at(mesh()), look="faint"),
+        Line(**at(crease(TWO_UNITS["W1"][:, 1], TWO_UNITS["b1"][1])), look="other"),
+        Line(**at(lambda w0, w1, b: crease(np.array([w0, w1]), b)), look="crease"),
+        Line(**at(lambda w0, w1, b, b2: border(moved(w0, w1, b, b2))), look="border"),
+        *corners_at(y, at, x),
+        Dots(**at(lambda w0, w1, b, b2: wrong(x, y, w0, w1, b, b2)), look="wrong", shape="ring"),
+    )
+    return Panel("the plane", Axis("x[0]", LOW, HIGH), Axis("x[1]", LOW, HIGH), marks, equal=True)
+
+
+def the_folded_plane(x: Array, y: Array) -> Panel:
+    """The plane as the two units see it, the straight cut, and the corners."""
+
+    def errors(w0: float, w1: float, b: float, b2: float) -> Array:
+        return forward(wrong(x, y, w0, w1, b, b2), **moved(w0, w1, b, b2))["h"]
+
+    marks: tuple[Mark, ...] = (
+        Line(**h_of(mesh()), look="faint"),
+        Line(**at(lambda b2: crease(TWO_UNITS["W2"][:, 0], b2)), look="cut"),
+        *corners_at(y, h_of, x),
+        Dots(**at(errors), look="wrong", shape="ring"),
+    )
+    return Panel("the folded plane", Axis("h[0]", -0.3, 2.9), Axis("h[1]", -0.3, 2.9), marks, equal=True)
 
 
 # ---- text ----------------------------------------------------------------------------------------
@@ -461,6 +609,7 @@ TWIN = Twin(
     sgd_lr=0.5,
     before=before,
     figures=figures,
+    interactive=interactive,
     learned=learned,
     look_at=("decision regions", "where the line bends: at the creases of the hidden units, and nowhere else."),
     text={"the last layer": LAST_LAYER, "why no line will do": NO_LINE, "other beginnings": OTHER_STARTS},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import product
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from experiments.judge.central import jacobian
 from experiments.judge.compare import ONE_STEP, error, errors
 from experiments.judge.convert import load_in_torch, to_numpy, to_torch, weights_by_hand
 from experiments.judge.look import Side, by_autograd
+from experiments.networks import hidden_layer as script
 from experiments.networks.hidden_layer import (
     OTHER_STARTS,
     TWIN,
@@ -310,3 +312,74 @@ def test_the_figure_of_the_shapes_shows_one_unit_in_both_orientations(hidden: in
     assert "0 apart" not in fig.caption
     assert [(p.get_width(), p.get_height()) for p in outlined] == [(1, 2), (1, 4), (2, 1), (1, 2), (1, 4)]
     fig.draw_without_rendering()
+
+
+# ---- what is moved -------------------------------------------------------------------------------
+
+
+def some_settings(n: int) -> list[tuple[float, ...]]:
+    """Of the four numbers that a reader moves."""
+    rng = np.random.default_rng(0)
+    return [tuple(float(rng.choice(values)) for values in (script.WEIGHTS, script.WEIGHTS, script.BIASES, script.LAST)) for _ in range(n)]
+
+
+def test_the_border_is_where_z2_changes_its_sign_and_nowhere_else() -> None:
+    """Whose places are checked on lines across the plane: between two neighbours of different sign there is one, and only there."""
+    side, crossed = np.linspace(script.LOW + 1e-3, script.HIGH - 1e-3, 401), 0
+    for setting in some_settings(60):
+        p = script.moved(*setting)
+        border = script.border(p)
+        places = border[np.isfinite(border[:, 0])]
+        assert ((places >= script.LOW - 1e-9) & (places <= script.HIGH + 1e-9)).all()
+        np.testing.assert_allclose(forward(places, **p)["z2"], 0, atol=1e-12)
+        ends = places.reshape(-1, 2, 2)
+        for x0 in (0.137, 1.618):
+            z2 = forward(np.stack([np.full_like(side, x0), side], axis=1), **p)["z2"][:, 0]
+            found = side[:-1][z2[:-1] * z2[1:] < 0]
+            spans = [e for e in ends if min(e[:, 0]) < x0 < max(e[:, 0])]
+            drawn = sorted(float(np.interp(x0, *e[np.argsort(e[:, 0])].T)) for e in spans)
+            drawn = [v for v in drawn if side[0] < v < side[-1]]  # a border may lie on the edge
+            assert len(drawn) == len(found)
+            np.testing.assert_allclose(drawn, found, atol=side[1] - side[0])
+            crossed += len(found)
+    assert crossed > 20
+
+
+def test_the_folded_plane_is_the_hidden_layer_by_hand_and_its_lines_bend_where_they_are_drawn_to() -> None:
+    mesh = script.mesh()
+    where = script.h_of(mesh)
+    for w0, w1, b, _ in some_settings(20):
+        p = script.moved(w0, w1, b)
+        h = forward(mesh, **p)["h"]
+        np.testing.assert_array_equal(where["x"](w0, w1, b), h[:, 0])
+        np.testing.assert_array_equal(where["y"], h[:, 1])
+        between = forward((mesh[:-1] + mesh[1:]) / 2, **p)["h"][:, 0]
+        np.testing.assert_allclose(between, (h[:-1, 0] + h[1:, 0]) / 2, atol=1e-12)  # NaN where a line ends
+    assert np.isnan(mesh[::14][1:]).sum() == 0
+    assert np.isnan(mesh[13::14]).all()
+
+
+def test_the_settings_that_make_all_corners_right_are_counted() -> None:
+    (picture,) = script.interactive(whole_run_of_nothing())
+    x, y = Corners().split.train
+    settings = [*product(script.WEIGHTS, script.WEIGHTS, script.BIASES, script.LAST)]
+    right = [bool(((forward(x, **script.moved(*s))["z2"] > 0) == (y > 0.5)).all()) for s in settings]
+    assert f"{sum(right)} of the {len(settings):,} settings do." in picture.caption
+    assert (1.0, -0.5, -0.5, -1.25) in [s for s, good in zip(settings, right, strict=True) if good]
+    says = picture.says[1]
+    assert says(1.0, -0.5, -0.5, -1.25) == "4 of the 4 corners are right: one straight cut is enough."
+    assert says(*[slider.start for slider in picture.sliders]) == "2 of the 4 corners are right."
+    assert script.first_unit(1.0, -0.5, -0.25) == "The first unit is h[0] = max(1 · x[0] − 0.5 · x[1] − 0.25, 0)."
+
+
+def test_what_is_moved_is_the_network_whose_principle_is_shown() -> None:
+    for name, array in script.moved(1.0, -0.5, -0.5, -1.25).items():
+        np.testing.assert_array_equal(array, TWO_UNITS[name])
+    np.testing.assert_allclose(script.crease(np.array([1.0, -0.5]), 0.25) @ [1.0, -0.5], -0.25)
+    assert np.isnan(script.crease(np.zeros(2), 0.25)).all()
+    assert len(script.border(script.moved(0.0, 0.0, -1.0, -9.0))) == 1  # none: a row of NaN
+
+
+def whole_run_of_nothing() -> Any:
+    """A run of which only the data is asked for."""
+    return SimpleNamespace(data=Corners())
