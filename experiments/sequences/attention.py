@@ -16,6 +16,7 @@ from experiments import run
 from experiments.data.arrays import ArrayData, Split
 from experiments.drawing.colours import CATEGORIES, MARKERS
 from experiments.drawing.figure import figure
+from experiments.drawing.interactive import Interactive, Words
 from experiments.drawing.words import held_out, percent
 from experiments.lesson import Exercise, Mistake, Trained, by_size
 from experiments.pair import Twin
@@ -142,6 +143,49 @@ def learned(run: Trained) -> str:
     )
 
 
+# ---- to move -------------------------------------------------------------------------------------------
+
+
+def interactive(run: Trained) -> tuple[Interactive, ...]:
+    """Who looks where in a held-out sequence, place by place."""
+    x, target = (part[[telling(run.data.split.val[1])]] for part in run.data.split.val)
+    with no_grad():
+        p = softmax(run.manual(x)[0])
+    weights, asked = run.manual.attend.weights[0], [int(i) for i in np.flatnonzero(target[0] != IGNORED)]
+    names, answers = [NAMES[t] for t in x[0, :, 0]], {i: NAMES[target[0, i]] for i in asked}
+
+    def looks(place: int) -> str:
+        order = [int(j) for j in np.argsort(-weights[place], kind="stable")[:3] if weights[place, j] >= 0.005]
+        most = ", ".join(f"{percent(weights[place, j])} to {names[j]} at place {j}" for j in order)
+        return f"Place {place}, {names[place]}, gives {most}."
+
+    def says(place: int) -> str:
+        if place not in answers:
+            return "Nothing is asked here." if place % 2 else f"{names[place]} comes for the first time: nothing can be looked up."
+        said = int(p[place].argmax())
+        return (
+            f"It is asked for the value of {names[place]}, {answers[place]}; the network says {NAMES[said]} "
+            f"with a probability of {percent(p[place, said])}."
+        )
+
+    where = ", ".join(f"{names[i]} at place {i}" for i in asked)
+    return (
+        Interactive(
+            "Where does a place look?",
+            "A sequence that the trained network has not seen: keys (letters), each with its value (a digit) behind it. Point at one, or "
+            "go along with the arrow keys: the places that it looks at light up, with their weights in percent. What followed the same key "
+            f"before is asked for here: {where}. Where do these look? And the others, whom nobody asks: were they taught to look anywhere?",
+            (Words("place", range(len(names)), asked[-1], "places", "place {}", names, lambda place: weights[place]),),
+            (looks, says),
+        ),
+    )
+
+
+def telling(target: np.ndarray) -> int:
+    """Which of the first sequences is asked for most different values."""
+    return int(np.argmax([len({*of[of != IGNORED]}) for of in target[:100]]))
+
+
 # ---- to do ---------------------------------------------------------------------------------------------
 
 
@@ -213,6 +257,7 @@ TWIN = Twin(
     sgd_lr=0.1,
     before=before,
     figures=figures,
+    interactive=interactive,
     learned=learned,
     look_at=("attention map", "the rows with a question mark: do they look where the ring is?"),
     questions=QUESTIONS,

@@ -16,10 +16,13 @@ for extra in ("sphinx", "pydata_sphinx_theme"):
 from experiments.book.interactive import for_page, keep, kept, said, script  # noqa: E402
 from experiments.calculus.one_weight import EUROS, KILOGRAMS, loss_of  # noqa: E402
 from experiments.drawing.interactive import Interactive, Slider  # noqa: E402
+from experiments.networks import hidden_layer  # noqa: E402
 from manual.calculus import one_weight  # noqa: E402
+from manual.networks.hidden_layer import forward  # noqa: E402
+from manual.nn.functional import softmax  # noqa: E402
 from tests.helpers import command  # noqa: E402
 
-MADE = ("one_weight",)
+MADE = ("one_weight", "hidden_layer", "softmax", "attention")
 MOVED = pytest.mark.parametrize("name", MADE)
 
 
@@ -128,11 +131,8 @@ def values_of(svg: Any, selector: str) -> np.ndarray:
 def test_the_dots_of_the_bowl_are_where_the_walk_by_hand_goes(opened: Any) -> None:
     page = opened("one_weight")
     lr, steps = page.locator("figure.moving input").all()
-    lr.focus()
-    for _ in range(20):
-        page.keyboard.press("ArrowRight")
-    steps.focus()
-    page.keyboard.press("ArrowRight")
+    press(page, lr, "ArrowRight", 20)
+    press(page, steps, "ArrowRight", 1)
     expected = one_weight.train(KILOGRAMS, EUROS, 0.0, 0.25, 5)
     dots = values_of(page.locator("figure.moving svg").nth(0), "circle.by-hand")
     np.testing.assert_allclose(dots, np.stack([expected, loss_of(expected)], axis=1), atol=2e-4)
@@ -141,9 +141,64 @@ def test_the_dots_of_the_bowl_are_where_the_walk_by_hand_goes(opened: Any) -> No
     assert f"After 5 steps w is {expected[5]:.3g} and" in page.locator(".says").inner_text()
 
 
+def press(page: Any, slider: Any, key: str, times: int) -> None:
+    """A key on a slider."""
+    slider.focus()
+    for _ in range(times):
+        page.keyboard.press(key)
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1400])
+def test_the_corners_are_where_the_units_by_hand_put_them(opened: Any) -> None:
+    page = opened("hidden_layer")
+    w0, w1, b, b2 = page.locator("figure.moving input").all()
+    for slider, key, times in ((w0, "ArrowRight", 1), (w1, "ArrowLeft", 2), (b, "ArrowRight", 0), (b2, "ArrowLeft", 1)):
+        press(page, slider, key, times)
+    corners = np.array([[0.0, 0.0], [2.0, 2.0]])  # of class 0, which are round
+    expected = forward(corners, **hidden_layer.TWO_UNITS)["h"]  # the first unit has come to these weights
+    dots = values_of(page.locator("figure.moving svg").nth(1), "circle.zero")
+    np.testing.assert_allclose(dots, expected, atol=1e-4)
+    assert page.locator("circle.wrong").count() == 0
+    assert "4 of the 4 corners are right" in page.locator(".says").inner_text()
+    press(page, w0, "ArrowLeft", 2)
+    assert page.locator("circle.wrong").count() == 2  # one, in either picture
+    assert "3 of the 4" in page.locator(".says").inner_text()
+
+
+@pytest.mark.long
+def test_the_bars_are_as_high_as_softmax_by_hand(opened: Any) -> None:
+    page = opened("softmax")
+    figure = page.locator("figure.moving").nth(1)
+    press(page, figure.locator("input"), "ArrowLeft", 5)
+    temperature = float(figure.locator("output").inner_text())
+    expected = softmax(np.array([2.0, 1.0, 0.5, -1.0]) / temperature)
+    bars = figure.locator("svg").first.evaluate("s => [...s.querySelectorAll('.bar')].map(b => Number(b.getAttribute('height')))")
+    np.testing.assert_allclose(np.array(bars) / sum(bars), expected, atol=1e-4)
+    assert temperature != 1
+    assert figure.locator("svg").first.locator(".word").all_text_contents() == [f"{100 * p:.1f} %" for p in expected]
+    naive = page.locator("figure.moving").first
+    press(page, naive.locator("input"), "End", 1)
+    assert naive.locator("svg").first.locator(".word").all_text_contents() == ["NaN"] * 4
+    assert "NaN" not in naive.locator("svg").nth(1).inner_html()
+
+
+@pytest.mark.long
+def test_a_place_that_is_pointed_at_says_where_it_looks(book: Path, opened: Any) -> None:
+    page, (data,) = opened("attention"), data_of(book, "attention")
+    figure, (words,) = page.locator("figure.moving"), data["sliders"]
+    for place in (3, 7, 3):
+        figure.locator(".words label").nth(place).hover()
+        assert figure.locator(".says").inner_text() == said(data, [place])
+        assert figure.locator("input:checked").get_attribute("value") == str(place)
+        lit = figure.locator(".words label").evaluate_all("all => all.map(l => Number(l.style.getPropertyValue('--weight')))")
+        assert lit == words["weights"]["of"][place]
+        written = figure.locator(".words small").all_inner_texts()
+        assert written == [f"{100 * w:.0f}" if w >= 0.005 else "" for w in lit]
+        assert sum(lit) == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1400, "light")])
 @MOVED
 def test_it_fits_and_breaks_no_rule_of_access(opened: Any, name: str, width: int, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
@@ -163,15 +218,14 @@ def test_it_fits_and_breaks_no_rule_of_access(opened: Any, name: str, width: int
 def test_it_is_printed_as_it_was_first(book: Path, opened: Any, name: str) -> None:
     page = opened(name)
     figure, (data, *_) = page.locator("figure.moving").first, data_of(book, name)
-    first = drawing(figure)
     figure.locator("input").first.focus()
     page.keyboard.press("ArrowRight")
-    moved = figure.locator(".says").inner_text()
+    moved, drawn = figure.locator(".says").inner_text(), drawing(figure)
     page.evaluate("addEventListener('beforeprint', () => { window.printed = document.querySelector('.moving .says').textContent; })")
     page.pdf()
     assert page.evaluate("window.printed") == said(data, [slider["at"] for slider in data["sliders"]]) != moved
     assert figure.locator(".says").inner_text() == moved
-    assert drawing(figure) != first
+    assert drawing(figure) == drawn
 
 
 @pytest.mark.long

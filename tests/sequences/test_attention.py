@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from experiments.drawing.interactive import picked
 from experiments.lesson import Trained
 from experiments.lockstep.trained import trained
+from experiments.sequences import attention as script
 from experiments.sequences.attention import IGNORED, KEYS, NAMES, START, TWIN, Recall
 from manual.module import no_grad
 from manual.sequences.attention import Attention
@@ -79,3 +81,31 @@ def test_a_bias_of_the_keys_would_change_no_softmax_and_its_gradient_would_be_0(
     (y * dL_dy).sum().backward()
     assert bias.grad is not None
     assert bias.grad.abs().max() < 1e-14
+
+
+# ---- what is moved -------------------------------------------------------------------------------
+
+
+def test_the_words_that_are_pointed_at_light_up_as_the_trained_attention_looks(run: Trained) -> None:
+    (picture,) = script.interactive(run)
+    x, target = run.data.split.val
+    row = script.telling(target)
+    with no_grad():
+        z = run.manual(x[[row]])[0]
+    (words,) = picture.data()["sliders"]
+    assert "".join(words["words"]) == "".join(NAMES[t] for t in x[row, :, 0])
+    for place, weights in enumerate(run.manual.attend.weights[0]):
+        np.testing.assert_allclose(picked(words["weights"], [place]), weights, rtol=1e-4)
+        looks, says = (part(place) for part in picture.says)
+        best = int(weights.argmax())
+        assert f"{100 * weights[best]:.1f} % to {NAMES[x[row, best, 0]]} at place {best}" in looks
+        if target[row, place] == IGNORED:
+            assert "network" not in says
+        else:
+            assert f"{NAMES[target[row, place]]}; the network says {NAMES[z[place].argmax()]} with" in says
+    assert target[row, words["at"]] != IGNORED
+
+
+def test_a_telling_sequence_asks_for_different_values() -> None:
+    target = np.array([[IGNORED, 3, 3, IGNORED], [IGNORED, 1, 2, 2], [1, 1, 1, 2]])
+    assert script.telling(target) == 1
