@@ -9,50 +9,52 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from experiments.book.imports import OURS, files_needed
 from experiments.commands.report import versions
-from experiments.curriculum import ROOT, Entry, path
+from experiments.curriculum import ROOT, entry
 
-SPINE = (
-    *("manual/*.py", "manual/nn/**/*.py", "manual/optim/**/*.py", "torch_impl/*.py", "experiments/*.py", "experiments/book/measured.py"),
-    *(f"experiments/{folder}/**/*.py" for folder in ("data", "judge", "lockstep", "drawing")),
-)
-"""What every run depends on."""
-
-
-def digest(files: Iterable[Path]) -> str:
-    """Of the text of these files, wherever they stand."""
-    found = hashlib.sha256()
-    for file in sorted(set(files)):
-        found.update(str(file.relative_to(ROOT)).encode() + b"\0" + file.read_bytes())
-    return found.hexdigest()
+NOTHING_MEASURED = {ROOT / "experiments" / file for file in ("curriculum.py", "book/cache.py", "book/imports.py")}
+"""These say where a concept stands, and where what was measured is kept: nothing that is measured hangs on them."""
 
 
 @cache
-def of_spine() -> str:
-    """Of what every run depends on, and of the versions of the libraries."""
-    return digest(f for pattern in SPINE for f in ROOT.glob(pattern)) + json.dumps(versions(), sort_keys=True)
+def digest(file: Path) -> bytes:
+    """Of its name and its text."""
+    return hashlib.sha256(str(file.relative_to(ROOT)).encode() + b"\0" + file.read_bytes()).digest()
 
 
-def key(e: Entry) -> str:
-    """Of everything that the page of a concept depends on: its files, those of all that it needs, and the spine."""
-    from experiments.curriculum import entry
-
-    needed = [entry(name).path for name in path(e.name)]
-    files = [ROOT / tree / file for file in needed for tree in ("manual", "torch_impl", "experiments")]
-    return hashlib.sha256((digest(files) + of_spine()).encode()).hexdigest()[:16]
+@cache
+def libraries() -> bytes:
+    """The versions of all that the numbers depend on and that is not ours."""
+    return json.dumps(versions(), sort_keys=True).encode()
 
 
-class Kept:
-    """A folder with what was measured of one concept.
+def key(modules: Iterable[str]) -> str:
+    """Of all that is measured by running these modules: the files that this goes through, and the versions of the libraries."""
+    digests = b"".join(digest(file) for file in sorted(files_needed(modules) - NOTHING_MEASURED))
+    return hashlib.sha256(digests + libraries()).hexdigest()[:16]
+
+
+def place(root: Path, name: str) -> Path:
+    """The folder for what is measured of a concept, as the code is now.
 
     Args:
         root: of all of them.
-        e: the concept.
+        name: of the concept.
+    """
+    e = entry(name)
+    return root / f"{name}-{key([*(f'{side}.{e.chapter}.{name}' for side in OURS), 'experiments.book.measured'])}"
+
+
+class Kept:
+    """What was measured of one concept, or of the whole.
+
+    Args:
+        folder: that it is in.
     """
 
-    def __init__(self, root: Path, e: Entry) -> None:
-        self.root, self.name = root, e.name
-        self.folder = root / f"{e.name}-{key(e)}"
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
     @property
     def is_there(self) -> bool:

@@ -36,13 +36,13 @@ def main(options: argparse.Namespace) -> int:
         print(f"error: {unknown}", file=sys.stderr)
         return BAD_INPUT
     made = [e for e in entries() if e in wanted or not wanted]
-    from experiments.book.measured import measure_all
     from experiments.book.site import CACHE, build
+    from experiments.book.work import measure_all
 
     print(f"{len(made)} concepts are looked at …", flush=True)
-    measure_all(options.out / CACHE / "measured", [e.name for e in made], lambda line: print(line, flush=True))
+    kept = measure_all(options.out / CACHE / "measured", [e.name for e in made], lambda line: print(line, flush=True))
     print("Pages are written …", flush=True)
-    warned = build(options.out, made)
+    warned = build(options.out, made, kept)
     address = (options.out / "index.html").resolve()
     if warned:
         print(warned, file=sys.stderr)

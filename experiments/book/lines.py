@@ -21,11 +21,15 @@ class Row:
         forward: its text; empty where a line of the way back, or of torch, belongs to none.
         backward: the lines of the way back that go through it.
         torch: its twin in torch.
+        forward_at: the numbers of its lines in the file by hand.
+        backward_at: likewise of the way back.
     """
 
     forward: str = ""
     backward: list[str] = field(default_factory=list)
     torch: list[str] = field(default_factory=list)
+    forward_at: list[int] = field(default_factory=list)
+    backward_at: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -107,12 +111,13 @@ def aligned(
 ) -> list[Row]:
     """The rows of one way."""
     statements = [s for f in forwards for s in said(f)]
-    rows = [Row(text(by_hand, s)) for s in statements]
+    rows = [Row(text(by_hand, s), forward_at=numbers(s)) for s in statements]
     last = len(rows) - 1  # where the way back begins
     for s in said(backward):
         place = 0 if isinstance(s, ast.Return) else gone_through(s, statements)
         last = place if place is not None else last
         rows[last].backward.append(text(by_hand, s))
+        rows[last].backward_at += numbers(s)
     at = 0
     for s in (s for f in twin for s in said(f)):
         at = same(s, statements, at)
@@ -130,6 +135,11 @@ def text(source: str, statement: ast.stmt) -> str:
     """It as it stands, with the comment behind it, from the first column."""
     lines = source.split("\n")[statement.lineno - 1 : statement.end_lineno]
     return "\n".join(line[statement.col_offset :] if not line[: statement.col_offset].strip() else line for line in lines)
+
+
+def numbers(statement: ast.stmt) -> list[int]:
+    """Of its lines."""
+    return [*range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)]
 
 
 def reads(node: ast.AST) -> set[str]:

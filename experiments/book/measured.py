@@ -4,64 +4,52 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import signal
+import time
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
-from os import cpu_count
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from experiments.book.cache import Kept
 from experiments.book.interactive import keep
-from experiments.curriculum import entry
+from experiments.book.shapes import shapes_of
+
+if TYPE_CHECKING:  # torch and Lightning take seconds to load, and the workers load them
+    from experiments.lesson import Trained
+    from experiments.pair import Twin
+
+T = TypeVar("T")
+
+CHECKED = argparse.Namespace(steps=50, dtype="float64", device="cpu", seed=0, json=False)
+"""How `check` is asked: its defaults."""
 
 
-def measure(root: Path, name: str) -> str:
-    """Measure one concept and keep it. Returns its name.
+def measure(folder: Path, name: str) -> dict[str, float]:
+    """Measure one concept and keep it. Returns the seconds of the processor that each part took.
 
     Args:
-        root: of what is kept.
+        folder: that it is kept in.
         name: of the concept.
     """
     from experiments import twin as twin_called
-    from experiments.commands.album import Album
     from experiments.commands.check import check_one
-    from experiments.commands.predict import figure_of
-    from experiments.drawing.figure import Captioned
     from experiments.lockstep.quiet import quiet
-    from experiments.lockstep.trained import runs_of, trained, twin_of
+    from experiments.lockstep.trained import run_of, trained
 
     quiet()
-    kept = Kept(root, entry(name))
-    shutil.rmtree(kept.folder, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
     twin = twin_called(name)
-    run = trained(twin)
-    album, drawn = Album(kept.folder, lambda *_: None), dict[int, Any]()
-    for title, figure in (twin.figures(run.manual, run.torch, run.data) if twin.figures else {}).items():
-        album.add(title, cast(Captioned, figure), 0)
-    keep(kept.folder, twin.interactive(run) if twin.interactive else ())
-    answers = []
-    questions = Album(kept.folder / "questions", lambda *_: None)
-    for number, (question, of) in enumerate(zip(twin.questions, runs_of(twin, twin.questions), strict=True), 1):
-        figure, look_for = figure_of(twin, question, of, drawn)
-        questions.add(f"question {number}", figure, 0)
-        answers.append(
-            {
-                "text": question.text,
-                "choices": question.choices,
-                "answer": question.answered(of),
-                "numbers": question.numbers(of),
-                "why": question.why,
-                "look_for": look_for,
-            }
-        )
-    mistake = None
-    if twin.mistake:
-        seen = twin.mistake.seen(trained(twin_of(twin, twin.mistake)))
-        mistake = {"belief": twin.mistake.belief, "seen": seen, "why": twin.mistake.why}
-    row, remark, failures = check_one(twin, argparse.Namespace(steps=50, dtype="float64", device="cpu", seed=0, json=False))
-    kept.tell(
+    spent = Spent()
+    run = spent.on("run", trained(twin))
+    figures = spent.on("figures", twin.figures(run.manual, run.torch, run.data) if twin.figures else {})
+    draw(folder, figures.items())
+    spent.on("drawing", None)
+    keep(folder, twin.interactive(run) if twin.interactive else ())
+    spent.on("interactive", None)
+    made = {run_of(None): run}
+    answers = spent.on("questions", answered(twin, made, {id(run): figures}, folder / "questions"))
+    mistake = spent.on("mistake", mistaken(twin, made))
+    row, remark, failures = spent.on("check", check_one(twin, CHECKED))
+    Kept(folder).tell(
         {
             "learned": twin.learned(run) if twin.learned else "",
             "agree": run.agree and not failures,
@@ -69,29 +57,67 @@ def measure(root: Path, name: str) -> str:
             "remark": remark,
             "questions": answers,
             "mistake": mistake,
+            "shapes": spent.on("shapes", shapes_of(twin, CHECKED)),
         }
     )
-    return name
+    return spent.seconds
 
 
-def measure_all(root: Path, names: Iterable[str], told: Any = print) -> None:
-    """Measure what is not kept already, on all cores; what is of another state of the code is thrown away.
+class Spent:
+    """Adds up what each part takes.
+
+    Attributes:
+        seconds: of the processor, by the name of the part.
+    """
+
+    def __init__(self) -> None:
+        self.seconds, self.last = dict[str, float](), time.process_time()
+
+    def on(self, part: str, result: T) -> T:
+        """All since the last call was for this part. Returns its result."""
+        now = time.process_time()
+        self.seconds[part], self.last = round(now - self.last, 2), now
+        return result
+
+
+def draw(folder: Path, figures: Iterable[tuple[str, Any]]) -> None:
+    """Write figures, each with its name, into an album in a folder."""
+    from experiments.commands.album import Album
+    from experiments.drawing.figure import Captioned
+
+    album = Album(folder, lambda *_: None)
+    for name, figure in figures:
+        album.add(name, cast(Captioned, figure), 0)
+
+
+def answered(twin: Twin, made: dict[str, Trained], drawn: dict[int, Any], folder: Path) -> list[dict[str, Any]]:
+    """The questions with their answers, whose figures are drawn.
 
     Args:
-        root: of what is kept.
-        names: of the concepts.
-        told: is given a line for each one that is done.
+        twin: the pair.
+        made: the runs that there are; those of the questions are added.
+        drawn: the figures of the runs, by the id of the run.
+        folder: that the figures go into.
     """
-    kept = [Kept(root, entry(name)) for name in names]
-    for k in kept:
-        for old in root.glob(f"{k.name}-*"):
-            if old != k.folder and old.name.rpartition("-")[0] == k.name:
-                shutil.rmtree(old)
-    todo = [k.name for k in kept if not k.is_there]
-    if not todo:
-        return
-    workers = min(len(todo), cpu_count() or 1)
-    quietly: Any = (signal.signal, (signal.SIGINT, signal.SIG_DFL))  # Ctrl-C ends a worker without a word: it is told once
-    with ProcessPoolExecutor(workers, get_context("spawn"), *quietly) as pool:
-        for done, name in enumerate(pool.map(measure, [root] * len(todo), todo), 1):
-            told(f"  {done} of {len(todo)}: {name}")
+    from experiments.commands.predict import figure_of
+    from experiments.lockstep.trained import runs_of
+
+    found, figures = [], []
+    for question, run in zip(twin.questions, runs_of(twin, twin.questions, made=made), strict=True):
+        figure, look_for = figure_of(twin, question, run, drawn)
+        figures.append(figure)
+        said = {"text": question.text, "choices": question.choices, "answer": question.answered(run), "numbers": question.numbers(run)}
+        found.append({**said, "why": question.why, "look_for": look_for})
+    draw(folder, ((f"question {number}", figure) for number, figure in enumerate(figures, 1)))
+    return found
+
+
+def mistaken(twin: Twin, made: dict[str, Trained]) -> dict[str, str] | None:
+    """The common mistake, and what its run showed."""
+    from experiments.lockstep.trained import run_of, trained, twin_of
+
+    mistake = twin.mistake
+    if mistake is None:
+        return None
+    run = made.get(run_of(mistake)) or trained(twin_of(twin, mistake))
+    return {"belief": mistake.belief, "seen": mistake.seen(run), "why": mistake.why}

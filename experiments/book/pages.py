@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Collection, Mapping, Sequence
 from importlib.resources import files
@@ -12,14 +11,13 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from experiments.book.lines import ways
-from experiments.book.prose import anchor, lesson, sections
+from experiments.book.prose import anchor, lesson
 from experiments.book.sides import line_by_line
 from experiments.commands.album import Picture
 from experiments.commands.markup import lesson_of, rendered
 from experiments.commands.report import versions
 from experiments.curriculum import PATH, ROOT, Entry, after, entry, minutes, path
 from experiments.glossary import TERMS
-from manual.optim import Optimizer
 
 GLOSSARY = "../glossary.html"
 
@@ -109,7 +107,9 @@ def concept(
     texts = [(name, html(lesson(text, terms, GLOSSARY))) for name, text in twin.text.items() if name not in further]
     found = ways(first_part(both["manual"]), first_part(both["torch_impl"]))
     if found:
-        parts.append(("Line by line", html(template("ways.html").render(ways=[(w, line_by_line(w)) for w in found], file=e.path))))
+        parts.append(
+            ("Line by line", html(template("ways.html").render(ways=[(w, line_by_line(w, told["shapes"])) for w in found], file=e.path)))
+        )
     parts += texts
     if given["pictures"]:
         parts.append(("What a run shows", html(made["figures"])))
@@ -145,7 +145,18 @@ def index(made: Sequence[Entry]) -> str:
     """The first page: what this is, the path, and every chapter."""
     lines = [heading("gradtwin: how neural networks learn", "#")]
     lines.append(html(template("index.html").render(path=[(entry(n), minutes(entry(n))) for n in PATH if entry(n) in made])))
-    names = ["concepts/index", "map", "layers/index", "optimizers/index", "glossary", "judged", "teachers"]
+    names = [
+        "concepts/index",
+        "map",
+        "layers/index",
+        "optimizers/index",
+        "schedules/index",
+        "glossary",
+        "judged",
+        "mistakes",
+        "speed",
+        "teachers",
+    ]
     return "\n".join([*lines, ".. toctree::\n   :hidden:\n", *(f"   {name}" for name in names), ""])
 
 
@@ -196,6 +207,16 @@ def judged(measured: Mapping[str, Mapping[str, Any]]) -> str:
     return page("How the two are judged", ("", html(readme("How the two are judged"))), ("What was found", html(table)))
 
 
+def mistakes(told: Mapping[str, Any]) -> str:
+    """Mistakes that were made in the hand-written code, and what noticed each."""
+    return page("Mistakes that must be noticed", ("", html(template("mistakes.html").render(**told))))
+
+
+def speed(told: Mapping[str, Any]) -> str:
+    """How long a step takes by hand, against torch."""
+    return page("How fast it is", ("", html(template("speed.html").render(**told, versions=versions()))))
+
+
 WEEKS: Sequence[tuple[str, Sequence[str]]] = (
     ("One number learns", PATH[:2]),
     ("Many numbers at once", PATH[2:5]),
@@ -216,38 +237,3 @@ def teachers(made: Sequence[Entry]) -> str:
     there = {e.name for e in made}
     weeks = [(title, [(entry(name), minutes(entry(name)), name in there) for name in names]) for title, names in WEEKS]
     return page("For teachers", ("", html(template("teachers.html").render(weeks=weeks))))
-
-
-# ---- classes -------------------------------------------------------------------------------------------
-
-
-def of_class(cls: type, twin: type | None, functions: Sequence[str]) -> str:
-    """The page of a layer, an optimizer or a schedule.
-
-    Args:
-        cls: by hand.
-        twin: torch's.
-        functions: what is shown of it, where it has them and they are not those of all optimizers.
-    """
-    own = f"{cls.__module__}.{cls.__qualname__}"
-    terms = list(TERMS)
-    parts = [("", html(lesson(sections(inspect.getdoc(cls) or ""), terms, GLOSSARY)))]
-    for name in functions:
-        if callable(getattr(cls, name, None)) and (cls is Optimizer or getattr(cls, name) is not getattr(Optimizer, name, None)):
-            theirs = f" {twin.__module__}.{twin.__qualname__}.{name}" if twin and name != "backward" and has_text(twin, name) else ""
-            parts.append((name, f".. twin:: {own}.{name}{theirs}\n"))
-    return page(cls.__name__, *parts)
-
-
-def has_text(cls: type, name: str) -> bool:
-    """Whether a class has a method whose text can be read."""
-    try:
-        inspect.getsource(inspect.unwrap(getattr(cls, name)))
-    except (AttributeError, TypeError, OSError):
-        return False
-    return True
-
-
-def list_of(title: str, names: Sequence[str]) -> str:
-    """A page that lists others in its folder."""
-    return f"{heading(title, '#')}\n.. toctree::\n   :maxdepth: 1\n\n" + "".join(f"   {name}\n" for name in names)

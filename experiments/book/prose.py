@@ -45,7 +45,7 @@ def lesson(text: str, terms: Sequence[Term], glossary: str) -> str:
         terms: those that may be linked.
         glossary: the address of the glossary, from this page.
     """
-    html, left = rendered(text), list(terms)
+    html, left = stressed(rendered(text)), list(terms)
     out: list[str] = []
     depth = 0  # within code, a heading or a link nothing is linked
     for part in re.split(r"(<[^>]+>)", html):
@@ -58,6 +58,13 @@ def lesson(text: str, terms: Sequence[Term], glossary: str) -> str:
         else:
             out.append(part if depth else linked(unescape(part), left, glossary))
     return "".join(out)
+
+
+def stressed(html: str) -> str:
+    """HTML with *words* within a block of code stressed as elsewhere: a new term may be met in a formula."""
+    words = re.compile(r"(?<!\S)\*([A-Za-z][A-Za-z -]*[A-Za-z])\*(?=[\s,;.:)]|$)", re.MULTILINE)
+    parts = re.split(r"(<pre>.*?</pre>)", html, flags=re.DOTALL)
+    return "".join(words.sub(r"<em>\1</em>", part) if part.startswith("<pre>") else part for part in parts)
 
 
 def linked(text: str, left: list[Term], glossary: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import textwrap
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,8 +23,8 @@ from pygments.lexers import PythonLexer
 from experiments.book.lines import Way
 from experiments.curriculum import ROOT
 
-AUTOGRAD = "autograd writes it"
-"""In the place of what torch does not have."""
+AUTOGRAD, NOTHING = "autograd writes it", "torch has no function for it"
+"""In the place of what torch does not have: of a way back, and of all else."""
 
 
 class Piece(NamedTuple):
@@ -72,30 +73,62 @@ def code(text: str) -> str:
     return f'<div class="highlight"><pre>{highlight(text, PythonLexer(), HtmlFormatter(nowrap=True)).rstrip()}</pre></div>'
 
 
-def side_by_side(by_hand: Piece, in_torch: Piece | None) -> str:
-    """Both as HTML."""
-    other = f"<p class='where'>{escape(in_torch.where)}</p>{code(in_torch.code)}" if in_torch else f"<p class='where'>{AUTOGRAD}</p>"
+MANY = 60
+"""So many lines of torch, and twice as many as by hand, are folded: what is to be read stands by hand."""
+
+
+def side_by_side(by_hand: Piece, in_torch: Piece | None, without: str = AUTOGRAD) -> str:
+    """Both as HTML; `without` is said where torch has none."""
+    other = f"<p class='where'>{without}</p>" if in_torch is None else shown(in_torch)
+    if in_torch and (lines := in_torch.code.count("\n")) > max(MANY, 2 * by_hand.code.count("\n")):
+        other = f"<details><summary>{lines} lines</summary>{other}</details>"
     return (
-        "<div class='sides'>"
-        f"<section><p class='by-hand'>by hand</p><p class='where'>{escape(by_hand.where)}</p>{code(by_hand.code)}</section>"
+        f"<div class='sides'><section><p class='by-hand'>by hand</p>{shown(by_hand)}</section>"
         f"<section><p class='torch'>torch</p>{other}</section></div>"
     )
 
 
-def line_by_line(way: Way) -> str:
-    """A forward, the way back that goes through each of its lines, and torch's lines, as a table of HTML."""
-    cells = []
-    for row in way.rows:
-        cells.append((row.forward, "\n".join(row.backward), "\n".join(row.torch)))
+def shown(piece: Piece) -> str:
+    """Where it stands, and its text."""
+    return f"<p class='where'>{escape(piece.where)}</p>{code(piece.code)}"
+
+
+Shapes = Mapping[str, Mapping[str, Sequence[int]]]
+"""By the number of a line what it makes, and the shape of that; [] is a single number."""
+
+
+def line_by_line(way: Way, shapes: Shapes) -> str:
+    """A forward, the way back that goes through each of its lines, and torch's lines, as a table of HTML.
+
+    Args:
+        way: them.
+        shapes: of what the lines by hand make.
+    """
     head = ("forward, read down", "backward, read up", "torch")
     out = ["<div class='lines' role='table'>", "<div role='row' class='head'>"]
     out += [f"<div role='columnheader'>{h}</div>" for h in head] + ["</div>"]
-    for texts in cells:
+    for row in way.rows:
         out.append("<div role='row'>")
-        for h, text in zip(head, texts, strict=True):
-            out.append(f"<div role='cell' data-column='{h.partition(',')[0]}'>{code(text) if text else ''}</div>")
+        texts, places = (row.forward, "\n".join(row.backward), "\n".join(row.torch)), (row.forward_at, row.backward_at, list[int]())
+        for h, text, at in zip(head, texts, places, strict=True):
+            inside = code(text) + made_at(at, shapes) if text else ""
+            out.append(f"<div role='cell' data-column='{h.partition(',')[0]}'>{inside}</div>")
         out.append("</div>")
     return "".join([*out, "</div>"])
+
+
+def made_at(lines: Sequence[int], shapes: Shapes) -> str:
+    """What these lines make, and of what shape it is, as HTML."""
+    made: dict[str, Sequence[int]] = {}
+    for line in lines:
+        made |= shapes.get(str(line), {})
+    said = [f"<span><code>{escape(name)}</code> {in_words(shape)}</span>" for name, shape in made.items()]
+    return f"<p class='shapes'>{' '.join(said)}</p>" if said else ""
+
+
+def in_words(shape: Sequence[int]) -> str:
+    """32 × 10."""
+    return " × ".join(map(str, shape)) if shape else "a number"
 
 
 class TwinDirective(Directive):
@@ -110,7 +143,8 @@ class TwinDirective(Directive):
             found = [piece(dotted) for dotted in self.arguments]
         except LookupError as error:
             raise self.error(str(error)) from error
-        return [nodes.raw("", side_by_side(found[0], found[1] if len(found) > 1 else None), format="html")]
+        without = AUTOGRAD if self.arguments[0].endswith("backward") else NOTHING
+        return [nodes.raw("", side_by_side(found[0], found[1] if len(found) > 1 else None, without), format="html")]
 
 
 def setup(app: Any) -> dict[str, bool]:

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import sphinx
-import torch
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
 
-import manual.nn
-import manual.optim
 from experiments.book import interactive, pages
 from experiments.book.cache import Kept
 from experiments.book.drawn import map_of
+from experiments.book.of_classes import LIBRARIES, list_of, of_class
 from experiments.commands.album import pictures_in
 from experiments.curriculum import Entry
 
@@ -36,6 +33,7 @@ SETTINGS: dict[str, Any] = {
     "html_copy_source": False,
     "html_show_sourcelink": False,
     "html_css_files": ["book.css", "interactive.css"],
+    "html_js_files": ["book.js"],
     "html_sidebars": {"index": []},
     "html_theme_options": {
         "logo": {"text": "gradtwin"},
@@ -93,24 +91,17 @@ class Sources:
                 self.changed = True
 
 
-def classes(package: Any) -> list[type]:
-    """The public classes of a package by hand."""
-    names = [n for n in dir(package) if not n.startswith("_")]
-    found = [c for n in names if inspect.isclass(c := getattr(package, n)) and c.__module__.startswith("manual.")]
-    return sorted(set(found), key=lambda c: c.__name__)
-
-
-def write_sources(sources: Sources, figures: Sources, kept: Path, made: Sequence[Entry]) -> None:
+def write_sources(sources: Sources, figures: Sources, kept: Mapping[str, Kept], made: Sequence[Entry]) -> None:
     """Everything that Sphinx reads, and the figures beside it.
 
     Args:
         sources: the pages.
         figures: the folder of the book that they go into.
-        kept: what was measured.
+        kept: what was measured, by the name of the concept, or of the part of the whole.
         made: the concepts.
     """
     for e in made:
-        of = Kept(kept, e)
+        of = kept[e.name]
         shown, asked = pictures_in(of.folder / "figures"), pictures_in(of.folder / "questions" / "figures")
         for folder, some in (("", shown), ("questions/", asked)):
             for p in some:
@@ -126,35 +117,34 @@ def write_sources(sources: Sources, figures: Sources, kept: Path, made: Sequence
     sources.write("concepts/index.rst", pages.curriculum(made))
     sources.write("glossary.rst", pages.glossary(made))
     sources.write("map.rst", pages.the_map())
-    sources.write("judged.rst", pages.judged({e.name: Kept(kept, e).told() for e in made}))
+    sources.write("judged.rst", pages.judged({e.name: kept[e.name].told() for e in made}))
+    sources.write("mistakes.rst", pages.mistakes(kept["mistakes"].told()))
+    sources.write("speed.rst", pages.speed(kept["speed"].told()))
     sources.write("teachers.rst", pages.teachers(made))
-    for title, folder, package, twin, functions in (
-        ("Layers", "layers", manual.nn, torch.nn, ("forward", "backward")),
-        ("Optimizers", "optimizers", manual.optim, torch.optim, ("new_state", "update", "take_step")),
-    ):
-        found = classes(package)
+    for library in LIBRARIES:
+        found = library.classes()
         for cls in found:
-            sources.write(f"{folder}/{cls.__name__}.rst", pages.of_class(cls, getattr(twin, cls.__name__, None), functions))
-        sources.write(f"{folder}/index.rst", pages.list_of(title, [c.__name__ for c in found]))
+            sources.write(f"{library.folder}/{cls.__name__}.rst", of_class(cls, library))
+        sources.write(f"{library.folder}/index.rst", list_of(library.title, found))
     sources.tidy()
 
 
-def build(folder: Path, made: Sequence[Entry]) -> str:
+def build(folder: Path, made: Sequence[Entry], kept: Mapping[str, Kept]) -> str:
     """Write the book. Returns what Sphinx warned of.
 
     Args:
         folder: of the book.
-        made: the concepts that are in it; what was measured of them is kept there already.
+        made: the concepts that are in it.
+        kept: what was measured, by the name of the concept, or of the part of the whole.
     """
     cache = folder / CACHE
     sources = Sources(cache / "sources")
-    write_sources(sources, Sources(folder / "figures"), cache / "measured", made)
-    static = Path(str(files(__package__) / "static"))
+    write_sources(sources, Sources(folder / "figures"), kept, made)
+    static = str(files(__package__) / "static")
     warned = StringIO()
-    settings = {**copy.deepcopy(SETTINGS), "html_static_path": [str(static)]}  # the theme writes into what it is given
-    frame = repr(
-        (settings, sphinx.__version__, sorted(map(str, sources.written)), [(f.name, f.read_bytes()) for f in sorted(static.iterdir())])
-    )
+    settings = {**copy.deepcopy(SETTINGS), "html_static_path": [static]}  # the theme writes into what it is given
+    files_of = [file.read_bytes() for file in sorted(Path(static).iterdir())]
+    frame = repr((settings, sphinx.__version__, sorted(map(str, sources.written)), files_of))
     stamp = cache / "frame.txt"  # what stands around every page: where it has changed all pages are written again
     same = stamp.is_file() and stamp.read_text(encoding="utf-8") == frame
     if same and not sources.changed and (folder / "index.html").is_file():

@@ -30,26 +30,34 @@ def trained(twin: Twin, seed: int = 0, dtype: str = "float64") -> Trained:
     return left_by(lockstep, theirs, data)
 
 
-def runs_of(twin: Twin, questions: Sequence[Question], told: Callable[[int, int], None] = lambda number, of: None) -> list[Trained]:
+def runs_of(
+    twin: Twin,
+    questions: Sequence[Question],
+    told: Callable[[int, int], None] = lambda number, of: None,
+    made: dict[str, Trained] | None = None,
+) -> list[Trained]:
     """The run of each question; questions about one and the same run share it.
 
     Args:
         twin: the pair.
         questions: about it.
         told: is called before each run, with its number from 1 and how many there are.
+        made: runs that are there already, each under what tells it apart (`run_of`); those of the questions are added.
     """
     keys = [run_of(question) for question in questions]
-    runs: dict[str, Trained] = {}
+    runs = {} if made is None else made
+    missing = [key for key in dict.fromkeys(keys) if key not in runs]
     for key, question in zip(keys, questions, strict=True):
         if key not in runs:
-            told(len(runs) + 1, len(set(keys)))
+            told(missing.index(key) + 1, len(missing))
             runs[key] = trained(twin_of(twin, question))
     return [runs[key] for key in keys]
 
 
-def run_of(question: Question | Mistake) -> str:
-    """What tells the run of one question from that of another."""
-    return repr([sorted(given.items()) for given in (question.model, question.data, question.trainer)])
+def run_of(asked: Question | Mistake | None) -> str:
+    """What tells the run of one question, or of the mistake, from that of another; None asks for the concept's own run."""
+    given = [sorted(of.items()) for of in (asked.model, asked.data, asked.trainer)] if asked else [[]] * 3
+    return repr([*given, *([asked.manual, asked.torch] if isinstance(asked, Mistake) and asked.manual else [])])
 
 
 def left_by(lockstep: LockStep, theirs: Any, data: Any) -> Trained:

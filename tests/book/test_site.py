@@ -11,17 +11,22 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
+import torch
 
 for extra in ("sphinx", "pydata_sphinx_theme"):
     pytest.importorskip(extra)
 
 import experiments.book  # noqa: E402
-from experiments.book.cache import Kept, key  # noqa: E402
-from experiments.book.drawn import map_of  # noqa: E402
+from experiments.book.cache import Kept, place  # noqa: E402
+from experiments.book.drawn import STEPS, call_of, course_of, map_of, moved  # noqa: E402
+from experiments.book.of_classes import LIBRARIES, of_class  # noqa: E402
 from experiments.book.pages import WEEKS, readme  # noqa: E402
-from experiments.book.site import Sources, classes  # noqa: E402
+from experiments.book.sides import AUTOGRAD, MANY, NOTHING, Piece, side_by_side  # noqa: E402
+from experiments.book.site import Sources  # noqa: E402
+from experiments.book.work import Seconds  # noqa: E402
 from experiments.curriculum import PATH, entries, entry  # noqa: E402
 from experiments.glossary import TERMS  # noqa: E402
+from experiments.judge.schedule_case import SCHEDULE_CASES, Scheduled  # noqa: E402
 from tests.helpers import command  # noqa: E402
 
 MADE = ("one_weight", "derivatives", "hidden_layer")
@@ -90,6 +95,8 @@ def test_a_page_has_what_a_learner_needs(book: Path) -> None:
     assert "manual/networks/hidden_layer.py" in page
     assert "torch_impl/networks/hidden_layer.py" in page
     assert all(alt for of in pages(book).values() for alt in of.alts)
+    assert "<code>dL_dW1</code> 2 × 16" in page
+    assert "Both files" in page
 
 
 @pytest.mark.long
@@ -121,6 +128,9 @@ SOME = (
     "glossary",
     "layers/Linear",
     "layers/index",
+    "schedules/OneCycleLR",
+    "mistakes",
+    "speed",
     "map",
 )
 
@@ -169,34 +179,73 @@ def test_a_source_is_written_only_where_it_has_changed(tmp_path: Path) -> None:
     assert not (tmp_path / "c.rst").exists()
 
 
-def test_what_is_kept_hangs_on_the_files_of_a_concept_and_of_what_it_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_what_is_kept_hangs_on_the_files_that_a_concept_runs_through(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import experiments.book.cache as cache
 
-    before = {e.name: key(e) for e in entries()[:8]}
-    assert len(set(before.values())) == 8
-    changed = entry("derivatives").path
+    names = [e.name for e in entries()]
+    before = {name: place(tmp_path, name) for name in names}
     real = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda p: real(p) + (b"#" if str(p).endswith(f"manual/{changed}") else b""))
-    cache.of_spine.cache_clear()
-    after = {e.name: key(e) for e in entries()[:8]}
-    cache.of_spine.cache_clear()
-    moved = {name for name in before if before[name] != after[name]}
-    from experiments.curriculum import path
+    monkeypatch.setattr(Path, "read_bytes", lambda p: real(p) + (b"#" if str(p).endswith("manual/nn/ctc.py") else b""))
+    cache.digest.cache_clear()
+    assert {name: place(tmp_path, name) for name in names} == before
+    monkeypatch.setattr(Path, "read_bytes", lambda p: real(p) + (b"#" if str(p).endswith("manual/nn/conv.py") else b""))
+    cache.digest.cache_clear()
+    moved = {name for name in names if place(tmp_path, name) != before[name]}
+    cache.digest.cache_clear()
+    assert {"digits_cnn", "transfer"} <= moved
+    assert not moved & {"one_weight", "hidden_layer", "gpt", "lstm"}
 
-    assert moved == {name for name in before if "derivatives" in path(name)}
-    kept = Kept(tmp_path, entry("one_weight"))
+
+def test_what_was_told_is_read_again(tmp_path: Path) -> None:
+    kept = Kept(tmp_path / "one_weight-0123")
     assert not kept.is_there
     kept.tell({"agree": True})
     assert kept.is_there
     assert kept.told() == {"agree": True}
 
 
-def test_every_layer_and_every_optimizer_has_a_page() -> None:
-    import manual.nn
-    import manual.optim
+def test_what_takes_longest_is_begun_first(tmp_path: Path) -> None:
+    seconds = Seconds(tmp_path / "seconds.json")
+    assert seconds.longest_first(["a", "b", "c"]) == ["c", "b", "a"]
+    for name, parts in {"a": {"run": 1.0, "check": 3.0}, "b": {"run": 2.0}, "d": {"run": 3.0}}.items():
+        seconds.keep(name, parts)
+    assert Seconds(tmp_path / "seconds.json").longest_first(["a", "b", "c", "d"]) == ["c", "a", "d", "b"]
 
-    assert len(classes(manual.nn)) > 80
-    assert {"SGD", "Adam", "AdamW"} <= {c.__name__ for c in classes(manual.optim)}
+
+def test_every_layer_optimizer_and_schedule_has_a_page() -> None:
+    layers, optimizers, schedules = ({c.__name__: c for c in library.classes()} for library in LIBRARIES)
+    assert len(layers) > 80
+    assert {"SGD", "Adam", "AdamW"} <= set(optimizers)
+    assert {"CosineAnnealingLR", "OneCycleLR", "ReduceLROnPlateau"} <= set(schedules)
+    assert ".. twin:: manual.optim.adam.AdamW.update torch.optim.adam._single_tensor_adam" in of_class(optimizers["AdamW"], LIBRARIES[1])
+    cosine = of_class(schedules["CosineAnnealingLR"], LIBRARIES[2])
+    assert "(1 + cos(π t / T_max)) / 2" in cosine
+    assert "torch.optim.lr_scheduler.CosineAnnealingLR._get_closed_form_lr" in cosine
+    linear = of_class(layers["Linear"], LIBRARIES[0])
+    assert ".. twin:: manual.nn.linear.Linear.backward \n" in linear
+
+
+def test_the_course_of_a_schedule_is_what_torch_does() -> None:
+    import experiments.cases.optim.lr_scheduler  # noqa: F401
+
+    for name in {case.name for case in SCHEDULE_CASES}:
+        case = next(c for c in SCHEDULE_CASES if c.name == name)
+        side, lrs = Scheduled(torch.optim, case), []
+        for step in range(STEPS):
+            lrs.append(side.optimizer.param_groups[0]["lr"])
+            side.move(*([max(10.0 - step, 0.0)] if case.metric else []))
+        assert moved(case) == pytest.approx(lrs, rel=1e-12), name
+    assert call_of(next(c for c in SCHEDULE_CASES if c.name == "StepLR")) == "StepLR(optimizer, step_size=4, gamma=0.7)"
+    assert "0.1 at the first, 0.00404 at the last" in course_of("StepLR")
+    assert course_of("LRScheduler") == ""
+
+
+def test_long_text_of_torch_is_folded_and_what_torch_has_not_is_said() -> None:
+    short, long = Piece("a.py, line 1", "x = 1\n"), Piece("b.py, line 2", "y = 2\n" * (MANY + 1))
+    assert "<details>" not in side_by_side(short, short)
+    assert f"<details><summary>{MANY + 1} lines</summary>" in side_by_side(short, long)
+    assert AUTOGRAD in side_by_side(short, None)
+    assert NOTHING in side_by_side(short, None, NOTHING)
 
 
 def test_the_map_leads_to_every_concept() -> None:

@@ -1,0 +1,123 @@
+"""The pages of layers, optimizers and schedules: what the docstring says, and the lines of both sides."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+import manual.nn
+import manual.optim
+from experiments.book.drawn import course_of
+from experiments.book.pages import GLOSSARY, html, page
+from experiments.book.prose import lesson, sections
+from experiments.glossary import TERMS
+
+SINGLE = "_single_tensor_"
+"""How a function of torch begins that does what an optimizer's `update` does by hand, of the optimizer's module."""
+
+
+@dataclass(frozen=True)
+class Library:
+    """A package of classes that torch has too.
+
+    Args:
+        title: of the page that lists them.
+        folder: of their pages.
+        package: by hand.
+        twin: torch's.
+        base: what they all inherit, whose methods say nothing of one of them.
+        functions: what is shown of each, and what torch calls it; "" where torch has none.
+    """
+
+    title: str
+    folder: str
+    package: Any
+    twin: Any
+    base: type | None
+    functions: dict[str, str]
+
+    def classes(self) -> list[type]:
+        """The public ones, by name."""
+        found = [c for name, c in vars(self.package).items() if not name.startswith("_") and inspect.isclass(c)]
+        return sorted({c for c in found if c.__module__.startswith("manual.")}, key=lambda c: c.__name__)
+
+
+LIBRARIES = (
+    Library("Layers", "layers", manual.nn, torch.nn, None, {"forward": "forward", "backward": ""}),
+    Library(
+        "Optimizers",
+        "optimizers",
+        manual.optim,
+        torch.optim,
+        manual.optim.Optimizer,
+        {"new_state": "_init_group", "update": SINGLE, "take_step": "step"},
+    ),
+    Library(
+        "Learning-rate schedules",
+        "schedules",
+        manual.optim.lr_scheduler,
+        torch.optim.lr_scheduler,
+        manual.optim.lr_scheduler.LRScheduler,
+        {"get_lr": "get_lr", "closed_form_lr": "_get_closed_form_lr", "step": "step"},
+    ),
+)
+
+
+def of_class(cls: type, library: Library) -> str:
+    """The page of a class.
+
+    Args:
+        cls: by hand.
+        library: that it is of.
+    """
+    own = f"{cls.__module__}.{cls.__qualname__}"
+    twin = getattr(library.twin, cls.__name__, None)
+    parts = [("", html(lesson(sections(inspect.getdoc(cls) or ""), list(TERMS), GLOSSARY)))]
+    if drawn := course_of(cls.__name__) if library.folder == "schedules" else "":
+        parts.append(("For example", html(drawn)))
+    for name, of_torch in library.functions.items():
+        if shown(cls, name, library.base):
+            parts.append((name, f".. twin:: {own}.{name} {in_torch(twin, of_torch) if twin else ''}\n"))
+    return page(cls.__name__, *parts)
+
+
+def in_torch(twin: type, name: str) -> str:
+    """The dotted name of what torch calls it; nothing where it has none whose text can be read."""
+    if name == SINGLE:
+        for module in (sys.modules[c.__module__] for c in twin.__mro__):
+            if found := next((f"{module.__name__}.{n}" for n in vars(module) if n == SINGLE + module.__name__.rpartition(".")[2]), ""):
+                return found
+        return in_torch(twin, "step")
+    return f"{twin.__module__}.{twin.__qualname__}.{name}" if name and has_text(twin, name) else ""
+
+
+def shown(cls: type, name: str, base: type | None) -> bool:
+    """Whether a class has a method of its own of this name: what all inherit is shown on the page of the base alone."""
+    method = getattr(cls, name, None)
+    return callable(method) and (cls is base or method is not getattr(base, name, None))
+
+
+def has_text(cls: type, name: str) -> bool:
+    """Whether a class has a method whose text can be read."""
+    try:
+        inspect.getsource(inspect.unwrap(getattr(cls, name)))
+    except (AttributeError, TypeError, OSError):
+        return False
+    return True
+
+
+def list_of(title: str, found: Sequence[type]) -> str:
+    """A page that lists others in its folder, each with the sentence that says what it is."""
+    rows = [f'<dt><a href="{c.__name__}.html">{c.__name__}</a></dt><dd>{lesson(first_line(c), [], "")}</dd>' for c in found]
+    listed = html('<dl class="listed">' + "".join(rows) + "</dl>")
+    return page(title, ("", listed), ("", ".. toctree::\n   :hidden:\n\n" + "".join(f"   {c.__name__}\n" for c in found)))
+
+
+def first_line(cls: type) -> str:
+    """What its docstring begins with."""
+    return (inspect.getdoc(cls) or "").partition("\n")[0]
