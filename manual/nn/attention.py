@@ -68,7 +68,7 @@ class ScaledDotProductAttention(Module):
     ) -> np.ndarray:
         check_attention(query, key, value, attn_mask, dropout_p, is_causal, enable_gqa)
         scale = 1 / math.sqrt(query.shape[-1]) if scale is None else float(scale)
-        z = scale * (query @ key.swapaxes(-1, -2))  # (..., L, E) @ (..., E, S)
+        z = (scale * query) @ key.swapaxes(-1, -2)  # (..., L, E) @ (..., E, S)
         z = masked(z, np.tri(*z.shape[-2:], dtype=bool) if is_causal else attn_mask)
         a = safe_softmax(z)
         self.save(query, key, value, a, scale)
@@ -326,15 +326,17 @@ def masked(z: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
     """z with −∞ where a boolean mask is False, or plus the numbers of the mask."""
     if mask is None:
         return z
-    return np.where(mask, z, -np.inf) if mask.dtype == bool else z + mask
+    return z + (np.where(mask, z.dtype.type(0), -np.inf) if mask.dtype == bool else mask)
 
 
 def safe_softmax(z: np.ndarray) -> np.ndarray:
     """exp(z) / Σ exp(z) along the last axis, 0 in a row where every z is −∞ (torch's _safe_softmax)."""
     peak = z.max(axis=-1, keepdims=True, initial=-np.inf)
-    e = np.exp(z - np.where(peak == -np.inf, 0, peak))  # of at most 0, so that it does not overflow
+    e = z - np.where(peak == -np.inf, 0, peak)  # at most 0, so that exp does not overflow
+    np.exp(e, out=e)
     total = e.sum(axis=-1, keepdims=True)
-    return e / np.where(total == 0, 1, total)
+    e /= np.where(total == 0, 1, total)
+    return e
 
 
 def softmax_backward(dL_da: np.ndarray, a: np.ndarray) -> np.ndarray:
@@ -342,7 +344,9 @@ def softmax_backward(dL_da: np.ndarray, a: np.ndarray) -> np.ndarray:
 
     Because ∂a[t, s]/∂z[t, r] = a[t, s] ([s = r] − a[t, r]).
     """
-    return a * (dL_da - (a * dL_da).sum(axis=-1, keepdims=True))  # (..., L, S) * ((..., L, S) − (..., L, 1))
+    dL_dz = dL_da - np.vecdot(a, dL_da)[..., None]  # (..., L, S) − (..., L, 1)
+    dL_dz *= a
+    return dL_dz
 
 
 def check_attention(

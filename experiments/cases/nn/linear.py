@@ -38,14 +38,3 @@ def bilinear_of_vectors(rng: np.random.Generator, I: int, J: int, O: int) -> Bui
 @case("Identity", empty=True)
 def identity(rng: np.random.Generator, N: int, I: int) -> Built:
     return Built({}, [rng.normal(size=(N, I))])
-
-
-# ---- mistakes that compute the same ----------------------------------------------------------------
-
-
-EQUIVALENT = {
-    "an axis of size −N is one to be found by reshape, and found to be N": (
-        "Linear.backward:sign:math.prod(x.shape[:-1]) => -math.prod(x.shape[:-1]):0",
-    ),
-}
-"""Mutants that no case can notice, by the reason: found by thinking, not by trying."""
