@@ -11,7 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import numpy as np
+
 Form = TypeVar("Form", bound=Callable[..., Any])
+
+BLOCK = 2**17
+"""Bytes of an array that are worked on at a time: few enough to be still in the processor's cache for the next line."""
 
 FASTER: dict[Callable[..., Any], Callable[..., Any]] = {}
 """Every pair of forms: from the plain one to the faster."""
@@ -42,3 +47,10 @@ def plain_forms() -> Iterator[None]:
         yield
     finally:
         _faster_is_run[0] = before
+
+
+def few_at_a_time(x: np.ndarray) -> Iterator[slice]:
+    """Slices of the first axis of x, one after the other, each of as many rows as take BLOCK bytes, or of one."""
+    step = max(1, BLOCK * len(x) // max(x.nbytes, 1))
+    for start in range(0, len(x), step):
+        yield slice(start, start + step)

@@ -39,6 +39,17 @@ def rows_backward(draw: Draw, dtype: str) -> Iterator[tuple[Any, ...]]:
         yield draw(*x.shape), *normalization.standardize(x, eps)
 
 
+def scaled_rows(draw: Draw, dtype: str) -> Iterator[tuple[Any, ...]]:
+    for x, eps in rows(draw, dtype):
+        yield x, draw(x.shape[1]), draw(x.shape[1]), eps
+
+
+def scaled_rows_backward(draw: Draw, dtype: str) -> Iterator[tuple[Any, ...]]:
+    for x, weight, bias, eps in scaled_rows(draw, dtype):
+        _, mean, std = normalization.normalize_rows(x, weight, bias, eps)
+        yield draw(*x.shape), x, mean, std, weight
+
+
 def rms_backward(draw: Draw, dtype: str) -> Iterator[tuple[Any, ...]]:
     for x, eps in rows(draw, dtype):
         yield draw(*x.shape), *normalization.divide_by_rms(x, eps)
@@ -147,6 +158,8 @@ def looked_up(draw: Draw, dtype: str) -> Iterator[tuple[Any, ...]]:
 FEEDS: dict[Plain, Callable[[Draw, str], Iterator[tuple[Any, ...]]]] = {
     normalization.standardize: rows,
     normalization.standardize_backward: rows_backward,
+    normalization.normalize_rows: scaled_rows,
+    normalization.normalize_rows_backward: scaled_rows_backward,
     normalization.divide_by_rms: rows,
     normalization.divide_by_rms_backward: rms_backward,
     batchnorm.batch_norm: batches,

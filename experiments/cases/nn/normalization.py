@@ -46,6 +46,11 @@ def without_parameters(rng: np.random.Generator, N: int, T: int, D: int) -> Buil
     return Built({"normalized_shape": D, "elementwise_affine": False}, [rng.normal(2, 3, size=(N, T, D))])
 
 
+@case("LayerNorm")
+def more_rows_than_are_worked_on_at_a_time(rng: np.random.Generator, N: int, D: int) -> Built:
+    return Built({"normalized_shape": 50 * D}, [rng.normal(2, 3, size=(70 * N, 50 * D))])
+
+
 @case("RMSNorm", empty=True)
 def rms_last_axis(rng: np.random.Generator, N: int, T: int, D: int) -> Built:
     return Built({"normalized_shape": D}, [rng.normal(2, 3, size=(N, T, D))])
@@ -91,12 +96,16 @@ EQUIVALENT = {
     "x_hat comes twice: (−x_hat) · mean(dL_dx_hat · (−x_hat)) = x_hat · mean(dL_dx_hat · x_hat)": (
         "GroupNorm.backward:sign:fastest(standardize_backward)(dL_dx_hat.reshape(x_hat.shape), x_hat, std)"
         " => fastest(standardize_backward)(dL_dx_hat.reshape(x_hat.shape), -x_hat, std):0",
-        "LayerNorm.backward:sign:fastest(standardize_backward)(dL_dx_hat, x_hat, std)"
-        " => fastest(standardize_backward)(dL_dx_hat, -x_hat, std):0",
+        "normalization.normalize_rows_backward:sign:standardize_backward(dL_dx_hat, x_hat, std)"
+        " => standardize_backward(dL_dx_hat, -x_hat, std):0",
         "RMSNorm.backward:sign:fastest(divide_by_rms_backward)(dL_dx_hat, x_hat, rms)"
         " => fastest(divide_by_rms_backward)(dL_dx_hat, -x_hat, rms):0",
         "normalization.standardize_backward:sign:x_centred = x_hat * std => x_centred = -(x_hat * std):0",
         "normalization.divide_by_rms_backward:sign:(x_hat * rms, x_hat.shape[1]) => (-(x_hat * rms), x_hat.shape[1]):0",
+    ),
+    "(1, D) becomes the parameter's shape as (D,) does": (
+        "normalization.normalize_rows_backward:axis:dL_dy.sum(axis=0) => dL_dy.sum(axis=0, keepdims=True):0",
+        "normalization.normalize_rows_backward:axis:(dL_dy * x_hat).sum(axis=0) => (dL_dy * x_hat).sum(axis=0, keepdims=True):0",
     ),
     "the two have one shape": (
         "GroupNorm.backward:stale:fastest(standardize_backward)(dL_dx_hat.reshape(x_hat.shape), x_hat, std).reshape(dL_dy.shape)"
