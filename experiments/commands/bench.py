@@ -22,6 +22,7 @@ from rich.table import Table
 
 from experiments.commands.bench_forms import FORMS, in_short, measure_forms, show_forms
 from experiments.commands.bench_growth import draw_growth, measure_growth, show_growth
+from experiments.commands.bench_lockstep import ROWS, measure_lockstep, show_lockstep
 from experiments.commands.bench_loops import by_loops
 from experiments.commands.bench_memory import peak_by_hand, peak_by_torch
 from experiments.commands.bench_products import alone
@@ -58,50 +59,6 @@ def once(step: Step) -> float:
     return time.perf_counter() - began
 
 
-def lockstep(name: str, rounds: int = 5, steps: int = 150) -> dict[str, Any]:
-    """Milliseconds for one training step of a concept, turn by turn: by hand alone, Lightning alone, in lock-step, spot checks."""
-    import pytorch_lightning as pl
-
-    import experiments
-    from experiments.lockstep import LockStep
-    from experiments.lockstep.quiet import quiet
-    from manual.trainer import Trainer
-
-    quiet()
-    twin = experiments.twin(name)
-    data = twin.make_data()
-    x, y = data.split.train
-    batches = [(x[i : i + data.batch_size], y[i : i + data.batch_size]) for i in range(0, len(x), data.batch_size)]
-    off: dict[str, Any] = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
-    times: dict[str, list[float]] = {"by hand": [], "lightning": [], "lockstep": [], "spot": []}
-    for _ in range(rounds):
-        for kind, found in times.items():
-            ours, theirs = twin.build()
-            trainer, hand = None, Trainer()
-            if kind != "by hand":
-                callbacks = {"lockstep": [LockStep(twin)], "spot": [LockStep(twin, "spot", 50)]}.get(kind, [])
-                trainer = pl.Trainer(
-                    max_steps=steps, precision="64-true", accelerator="cpu", limit_val_batches=0, callbacks=list(callbacks), **off
-                )
-            began = time.perf_counter()
-            if trainer:
-                trainer.fit(theirs, data)
-            else:
-                hand.fit(ours, (batches * -(-steps // len(batches)))[:steps])
-            found.append((time.perf_counter() - began) / steps * 1000)
-    return {"name": name, **{kind: statistics.median(found) for kind, found in times.items()}}
-
-
-def show_lockstep(rows: list[dict[str, Any]]) -> None:
-    """Times of a step, and as multiples of Lightning alone."""
-    for row in rows:
-        parts = (f"{kind} {row[kind]:.2f} ms ({row[kind] / row['lightning']:.2f})" for kind in ("by hand", "lightning", "lockstep", "spot"))
-        print(f"a training step of {row['name']}, float64 (Lightning alone = 1): {', '.join(parts)}")
-
-
-LOCKSTEP = ("digits_mlp", "digits_cnn")
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `bench`."""
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"all if none is named: {', '.join([*WORKS, 'lockstep'])}")
@@ -132,15 +89,18 @@ def main(options: argparse.Namespace) -> int:
                 rows.append(row)
                 if options.json:
                     print(json.dumps(row), flush=True)
-        steps = [lockstep(name) for name in LOCKSTEP] if "lockstep" in (options.names or known) else []
-    if options.json:
-        print("".join(json.dumps(row) + "\n" for row in steps), end="")
-    elif rows:
+        steps = []
+        for name in ROWS if "lockstep" in (options.names or known) else ():
+            status.update(name)
+            steps.append(measure_lockstep(name))
+            if options.json:
+                print(json.dumps(steps[-1]), flush=True)
+    if rows and not options.json:
         shown(console, rows)
     if options.grow:
         save_growth(rows, quiet=options.json)
     if not options.json:
-        show_lockstep(steps)
+        show_lockstep(console, steps)
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,8 @@ class HandRun:
         share_hand(model, noises[0])
         self.trainer = Trainer(**settings) if len(noises) == 1 else AllRanks(noises, **settings)
         self.trainer.attach(model)
-        self.names = {id(p): name for name, p in model.named_parameters()}
+        self.parameters = dict(model.named_parameters())
+        self.names = {id(p): name for name, p in self.parameters.items()}
         self.layouts = [layout(model, optimizer) for optimizer in self.trainer.optimizers]
         self.gradient: dict[str, np.ndarray] = {}  # of the latest step, before clipping
         self.loss = 0.0  # the latest that was gone back from
@@ -125,7 +127,7 @@ class HandRun:
         alone = self.model.automatic_optimization  # then there is no other step before this one is judged
         if not alone:
             self.gradient = self._gradient(optimizer)
-        parameters = {name: p.data if alone else p.data.copy() for name, p in self.model.named_parameters()}
+        parameters = {name: p.data if alone else p.data.copy() for name, p in self.parameters.items()}
         buffers = {name: b if alone else b.copy() for name, b in self.model.named_buffers()}
         of = optimizer.parameters()
         state = state_by_key({self.names[id(of[i])]: s for i, s in optimizer.state.items()})
@@ -145,11 +147,8 @@ class HandRun:
 
     def _perturb(self) -> None:
         if self.shadow:
-            rng = np.random.Generator(np.random.Philox(key=0, counter=[0, 0, 0, self.perturbed]))
+            perturb(self.model, self.perturbed, self.rounding)
             self.perturbed += 1
-            for name, p in self.model.named_parameters():
-                if p.has_grad:
-                    p.grad = p.grad * rounding_factors(rng, p.data, self.rounding.get(name, 0.0))
 
     def perturb_weights(self, number: int) -> None:
         """Multiply every weight by 1 ± eps."""
@@ -179,12 +178,13 @@ class HandRun:
             for name, p in self.model.named_parameters():
                 p.grad = gradients.get(name)
         for i, (optimizer, state) in enumerate(zip(self.trainer.optimizers, states, strict=True)):
-            groups = (options or self.options())[i]
+            numbers = (group["params"] for group in optimizer.pack_groups())
+            groups = [{**group, "params": own} for group, own in zip((options or self.options())[i], numbers, strict=True)]
             optimizer.load_state_dict({"state": by_number(state, self.layouts[i]), "param_groups": groups})
 
     def options(self) -> list[list[dict[str, Any]]]:
         """Each optimizer's options, of each group of parameters, for the step to come."""
-        return [optimizer.pack_groups() for optimizer in self.trainer.optimizers]
+        return [[dict(group) for group in optimizer.param_groups] for optimizer in self.trainer.optimizers]
 
     def state_dict(self) -> dict[str, Any]:
         """Weights, optimizers and schedules."""
@@ -252,6 +252,14 @@ class AllRanks(Trainer):
         loss = super().train_batch(batch, batch_idx, is_last)
         self.sent = self.ends_step(batch_idx, is_last)
         return loss
+
+
+def perturb(model: ManualConcept, number: int, rounding: Mapping[str, float] = MappingProxyType({})) -> None:
+    """Multiply every entry of every gradient by 1 ± its rounding, eps where none is given; by other signs for each number."""
+    rng = np.random.Generator(np.random.Philox(key=0, counter=[0, 0, 0, number]))
+    for name, p in model.named_parameters():
+        if p.has_grad:
+            p.grad = p.grad * rounding_factors(rng, p.data, rounding.get(name, 0.0))
 
 
 def rounding_factors(rng: np.random.Generator, like: np.ndarray, rounding: float = 0.0) -> np.ndarray:
