@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -25,6 +25,8 @@ class Stream:
     def __init__(self, seed: int, rank: int, name: str) -> None:
         digest = hashlib.blake2b(f"{seed}/{rank}/{name}".encode(), digest_size=16).digest()
         self.key = np.frombuffer(digest, dtype=np.uint64)
+        self.philox = np.random.Philox(key=self.key)
+        self.generated = np.random.Generator(self.philox)
         self.order: np.ndarray | None = None  # of the rows, where a batch is seen in another order
         self.begin(0)
 
@@ -33,10 +35,12 @@ class Stream:
         self.micro_batch, self.draws = micro_batch, 0
 
     def generator(self) -> np.random.Generator:
-        """The generator of the next draw."""
-        counter = [0, self.draws, self.micro_batch, 0]
+        """The generator of the next draw: one and the same, set to another counter, for making one takes longer than most draws."""
+        at = {"key": self.key, "counter": (0, self.draws, self.micro_batch, 0)}
+        nothing_drawn = {"buffer": (0, 0, 0, 0), "buffer_pos": 4, "has_uint32": 0, "uinteger": 0}  # all four of a block are used up
+        self.philox.state = cast(Any, {"bit_generator": "Philox", "state": at, **nothing_drawn})
         self.draws += 1
-        return np.random.Generator(np.random.Philox(key=self.key, counter=counter))
+        return self.generated
 
     def random(self, size: Any = None) -> Any:
         """Uniform numbers in [0, 1), float64."""
