@@ -41,14 +41,32 @@ NOTHING = Usual(0.0, 0.0)
 
 def as_array(tensor: Any) -> np.ndarray:
     """The NumPy array of an array, a Parameter, a number or a torch tensor on any device; no copy where none is needed."""
-    if hasattr(tensor, "detach"):
-        tensor = tensor.detach().cpu().numpy()
-    return np.asarray(tensor)
+    if isinstance(tensor, np.ndarray):
+        return tensor
+    return tensor.numpy(force=True) if hasattr(tensor, "detach") else np.asarray(tensor)
+
+
+def ignoring() -> np.errstate:
+    """For the time of a `with`, NumPy does not warn: what is not finite, or has squares that are not, is looked at by itself."""
+    return np.errstate(invalid="ignore", over="ignore")
+
+
+def length(x: np.ndarray) -> float:
+    """‖x‖ of an array in float64, where NumPy's warnings are ignored."""
+    entries = x.ravel()
+    return math.sqrt(entries.dot(entries))
+
+
+def norms(tensors: Mapping[str, Any]) -> dict[str, float]:
+    """The Euclidean norm of each tensor, in float64."""
+    with ignoring():
+        return {name: length(as_array(t).astype(np.float64, copy=False)) for name, t in tensors.items()}
 
 
 def norm(tensors: Iterable[Any]) -> float:
     """‖B‖, the Euclidean norm of all entries of all tensors together, in float64."""
-    return math.sqrt(sum(float(np.vdot(t, t)) for t in (np.asarray(as_array(t), np.float64) for t in tensors)))
+    with ignoring():
+        return math.sqrt(sum([length(as_array(t).astype(np.float64, copy=False)) ** 2 for t in tensors]))
 
 
 def error(a: Any, b: Any, whole: float | None = None, nonfinite: NonFinite = "refuse") -> float:
@@ -64,15 +82,19 @@ def error(a: Any, b: Any, whole: float | None = None, nonfinite: NonFinite = "re
         The relative error; ∞ where shape or dtype differ, where integers or booleans differ at all, or where a
         number is not finite.
     """
-    a, b = as_array(a), as_array(b)
+    with ignoring():
+        return error_of(as_array(a), as_array(b), whole, nonfinite)
+
+
+def error_of(a: np.ndarray, b: np.ndarray, whole: float | None, nonfinite: NonFinite = "refuse") -> float:
+    """`error` of two arrays, where NumPy's warnings are ignored."""
     if a.shape != b.shape or a.dtype != b.dtype:
         return math.inf
     if b.dtype.kind != "f":
-        return 0.0 if np.array_equal(a, b) else math.inf
+        return 0.0 if (a == b).all() else math.inf
     least = SMALL["float64" if b.itemsize == 8 else "float32"] * (whole if whole and math.isfinite(whole) else 0.0)
     a, b = a.astype(np.float64, copy=False), b.astype(np.float64, copy=False)
-    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is looked at below
-        difference, size = norm([a - b]), norm([b])
+    difference, size = length(a - b), length(b)
     if math.isfinite(difference) and math.isfinite(size):
         if max(difference, size, least) < 1e-150:  # the squares of such numbers are rounded to 0: look at them magnified
             difference, size, least = norm([2.0**700 * (a - b)]), norm([2.0**700 * b]), 2.0**700 * least
@@ -99,22 +121,27 @@ def digits(error: float, dtype: str = "float64") -> float:
     return most if error == 0 else min(max(0.0, -math.log10(error)), most)
 
 
-def errors(a: Mapping[str, Any], b: Mapping[str, Any], whole: float | None = None) -> dict[str, float]:
+def errors(a: Mapping[str, Any], b: Mapping[str, Any], whole: float | Mapping[str, float] | None = None) -> dict[str, float]:
     """The error of every tensor of two dicts; a key that only one side has is an infinite error.
 
     Args:
         a: by hand.
         b: torch's.
-        whole: ‖B‖ for all of them; the norm of everything in b unless given.
+        whole: ‖B‖ for all of them, or for each; the norm of everything in b unless given.
     """
     if whole is None:
-        whole = norm(as_array(t) for t in b.values())
-    return {key: error(a[key], b[key], whole) if key in a and key in b else math.inf for key in [*b, *(k for k in a if k not in b)]}
+        whole = norm(b.values())
+    wholes = whole if isinstance(whole, Mapping) else dict.fromkeys(b, whole)
+    found = dict.fromkeys({**b, **a}, math.inf)
+    with ignoring():
+        for key in (key for key in b if key in a):
+            found[key] = error_of(as_array(a[key]), as_array(b[key]), wholes[key])
+    return found
 
 
 def each_by_itself(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, float]:
     """The error of every tensor of two dicts, each measured against itself: they are no parts of one whole."""
-    return {name: errors({n: t for n, t in a.items() if n == name}, {n: t for n, t in b.items() if n == name})[name] for name in {**b, **a}}
+    return errors(a, b, 0.0)
 
 
 KINDS = ("loss", "gradient", "parameter", "buffer", "state", "metric", "intermediate", "rollout")
@@ -197,7 +224,7 @@ class Judge:
         self._measure_sizes(torch)
         self.steps += 1
         found = self._errors(hand, torch)
-        words = Words(f"step {number}", tensors_of(hand), tensors_of(torch))
+        words = Words(f"step {number}", hand, torch)
         return self._judgement(words, found, self._errors(shadow, hand) if shadow is not None else {})
 
     def metrics(self, when: str, hand: Metrics, torch: Metrics, shadow: Metrics | None = None) -> Judgement:
@@ -245,9 +272,10 @@ class Judge:
         """Take it into what is remembered."""
         self.first = self.first and "gradient" not in judgement.found
         for kind, of in judgement.found.items():
+            worst = self.worst[kind]
             for name, e in of.items():
-                self.worst[kind][name] = max(self.worst[kind].get(name, 0.0), e)
-                self.furthest = max(self.furthest, e)
+                worst[name] = max(worst.get(name, 0.0), e)
+            self.furthest = max([self.furthest, *of.values()])
         self.tolerance = max([self.tolerance, *judgement.tolerances.values()])
 
     def convict(self, judgement: Judgement | str) -> None:
@@ -306,12 +334,11 @@ class Judge:
     # ---- measuring ---------------------------------------------------------------------------------
 
     def _measure_sizes(self, torch: Step) -> None:
-        wholes = {f"gradient {torch.optimizer}": torch.gradient, "parameter": torch.parameter}
+        wholes = {f"gradient {torch.optimizer}": norm(torch.gradient.values()), "parameter": norm(torch.parameter.values())}
         for key, of in torch.state.items():
-            wholes[f"state {key} {torch.optimizer}"] = of
-            wholes |= {f"state {key} {torch.optimizer} {name}": {name: tensor} for name, tensor in of.items()}
-        for whole, tensors in wholes.items():
-            size = norm(tensors.values())
+            whole, sizes = f"state {key} {torch.optimizer}", norms(of)
+            wholes |= {whole: math.hypot(*sizes.values()), **{f"{whole} {name}": size for name, size in sizes.items()}}
+        for whole, size in wholes.items():
             if math.isfinite(size):
                 self.largest[whole] = max(self.largest.get(whole, 0.0), size)
         self._count(f"loss {torch.optimizer}", torch.loss)
@@ -347,11 +374,9 @@ class Judge:
         """Of what an optimizer remembers under a key. A momentum is a sum of past gradients and has their rounding, also where they cancel:
         so each is measured against itself at its largest, and a small one against all of that key."""
         of_key = self.largest.get(f"state {key} {optimizer}", 0.0)
-        found = {}
-        for name in [*b, *(name for name in a if name not in b)]:
-            own = self.largest.get(f"state {key} {optimizer} {name}", 0.0) / SMALL[self.dtype]
-            found[f"{name}.{key}"] = error(a[name], b[name], max(of_key, own)) if name in a and name in b else math.inf
-        return found
+        own = {name: self.largest.get(f"state {key} {optimizer} {name}", 0.0) / SMALL[self.dtype] for name in b}
+        found = errors(a, b, {name: max(of_key, size) for name, size in own.items()})
+        return {f"{name}.{key}": e for name, e in found.items()}
 
     def metric_errors(self, a: Metrics, b: Metrics) -> dict[str, float]:
         """The worst error of what was logged under each name; ∞ where one side logged it more often, or not at all."""
@@ -364,6 +389,8 @@ class Judge:
         return found
 
     def _without_zero_gradient(self, found: dict[str, float]) -> dict[str, float]:
+        if not self.zero_gradient:
+            return found
         return {name: e for name, e in found.items() if not any(name == z or name.startswith(z + ".") for z in self.zero_gradient)}
 
     def _number_error(self, key: str, a: float, b: float) -> float:
@@ -384,8 +411,10 @@ class Judge:
         vars(self).update({**state, "zero_gradient": frozenset(state["zero_gradient"])})
 
 
-def tensors_of(step: Step) -> dict[str, Tensors]:
-    """Everything in a step by kind and name."""
+def tensors_of(step: Step | Mapping[str, Tensors]) -> Mapping[str, Tensors]:
+    """Everything in a step by kind and name; what is told apart so already, as it is."""
+    if not isinstance(step, Step):
+        return step
     state = {f"{name}.{key}": t for key, of in step.state.items() for name, t in of.items()}
     return {"loss": {"loss": step.loss}, "gradient": step.gradient, "parameter": step.parameter, "buffer": step.buffer, "state": state}
 
@@ -396,13 +425,13 @@ class Words:
 
     Args:
         when: the beginning of the sentence.
-        hand: by kind and name, what was compared.
+        hand: what was compared: a step, or tensors by kind and name.
         torch: likewise.
     """
 
     when: str
-    hand: Mapping[str, Tensors]
-    torch: Mapping[str, Tensors]
+    hand: Step | Mapping[str, Tensors]
+    torch: Step | Mapping[str, Tensors]
 
     def beyond(self, found: Mapping[str, Mapping[str, float]], tolerances: Mapping[str, float]) -> str | None:
         """The sentence about what is furthest beyond its tolerance; None if nothing is."""
@@ -420,7 +449,7 @@ class Words:
 
     def differs(self, kind: str, name: str, e: float, tolerance: float) -> str:
         """In what it differs: whether it is there at all, shape, dtype, or by how much."""
-        a, b = self.hand.get(kind, {}).get(name), self.torch.get(kind, {}).get(name)
+        a, b = (tensors_of(side).get(kind, {}).get(name) for side in (self.hand, self.torch))
         if a is None or b is None:
             return f"is missing {'by hand' if a is None else 'in torch'}"
         if kind == "metric" and len(a) != len(b):

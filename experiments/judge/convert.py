@@ -17,7 +17,7 @@ from manual.module import no_grad
 def to_numpy(value: Any) -> Any:
     """Copies of all tensors, in nested dicts, lists and tuples, as arrays on the CPU; everything else as it is."""
     if isinstance(value, torch.Tensor):
-        return value.detach().cpu().numpy().copy()
+        return value.numpy(force=True).copy()
     return _inside(value, to_numpy)
 
 

@@ -7,6 +7,7 @@ optimizers takes; the two lists are paired and judged.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -137,6 +138,8 @@ class LockStep(Judging, pl.Callback):
         if batch_idx == 0:
             judge_rollout(self, trainer, pl_module)
         self.watching = self.mode == "free" or self.rounds % self.every_n_steps == 0
+        if self.in_torch is not None:
+            self.in_torch.watching = self.watching
         if self.watching and not self.batches:
             self._round_begins(trainer, pl_module, batch_idx)
 
@@ -154,10 +157,11 @@ class LockStep(Judging, pl.Callback):
 
     def on_before_backward(self, trainer: pl.Trainer, pl_module: pl.LightningModule, loss: torch.Tensor) -> None:
         """Stop if the loss is not finite, before it spoils the weights."""
-        if self.in_torch is not None:
-            self.in_torch.before_backward(loss)
-        if trainer.world_size == 1 and not torch.isfinite(loss):
-            self._stop(trainer, pl_module, f"the loss is {float(loss.detach() * trainer.accumulate_grad_batches)}")
+        value = float(loss.detach()) * trainer.accumulate_grad_batches  # by which Lightning has divided it
+        if self.in_torch is not None and self.watching:
+            self.in_torch.before_backward(value)
+        if trainer.world_size == 1 and not math.isfinite(value):
+            self._stop(trainer, pl_module, f"the loss is {value}")
 
     def on_before_optimizer_step(self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Any) -> None:
         """Take down torch's gradients before they are clipped."""
@@ -231,7 +235,7 @@ class LockStep(Judging, pl.Callback):
         raise NotFinite(message)
 
     def _stop_by_hand(self) -> None:
-        theirs = float(self.in_torch.loss) if self.in_torch else None
+        theirs = self.in_torch.loss if self.in_torch else None
         raise NotFinite(
             f"step {self.first_step}: the loss is {self.hand.loss} by hand and {theirs} in torch; "
             f"first not finite: by hand: {self._first_by_hand()}"

@@ -5,7 +5,7 @@ Tensors are called as they are by hand.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 
-from experiments.judge.compare import Round, Step
+from experiments.judge.compare import Round, Step, as_array
 from experiments.judge.convert import to_numpy, weights_by_hand
 from experiments.judge.naming import Layout, Naming, layout
 from experiments.judge.nonfinite import NotFinite, first_in
@@ -36,12 +36,13 @@ class TorchRun:
         self.layouts_by_hand: Sequence[Layout | None] = by_hand or [None] * len(self.layouts)
         self.names: dict[Any, str] = {p: name for name, p in module.named_parameters()}
         self.saved = set(module.state_dict())
-        self.gradient: dict[str, torch.Tensor] = {}  # of the latest step, before clipping
-        self.loss: Any = 0.0  # the latest that was gone back from
+        self.gradient: dict[str, np.ndarray] = {}  # of the latest step, before clipping
+        self.watching = True  # whether the coming steps will be judged: of others nothing is taken down but what is logged
+        self.loss = 0.0  # the latest that was gone back from
         self.depth = 0  # of optimizer steps within one another: a subclass's may call its base's, and torch tells of both
         self.steps: list[Step] = []
-        self.metrics: dict[str, list[Any]] = {}  # all that was logged, by name
-        self.losses: list[Any] = []  # that were gone back from since the last step
+        self.metrics: dict[str, list[float]] = {}  # all that was logged, by name
+        self.losses: list[float] = []  # that were gone back from since the last step
         self.taken = False  # whether loss and gradient of the coming step have been
         self.handles = []
         for i, optimizer in enumerate(trainer.optimizers):
@@ -50,7 +51,7 @@ class TorchRun:
         log = module.log
 
         def listened(name: str, value: Any, *args: Any, **kwargs: Any) -> None:
-            self.metrics.setdefault(name, []).append(value.detach().clone() if isinstance(value, torch.Tensor) else value)
+            self.metrics.setdefault(name, []).append(float(value.detach() if isinstance(value, torch.Tensor) else value))
             log(name, value, *args, **kwargs)
 
         module.log = listened
@@ -69,64 +70,71 @@ class TorchRun:
 
     def take_metrics(self) -> dict[str, list[float]]:
         """All that was logged since the last call."""
-        found = {name: [float(v) for v in values] for name, values in self.metrics.items()}
-        self.metrics = {}
+        found, self.metrics = self.metrics, {}
         return found
 
-    def before_backward(self, loss: torch.Tensor) -> None:
-        """Take down a loss that is gone back from; Lightning has divided it by the number of batches that it accumulates."""
-        self.loss = loss.detach() * self.trainer.accumulate_grad_batches
-        self.losses.append(self.loss)
+    def before_backward(self, loss: float) -> None:
+        """Take down a loss that is gone back from."""
+        self.loss = loss
+        self.losses.append(loss)
 
     def before_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Take down the gradients, which in a step that Lightning takes are not clipped yet."""
+        if not self.watching:
+            return
         gradient = self._gradient(optimizer)
         if found := first_in(gradient):
             raise NotFinite(f"step {self.trainer.global_step}: torch: first not finite: the gradient of {found}")
         if self.taken:  # L-BFGS asks for more gradients within its step: judged is what it began with
             return
         changes = self.trainer.gradient_clip_val or isinstance(optimizer, torch.optim.LBFGS)
-        self.gradient = {name: g.clone() for name, g in gradient.items()} if changes else gradient
+        self.gradient = copied(gradient) if changes else gradient
         self.losses, self.taken = [mean(self.losses)], True
 
     def copies(self) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, np.ndarray]]:
         """Of the weights, of what each optimizer remembers, and of gradients that may be added to, as `HandRun.load` takes them."""
         states = [self._state(i, optimizer) for i, optimizer in enumerate(self.trainer.optimizers)]
         learned = () if self.module.automatic_optimization else self.module.named_parameters()
-        left = {name: p.grad.clone() for name, p in learned if p.grad is not None}
+        left = {name: p.grad for name, p in learned if p.grad is not None}
         return weights_by_hand(self.naming, self.module), to_numpy(states), to_numpy(self.naming.by_hand(left))
 
     def _state(self, index: int, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
         state = {self.names[p]: s for p, s in optimizer.state.items()}
         return self.naming.state_by_hand(state, self.layouts[index], self.layouts_by_hand[index])
 
-    def _gradient(self, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    def _gradient(self, optimizer: torch.optim.Optimizer) -> dict[str, np.ndarray]:
         found = {self.names[p]: p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None}
-        return self.naming.by_hand(found)
+        return self._arrays(found)
+
+    def _arrays(self, tensors: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
+        """As arrays, which on the CPU share the tensors' memory, and called as they are by hand."""
+        return self.naming.by_hand({name: as_array(t) for name, t in tensors.items()})
 
     def _enter(self, *_: Any) -> None:
         self.depth += 1
 
     def _leave(self, index: int, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         self.depth -= 1
-        if self.depth:
+        if self.depth or not self.watching:
             return
-        if self.module.automatic_optimization:  # then there is no other step before this one is judged
-            parameters: dict[str, Any] = {name: p.detach() for name, p in self.module.named_parameters()}
-            buffers = dict(self.module.named_buffers())
-        else:
-            self.gradient = {name: g.clone() for name, g in self._gradient(optimizer).items()}
-            parameters = {name: p.detach().clone() for name, p in self.module.named_parameters()}
-            buffers = {name: b.clone() for name, b in self.module.named_buffers()}
-        saved = {name: b for name, b in buffers.items() if name in self.saved}
+        parameters = self._arrays({name: p for p, name in self.names.items()})
+        buffers = self._arrays({name: b for name, b in self.module.named_buffers() if name in self.saved})
+        if not self.module.automatic_optimization:  # else there is no other step before this one is judged
+            self.gradient = copied(self._gradient(optimizer))
+            parameters, buffers = copied(parameters), copied(buffers)
         self.steps.append(
             Step(
                 mean(self.losses[:1] if self.taken else self.losses),
                 self.gradient,
-                self.naming.by_hand(parameters),
-                self.naming.by_hand(saved),
+                parameters,
+                buffers,
                 {**state_by_key(self._state(index, optimizer)), "lr": lrs(optimizer)},
                 index,
             )
         )
         self.losses, self.taken = [], False
+
+
+def copied(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What stays as it is when the tensors change."""
+    return {name: a.copy() for name, a in arrays.items()}

@@ -16,13 +16,13 @@ def lrs(optimizer: Any) -> dict[str, Any]:
 
 
 def state_by_key(state: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """{"W": {"exp_avg": ...}} as {"exp_avg": {"W": ...}}, without entries that are None."""
+    """{"W": {"exp_avg": ...}} as {"exp_avg": {"W": ...}}, as arrays and without entries that are None."""
     keys = {key for s in state.values() for key in s}
     return {key: {name: entry(key, s[key]) for name, s in state.items() if s.get(key) is not None} for key in sorted(keys)}
 
 
 def entry(key: str, value: Any) -> Any:
-    """An entry of the state, comparable: counters are integers, lists (of L-BFGS) one array, other single numbers float64.
+    """An entry of the state as an array: counters are integers, lists (of L-BFGS) one array, other single numbers float64.
 
     How a counter is held says nothing: under 64-true a step that a LightningModule takes itself has float64 as default dtype, and
     torch's Adam then counts in float64.
@@ -31,10 +31,9 @@ def entry(key: str, value: Any) -> Any:
         kept = [as_array(v) for v in value if v is not None]
         return np.stack(kept) if kept else np.zeros(0)
     if key == "step":
-        return np.int64(as_array(value))
-    if isinstance(value, int | float) or np.ndim(value) == 0:
-        return np.float64(as_array(value))
-    return value
+        return np.int64(int(value))
+    array = as_array(value)
+    return np.float64(array) if array.ndim == 0 else array
 
 
 def mean(losses: Sequence[Any]) -> float:
