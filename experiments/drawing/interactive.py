@@ -143,7 +143,22 @@ class Texts:
     text: Moving
 
 
-Mark = Line | Dots | Bars | Texts
+@dataclass(frozen=True)
+class Cells:
+    """A picture of squares, one unit wide, that of row i and column j around the place (j, i).
+
+    Args:
+        values: rows of numbers between −1 and 1: how dark each is.
+        look: "ink", or "signed": two colours, of numbers above and below 0.
+        first: how many of them are drawn, row by row; all unless given.
+    """
+
+    values: Moving
+    look: str
+    first: Moving = None
+
+
+Mark = Line | Dots | Bars | Texts | Cells
 """What can be drawn in a panel."""
 
 
@@ -180,7 +195,7 @@ class Panel:
 
     Args:
         title: what it shows, in few words.
-        x, y: its axes.
+        x, y: its axes; one that begins with its larger end runs the other way.
         marks: what is drawn, the last on top.
         equal: whether one unit is as long on both axes.
     """

@@ -17,6 +17,7 @@ from experiments.data.arrays import ArrayData, Split
 from experiments.data.digits import DigitImages
 from experiments.drawing.colours import AMOUNT, CATEGORIES, SIGNED
 from experiments.drawing.figure import draw_both, figure
+from experiments.drawing.interactive import Axis, Cells, Interactive, Line, Panel, Slider, Texts, minus
 from experiments.drawing.walk import Path, walk
 from experiments.drawing.words import in_words
 from experiments.drawing.written import write_numbers
@@ -190,6 +191,106 @@ def edges_of_a_photograph(manual: Manual, torch_module: Torch) -> Figure:
     return fig
 
 
+# ---- to move -------------------------------------------------------------------------------------------
+
+KERNELS = {
+    "right minus left": SOBEL,
+    "below minus above": SOBEL.T,
+    "mean of nine": np.full((3, 3), 1 / 9),
+    "the pixel itself": np.array([[0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]),
+    "itself less its neighbours": np.array([[0.0, -1.0, 0.0], [-1.0, 4.0, -1.0], [0.0, -1.0, 0.0]]),
+}
+"""Five that are written by hand."""
+
+
+def interactive(run: Trained) -> tuple[Interactive, ...]:
+    """A kernel that goes over a digit."""
+    x = run.data.split.val[0][:1].astype(float)  # (1, 1, 8, 8)
+    height, width = x.shape[2:]
+
+    def says(kernel: str, row: int, column: int) -> str:
+        terms = [f"{p:.5g}" for p in products(x, kernel, row, column).ravel() if p]
+        total = by_hand.conv(x, KERNELS[kernel][None, None], padding=1)[0, 0, row, column]
+        added = " + ".join(terms).replace("+ -", "- ") or "nine times 0"
+        return minus(f"Row {row}, column {column}, what is not 0: {added} = {total:.5g}.")
+
+    return (
+        Interactive(
+            "One pixel after another",
+            f"The window lies on nine pixels of a digit (around its {height} x {width} there are zeros: padding 1). Each is multiplied "
+            "by the kernel's number at its place, and the nine products are added up: that is one pixel of what comes out, orange above "
+            "0, violet below. Move the window to an edge of the stroke, and to its middle. Then take another kernel: what does it "
+            "answer to? The mean of nine has no violet. Why?",
+            (
+                Slider("kernel", tuple(KERNELS), "right minus left", written="{}"),
+                Slider("row", range(height), 3),
+                Slider("column", range(width), 2),
+            ),
+            (says,),
+            (the_digit(x), the_products(x), the_output(x)),
+        ),
+    )
+
+
+def products(x: Array, kernel: str, row: int, column: int) -> Array:
+    """The nine pixels under the window, each times the kernel's number: (3, 3)."""
+    under: Array = by_hand.padded(x, 1)[0, 0, row : row + 3, column : column + 3]
+    return under * KERNELS[kernel]
+
+
+def square(row: float, column: float, reach: float) -> Array:
+    """The outline of a square around a place, (5, 2) of (column, row)."""
+    return np.array([column, row]) + reach * np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]])
+
+
+def of_pixels(title: str, margin: float, size: tuple[int, int], *marks: Any) -> Panel:
+    """A panel with a place for each pixel, rows from above to below, and so much room around them."""
+    height, width = size
+    rows, columns = ({float(i): f"{i}" for i in range(n)} for n in size)
+    x, y = Axis("column", -0.5 - margin, width - 0.5 + margin, columns), Axis("row", height - 0.5 + margin, -0.5 - margin, rows)
+    return Panel(title, x, y, marks, equal=True)
+
+
+def the_digit(x: Array) -> Panel:
+    """The image, and the window on it."""
+
+    def across(row: int, column: int) -> Array:
+        return square(row, column, 1.5)[:, 0]
+
+    def down(row: int, column: int) -> Array:
+        return square(row, column, 1.5)[:, 1]
+
+    return of_pixels("the digit, and the window", 1.1, x.shape[2:], Cells(x[0, 0] / x.max(), "ink"), Line(across, down, "window"))
+
+
+def the_products(x: Array) -> Panel:
+    """What is added up."""
+    places = np.stack(np.meshgrid(np.arange(3), np.arange(3), indexing="xy")).reshape(2, 9)
+
+    def words(kernel: str, row: int, column: int) -> list[str]:
+        pixels = by_hand.padded(x, 1)[0, 0, row : row + 3, column : column + 3]
+        return [minus(f"{w:.2g} · {p:.2g}") for w, p in zip(KERNELS[kernel].ravel(), pixels.ravel(), strict=True)]
+
+    def parts(kernel: str, row: int, column: int) -> Array:
+        return products(x, kernel, row, column) / (np.abs(KERNELS[kernel]).max() * x.max())
+
+    shown = Cells(parts, "signed")
+    return of_pixels("kernel times pixel, nine times", 0.05, (3, 3), shown, Texts(places[0], places[1] + 0.12, words))
+
+
+def the_output(x: Array) -> Panel:
+    """What has come out so far."""
+
+    def out(kernel: str) -> Array:
+        y = by_hand.conv(x, KERNELS[kernel][None, None], padding=1)[0, 0]
+        return y / np.abs(y).max()
+
+    height, width = x.shape[2:]
+    shown = Cells(out, "signed", first=lambda row, column: width * row + column + 1)
+    here = Line(lambda column: square(0, column, 0.5)[:, 0], lambda row: square(row, 0, 0.5)[:, 1], "window")
+    return of_pixels("what has come out so far", 1.1, (height, width), shown, here)
+
+
 # ---- further reading: groups -----------------------------------------------------------------------
 
 
@@ -290,6 +391,7 @@ TWIN = Twin(
     options={"kernel_size": 5},
     variants={"a larger kernel": {"kernel_size": 5}, "weights apart": {"dilation": 3}},
     figures=figures,
+    interactive=interactive,
     further=("groups",),
     learned=learned,
     look_at=("arithmetic", "how large each result is, and which pixels are seen most often."),

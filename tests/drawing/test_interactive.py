@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from experiments.drawing.interactive import Axis, Bars, Dots, Interactive, Line, Panel, Slider, Texts, Words, computed, picked, plain
+from experiments.drawing.interactive import Axis, Bars, Cells, Dots, Interactive, Line, Panel, Slider, Texts, Words, computed, picked, plain
 
 A, B = Slider("a", (1.0, 2.0, 4.0), 2.0, "the first", "{:.1f}"), Slider("b", (-1, 3), -1)
 
@@ -79,3 +79,9 @@ def test_what_does_not_fit_is_refused() -> None:
         Slider("a", (1, 2), 3).data()
     with pytest.raises(ValueError, match="two sliders have one name, a, a"):
         Interactive("t", "c", (A, A), ("so",)).data()
+
+
+def test_cells_are_rows_of_numbers() -> None:
+    (cells,) = computed([Cells(lambda a: np.full((2, 3), a), "signed", first=lambda b: b)], {"a": A.values, "b": B.values})
+    assert picked(cells["values"], (1, 0)) == [[2, 2, 2], [2, 2, 2]]
+    assert (cells["kind"], cells["look"], picked(cells["first"], (0, 1))) == ("cells", "signed", 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from scipy import signal
 
+from experiments.drawing.interactive import picked
 from experiments.judge.compare import error
 from experiments.judge.differences import check_grads
 from experiments.lesson import Trained
@@ -201,3 +203,27 @@ def test_the_figures_show_what_they_say(run: Trained) -> None:
     wanted = signal.correlate(script.photograph()[0, 0], SOBEL, mode="same", method="direct")
     assert y[0, 0] == pytest.approx(wanted, abs=1e-5)
     assert np.asarray(drawn["edges"].axes[1].images[0].get_array()) == pytest.approx(wanted[1:-1, 1:-1], abs=1e-5)
+
+
+# ---- what is moved -------------------------------------------------------------------------------
+
+
+def test_the_window_that_is_moved_makes_each_pixel_as_scipy_does() -> None:
+    x = TWIN.make_data().split.val[0][:1]
+    (picture,) = script.interactive(SimpleNamespace(data=TWIN.make_data()))
+    data = picture.data()
+    digit, parts, output = (panel["marks"][0] for panel in data["panels"])
+    np.testing.assert_allclose(digit["values"], x[0, 0] / x.max(), rtol=1e-4)
+    for i, (name, kernel) in enumerate(script.KERNELS.items()):
+        y = signal.correlate(x[0, 0], kernel, mode="same")
+        shown = np.array(picked(output["values"], (i, 0, 0)), dtype=float)
+        np.testing.assert_allclose(shown, y / np.abs(y).max(), rtol=1e-4, atol=1e-4)
+        for row, column in ((0, 0), (3, 2), (7, 7), (4, 5)):
+            nine = script.products(x, name, row, column)
+            assert nine.sum() == pytest.approx(y[row, column], abs=1e-12)
+            np.testing.assert_allclose(
+                picked(parts["values"], (i, row, column)), nine / (np.abs(kernel).max() * x.max()), rtol=1e-4, atol=1e-9
+            )
+            assert picked(output["first"], (i, row, column)) == 8 * row + column + 1
+            said = picture.says[0](name, row, column)
+            assert said.endswith(f"= {y[row, column] + 0.0:.5g}.".replace("-", "−"))

@@ -55,6 +55,14 @@
         const width = sx(mark.width) - sx(0), foot = sy(0);
         return make("rect", { x: x - width / 2, y: Math.min(y, foot), width, height: Math.abs(foot - y), class: `bar ${pick(mark.look, at)}` });
       }),
+    cells: (mark, at, sx, sy) => {
+      const found = pick(mark.values, at).flatMap((row, i) => row.map((v, j) => [v, i, j])), size = Math.abs(sx(1) - sx(0));
+      return found.slice(0, pick(mark.first, at) ?? found.length).map(([v, i, j]) => {
+        const look = mark.look === "ink" ? "ink" : v < 0 ? "below" : "above";
+        const place = { x: sx(j) - size / 2, y: sy(i) - size / 2, width: size, height: size };
+        return make("rect", { ...place, class: `cell ${look}`, "fill-opacity": Math.abs(v) });
+      });
+    },
     texts: (mark, at, sx, sy) => {
       const found = places(mark, at, sx, sy), texts = all(pick(mark.text, at), found.length);
       return found.map((p, i) => (p ? make("text", { x: p[0], y: p[1] - 4, class: "word" }, texts[i]) : make("g", {})));
@@ -64,7 +72,7 @@
   /* The frame of a panel, which does not move. Returns how to draw what does. */
   const frame = (panel, svg, id) => {
     const wide = WIDTH - LEFT - RIGHT;
-    const high = panel.equal ? (wide * (panel.y.high - panel.y.low)) / (panel.x.high - panel.x.low) : HEIGHT - TOP - BOTTOM;
+    const high = panel.equal ? Math.abs((wide * (panel.y.high - panel.y.low)) / (panel.x.high - panel.x.low)) : HEIGHT - TOP - BOTTOM;
     const [right, foot] = [LEFT + wide, TOP + high];
     const [sx, sy] = [scale(panel.x, LEFT, right), scale(panel.y, foot, TOP)];
     svg.setAttribute("viewBox", `0 0 ${WIDTH} ${foot + BOTTOM}`);
