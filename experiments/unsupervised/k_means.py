@@ -5,6 +5,7 @@ Ten centres go to the middle of the digits that are nearest to them: gradient de
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -18,6 +19,7 @@ from experiments.data.digits import images
 from experiments.data.iris import iris
 from experiments.drawing.colours import CATEGORIES
 from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.interactive import Axis, Dots, Interactive, Line, Panel, Slider, after
 from experiments.drawing.walk import walk
 from experiments.drawing.words import percent
 from experiments.drawing.written import label_lines
@@ -269,6 +271,87 @@ def where_to_start() -> Figure:
     return fig
 
 
+# ---- to move -------------------------------------------------------------------------------------------
+
+BEGINNINGS = ("in one heap", "three flowers, drawn at random", "k-means++")
+
+ROUNDS = 18
+"""That can be gone through."""
+
+
+@cache
+def rounds_from(beginning: str) -> np.ndarray:
+    """Three centres among the petals, before and after each round, by hand: (ROUNDS + 1, 3, 2)."""
+    x, in_one_heap, _ = petals()
+    start = in_one_heap[0] if beginning == BEGINNINGS[0] else start_at(x, 3, ROWS if beginning == BEGINNINGS[1] else PLUS_PLUS, 0)
+    return walked(x, start, ROUNDS)[0]
+
+
+def interactive(run: Trained) -> tuple[Interactive, ...]:
+    """Flowers and three centres, round by round."""
+    marks = [mark for k in range(3) for mark in (the_cluster(k), the_way(k))]
+    centres = Dots(**at(lambda beginning, rounds: rounds_from(beginning)[rounds]), look="centre", shape="*")
+    flowers = Panel(
+        "flowers and centres", Axis("length of petal (cm)", 0.5, 7.5), Axis("width of petal (cm)", -0.2, 2.8), (*marks, centres)
+    )
+    losses = Panel(
+        "the loss after each round",
+        Axis("round", 0, ROUNDS),
+        Axis("loss", 0, 1.05 * max(quantisation(petals()[0], rounds_from(beginning)[0]) for beginning in BEGINNINGS)),
+        (
+            Line(np.arange(ROUNDS + 1), losses_of, "by-hand"),
+            Dots(lambda rounds: rounds, lambda beginning, rounds: losses_of(beginning)[rounds], "by-hand"),
+        ),
+    )
+    return (
+        Interactive(
+            "Round by round",
+            "Each flower has the colour of the centre (star) that is nearest to it. Move the rounds by one: every centre goes to the "
+            "middle of its flowers, and then some flowers are nearer to another one. From the heap one centre has all the large flowers "
+            "for a long time; watch how the next one gets there, and the loss with it. Then let them begin elsewhere: do they end at "
+            "the same place?",
+            (Slider("beginning", BEGINNINGS, BEGINNINGS[0], "the centres begin", "{}"), Slider("rounds", range(ROUNDS + 1), 0)),
+            (settled,),
+            (flowers, losses),
+        ),
+    )
+
+
+def at(places: Callable[..., np.ndarray]) -> dict[str, Any]:
+    """Where a mark is drawn: a function of sliders gives places (n, 2)."""
+    return {"x": after(places, lambda p: p[:, 0]), "y": after(places, lambda p: p[:, 1])}
+
+
+def the_cluster(k: int) -> Dots:
+    """The flowers that are nearest to one centre."""
+    x = petals()[0]
+
+    def flowers(beginning: str, rounds: int) -> np.ndarray:
+        return x[nearest(x, rounds_from(beginning)[rounds]) == k]
+
+    return Dots(**at(flowers), look=f"kind-{k}")
+
+
+def the_way(k: int) -> Line:
+    """Where one centre has gone."""
+    return Line(**at(lambda beginning: rounds_from(beginning)[:, k]), look="by-hand", first=lambda rounds: rounds + 1)
+
+
+def losses_of(beginning: str) -> np.ndarray:
+    """Before and after each round."""
+    return np.array([quantisation(petals()[0], c) for c in rounds_from(beginning)])
+
+
+def settled(beginning: str, rounds: int) -> str:
+    """The clusters and the loss, and how many flowers will choose anew."""
+    x, c = petals()[0], rounds_from(beginning)
+    a = nearest(x, c[rounds])
+    sizes = " + ".join(str(n) for n in np.bincount(a, minlength=3))
+    moved = int((nearest(x, c[min(rounds + 1, ROUNDS)]) != a).sum())
+    next_round = f"after the next round {moved} will be nearer to another centre" if rounds < ROUNDS else "here the picture ends"
+    return f"After {rounds} round{'s' * (rounds != 1)}: clusters of {sizes} flowers, loss {quantisation(x, c[rounds]):.1f}; {next_round}."
+
+
 # ---- to do ---------------------------------------------------------------------------------------------
 
 
@@ -351,6 +434,7 @@ TWIN = Twin(
     options={"data.start": ROWS},
     sgd_lr=1e-3,
     figures=figures,
+    interactive=interactive,
     learned=learned,
     look_at=("the centres", "what each of them is a picture of, and which two are of the same digit."),
     questions=QUESTIONS,

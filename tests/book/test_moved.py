@@ -15,14 +15,14 @@ for extra in ("sphinx", "pydata_sphinx_theme"):
 
 from experiments.book.interactive import for_page, keep, kept, said, script  # noqa: E402
 from experiments.calculus.one_weight import EUROS, KILOGRAMS, loss_of  # noqa: E402
-from experiments.drawing.interactive import Interactive, Slider  # noqa: E402
+from experiments.drawing.interactive import Interactive, Slider, picked  # noqa: E402
 from experiments.networks import hidden_layer  # noqa: E402
 from manual.calculus import one_weight  # noqa: E402
 from manual.networks.hidden_layer import forward  # noqa: E402
 from manual.nn.functional import softmax  # noqa: E402
 from tests.helpers import command  # noqa: E402
 
-MADE = ("one_weight", "hidden_layer", "softmax", "attention")
+MADE = ("one_weight", "hidden_layer", "softmax", "attention", "convolution", "k_means")
 MOVED = pytest.mark.parametrize("name", MADE)
 
 
@@ -180,6 +180,23 @@ def test_the_bars_are_as_high_as_softmax_by_hand(opened: Any) -> None:
     press(page, naive.locator("input"), "End", 1)
     assert naive.locator("svg").first.locator(".word").all_text_contents() == ["NaN"] * 4
     assert "NaN" not in naive.locator("svg").nth(1).inner_html()
+
+
+@pytest.mark.long
+def test_the_window_has_made_all_pixels_before_it_and_none_behind(book: Path, opened: Any) -> None:
+    page, (data,) = opened("convolution"), data_of(book, "convolution")
+    kernel, row, column = page.locator("figure.moving input").all()
+    press(page, row, "ArrowRight", 1)
+    press(page, column, "Home", 1)
+    press(page, kernel, "ArrowRight", 1)
+    out = np.array(picked(data["panels"][2]["marks"][0]["values"], (1, 4, 0)))
+    cells = (
+        page.locator("figure.moving svg")
+        .nth(2)
+        .evaluate("s => [...s.querySelectorAll('.cell')].map(c => [c.classList[1], Number(c.getAttribute('fill-opacity'))])")
+    )
+    assert cells == [["below" if v < 0 else "above", abs(v)] for v in out.ravel()[:33]]
+    assert page.locator(".says").inner_text().startswith("Row 4, column 0,")
 
 
 @pytest.mark.long

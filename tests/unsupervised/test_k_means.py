@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import cache
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from sklearn.cluster import KMeans as ByScikitLearn
 
 from experiments.data.arrays import InputError
+from experiments.drawing.interactive import picked
 from experiments.judge.compare import error
 from experiments.judge.convert import to_numpy
 from experiments.judge.differences import check_grads
@@ -213,3 +215,31 @@ def test_figures_show_both_sides_and_say_what_is_so() -> None:
         assert (np.diff(by_us) <= 1e-9).all()
     assert np.mean(script.ends(ROWS) > 1.2) > 1.5 * np.mean(script.ends(PLUS_PLUS) > 1.2) > 0
     assert min(script.ends(start).min() for start in (ROWS, PLUS_PLUS)) == pytest.approx(1, abs=0.01)
+
+
+# ---- what is moved -------------------------------------------------------------------------------
+
+
+def test_the_rounds_that_are_moved_are_scikit_learns() -> None:
+    data = script.interactive(None)[0].data()
+    x = script.petals()[0]
+    flowers, losses = data["panels"]
+    dots = [mark for mark in flowers["marks"] if mark["kind"] == "dots"]
+    for i, beginning in enumerate(script.BEGINNINGS):
+        start = script.rounds_from(beginning)[0]
+        for rounds in (1, 5, script.ROUNDS):
+            theirs = ByScikitLearn(3, init=start, n_init=1, max_iter=rounds, tol=0, algorithm="lloyd")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that it has not converged
+                theirs.fit(x)
+            c = script.rounds_from(beginning)[rounds]
+            np.testing.assert_allclose(c, theirs.cluster_centers_, rtol=1e-12)
+            places = [np.stack([picked(dot["x"], (i, rounds)), picked(dot["y"], (i, rounds))], axis=1) for dot in dots]
+            a = script.nearest(x, c)
+            for k in range(3):
+                np.testing.assert_allclose(places[k], x[a == k], rtol=1e-4)
+            np.testing.assert_allclose(places[3], c, rtol=1e-4)
+            loss = picked(losses["marks"][1]["y"], (i, rounds))
+            assert loss == pytest.approx(((x - c[a]) ** 2).sum() / 2, rel=1e-4)
+            said = picked(data["says"][0], (i, rounds))
+            assert f"clusters of {' + '.join(str((a == k).sum()) for k in range(3))} flowers, loss {loss:.1f};" in said
