@@ -67,6 +67,8 @@ class Twin:
         options: a second value of each hyperparameter whose type does not tell one, or not a legal one (experiments/commands/second.py).
         idle: hyperparameters that change nothing that is compared, each with the reason.
         zero_gradient: parameters whose gradient is exactly zero by mathematics; judged by their gradient alone.
+        written: parts of the model, by name, into which it writes itself and no optimizer does, such as a target network: frozen, and yet
+            not as they were. They are compared as all parameters are.
         foretold: False where two right runs part faster than a perturbed copy does: see experiments.judge.compare.Judge.
         falls: False where the loss of a right run need not fall: what it is measured against moves with what is learned.
         links: arguments of the model that the data decide: {"data.vocabulary": "model.vocabulary"}. On the left is an attribute of the
@@ -104,6 +106,7 @@ class Twin:
     options: Mapping[str, Any] = field(default_factory=dict)
     idle: Mapping[str, str] = field(default_factory=dict)
     zero_gradient: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
     foretold: bool = True
     falls: bool = True
     links: Mapping[str, str] = field(default_factory=dict)

@@ -100,8 +100,9 @@ class LockStep(Judging, pl.Callback):
         if trainer.is_global_zero:
             self.runs = [self.hand_run(trainer, pl_module, shadow) for shadow in ((False, True) if self.mode == "free" else (False,))]
         self.in_torch = TorchRun(trainer, pl_module, self.twin.naming, self.hand.layouts if self.runs else None)
-        frozen = {name: p for name, p in pl_module.named_parameters() if not p.requires_grad}
-        self.frozen = to_numpy(self.twin.naming.by_hand(frozen))
+        frozen = to_numpy(self.twin.naming.by_hand({name: p for name, p in pl_module.named_parameters() if not p.requires_grad}))
+        written = tuple(f"{part}." for part in self.twin.written)
+        self.frozen = {name: p for name, p in frozen.items() if not name.startswith(written)}
         self.window_begins = True
         if self._resumed is not None:
             self._go_on(self._resumed)
