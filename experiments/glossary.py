@@ -678,6 +678,12 @@ TERMS = (
     Term("π(a | s)", "pi of a given s", "p[n, a]", "how probable the agent makes an action in a state", "policy_gradient", r"π\(a \| s\)"),
     Term("G[t]", "G t", "G[t]", "the return from step t on", "policy_gradient", r"G\[t\]"),
     Term("advantage", "advantage", "G - V[s]", "by how much it went better than was to be expected", "policy_gradient", r"\*advantage\*"),
+    # ---- dqn ----
+    Term("DQN", "D Q N", "DQN(...)", "deep Q-network: Q(s, a) by a network, with a memory and a target network", "dqn"),
+    Term("replay memory", "replay memory", "data.remembered", "many steps, to draw batches from by chance", "dqn", r"\*replay memory\*"),
+    Term("target network", "target network", "self.target", "a frozen copy, of which targets are made; renewed now and then", "dqn"),
+    Term("Q⁻", "Q minus", "self.target(next_state)", "what the target network says", "dqn", "Q⁻"),
+    Term("Huber loss", "Huber loss", "nn.HuberLoss()", "the square near 0, and a straight line farther out", "dqn", r"\*Huber loss\*"),
     # ---- ppo ----
     Term(
         "PPO", "P P O", "surrogate(log_p, old, A, clip)", "proximal policy optimization: several steps on one rollout, none too far", "ppo"

@@ -226,6 +226,18 @@ def advantages(rollout: Rollout, gamma: float, lam: float = 1.0) -> np.ndarray:
     return found
 
 
+def states_by_chance(world: Environment, actions: int, seed: int, n: int = 128) -> np.ndarray:
+    """States that actions drawn by chance lead to, (n, D)."""
+    rng, states, over = np.random.default_rng(seed), list[np.ndarray](), True
+    while len(states) < n:
+        if over:
+            state, _ = world.reset(seed=int(rng.integers(2**31)))
+        states.append(np.asarray(state, np.float64))
+        state, _, terminated, truncated, _ = world.step(int(rng.integers(actions)))
+        over = terminated or truncated
+    return np.stack(states)
+
+
 class RolloutData(ArrayData):
     """Batches from rollouts that the torch side plays with the weights that it has: one rollout for each epoch.
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from experiments import run
 from experiments.data.arrays import InputError
-from experiments.data.rollout import Rollout, RolloutData, advantages
+from experiments.data.rollout import Rollout, RolloutData, advantages, states_by_chance
 from experiments.data.worlds.find import find
 from experiments.drawing.colours import BETWEEN, CATEGORIES, shades
 from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
@@ -79,15 +79,7 @@ class Rollouts(RolloutData):
     @cached_property
     def by_chance(self) -> np.ndarray:
         """States that actions drawn by chance lead to, (128, D)."""
-        world, rng, states = self.environment(), np.random.default_rng(self.seed), list[np.ndarray]()
-        over = True
-        while len(states) < 128:
-            if over:
-                state, _ = world.reset(seed=int(rng.integers(2**31)))
-            states.append(np.asarray(state, np.float64))
-            state, _, terminated, truncated, _ = world.step(int(rng.integers(self.actions)))
-            over = terminated or truncated
-        return np.stack(states)
+        return states_by_chance(self.environment(), self.actions, self.seed)
 
     def val_batches(self) -> list[Batch]:
         """One, of the states that chance leads to."""
