@@ -7,45 +7,51 @@ import inspect
 import re
 from collections.abc import Sequence
 from html import escape
-from io import StringIO
 from itertools import groupby
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
 
 import manual.optim
 from experiments.curriculum import PATH, Entry
 from experiments.judge.schedule_case import SCHEDULE_CASES, ScheduleCase, Scheduled
 
-ROW, COLUMN = 0.26, 1.75
-"""Inches between two names, and between two chapters."""
+COLUMNS, WIDE, ROW, LETTER = 4, 212, 19, 6.7
+"""Of the map: how many chapters stand side by side; and, in pixels, how wide each is, how high a line, and how wide a letter."""
 
 
-def map_of(made: Sequence[Entry]) -> str:
-    """An SVG: a column for each chapter."""
+def map_of(made: Sequence[Entry], folder: str) -> str:
+    """An SVG: every name a link, and lines to it from what it needs, which stand out where it is pointed at or has the focus.
+
+    Args:
+        made: the concepts.
+        folder: that their pages are in, from the page that shows it.
+    """
     chapters = [(chapter, list(of)) for chapter, of in groupby(made, key=lambda e: e.chapter)]
-    place = {e.name: (x * COLUMN, -y * ROW) for x, (_, of) in enumerate(chapters) for y, e in enumerate(of, 1)}
-    rows = max((len(of) for _, of in chapters), default=1)
-    fig = Figure(figsize=(COLUMN * len(chapters) + 0.2, ROW * (rows + 2)))
-    ax = fig.add_axes((0, 0, 1, 1))
-    ax.set(xlim=(-0.1, COLUMN * len(chapters)), ylim=(-ROW * (rows + 1), ROW))
-    ax.axis("off")
+    place: dict[str, tuple[float, float]] = {}
+    out, top = list[str](), 0.0
+    for begin in range(0, len(chapters), COLUMNS):
+        for column, (chapter, of) in enumerate(chapters[begin : begin + COLUMNS]):
+            out.append(f"<text class='chapter' x='{column * WIDE}' y='{top + ROW}'>{chapter.replace('_', ' ')}</text>")
+            place |= {e.name: (column * WIDE, top + ROW * (line + 2.2)) for line, e in enumerate(of)}
+        top += ROW * (3.5 + max(len(of) for _, of in chapters[begin : begin + COLUMNS]))
     for e in made:
-        for need in e.needs:
-            if need in place:
-                (x0, y0), (x1, y1) = place[need], place[e.name]
-                line = {"arrowstyle": "-", "connectionstyle": "arc3,rad=0.15", "color": "#8888", "linewidth": 0.7, "zorder": 0}
-                ax.annotate("", (x1, y1), (x0 + (1.2 if x1 != x0 else 0), y0), arrowprops=line)
-    for x, (chapter, _) in enumerate(chapters):
-        ax.text(x * COLUMN, 0.3 * ROW, chapter.replace("_", " "), fontsize=9, fontweight="bold")
-    for e in made:
-        weight = "bold" if e.name in PATH else "normal"
-        ax.text(*place[e.name], e.name, fontsize=8, va="center", fontweight=weight, color="#1a6fa8", url=f"../concepts/{e.name}.html")
-    out = StringIO()
-    with mpl.rc_context({"svg.hashsalt": "gradtwin", "svg.fonttype": "none"}):
-        fig.savefig(out, format="svg", transparent=True, metadata={"Date": None})
-    return out.getvalue()
+        x, y = place[e.name]
+        lines = [line_between(place[need], need, (x, y)) for need in e.needs if need in place]
+        look = " class='on-path'" if e.name in PATH else ""
+        name = f"<a href='{folder}/{e.name}.html'{look}><title>{escape(e.title)}</title><text x='{x}' y='{y}'>{e.name}</text></a>"
+        out.append(f"<g>{''.join(lines)}{name}</g>")
+    size = f"{COLUMNS * WIDE} {top:.0f}"
+    return f"<svg class='map' viewBox='-4 0 {size}' width='{COLUMNS * WIDE}'>{''.join(out)}</svg>"
+
+
+def line_between(start: tuple[float, float], name: str, end: tuple[float, float]) -> str:
+    """A curve from behind one name to the beginning of another; within a chapter, along its left side."""
+    (x0, y0), (x1, y1) = (start[0] - 3, start[1] - 4), (end[0] - 3, end[1] - 4)
+    if x0 == x1:
+        return f"<path d='M{x0} {y0}C{x0 - 16} {y0} {x1 - 16} {y1} {x1} {y1}'/>"
+    x0 += 6 + LETTER * len(name) if x1 > x0 else 0
+    bend = 40 if x1 > x0 else -40
+    return f"<path d='M{x0:.0f} {y0:.0f}C{x0 + bend:.0f} {y0:.0f} {x1 - 40:.0f} {y1:.0f} {x1:.0f} {y1:.0f}'/>"
 
 
 STEPS, WIDTH, HEIGHT = 40, 480, 150

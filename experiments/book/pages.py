@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from difflib import SequenceMatcher
+from html import escape
 from importlib.resources import files
 from itertools import groupby
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from experiments.book.drawn import map_of
 from experiments.book.lines import ways
 from experiments.book.prose import anchor, lesson
 from experiments.book.sides import line_by_line
@@ -103,7 +106,7 @@ def concept(
     }
     names = ("facts", "figures", "interactive", "predict", "write", "mistake", "further", "ends")
     made = {name: template(f"{name}.html").render(**given) for name in names}
-    parts = [("", html(made["facts"])), ("The lesson", html(lesson(lesson_of(twin.manual), terms, GLOSSARY)))]
+    parts = [("", html(made["facts"])), ("The lesson", html(lesson(without_title(lesson_of(twin.manual), e), terms, GLOSSARY)))]
     texts = [(name, html(lesson(text, terms, GLOSSARY))) for name, text in twin.text.items() if name not in further]
     found = ways(first_part(both["manual"]), first_part(both["torch_impl"]))
     if found:
@@ -126,6 +129,12 @@ def concept(
     files_of = f".. twin:: {module('manual', e)} {module('torch_impl', e)}\n"
     parts += [("Both files", files_of), ("", html(made["ends"]))]
     return page(e.title, *parts, label=e.name)
+
+
+def without_title(text: str, e: Entry) -> str:
+    """A lesson without its first line, where that only says the title again."""
+    first, _, rest = text.partition("\n")
+    return rest.lstrip() if re.sub(r",? by hand\.$", "", first, flags=re.IGNORECASE) == e.title else text
 
 
 def module(side: str, e: Entry) -> str:
@@ -180,9 +189,9 @@ def glossary(made: Sequence[Entry]) -> str:
     return page("Glossary", ("", html(template("glossary.html").render(groups=groups, there=there))))
 
 
-def the_map() -> str:
+def the_map(made: Sequence[Entry]) -> str:
     """The curriculum as a map."""
-    return page("What needs what", ("", html(template("map.html").render())))
+    return page("What needs what", ("", html(template("map.html").render(drawn=map_of(made, "concepts")))))
 
 
 # ---- about all of them -----------------------------------------------------------------------------------
@@ -209,7 +218,19 @@ def judged(measured: Mapping[str, Mapping[str, Any]]) -> str:
 
 def mistakes(told: Mapping[str, Any]) -> str:
     """Mistakes that were made in the hand-written code, and what noticed each."""
-    return page("Mistakes that must be noticed", ("", html(template("mistakes.html").render(**told))))
+    rows = [{**row, "after": marked(row["before"], row["after"])} for row in told["rows"]]
+    return page("Mistakes that must be noticed", ("", html(template("mistakes.html").render(rows=rows, sample=told["sample"]))))
+
+
+def marked(before: str, after: str) -> str:
+    """A changed line as HTML, with what is new in it marked; what is only gone is struck out."""
+    old, new = (re.findall(r"\w+|\s+|[^\w\s]", text) for text in (before, after))
+    out = []
+    for tag, i, j, k, m in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        part = escape("".join(new[k:m]))
+        gone = f"<del>{escape(''.join(old[i:j]))}</del>" if tag == "delete" else ""
+        out.append(part if tag == "equal" else gone or f"<mark>{part}</mark>")
+    return "".join(out)
 
 
 def speed(told: Mapping[str, Any]) -> str:

@@ -47,12 +47,13 @@ def lesson(text: str, terms: Sequence[Term], glossary: str) -> str:
     """
     html, left = stressed(rendered(text)), list(terms)
     out: list[str] = []
-    depth = 0  # within code, a heading or a link nothing is linked
+    depth, block = 0, False  # within a heading, a link, or a name of the code nothing is linked
     for part in re.split(r"(<[^>]+>)", html):
         if part.startswith("<"):
-            if re.match(r"<(a|h\d)\b", part):
+            block = block ^ bool(re.match(r"</?pre\b", part))
+            if re.match(r"<(a|h\d)\b" if block else r"<(a|h\d|code)\b", part):
                 depth += 1
-            elif re.match(r"</(a|h\d)>", part):
+            elif re.match(r"</(a|h\d)>" if block else r"</(a|h\d|code)>", part):
                 depth -= 1
             out.append(part)
         else:

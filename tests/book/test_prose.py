@@ -21,6 +21,15 @@ def test_what_is_no_markup_stays_what_it_is() -> None:
     assert "&lt;" in lesson("`a < b` and a < b", [WEIGHT], "g")
 
 
+def test_a_name_of_the_code_is_no_word_but_a_block_of_it_is_read() -> None:
+    assert "term" not in lesson("`loss`", [LOSS], "g")
+    assert 'class="term"' in lesson("Text.\n\n    L = the loss\n", [LOSS], "g")
+
+
+def test_a_new_term_in_a_block_is_stressed() -> None:
+    assert "the <em>adjacency matrix</em>;" in lesson("So:\n\n    A    the *adjacency matrix*; a * b * c\n", [], "g")
+
+
 def test_the_longest_of_those_that_begin_at_one_place_is_linked() -> None:
     short, long = (Term(t, t, "", "", "one_weight") for t in ("learning", "learning rate"))
     found = linked("the learning rate", [TERMS[0]._replace(term="zzz"), TERMS[0]], "g")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ import experiments.book  # noqa: E402
 from experiments.book.cache import Kept, place  # noqa: E402
 from experiments.book.drawn import STEPS, call_of, course_of, map_of, moved  # noqa: E402
 from experiments.book.of_classes import LIBRARIES, of_class  # noqa: E402
-from experiments.book.pages import WEEKS, readme  # noqa: E402
+from experiments.book.pages import WEEKS, marked, readme  # noqa: E402
 from experiments.book.sides import AUTOGRAD, MANY, NOTHING, Piece, side_by_side  # noqa: E402
 from experiments.book.site import Sources  # noqa: E402
 from experiments.book.work import Seconds  # noqa: E402
@@ -182,7 +182,7 @@ def test_a_source_is_written_only_where_it_has_changed(tmp_path: Path) -> None:
 def test_what_is_kept_hangs_on_the_files_that_a_concept_runs_through(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import experiments.book.cache as cache
 
-    names = [e.name for e in entries()]
+    names = ("one_weight", "hidden_layer", "digits_cnn", "transfer", "gpt", "lstm")
     before = {name: place(tmp_path, name) for name in names}
     real = Path.read_bytes
     monkeypatch.setattr(Path, "read_bytes", lambda p: real(p) + (b"#" if str(p).endswith("manual/nn/ctc.py") else b""))
@@ -192,8 +192,7 @@ def test_what_is_kept_hangs_on_the_files_that_a_concept_runs_through(monkeypatch
     cache.digest.cache_clear()
     moved = {name for name in names if place(tmp_path, name) != before[name]}
     cache.digest.cache_clear()
-    assert {"digits_cnn", "transfer"} <= moved
-    assert not moved & {"one_weight", "hidden_layer", "gpt", "lstm"}
+    assert moved == {"digits_cnn", "transfer"}
 
 
 def test_what_was_told_is_read_again(tmp_path: Path) -> None:
@@ -240,17 +239,28 @@ def test_the_course_of_a_schedule_is_what_torch_does() -> None:
     assert course_of("LRScheduler") == ""
 
 
+def test_in_a_wrong_line_the_mistake_is_marked() -> None:
+    assert marked("y = a * x", "y = b * x") == "y = <mark>b</mark> * x"
+    assert marked("y = a", "y = 2 * a") == "y = <mark>2 * </mark>a"
+    assert marked("y = -a < b", "y = a < b") == "y = <del>-</del>a &lt; b"
+
+
 def test_long_text_of_torch_is_folded_and_what_torch_has_not_is_said() -> None:
     short, long = Piece("a.py, line 1", "x = 1\n"), Piece("b.py, line 2", "y = 2\n" * (MANY + 1))
     assert "<details>" not in side_by_side(short, short)
     assert f"<details><summary>{MANY + 1} lines</summary>" in side_by_side(short, long)
+    assert "'sides alone'" in side_by_side(short, long)
+    assert "'sides'" in side_by_side(short, short)
     assert AUTOGRAD in side_by_side(short, None)
     assert NOTHING in side_by_side(short, None, NOTHING)
 
 
-def test_the_map_leads_to_every_concept() -> None:
-    drawn = map_of(entries())
-    assert set(re.findall(r'href="\.\./concepts/(\w+)\.html"', drawn)) == {e.name for e in entries()}
+def test_the_map_leads_to_every_concept_and_shows_all_that_it_needs() -> None:
+    drawn = ElementTree.fromstring(map_of(entries(), "concepts"))
+    lines = {g.find("a").get("href"): len(g.findall("path")) for g in drawn.iter("g")}  # type: ignore[union-attr]
+    assert lines == {f"concepts/{e.name}.html": len(e.needs) for e in entries()}
+    some = [entry(name) for name in ("hidden_layer", "digits_mlp")]
+    assert map_of(some, "concepts").count("<path") == 1
 
 
 def test_every_concept_of_the_course_is_there_and_the_path_is_whole() -> None:
