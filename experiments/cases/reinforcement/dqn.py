@@ -6,13 +6,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 
 import experiments
-from experiments.cases.concept import judge_concept
+from experiments.cases.concept import judge_concept, judge_step
 from experiments.judge.case import Built
 from experiments.judge.compare import error
-from experiments.judge.convert import to_torch
 from experiments.judge.function_case import function_case
 from experiments.judge.registry import judged_by
 from manual.reinforcement import dqn as by_hand
@@ -38,25 +36,11 @@ def judge_between_copies(seed: int) -> dict[str, float]:
     shape: dict[str, Any] = {"numbers": 3, "actions": 4, "hidden": 5, "gamma": 0.7, "copy_every": 2}
     make: Any = twin.torch
     ours, theirs = by_hand.DQN(**shape, rng=rng), make(**shape)
-    theirs.double().load_state_dict({name: torch.from_numpy(a) for name, a in ours.state_dict().items()})
     for batch_idx in range(5):
-        batch = steps(rng, 7, 3, 4)
-        ours.zero_grad()
-        theirs.zero_grad()
-        for name, p in ours.q.named_parameters():
+        for p in ours.q.parameters():
             p += rng.normal(0, 0.3, p.shape)
-            theirs.q.get_parameter(name).data.copy_(torch.from_numpy(p.data))
-        loss = ours.training_step(batch, batch_idx)
-        ours.backward(1.3)
-        with torch.enable_grad():
-            wanted = theirs.training_step(to_torch(batch), batch_idx)
-            (1.3 * wanted).backward()
-        found[f"loss {batch_idx}"] = error(np.array(loss), wanted.detach().numpy())
-        for name, p in ours.q.named_parameters():
-            found[f"gradient {name} {batch_idx}"] = error(p.grad, theirs.q.get_parameter(name).grad.numpy())
-        for name, p in ours.target.named_parameters():
-            found[f"target {name} {batch_idx}"] = error(p.data, theirs.target.get_parameter(name).numpy())
-            found[f"gradient of target {name} {batch_idx}"] = float(p.has_grad)
+        step = judge_step(ours, theirs, steps(rng, 7, 3, 4), batch_idx)
+        found |= {f"{name} {batch_idx}": e for name, e in step.items()}
     return found
 
 

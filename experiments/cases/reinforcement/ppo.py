@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
-from experiments.cases.concept import judge_concept
+import experiments
+from experiments.cases.concept import judge_concept, judge_step
 from experiments.judge.case import Built
 from experiments.judge.compare import error
 from experiments.judge.function_case import function_case
@@ -53,10 +55,28 @@ def judge_network(seed: int) -> dict[str, float]:
     return {**found, "layers": float([type(layer).__name__ for layer in made] != ["Linear", "Tanh", "Linear", "Tanh", "Linear"])}
 
 
+def judge_on_the_way(seed: int) -> dict[str, float]:
+    """A step whose policy is no longer the one that has played: ratios on all sides of the kinks, and three actions."""
+    rng = np.random.default_rng(seed)
+    shape: dict[str, Any] = {"numbers": 5, "actions": 3, "hidden": 7}
+    make: Any = experiments.twin("ppo").torch
+    ours, theirs = by_hand.PPO(**shape, rng=rng), make(**shape)
+    for p in ours.parameters():
+        p += rng.normal(0, 0.3, p.shape)
+    state, action, r = rng.normal(size=(11, 5)), np.arange(11) % 3, np.resize([0.6, 0.85, 0.95, 1.05, 1.15, 1.5], 11)
+    old = np.log(ours(state)[np.arange(11), action] / r)
+    ours.forget()
+    return judge_step(ours, theirs, (state, action, old, *rng.normal(size=(3, 11))))
+
+
 judged_by("ppo.network", judge_network)
-judged_by("ppo.PPO", partial(judge_concept, "ppo"))
+judged_by("ppo.PPO", partial(judge_concept, "ppo", environments=2, steps=16), judge_on_the_way)
 
 EQUIVALENT = {
+    "all of them have a row for each step": tuple(
+        f"ppo.PPO.backward:saved:dL_dloss * off / len(off) => dL_dloss * off / len({name}):0"
+        for name in ("z", "action", "log_p", "old", "advantage")
+    ),
     "where A is 0 so is the slope, whatever counts": (
         "ppo.surrogate_backward:edge:np.where(A > 0, r <= 1 + clip, r >= 1 - clip) => np.where(A >= 0, r <= 1 + clip, r >= 1 - clip):0",
     ),
