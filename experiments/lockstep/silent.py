@@ -41,7 +41,11 @@ def silent_trainer(twin: Twin, lockstep: LockStep, options: argparse.Namespace, 
     )
 
 
+VALIDATED = 20
+"""On how many batches at most a short trajectory is validated; a GPT has a hundred held out, which would take most of the time."""
+
+
 def for_steps(twin: Twin, lockstep: LockStep, options: argparse.Namespace, steps: int) -> pl.Trainer:
-    """One for so many steps, with a validation before they are over."""
-    half = max(1, steps // 2)  # batches
-    return silent_trainer(twin, lockstep, options, max_steps=steps, check_val_every_n_epoch=None, val_check_interval=half)
+    """One for so many steps, with one validation past their middle: what it leaves behind shows in the steps after it."""
+    length = {"max_steps": steps, "check_val_every_n_epoch": None, "val_check_interval": steps // 2 + 1}
+    return silent_trainer(twin, lockstep, options, **length, limit_val_batches=VALIDATED)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from experiments.lockstep import LockStep
-from experiments.lockstep.silent import for_steps, silent_trainer
+from experiments.lockstep.silent import VALIDATED, for_steps, silent_trainer
 from tests.helpers import small_data
 from tests.lockstep.test_lockstep import MLP
 
@@ -27,11 +27,13 @@ def test_it_is_the_twins_own_but_for_its_length(dtype: str, precision: str) -> N
     assert (trainer.max_epochs, trainer.check_val_every_n_epoch) == (3, 1)
 
 
-@pytest.mark.parametrize(("steps", "half"), [(1, 1), (7, 3)])
-def test_so_many_steps_have_a_validation_before_they_are_over(steps: int, half: int) -> None:
+@pytest.mark.parametrize(("steps", "at"), [(1, 1), (2, 2), (7, 4), (50, 26)])
+def test_so_many_steps_have_one_validation_of_a_few_batches_before_they_are_over(steps: int, at: int) -> None:
     trainer = for_steps(OWN, LockStep(OWN), options(), steps)
-    assert (trainer.max_steps, trainer.val_check_batch or trainer.val_check_interval) == (steps, half)
+    assert (trainer.max_steps, trainer.val_check_batch or trainer.val_check_interval) == (steps, at)
     assert trainer.check_val_every_n_epoch is None
+    assert trainer.limit_val_batches == VALIDATED
+    assert at == steps or at < steps < 2 * at
 
 
 def test_it_says_nothing_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
