@@ -107,6 +107,7 @@ CHAPTERS: dict[str, list[str]] = {
         "value_iteration",
         "td_learning",
         "policy_gradient",
+        "actor_critic",
         "dqn",
         "ppo",
     ],

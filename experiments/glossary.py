@@ -678,6 +678,18 @@ TERMS = (
     Term("π(a | s)", "pi of a given s", "p[n, a]", "how probable the agent makes an action in a state", "policy_gradient", r"π\(a \| s\)"),
     Term("G[t]", "G t", "G[t]", "the return from step t on", "policy_gradient", r"G\[t\]"),
     Term("advantage", "advantage", "G - V[s]", "by how much it went better than was to be expected", "policy_gradient", r"\*advantage\*"),
+    # ---- actor and critic ----
+    Term("actor", "actor", "policy", "the network that acts, and is told how it went", "actor_critic", r"\*actor\*"),
+    Term("critic", "critic", "value", "the network that says how it went: V", "actor_critic", r"\*critic\*"),
+    Term(
+        "δ[t]",
+        "delta t",
+        "r + gamma * V(s_next) - V(s)",
+        "how much better one step went than was to be expected",
+        "actor_critic",
+        r"δ\[t\]",
+    ),
+    Term("bias of an estimate", "bias", "", "by how much the average of an estimate is wrong", "actor_critic", r"has a \*bias\*"),
     # ---- dqn ----
     Term("DQN", "D Q N", "DQN(...)", "deep Q-network: Q(s, a) by a network, with a memory and a target network", "dqn"),
     Term("replay memory", "replay memory", "data.remembered", "many steps, to draw batches from by chance", "dqn", r"\*replay memory\*"),
@@ -689,7 +701,6 @@ TERMS = (
         "PPO", "P P O", "surrogate(log_p, old, A, clip)", "proximal policy optimization: several steps on one rollout, none too far", "ppo"
     ),
     Term("rollout", "rollout", "", "some steps of the agent, recorded to learn from", "ppo", r"\*rollout\*"),
-    Term("δ[t]", "delta t", "r + gamma * V(s_next) - V(s)", "how much better one step went than was to be expected", "ppo", r"δ\[t\]"),
     Term(
         "λ-advantage", "lambda advantage", "delta[t] + gamma * lam * A[t + 1]", "an advantage that looks some steps ahead", "ppo", "γ λ A"
     ),
