@@ -62,6 +62,20 @@ def largest(x: np.ndarray, taps: tuple[Tap, ...], shape: tuple[int, ...]) -> tup
     return y, winner
 
 
+def largest_backward(dL_dy: np.ndarray, winner: np.ndarray, windows: Windows, shape: tuple[int, ...]) -> np.ndarray:
+    """dL_dx, of this shape: each tap receives the gradients of the windows that it has won; what stands in several windows their sum."""
+    dL_dx = np.zeros(shape, dL_dy.dtype)
+    for number, (_, in_windows, in_x) in enumerate(taps_between(windows, shape, dL_dy.shape), start=1):
+        dL_dx[..., *in_x] += dL_dy[..., *in_windows] * (winner[..., *in_windows] == number)
+    return dL_dx
+
+
+def taps_between(windows: Windows, x_shape: Sequence[int], y_shape: Sequence[int]) -> tuple[Tap, ...]:
+    """The taps of windows on an x of this shape, that made a y of this."""
+    axes = len(windows.stride)
+    return windows.taps(x_shape[-axes:], y_shape[-axes:])
+
+
 def places_of(winner: np.ndarray, taps: tuple[Tap, ...], size: Sequence[int]) -> np.ndarray:
     """Where the winners stand in x, counted through its last axes, row by row; 0 for windows of nothing but padding."""
     place_in_x = np.arange(math.prod(size)).reshape(size)
@@ -76,15 +90,28 @@ def places_of(winner: np.ndarray, taps: tuple[Tap, ...], size: Sequence[int]) ->
 
 @faster_than(largest)
 def largest_fast(x: np.ndarray, taps: tuple[Tap, ...], shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """With maxima in place of np.where, which has to guess a branch for each entry, and with small integers."""
+    """With maxima in place of np.where, which has to guess a branch for each entry, and with small integers. Windows of nothing but −∞, or
+    with a NaN, are seldom: where there is one, the plain form decides.
+    """
     y, winner = np.full(shape, -np.inf, x.dtype), np.zeros(shape, np.min_scalar_type(len(taps)))
     for number, (_, in_windows, in_x) in enumerate(taps, start=1):
-        candidate = x[..., *in_x].copy()  # used three times, so it pays to lay it side by side
+        candidate = x[..., *in_x].copy()  # used twice, so it pays to lay it side by side
         best, best_number = y[..., *in_windows], winner[..., *in_windows]
-        better = (candidate > best) | np.isnan(candidate) | (best_number == 0)
+        better = candidate > best
         np.maximum(best, candidate, out=best)
         np.maximum(best_number, np.multiply(better, number, dtype=winner.dtype), out=best_number)  # later taps have larger numbers
-    return y, winner
+    return (y, winner) if winner.all() and not np.isnan(y).any() else largest(x, taps, shape)
+
+
+@faster_than(largest_backward)
+def largest_backward_fast(dL_dy: np.ndarray, winner: np.ndarray, windows: Windows, shape: tuple[int, ...]) -> np.ndarray:
+    """Where no two windows overlap, a tap's gradients are written where they belong, and nothing needs to be added."""
+    if any(span > stride for span, stride in zip(windows.span, windows.stride, strict=True)):
+        return largest_backward(dL_dy, winner, windows, shape)
+    dL_dx = np.zeros(shape, dL_dy.dtype)
+    for number, (_, in_windows, in_x) in enumerate(taps_between(windows, shape, dL_dy.shape), start=1):
+        np.multiply(dL_dy[..., *in_windows], winner[..., *in_windows] == number, out=dL_dx[..., *in_x])
+    return dL_dx
 
 
 # ---- the layers ----------------------------------------------------------------------------------
@@ -116,11 +143,7 @@ class _MaxPool(_Pool):
     def backward(self, dL_dy: Any) -> np.ndarray:
         dL_dy = dL_dy[0] if self.return_indices else dL_dy  # places have no gradient
         winner, shape = self.restore()
-        dL_dx = np.zeros(shape, dtype=dL_dy.dtype)
-        taps = self.windows.taps(shape[-self.axes :], dL_dy.shape[-self.axes :])
-        for number, (_, in_windows, in_x) in enumerate(taps, start=1):
-            dL_dx[..., *in_x] += dL_dy[..., *in_windows] * (winner[..., *in_windows] == number)
-        return dL_dx
+        return fastest(largest_backward)(dL_dy, winner, self.windows, shape)
 
 
 class MaxPool1d(_MaxPool):

@@ -141,9 +141,8 @@ def places_1d(rng: np.random.Generator, C: int, T: int) -> Built:
 
 
 EQUIVALENT = {
-    "taps is a list: twice over, its second half has numbers that no winner has": (
-        "_MaxPool.backward:scale:self.windows.taps(shape[-self.axes:], dL_dy.shape[-self.axes:])"
-        " => 2 * self.windows.taps(shape[-self.axes:], dL_dy.shape[-self.axes:]):0",
+    "windows that just touch do not overlap, and nothing is added to 0": (
+        "pooling.largest_backward_fast:edge:span > stride => span >= stride:0",
     ),
 }
 """Mutants that no case can notice, by the reason: found by thinking, not by trying."""
