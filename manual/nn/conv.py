@@ -72,7 +72,7 @@ def window_of(n: int, o: int, place: Sequence[int], W_shape: Sequence[int], wind
 # ---- the same, faster ----------------------------------------------------------------------------
 
 
-BLOCK = 2**20
+BLOCK = 2**19
 """Bytes of windows that are made at a time: few enough to be still in the processor's cache when they are used."""
 
 

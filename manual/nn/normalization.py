@@ -12,6 +12,7 @@ from manual.module import Module, Parameter
 from manual.nn.batchnorm import all_but_channels, along_channels
 from manual.nn.faster import faster_than, fastest, few_at_a_time
 from manual.nn.fold import per_axis
+from manual.nn.functional import column_sum
 from manual.nn.validate import expect_array, expect_size
 
 # ---- rows of mean 0 and variance 1 ---------------------------------------------------------------
@@ -131,11 +132,6 @@ def normalize_rows_backward_fast(
         d += x_centred
         d *= r
     return dL_dx, dL_dweight, column_sum(dL_dy)
-
-
-def column_sum(rows: np.ndarray) -> np.ndarray:
-    """(R, D) to (D,), by BLAS too."""
-    return (rows.T @ np.ones((len(rows), 1), rows.dtype)).ravel()  # (D, R) @ (R, 1)
 
 
 # ---- rows whose squares have the mean 1 ----------------------------------------------------------

@@ -11,7 +11,7 @@ import numpy as np
 
 from manual.module import Parameter
 from manual.nn.faster import faster_than
-from manual.nn.functional import sigmoid
+from manual.nn.functional import column_sum, sigmoid
 
 State = tuple[np.ndarray, ...]
 """What one step hands to the next: (h,), in an LSTM (h, c); each (N, H)."""
@@ -188,7 +188,10 @@ def input_product(x: np.ndarray, w: Weights) -> np.ndarray:
 def product_backward(dL_dz_x: np.ndarray, x: np.ndarray, dL_dz_h: np.ndarray, h_before: np.ndarray, w: Weights) -> np.ndarray:
     """dL_dx (T, N, I), and the gradients of the weights, of all steps at once."""
     x_rows, h_rows, d_x, d_h = (a.reshape(-1, a.shape[2]) for a in (x, h_before, dL_dz_x, dL_dz_h))
-    add_gradients(w, d_x, x_rows, d_h, h_rows)  # all T·N as examples
+    w.ih.grad += d_x.T @ x_rows  # (G·H, T·N) @ (T·N, I): as add_gradients, with all T·N as examples
+    w.hh.grad += d_h.T @ h_rows  # (G·H, T·N) @ (T·N, H)
+    w.b_ih.grad += column_sum(d_x)
+    w.b_hh.grad += column_sum(d_h)
     return (d_x @ w.ih).reshape(x.shape)  # (T·N, G·H) @ (G·H, I)
 
 
@@ -226,18 +229,24 @@ def rnn_backward_fast(dL_dhs: np.ndarray, dL_dstate: State, tape: Any, w: Weight
 
 @faster_than(lstm)
 def lstm_fast(x: np.ndarray, state: State, w: Weights) -> tuple[np.ndarray, State, Any]:
-    """`lstm` with one product of the input, and one σ for all four gates."""
+    """`lstm` with one product of the input, and one tanh for all four gates: σ(z) = ½ + ½ tanh(z/2)."""
     z_x, W_hh_T = input_product(x, w), contiguous_transpose(w.hh)
     z_x += w.b_hh
     T, N, H = len(x), *state[0].shape
+    slope = np.repeat(np.array([0.5, 0.5, 1, 0.5], x.dtype), H)  # of i, f, g and o
+    shift = 1 - slope
+    z_x *= slope
+    W_hh_T *= slope
     gates = np.empty((T, 4, N, H), x.dtype)
     hs, cs = np.empty((2, T + 1, N, H), x.dtype)
     hs[0], cs[0] = state
     for t in range(T):
         z = hs[t] @ W_hh_T  # (N, H) @ (H, 4·H)
         z += z_x[t]
-        gates[t] = sigmoid(z).reshape(N, 4, H).swapaxes(0, 1)  # of all four parts at once: faster than of three,
-        gates[t, 2] = np.tanh(z[:, 2 * H : 3 * H])  # and the third put right
+        np.tanh(z, out=z)
+        z *= slope
+        z += shift
+        gates[t] = z.reshape(N, 4, H).swapaxes(0, 1)
         i, f, g, o = gates[t]
         cs[t + 1] = f * cs[t] + i * g
         hs[t + 1] = o * np.tanh(cs[t + 1])

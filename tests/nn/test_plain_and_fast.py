@@ -148,6 +148,15 @@ def pooled(draw: Draw, dtype: str) -> Iterator[tuple[Any, ...]]:
             yield values, windows.taps(size, count), (2, 3, *count)
 
 
+def pooled_back(draw: Draw, dtype: str) -> Iterator[tuple[Any, ...]]:
+    for stride, padding, dilation in (((2, 2), (0, 0), (1, 1)), ((3, 2), (1, 1), (1, 1)), ((1, 2), (1, 1), (2, 1)), ((2,), (1,), (1,))):
+        size, kernel = (9, 8)[: len(stride)], (3, 2)[: len(stride)]
+        windows = Windows(kernel, stride, padding, padding, dilation)  # of the second no two overlap
+        count = windows.count("", size)
+        _, winner = pooling.largest(draw(2, 3, *size), windows.taps(size, count), (2, 3, *count))
+        yield draw(2, 3, *count), winner, windows, (2, 3, *size)
+
+
 def looked_up(draw: Draw, dtype: str) -> Iterator[tuple[Any, ...]]:
     found = np.array([4, 0, 4, 4, 2, 0])
     yield draw(6, 3), found, 5
@@ -170,6 +179,7 @@ FEEDS: dict[Plain, Callable[[Draw, str], Iterator[tuple[Any, ...]]]] = {
     conv.correlate_weight: convolved_weight,
     conv.correlate_transposed: convolved_back,
     pooling.largest: pooled,
+    pooling.largest_backward: pooled_back,
     sparse.sum_by_row: looked_up,
 }
 for _forward, _backward, _sizes in (
