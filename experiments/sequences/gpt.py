@@ -21,6 +21,8 @@ from experiments.data.arrays import ArrayData
 from experiments.data.text import Text, decode, encode
 from experiments.drawing.colours import CATEGORIES
 from experiments.drawing.figure import BY_HAND, TORCH, figure
+from experiments.drawing.interactive import Interactive, Slider, Words
+from experiments.drawing.words import percent
 from experiments.lesson import ByLargest, Exercise, Mistake, Question, Trained, by_size
 from experiments.pair import Second, Twin
 from manual.concept import Batch
@@ -150,16 +152,20 @@ def bits(manual: Manual, torch_module: Torch, data: Text) -> Figure:
     return fig
 
 
-def heads(manual: Manual, data: Text, places: int = 28) -> Figure:
-    """Where each head of each block looks, in a piece of held-out text."""
+def looked(manual: Manual, data: Text, places: int) -> tuple[list[str], list[np.ndarray]]:
+    """A piece of held-out text, and where each head of each block looks in it: for each block (heads, places, places)."""
     x = data.split.val[0][:, :places]
     quoted = np.array([decode(tokens, data.vocabulary)[3:16].count('"') for tokens in x]) == 1
     x = x[[np.argmax(quoted)]]  # the first in which one is opened there, if any
     with no_grad():
         manual(x)
-    names = [c.replace("\n", "↵") for c in decode(x[0], data.vocabulary)]
     blocks: list[Any] = list(manual.h)
-    weights = [block.attn.attend.weights[0] for block in blocks]
+    return [c.replace("\n", "↵") for c in decode(x[0], data.vocabulary)], [block.attn.attend.weights[0] for block in blocks]
+
+
+def heads(manual: Manual, data: Text, places: int = 28) -> Figure:
+    """Where each head of each block looks, in a piece of held-out text."""
+    names, weights = looked(manual, data, places)
     fig, axes = figure(
         "Where each head looks in a piece of held-out text. Each row is a place, each column one that it may look at; the darker, the "
         "more weight. Look for a head that looks a place or two back, and for one that, in block 2, keeps an eye on the quotation mark "
@@ -182,6 +188,50 @@ def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str
     """How good it is, and where it looks."""
     assert isinstance(data, Text)
     return {"bits per character": bits(manual, torch_module, data), "heads": heads(manual, data)}
+
+
+# ---- to move ---------------------------------------------------------------------------------------
+
+
+def interactive(run: Trained) -> tuple[Interactive, ...]:
+    """Where a head looks in a piece of text, character by character."""
+    names, weights = looked(run.manual, run.data, 48)
+
+    def of(block: int, head: int, place: int) -> np.ndarray:
+        return weights[block - 1][head - 1, place]
+
+    def says(block: int, head: int, place: int) -> str:
+        a = of(block, head, place)
+        most = [int(j) for j in np.argsort(-a, kind="stable")[:3] if a[j] >= 0.005]
+        where = "; ".join(f"{percent(a[j])} to {in_quotes(names[j])}, {how_far(place - j)}" for j in most)
+        return f"Block {block}, head {head}: {in_quotes(names[place])} gives {where}."
+
+    counts = range(1, len(weights) + 1), range(1, len(weights[0]) + 1)
+    return (
+        Interactive(
+            "Where does a head look?",
+            "A piece of text that it has not seen. Point at a character, or go along with the arrow keys: those that this head looks at "
+            "light up, with their weights in percent. Choose another head, and another block. Look for a head that looks one place "
+            "back, whatever stands there; and whether one of the last block still looks at a quotation mark from far behind it. Nobody "
+            "told them to.",
+            (
+                Slider("block", counts[0], counts[0][-1]),
+                Slider("head", counts[1], 1),
+                Words("place", range(len(names)), len(names) - 1, "characters", "place {}", names, of),
+            ),
+            (says,),
+        ),
+    )
+
+
+def in_quotes(character: str) -> str:
+    """A character, so that a blank is seen."""
+    return "the blank" if character == " " else "the end of a line" if character == "↵" else f"‘{character}’"
+
+
+def how_far(back: int) -> str:
+    """In words."""
+    return "itself" if back == 0 else f"{back} back"
 
 
 # ---- to do -----------------------------------------------------------------------------------------
@@ -315,6 +365,7 @@ TWIN = Twin(
     needs_values={"as declared": DRAWS, "one block of one head": DRAWS},
     sgd_lr=0.1,
     figures=figures,
+    interactive=interactive,
     learned=learned,
     look_at=("bits per character", "which bars are longer than the GPT's, and how its line falls as it sees more."),
     text={"what the judges count": JUDGES},

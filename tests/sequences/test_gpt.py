@@ -7,6 +7,7 @@ import math
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import torch
 
 from experiments.data.arrays import Split
 from experiments.data.text import Text
+from experiments.drawing.interactive import picked
 from experiments.judge.compare import error
 from experiments.judge.differences import check_grads
 from experiments.judge.noise import SharedNoise, share_hand, share_torch
@@ -307,3 +309,31 @@ def test_what_cannot_write_says_so_in_a_line(arguments: tuple[str, ...], complai
     assert (status, out) == (2, "")
     assert err.startswith("usage: python -m manual.sequences.gpt")
     assert complaint in err.splitlines()[-1]
+
+
+# ---- what is moved -------------------------------------------------------------------------------
+
+
+def test_the_characters_light_up_as_the_head_that_is_chosen_looks() -> None:
+    small = script.TWIN.having({**script.LITTLE, "n_layer": 2}, {"characters": 9000})
+    data = small.make_data()
+    ours, _ = small.build(0, data=data)
+    ours.eval()
+    for p in ours.parameters():
+        p[...] *= 8  # untrained weights are so small that every head looks everywhere alike
+    (picture,) = script.interactive(SimpleNamespace(manual=ours, data=data))
+    blocks, heads, words = picture.data()["sliders"]
+    assert (blocks["written"], heads["written"]) == (["1", "2"], ["1", "2"])
+    text = "".join(words["words"]).replace("↵", "\n")
+    assert text in data.held_out
+    for i, block in enumerate(ours.h):
+        for j, weights in enumerate(block.attn.attend.weights[0]):
+            for place in (0, 5, len(text) - 1):
+                found = picked(words["weights"], (i, j, place))
+                np.testing.assert_allclose(found, weights[place], rtol=1e-4, atol=1e-9)
+                best = int(weights[place].argmax())
+                said = picture.says[0](i + 1, j + 1, place)
+                assert f"gives {100 * weights[place, best]:.1f} % to {script.in_quotes(words['words'][best])}, " in said
+                assert f"Block {i + 1}, head {j + 1}: {script.in_quotes(words['words'][place])} " in said
+    assert script.how_far(0) == "itself"
+    assert script.in_quotes(" ") == "the blank"
