@@ -72,7 +72,9 @@ class Words(Slider):
 
     def data(self) -> dict[str, Any]:
         """The same, with the words."""
-        return {**super().data(), "kind": "words", "words": list(self.words), "weights": self.weights}
+        found = super().data()
+        written = [f"{place}: {word}" for place, word in zip(found["written"], self.words, strict=True)]
+        return {**found, "kind": "words", "written": written, "words": list(self.words), "weights": self.weights}
 
 
 # ---- what is drawn -------------------------------------------------------------------------------------

@@ -62,7 +62,7 @@ def test_numbers_keep_five_digits() -> None:
 def test_words_are_places_that_light_up() -> None:
     words = Words("place", range(2), 1, "which", "{}", ("to", "be"), lambda place: [[1.0, 0.0], [0.25, 0.75]][place])
     data = Interactive("t", "c", (words,), ("so",)).data()["sliders"][0]
-    assert (data["kind"], data["words"], data["at"]) == ("words", ["to", "be"], 1)
+    assert (data["kind"], data["words"], data["at"], data["written"]) == ("words", ["to", "be"], 1, ["0: to", "1: be"])
     assert picked(data["weights"], (1,)) == [0.25, 0.75]
 
 
