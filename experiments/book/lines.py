@@ -126,9 +126,18 @@ def aligned(
 
 
 def said(function: ast.FunctionDef) -> list[ast.stmt]:
-    """Its statements, without the docstring."""
+    """Its statements, without the docstring, and without what only refuses wrong input."""
     body = function.body
-    return body[1:] if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) else body
+    body = body[1:] if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) else body
+    return [statement for statement in body if not only_refuses(statement)] or body
+
+
+def only_refuses(statement: ast.stmt) -> bool:
+    """Whether it is a call of `expect_...`, or an `if` that raises."""
+    if isinstance(statement, ast.If):
+        return not statement.orelse and all(isinstance(s, ast.Raise) for s in statement.body)
+    called = statement.value.func if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call) else None
+    return isinstance(called, ast.Name) and called.id.startswith("expect_")
 
 
 def text(source: str, statement: ast.stmt) -> str:

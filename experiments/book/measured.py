@@ -41,6 +41,7 @@ def measure(folder: Path, name: str) -> dict[str, float]:
     spent = Spent()
     run = spent.on("run", trained(twin))
     figures = spent.on("figures", twin.figures(run.manual, run.torch, run.data) if twin.figures else {})
+    draw(folder, untrained(twin, run), untrained=True)
     draw(folder, figures.items())
     spent.on("drawing", None)
     keep(folder, twin.interactive(run) if twin.interactive else ())
@@ -80,14 +81,23 @@ class Spent:
         return result
 
 
-def draw(folder: Path, figures: Iterable[tuple[str, Any]]) -> None:
-    """Write figures, each with its name, into an album in a folder."""
+def untrained(twin: Twin, run: Trained) -> Iterable[tuple[str, Any]]:
+    """The figures of the pair as a run begins with it."""
+    if twin.before is None:
+        return ()
+    ours, theirs = twin.build(data=run.data)
+    ours.eval(), theirs.eval()
+    return twin.before(ours, theirs, run.data).items()
+
+
+def draw(folder: Path, figures: Iterable[tuple[str, Any]], untrained: bool = False) -> None:
+    """Write figures, each with its name, into an album in a folder; of the trained pair unless said otherwise."""
     from experiments.commands.album import Album
     from experiments.drawing.figure import Captioned
 
     album = Album(folder, lambda *_: None)
     for name, figure in figures:
-        album.add(name, cast(Captioned, figure), 0)
+        album.add(name, cast(Captioned, figure), 0, untrained)
 
 
 def answered(twin: Twin, made: dict[str, Trained], drawn: dict[int, Any], folder: Path) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -80,10 +81,27 @@ def of_class(cls: type, library: Library) -> str:
     parts = [("", html(lesson(sections(inspect.getdoc(cls) or ""), list(TERMS), GLOSSARY)))]
     if drawn := course_of(cls.__name__) if library.folder == "schedules" else "":
         parts.append(("For example", html(drawn)))
+    parts += derivation(cls)
     for name, of_torch in library.functions.items():
         if shown(cls, name, library.base):
             parts.append((name, f".. twin:: {own}.{name} {in_torch(twin, of_torch) if twin else ''}\n"))
     return page(cls.__name__, *parts)
+
+
+ELSEWHERE = re.compile(r"`(\w+)` of (\w+)\.py has the derivation, arguments and shapes in (\w+)")
+"""How a docstring says that what it would say stands in another function and another class."""
+
+
+def derivation(cls: type) -> list[tuple[str, str]]:
+    """What is said elsewhere of a class, as sections: the function that it is made of, both ways, and its arguments."""
+    m = ELSEWHERE.search(inspect.getdoc(cls) or "")
+    if m is None:
+        return []
+    module = f"{cls.__module__.rpartition('.')[0]}.{m[2]}"
+    function, arguments = getattr(sys.modules[module], m[1]), getattr(sys.modules[cls.__module__], m[3])
+    texts = [html(lesson(sections(inspect.getdoc(of) or ""), list(TERMS), GLOSSARY)) for of in (function, arguments)]
+    ways = "".join(f".. twin:: {module}.{name}\n\n" for name in (m[1], f"{m[1]}_backward"))
+    return [("One layer, in one direction", f"{texts[0]}\n{ways}"), ("Arguments and shapes", texts[1])]
 
 
 def in_torch(twin: type, name: str) -> str:

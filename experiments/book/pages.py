@@ -16,7 +16,7 @@ from experiments.book.drawn import map_of
 from experiments.book.lines import ways
 from experiments.book.prose import anchor, lesson
 from experiments.book.sides import line_by_line
-from experiments.commands.album import Picture
+from experiments.commands.album import Picture, as_file_name
 from experiments.commands.markup import lesson_of, rendered
 from experiments.commands.report import versions
 from experiments.curriculum import PATH, ROOT, Entry, after, entry, minutes, path
@@ -91,6 +91,8 @@ def concept(
         "needs": [entry(n) for n in e.needs],
         "told": told,
         "look_at": twin.look_at,
+        "looked_at": next((p for p in reversed(shown) if twin.look_at and p.name == as_file_name(twin.look_at[0])), None),
+        "figure_id": figure_id,
         "pictures": [p for p in shown if p.name not in further],
         "further_pictures": [p for p in shown if p.name in further],
         "further_texts": [(name, rendered(text)) for name, text in twin.text.items() if name in twin.further],
@@ -129,6 +131,11 @@ def concept(
     files_of = f".. twin:: {module('manual', e)} {module('torch_impl', e)}\n"
     parts += [("Both files", files_of), ("", html(made["ends"]))]
     return page(e.title, *parts, label=e.name)
+
+
+def figure_id(p: Picture) -> str:
+    """Where it stands on its page."""
+    return f"figure-{'before-' if p.untrained else ''}{p.name.replace(' ', '-')}"
 
 
 def without_title(text: str, e: Entry) -> str:

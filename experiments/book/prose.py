@@ -45,7 +45,7 @@ def lesson(text: str, terms: Sequence[Term], glossary: str) -> str:
         terms: those that may be linked.
         glossary: the address of the glossary, from this page.
     """
-    html, left = stressed(rendered(text)), list(terms)
+    html, left = mended(rendered(text)), list(terms)
     out: list[str] = []
     depth, block = 0, False  # within a heading, a link, or a name of the code nothing is linked
     for part in re.split(r"(<[^>]+>)", html):
@@ -61,11 +61,12 @@ def lesson(text: str, terms: Sequence[Term], glossary: str) -> str:
     return "".join(out)
 
 
-def stressed(html: str) -> str:
-    """HTML with *words* within a block of code stressed as elsewhere: a new term may be met in a formula."""
+def mended(html: str) -> str:
+    """HTML with *words* within a block of code stressed as elsewhere, for a new term may be met in a formula; and without empty headers."""
     words = re.compile(r"(?<!\S)\*([A-Za-z][A-Za-z -]*[A-Za-z])\*(?=[\s,;.:)]|$)", re.MULTILINE)
     parts = re.split(r"(<pre>.*?</pre>)", html, flags=re.DOTALL)
-    return "".join(words.sub(r"<em>\1</em>", part) if part.startswith("<pre>") else part for part in parts)
+    html = "".join(words.sub(r"<em>\1</em>", part) if part.startswith("<pre>") else part for part in parts)
+    return html.replace("<th></th>", "<td></td>")  # the corner of a table heads nothing
 
 
 def linked(text: str, left: list[Term], glossary: str) -> str:

@@ -126,7 +126,7 @@ def made_at(lines: Sequence[int], shapes: Shapes) -> str:
     made: dict[str, Sequence[int]] = {}
     for line in lines:
         made |= shapes.get(str(line), {})
-    said = [f"<span><code>{escape(name)}</code> {in_words(shape)}</span>" for name, shape in made.items()]
+    said = [f"<span><code>{escape(name)}</code> {in_words(shape)}</span>" for name, shape in made.items() if name != "_"]
     return f"<p class='shapes'>{' '.join(said)}</p>" if said else ""
 
 

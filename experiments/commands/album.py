@@ -37,6 +37,11 @@ class Picture:
         return self.title.partition(" ")[2].removesuffix(BEFORE)
 
     @property
+    def untrained(self) -> bool:
+        """Whether it was drawn before training began."""
+        return self.title.endswith(BEFORE)
+
+    @property
     def address(self) -> str:
         """The picture itself as an address, for a page that needs no other file."""
         return f"data:image/png;base64,{base64.b64encode(self.file.read_bytes()).decode()}"

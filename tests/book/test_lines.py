@@ -95,6 +95,21 @@ def test_a_layer_goes_back_where_it_was_called_and_a_saved_value_where_it_was_sa
     assert [row.torch for row in way.rows] == [[] if "save" in row.forward else [row.forward] for row in way.rows]
 
 
+def test_what_only_refuses_wrong_input_is_left_out() -> None:
+    code = """
+def f(x):
+    expect_array("f", "x", x)
+    if not x.any():
+        raise ValueError("x is 0")
+    if x.ndim == 1:
+        x = x[None]
+    return x
+"""
+    (function,) = ast.parse(code).body
+    assert isinstance(function, ast.FunctionDef)
+    assert [ast.unparse(s).partition("\n")[0] for s in said(function)] == ["if x.ndim == 1:", "return x"]
+
+
 def test_no_line_of_any_concept_is_left_out_or_shown_twice() -> None:
     found = 0
     for e in entries():

@@ -30,6 +30,10 @@ def test_a_new_term_in_a_block_is_stressed() -> None:
     assert "the <em>adjacency matrix</em>;" in lesson("So:\n\n    A    the *adjacency matrix*; a * b * c\n", [], "g")
 
 
+def test_a_header_without_words_is_none() -> None:
+    assert "<th></th>" not in lesson("| | a |\n| --- | --- |\n| b | c |\n", [], "g")
+
+
 def test_the_longest_of_those_that_begin_at_one_place_is_linked() -> None:
     short, long = (Term(t, t, "", "", "one_weight") for t in ("learning", "learning rate"))
     found = linked("the learning rate", [TERMS[0]._replace(term="zzz"), TERMS[0]], "g")

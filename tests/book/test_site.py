@@ -96,6 +96,7 @@ def test_a_page_has_what_a_learner_needs(book: Path) -> None:
     assert "torch_impl/networks/hidden_layer.py" in page
     assert all(alt for of in pages(book).values() for alt in of.alts)
     assert "<code>dL_dW1</code> 2 × 16" in page
+    assert ", before training</h3>" in page
     assert "Both files" in page
 
 
@@ -222,6 +223,16 @@ def test_every_layer_optimizer_and_schedule_has_a_page() -> None:
     assert "torch.optim.lr_scheduler.CosineAnnealingLR._get_closed_form_lr" in cosine
     linear = of_class(layers["Linear"], LIBRARIES[0])
     assert ".. twin:: manual.nn.linear.Linear.backward \n" in linear
+
+
+def test_a_derivation_that_stands_elsewhere_is_on_the_page() -> None:
+    layers = {c.__name__: c for c in LIBRARIES[0].classes()}
+    for name, function in (("LSTM", "lstm"), ("GRUCell", "gru"), ("RNN", "rnn")):
+        shown = of_class(layers[name], LIBRARIES[0])
+        assert f".. twin:: manual.nn.recurrence.{function}\n" in shown, name
+        assert f".. twin:: manual.nn.recurrence.{function}_backward\n" in shown, name
+        assert "hidden_size" in shown.partition("Arguments and shapes")[2], name
+    assert "Arguments and shapes" not in of_class(layers["Linear"], LIBRARIES[0])
 
 
 def test_the_course_of_a_schedule_is_what_torch_does() -> None:
