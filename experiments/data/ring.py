@@ -20,6 +20,9 @@ class Ring(ArrayData):
     Shapes: x (N, 2).
     """
 
+    numbers = 2
+    """Of which a point is made."""
+
     def __init__(self, batch_size: int = 128, seed: int = 0, points: int = 6400, heaps: int = 8, std: float = 0.2) -> None:
         super().__init__(batch_size, seed)
         if min(points, heaps) < 1 or not std > 0:

@@ -84,17 +84,18 @@ def best_noise(x: np.ndarray, a_bar: np.ndarray, centres: np.ndarray, std: float
 class Denoiser(Module):
     """ε̂: the line for one heap as large as all data, and what a network adds to it.
 
-    Shapes: x (N, 2), t (N,) whole numbers from 1 to T, ε̂ (N, 2).
+    Shapes: x (N, D), t (N,) whole numbers from 1 to T, ε̂ (N, D), with D = `numbers`.
     """
 
     kept: np.ndarray
 
-    def __init__(self, T: int, spread: float, hidden: int, *, rng: Any = None, dtype: Any = np.float64) -> None:
+    def __init__(self, T: int, spread: float, hidden: int, numbers: int = 2, *, rng: Any = None, dtype: Any = np.float64) -> None:
         super().__init__()
         self.T, self.spread = T, spread
         self.register_buffer("kept", schedule(T).astype(dtype))
         made: dict[str, Any] = {"rng": rng or np.random.default_rng(), "dtype": dtype}
-        first, second, last = nn.Linear(3, hidden, **made), nn.Linear(hidden, hidden, **made), nn.Linear(hidden, 2, **made)
+        sizes = (numbers + 1, hidden, hidden, numbers)
+        first, second, last = (nn.Linear(sizes[i], sizes[i + 1], **made) for i in range(3))
         self.f = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), last)
 
     def forward(self, x: np.ndarray, t: np.ndarray) -> np.ndarray:
@@ -108,8 +109,8 @@ class Denoiser(Module):
 
     def backward(self, dL_deps_hat: np.ndarray) -> tuple[np.ndarray, None]:
         line, gain, v = self.restore()
-        dL_dinput = self.f.backward(dL_deps_hat * gain)  # (N, 2) (N, 1), and from (N, 2) to (N, 3)
-        return dL_deps_hat * line + dL_dinput[:, :2] / np.sqrt(v), None  # x was used twice; t is a whole number
+        dL_dinput = self.f.backward(dL_deps_hat * gain)  # (N, D) (N, 1), and from (N, D) to (N, D + 1)
+        return dL_deps_hat * line + dL_dinput[:, :-1] / np.sqrt(v), None  # x was used twice; t is a whole number
 
 
 class Diffusion(Concept):
@@ -121,13 +122,14 @@ class Diffusion(Concept):
         hidden: units in each of two hidden layers.
         lr: Adam's step size at the start.
         epochs: the length of the schedule.
+        numbers: D, of which a point is made.
         rng: draws weights, times and noise.
         dtype: of the weights.
 
-    Shapes: x₀ and ε (N, 2), t (N,).
+    Shapes: x₀ and ε (N, D), t (N,).
 
     Raises:
-        ValueError: if T, hidden or epochs is below 1, or spread is not above 0.
+        ValueError: if T, hidden, epochs or numbers is below 1, or spread is not above 0.
     """
 
     def __init__(
@@ -137,19 +139,21 @@ class Diffusion(Concept):
         hidden: int = 64,
         lr: float = 0.01,
         epochs: int = 30,
+        numbers: int = 2,
         *,
         rng: np.random.Generator | None = None,
         dtype: Any = np.float64,
     ) -> None:
         super().__init__()
-        if min(T, hidden, epochs) < 1 or not spread > 0:
+        if min(T, hidden, epochs, numbers) < 1 or not spread > 0:
             raise ValueError(
-                f"Diffusion: T, hidden and epochs must be at least 1 and spread above 0, got {T}, {hidden}, {epochs} and {spread}"
+                "Diffusion: T, hidden, epochs and numbers must be at least 1 and spread above 0, "
+                f"got {T}, {hidden}, {epochs}, {numbers} and {spread}"
             )
         rng = rng or np.random.default_rng()
-        self.T, self.lr, self.epochs = T, lr, epochs
+        self.T, self.lr, self.epochs, self.numbers = T, lr, epochs, numbers
         self.u, self.epsilon = Uniform(rng=rng, dtype=dtype), Noise(rng=rng, dtype=dtype)
-        self.denoiser = Denoiser(T, spread, hidden, rng=rng, dtype=dtype)
+        self.denoiser = Denoiser(T, spread, hidden, numbers, rng=rng, dtype=dtype)
 
     def forwards(self, x0: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """x[t], t and ε of a batch, at random times that are spread evenly over the rows: so L jitters less."""
@@ -168,7 +172,7 @@ class Diffusion(Concept):
 
     def backward(self, dL_dloss: float = 1.0) -> None:
         error = self.restore()
-        dL_deps_hat = dL_dloss * 2 * error / error.size  # (N, 2): L is a mean of 2 N squares
+        dL_deps_hat = dL_dloss * 2 * error / error.size  # (N, D): L is a mean of D N squares
         self.denoiser.backward(dL_deps_hat)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -182,7 +186,7 @@ class Diffusion(Concept):
 
 
 def backwards(says: Callable[[np.ndarray, np.ndarray], np.ndarray], kept: np.ndarray, x: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """From noise x[T] (N, 2), with fresh noise z (T, N, 2), to points: x[T], ..., x[0], (T + 1, N, 2). `says` gives ε̂ of x[t] and t."""
+    """From noise x[T] (N, D), with fresh noise z (T, N, D), to points: x[T], ..., x[0], (T + 1, N, D). `says` gives ε̂ of x[t] and t."""
     path = [x]
     for t in range(len(z), 0, -1):
         epsilon_hat = says(x, np.full(len(x), t))

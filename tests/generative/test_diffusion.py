@@ -125,7 +125,7 @@ def test_gradient_of_the_concept_scales_accumulates_and_is_that_of_autograd_and_
 
 
 @SIDES
-@pytest.mark.parametrize("wrong", [{"T": 0}, {"hidden": 0}, {"epochs": 0}, {"spread": 0.0}, {"spread": float("nan")}])
+@pytest.mark.parametrize("wrong", [{"T": 0}, {"hidden": 0}, {"epochs": 0}, {"numbers": 0}, {"spread": 0.0}, {"spread": float("nan")}])
 def test_bad_arguments_are_named(side: Any, wrong: dict[str, Any]) -> None:
     ((name, value),) = wrong.items()
     with pytest.raises(ValueError, match=rf"Diffusion: .*{name}.*, got .*{value}"):
@@ -208,7 +208,7 @@ def test_the_declared_run_comes_near_to_the_lowest_loss_and_makes_the_ring(side:
 def test_figures_show_both_sides() -> None:
     ours, theirs = TWIN.build()
     drawn = script.figures(ours, theirs, TWIN.make_data())
-    assert list(drawn) == ["there and back", "the lowest loss", "which way"]
+    assert list(drawn) == ["there and back", "the lowest loss", "which way", "digits"]
     panels = drawn["there and back"].axes
     for a, b in zip(panels[4:8], panels[8:], strict=True):
         assert error(np.array(a.lines[0].get_data()), np.array(b.lines[0].get_data())) < 1e-10
@@ -216,10 +216,32 @@ def test_figures_show_both_sides() -> None:
     assert error(by_us, in_theirs) < 1e-12
     assert (lowest < line + 0.1).all()
     few, more = TWIN.having({"T": 3}).build()
-    assert list(script.figures(few, more, TWIN.make_data())) == ["there and back"]
+    assert list(script.figures(few, more, TWIN.make_data())) == ["there and back", "digits"]
 
 
 def test_a_torch_side_on_float32_is_asked_in_its_format() -> None:
     _, theirs = TWIN.build(dtype="float32")
     assert next(theirs.parameters()).dtype == torch.float32
     assert script.says(theirs, np.zeros((2, 2)), np.array([1, 50])).dtype == np.float64
+
+
+# ---- digits --------------------------------------------------------------------------------------
+
+
+def test_both_sides_learn_pictures_together() -> None:
+    run = trained(script.of_digits(2))
+    assert run.agree
+    assert (run.manual.numbers, run.torch.numbers) == (64, 64)
+    assert error(script.made(run.manual, 10)[-1], script.made(run.torch, 10)[-1]) < 1e-9
+
+
+@pytest.mark.long
+def test_pictures_made_of_noise_are_like_digits_and_no_copies() -> None:
+    split, rng = script.Pictures().split, np.random.default_rng(0)
+    (real,), (unseen,) = split.train, split.val
+    away, of_unseen, of_pixels = (
+        script.nearest(x, real)[1].mean()
+        for x in (script.made(script.learned_by_hand(), 200)[-1], unseen, rng.permuted(real, axis=0)[:200])  # each pixel of another digit
+    )
+    assert of_unseen < away < (of_unseen + of_pixels) / 2
+    assert script.nearest(real[:10], real)[1].max() < 1e-6

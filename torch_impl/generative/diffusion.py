@@ -19,15 +19,15 @@ def schedule(T: int) -> Tensor:
 
 
 class Denoiser(nn.Module):
-    """ε̂: a line, and what a network adds. Shapes: x (N, 2), t (N,), ε̂ (N, 2)."""
+    """ε̂: a line, and what a network adds. Shapes: x (N, D), t (N,), ε̂ (N, D)."""
 
     kept: Tensor
 
-    def __init__(self, T: int, spread: float, hidden: int) -> None:
+    def __init__(self, T: int, spread: float, hidden: int, numbers: int = 2) -> None:
         super().__init__()
         self.T, self.spread = T, spread
         self.register_buffer("kept", schedule(T).to(torch.get_default_dtype()))
-        first, second, last = nn.Linear(3, hidden), nn.Linear(hidden, hidden), nn.Linear(hidden, 2)
+        first, second, last = nn.Linear(numbers + 1, hidden), nn.Linear(hidden, hidden), nn.Linear(hidden, numbers)
         self.f = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), last)
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
@@ -41,29 +41,25 @@ class Denoiser(nn.Module):
 class Diffusion(Concept):
     """A denoiser that learns from points at all times; Adam, whose step size falls as half a cosine.
 
-    Args:
-        T: how many times there are.
-        spread: s, the root mean square of a coordinate of the data.
-        hidden: units in each of two hidden layers.
-        lr: Adam's step size at the start.
-        epochs: the length of the schedule.
+    The arguments are those of the twin by hand.
 
-    Shapes: x₀ and ε (N, 2), t (N,).
+    Shapes: x₀ and ε (N, D), t (N,).
 
     Raises:
-        ValueError: if T, hidden or epochs is below 1, or spread is not above 0.
+        ValueError: if T, hidden, epochs or numbers is below 1, or spread is not above 0.
     """
 
-    def __init__(self, T: int = 50, spread: float = 1.5, hidden: int = 64, lr: float = 0.01, epochs: int = 30) -> None:
+    def __init__(self, T: int = 50, spread: float = 1.5, hidden: int = 64, lr: float = 0.01, epochs: int = 30, numbers: int = 2) -> None:
         super().__init__()
-        if min(T, hidden, epochs) < 1 or not spread > 0:
+        if min(T, hidden, epochs, numbers) < 1 or not spread > 0:
             raise ValueError(
-                f"Diffusion: T, hidden and epochs must be at least 1 and spread above 0, got {T}, {hidden}, {epochs} and {spread}"
+                "Diffusion: T, hidden, epochs and numbers must be at least 1 and spread above 0, "
+                f"got {T}, {hidden}, {epochs}, {numbers} and {spread}"
             )
         self.save_hyperparameters()
-        self.T, self.lr, self.epochs = T, lr, epochs
+        self.T, self.lr, self.epochs, self.numbers = T, lr, epochs, numbers
         self.u, self.epsilon = Uniform(), Noise()
-        self.denoiser = Denoiser(T, spread, hidden)
+        self.denoiser = Denoiser(T, spread, hidden, numbers)
         self.mse = nn.MSELoss()
 
     def loss(self, x0: Tensor) -> Tensor:
@@ -89,7 +85,7 @@ class Diffusion(Concept):
 
 @torch.no_grad()
 def backwards(denoiser: Denoiser, x: Tensor, z: Tensor) -> Tensor:
-    """From noise x[T] (N, 2), with the fresh noise z (T, N, 2), to points: x[T], ..., x[0], (T + 1, N, 2)."""
+    """From noise x[T] (N, D), with the fresh noise z (T, N, D), to points: x[T], ..., x[0], (T + 1, N, D)."""
     path, kept = [x], denoiser.kept
     for t in range(len(z), 0, -1):
         now, before, epsilon_hat = kept[t], kept[t - 1], denoiser(x, torch.full((len(x),), t, device=x.device))
