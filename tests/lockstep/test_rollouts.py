@@ -379,14 +379,30 @@ def begin(root: Path, *options: str) -> int:
     return main(["run", WALK.name, "--trainer.max_epochs", "4", "--trainer.default_root_dir", str(root), *options])
 
 
+SIZES = {"whole episodes": {"passes": 8}, "cut into minibatches": CUT}
+
+
+def options_of(way: str) -> list[str]:
+    return [part for key, value in SIZES[way].items() for part in (f"--data.{key}", str(value))]
+
+
+@pytest.fixture(scope="module", params=SIZES)
+def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """A way of making batches of a rollout, and the folder of a run that was not interrupted."""
+    root = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(experiments, "twin", lambda name: WALK)
+        assert begin(root, *options_of(request.param)) == AGREE
+    return request.param, root / WALK.name / "version_0"
+
+
 @pytest.mark.parametrize("at", [1, 9, 16])
-@pytest.mark.parametrize("way", ["whole episodes", "cut into minibatches"])
-def test_a_run_goes_on_to_the_last_bit(way: str, at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+def test_a_run_goes_on_to_the_last_bit(
+    whole: tuple[str, Path], at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
     """From within the first rollout, from within a later one, and from the end of one."""
     monkeypatch.setattr(experiments, "twin", lambda name: WALK)
-    sizes = CUT if way != "whole episodes" else {"passes": 8}
-    options = [part for key, value in sizes.items() for part in (f"--data.{key}", str(value))]
-    assert begin(tmp_path / "whole", *options) == AGREE
+    way, a = whole
 
     class Pressed(run_options.StopCleanly):
         def on_train_batch_start(self, trainer: Any, *args: Any) -> None:
@@ -395,9 +411,9 @@ def test_a_run_goes_on_to_the_last_bit(way: str, at: int, tmp_path: Path, monkey
 
     with monkeypatch.context() as patched:
         patched.setattr(run_options, "StopCleanly", Pressed)
-        assert begin(tmp_path / "parts", *options) == INTERRUPTED
+        assert begin(tmp_path, *options_of(way)) == INTERRUPTED
     assert f"Interrupted after {at} steps" in capsys.readouterr().out
-    a, b = (tmp_path / root / WALK.name / "version_0" for root in ("whole", "parts"))
+    b = tmp_path / WALK.name / "version_0"
     assert main(["run", WALK.name, "--ckpt_path", str(b / "checkpoints" / "last.ckpt")]) == AGREE
     assert len((a / "curves.csv").read_text().splitlines()) == 1 + 32
     assert (a / "curves.csv").read_bytes() == (b / "curves.csv").read_bytes()
