@@ -14,7 +14,7 @@ from jinja2 import Environment, StrictUndefined
 
 from experiments.book.drawn import map_of
 from experiments.book.lines import ways
-from experiments.book.prose import anchor, lesson
+from experiments.book.prose import anchor, lesson, mended
 from experiments.book.sides import line_by_line
 from experiments.commands.album import Picture, as_file_name
 from experiments.commands.markup import lesson_of, rendered
@@ -95,7 +95,7 @@ def concept(
         "figure_id": figure_id,
         "pictures": [p for p in shown if p.name not in further],
         "further_pictures": [p for p in shown if p.name in further],
-        "further_texts": [(name, rendered(text)) for name, text in twin.text.items() if name in twin.further],
+        "further_texts": [(name, mended(rendered(text))) for name, text in twin.text.items() if name in twin.further],
         "of_questions": of_questions,
         "moving": moving,
         "figures": figures,
