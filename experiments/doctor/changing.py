@@ -74,7 +74,7 @@ def slice_of(tree: ast.FunctionDef, lines: Iterable[int]) -> list[int]:
         reads = {n.id for s in here for n in ast.walk(s.iter if isinstance(s, ast.For) else s) if isinstance(n, ast.Name)}
         for s in statements:
             of = writes(s)
-            of |= {views[n] for n in of if n in views}  # window = x[0]; window += ... writes x
+            of |= {views[n] for n in changes(s) if n in views}  # window = x[0]; window += ... writes x
             around = isinstance(s, ast.For) and any(inner in s.body for inner in here)
             if s.lineno not in found and (of & reads or around):
                 found.append(s.lineno)
@@ -82,8 +82,15 @@ def slice_of(tree: ast.FunctionDef, lines: Iterable[int]) -> list[int]:
     return found
 
 
+def changes(statement: ast.stmt) -> set[str]:
+    """The names of whose arrays it changes numbers where they stand."""
+    nodes = list(ast.walk(statement))
+    parts = {n.value.id for n in nodes if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store) and isinstance(n.value, ast.Name)}
+    return parts | {n.target.id for n in nodes if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)}
+
+
 def writes(statement: ast.stmt) -> set[str]:
     """The names that it gives a value, or of whose arrays it writes a part; of a loop those that count its rounds."""
-    nodes = list(ast.walk(statement.target if isinstance(statement, ast.For) else statement))
-    parts = {n.value.id for n in nodes if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store) and isinstance(n.value, ast.Name)}
-    return parts | {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    written = statement.target if isinstance(statement, ast.For) else statement
+    stored = {n.id for n in ast.walk(written) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return stored if isinstance(statement, ast.For) else stored | changes(statement)
