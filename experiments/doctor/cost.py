@@ -5,11 +5,10 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from experiments.doctor.claims import is_gradient
 from experiments.doctor.edits import parsed
 from experiments.source.operators import OPPOSITES
 
@@ -27,6 +26,9 @@ TURNED = {**OPPOSITES, "+": "-", "-": "+", "<": ">", ">": "<"}
 
 STRANGE = 2.0
 """So much speaks against giving a gradient to a line that has nothing to do with one."""
+
+CALLED = re.compile(r"d[LJEC]_?d|grad|delta|^d(out|[a-z])\d*$|^up(stream)?$", re.IGNORECASE)
+"""What gradients are called: dL_dW, w_dL_dl, dout, dz1, grad_x, upstream."""
 
 GONE = 0.1
 """What a cure takes away speaks so much against it, where what it adds speaks 1."""
@@ -50,7 +52,7 @@ class Cure:
 
 
 def cost(tree: ast.FunctionDef, cure: Cure, accused: Collection[int]) -> tuple[float, bool, int]:
-    """What speaks against a cure: what it adds, names that nothing would read any more, lines that are not known to be wrong.
+    """What speaks against a cure: what it adds, names that nothing would read any more, lines not known to be wrong, lines further up.
 
     What it takes away speaks less: something can be added in many ways and places, and almost everywhere nothing can be taken away.
     """
@@ -62,8 +64,17 @@ def cost(tree: ast.FunctionDef, cure: Cure, accused: Collection[int]) -> tuple[f
         elif before[a:b] != after[c:d]:
             changed += GONE * sum(map(weight, before[a:b])) + sum(map(weight, after[c:d]))
     nothings = idle(tree, cure) + max(len(NOTHING.findall(cure.after)) - len(NOTHING.findall(cure.before)), 0)
-    strange = STRANGE * (any(map(is_gradient, after)) and not any(map(is_gradient, before)))
-    return round(changed + strange + IDLE * nothings, 6), cure.line not in accused, cure.line
+    return round(changed + STRANGE * is_strange(cure) + IDLE * nothings, 6), cure.line not in accused, -cure.line
+
+
+def is_strange(cure: Cure) -> bool:
+    """Whether it gives a gradient to a line that has nothing to do with one."""
+    return any(map(CALLED.search, tokens(cure.after))) and not is_about_gradients(tokens(cure.before))
+
+
+def is_about_gradients(words: Sequence[str]) -> bool:
+    """Whether a statement returns something, or reads or computes what is called like a gradient."""
+    return words[0] == "return" or any(map(CALLED.search, words))
 
 
 def tokens(text: str) -> list[str]:

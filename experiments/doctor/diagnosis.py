@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from experiments.doctor.changing import slice_of
-from experiments.doctor.cost import Cure, cost
+from experiments.doctor.cost import Cure, cost, is_strange
 from experiments.doctor.cure import Ward, cured, cures
 from experiments.doctor.edits import statement_at, text_of
 from experiments.doctor.examine import Examination
@@ -50,6 +50,8 @@ def diagnosed(examinations: list[Examination], faults: dict[int, list[str]]) -> 
     cure = small if known else plainest(examinations, own, small, solved(wards, places, own, patience, small))
     if cure is not None and not plain and not known:
         cure = cured(wards, lines, sound, patience, known=cure)
+    if cure is not None and is_strange(cure):
+        cure = cured(wards, [*ends, last], sound, patience, known=cure, grown=True, alone=True)
     if cure is None and len(faults) == 1:
         results = any(c.returned for c in first.claims.values())  # else nothing has been tried
         each = tuple(fault(examinations, *of, patience, tried=results) for of in faults.items())
@@ -126,7 +128,8 @@ def elsewhere(examinations: list[Examination], faults: tuple[Fault, ...], places
     Where something can be said of the faults, or a line is wrong by itself and nothing can be said of another, they are left as they are.
     """
     if not any(f.mend or (f.what and f.what != "0 everywhere") for f in faults):
-        by_itself = len(faults) == 1 and faults[0].line in {c.line for c in examinations[0].claims.values()}
+        own = [c for c in examinations[0].claims.values() if len(faults) == 1 and c.line == faults[0].line]
+        by_itself = len(own) == 1  # what is wrong in several results of one line was wrong before
         for of in places:
             line = of.statement.lineno
             if of.is_whole and line not in {f.line for f in faults}:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from experiments.doctor.claims import is_gradient
+from experiments.judge.operands import DIAGONAL
 from experiments.source.operators import OPERATORS, Function, mutants_of
 
 Statement = ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Return | ast.Expr | ast.If | ast.For
@@ -46,7 +47,7 @@ def edits(tree: ast.FunctionDef, line: int, names: Sequence[str], grown: bool = 
     if statement is None:
         return
     seen = {text_of(statement)}
-    more = chain(longer(statement, names), from_elsewhere(tree, statement))
+    more = chain(whole_jacobian(statement), longer(statement, names), from_elsewhere(tree, statement))
     small = chain(rewritten(tree, statement), other_numbers(statement, names), other_names(statement, names), wrapped(statement))
     for said, text in more if grown else small:
         if text not in seen and is_code(text):
@@ -78,6 +79,14 @@ def rewritten(tree: ast.FunctionDef, statement: ast.stmt) -> Iterator[Edit]:
             yield "overwritten, where it must be added to what was there", f"{ast.unparse(target)} += {ast.unparse(value)}"
 
 
+def whole_jacobian(statement: ast.stmt) -> Iterator[Edit]:
+    """Of a softmax p, whose Jacobian is diag(p) − p pᵀ, with the second part too: p * (dL_dp - (p * dL_dp).sum()) of p * dL_dp."""
+    match statement:
+        case ast.Assign([ast.Name(target)], ast.BinOp(a, ast.Mult(), b)):
+            for p, g in ((ast.unparse(a), ast.unparse(b)), (ast.unparse(b), ast.unparse(a))):
+                yield DIAGONAL, f"{target} = {p} * ({g} - ({p} * {g}).sum(axis=-1, keepdims=True))"
+
+
 SAID = {
     "sign": "with a wrong sign in it",
     "scale": "with a wrong constant factor",
@@ -101,8 +110,8 @@ Place = tuple[ast.expr, ast.AST, str, int | None]
 """A piece of a statement, and where it hangs."""
 
 
-def places_in(statement: ast.stmt) -> list[Place]:
-    """Everything in it that is computed or read: the node, and where it hangs."""
+def places_in(statement: ast.stmt, indices: bool = False) -> list[Place]:
+    """Everything in it that is computed or read: the node, and where it hangs; with `indices` also where it writes into an array."""
     found: list[Place] = []
 
     def walk(node: ast.AST) -> None:
@@ -113,6 +122,10 @@ def places_in(statement: ast.stmt) -> list[Place]:
             if field in ("targets", "target", "func", "body", "orelse") and not isinstance(node, ast.IfExp):
                 if field == "func" and isinstance(value, ast.Attribute):
                     walk(value)
+                for target in value if field == "targets" else [value] if field == "target" else []:
+                    if indices and isinstance(target, ast.Subscript):
+                        found.append((target.slice, target, "slice", None))
+                        walk(target.slice)
                 continue
             for i, child in list(enumerate(value)) if isinstance(value, list) else [(None, value)]:
                 if isinstance(child, ast.expr):
@@ -148,22 +161,32 @@ def is_axis(place: Place) -> bool:
     return field == "args" and i == 0 and isinstance(parent, ast.Call) and getattr(parent.func, "attr", "") in SUMS
 
 
+def is_index(place: Place) -> bool:
+    """Whether it says which part of an array is meant: dx[i], dx[a:b]."""
+    _, parent, field, _ = place
+    return field == "slice" or isinstance(parent, ast.Slice)
+
+
 def other_numbers(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
     """Another number in the place of one that is written there."""
-    for place in places_in(statement):
+    for place in places_in(statement, indices=True):
         node = place[0]
         if isinstance(node, ast.Constant) and node.value is None and is_axis(place):
             for axis in ("0", "1", "-1", "-2", *(n for n in names if n.isidentifier() and not is_gradient(n))):
                 yield f"summed over everything, where axis {axis} is meant", with_piece(statement, place, ast.parse(axis, mode="eval").body)
+        if isinstance(node, ast.Name) and is_index(place):
+            for piece in (f"{node.id} - 1", f"{node.id} + 1"):
+                yield f"with {node.id} where {piece} belongs", with_piece(statement, place, ast.parse(piece, mode="eval").body)
         if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
             n = node.value
-            for other in (n - 1, n + 1, n / 2 if isinstance(n, float) or n % 2 else n // 2, 2 * n, -n):
+            ends = (0, -1) if place[2] == "slice" else ()  # of an array
+            for other in (n - 1, n + 1, n / 2 if isinstance(n, float) or n % 2 else n // 2, 2 * n, -n, *ends):
                 yield "with a wrong number in it", with_piece(statement, place, ast.parse(repr(other), mode="eval").body)
 
 
 def other_names(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
     """Another value in the place of one that is read."""
-    for place in places_in(statement):
+    for place in places_in(statement, indices=True):
         node = place[0]
         if isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node) in names:
             was = ast.unparse(node)

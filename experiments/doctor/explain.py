@@ -72,7 +72,9 @@ def said_at(e: Examination, statement: ast.stmt, needed: Needed) -> Iterator[str
     """Everything that can be said of it, the plainest first."""
     right = np.where(np.isnan(needed.right), needed.value, needed.right)  # type: ignore[arg-type]  # where any number does, it does
     names = [n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
-    yield from sentences(needed.value, right, *surroundings(e, *names[:1] or ("",)), ast.unparse(statement))
+    values, gradients, sizes = surroundings(e, *names[:1] or ("",))
+    yield from sentences(needed.value, right, values, gradients, sizes, ast.unparse(statement))
+    yield from operands.diagonal_of_softmax(needed.value, right, values)
 
 
 def shares(e: Examination) -> dict[str, float]:

@@ -152,6 +152,9 @@ class Asking:
             return None
         size = max(float(np.abs(target[smooth]).max(initial=0)), 1e-9)
         step = max(float(np.abs(value).max(initial=0)), 1.0)
+        at_once = self.results(function, tree, step * np.random.default_rng(0).uniform(1, 2, value.shape))
+        if np.abs((target - now)[smooth & (at_once == now)]).max(initial=0) > LIKE * size:
+            return None  # something is wrong that does not hang on it at all
         slopes = np.empty((int(smooth.sum()), value.size))
         for i in range(value.size):
             by = np.zeros(value.size)

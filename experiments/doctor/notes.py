@@ -11,6 +11,7 @@ import numpy as np
 
 from experiments.doctor.claims import is_array
 from experiments.doctor.examine import Examination
+from experiments.doctor.roles import is_read, optional_arguments
 
 NAME = r"[\w.]+(?:\[[^\]]*\])?"
 SIGMOID = re.compile(rf"({NAME}) \* \(1(?:\.0)? - \1\)")
@@ -24,6 +25,7 @@ def notes(e: Examination) -> tuple[str, ...]:
     """Sentences about the lines of a backward that is right."""
     found = [said for claim in e.claims.values() for said in of_line(e, line_at(e, claim.line))]
     found += [said for claim in e.claims.values() if claim.returned for said in of_zero(claim.value, claim.gradient)]
+    found += of_unread(e)
     forward = ast.unparse(e.subject.pair.forward)
     found += [f"-max(-a, -b) is min(a, b): {m[0]} takes the smaller one." for m in NEGATIVES.finditer(forward)]
     return tuple(dict.fromkeys(found))
@@ -33,6 +35,14 @@ def of_zero(name: str, gradient: Any) -> Iterator[str]:
     """A gradient that is nothing but rounding."""
     if np.size(gradient) and np.abs(gradient).max() < 1e-12:
         yield f"The gradient of {name} is 0, and that is right: forward takes away again whatever {name} adds: no change of it shows."
+
+
+def of_unread(e: Examination) -> Iterator[str]:
+    """The gradient of a loss that a backward takes and leaves alone, though nothing says that it is 1."""
+    backward = e.subject.pair.backward
+    for name in e.upstreams:
+        if not is_read(backward, name) and name not in optional_arguments(backward):
+            yield f"{name} is read nowhere: it is right only where {name} is 1, and what is made of the loss afterwards is left out."
 
 
 def line_at(e: Examination, line: int) -> str:

@@ -148,12 +148,15 @@ def number(loss: Any, by_name: bool, ran: Ran, label: str) -> Any:
 
 
 def result_nodes(function: ast.FunctionDef) -> list[ast.expr]:
-    """What stands in the return statement, or in the tuple that it names."""
+    """What stands in the return statement, or in the tuple that it names; of `(a, b) if c else (d, e)` a if c else d, and b if c else e."""
     last = last_return(function)
     value = last.value if last else None
     if isinstance(value, ast.Name):
         made = [n.value for n in ast.walk(function) if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == value.id]
         value = made[-1] if made and isinstance(made[-1], ast.Tuple | ast.List) else value
+    match value:
+        case ast.IfExp(test, ast.Tuple(one), ast.Tuple(other)) if len(one) == len(other):
+            return [ast.copy_location(ast.IfExp(test, a, b), value) for a, b in zip(one, other, strict=True)]
     return value.elts if isinstance(value, ast.Tuple | ast.List) else [value] if value else []
 
 

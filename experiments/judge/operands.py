@@ -154,6 +154,10 @@ def paths(a: np.ndarray, by_path: Mapping[str, np.ndarray]) -> Iterator[str]:
             yield "the right one " + " and ".join(told[n].format(name) for n, name in zip(counts, parts, strict=True) if n != 1)
 
 
+DIAGONAL = "the Jacobian's diagonal alone: each entry acts on the other entries of the next value too"
+"""What a softmax's backward often is."""
+
+
 def diagonal(a: np.ndarray, b: np.ndarray, own: np.ndarray) -> Iterator[str]:
     """As if each entry of the next value came from the same entry alone.
 
@@ -162,4 +166,17 @@ def diagonal(a: np.ndarray, b: np.ndarray, own: np.ndarray) -> Iterator[str]:
         own: what each entry contributes through the entry of the same place.
     """
     if a.shape == own.shape and like(a, own) and not like(b, own):
-        yield "the Jacobian's diagonal alone: each entry acts on the other entries of the next value too"
+        yield DIAGONAL
+
+
+def diagonal_of_softmax(a: np.ndarray, b: np.ndarray, values: Mapping[str, np.ndarray]) -> Iterator[str]:
+    """As if the Jacobian of a softmax p, which is diag(p) − p pᵀ, were its first part alone.
+
+    Args:
+        a, b: the wrong one and the right one.
+        values: p may be one of them.
+    """
+    for p in values.values():
+        for axis in range(p.ndim) if p.shape == a.shape == b.shape else ():
+            if p.shape[axis] > 1 and like(a - p * a.sum(axis=axis, keepdims=True), b):
+                yield DIAGONAL

@@ -1,0 +1,111 @@
+"""Which of several lines is named: not the one that only reads, copies or returns what another has made wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from experiments.doctor.visit import visited
+
+STATES = """
+def forward(x, W, V, U):
+    h1 = np.tanh(x[:, 0] @ W)
+    h2 = np.tanh(x[:, 1] @ W + h1 @ V)
+    return (h1 * U[0] + h2 * U[1]).sum()
+
+def backward(x, W, V, U, h1, h2):
+    dh2 = U[1]
+    dz2 = dh2 * (1 - h2 ** 2)
+    dh1 = U[0] + dz2 @ V.T
+    dz1 = dh1 * (1 - h1 ** 2)
+    dV = h1.T @ dz2 + 0 * U[0].sum()
+    dW = x[:, 1].T @ dz2 + x[:, 0].T @ dz1
+    return dict(W=dW, V=dV)
+"""
+
+SHRINK = """
+def forward(z, t):
+    return np.sign(z) * np.maximum(np.abs(z) - t, 0)
+
+def backward(dout, z, t):
+    moved = np.abs(z) > t
+    dz = dout * moved
+    return dz, -(dz * np.sign(z)).sum()
+"""
+
+ENDS = """
+def forward(A):
+    assert A.ndim == 1
+    S = np.sort(A)
+    return S[0] / S[-1] ** 2
+
+def backward(dout, A):
+    order = np.argsort(A)
+    S = A[order]
+    made = np.zeros_like(S)
+    made[0] = dout / S[-1] ** 2
+    made[-1] = -2 * dout * S[0] / S[-1] ** 3
+    found = np.zeros_like(A)
+    found[order] = made
+    return found
+"""
+
+CLIPPED = """
+class Clip:
+    def forward(self, x):
+        self.inside = np.abs(x) < 1
+        return np.clip(x, -1, 1)
+
+    def backward(self, dout):
+        inside = self.inside
+        return dout * inside
+"""
+
+LOOK = """
+def forward(q, K, V):
+    a = np.exp(q @ K.T) / np.exp(q @ K.T).sum(axis=1, keepdims=True)
+    return a @ V
+
+def backward(dout, q, K, V, a):
+    dV = a.T @ dout
+    da = dout @ V.T
+    back = a * (da - (a * da).sum(axis=1, keepdims=True))
+    return back @ K, back.T @ q, dV
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "right", "wrong", "what"),
+    [
+        (STATES, "U[0] + dz2 @ V.T", "U[0]", "without the path through h2"),
+        (SHRINK, "np.abs(z) > t", "np.abs(z) < t", "with a comparison the wrong way round"),
+        (ENDS, "made[0] = dout", "made[1] = dout", None),
+        (CLIPPED, "return dout * inside", "return inside", "without the factor dout"),
+        (LOOK, "a * (da - (a * da).sum(axis=1, keepdims=True))", "a * da", None),
+    ],
+)
+def test_the_line_that_is_wrong_is_named(source: str, right: str, wrong: str, what: str | None) -> None:
+    assert source.count(right) == 1
+    line = source[: source.index(right)].count("\n") + 1
+    assert all(f.right for f in visited(source))
+    (finding,) = visited(source.replace(right, wrong))
+    (fault,) = finding.faults
+    assert fault.line == line
+    assert fault.what or fault.mend
+    assert what is None or what in str(fault.what)
+
+
+@pytest.mark.parametrize(("takes", "noted"), [("dout, p, y", True), ("p, y, dout=1.0", False)])
+def test_a_gradient_that_nobody_reads_is_told_of_unless_it_is_1_by_itself(takes: str, noted: bool) -> None:
+    source = f"def mse_forward(p, y):\n    return ((p - y) ** 2).sum()\n\ndef mse_backward({takes}):\n    return 2 * (p - y)\n"
+    (finding,) = visited(source)
+    assert finding.right
+    assert any("dout is read nowhere" in note for note in finding.notes) == noted
+
+
+def test_results_that_a_condition_chooses_between_are_told_apart() -> None:
+    source = (
+        "def forward(x, w, both):\n    return (x * w if both else x + w).sum()\n\n"
+        "def backward(dout, x, w, both):\n    return (dout * w, dout * x) if both else (dout * np.ones_like(x), dout * np.ones_like(w))\n"
+    )
+    (finding,) = visited(source)
+    assert [g.value for g in finding.gradients] == ["x", "w"]
