@@ -61,7 +61,7 @@ GROWTH: dict[str, list[Growth]] = {
         *growths({"O": 1}, N=16, I=16, O=128, H=14),
         *growths({"H": 2}, N=8, I=16, O=16, H=32),
     ],
-    "max_pool2d": [*growths({"N": 1}, N=16, C=16, H=28), *growths({"H": 2}, N=8, C=8, H=32)],
+    "max_pool2d": [*growths({"N": 1}, N=16, C=16, H=28), *growths({"H": 2}, N=8, C=8, H=40)],
     "batch_norm2d": [*growths({"N": 1}, N=16, C=16, H=28), *growths({"H": 2}, N=16, C=16, H=28)],
     "layer_norm": growths({"N": 1, "D": 1}, N=512, D=256),
     "lstm": [*growths({"T": 1, "N": 1, "L": 1}, T=16, N=32, H=128, L=1), *growths({"H": 2}, T=8, N=64, H=192, L=1)],
