@@ -227,7 +227,7 @@ def digits() -> Figure:
         size=(5.0, 2.4),
     )
     for ax, pictures, title in zip(axes[0], (x, real[which]), ("made of noise", "the nearest real one"), strict=True):
-        ax.imshow(side_by_side(pictures), cmap="gray_r", vmin=-1, vmax=1)
+        ax.imshow(side_by_side(pictures), cmap="Greys", vmin=-1, vmax=1)
         ax.set(title=title, xticks=[], yticks=[])
     return fig
 

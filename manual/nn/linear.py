@@ -55,19 +55,19 @@ class Linear(Module):
     def forward(self, x: np.ndarray) -> np.ndarray:
         expect_array("Linear", "x", x, self.weight.dtype)
         expect_size("Linear", "x", x, -1, self.weight.shape[1], "in_features")
-        rows = as_rows(x)
-        self.save(rows, x.shape)
-        y = rows @ self.weight.T  # (N, in) @ (in, out)
+        self.save(x)
+        y = as_rows(x) @ self.weight.T  # (N, in) @ (in, out)
         if self.bias is not None:
             y += self.bias  # (N, out) + (out,)
         return y.reshape(*x.shape[:-1], y.shape[1])
 
     def backward(self, dL_dy: np.ndarray) -> np.ndarray:
-        (rows, shape), d_rows = self.restore(), as_rows(dL_dy)  # (N, in), (N, out)
+        x = self.restore()
+        rows, d_rows = as_rows(x), as_rows(dL_dy)  # (N, in), (N, out)
         self.weight.grad += d_rows.T @ rows  # (out, N) @ (N, in): each row of x, weighted by the error it led to
         if self.bias is not None:
             self.bias.grad += d_rows.sum(axis=0)  # b was used by every row, so its gradient is the sum over rows
-        return (d_rows @ self.weight).reshape(shape)  # (N, out) @ (out, in)
+        return (d_rows @ self.weight).reshape(x.shape)  # (N, out) @ (out, in)
 
 
 def as_rows(x: np.ndarray) -> np.ndarray:

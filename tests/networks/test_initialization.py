@@ -139,9 +139,10 @@ def recursion(u: float, lr: float, steps: int) -> np.ndarray:
     return np.array(path) ** 2
 
 
-def test_each_mode_follows_its_recursion_to_1e_14_on_both_sides() -> None:
+def test_each_mode_follows_its_recursion_to_rounding_on_both_sides() -> None:
+    """Each of 1,200 steps rounds anew, on one processor otherwise than on another: seen were .9e-14 to 1.1e-14."""
     for found in script.modes():
-        assert abs(found / recursion(0.1, 0.005, 1200) - 1).max() < 1e-14
+        assert abs(found / recursion(0.1, 0.005, 1200) - 1).max() < 1200 * np.finfo(float).eps
 
 
 def test_nothing_but_the_modes_is_learned() -> None:
