@@ -76,14 +76,17 @@ class Again:
         In float32 a single ReLU or maximum that falls on the other side parts two right runs for good, at a step that the shadow
         does not share. What rounding can do to this one step is measured as ever, by shadows, whose weights are here multiplied
         by 1 ± eps as well; where a decision falls otherwise from the very same weights, both sides must agree in float64. In float64
-        it is only a little more than the shadow foretold that can be explained, never more than CEILING.
+        it is only a little more than the shadow foretold that can be explained, and more than CEILING only where the shadow itself has
+        parted so far in this very round: a recurrence may multiply what is there a hundredfold within one step.
 
         It explains no more than two rounds in a row: the second began with torch's own weights. Nor does it explain a schedule.
         """
         judge = self.lockstep.judge
         if self.lockstep.mode != "free" or self.lockstep.partings > 2:
             return False
-        if judge.dtype == "float64" and max(e for j in beyond for of in j.found.values() for e in of.values()) > CEILING["float64"]:
+        furthest = max(e for j in beyond for of in j.found.values() for e in of.values())
+        foretold = 10 * max(judge.spread.values()) if judge.exhausted else 0.0
+        if judge.dtype == "float64" and furthest > max(CEILING["float64"], foretold):
             return False
         lrs = [(a.state["lr"], b.state["lr"]) for a, b in zip(ours.steps, theirs.steps, strict=True)]
         if any(e > ONE_STEP["float64"] for a, b in lrs for e in errors(a, b).values()):
