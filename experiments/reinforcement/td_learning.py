@@ -386,7 +386,7 @@ QUESTIONS = (
     by_size(
         "Each of 100 walkers takes three steps along the row; one in four gets out. How many of a walker's values have changed?",
         most_changed,
-        *("none", 1, "one at most: that beside the end", 2, "up to three: one a step"),
+        *("none", 0.5, "one at most: that beside the end", 1.5, "up to three: one a step"),
         seen="{:.0f} at most",
         why="All values are ½: from place to place δ = 0. Only who steps out sees something new.",
         data={"steps": 3},
