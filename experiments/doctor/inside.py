@@ -6,6 +6,7 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from experiments.doctor.building import constructor
 from experiments.doctor.calling import Subject
 from experiments.doctor.finding import Finding
+from experiments.doctor.formats import in_float64
 from experiments.doctor.patient import Pair, Unreadable, pairs
 from experiments.doctor.visit import examined
 
@@ -26,6 +28,7 @@ def examined_here(
     tree = source_of(forward)
     namespace: dict[str, Any] = dict(names_of(forward))
     init = None
+    notes: tuple[str, ...] = ()
     if inspect.isclass(forward):
         pair = pairs(tree)[0]
         init = constructor(tree, forward.__name__)
@@ -33,6 +36,8 @@ def examined_here(
     else:
         other = source_of(backward)
         namespace |= names_of(backward)
+        (tree, note), (other, also) = in_float64(tree), in_float64(other)
+        notes = note or also
         first, second = tree.body[0], other.body[0]
         if not (isinstance(first, ast.FunctionDef) and isinstance(second, ast.FunctionDef)):
             raise Unreadable("forward and backward must be functions that begin with def")
@@ -44,7 +49,8 @@ def examined_here(
     shapes = {n: tuple(v) for n, v in inputs.items() if isinstance(v, tuple | list) and all(isinstance(i, int) for i in v)}
     arrays = {n: np.asarray(v) for n, v in inputs.items() if n not in shapes}
     subject = Subject(pair, namespace, name, False, init, loss_text=text_of(loss))
-    return examined(subject, {**shapes, **{n: a.shape for n, a in arrays.items()}}, seed, arrays)
+    found = examined(subject, {**shapes, **{n: a.shape for n, a in arrays.items()}}, seed, arrays)
+    return replace(found, notes=(*found.notes, *notes))
 
 
 def source_of(thing: Any) -> ast.Module:

@@ -10,6 +10,9 @@ from typing import Any
 
 FORWARD = re.compile(r"(forward|fwd)", re.IGNORECASE)
 BACKWARD = ("backward", "bwd", "backprop", "back", "grad", "gradient", "gradients")
+BEHIND = BACKWARD[:3]
+"""What stands behind the name of a function, or before it, where it is called by what it computes. (softmax_grad has often no gradient
+that comes in, and is a derivative alone.)"""
 LOSSES = ("loss", "cost", "criterion", "objective", "compute_loss", "compute_cost", "loss_fn", "mse", "cross_entropy")
 
 
@@ -79,9 +82,9 @@ def named(tree: ast.Module, name: str) -> ast.FunctionDef:
 
 
 def counterpart(name: str, names: Any) -> str | None:
-    """The backward of a forward of this name, among these."""
+    """The backward of a forward of this name, among these: affine_backward of affine_forward, softmax_backward of softmax."""
     if not FORWARD.search(name):
-        return None
+        return next((n for word in BEHIND for n in (f"{name}_{word}", f"{word}_{name}") if n in names), None)
     return next((n for word in BACKWARD if (n := FORWARD.sub(word, name, count=1)) in names), None)
 
 

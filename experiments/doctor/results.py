@@ -70,13 +70,17 @@ def results(pair: Pair, own: Mapping[str, Any], ran: Ran, returned: Any) -> dict
             put(f"grads['{key}']", value)
         return found
     parts = returned if isinstance(returned, tuple | list) else () if returned is None else (returned,)
-    for label, part, node in zip(in_order(pair, ran, known), parts, result_nodes(pair.backward), strict=False):
+    shapes = [np.shape(part) for part in parts]
+    for label, part, node in zip(in_order(pair, ran, known, shapes), parts, result_nodes(pair.backward), strict=False):
         put(label, part, node)
     return found
 
 
-def in_order(pair: Pair, ran: Ran, known: Mapping[str, Any]) -> list[str]:
-    """What each part of a tuple is the gradient of: by its name, if no other part has it and it is an argument; else by its place."""
+def in_order(pair: Pair, ran: Ran, known: Mapping[str, Any], shapes: Sequence[tuple[int, ...]]) -> list[str]:
+    """What each part of a tuple is the gradient of: by its name, if no other part has it and it is an argument; else by its place.
+
+    Where there are several, but fewer than arguments, those without a name are of the arguments that have their shapes, in order.
+    """
     inputs = [n for n in pair.parameters(pair.forward) if is_array(ran.values.get(n))]
     nodes = result_nodes(pair.backward)
     moving = [n for n in inputs if np.any(np.asarray(ran.values[n]) != np.round(ran.values[n]))]
@@ -86,6 +90,8 @@ def in_order(pair: Pair, ran: Ran, known: Mapping[str, Any]) -> list[str]:
     values = [value_of(n, known) if n and n not in pair.parameters(pair.backward) else None for n in names]
     values = apart(pair, inputs, values, known)
     complete = len(nodes) == len(inputs)
+    if not complete and not all(names) and 1 < len(nodes) == len(shapes) and (of := of_shapes(inputs, ran, shapes, values)):
+        return of
     kept = [v is not None and (not complete or (v in inputs and values.count(v) == 1)) for v in values]
     kept = [k or (complete and values[i] == inputs[i]) for i, k in enumerate(kept)]
     left = [n for n in inputs if n not in [v for v, k in zip(values, kept, strict=True) if k]]
@@ -97,6 +103,17 @@ def in_order(pair: Pair, ran: Ran, known: Mapping[str, Any]) -> list[str]:
             continue
         found.append(place if place in left or not left or not complete else left[0])
         left = [n for n in left if n != found[-1]]
+    return found
+
+
+def of_shapes(inputs: Sequence[str], ran: Ran, shapes: Sequence[tuple[int, ...]], values: Sequence[str | None]) -> list[str]:
+    """The first arguments that have these shapes, in their order, where no name tells a value; nothing where there are none."""
+    found, left = [], iter([n for n in inputs if n not in values])
+    for shape, value in zip(shapes, values, strict=True):
+        fitting = value if value in inputs else next((n for n in left if np.shape(ran.values[n]) == shape), None)
+        if fitting is None:
+            return []
+        found.append(fitting)
     return found
 
 

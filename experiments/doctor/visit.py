@@ -20,6 +20,7 @@ from experiments.doctor.diagnosis import diagnosed, readable
 from experiments.doctor.examine import SMALLER, Examination, misshapen
 from experiments.doctor.explain import explained
 from experiments.doctor.finding import Finding, Gradient
+from experiments.doctor.formats import as_written, in_float64
 from experiments.doctor.inputs import choose
 from experiments.doctor.meant import meant, straightened
 from experiments.doctor.notes import notes
@@ -67,14 +68,15 @@ def visited(
     Raises:
         Unreadable: if there is no such pair, or the file does not run.
     """
-    tree = ast.parse(source)
+    tree, note = in_float64(ast.parse(source))
     namespace = defined(tree)
     for subject in subjects(tree, namespace, forward, backward, loss):
         pair = subject.pair
         try:
             found = examined(subject, shapes or {}, seed)
-            of_check = about_check(tree, pair) if found.right else ()
-            yield replace(found, notes=(*found.notes, *of_check))
+            of_check = about_check(ast.parse(source), pair) if found.right else ()
+            found = as_written(found, source) if note else found
+            yield replace(found, notes=(*found.notes, *(of_check or note)))
         except Unreadable as trouble:
             yield Finding(pair.name, pair.backward.name, trouble=str(trouble))
 
