@@ -14,7 +14,6 @@ import pytest
 import experiments
 from experiments.book.lines import ways
 from experiments.book.shapes import Watch, made_by, shape_of, shapes_of, valued
-from experiments.book.sides import line_by_line, made_at
 from tests.helpers import ROOT
 
 CODE = """
@@ -53,6 +52,7 @@ def test_each_line_is_told_once_with_what_it_makes(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.library
 def test_what_a_run_makes_has_the_shapes_that_the_comments_say() -> None:
     twin = experiments.twin("hidden_layer")
     found = shapes_of(twin, STEPS)
@@ -64,16 +64,23 @@ def test_what_a_run_makes_has_the_shapes_that_the_comments_say() -> None:
     assert lines["dL_db2"] == {"dL_db2": [1]}
     (way,) = ways(text, (ROOT / "torch_impl" / "networks" / "hidden_layer.py").read_text(encoding="utf-8"))
     told = {str(line): made for line, made in found.items()}
+    pytest.importorskip("docutils")
+    from experiments.book.sides import line_by_line
+
     html = line_by_line(way, told)
     assert f"<code>dL_dW1</code> 2 × {hidden}" in html
     assert "<code>returned</code> a number" in html
 
 
+@pytest.mark.library
 def test_values_without_a_shape_are_left_out() -> None:
     assert [shape_of(v) for v in (np.ones((2, 3)), 1.5, np.float64(1), 3, "x", None, [1.0])] == [[2, 3], [], [], None, None, None, None]
     assert valued("a.b.c", {"a": SimpleNamespace(b=SimpleNamespace(c=1.0))}) == 1.0
     assert valued("a.b.c", {"a": 1.0}) is None
     assert valued("z", {}) is None
+    pytest.importorskip("docutils")
+    from experiments.book.sides import made_at
+
     assert made_at([1, 2], {}) == ""
     assert made_at([1, 2], {"2": {"z": [2, 3]}, "3": {"q": []}}) == "<p class='shapes'><span><code>z</code> 2 × 3</span></p>"
 
