@@ -21,6 +21,7 @@ GRADIENT = (
     r"d_?(?P<v>\w+)$",
     r"g_(?P<v>\w+)$",
 )
+TOLD = re.compile(r"d[LJEC]_?d|grad|delta|^d(out|[a-z])\d*$|^up(stream)?$", re.IGNORECASE)
 ENTRY = re.compile(r"(?P<whole>.+)\[['\"](?P<key>.+)['\"]\]$")
 ELEMENT = re.compile(r"(?P<whole>.+?)(?P<index>\[[^\]'\"]+\])$")
 HOLDER = re.compile(r"(self\..+)\._?(?:grad|gradient)$")
@@ -99,6 +100,11 @@ def value_of(label: str, names: Iterable[str]) -> str | None:
 def is_gradient(label: str) -> bool:
     """Whether this is called like the gradient of something."""
     return any(re.match(pattern, label, re.IGNORECASE) for pattern in GRADIENT[:4])
+
+
+def tells_of_gradient(word: str) -> bool:
+    """Whether a word has anything to do with a gradient, of whatever: w_dL_dl, dout and upstream too, which `is_gradient` does not know."""
+    return TOLD.search(word) is not None
 
 
 def bare(name: str) -> str:

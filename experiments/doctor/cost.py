@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
+from experiments.doctor.claims import tells_of_gradient
 from experiments.doctor.edits import parsed
 from experiments.source.operators import OPPOSITES
 
@@ -26,9 +27,6 @@ TURNED = {**OPPOSITES, "+": "-", "-": "+", "<": ">", ">": "<"}
 
 STRANGE = 2.0
 """So much speaks against giving a gradient to a line that has nothing to do with one."""
-
-CALLED = re.compile(r"d[LJEC]_?d|grad|delta|^d(out|[a-z])\d*$|^up(stream)?$", re.IGNORECASE)
-"""What gradients are called: dL_dW, w_dL_dl, dout, dz1, grad_x, upstream."""
 
 GONE = 0.1
 """What a cure takes away speaks so much against it, where what it adds speaks 1."""
@@ -69,12 +67,12 @@ def cost(tree: ast.FunctionDef, cure: Cure, accused: Collection[int]) -> tuple[f
 
 def is_strange(cure: Cure) -> bool:
     """Whether it gives a gradient to a line that has nothing to do with one."""
-    return any(map(CALLED.search, tokens(cure.after))) and not is_about_gradients(tokens(cure.before))
+    return any(map(tells_of_gradient, tokens(cure.after))) and not is_about_gradients(tokens(cure.before))
 
 
 def is_about_gradients(words: Sequence[str]) -> bool:
     """Whether a statement returns something, or reads or computes what is called like a gradient."""
-    return words[0] == "return" or any(map(CALLED.search, words))
+    return words[0] == "return" or any(map(tells_of_gradient, words))
 
 
 def tokens(text: str) -> list[str]:
