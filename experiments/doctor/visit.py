@@ -17,7 +17,7 @@ from experiments.doctor.changing import slice_of
 from experiments.doctor.checker import about_check
 from experiments.doctor.combined import combined
 from experiments.doctor.diagnosis import diagnosed, readable
-from experiments.doctor.examine import SMALLER, Examination, misshapen
+from experiments.doctor.examine import Examination
 from experiments.doctor.explain import explained
 from experiments.doctor.finding import Finding, Gradient
 from experiments.doctor.formats import as_written, in_float64
@@ -30,6 +30,7 @@ from experiments.doctor.results import line_of_return
 from experiments.doctor.script import again, loss_line, loss_method, script_pair
 from experiments.doctor.shapes import SIZES, sizes_for
 from experiments.doctor.suspects import agreement, returned, suspects, wrong_lines
+from experiments.doctor.trial import SMALLER, misshapen
 
 QUIET = 1e-4
 """Where rounding makes more than this of a slope, p is nearly 1 and 1 − p has lost its digits: smaller numbers are tried then too."""
