@@ -1,0 +1,54 @@
+"""Every symbol and term of the lessons: how it is said, what it is in NumPy, what it means, and which concept introduces it.
+
+A term may be used by the concept that introduces it and by those that are read after it; a test reads the lessons and sees to that.
+Each chapter has a file of them here.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+
+from experiments import curriculum
+from experiments.glossary import (
+    calculus,
+    generative,
+    graphs,
+    linear_algebra,
+    networks,
+    numerics,
+    probability,
+    regression,
+    reinforcement,
+    scale,
+    sequences,
+    unsupervised,
+)
+from experiments.glossary.term import Term
+
+__all__ = ["TERMS", "Term"]
+
+
+CHAPTERS = (
+    calculus,
+    generative,
+    graphs,
+    linear_algebra,
+    networks,
+    numerics,
+    probability,
+    regression,
+    reinforcement,
+    scale,
+    sequences,
+    unsupervised,
+)
+
+
+def terms() -> tuple[Term, ...]:
+    """Those of all chapters, in the order in which a reader meets them: first along the beginner's path, then by chapter."""
+    met = [*curriculum.PATH, *(e.name for e in curriculum.entries() if e.name not in curriculum.PATH)]
+    return tuple(sorted(chain(*(chapter.TERMS for chapter in CHAPTERS)), key=lambda term: met.index(term.concept)))
+
+
+TERMS = terms()
+"""In the order in which they are met."""
