@@ -46,7 +46,7 @@ CHAPTERS = (
 
 def terms() -> tuple[Term, ...]:
     """Those of all chapters, in the order in which a reader meets them: first along the beginner's path, then by chapter."""
-    met = [*curriculum.PATH, *(e.name for e in curriculum.entries() if e.name not in curriculum.PATH)]
+    met = [*curriculum.PATH, *chain(*curriculum.CHAPTERS.values())]  # a name stands where it is met first
     return tuple(sorted(chain(*(chapter.TERMS for chapter in CHAPTERS)), key=lambda term: met.index(term.concept)))
 
 
