@@ -295,6 +295,7 @@ def test_there_are_no_other_chapters() -> None:
             "drawing",
             "cases",
             "source",
+            "glossary",
             "mutation",
             "doctor",
             "play",
