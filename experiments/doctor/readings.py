@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ def readings(chosen: Chosen) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """(in words, two sets of numbers): with one output; with parameters that are numbers, and one feature."""
     letters = {letter for _, shape in chosen.of.values() for letter in shape}
     taken = {"N", "T", *(letter for name, (_, shape) in chosen.of.items() if short_name(name) == "x" for letter in shape)}
+    taken |= {letter for _, shape in chosen.of.values() for letter in shape if repeated(str(letter), shape)}
     for letter in sorted(map(str, letters - taken - {1}), key="OHD".find):
         yield "with one output", [chosen.draw({**sizes, letter: 1}, seed) for seed, sizes in enumerate(SIZES)]
     for shape in (("N", 1), ("N",)):
@@ -29,6 +30,12 @@ def readings(chosen: Chosen) -> Iterator[tuple[str, list[dict[str, Any]]]]:
             for n, k in chosen.of.items()
         }
         yield "with parameters that are numbers", [Chosen(of).draw(sizes, seed) for seed, sizes in enumerate(SIZES)]
+
+
+def repeated(letter: str, shape: Sequence[str | int]) -> bool:
+    """Whether a size stands twice in the shape of one array, as H in H × H and in H × 4H: the state of a recurrent layer is no single
+    output, and with one unit a matrix that is not transposed would pass."""
+    return sum(letter in str(axis) for axis in shape) > 1
 
 
 DATA = ("x", "y", "t", "target", "targets")
