@@ -35,6 +35,7 @@ class Subject:
         made: an object of the class, whose copies are used in the place of new ones.
         shared: of arrays of the file that forward reads and that are inputs as well.
         through: lets steps move with their arguments, where it is asked whether a backward goes straight through them.
+        second: says of examinations whether the forward is what its name says, where that is asked for.
         compiled: the functions with their taps.
         locals: what the backward named when it ran last.
     """
@@ -49,6 +50,7 @@ class Subject:
     made: Any = None
     shared: tuple[str, ...] = ()
     through: Any = None
+    second: Callable[[Any], tuple[str, ...]] | None = None
     compiled: dict[tuple[int, str], tuple[Callable[..., Any], list[Tap], ast.FunctionDef]] = field(default_factory=dict, repr=False)
     locals: dict[str, Any] = field(default_factory=dict, repr=False)
 

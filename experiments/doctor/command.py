@@ -35,6 +35,7 @@ def main(options: argparse.Namespace) -> int:
     try:
         question = {
             "source": options.file.read_text(encoding="utf-8"),
+            "file": options.file.stem,
             "shapes": dict(map(shape, options.input)),
             **{name: getattr(options, name) for name in ("forward", "backward", "loss", "seed")},
         }

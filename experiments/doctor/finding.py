@@ -56,6 +56,7 @@ class Finding:
         faults: in the order of the backward.
         trouble: why it could not be examined; then all else is empty.
         notes: why what is right may look wrong.
+        second: the second verdict: whether the forward is what its name says.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Finding:
     faults: tuple[Fault, ...] = ()
     trouble: str | None = None
     notes: tuple[str, ...] = ()
+    second: tuple[str, ...] = ()
 
     @property
     def right(self) -> bool:

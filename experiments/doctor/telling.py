@@ -34,6 +34,8 @@ def tell(say: Say, finding: Mapping[str, Any], file: str) -> None:
         say(f"  {note}")
     if not (finding["right"] or finding["faults"] or finding["trouble"]):
         say("  Every line that could be looked at is right by itself: a gradient on the way has no name, or a path has none at all.")
+    for said in finding["second"]:
+        say(f"  {said}")
 
 
 def tell_fault(say: Say, fault: Mapping[str, Any], file: str) -> None:

@@ -6,7 +6,7 @@ import ast
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from experiments.doctor.patient import Unreadable, loss_in, pairs
 from experiments.doctor.readings import charitable, is_right, plainer
 from experiments.doctor.results import line_of_return
 from experiments.doctor.script import again, loss_line, loss_method, script_pair
+from experiments.doctor.second import called_by, second
 from experiments.doctor.shapes import SIZES, sizes_for
 from experiments.doctor.suspects import agreement, returned, suspects, wrong_lines
 from experiments.doctor.trial import SMALLER, misshapen
@@ -56,6 +57,7 @@ def visited(
     loss: str | None = None,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
     seed: int = 0,
+    file: str = "",
 ) -> Iterator[Finding]:
     """Examine every pair of a forward and a backward in a file.
 
@@ -65,6 +67,7 @@ def visited(
         loss: the function that makes one number of what forward returns.
         shapes: of arguments, where they cannot be found by trying.
         seed: of the numbers.
+        file: its name, which may say what its forward computes.
 
     Raises:
         Unreadable: if there is no such pair, or the file does not run.
@@ -73,6 +76,7 @@ def visited(
     namespace = defined(tree)
     for subject in subjects(tree, namespace, forward, backward, loss):
         pair = subject.pair
+        subject.second = partial(second, file=file, called=called_by(pair.forward, tree))
         try:
             found = examined(subject, shapes or {}, seed)
             of_check = about_check(ast.parse(source), pair) if found.right else ()
@@ -172,7 +176,17 @@ def otherwise(examinations: list[Examination], words: str) -> str:
 
 
 def looked_at(examinations: list[Examination]) -> Finding:
-    """What is to be said of one pair after it ran on two inputs.
+    """What is to be said of one pair after it ran on two inputs: the backward against its forward; the forward against its name.
+
+    Raises:
+        Unreadable: if it has no gradient: where nothing was looked at nothing is right.
+    """
+    found, verdict = judged(examinations), examinations[0].subject.second
+    return replace(found, second=verdict(examinations)) if verdict else found
+
+
+def judged(examinations: list[Examination]) -> Finding:
+    """What is to be said of a backward after it ran on two inputs.
 
     Raises:
         Unreadable: if it has no gradient: where nothing was looked at nothing is right.

@@ -56,10 +56,13 @@ def main() -> int:
     """Answer one question."""
     import resource
 
+    from experiments.doctor.named import names_an_operation
     from experiments.doctor.patient import Unreadable
     from experiments.doctor.visit import visited
 
     question = json.load(sys.stdin)
+    if names_an_operation(question["source"], question.get("file", "")):
+        import torch  # noqa: F401  # before anything is forbidden, which its own import does
     question["shapes"] = {name: tuple(shape) for name, shape in question.get("shapes", {}).items()}
     answer: dict[str, Any] = {"findings": [], "trouble": None}
     printed, out = io.StringIO(), sys.stdout
