@@ -24,6 +24,7 @@ from experiments import curriculum
 from experiments.data.arrays import ArrayData, Split
 from experiments.judge.compare import as_array
 from experiments.lockstep import LockStep
+from experiments.lockstep.by_hand import HandRun
 from experiments.lockstep.checks import data_for
 from experiments.pair import Twin
 from manual.concept import Batch
@@ -102,6 +103,11 @@ def fit(
     trainer = pl.Trainer(max_steps=steps, precision=precision, callbacks=[callback, *callbacks], **settings)  # type: ignore[arg-type]
     trainer.fit(theirs, data)
     return callback, theirs
+
+
+def hand_runs(callback: LockStep) -> list[HandRun]:
+    """The hand-written run, and in mode free its shadow, which has done what waited."""
+    return [*callback.runs, *([callback.shadow.catch_up()] if callback.shadow is not None else [])]
 
 
 def whole_run(twin: Twin, variant: str | None = None, seed: int = 0) -> tuple[LockStep, Any]:

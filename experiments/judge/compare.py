@@ -193,7 +193,8 @@ class Judge:
 
     The shadow is a second hand-written copy whose every gradient entry is multiplied at every step by 1 ± eps, or by as much as
     the two sides' gradients differed at the window's first step, from equal weights: so much rounding does to them. Hand and
-    torch may differ by no more than 10 times what hand and shadow have differed by so far, between `floor` and CEILING. When
+    torch may differ by no more than 10 times what hand and shadow have differed by so far, between `floor` and CEILING. Where
+    the shadow was not measured at a step, less is tolerated, and whoever judges may ask it (`stray`) and judge again (`review`). When
     the shadow itself has come within a tenth of the ceiling nothing can be told any more: `exhausted`.
 
     Args:
@@ -252,9 +253,20 @@ class Judge:
         words = Words(when, {"intermediate": hand}, {"intermediate": torch})
         return self._judgement(words, {"intermediate": dict(found)}, {})
 
-    def _judgement(self, words: Words, found: dict[str, dict[str, float]], spread: Mapping[str, Mapping[str, float]]) -> Judgement:
+    def stray(self, shadow: Step, hand: Step) -> None:
+        """Take in how far the shadow is from the hand at a step that was measured."""
+        self._stray(self._errors(shadow, hand))
+
+    def stray_in_metrics(self, shadow: Metrics, hand: Metrics) -> None:
+        """The same of what was logged."""
+        self._stray({"metric": self.metric_errors(shadow, hand)})
+
+    def _stray(self, spread: Mapping[str, Mapping[str, float]]) -> None:
         for kind, errors_of in spread.items():
             self.spread[kind] = max([self.spread[kind], *errors_of.values()])
+
+    def _judgement(self, words: Words, found: dict[str, dict[str, float]], spread: Mapping[str, Mapping[str, float]]) -> Judgement:
+        self._stray(spread)
         return self._decide(words, found)
 
     def _decide(self, words: Words, found: Mapping[str, Mapping[str, float]]) -> Judgement:
@@ -265,7 +277,7 @@ class Judge:
         return judgement
 
     def review(self, judgement: Judgement) -> Judgement:
-        """Decide again about what was found, after the floor was raised."""
+        """Decide again about what was found, after more is known of what rounding can do."""
         return self._decide(judgement.words, judgement.found)
 
     def accept(self, judgement: Judgement) -> None:

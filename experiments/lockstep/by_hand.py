@@ -99,15 +99,25 @@ class HandRun:
         """The means of rank 0; and under each name every value that was logged, each rank's followed by its mean."""
         found: list[dict[str, float]] = []
         logged: dict[str, list[float]] = {}
+        of_training = self.metrics  # where validation comes between two batches of a step
         self.trainer.forget_before_validation()
         for of_rank in batches:
             self.metrics = {}
             found.append(self.trainer.validate(of_rank))
             for name, value in found[-1].items():
                 logged.setdefault(name, []).extend([*self.metrics[name], value])
-        self.metrics = {}
+        self.metrics = of_training
         self.trainer.callback_metrics |= found[0]
         return found[0], logged
+
+    def move_schedules(self, interval: str, index: int, on_plateau: bool = False) -> None:
+        """As Trainer.move_schedules."""
+        self.trainer.move_schedules(interval, index, on_plateau)
+
+    def pass_validation(self, metrics: Mapping[str, float]) -> None:
+        """All that a validation leaves behind, with these means in the place of its own."""
+        self.trainer.forget_before_validation()
+        self.trainer.callback_metrics |= metrics
 
     def _before_backward(self, loss: float) -> None:
         self.loss = float(loss)

@@ -16,7 +16,7 @@ import pytorch_lightning as pl
 import torch
 
 from experiments.data.arrays import InputError
-from experiments.judge.compare import Judge, Round
+from experiments.judge.compare import Judge, Judgement, Metrics, Round
 from experiments.judge.convert import to_numpy, to_torch, weights_by_hand
 from experiments.judge.explain import explain, rows_of
 from experiments.judge.noise import SharedNoise, put, share_torch
@@ -27,6 +27,7 @@ from experiments.lockstep.again import Again
 from experiments.lockstep.in_torch import TorchRun
 from experiments.lockstep.judging import Judging, Mode, Record
 from experiments.lockstep.rollouts import judge_rollout
+from experiments.lockstep.shadow import Shadow
 from experiments.pair import Twin
 from manual.concept import Batch
 from manual.module import no_grad
@@ -98,7 +99,8 @@ class LockStep(Judging, pl.Callback):
         self.dtype = DTYPES[trainer.precision]
         self.judge = Judge(self.dtype, self.twin.zero_gradient, self.twin.foretold)
         if trainer.is_global_zero:
-            self.runs = [self.hand_run(trainer, pl_module, shadow) for shadow in ((False, True) if self.mode == "free" else (False,))]
+            self.runs = [self.hand_run(trainer, pl_module, shadow=False)]
+            self.shadow = Shadow(self.hand_run(trainer, pl_module, shadow=True)) if self.mode == "free" else None
         self.in_torch = TorchRun(trainer, pl_module, self.twin.naming, self.hand.layouts if self.runs else None)
         frozen = to_numpy(self.twin.naming.by_hand({name: p for name, p in pl_module.named_parameters() if not p.requires_grad}))
         written = tuple(f"{part}." for part in self.twin.written)
@@ -182,10 +184,11 @@ class LockStep(Judging, pl.Callback):
         """Show the twin the batch that torch has just seen (with several processes, all of theirs)."""
         arrays = ranks.gather(trainer, tuple(to_numpy(t) for t in batch))
         self.batches.append(arrays)
-        for run in self.runs:
+        seen = arrays if trainer.world_size > 1 else arrays[0], batch_idx, self.micro_batches, trainer.is_last_batch
+        for run in self.all_runs:
             with np.errstate(all="ignore"), raising(f"step {self.first_step}", self.twin.name):  # an overflow is reported once, by name
                 try:
-                    run.train(arrays if trainer.world_size > 1 else arrays[0], batch_idx, self.micro_batches, trainer.is_last_batch)
+                    run.train(*seen)
                 except NotFinite:
                     self._stop_by_hand()
 
@@ -198,11 +201,11 @@ class LockStep(Judging, pl.Callback):
                 self._leave_out(self.in_torch.take())
             self.rounds += 1
             self._begin_round()
-        for run in self.runs:
+        for run in self.all_runs:
             if self.between_steps:
-                run.trainer.move_schedules("step", batch_idx)
+                run.move_schedules("step", batch_idx)
             if trainer.is_last_batch:
-                run.trainer.move_schedules("epoch", trainer.current_epoch)
+                run.move_schedules("epoch", trainer.current_epoch)
         self.due = [("step", batch_idx)] * self.between_steps + [("epoch", trainer.current_epoch)] * trainer.is_last_batch
 
     due: Sequence[tuple[str, int]] = ()  # schedules that follow a metric, whose turn comes after the validation
@@ -210,8 +213,8 @@ class LockStep(Judging, pl.Callback):
     def _move_plateaus(self, trainer: pl.Trainer) -> None:
         """Lightning moves these last, after checkpoints are saved; a resumed run has lost that move, on both sides."""
         for interval, index in self.due:
-            for run in self.runs:
-                run.trainer.move_schedules(interval, index, on_plateau=True)
+            for run in self.all_runs:
+                run.move_schedules(interval, index, on_plateau=True)
         self.due = ()
 
     def _leave_out(self, of_torch: Round) -> None:
@@ -285,12 +288,23 @@ class LockStep(Judging, pl.Callback):
             self.hand.model.load_state_dict(weights_by_hand(self.twin.naming, pl_module))
         when = f"the validation after step {trainer.global_step - 1}"
         with np.errstate(all="ignore"), raising(when, self.twin.name):
-            (self.metrics, ours), *shadow = [run.validate(held_out) for run in self.runs]
-        judgement = self.judge.metrics(when, ours, theirs, shadow[0][1] if shadow else None)
+            self.metrics, ours = self.hand.validate(held_out)
+            judgement = self.judge.metrics(when, ours, theirs)
+            if self.shadow is not None:
+                judgement = self._ask_about_validation(self.shadow, judgement, ours, held_out)
         if judgement.beyond is not None and not Again(self, trainer, pl_module).explains_validation(held_out, theirs):
             rows = rows_of(judgement, {"metric": ours}, {"metric": theirs})
             self.lines = self.lines or explain(rows, self.dtype, judgement.tolerances["metric"])
             self.judge.convict(judgement)
+
+    def _ask_about_validation(self, shadow: Shadow, judgement: Judgement, ours: Metrics, held_out: Any) -> Judgement:
+        """Let the shadow validate too, if something is beyond what is allowed so far; and decide again."""
+        if judgement.beyond is not None:
+            with np.errstate(all="ignore"), raising("the validation", self.twin.name):
+                self.judge.stray_in_metrics(shadow.asked().validate(held_out)[1], ours)
+            judgement = self.judge.review(judgement)
+        shadow.pass_validation(self.metrics)
+        return judgement
 
     # ---- checkpoint ------------------------------------------------------------------------------
 
@@ -301,7 +315,7 @@ class LockStep(Judging, pl.Callback):
         records = np.array(self.records, dtype=np.float64).reshape(-1, len(Record._fields))
         return to_torch(
             {
-                "runs": [run.state_dict() for run in self.runs],
+                "runs": [run.state_dict() for run in self.all_runs],
                 "judge": self.judge.state_dict(),
                 "records": records,
                 "micro_batches": self.micro_batches,
@@ -320,7 +334,7 @@ class LockStep(Judging, pl.Callback):
         if state["mode"] != self.mode:
             raise InputError(f"this run was compared in mode {state['mode']}: resume it with --compare.mode {state['mode']}")
         self.micro_batches, self.rounds, self.partings = state["micro_batches"], state["rounds"], state["partings"]
-        for run, saved in zip(self.runs, state["runs"], strict=bool(self.runs)):  # of several processes only the first has any
+        for run, saved in zip(self.all_runs, state["runs"], strict=bool(self.runs)):  # of several processes only the first has any
             run.load_state_dict(saved)
         self.judge.load_state_dict(state["judge"])
         self.window_begins = state["window_begins"]

@@ -20,6 +20,7 @@ from experiments.lockstep import ranks
 from experiments.lockstep.again import Again
 from experiments.lockstep.by_hand import HandRun
 from experiments.lockstep.in_torch import TorchRun
+from experiments.lockstep.shadow import Shadow
 from experiments.pair import Twin
 
 Mode = Literal["free", "spot", "off"]
@@ -41,7 +42,8 @@ class Judging:
     """The two runs, their judge, and what was found: the part of LockStep that pairs steps. The other part listens to Lightning.
 
     Attributes:
-        runs: the hand-written run, and in mode free its shadow; none where nothing is compared.
+        runs: the hand-written run; none where nothing is compared.
+        shadow: in mode free, the copy of it that shows what rounding can do.
         in_torch: what was taken down of the torch side.
         records: of every judged step.
         rows: every tensor of the step that was looked at.
@@ -63,6 +65,7 @@ class Judging:
     def __init__(self, twin: Twin, mode: Mode, seed: int, plain_sgd: float | None, look_at: int) -> None:
         self.twin, self.mode, self.seed, self.plain_sgd, self.look_at = twin, mode, seed, plain_sgd, look_at
         self.runs: list[HandRun] = []
+        self.shadow: Shadow | None = None
         self.in_torch: TorchRun | None = None
         self.records: list[Record] = []
         self.rows: list[Row] = []
@@ -82,6 +85,11 @@ class Judging:
     def hand(self) -> HandRun:
         """The hand-written run."""
         return self.runs[0]
+
+    @property
+    def all_runs(self) -> list[HandRun | Shadow]:
+        """The hand-written run, and its shadow."""
+        return [*self.runs, *([self.shadow] if self.shadow is not None else [])]
 
     # ---- the two runs ------------------------------------------------------------------------------
 
@@ -124,11 +132,13 @@ class Judging:
         theirs = ranks.together(trainer, self.in_torch.take())
         if not self.comparing:
             return
-        ours, *shadow = (run.take() for run in self.runs)
+        ours, shadow = self.hand.take(), self.shadow.run.take() if self.shadow and self.shadow.goes_along else None
         again = Again(self, trainer, pl_module)
         if difference := order_of(ours.steps, theirs.steps):
             self.judge.convict(f"step {self.first_step}: {difference}")
-        judgements = self.judgements(self.judge, ours, theirs, shadow[0] if shadow else None)
+        judgements = self.judgements(self.judge, ours, theirs, shadow)
+        if shadow is None and self.shadow is not None:
+            judgements = self._ask(self.shadow, judgements, ours)
         if self._is_new(judgements) and self.judge.raise_floor(again.rounding()):
             judgements = [self.judge.review(j) if j.beyond is not None else j for j in judgements]
         beyond = [j for j in judgements if j.beyond is not None]
@@ -155,8 +165,20 @@ class Judging:
     def _measure_rounding(self, judgements: list[Judgement]) -> None:
         """From equal weights the two gradients differ by rounding alone: by so much the shadow's are to be perturbed in this window."""
         found = [j.found["gradient"] for j in judgements if "gradient" in j.found]
-        for run in self.runs[1:]:
-            run.rounding = {name: max(e.get(name, 0.0) for e in found) for name in {n for e in found for n in e}}
+        if self.shadow is not None:
+            self.shadow.perturb_by({name: max(e.get(name, 0.0) for e in found) for name in {n for e in found for n in e}})
+
+    def _ask(self, waiting: Shadow, judgements: list[Judgement], ours: Round) -> list[Judgement]:
+        """Ask a shadow that waits, if something is beyond what one step is allowed; and decide again."""
+        if all(j.beyond is None for j in judgements):
+            waiting.take()
+            return judgements
+        with raising(f"step {self.first_step}", self.twin.name):
+            shadow = waiting.asked().take()
+        for of_shadow, of_hand in zip(shadow.steps, ours.steps, strict=False):
+            self.judge.stray(of_shadow, of_hand)
+        self.judge.stray_in_metrics(shadow.metrics, ours.metrics)
+        return [self.judge.review(j) if j.beyond is not None else j for j in judgements]
 
     def judgements(self, judge: Judge, ours: Round, theirs: Round, shadow: Round | None) -> list[Judgement]:
         """Of each step, and then of what was logged."""
@@ -200,7 +222,7 @@ class Judging:
     def _new_window(self) -> None:
         """Copy torch's weights and optimizer state over, and begin again."""
         assert self.in_torch is not None
-        for run in self.runs:
+        for run in self.all_runs:
             run.load(*self.in_torch.copies())
         self.judge.new_window()
         self.window_begins = True

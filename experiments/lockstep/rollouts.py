@@ -25,7 +25,9 @@ def judge_rollout(lockstep: Any, trainer: Any, pl_module: Any) -> None:
         lockstep.hand.model.load_state_dict(weights_by_hand(lockstep.twin.naming, pl_module))
     when, judge = f"the rollout before step {trainer.global_step}", lockstep.judge
     with np.errstate(all="ignore"), raising(when, lockstep.twin.name):
-        heard = Hearing(when, data.rollout, judge, *(run.model for run in lockstep.runs))
+        heard = Hearing(when, data.rollout, judge, lockstep.hand.model)
+        if heard.sentence and lockstep.shadow is not None:
+            heard = Hearing(when, data.rollout, judge, lockstep.hand.model, lockstep.shadow.asked().model)
         if heard.sentence and lockstep.mode == "free" and judge.dtype == "float32":
             # Two right runs may long have parted: what is said at torch's own weights decides.
             heard = Hearing(when, data.rollout, judge.same_measure(), lockstep.twin.by_hand(pl_module, judge.dtype))

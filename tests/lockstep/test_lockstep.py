@@ -21,7 +21,7 @@ from experiments.lockstep.again import Again
 from experiments.pair import Twin
 from manual import nn
 from manual.module import Module
-from tests.helpers import broken, configured, fit, scheduled, small_data
+from tests.helpers import broken, configured, fit, hand_runs, scheduled, small_data
 
 MLP = experiments.twin("digits_mlp")
 CNN = experiments.twin("digits_cnn")
@@ -202,7 +202,7 @@ class Nudge(pl.Callback):
     def on_train_batch_start(self, trainer: Any, *args: Any) -> None:
         lockstep = next(c for c in trainer.callbacks if isinstance(c, LockStep))
         if trainer.global_step in self.at:
-            for each in lockstep.runs:
+            for each in hand_runs(lockstep):
                 next(each.model.parameters())[...] *= each.model.state_dict().popitem()[1].dtype.type(1.01)
 
 
@@ -236,7 +236,7 @@ class DoubleRate(pl.Callback):
         self.at = at
 
     def scale(self, trainer: Any, factor: float) -> None:
-        for each in next(c for c in trainer.callbacks if isinstance(c, LockStep)).runs:
+        for each in hand_runs(next(c for c in trainer.callbacks if isinstance(c, LockStep))):
             each.trainer.optimizer.param_groups[0]["lr"] *= factor
 
     def on_train_batch_start(self, trainer: Any, *args: Any) -> None:

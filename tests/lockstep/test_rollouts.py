@@ -32,7 +32,7 @@ from experiments.lockstep.rollouts import Hearing
 from experiments.pair import Twin
 from manual import nn
 from tests.corridor import WALK, WalkerByHand, WalkerInTorch, Walks
-from tests.helpers import broken, fit, same
+from tests.helpers import broken, fit, hand_runs, same
 
 OPTIONS = Namespace(seed=0, dtype="float64", device="cpu", steps=7)
 ALONE = replace(WALK, model={"baseline": False})  # without a baseline
@@ -320,7 +320,7 @@ class NudgedBefore(pl.Callback):
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         if trainer.current_epoch == 3:
-            for each in next(c for c in trainer.callbacks if isinstance(c, LockStep)).runs:
+            for each in hand_runs(next(c for c in trainer.callbacks if isinstance(c, LockStep))):
                 each.model.policy.weight.data *= each.model.policy.weight.data.dtype.type(1.05)
 
 
@@ -341,7 +341,7 @@ class Nudge(pl.Callback):
     def on_train_batch_start(self, trainer: Any, *args: Any) -> None:
         if trainer.global_step == self.at:
             lockstep = next(c for c in trainer.callbacks if isinstance(c, LockStep))
-            for each in lockstep.runs:
+            for each in hand_runs(lockstep):
                 each.model.policy.weight.data *= 1 + self.by
 
 
