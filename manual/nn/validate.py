@@ -16,10 +16,15 @@ def expect_array(layer: str, name: str, x: Any, dtype: Any = None) -> None:
     """Raise TypeError unless x is an array (of this dtype, if one is given; else of any floating dtype)."""
     if not isinstance(x, np.ndarray):
         raise TypeError(f"{layer}: {name} must be a NumPy array, got {type(x).__name__}")
-    if dtype is None and not np.issubdtype(x.dtype, np.floating):
+    if dtype is None and not is_floating(x.dtype):
         raise TypeError(f"{layer}: {name} must be floating point, got {x.dtype}")
     if dtype is not None and not fits(x.dtype, dtype):
         raise TypeError(f"{layer}: {name} must have the layer's dtype {np.dtype(dtype)}, got {x.dtype}")
+
+
+def is_floating(dtype: np.dtype) -> bool:
+    """Whether it is float16, float32 or float64: asked of every array at every step, so by its kind, in a tenth of np.issubdtype's time."""
+    return dtype.kind == "f"
 
 
 def fits(dtype: Any, expected: Any) -> bool:
@@ -42,13 +47,18 @@ def expect_size(layer: str, name: str, x: np.ndarray, axis: int, size: int, what
 
 def expect_same_shape(layer: str, name: str, x: np.ndarray, other: str, y: np.ndarray) -> None:
     """Raise ValueError unless both arrays have one shape (no silent broadcasting)."""
-    if x.shape != y.shape:
-        raise ValueError(f"{layer}: {name} and {other} must have one shape, got {x.shape} and {y.shape}")
+    expect_shape(layer, name, x, other, y.shape)
+
+
+def expect_shape(layer: str, name: str, x: np.ndarray, other: str, shape: tuple[int, ...]) -> None:
+    """Raise ValueError unless x has this shape, that of an array called `other`."""
+    if x.shape != shape:
+        raise ValueError(f"{layer}: {name} and {other} must have one shape, got {x.shape} and {shape}")
 
 
 def expect_indices(layer: str, name: str, index: np.ndarray, size: int, what: str) -> None:
     """Raise TypeError unless integers, IndexError unless all in 0 ... size − 1."""
-    if not isinstance(index, np.ndarray) or not np.issubdtype(index.dtype, np.integer):
+    if not isinstance(index, np.ndarray) or index.dtype.kind not in "iu":
         raise TypeError(f"{layer}: {name} must be an array of integers, got {getattr(index, 'dtype', type(index).__name__)}")
     if index.size and (index.min() < 0 or index.max() >= size):
         bad = int(index.min() if index.min() < 0 else index.max())
