@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -80,11 +81,16 @@ BLOCK = 2**19
 def correlate_fast(x: np.ndarray, W: np.ndarray, windows: Windows, count: Sequence[int], groups: int) -> np.ndarray:
     """With the P windows of an image as the columns of a matrix this is one matrix product, y = W columns."""
     N, O, P = len(x), len(W), math.prod(count)
-    W_rows = _rows(W, groups)
-    y = np.empty((N, groups, O // groups, P), dtype=x.dtype)
+    y = np.empty((N, O, *count), dtype=x.dtype)
+    if are_small(N, count):
+        for some in _few(x, windows, count):
+            one = as_one_image(x[some])
+            y[some] = as_images(correlate_fast(one, W[..., None], through_all(windows), (*count, one.shape[-1]), groups))
+        return y
+    W_rows, y_rows = _rows(W, groups), y.reshape(N, groups, O // groups, P)
     for some, columns in _columns(x, windows, count, groups):
-        np.matmul(W_rows, columns, out=y[some])  # (O, C·K) @ (C·K, P), for each image and group
-    return y.reshape(N, O, *count)
+        np.matmul(W_rows, columns, out=y_rows[some])  # (O, C·K) @ (C·K, P), for each image and group
+    return y
 
 
 @faster_than(correlate_weight)
@@ -92,6 +98,11 @@ def correlate_weight_fast(x: np.ndarray, dL_dy: np.ndarray, windows: Windows, gr
     """y = W columns for every image, so dL_dW = dL_dy columnsᵀ, summed over images; its transpose is found, which BLAS does faster."""
     N, O, *count = dL_dy.shape
     C, P = x.shape[1] // groups, math.prod(count)
+    if are_small(N, count):
+        dL_dW = np.zeros((O, C, *windows.kernel_size), dtype=x.dtype)
+        for some in _few(x, windows, count):
+            dL_dW += correlate_weight_fast(as_one_image(x[some]), as_one_image(dL_dy[some]), through_all(windows), groups)[..., 0]
+        return dL_dW
     dL_drows = dL_dy.reshape(N, groups, O // groups, P)
     dL_dWT = np.zeros((groups, C * math.prod(windows.kernel_size), O // groups), dtype=x.dtype)
     for some, columns in _columns(x, windows, count, groups):
@@ -104,15 +115,18 @@ def correlate_transposed_fast(dL_dy: np.ndarray, W: np.ndarray, windows: Windows
     """The columns receive Wᵀ dL_dy, and where windows overlap these add up."""
     N, O, *count = dL_dy.shape
     C, K, P = W.shape[1] * groups, math.prod(windows.kernel_size), math.prod(count)
+    dL_dx = np.zeros((N, C, *size), dtype=dL_dy.dtype)
+    if are_small(N, count):
+        for some in _few(dL_dx, windows, count):
+            one = as_one_image(dL_dy[some])
+            dL_dx[some] = as_images(correlate_transposed_fast(one, W[..., None], through_all(windows), (*size, one.shape[-1]), groups))
+        return dL_dx
     dL_drows = dL_dy.reshape(N, groups, O // groups, P)
     W_columns = _rows(W, groups).swapaxes(1, 2)
     product = np.multiply if groups == O else np.matmul  # (C·K, 1) times (1, P) needs no sum, and is three times as fast
-    dL_dx = np.zeros((N, C, *size), dtype=dL_dy.dtype)
-    step = _step(N, C * K * P * dL_dy.itemsize)
-    buffer = np.empty((step, groups, C * K // groups, P), dtype=dL_dy.dtype)
-    for n in range(0, N, step):
-        some = slice(n, n + step)
-        dL_dcolumns = product(W_columns, dL_drows[some], out=buffer[: N - n])  # (C·K, O) @ (O, P), for each image and group
+    buffer = np.empty((_step(dL_dx, windows, count), groups, C * K // groups, P), dtype=dL_dy.dtype)
+    for some in _few(dL_dx, windows, count):
+        dL_dcolumns = product(W_columns, dL_drows[some], out=buffer[: N - some.start])  # (C·K, O) @ (O, P), for each image and group
         windows.scatter(dL_dcolumns.reshape(-1, C, *windows.kernel_size, *count), dL_dx[some])
     return dL_dx
 
@@ -124,22 +138,56 @@ def _columns(x: np.ndarray, windows: Windows, count: Sequence[int], groups: int)
     """
     N, C = x.shape[:2]
     K, P = math.prod(windows.kernel_size), math.prod(count)
-    step = _step(N, C * K * P * x.itemsize)
-    buffer = np.zeros((step, C, *windows.kernel_size, *count), dtype=x.dtype)  # where windows cover padding it stays 0
-    for n in range(0, N, step):
-        gathered = buffer[: N - n]
-        windows.gather(x[n : n + step], gathered)
-        yield slice(n, n + step), gathered.reshape(len(gathered), groups, C // groups * K, P)
+    buffer = np.zeros((_step(x, windows, count), C, *windows.kernel_size, *count), dtype=x.dtype)  # where windows cover padding it stays 0
+    for some in _few(x, windows, count):
+        gathered = buffer[: N - some.start]
+        windows.gather(x[some], gathered)
+        yield some, gathered.reshape(len(gathered), groups, C // groups * K, P)
 
 
-def _step(N: int, bytes_of_one: int) -> int:
-    """How many of N images to take at a time, when the windows of one take so many bytes."""
-    return max(1, min(N, BLOCK // bytes_of_one))
+def _step(x: np.ndarray, windows: Windows, count: Sequence[int]) -> int:
+    """How many images of x (N, C, *size) have windows that take BLOCK bytes; at least one, at most all."""
+    bytes_of_one = math.prod((x.shape[1], *windows.kernel_size, *count)) * x.itemsize
+    return max(1, min(len(x), BLOCK // bytes_of_one))
+
+
+def _few(x: np.ndarray, windows: Windows, count: Sequence[int]) -> Iterator[slice]:
+    """So many images of x at a time."""
+    step = _step(x, windows, count)
+    for n in range(0, len(x), step):
+        yield slice(n, n + step)
 
 
 def _rows(W: np.ndarray, groups: int) -> np.ndarray:
     """The filters of each group as the rows of a matrix: (groups, O / groups, C / groups · K)."""
     return W.reshape(groups, len(W) // groups, math.prod(W.shape[1:]))
+
+
+# ---- small images --------------------------------------------------------------------------------
+#
+# NumPy works row by row. On images with rows of a few numbers it takes longer to go from row to row than to work on them, and so all three
+# functions take such images for one that has one more axis: along it lie the images, in memory too, and a window has one tap.
+
+
+def are_small(N: int, count: Sequence[int]) -> bool:
+    """Whether these are several images, with fewer than 8 windows in a row."""
+    return N > 1 and count[-1] < 8
+
+
+def as_one_image(x: np.ndarray) -> np.ndarray:
+    """(N, C, *size) as (1, C, *size, N)."""
+    return np.ascontiguousarray(np.moveaxis(x, 0, -1))[None]
+
+
+def as_images(x: np.ndarray) -> np.ndarray:
+    """(1, C, *size, N) as (N, C, *size): a view."""
+    return np.moveaxis(x[0], -1, 0)
+
+
+def through_all(windows: Windows) -> Windows:
+    """These windows, with their one tap along the images."""
+    kernel_size, stride, before, after, dilation = (getattr(windows, field.name) for field in fields(windows))
+    return Windows((*kernel_size, 1), (*stride, 1), (*before, 0), (*after, 0), (*dilation, 1))
 
 
 # ---- the layers --------------------------------------------------------------------------------------------------
@@ -197,8 +245,10 @@ class _Convolution(Module):
         return x if x.ndim == self.axes + 2 else x[None]
 
     def _add_bias(self, y: np.ndarray) -> np.ndarray:
-        """y + b, one entry of b for each channel of y."""
-        return y if self.bias is None else y + self.bias.reshape(-1, *[1] * self.axes)  # (N, O, *count) + (O, 1, ...)
+        """y + b, one entry of b for each channel of y, in place."""
+        if self.bias is not None:
+            y += self.bias.reshape(-1, *[1] * self.axes)  # (N, O, *count) + (O, 1, ...)
+        return y
 
     def _add_bias_backward(self, dL_dy: np.ndarray) -> None:
         """∂L/∂b: b[o] was used at every position of every image."""

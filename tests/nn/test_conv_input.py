@@ -15,13 +15,15 @@ from manual import nn
 from manual.nn import conv
 
 
-def test_a_batch_of_many_blocks_equals_its_images_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("width", [5, 10], ids=["small", "not small"])
+def test_a_batch_of_many_blocks_equals_its_images_one_by_one(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three images at a time, and two in the last block."""
-    monkeypatch.setattr(conv, "BLOCK", 3 * 8 * 2 * 6 * (7 * 5) + 8)
+    monkeypatch.setattr(conv, "BLOCK", 3 * 8 * 2 * 6 * (7 * width) + 8)
     rng = np.random.default_rng(1)
-    layer = nn.Conv2d(2, 3, (3, 2), padding=(2, 1), rng=rng)  # windows on x: (7, 5), padding on all four sides
-    x, dL_dy = rng.normal(size=(8, 2, 5, 4)), rng.normal(size=(8, 3, 7, 5))
-    assert conv._step(8, 8 * 2 * 6 * 7 * 5) == 3
+    layer = nn.Conv2d(2, 3, (3, 2), padding=(2, 1), rng=rng)  # windows on x: (7, width), padding on all four sides
+    x, dL_dy = rng.normal(size=(8, 2, 5, width - 1)), rng.normal(size=(8, 3, 7, width))
+    assert conv.are_small(8, (7, width)) == (width == 5)
+    assert [len(x[some]) for some in conv._few(x, layer.windows, (7, width))] == [3, 3, 2]
     y, dL_dx, dL_dW = layer(x), layer.backward(dL_dy), layer.weight.grad.copy()
     layer.zero_grad()
     for n in range(8):

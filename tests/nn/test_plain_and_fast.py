@@ -118,10 +118,12 @@ def images(draw: Draw, dtype: str) -> Iterator[tuple[np.ndarray, np.ndarray, np.
         ((1, 1), (1, 0), (0, 1), (1, 1), 4),  # as many groups as filters
         ((2,), (1,), (0,), (3,), 2),
     ):
-        size, kernel = (9, 8)[: len(stride)], (3, 2)[: len(stride)]
-        windows = Windows(kernel, stride, before, after, dilation)
+        windows = Windows((3, 2)[: len(stride)], stride, before, after, dilation)
         filters = 4 if groups == 4 else 4 * groups
-        yield draw(3, 2 * groups, *size), draw(filters, 2, *kernel), draw(3, filters, *windows.count("", size)), windows, groups
+        for width in (8, 34):  # of a few windows in a row, and of many
+            size = (9, width)[-len(stride) :]
+            dL_dy = draw(3, filters, *windows.count("", size))
+            yield draw(3, 2 * groups, *size), draw(filters, 2, *windows.kernel_size), dL_dy, windows, groups
 
 
 def convolved(draw: Draw, dtype: str) -> Iterator[tuple[Any, ...]]:

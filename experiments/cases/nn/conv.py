@@ -60,3 +60,12 @@ def every_argument_1d(rng: np.random.Generator, N: int, C: int, O: int, K: int, 
 @case("Conv1d")
 def same_unbatched_1d(rng: np.random.Generator, C: int, O: int, K: int, T: int) -> Built:
     return Built({"in_channels": C, "out_channels": O, "kernel_size": K, "padding": "same"}, [rng.normal(size=(C, K + T))])
+
+
+# ---- mistakes that compute the same ----------------------------------------------------------------
+
+
+EQUIVALENT = {
+    "small images are then worked on as others are": ("conv.correlate_weight_fast:delete:return dL_dW => pass:0",),
+}
+"""Mutants that no case can notice, by the reason: found by thinking, not by trying."""
