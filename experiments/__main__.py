@@ -15,7 +15,15 @@ from typing import NoReturn
 
 from experiments import listing
 from experiments.commands.status import AGREE, BAD_INPUT, INTERRUPTED, TERMINATED
-from experiments.commands.surroundings import Terminated, give_backend, give_streams, listening_to_sigterm, lose_stdout, missing_folder
+from experiments.commands.surroundings import (
+    Terminated,
+    give_backend,
+    give_streams,
+    keep_memory,
+    listening_to_sigterm,
+    lose_stdout,
+    missing_folder,
+)
 
 
 def named(called: str) -> str:
@@ -91,6 +99,7 @@ def dispatch(arguments: list[str]) -> int:
         print(f"error: {trouble}", file=sys.stderr)
         return BAD_INPUT
     give_backend()
+    keep_memory()
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # small models are up to 50 times slower with more; set before torch is imported
     if options.command in LIBRARY:
         return library_command(options.command, rest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
@@ -63,6 +64,20 @@ def give_backend() -> None:
     backends = Path((found.submodule_search_locations or [""])[0]) / "backends"  # importing Matplotlib would already fail
     if not (backends / f"backend_{name.lower()}.py").is_file():
         os.environ["MPLBACKEND"] = "Agg"
+
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+
+
+def keep_memory() -> None:
+    """Memory that an array no longer needs stays with the process, where its C library can be told so (glibc).
+
+    Else what is freed goes back to the system, in part, and at the next step is asked for again, page by page.
+    """
+    with suppress(OSError, AttributeError, TypeError):  # another C library, or a system without one to be asked
+        library = ctypes.CDLL(None)
+        library.mallopt(M_TRIM_THRESHOLD, 2**30)
+        library.mallopt(M_MMAP_THRESHOLD, 2**25)  # the largest that it takes
 
 
 def missing_folder() -> str | None:
