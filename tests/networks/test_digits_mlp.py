@@ -67,9 +67,15 @@ def test_the_figures_show_the_digit_that_is_read_worst_and_all_that_are_misread(
     bars = [bar.get_height() for bar in drawn["p minus y"].axes[3].patches]
     assert bars == pytest.approx(p[worst] - np.eye(10)[y[worst]])
     assert f"A {y[worst]}, the held-out digit that is read worst" in drawn["p minus y"].caption
-    wrong = np.sum(p.argmax(axis=1) != y)
-    assert drawn["misread digits"].caption.startswith(f"{wrong} of 359 held-out digits are misread")
-    assert sum(bool(ax.images) for ax in drawn["misread digits"].axes) == min(wrong, 24)
+    read = p.argmax(axis=1)
+    wrong = np.flatnonzero(read != y)
+    assert drawn["misread digits"].caption.startswith(f"{len(wrong)} of 359 held-out digits are misread")
+    (ax,) = drawn["misread digits"].axes
+    assert [text.get_text() for text in ax.texts] == [f"{y[i]} → {read[i]}" for i in wrong[:24]]
+    for i, text in zip(wrong[:24], ax.texts, strict=True):  # each above its digit
+        left, top = round(text.get_position()[0] - 3.5), round(text.get_position()[1]) + 1
+        assert np.array_equal(ax.images[0].get_array()[top : top + 8, left : left + 8].ravel(), x[i])
+    assert ax.images[0].get_array().sum() == pytest.approx(x[wrong[:24]].sum()), "and nothing besides"
     assert "would puzzle a person" in drawn["misread digits"].caption
     untrained = figures(*TWIN.build(), run.data)["misread digits"].caption
     assert "puzzle" not in untrained, "the network's fault, not the digits'"
