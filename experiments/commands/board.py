@@ -18,11 +18,13 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from experiments.commands.album import Album
 from experiments.commands.curves import curves
+from experiments.commands.logger import SECONDS
 from experiments.commands.markup import code_of, lesson_of, rendered
 from experiments.judge.compare import as_array, digits
 from experiments.judge.raised import where_and_what
@@ -64,7 +66,7 @@ class Board(pl.Callback):
     def writer(self, side: str) -> SummaryWriter:
         """The event file of "manual", "compare" or "required"; Lightning's own logger writes that of "torch"."""
         if side not in self.writers:
-            self.writers[side] = SummaryWriter(str(self.folder / side), purge_step=self.purge_step)
+            self.writers[side] = SummaryWriter(str(self.folder / side), purge_step=self.purge_step, flush_secs=SECONDS)
         return self.writers[side]
 
     def on_fit_start(self, trainer: Any, pl_module: pl.LightningModule) -> None:
@@ -105,24 +107,29 @@ class Board(pl.Callback):
             return
         step = self.lockstep.rounds - 1  # Lightning counts batches in which steps were made, not steps
         if self.lockstep.rounds % trainer.log_every_n_steps == 0 and self.lockstep.watching:
-            self._scalars(self.lockstep.hand.model.logged, "manual", step)
-            self.writer("manual").add_scalar("epoch", trainer.current_epoch, step)
+            self._scalars("manual", {**self.lockstep.hand.model.logged, "epoch": trainer.current_epoch}, step)
             self._agreement(step)
         total = trainer.estimated_stepping_batches
         if step == 0 or self.lockstep.rounds % max(1, int(total) // HISTOGRAMS) == 0:
             self._histograms(pl_module, step)
 
-    def _scalars(self, logged: Mapping[str, Any], side: str, step: int) -> None:
-        for tag, value in logged.items():
-            self.writer(side).add_scalar(tag, value[0] if isinstance(value, tuple) else value, step)
+    def _scalars(self, side: str, logged: Mapping[str, Any], step: int) -> None:
+        """All of a step in one event, which costs hardly more than one number does."""
+        numbers = {tag: value[0] if isinstance(value, tuple) else value for tag, value in logged.items()}
+        writer = self.writer(side).file_writer
+        assert writer is not None  # it is there until it is closed
+        writer.add_summary(Summary(value=[Summary.Value(tag=tag, simple_value=number) for tag, number in numbers.items()]), step)
 
     def _agreement(self, step: int) -> None:
         judge, first = self.lockstep.judge, self.lockstep.first_step
         of_round = list(takewhile(lambda r: r.step >= first, reversed(self.lockstep.records)))  # a batch may bring several steps
+        reached, required = {}, {}
         for kind, name in (("loss", "error"), ("gradient", "gradient_error"), ("parameter", "parameter_error")):
             e = max((getattr(r, name) for r in of_round), default=0.0)
-            self.writer("compare").add_scalar(f"digits of agreement/{kind}", digits(e, judge.dtype), step)
-            self.writer("required").add_scalar(f"digits of agreement/{kind}", digits(judge.tolerated(kind), judge.dtype), step)
+            reached[f"digits of agreement/{kind}"] = digits(e, judge.dtype)
+            required[f"digits of agreement/{kind}"] = digits(judge.tolerated(kind), judge.dtype)
+        self._scalars("compare", reached, step)
+        self._scalars("required", required, step)
 
     def _histograms(self, pl_module: pl.LightningModule, step: int) -> None:
         """Weights of both sides, and the gradients of the step just taken, all as they are called by hand."""
@@ -147,7 +154,7 @@ class Board(pl.Callback):
         """The twin's validation, at the step of Lightning's."""
         if self.lockstep.comparing:
             step = max(self.lockstep.rounds - 1, 0)
-            self._scalars(self.lockstep.metrics, "manual", step)
+            self._scalars("manual", self.lockstep.metrics, step)
             for name, text in self.lockstep.hand.model.texts.items():
                 self.writer("manual").add_text(name, fenced(text), step)
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint, ProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
-from pytorch_lightning.loggers import TensorBoardLogger
 from rich.console import Console
 
 from experiments.commands import album, folders, links
 from experiments.commands.board import Board
 from experiments.commands.checkpoints import CHECKPOINT, Checkpoints
 from experiments.commands.complaints import FOLDER, is_further_process
+from experiments.commands.logger import Logger
 from experiments.commands.offered import only_what_is_offered, refuse_what_changes_training
 from experiments.commands.optimizer_options import following
 from experiments.commands.progress import Progress
@@ -159,7 +159,7 @@ class RunCLI(LightningCLI):
         self.board.album.folder = folder / album.FOLDER
         self.stopping.checkpoint = folder / "checkpoints" / CHECKPOINT
         step = self.resumed["global_step"] if self.resumed else None
-        self.trainer.logger = TensorBoardLogger(
+        self.trainer.logger = Logger(
             folder.parent.parent,
             name=folder.parent.name,
             version=folder.name,

@@ -21,6 +21,7 @@ from tensorboard.util.tensor_util import make_ndarray
 import experiments
 from experiments.commands import board
 from experiments.commands.board import HISTOGRAMS
+from experiments.commands.logger import SECONDS
 from experiments.judge.compare import Judge
 from experiments.judge.naming import Naming
 from experiments.lockstep import Record
@@ -182,13 +183,15 @@ class Noted:
 
     made: list[tuple[str, int | None]]
 
-    def __init__(self, folder: str, purge_step: int | None = None) -> None:
+    def __init__(self, folder: str, purge_step: int | None = None, flush_secs: float = 120) -> None:
+        assert flush_secs == SECONDS, "each side is as old as the other"
         type(self).made.append((folder, purge_step))
         self.said: list[tuple[Any, ...]] = []
         self.closed = False
+        self.file_writer = self
 
-    def add_scalar(self, tag: str, value: Any, step: int) -> None:
-        self.said.append((tag, value, step))
+    def add_summary(self, summary: Any, step: int) -> None:
+        self.said += [(value.tag, value.simple_value, step) for value in summary.value]
 
     def add_histogram(self, tag: str, values: Any, step: int) -> None:
         self.said.append((tag, values.tolist(), step))
@@ -220,7 +223,7 @@ def a_board(purge_step: int | None = None, **changes: Any) -> Any:
     )  # fmt: skip
     twin = SimpleNamespace(naming=Naming({}))
     found = board.Board(twin, SimpleNamespace(**{**vars(lockstep), **changes}), Path("run"), purge_step)  # type: ignore[arg-type]
-    found.torch_writer = Noted("torch")  # type: ignore[assignment]
+    found.torch_writer = Noted("torch", flush_secs=SECONDS)  # type: ignore[assignment]
     return found
 
 
