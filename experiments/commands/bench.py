@@ -74,8 +74,9 @@ def main(options: argparse.Namespace) -> int:
     known = works if options.plain or options.grow else [*works, "lockstep"]
     for name in options.names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=3) or known
-            print(f"error: unknown work {name!r}: did you mean {' or '.join(near)}?", file=sys.stderr)
+            near = difflib.get_close_matches(name, known, n=3)
+            hint = f"did you mean {' or '.join(near)}?" if near else "see `bench --help`"
+            print(f"error: unknown work {name!r}: {hint}", file=sys.stderr)
             return 2
     torch.set_num_threads(1)
     measured, shown = (measure_forms, show_forms) if options.plain else (measure_growth, show_growth) if options.grow else (measure, show)

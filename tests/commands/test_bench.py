@@ -48,10 +48,21 @@ def test_a_row_has_the_factor_and_fits_80_columns(monkeypatch: pytest.MonkeyPatc
     assert row.split() == ["cross_entropy", "2.00", "874-1498", "4.00", "2.00", "N4096", "V10000", "D64"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["nosuch"], "see `bench --help`"),
+        (["lockstp"], "did you mean lockstep?"),
+        (["conv2"], "did you mean conv2d?"),
+        (["--plain", "transformer"], "see `bench --help`"),
+        (["--plain", "rms_nrm"], "did you mean rms_norm?"),
+    ],
+)
+def test_a_work_that_is_not_there_is_told_with_those_that_are_nearly_called_so(arguments: list[str], hint: str) -> None:
+    assert command("bench", *arguments) == (2, "", f"error: unknown work {arguments[-1]!r}: {hint}\n")
+
+
 def test_the_names_are_those_of_the_layers_with_two_forms() -> None:
-    status, out, err = command("bench", "--plain", "transformer")
-    assert (status, out) == (2, "")
-    assert err.startswith("error: unknown work 'transformer': did you mean ")
     status, out, _ = command("bench", "--plain", "--json", "rms_norm")
     assert status == 0
     assert [json.loads(line)["sizes"] for line in out.splitlines()] == [dict(s) for s in FORMS["rms_norm"][1]]
