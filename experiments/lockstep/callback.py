@@ -16,7 +16,7 @@ import pytorch_lightning as pl
 import torch
 
 from experiments.data.arrays import InputError
-from experiments.judge.compare import Judge, Judgement, Metrics, Round
+from experiments.judge.compare import Judge, Judgement, Metrics
 from experiments.judge.convert import to_numpy, to_torch, weights_by_hand
 from experiments.judge.explain import explain, rows_of
 from experiments.judge.noise import SharedNoise, put, share_torch
@@ -198,7 +198,7 @@ class LockStep(Judging, pl.Callback):
                 with np.errstate(all="ignore"):
                     self.judge_round(trainer, pl_module)
             elif self.in_torch is not None:
-                self._leave_out(self.in_torch.take())
+                self._leave_out(self.in_torch)
             self.rounds += 1
             self._begin_round()
         for run in self.all_runs:
@@ -217,10 +217,11 @@ class LockStep(Judging, pl.Callback):
                 run.move_schedules(interval, index, on_plateau=True)
         self.due = ()
 
-    def _leave_out(self, of_torch: Round) -> None:
+    def _leave_out(self, of_torch: TorchRun) -> None:
         """In mode spot a round that is not compared: a schedule that follows a logged number is given torch's."""
         for run in self.runs:
-            run.trainer.callback_metrics |= {name: values[-1] for name, values in of_torch.metrics.items()}
+            run.trainer.callback_metrics |= of_torch.latest(schedule.monitor for schedule in run.trainer.schedules)
+        of_torch.forget()
 
     # ---- NaN and infinity ------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ Tensors are called as they are by hand.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -41,7 +41,7 @@ class TorchRun:
         self.loss = 0.0  # the latest that was gone back from
         self.depth = 0  # of optimizer steps within one another: a subclass's may call its base's, and torch tells of both
         self.steps: list[Step] = []
-        self.metrics: dict[str, list[float]] = {}  # all that was logged, by name
+        self.metrics: dict[str, list[Any]] = {}  # all that was logged, by name: to make numbers of it would make a GPU wait
         self.losses: list[float] = []  # that were gone back from since the last step
         self.taken = False  # whether loss and gradient of the coming step have been
         self.handles = []
@@ -51,7 +51,7 @@ class TorchRun:
         log = module.log
 
         def listened(name: str, value: Any, *args: Any, **kwargs: Any) -> None:
-            self.metrics.setdefault(name, []).append(float(value.detach() if isinstance(value, torch.Tensor) else value))
+            self.metrics.setdefault(name, []).append(value.detach().clone() if isinstance(value, torch.Tensor) else value)
             log(name, value, *args, **kwargs)
 
         module.log = listened
@@ -65,13 +65,21 @@ class TorchRun:
     def take(self) -> Round:
         """The steps, and all that was logged, since the last call."""
         found = Round(self.steps, self.take_metrics())
-        self.steps, self.losses = [], []
+        self.forget()
         return found
 
     def take_metrics(self) -> dict[str, list[float]]:
         """All that was logged since the last call."""
         found, self.metrics = self.metrics, {}
-        return found
+        return {name: [float(value) for value in values] for name, values in found.items()}
+
+    def latest(self, names: Iterable[str | None]) -> dict[str, float]:
+        """What was last logged under these names since the last call of `take`."""
+        return {name: float(self.metrics[name][-1]) for name in names if name in self.metrics}
+
+    def forget(self) -> None:
+        """Everything since the last call of `take`."""
+        self.steps, self.losses, self.metrics = [], [], {}
 
     def before_backward(self, loss: float) -> None:
         """Take down a loss that is gone back from."""

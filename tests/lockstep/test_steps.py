@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import pytorch_lightning as pl
+import torch
 
 import experiments
+from experiments.judge.naming import Naming
 from experiments.lockstep import LockStep
+from experiments.lockstep.in_torch import TorchRun
 from experiments.pair import Twin
 from tests.helpers import SILENT, broken, configured, fit, scheduled, small_data
 from tests.pairs import PLAYERS, REPLAY
@@ -290,3 +294,22 @@ def test_a_concept_s_own_hooks_are_called_on_both_sides_beside_those_that_listen
     found, theirs = fit(replace(MLP, manual=Hand, torch=Torch), 5)
     assert found.judge.failure is None
     assert (found.hand.model.taken, theirs.taken) == (5, 5)
+
+
+def test_what_is_logged_stays_as_it_was_and_is_no_number_before_it_is_asked_for() -> None:
+    """A tensor on the meta device cannot become one; of a GPU's it would have to be waited for."""
+    module: Any = torch.nn.Linear(1, 1)
+    module.log = lambda *_: None
+    trainer: Any = SimpleNamespace(optimizers=[])
+    run, loss = TorchRun(trainer, module, Naming({})), torch.tensor(1.0)
+    module.log("loss", loss)
+    loss.add_(1)
+    module.log("loss", loss)
+    module.log("elsewhere", torch.empty((), device="meta"))
+    module.log("n", 3)
+    assert run.latest(["loss", None, "n", "not logged"]) == {"loss": 2.0, "n": 3.0}
+    with pytest.raises(RuntimeError, match="meta"):
+        run.latest(["elsewhere"])
+    run.metrics.pop("elsewhere")
+    assert run.take().metrics == {"loss": [1.0, 2.0], "n": [3.0]}
+    assert run.take().metrics == {}
