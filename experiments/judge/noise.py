@@ -112,7 +112,7 @@ class SharedDropout(nn.Dropout):
         """x · keep / (1 − p), keep where the draw is at least p."""
         if not self.training or self.p == 0:
             return x
-        keep = torch.from_numpy(np.asarray(self.stream.random(self.mask_shape(x)) >= self.p)).to(x.device)
+        keep = torch.from_numpy(np.asarray(self.stream.random(self.mask_shape(x)) >= self.p)).to(x)
         return x * keep / (1 - self.p) if self.p < 1 else x * 0
 
 
