@@ -24,7 +24,7 @@ from torch.utils.tensorboard.summary import hparams
 
 from experiments.commands.album import Album
 from experiments.commands.curves import curves
-from experiments.commands.logger import SECONDS
+from experiments.commands.logger import WRITING
 from experiments.commands.markup import code_of, lesson_of, rendered
 from experiments.judge.compare import as_array, digits
 from experiments.judge.raised import where_and_what
@@ -66,7 +66,7 @@ class Board(pl.Callback):
     def writer(self, side: str) -> SummaryWriter:
         """The event file of "manual", "compare" or "required"; Lightning's own logger writes that of "torch"."""
         if side not in self.writers:
-            self.writers[side] = SummaryWriter(str(self.folder / side), purge_step=self.purge_step, flush_secs=SECONDS)
+            self.writers[side] = SummaryWriter(str(self.folder / side), purge_step=self.purge_step, **WRITING)
         return self.writers[side]
 
     def on_fit_start(self, trainer: Any, pl_module: pl.LightningModule) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 import time
+from typing import Any
 
 from pytorch_lightning.loggers import TensorBoardLogger
 
 SECONDS = 1
 """How old at most what is seen in TensorBoard may be while a training goes on."""
+
+WRITING: dict[str, Any] = {"flush_secs": SECONDS, "max_queue": 1000}
+"""Arguments of every SummaryWriter: with its own 10 events that may wait, training waits for the thread that writes them."""
 
 
 class Logger(TensorBoardLogger):

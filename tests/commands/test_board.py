@@ -21,7 +21,7 @@ from tensorboard.util.tensor_util import make_ndarray
 import experiments
 from experiments.commands import board
 from experiments.commands.board import HISTOGRAMS
-from experiments.commands.logger import SECONDS
+from experiments.commands.logger import WRITING
 from experiments.judge.compare import Judge
 from experiments.judge.naming import Naming
 from experiments.lockstep import Record
@@ -183,8 +183,8 @@ class Noted:
 
     made: list[tuple[str, int | None]]
 
-    def __init__(self, folder: str, purge_step: int | None = None, flush_secs: float = 120) -> None:
-        assert flush_secs == SECONDS, "each side is as old as the other"
+    def __init__(self, folder: str, purge_step: int | None = None, **writing: Any) -> None:
+        assert writing == WRITING, "each side is written as the other is"
         type(self).made.append((folder, purge_step))
         self.said: list[tuple[Any, ...]] = []
         self.closed = False
@@ -223,7 +223,7 @@ def a_board(purge_step: int | None = None, **changes: Any) -> Any:
     )  # fmt: skip
     twin = SimpleNamespace(naming=Naming({}))
     found = board.Board(twin, SimpleNamespace(**{**vars(lockstep), **changes}), Path("run"), purge_step)  # type: ignore[arg-type]
-    found.torch_writer = Noted("torch", flush_secs=SECONDS)  # type: ignore[assignment]
+    found.torch_writer = Noted("torch", **WRITING)  # type: ignore[assignment]
     return found
 
 
