@@ -47,6 +47,8 @@ class LockStep(Judging, pl.Callback):
         plain_sgd: train both with gradient descent of this step size in place of the concept's own optimizer: an
             adaptive optimizer divides a constant factor in the gradient away.
         look_at: the step of which intermediates are compared too.
+        unheard: what is logged in training is compared, and not handed on to Lightning, which takes a tenth of the time of a small step to
+            keep it: for a Trainer that writes nothing.
     """
 
     def __init__(
@@ -57,11 +59,12 @@ class LockStep(Judging, pl.Callback):
         seed: int = 0,
         plain_sgd: float | None = None,
         look_at: int = 0,
+        unheard: bool = False,
     ) -> None:
         if every_n_steps < 1:
             raise InputError(f"--compare.every_n_steps must be at least 1, got {every_n_steps}")
         super().__init__(twin, mode, seed, plain_sgd, look_at)
-        self.every_n_steps = every_n_steps
+        self.every_n_steps, self.unheard = every_n_steps, unheard
         self.rounds = 0  # judgements that there were or could have been: in mode spot most are left out
         self.originals: dict[str, Any] = {}  # torch's modules that drew noise of their own
         self.watching = False
@@ -101,7 +104,7 @@ class LockStep(Judging, pl.Callback):
         if trainer.is_global_zero:
             self.runs = [self.hand_run(trainer, pl_module, shadow=False)]
             self.shadow = Shadow(self.hand_run(trainer, pl_module, shadow=True)) if self.mode == "free" else None
-        self.in_torch = TorchRun(trainer, pl_module, self.twin.naming, self.hand.layouts if self.runs else None)
+        self.in_torch = TorchRun(trainer, pl_module, self.twin.naming, self.hand.layouts if self.runs else None, self.unheard)
         frozen = to_numpy(self.twin.naming.by_hand({name: p for name, p in pl_module.named_parameters() if not p.requires_grad}))
         written = tuple(f"{part}." for part in self.twin.written)
         self.frozen = {name: p for name, p in frozen.items() if not name.startswith(written)}

@@ -168,7 +168,7 @@ def trajectory(twin: Twin, variant: str | None, options: argparse.Namespace, sgd
     """Both sides trained for a few steps, on their own, and validated; by the twin's optimizer, or by plain gradient descent."""
     data, stand_in = data_for(twin, options.seed)
     _, theirs = twin.build(options.seed, options.dtype, variant, data)
-    lockstep = LockStep(twin, seed=options.seed, plain_sgd=sgd)
+    lockstep = LockStep(twin, seed=options.seed, plain_sgd=sgd, unheard=True)
     try:
         for_steps(twin, lockstep, options, options.steps).fit(theirs, data)
     except NotFinite as error:

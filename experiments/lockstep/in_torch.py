@@ -28,9 +28,12 @@ class TorchRun:
         module: the LightningModule.
         naming: of the pair.
         by_hand: the parameters of each optimizer by hand, where there are any.
+        unheard: of what is logged in training Lightning need not know: nothing is written, and only a schedule may ask it.
     """
 
-    def __init__(self, trainer: pl.Trainer, module: Any, naming: Naming, by_hand: Sequence[Layout] | None = None) -> None:
+    def __init__(
+        self, trainer: pl.Trainer, module: Any, naming: Naming, by_hand: Sequence[Layout] | None = None, unheard: bool = False
+    ) -> None:
         self.trainer, self.module, self.naming = trainer, module, naming
         self.layouts = [layout(module, optimizer) for optimizer in trainer.optimizers]
         self.layouts_by_hand: Sequence[Layout | None] = by_hand or [None] * len(self.layouts)
@@ -49,10 +52,12 @@ class TorchRun:
             self.handles.append(optimizer.register_step_pre_hook(self._enter))
             self.handles.append(optimizer.register_step_post_hook(partial(self._leave, i)))
         log = module.log
+        unheard = unheard and not any(config.reduce_on_plateau for config in trainer.lr_scheduler_configs)
 
         def listened(name: str, value: Any, *args: Any, **kwargs: Any) -> None:
             self.metrics.setdefault(name, []).append(value.detach().clone() if isinstance(value, torch.Tensor) else value)
-            log(name, value, *args, **kwargs)
+            if not (unheard and trainer.training):
+                log(name, value, *args, **kwargs)
 
         module.log = listened
 

@@ -24,7 +24,7 @@ def trained(twin: Twin, seed: int = 0, dtype: str = "float64") -> Trained:
     """
     data, _ = data_for(twin, seed)
     _, theirs = twin.build(seed, dtype, data=data)
-    lockstep = LockStep(twin, seed=seed)
+    lockstep = LockStep(twin, seed=seed, unheard=True)
     length: dict[str, Any] = {key: value for key, value in twin.trainer.items() if key in LENGTH}
     silent_trainer(twin, lockstep, argparse.Namespace(dtype=dtype, device="cpu"), **length).fit(theirs, data)
     return left_by(lockstep, theirs, data)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from experiments.lockstep import LockStep
 from experiments.lockstep.silent import VALIDATED, for_steps, silent_trainer
-from tests.helpers import small_data
+from experiments.pair import Twin
+from tests.helpers import broken, configured, same, small_data
 from tests.lockstep.test_lockstep import MLP
+from tests.lockstep.test_steps import plateau
 
 OWN = replace(MLP, trainer={"max_epochs": 9, "check_val_every_n_epoch": 2, "gradient_clip_val": 0.3, "accumulate_grad_batches": 2})
 
@@ -45,3 +48,43 @@ def test_it_says_nothing_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.
     assert lockstep.judge.worst["metric"].keys() >= {"loss/train", "loss/val"}
     assert list(tmp_path.iterdir()) == []
     assert capfd.readouterr() == ("", "")
+
+
+# ---- what Lightning need not know ------------------------------------------------------------------
+
+
+def trained(twin: Twin, unheard: bool, steps: int = 9) -> tuple[LockStep, dict[str, Any], dict[str, Any]]:
+    """A short trajectory: the callback, what Lightning has kept of what was logged, and torch's weights."""
+    lockstep, (_, theirs) = LockStep(twin, unheard=unheard), twin.build(0)
+    trainer = for_steps(twin, lockstep, options(), steps)
+    trainer.fit(theirs, small_data(twin))
+    return lockstep, trainer.callback_metrics, theirs.state_dict()
+
+
+def test_what_is_logged_in_training_is_compared_and_not_handed_on() -> None:
+    (heard, all_kept, weights), (unheard, kept, same_weights) = trained(OWN, False), trained(OWN, True)
+    assert set(all_kept) - set(kept) == {"loss/train"}
+    assert {"loss/val", "accuracy/val"} <= set(kept)
+    assert same(unheard.judge.worst, heard.judge.worst)
+    assert same(same_weights, weights)
+
+
+def test_a_wrong_metric_of_training_is_seen_all_the_same() -> None:
+    def logs_twice_as_much(model: Any) -> None:
+        step = model.training_step
+
+        def wrong(batch: Any, batch_idx: int) -> Any:
+            loss = step(batch, batch_idx)
+            model.log("loss/train", 2 * loss)
+            return loss
+
+        model.training_step = wrong
+
+    lockstep, _, _ = trained(broken(OWN, logs_twice_as_much), True)
+    assert "metric loss/train was logged 4 times by hand and 2 times in torch" in (lockstep.judge.failure or "")
+
+
+def test_a_schedule_that_follows_a_metric_is_told_of_it() -> None:
+    lockstep, kept, _ = trained(configured(OWN, plateau("step", "loss/train")), True)
+    assert "loss/train" in kept
+    assert lockstep.judge.passed
