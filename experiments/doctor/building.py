@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import inspect
+import re
+import textwrap
 from collections.abc import Iterator, Mapping
 from functools import cache
 from types import CodeType
@@ -10,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.doctor.called import LISTED
 from experiments.doctor.claims import value_of
 from experiments.doctor.taps import parameters
 
@@ -17,10 +21,29 @@ ARGUMENT = "__init__."
 """An input of this name is an argument of the constructor."""
 
 
-def constructor(tree: ast.Module, cls: str) -> ast.FunctionDef | None:
-    """The tree of a class's __init__."""
-    body = next((n.body for n in tree.body if isinstance(n, ast.ClassDef) and n.name == cls), [])
-    return next((n for n in body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None)
+SIZE = re.compile(r"size|dim|units|neurons|hidden|features|channels|filters|nodes|n_(in|out|h|x|y)|num_", re.IGNORECASE)
+SMALL = 8
+"""A size that is larger by default is given as a small one: nothing more is to be seen of a large one."""
+
+
+def constructor(tree: ast.Module, cls: str, namespace: Mapping[str, Any] | None = None) -> ast.FunctionDef | None:
+    """The tree of a class's __init__, which may be that of a base of it, in this file or in another."""
+    known = {n.name: n for n in tree.body if isinstance(n, ast.ClassDef)}
+    todo = [cls]
+    while todo:
+        node = known.get(todo.pop(0))
+        found = next((n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None) if node else None
+        if found is not None:
+            return found
+        todo += [b.id for b in node.bases if isinstance(b, ast.Name)] if node else []
+    made = getattr((namespace or {}).get(cls), "__init__", None)
+    if not inspect.isfunction(made):
+        return None
+    try:
+        function = ast.parse(textwrap.dedent(inspect.getsource(made))).body[0]
+    except (OSError, SyntaxError):
+        return None
+    return function if isinstance(function, ast.FunctionDef) else None
 
 
 def required(function: ast.FunctionDef) -> list[str]:
@@ -30,6 +53,15 @@ def required(function: ast.FunctionDef) -> list[str]:
     )
     names = positional[: len(positional) - len(function.args.defaults)]
     return names[1:] + [a.arg for a, d in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True) if d is None]
+
+
+def defaulted(function: ast.FunctionDef) -> list[str]:
+    """The arguments that are sizes by their names and have a number for a default, which may be large: hidden_size=64."""
+    args = function.args.args
+    pairs = list(zip(args[len(args) - len(function.args.defaults) :], function.args.defaults, strict=True))
+    pairs += [(a, d) for a, d in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True) if d is not None]
+    sizes = [a.arg for a, d in pairs if isinstance(d, ast.Constant) and type(d.value) is int and d.value > SMALL]
+    return [n for n in sizes if SIZE.search(n)]
 
 
 def made(cls: Any, inputs: Mapping[str, Any]) -> Any:
@@ -55,14 +87,33 @@ def arrays(it: Any, own: Mapping[str, Any], path: str = "self", depth: int = 4) 
     elif depth and isinstance(it, list | tuple):
         for i, value in enumerate(it):
             yield from arrays(value, own, f"{path}[{i}]", depth - 1)
-    elif depth and own.get(type(it).__name__) is type(it) and hasattr(it, "__dict__"):
+    elif depth and is_own(it, own):
         for name, value in vars(it).items():
             yield from arrays(value, own, f"{path}.{name}", depth - 1)
 
 
+def is_own(it: Any, own: Mapping[str, Any]) -> bool:
+    """Whether this is an object of a class that the file defines, or has from a file beside it."""
+    return own.get(type(it).__name__) is type(it) and hasattr(it, "__dict__")
+
+
 def put(it: Any, path: str, value: Any) -> None:
-    """Give an object this value, in the place of what the path leads to."""
-    exec(setter(path), {"self": it, "value": value})
+    """Give an object this value, in the place of what the path leads to; into the same array, which other parts may know too."""
+    names = {"self": it, "value": value}
+    try:
+        there = eval(getter(path), names)
+    except Exception:  # nothing is there yet
+        there = None
+    if isinstance(there, np.ndarray) and there.dtype.kind == "f" and there.shape == np.shape(value) and there.flags.writeable:
+        there[...] = value
+    else:
+        exec(setter(path), names)
+
+
+@cache
+def getter(path: str) -> CodeType:
+    """What stands there, compiled once."""
+    return compile(path, "<path>", "eval")
 
 
 @cache
@@ -73,10 +124,13 @@ def setter(path: str) -> CodeType:
 
 def numbers(it: Any, own: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]:
     """Numbers for every array of an object but for its gradients: a bias that is 0 shows nothing, nor do equal weights."""
-    found = {path: v for path, v in arrays(it, own) if v.dtype.kind == "f"}
+    found: dict[str, np.ndarray] = {}
+    for path, v in arrays(it, own):
+        if v.dtype.kind == "f" and all(v is not other for other in found.values()):  # one array may have several names
+            found[path] = v
     drawn = {}
     for path, was in found.items():
-        if value_of(path, [n for n in found if n != path]) is None:
+        if value_of(path, [n for n in found if n != path]) is None and not LISTED.match(path):
             positive = was.size > 0 and (was > 0).all()
             drawn[path] = rng.uniform(0.5, 1.5, was.shape) if positive else rng.normal(size=was.shape)
     return drawn

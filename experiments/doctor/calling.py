@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,13 +12,27 @@ from typing import Any
 import numpy as np
 
 from experiments.doctor import building, results, roles
-from experiments.doctor.claims import Claim, Event, claimed
+from experiments.doctor.called import aliases
+from experiments.doctor.claims import Claim, Event, claimed, is_array
 from experiments.doctor.patient import Pair
 from experiments.doctor.ran import Ran, copied
 from experiments.doctor.taps import ENTRY, Tap, tapped
+from experiments.doctor.updates import with_locals
 
 SEED = 20
 """Of what forward draws itself: a mask of dropout is the same in every run."""
+
+
+OUTPUT = re.compile(r"(self\.)?_*(last_?)?(out(put)?s?|y(_?(hat|pred))?|activations?|result|a)$", re.IGNORECASE)
+"""What a forward calls its result that it does not return."""
+
+
+def left_behind(forward: ast.FunctionDef, it: Any) -> Any:
+    """What a forward that returns nothing leaves in its object: what it calls its output, or else what it writes last."""
+    written = [t for n in ast.walk(forward) if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Attribute)]
+    names = [t.attr for t in written if ast.unparse(t.value) == "self" and is_array(getattr(it, t.attr, None))]
+    called = [n for n in names if OUTPUT.match(n)]
+    return getattr(it, (called or names)[-1]) if names else None
 
 
 @dataclass
@@ -143,8 +158,10 @@ class Subject:
         if self.through is not None:
             self.through.begin(inputs, moved is None and not held)
         found = function(*([it] if it is not None else []), **self.given(inputs))
+        if found is None and it is not None:
+            found = left_behind(self.pair.forward, it)
         out, rest = (found[0], found[1:]) if isinstance(found, tuple) and found else (found, ())
-        return Ran({**inputs, **seen}, {**inputs, **final}, out, rest, it, found, passed)
+        return Ran({**inputs, **seen}, {**inputs, **final}, out, rest, it, found, passed, frozenset(seen) - {*inputs, *passed})
 
     def given(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of forward; a dict is made of its entries."""
@@ -171,15 +188,23 @@ class Subject:
         function = self._tapped(self.pair.backward, listen, [])
         arguments = roles.arguments(self.pair, ran, upstream)
         self.seeded()
-        found = function(*([ran.self] if ran.self is not None else []), **arguments)
+        found, named = self.answer(function, [ran.self] if ran.self is not None else [], arguments)
         self.locals = {e.name: e.value for e in events}
         # an upstream gradient is the gradient of the last value of its name, and is written in no line
         gradients = [Event(e.name, e.value, 0) if e.name in arguments and i < len(arguments) else e for i, e in enumerate(events)]
         ours = {n for n in arguments if roles.kind(self.pair, n, ran) != "upstream"}
         gradients = [e for i, e in enumerate(gradients) if not (i < len(arguments) and e.name in ours)]
         given = results.first(self.pair, ran)
-        claims = claimed(ran.values, [n for n in ran.values if "#" not in n and n in given], gradients, self.pair.backward)
-        return results.with_returned(self.pair, self.namespace, claims, ran, found, gradients)
+        claims = claimed(
+            ran.values, [n for n in ran.values if "#" not in n and n in given], gradients, self.pair.backward, aliases(self.pair, ran)
+        )
+        return results.with_returned(self.pair, self.namespace, claims, ran, found, gradients, named)
+
+    def answer(self, function: Callable[..., Any], it: list[Any], arguments: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """What a backward returns; and what it had named at its end, where it changes weights itself."""
+        if self.pair.updates:
+            return with_locals(function, tuple(it), arguments)
+        return function(*it, **arguments), {}
 
     def number(self, ran: Ran) -> Any:
         """What the file's loss makes of what forward returned; that itself where the file has no loss."""

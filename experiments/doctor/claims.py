@@ -13,7 +13,7 @@ import numpy as np
 from experiments.doctor.text import Written, written
 
 GRADIENT = (
-    r"d[lejc](?:oss)?_?d_?(?P<v>\w+)$",  # dL_dW, dLdW, dJ_dW
+    r"d_?[lejc](?:oss)?_?d_?(?P<v>\w+)$",  # dL_dW, dLdW, dJ_dW
     r"d?loss_d_?(?P<v>\w+)$",
     r"grad(?:ient)?s?_(?:of_)?(?P<v>\w+)$",
     r"(?P<v>\w+)_(?:grad|gradient|bar|delta|error)$",
@@ -188,7 +188,13 @@ def since_fresh(events: Sequence[Event], text: Written) -> list[Event]:
     return list(events[start:])
 
 
-def claimed(values: Mapping[str, Any], inputs: Iterable[str], events: Sequence[Event], tree: ast.FunctionDef) -> dict[str, Claim]:
+def claimed(
+    values: Mapping[str, Any],
+    inputs: Iterable[str],
+    events: Sequence[Event],
+    tree: ast.FunctionDef,
+    other: Mapping[str, str] | None = None,
+) -> dict[str, Claim]:
     """By value, the gradient that the backward names.
 
     Args:
@@ -196,6 +202,7 @@ def claimed(values: Mapping[str, Any], inputs: Iterable[str], events: Sequence[E
         inputs: those that were given.
         events: of backward, its arguments among them if they are gradients.
         tree: of the backward.
+        other: names of values.
     """
     known, text, found, inputs = versions(values), written(tree), {}, set(inputs)
     by_label: dict[str, list[Event]] = {}
@@ -204,7 +211,7 @@ def claimed(values: Mapping[str, Any], inputs: Iterable[str], events: Sequence[E
             by_label.setdefault(event.name, []).append(event)
     changes: list[Event] = []
     for label, named in by_label.items():
-        value = value_of(label, known)
+        value = value_of(label, known) or (other or {}).get(value_of(label, other or {}) or "")
         pairs: list[tuple[str, list[Event]]] = []
         if value is not None:
             pairs = paired(known[value], values, named, text, known[value][0] in inputs)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from experiments.doctor.claims import is_array, value_of
-from experiments.doctor.patient import Pair
+from experiments.doctor.patient import Pair, clips
 from experiments.doctor.script import LOSS, function, loads, stores
 
 SIZES = (("H", r"n?_?hid\w*|h|n_?[ha]$"), ("D", r"vocab\w*|d|n_?x$|\w*input\w*|\w*features?\w*"), ("O", r"o|n_?y$|\w*(class|output)\w*"))
@@ -89,12 +89,6 @@ def first_gradient(body: Sequence[ast.stmt], arguments: Sequence[str]) -> int | 
 def stored(node: ast.AST) -> set[str]:
     """The name that is returned as it is."""
     return {node.id} if isinstance(node, ast.Name) else {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
-
-
-def clips(statement: ast.stmt) -> bool:
-    """for dparam in [...]: np.clip(dparam, -5, 5, out=dparam), which is no derivative and is left out."""
-    body = statement.body if isinstance(statement, ast.For) else [statement]
-    return all(isinstance(s, ast.Expr) and bool(re.match(r"np\.clip\(.*out=", ast.unparse(s))) for s in body)
 
 
 def sizes_of(namespace: Mapping[str, Any]) -> dict[str, int]:

@@ -36,6 +36,7 @@ def main(options: argparse.Namespace) -> int:
         question = {
             "source": options.file.read_text(encoding="utf-8"),
             "file": options.file.stem,
+            "folder": str(options.file.resolve().parent),
             "shapes": dict(map(shape, options.input)),
             **{name: getattr(options, name) for name in ("forward", "backward", "loss", "seed")},
         }

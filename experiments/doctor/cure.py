@@ -156,8 +156,8 @@ class Ward:
         if ran.self is not None:
             ran = replace(ran, self=copy.deepcopy(ran.self))
         subject.seeded()
-        found = function(*([ran.self] if ran.self is not None else []), **fresh(self.arguments))
-        of = results.results(replace(subject.pair, backward=tree), subject.namespace, ran, found)
+        found, named = subject.answer(function, [ran.self] if ran.self is not None else [], fresh(self.arguments))
+        of = results.results(replace(subject.pair, backward=tree), subject.namespace, ran, found, named)
         return {value: result.gradient for value, result in of.items()}
 
 

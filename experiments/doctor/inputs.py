@@ -13,7 +13,8 @@ import numpy as np
 from experiments.doctor.building import ARGUMENT, arrays
 from experiments.doctor.calling import Subject
 from experiments.doctor.combined import sizes_of
-from experiments.doctor.patient import Unreadable
+from experiments.doctor.patience import Patience
+from experiments.doctor.patient import NoLoss, Unreadable
 from experiments.doctor.shapes import (
     Chosen,
     Shape,
@@ -84,6 +85,12 @@ ENOUGH = 30
 MOST = 6000
 """So many choices are tried."""
 
+SECONDS = 8.0
+"""That choosing may take."""
+
+TOLD = 12
+"""After so many shapes with which the same is missing no other is tried."""
+
 
 def choose(subject: Subject, given: Mapping[str, tuple[int, ...]], works: Callable[[dict[str, Any]], int]) -> Chosen:
     """Kinds and shapes with which forward and backward run through, every gradient in the shape of its value if that can be had.
@@ -142,6 +149,7 @@ def fitting(
     found: list[tuple[int, dict[str, Any]]] = []
     rows = [one_row, one_column] if sum(is_vector(n) for n in names) > 1 else []
     told: list[Unreadable] = []
+    patience = Patience(SECONDS)
     ranks = unpacked(subject.pair.forward)
     known = known_by_use((subject.pair.forward, subject.pair.backward), names)
     known |= {n: [("normal", np.shape(subject.namespace[n]))] for n in subject.shared}
@@ -150,15 +158,15 @@ def fitting(
             break
         every = {n: known.get(n) or of_rank(file_first(subject, n, of(n)), n, ranks) for n in names}
         tries = {n: as_given(n, every[n], given, sizes) for n in names}
-        found += fits(tries, works, sizes, told)
+        found += fits(tries, works, sizes, told, patience)
         if any(wrong == 0 for wrong, _ in found):
             break
     if not found and len(names) <= FEW:  # a forward that looks at what it is given may refuse what stands for an argument
-        found = fits(tries, works, sizes, told, at_once=True)
+        found = fits(tries, works, sizes, told, patience, at_once=True)
     if found:
         return Chosen(min(found, key=lambda f: f[0])[1])
     if told:
-        raise told[0]
+        raise next((t for t in told if isinstance(t, NoLoss)), told[0])
     why = ""
     try:
         works(Chosen({n: tries[n][0] for n in names}).draw(sizes, 0))
@@ -174,6 +182,7 @@ def fits(
     works: Callable[[dict[str, Any]], int],
     sizes: Mapping[str, int],
     told: list[Unreadable],
+    patience: Patience,
     at_once: bool = False,
 ) -> list[tuple[int, dict[str, Any]]]:
     """The choices that run through, each with how many gradients have another shape than their value; ends at the first with none.
@@ -182,7 +191,7 @@ def fits(
     before anything is tried.
     """
     found: list[tuple[int, dict[str, Any]]] = []
-    names, count = list(tries), 0
+    names, count, before = list(tries), 0, len(told)
 
     def tried(of: dict[str, Any]) -> int | None:
         """How many gradients have a wrong shape; 0 where it is not known yet; None if it does not run."""
@@ -197,11 +206,14 @@ def fits(
         except Unreadable as trouble:
             told.append(trouble)
             return None
+        except NameError as error:  # no shape mends that
+            told.append(Unreadable(str(error)))
+            return None
         except Exception:  # whatever a stranger's code may raise with a shape that does not fit, or what it asks for
             return None
 
     def complete(of: dict[str, Any]) -> None:
-        if count > MOST or (found and (found[-1][0] == 0 or len(found) >= ENOUGH)):
+        if count > MOST or patience.is_over or len(told) - before >= TOLD or (found and (found[-1][0] == 0 or len(found) >= ENOUGH)):
             return
         wrong = tried(of) if len(of) == len(names) or not at_once else 0
         if wrong is None:

@@ -17,15 +17,10 @@ import numpy as np
 from experiments.doctor.calling import Subject
 from experiments.doctor.claims import is_array
 from experiments.doctor.examine import LIKE, Examination
+from experiments.doctor.guards import GUARDS, LESS, TINY
 
 STEPS = ("round", "around", "round_", "rint", "floor", "ceil", "trunc", "fix", "sign")
 """Functions that do not move with their argument but jump: their derivative is 0 wherever they have one."""
-
-TINY = 1e-6
-"""A constant that is no larger keeps a logarithm from 0: log(p + 1e-7)."""
-
-LESS = 1e-4
-"""So much of it is left to see what it does."""
 
 FAR = 0.05
 """Over a long way a staircase is as steep as the line through it, to within this."""
@@ -109,8 +104,9 @@ def others(subject: Subject) -> Iterator[tuple[str, Subject]]:
         loss = guard.visit(ast.parse(textwrap.dedent(subject.loss_text)))
         exec(compile(ast.fix_missing_locations(loss), "<your file>", "exec"), names)
     small = {n: v for n, v in names.items() if isinstance(v, float) and 0 < v <= TINY}
-    if guard.found or small:
-        size = [*guard.found, *small.values()][0]
+    elsewhere = GUARDS.lower(subject.namespace)
+    if guard.found or small or elsewhere:
+        size = [*guard.found, *small.values(), *([elsewhere] if elsewhere else [])][0]
         names |= {n: v * LESS for n, v in small.items()}
         yield (
             f"It is right but for the {size:g} in the forward, which keeps it from 0 and which the backward leaves out.",

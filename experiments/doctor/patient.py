@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
+
+from experiments.doctor.updates import updated
 
 FORWARD = re.compile(r"(forward|fwd)", re.IGNORECASE)
 BACKWARD = ("backward", "bwd", "backprop", "back", "grad", "gradient", "gradients")
+WHOLE = {"loss": ("gradient", "gradients", "grad"), "costFunction": ("costFunctionPrime",), "cost_function": ("cost_function_prime",)}
+"""A whole network: a method that computes the loss, and one that computes all of its gradients, from the same input and target."""
+
 BEHIND = BACKWARD[:3]
 """What stands behind the name of a function, or before it, where it is called by what it computes. (softmax_grad has often no gradient
 that comes in, and is a derivative alone.)"""
@@ -18,6 +23,10 @@ LOSSES = ("loss", "cost", "criterion", "objective", "compute_loss", "compute_cos
 
 class Unreadable(Exception):
     """No forward and backward could be found, or they cannot be called; the message says what would help."""
+
+
+class NoLoss(Unreadable):
+    """Forward returns no single number, and backward is given no gradient: which loss is meant stands nowhere."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +38,16 @@ class Pair:
         forward: its tree.
         backward: its tree.
         cls: the class that both are methods of, if they are.
+        updates: the values that the backward gives other numbers to itself: then what it names is its result.
+        given: by argument of the backward, the value of the forward that it is given, where another name stands for it.
     """
 
     name: str
     forward: ast.FunctionDef
     backward: ast.FunctionDef
     cls: str | None = None
+    given: Mapping[str, str] = field(default_factory=dict)
+    updates: frozenset[str] = frozenset()
 
     def parameters(self, of: ast.FunctionDef) -> list[str]:
         """The names of the arguments, without self."""
@@ -57,16 +70,92 @@ def pairs(tree: ast.Module, forward: str | None = None, backward: str | None = N
         if not (forward and backward):
             raise Unreadable("--forward and --backward are given together")
         return [Pair(forward, named(tree, forward), named(tree, backward), forward.rpartition(".")[0] or None)]
-    found = [Pair(n, functions[n], functions[b]) for n in functions if (b := counterpart(n, functions))]
+    found = [
+        Pair(n, functions[n], unclipped(functions[b]), updates=updated(functions[n], functions[b]))
+        for n in functions
+        if (b := counterpart(n, functions))
+    ]
+    promised: list[str] = []
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
             methods = {n.name: n for n in node.body if isinstance(n, ast.FunctionDef)}
             of_class = [(methods[n], methods[b]) for n in methods if (b := counterpart(n, methods))]
-            found += [Pair(node.name, f, b, node.name) for f, b in of_class[:1]]
+            done = [(f, b) for f, b in of_class if not (is_empty(f) or is_empty(b))]
+            promised += [node.name for f, b in of_class[:1] if not done]
+            found += [Pair(node.name, alone(f, node.name), alone(b, node.name), node.name, updates=updated(f, b)) for f, b in done[:1]]
     if not found:
-        known = ", ".join(functions) or "no function at all"
-        raise Unreadable(f"no pair of a forward and a backward was found by its names ({known}): name them with --forward and --backward")
+        raise Unreadable(nothing(tree, promised))
     return found
+
+
+def unclipped(function: ast.FunctionDef) -> ast.FunctionDef:
+    """The function without the lines that clip gradients, if it has others."""
+    function.body = [s for s in function.body if not clips(s)] or function.body
+    return function
+
+
+def is_empty(function: ast.FunctionDef) -> bool:
+    """Whether a method is only promised: it stands in the base of the classes that have it, or is not written yet."""
+    if any("abstract" in ast.unparse(d) for d in function.decorator_list):
+        return True
+    body = [s for s in function.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
+    raises = [s for s in body if "NotImplemented" in ast.unparse(s) and isinstance(s, ast.Raise | ast.Return)]
+    return all(isinstance(s, ast.Pass) or s in raises for s in body)
+
+
+def nothing(tree: ast.Module, promised: Sequence[str]) -> str:
+    """Why there is no pair in a file, in a line."""
+    if promised:
+        return f"{' and '.join(promised)} only promises a forward and a backward, which its subclasses have: examine the files of those"
+    names = [n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and not n.name.startswith("__")]
+    if any(n.startswith("test") for n in names):
+        return "these are tests: examine the file that they test"
+    if any("numerical" in n or "grad_check" in n or "check_grad" in n for n in names):
+        return (
+            "no forward with a backward stands here, but what measures gradients by small differences: examine the backward that it checks"
+        )
+    known = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "") if names else "no function at all"
+    return f"no pair of a forward and a backward was found by its names ({known}): name them with --forward and --backward"
+
+
+class Alone(ast.NodeTransformer):
+    """A method that stands outside its class: super() names the class, and so do names with two underscores before them.
+
+    Args:
+        cls: the name of the class.
+    """
+
+    def __init__(self, cls: str) -> None:
+        self.cls = cls
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """super()."""
+        self.generic_visit(node)
+        match node:
+            case ast.Call(ast.Name("super"), [], []):
+                node.args = [ast.copy_location(ast.Name(name, ast.Load()), node) for name in (self.cls, "self")]
+        return node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        """self.__pool."""
+        self.generic_visit(node)
+        if node.attr.startswith("__") and not node.attr.endswith("__"):
+            node.attr = f"_{self.cls.lstrip('_')}{node.attr}"
+        return node
+
+
+def alone(function: ast.FunctionDef, cls: str) -> ast.FunctionDef:
+    """The method as it runs outside its class."""
+    found = Alone(cls).visit(unclipped(function))
+    assert isinstance(found, ast.FunctionDef)
+    return found
+
+
+def clips(statement: ast.stmt) -> bool:
+    """for dparam in [...]: np.clip(dparam, -5, 5, out=dparam), which is no derivative and is left out; dW = np.clip(dW, -1, 1) likewise."""
+    body = statement.body if isinstance(statement, ast.For) else [statement]
+    again = re.compile(r"np\.clip\(.*out=|(?P<name>d\w+) = np\.clip\((?P=name),")
+    return all(isinstance(s, ast.Expr | ast.Assign) and bool(again.match(ast.unparse(s))) for s in body)
 
 
 def named(tree: ast.Module, name: str) -> ast.FunctionDef:
@@ -83,6 +172,8 @@ def named(tree: ast.Module, name: str) -> ast.FunctionDef:
 
 def counterpart(name: str, names: Any) -> str | None:
     """The backward of a forward of this name, among these: affine_backward of affine_forward, softmax_backward of softmax."""
+    if name in WHOLE:
+        return next((n for n in WHOLE[name] if n in names), None)
     if not FORWARD.search(name):
         return next((n for word in BEHIND for n in (f"{name}_{word}", f"{word}_{name}") if n in names), None)
     return next((n for word in BACKWARD if (n := FORWARD.sub(word, name, count=1)) in names), None)

@@ -18,6 +18,7 @@ class Ran:
         final: by name, what forward went on with last.
         passed: its arguments, as whoever called it still has them: what was done to them in place is seen in them, a new meaning of their
             names is not.
+        computed: the names of values that forward was not given.
         out: what it returns first.
         rest: what it returns beside.
         self: the object whose method it is.
@@ -31,6 +32,7 @@ class Ran:
     self: Any = None
     returned: Any = None
     passed: dict[str, Any] = field(default_factory=dict)
+    computed: frozenset[str] = frozenset()
 
     @property
     def parts(self) -> tuple[Any, ...]:

@@ -22,6 +22,7 @@ def readings(chosen: Chosen) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     letters = {letter for _, shape in chosen.of.values() for letter in shape}
     taken = {"N", "T", *(letter for name, (_, shape) in chosen.of.items() if short_name(name) == "x" for letter in shape)}
     taken |= {letter for _, shape in chosen.of.values() for letter in shape if repeated(str(letter), shape)}
+    taken |= {letter for name, (_, shape) in chosen.of.items() if "hid" in name.lower() for letter in shape}  # no output is hidden
     for letter in sorted(map(str, letters - taken - {1}), key="OHD".find):
         yield "with one output", [chosen.draw({**sizes, letter: 1}, seed) for seed, sizes in enumerate(SIZES)]
     for shape in (("N", 1), ("N",)):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from experiments.doctor import building
+from experiments.doctor.called import aliases, listed
 from experiments.doctor.claims import Claim, Event, feeding, is_array, since_fresh, value_of, versions
 from experiments.doctor.patient import Pair
 from experiments.doctor.ran import Ran
@@ -39,7 +40,7 @@ class Result:
     node: ast.expr | None = None
 
 
-def results(pair: Pair, own: Mapping[str, Any], ran: Ran, returned: Any) -> dict[str, Result]:
+def results(pair: Pair, own: Mapping[str, Any], ran: Ran, returned: Any, named: Mapping[str, Any] | None = None) -> dict[str, Result]:
     """By value, the gradients that are returned: the keys of a dict, the names in the return statement, or else the arguments in order.
 
     Args:
@@ -47,24 +48,30 @@ def results(pair: Pair, own: Mapping[str, Any], ran: Ran, returned: Any) -> dict
         own: what the file defines.
         ran: what forward has shown.
         returned: by the backward.
+        named: what it had named at its end, where it changes weights itself.
     """
-    known = versions(ran.values)
+    known, other = versions(ran.values), aliases(pair, ran)
     found: dict[str, Result] = {}
 
     def put(label: str, gradient: Any, node: ast.expr | None = None) -> None:
-        value = value_of(label, known) or (label if label in known else None)
+        value = value_of(label, known) or (label if label in known and not label.startswith("self.") else None)
+        value = value or other.get(value_of(label, other) or "") or listed(ran.self, ran.values, label)
         if value is not None and isinstance(gradient, np.ndarray | float | int | np.number):
             found[value] = Result(label, gradient, node)
 
     if ran.self is not None:
         names = [n for n in ran.values if n.startswith("self.")]
         for name, value in building.arrays(ran.self, own):
-            if name not in names and value_of(name, names):
+            if name not in names and (value_of(name, names) or not name.endswith("']")):
                 put(name, value)
         for name in [n for n in names if n not in found and n.endswith(".data")]:  # a parameter that no gradient was added to
             held = reduce(lambda it, part: getattr(it, part, None), name.split(".")[1:-1], ran.self)
             if isinstance(getattr(held, "grad", None), np.ndarray):
                 put(name.removesuffix("data") + "grad", np.asarray(held.grad))
+    for name, value in (named or {}).items():
+        of = value_of(name, known) or other.get(value_of(name, other) or "")
+        if of in pair.updates and of not in found:
+            put(name, value)
     if isinstance(returned, dict):
         for key, value in returned.items():
             put(f"grads['{key}']", value)
@@ -134,7 +141,7 @@ def apart(pair: Pair, inputs: Sequence[str], values: Sequence[str | None], known
 
 
 def with_returned(
-    pair: Pair, own: Mapping[str, Any], claims: dict[str, Claim], ran: Ran, found: Any, events: Sequence[Event]
+    pair: Pair, own: Mapping[str, Any], claims: dict[str, Claim], ran: Ran, found: Any, events: Sequence[Event], named: Mapping[str, Any]
 ) -> list[Claim]:
     """The claims, and which of them are results.
 
@@ -145,9 +152,10 @@ def with_returned(
         ran: what forward has shown.
         found: what the backward returned.
         events: what it named on the way.
+        named: what it had named at its end.
     """
     known, given, text = versions(ran.values), first(pair, ran), written(pair.backward)
-    for value, result in results(pair, own, ran, found).items():
+    for value, result in results(pair, own, ran, found, named).items():
         keys = known[value]
         key = keys[0] if keys[0] in given else next((k for k in keys if k in claims), keys[-1])
         of, at = claims.get(key), ast.unparse(result.node) if result.node is not None else ""

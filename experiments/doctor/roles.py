@@ -6,17 +6,30 @@ import ast
 import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
+
+import numpy as np
 
 from experiments.doctor.claims import is_array, is_gradient, value_of, versions
 from experiments.doctor.patient import Pair, Unreadable
 from experiments.doctor.ran import Ran, copied
 
 UPSTREAM = re.compile(
-    r"(d_?out(put)?s?|dy|dz|dh|da|upstream|grad_?out(put)?s?|grad|g|delta|error|d_?next|dvalues|dloss|U|output_gradient|gradient)$",
+    r"(d_?out(put)?s?|dy|dz|dh|da|upstream|grad_?out(put)?s?|grad|g|delta|error|d_?next|dvalues|dloss|U|output_gradient|gradient"
+    r"|d_?l_?d_?(out|y|a|z)\w*|(out|accum|accumulated|backwards?|prev|next|top)_grads?(ient)?|(backwards?|accum)_?gradient)$",
     re.IGNORECASE,
 )
 CACHE = re.compile(r"\w*(cache|ctx|context|saved|values|memory|state|store|mem|tape)s?$", re.IGNORECASE)
+RATE = re.compile(r"(learn(ing)?_?rate|lr|eta|alpha|step_?size|momentum|weight_decay)$", re.IGNORECASE)
+"""Called like a number by which weights are changed."""
+
+PACE = 0.125
+"""What such a number is given as: a power of two, by which nothing is rounded."""
+
+PREDICTED = re.compile(r"(y_?(hat|pred)|pred(iction)?s?|out(put)?s?|logits|probs?|scores|a_?l|d_?values)$", re.IGNORECASE)
+"""Called like what forward returns."""
+
 INPUT = re.compile(r"(x|inputs?|data|features|samples|images)_?(train|batch|data|in|s)?$", re.IGNORECASE)
 TARGETS = (
     "y",
@@ -38,7 +51,7 @@ TARGETS = (
 
 def kind(pair: Pair, name: str, ran: Ran) -> str:
     """What an argument of the backward is: a value of the forward, the upstream gradient, what was saved, or unknown."""
-    if meant(name, ran) is not None:
+    if meant(pair, name, ran) is not None:
         return "value"
     if CACHE.match(name) and (ran.rest or isinstance(ran.out, dict)):
         return "cache"
@@ -46,11 +59,24 @@ def kind(pair: Pair, name: str, ran: Ran) -> str:
         return "upstream"
     if CACHE.match(name):
         return "cache"
-    return "upstream" if is_gradient(name) and name == next(iter(pair.parameters(pair.backward)), "") else "unknown"
+    first = name == next(iter(pair.parameters(pair.backward)), "")
+    if first and is_gradient(name):
+        return "upstream"
+    if RATE.match(name):
+        return "rate"
+    if PREDICTED.match(name) and is_array(ran.parts[0]):
+        return "output"
+    return "upstream" if first and pair.cls and is_array(ran.parts[0]) and not takes_target(pair) else "unknown"
 
 
-def meant(name: str, ran: Ran) -> Any:
+def takes_target(pair: Pair) -> bool:
+    """Whether the backward is given the target, and begins with the loss's gradient itself."""
+    return any(n.lower() in TARGETS for n in pair.parameters(pair.backward))
+
+
+def meant(pair: Pair, name: str, ran: Ran) -> Any:
     """The value of forward that is given under this name: its own, the target, or the input, which may be x_train here and X there."""
+    name = pair.given.get(name, name)
     if name in ran.final:
         return ran.passed.get(name, ran.final[name])
     if name.lower() in TARGETS:
@@ -61,7 +87,8 @@ def meant(name: str, ran: Ran) -> Any:
 
 def target(ran: Ran) -> Any:
     """What the file calls the target, under any of the names for it."""
-    return next((v for n, v in ran.values.items() if n.lower() in TARGETS), None)
+    known = {**ran.passed, **{n: v for n, v in ran.values.items() if n not in ran.computed}, **ran.values}  # forward may compute a y itself
+    return next((v for n, v in known.items() if n.lower() in TARGETS), None)
 
 
 def upstreams(pair: Pair, ran: Ran) -> list[str]:
@@ -72,7 +99,7 @@ def upstreams(pair: Pair, ran: Ran) -> list[str]:
 def outputs(pair: Pair, ran: Ran) -> dict[str, int]:
     """By upstream gradient, the number of what it belongs to among what forward returned: by its name, or else in their order."""
     names = upstreams(pair, ran)
-    parts = ran.parts
+    parts = [part(pair, ran, i) for i in range(len(ran.parts))]
     nodes = result_nodes(pair.forward)
     called = [ast.unparse(n) if isinstance(n, ast.Name | ast.Attribute) else f"part {i}" for i, n in enumerate(nodes)]
     if len(called) != len(parts):
@@ -82,6 +109,21 @@ def outputs(pair: Pair, ran: Ran) -> dict[str, int]:
         by_name = value_of(name, [c for c, p in zip(called, parts, strict=True) if is_array(p)])
         of[name] = called.index(by_name) if by_name else i if i < len(parts) and is_array(parts[i]) else 0
     return of
+
+
+def part(pair: Pair, ran: Ran, number: int) -> Any:
+    """One thing that forward returns; of a list over time all steps, or the last if the backward is given the gradient of one."""
+    found = ran.parts[number]
+    if not isinstance(found, list) or not found or not all(is_array(v) and np.shape(v) == np.shape(found[0]) for v in found):
+        return found
+    return np.array(found) if is_stepped(pair.backward) else found[-1]
+
+
+@cache
+def is_stepped(backward: ast.FunctionDef) -> bool:
+    """Whether a backward goes through one of its arguments step by step."""
+    given = {a.arg for a in backward.args.args}
+    return any(isinstance(n, ast.Subscript) and ast.unparse(n.value) in given for n in ast.walk(backward))
 
 
 def saved(pair: Pair, name: str, ran: Ran) -> Any:
@@ -107,11 +149,15 @@ def arguments(pair: Pair, ran: Ran, upstream: Mapping[str, Any]) -> dict[str, An
     for name in pair.parameters(pair.backward):
         match kind(pair, name, ran):
             case "value":
-                found[name] = copied(meant(name, ran))
+                found[name] = copied(meant(pair, name, ran))
             case "upstream":
                 found[name] = copied(upstream[name])
             case "cache":
                 found[name] = saved(pair, name, ran)
+            case "output":
+                found[name] = copied(ran.parts[0])
+            case "rate" if name not in optional:
+                found[name] = PACE
             case _ if name not in optional:
                 raise Unreadable(f"what is the argument {name} of {pair.backward.name}? Forward names no such value")
     if pair.backward.args.kwarg is not None and isinstance(ran.out, dict):

@@ -13,7 +13,7 @@ from experiments.doctor import results, roles
 from experiments.doctor.calling import Subject
 from experiments.doctor.claims import Claim, is_array
 from experiments.doctor.patience import seconds_of
-from experiments.doctor.patient import Unreadable
+from experiments.doctor.patient import NoLoss
 from experiments.doctor.ran import Ran, copied
 from experiments.judge.central import STEP, along
 
@@ -72,9 +72,11 @@ class Running:
     def _upstreams(self, ran: Ran) -> dict[str, Any]:
         """By the argument that it is given as, a random gradient of what forward returned; nothing where the loss is the file's own."""
         self.outputs = outputs = roles.outputs(self.subject.pair, ran)
-        if outputs and all(is_array(ran.parts[i]) for i in outputs.values()):
-            shapes = {name: np.shape(ran.parts[i]) for name, i in outputs.items()}
-            unread = {n for n, s in shapes.items() if not s and not roles.is_read(self.subject.pair.backward, n)}
+        pair = self.subject.pair
+        parts = {name: roles.part(pair, ran, i) for name, i in outputs.items()}
+        if outputs and all(map(is_array, parts.values())):
+            shapes = {name: np.shape(part) for name, part in parts.items()}
+            unread = {n for n, s in shapes.items() if not s and not roles.is_read(pair.backward, n)}
             # the gradient of a loss by itself, which many a backward takes and leaves alone
             return {
                 name: self.rng.normal(size=s) if s else 1.0 if name in unread else float(self.rng.uniform(0.5, 2))
@@ -82,8 +84,7 @@ class Running:
             }
         if not outputs and np.ndim(number := self.subject.number(ran)) == 0 and is_array(number):
             return {}
-        pair = self.subject.pair
-        raise Unreadable(
+        raise NoLoss(
             f"{pair.forward.name} returns no single number, and {pair.backward.name} takes no gradient of what it returns: "
             "which function makes a loss of it? Name it with --loss"
         )
@@ -118,7 +119,7 @@ class Running:
         """One number: what forward returned, weighted with the upstream gradient."""
         if not self.upstreams:
             return float(np.sum(self.subject.number(ran)))
-        return float(sum(np.sum(ran.parts[self.outputs[name]] * g) for name, g in self.upstreams.items()))
+        return float(sum(np.sum(roles.part(self.subject.pair, ran, self.outputs[name]) * g) for name, g in self.upstreams.items()))
 
     def moves(self, name: str, d: Any, held: Mapping[str, Any], weights: Mapping[str, Any], h: float) -> tuple[float, float]:
         """How the loss, and the weighted sum of held values, change by a step of h forwards along d, and by one backwards; divided by h."""

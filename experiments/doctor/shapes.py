@@ -38,7 +38,18 @@ MATRICES: tuple[Shape, ...] = (
     ("H", "H+D"),
     ("H+D", "H"),
 )
-ROWS: tuple[Shape, ...] = (("N", "D"), ("N", "H"), ("N", "O"), ("N", "T", "D"), ("T", "N", "H"), ("N", "T", "H"), ("T", "N", "D"), ("N",))
+ROWS: tuple[Shape, ...] = (
+    ("N", "D"),
+    ("N", "H"),
+    ("N", "O"),
+    ("N", "T", "D"),
+    ("T", "N", "H"),
+    ("N", "T", "H"),
+    ("T", "N", "D"),
+    ("N",),
+    ("N", "T"),
+    ("T", "D", 1),
+)
 COLUMNS: tuple[Shape, ...] = (("D", "N"), ("H", "N"), ("O", "N"), ("N", 1), (1, "N"))
 BINARY: tuple[tuple[str, Shape], ...] = (("binary", ("N", 1)), ("binary", (1, "N")))
 ONE_ROW: tuple[Shape, ...] = ((1, "H"), (1, "O"), (1, "D"))
@@ -49,6 +60,9 @@ WHOLE = re.compile(r"stride|pad(ding)?$|(pool|kernel|filter|window|k)_?(size|hei
 
 SHARE = re.compile(r"drop(out)?(_?(p|prob|rate|ratio))?$|\w+_(rate|prob|ratio|decay|slope)$")
 """Called like a number between 0 and 1."""
+
+ARRAY = re.compile(r"(w|b|u|v)([a-z]?\d*)$|(weight|bias|biase|filter|kernel)s?$|gamma$|beta$|_?(w|b)_?(xh|hh|hy|x|h)$")
+"""An argument of a constructor that is no size but the parameter itself."""
 
 NUMBERS = ("eps", "reg", "lam", "lambda_", "lambd", "lr", "alpha", "l2", "decay", "epsilon", "momentum", "p", "rate", "keep_prob")
 
@@ -135,7 +149,9 @@ def constructor_candidates(plain: str) -> list[tuple[str, Shape]]:
     """What an argument of a constructor of this name may be: a size, or a number."""
     if plain in NUMBERS or "rate" in plain:
         return [("number", ())]
-    order = "HOD" if "hid" in plain else "OHD" if "out" in plain or "class" in plain or plain == "n_y" else "DHO"
+    if ARRAY.match(plain):
+        return likely(plain)
+    order = "HOD" if re.search("hid|neuron|unit|node", plain) else "OHD" if "out" in plain or "class" in plain or plain == "n_y" else "DHO"
     return [*(("size", (letter,)) for letter in order), ("size", (1,)), ("number", ())]
 
 
@@ -156,6 +172,9 @@ def draw(kind: str, shape: Sequence[int], rng: np.random.Generator) -> Any:
         return np.eye(shape[1])[rng.integers(0, shape[1], shape[0])]
     if kind == "columns":
         return np.eye(shape[0])[:, rng.integers(0, shape[0], shape[1])]
+    if kind == "probability":
+        one = rng.uniform(0.1, 0.9, shape)
+        return one / one.sum(axis=-1, keepdims=True) if len(shape) == 2 and 1 not in shape else one
     if kind == "binary":
         return rng.integers(0, 2, shape).astype(float)
     if kind.startswith("text "):

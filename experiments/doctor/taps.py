@@ -1,6 +1,7 @@
 """Taps: a function is told on at every statement that names a value, and the value may be changed as it passes."""
 
 from __future__ import annotations
+import __future__
 
 import ast
 import copy
@@ -12,6 +13,9 @@ import numpy as np
 
 ENTRY = re.compile(r"(\w+)\['(.+)'\]$")
 """params['W1']: an entry of a dict that the code calls by its name."""
+
+LATER: int = __future__.annotations.compiler_flag
+"""Annotations are not computed: they may name what is not there."""
 
 TAP, TAP_AT, INDEX = "__tap__", "__tap_at__", "__index__"
 Tap = Callable[[str, Any, int], Any]
@@ -154,7 +158,7 @@ def tapped(
     changed.body = [*(tap_of(name, function.lineno) for name in first), *inner]
     module = ast.fix_missing_locations(ast.Module([changed], []))
     box = {**namespace, TAP: listener, TAP_AT: element(listener, wholes), INDEX: Indexed()}
-    exec(compile(module, "<your file>", "exec"), box)
+    exec(compile(module, "<your file>", "exec", flags=LATER, dont_inherit=True), box)
     made: Callable[..., Any] = box[function.name]
     return made
 

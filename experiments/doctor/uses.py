@@ -43,6 +43,8 @@ def known_by_use(functions: Sequence[ast.FunctionDef], names: Sequence[str]) -> 
             found[name] = [(f"text {word}", ()) for word in sorted(dict.fromkeys(words), key=lambda w: w != "train")]
         elif is_index(functions, name):
             found[name] = [("label", ("N",)), ("label", ("T",))]
+        elif is_probability(functions[0], name):
+            found[name] = [("probability", ("N", "O")), ("probability", ("N", 1)), ("probability", ("N",)), ("probability", ("O", "N"))]
         elif is_options(functions, name):
             found[name] = [("empty", ())]
         elif whole and images and (len(plain) > 2 or is_entry(name)):
@@ -53,6 +55,16 @@ def known_by_use(functions: Sequence[ast.FunctionDef], names: Sequence[str]) -> 
         elif images and is_vector(name):
             found[name] = [("normal", shape) for shape in OF_IMAGES]
     return found
+
+
+PROBABILITY = re.compile(r"(y_?(pred|hat)|p|probs?|probabilities|pred(iction)?s?)$", re.IGNORECASE)
+"""Called like what a softmax has made."""
+
+
+def is_probability(forward: ast.FunctionDef, name: str) -> bool:
+    """Whether an argument is a prediction whose logarithm is taken, as it is or clipped."""
+    text = ast.unparse(forward)
+    return bool(PROBABILITY.match(name)) and "log(" in text and "exp(" not in text and "softmax" not in text and "sigmoid" not in text
 
 
 def is_entry(name: str) -> bool:

@@ -16,15 +16,18 @@ from experiments.doctor.calling import Subject
 from experiments.doctor.changing import slice_of
 from experiments.doctor.checker import about_check
 from experiments.doctor.combined import combined
+from experiments.doctor.defining import Undefined, defined
 from experiments.doctor.diagnosis import diagnosed, readable
 from experiments.doctor.examine import Examination
 from experiments.doctor.explain import explained
 from experiments.doctor.finding import Finding, Gradient
 from experiments.doctor.formats import as_written, in_float64
+from experiments.doctor.guards import given_back
+from experiments.doctor.implied import predictions, with_loss
 from experiments.doctor.inputs import choose
 from experiments.doctor.meant import meant, straightened
 from experiments.doctor.notes import notes
-from experiments.doctor.patient import Unreadable, loss_in, pairs
+from experiments.doctor.patient import NoLoss, Unreadable, loss_in, pairs
 from experiments.doctor.readings import charitable, is_right, plainer
 from experiments.doctor.results import line_of_return
 from experiments.doctor.script import again, loss_line, loss_method, script_pair
@@ -58,6 +61,7 @@ def visited(
     shapes: Mapping[str, tuple[int, ...]] | None = None,
     seed: int = 0,
     file: str = "",
+    folder: str | None = None,
 ) -> Iterator[Finding]:
     """Examine every pair of a forward and a backward in a file.
 
@@ -68,22 +72,61 @@ def visited(
         shapes: of arguments, where they cannot be found by trying.
         seed: of the numbers.
         file: its name, which may say what its forward computes.
+        folder: where the file stands, with others that it imports.
 
     Raises:
         Unreadable: if there is no such pair, or the file does not run.
     """
     tree, note = in_float64(ast.parse(source))
-    namespace = defined(tree)
+    namespace = defined(tree, folder)
     for subject in subjects(tree, namespace, forward, backward, loss):
         pair = subject.pair
         subject.second = partial(second, file=file, called=called_by(pair.forward, tree))
         try:
-            found = examined(subject, shapes or {}, seed)
+            if isinstance(whose := namespace.get(pair.cls or pair.forward.name), Undefined):
+                raise Unreadable(whose.why)
+            with given_back():
+                found = with_any_loss(subject, shapes or {}, seed)
             of_check = about_check(ast.parse(source), pair) if found.right else ()
             found = as_written(found, source) if note else found
             yield replace(found, notes=(*found.notes, *(of_check or note)))
         except Unreadable as trouble:
             yield Finding(pair.name, pair.backward.name, trouble=str(trouble))
+        except Exception as error:  # a stranger's code, in a way that nobody has thought of: the other pairs are looked at all the same
+            said = f"it runs, and ends in {type(error).__name__}: {error} when its numbers are moved a little"
+            yield Finding(pair.name, pair.backward.name, trouble=said)
+
+
+def with_any_loss(subject: Subject, shapes: Mapping[str, tuple[int, ...]], seed: int) -> Finding:
+    """One pair, as its backward is meant: of a loss it may be given the prediction in the place of a gradient."""
+    found: list[Finding] = []
+    troubles: list[Unreadable] = []
+    for reading in (*predictions(subject), subject):
+        try:
+            found.append(with_its_loss(reading, shapes, seed))
+        except Unreadable as trouble:
+            troubles.append(trouble)
+            continue
+        if found[-1].right:
+            return found[-1]
+    if not found:
+        raise troubles[-1]
+    return found[0]
+
+
+def with_its_loss(subject: Subject, shapes: Mapping[str, tuple[int, ...]], seed: int) -> Finding:
+    """One pair; where no loss is to be found, with the one that its backward is the gradient of."""
+    try:
+        if subject.pair.given and (subject.loss is None or subject.by_name):
+            raise NoLoss("the loss of each example is no single number")
+        return examined(subject, shapes, seed)
+    except NoLoss as trouble:
+        try:
+            other, words = with_loss(subject, shapes, seed)
+        except NoLoss:
+            raise trouble from None
+        found = examined(other, shapes, seed)
+        return replace(found, notes=(words, *found.notes))
 
 
 def subjects(tree: ast.Module, namespace: dict[str, Any], forward: str | None, backward: str | None, loss: str | None) -> list[Subject]:
@@ -93,7 +136,10 @@ def subjects(tree: ast.Module, namespace: dict[str, Any], forward: str | None, b
     except Unreadable:
         whole = [] if forward or backward else combined(tree, namespace)
         if whole:
-            return [Subject(c.pair, namespace, init=constructor(tree, c.pair.cls) if c.pair.cls else None, shared=c.shared) for c in whole]
+            return [
+                Subject(c.pair, namespace, init=constructor(tree, c.pair.cls, namespace) if c.pair.cls else None, shared=c.shared)
+                for c in whole
+            ]
         script = None if forward or backward else script_pair(tree, namespace)
         if script is None:
             raise
@@ -106,22 +152,9 @@ def subjects(tree: ast.Module, namespace: dict[str, Any], forward: str | None, b
     made = []
     for p in found:
         own = loss_method(tree, p.cls, namespace) if p.cls and not loss else None
-        init = constructor(tree, p.cls) if p.cls else None
+        init = constructor(tree, p.cls, namespace) if p.cls else None
         made.append(Subject(p, namespace, own or line, not (own or named), init, loss_text=loss_text))
     return made
-
-
-def defined(tree: ast.Module) -> dict[str, Any]:
-    """What a file defines: its imports, functions, classes and constants; nothing that it does is done."""
-    namespace: dict[str, Any] = {"__name__": "patient", "np": np, "numpy": np}  # a piece of a notebook comes without its imports
-    for node in tree.body:
-        if isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign):
-            try:
-                exec(compile(ast.Module([node], []), "<your file>", "exec"), namespace)
-            except Exception as error:  # whatever a stranger's file may raise
-                if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                    raise Unreadable(f"line {node.lineno}: {type(error).__name__}: {error}") from error
-    return namespace
 
 
 @without_warnings

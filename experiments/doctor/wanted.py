@@ -6,7 +6,7 @@ import ast
 import inspect
 from collections.abc import Sequence
 
-from experiments.doctor.building import ARGUMENT, required
+from experiments.doctor.building import ARGUMENT, defaulted, required
 from experiments.doctor.calling import Subject
 from experiments.doctor.roles import TARGETS, optional_arguments
 from experiments.doctor.taps import is_key
@@ -44,7 +44,7 @@ def wanted(subject: Subject, construct: bool = True) -> list[str]:
     if pair.cls and subject.made is not None:
         return names
     if pair.cls and construct and subject.init is not None:
-        return [*(f"{ARGUMENT}{n}" for n in required(subject.init)), *names]
+        return [*(f"{ARGUMENT}{n}" for n in (*required(subject.init), *defaulted(subject.init))), *names]
     if pair.cls:
         others = {*own(pair.forward, ast.Store), *dir(subject.namespace[pair.cls])}
         names += [f"self.{a}" for a in own(pair.forward, ast.Load) if a not in others]

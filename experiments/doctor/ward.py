@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from typing import Any
 
 STARTS = ("subprocess.", "os.system", "os.exec", "os.spawn", "os.posix_spawn", "os.fork", "ctypes.", "webbrowser.")
@@ -42,13 +42,26 @@ def ask(question: Mapping[str, Any], seconds: float) -> dict[str, Any]:
     """
     command = [sys.executable, "-m", "experiments.doctor.ward"]
     try:
-        done = subprocess.run(command, input=json.dumps(question), capture_output=True, text=True, timeout=seconds, check=False)
+        done = subprocess.run(command, input=json.dumps(question).encode(), capture_output=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired as error:
-        raise TooLong(f"it did not come to an end within {seconds:g} s") from error
+        found = answered(error.stdout or b"")
+        if not found["findings"]:
+            raise TooLong(f"it did not come to an end within {seconds:g} s") from error
+        return {**found, "trouble": f"after {seconds:g} s the rest of the file was not looked at: give it more with --seconds"}
+    found = answered(done.stdout)
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no word"])[-1]
-        return {"findings": [], "printed": "", "trouble": f"the file ended the process that ran it: {last}"}
-    found: dict[str, Any] = json.loads(done.stdout)
+        last = (done.stderr.decode(errors="replace").strip().splitlines() or ["no word"])[-1]
+        return {**found, "trouble": f"the file ended the process that ran it: {last}"}
+    return found
+
+
+def answered(text: bytes) -> dict[str, Any]:
+    """What the process has answered so far, a line for each finding and a last one for the rest."""
+    found: dict[str, Any] = {"findings": [], "printed": "", "trouble": None}
+    for line in text.decode(errors="replace").splitlines():
+        with suppress(json.JSONDecodeError):  # the line at which it was ended
+            said = json.loads(line)
+            found |= {"findings": [*found["findings"], said["finding"]]} if "finding" in said else said
     return found
 
 
@@ -64,14 +77,14 @@ def main() -> int:
     if names_an_operation(question["source"], question.get("file", "")):
         import torch  # noqa: F401  # before anything is forbidden, which its own import does
     question["shapes"] = {name: tuple(shape) for name, shape in question.get("shapes", {}).items()}
-    answer: dict[str, Any] = {"findings": [], "trouble": None}
+    answer: dict[str, Any] = {"trouble": None}
     printed, out = io.StringIO(), sys.stdout
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     sys.addaudithook(forbid)
     with redirect_stdout(printed), redirect_stderr(printed):
         try:
             for finding in visited(**question):
-                answer["findings"].append(finding.as_dict())
+                print(json.dumps({"finding": finding.as_dict()}), file=out, flush=True)
         except Unreadable as trouble:
             answer["trouble"] = str(trouble)
         except SyntaxError as error:

@@ -1,0 +1,83 @@
+"""Small constants that keep a logarithm from 0, within functions that a forward calls: log(p + 1e-7) in a loss that stands elsewhere."""
+
+from __future__ import annotations
+
+import sysconfig
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import CodeType, FunctionType
+from typing import Any
+
+TINY = 1e-6
+"""A constant that is no larger keeps something from 0."""
+
+LESS = 1e-4
+"""So much of it is left to see what it does."""
+
+LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "purelib", "platlib"))
+
+
+def guarded(namespace: Mapping[str, Any]) -> list[FunctionType]:
+    """The functions of a stranger, known in his file or in one that it imports, that have such a constant."""
+    found: dict[int, FunctionType] = {}
+    todo: list[Any] = list(namespace.values())
+    seen: set[int] = set()
+    while todo:
+        it = todo.pop()
+        if id(it) in seen:
+            continue
+        seen.add(id(it))
+        if (
+            isinstance(it, FunctionType)
+            and not it.__code__.co_filename.startswith(LIBRARIES)
+            and "experiments" not in (it.__module__ or "")
+        ):
+            found[id(it)] = it
+            todo += [it.__globals__[n] for n in it.__code__.co_names if n in it.__globals__]
+        elif isinstance(it, type) and it.__module__ not in ("builtins", "numpy"):
+            todo += list(vars(it).values())
+    return [f for f in found.values() if any(map(is_tiny, f.__code__.co_consts))]
+
+
+def is_tiny(constant: Any) -> bool:
+    """Whether it is one of them."""
+    return isinstance(constant, float) and 0 < constant <= TINY
+
+
+def smaller(code: CodeType) -> CodeType:
+    """The same code with its small constants still smaller."""
+    return code.replace(co_consts=tuple(c * LESS if is_tiny(c) else c for c in code.co_consts))
+
+
+class Guards:
+    """The functions whose constants were made smaller, until they are given them back."""
+
+    def __init__(self) -> None:
+        self.codes: list[tuple[FunctionType, CodeType]] = []
+
+    def lower(self, namespace: Mapping[str, Any]) -> float | None:
+        """Make them smaller; returns one of them as it was, None if there is none."""
+        functions = guarded(namespace)
+        self.codes += [(f, f.__code__) for f in functions]
+        found = [c for f in functions for c in f.__code__.co_consts if is_tiny(c)]
+        for f in functions:
+            f.__code__ = smaller(f.__code__)
+        return found[0] if found else None
+
+    def give_back(self) -> None:
+        """As they were."""
+        for f, code in reversed(self.codes):
+            f.__code__ = code
+        self.codes.clear()
+
+
+GUARDS = Guards()
+
+
+@contextmanager
+def given_back() -> Iterator[None]:
+    """What is lowered within is given back at the end."""
+    try:
+        yield
+    finally:
+        GUARDS.give_back()

@@ -1,0 +1,101 @@
+"""The loss that a file means and does not write: its backward begins with a gradient that is the loss's."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from experiments.doctor.calling import OUTPUT, Subject
+from experiments.doctor.examine import Examination
+from experiments.doctor.inputs import choose
+from experiments.doctor.patient import NoLoss, Unreadable
+from experiments.doctor.readings import is_right
+from experiments.doctor.roles import TARGETS, UPSTREAM
+from experiments.doctor.shapes import SIZES, Chosen, sizes_for
+from experiments.doctor.trial import misshapen
+
+OF_LOSSES: Mapping[str, str] = {
+    "the mean of what it returns": "def __implied__(out):\n    return np.mean(out)",
+    "the sum of what it returns": "def __implied__(out):\n    return np.sum(out)",
+}
+"""Of a forward that is given the target and returns the loss of each example."""
+
+GRADIENT = re.compile(r"out|grad|upstream|loss", re.IGNORECASE)
+"""Called like a gradient, and not like the values that a loss is given again."""
+
+SOFTMAX = "p = np.exp(out - out.max(axis=-1, keepdims=True)); p = p / p.sum(axis=-1, keepdims=True)"
+SUM = "def __implied__(out, y):\n    return 0.5 * np.sum((out - y) ** 2)"
+OF_OUTPUTS: Mapping[str, str] = {
+    "half the sum of (output - y) ** 2": SUM,
+    "half the mean over the rows of the sum of (output - y) ** 2": f"{SUM} / len(out)",
+    "the mean of (output - y) ** 2": "def __implied__(out, y):\n    return np.mean((out - y) ** 2)",
+    "the sum of (output - y) ** 2": "def __implied__(out, y):\n    return np.sum((out - y) ** 2)",
+    "the cross-entropy of a softmax of the output, summed": f"def __implied__(out, y):\n    {SOFTMAX}\n    return -np.sum(y * np.log(p))",
+    "the cross-entropy of the output, summed": "def __implied__(out, y):\n    return -np.sum(y * np.log(out))",
+    "the cross-entropy of the output, averaged over the rows": "def __implied__(out, y):\n    return -np.sum(y * np.log(out)) / len(out)",
+    "the binary cross-entropy, summed": "def __implied__(out, y):\n    return -np.sum(y * np.log(out) + (1 - y) * np.log(1 - out))",
+    "the binary cross-entropy, averaged": "def __implied__(out, y):\n    return -np.mean(y * np.log(out) + (1 - y) * np.log(1 - out))",
+}
+"""Of a forward that returns a prediction."""
+
+
+def with_loss(subject: Subject, shapes: Mapping[str, tuple[int, ...]], seed: int) -> tuple[Subject, str]:
+    """The subject with a loss by which its backward is right, or else by which most of its lines are; and what is to be said of it.
+
+    Raises:
+        NoLoss: if it runs with none.
+    """
+    found: list[tuple[int, Subject, str]] = []
+    for words, other, chosen in readings(subject, shapes):
+        try:
+            with np.errstate(all="ignore"):
+                tried = [Examination(other, chosen.draw(s, seed + i), seed + i) for i, s in enumerate((sizes_for(shapes), SIZES[1]))]
+                if all(map(is_right, tried)):
+                    return other, f"The file has no loss that could be found: it was taken for {words}."
+                found.append((len(tried[0].wrong), other, words))
+        except Exception:  # whatever a stranger's code may raise: a logarithm of what is negative
+            continue
+    if not found:
+        raise NoLoss("")
+    _, other, words = min(found, key=lambda f: f[0])
+    return other, f"The file has no loss that could be found: it was taken for {words}. With --loss another one can be named."
+
+
+def readings(subject: Subject, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[str, Subject, Chosen]]:
+    """(in words, the subject with that loss, shapes with which it runs)."""
+    of_losses = takes_target(subject.pair.forward)
+    if not of_losses and not takes_target(subject.pair.backward):
+        return
+    chosen: Chosen | None = None
+    for words, text in (OF_LOSSES if of_losses else OF_OUTPUTS).items():
+        names: dict[str, Any] = dict(subject.namespace)
+        exec(text, {"np": np}, names)
+        other = replace(subject, namespace=names, loss="__implied__", by_name=False, loss_text=text, compiled={})
+        try:
+            chosen = chosen or choose(other, shapes, lambda inputs, s=other: misshapen(s, inputs))  # type: ignore[misc]
+        except Unreadable:
+            return
+        yield words, other, chosen
+
+
+def predictions(subject: Subject) -> Iterator[Subject]:
+    """Other readings of a loss, whose backward is given the target and, in the place of a gradient, the prediction again."""
+    pair = subject.pair
+    ours, theirs = pair.parameters(pair.forward), pair.parameters(pair.backward)
+    others = [n for n in theirs if n not in ours and n.lower() not in TARGETS]
+    first = others[0] if len(others) == 1 and UPSTREAM.match(others[0]) and not GRADIENT.search(others[0]) else None
+    if first and takes_target(pair.forward) and takes_target(pair.backward):
+        kept = [ast.unparse(t) for n in ast.walk(pair.forward) if isinstance(n, ast.Assign) for t in n.targets]
+        values = [n for n in ours if n.lower() not in TARGETS][:1] + [n for n in kept if n.startswith("self.") and OUTPUT.match(n)][-1:]
+        for value in values:
+            yield replace(subject, pair=replace(pair, given={first: value}), compiled={})
+
+
+def takes_target(function: ast.FunctionDef) -> bool:
+    """Whether it is given the target."""
+    return any(a.arg.lower() in TARGETS for a in function.args.args)

@@ -1,0 +1,224 @@
+"""The doctor reads code in the shapes in which it is published: results in attributes, weights that are changed, losses that are meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from experiments.doctor.finding import Finding
+from experiments.doctor.patient import Unreadable
+from experiments.doctor.visit import visited
+from experiments.doctor.ward import ask
+
+HEAD = "import numpy as np\n"
+
+STORING = """
+class Dense:
+    def __init__(self, n_inputs, n_neurons):
+        self.weights = 0.1 * np.random.randn(n_inputs, n_neurons)
+        self.biases = np.zeros((1, n_neurons))
+
+    def forward(self, inputs):
+        self.inputs = inputs
+        self.output = np.dot(inputs, self.weights) + self.biases
+
+    def backward(self, dvalues):
+        self.dweights = np.dot(self.inputs.T, dvalues)
+        self.dbiases = np.sum(dvalues, axis=0, keepdims=True)
+        self.dinputs = np.dot(dvalues, self.weights.T)
+"""
+
+LOSSES = """
+class SquaredError:
+    def forward(self, y_pred, y_true):
+        sample_losses = np.mean((y_true - y_pred) ** 2, axis=-1)
+        return sample_losses
+
+    def backward(self, dvalues, y_true):
+        samples = len(dvalues)
+        outputs = len(dvalues[0])
+        self.dinputs = -2 * (y_true - dvalues) / outputs
+        self.dinputs = self.dinputs / samples
+
+class CrossEntropy:
+    def forward(self, y_pred, y_true):
+        clipped = np.clip(y_pred, 1e-7, 1 - 1e-7)
+        sample_losses = -np.sum(y_true * np.log(clipped), axis=1)
+        return sample_losses
+
+    def backward(self, dvalues, y_true):
+        samples = len(dvalues)
+        self.dinputs = -y_true / dvalues / samples
+"""
+
+UPDATING = """
+class Recurrent:
+    def __init__(self, input_size, output_size, hidden_size=64):
+        self.Wh = np.random.randn(hidden_size, hidden_size) / 10
+        self.Wx = np.random.randn(hidden_size, input_size) / 10
+        self.Wy = np.random.randn(output_size, hidden_size) / 10
+        self.bh = np.zeros((hidden_size, 1))
+
+    def forward(self, inputs):
+        self.inputs = inputs
+        h = np.zeros((self.Wh.shape[0], 1))
+        self.hs = {-1: h}
+        outs = []
+        for i, x in enumerate(inputs):
+            h = np.tanh(self.Wx @ x + self.Wh @ h + self.bh)
+            self.hs[i] = h
+            outs.append(self.Wy @ h)
+        return outs, h
+
+    def backprop(self, d_out, learn_rate=2e-2):
+        n = len(self.inputs)
+        d_Wh = np.zeros(self.Wh.shape)
+        d_Wx = np.zeros(self.Wx.shape)
+        d_bh = np.zeros(self.bh.shape)
+        d_Wy = d_out @ self.hs[n - 1].T
+        d_h = self.Wy.T @ d_out
+        for t in reversed(range(n)):
+            through = (1 - self.hs[t] ** 2) * d_h
+            d_bh += through
+            d_Wh += through @ self.hs[t - 1].T
+            d_Wx += through @ self.inputs[t].T
+            d_h = self.Wh.T @ through
+        for d in [d_Wx, d_Wh, d_Wy, d_bh]:
+            np.clip(d, -1, 1, out=d)
+        self.Wh -= learn_rate * d_Wh
+        self.Wx -= learn_rate * d_Wx
+        self.Wy -= learn_rate * d_Wy
+        self.bh -= learn_rate * d_bh
+"""
+
+BASED = """
+from base import Layer, softmax_loss
+
+class Scaled(Layer):
+    def __init__(self, W):
+        super().__init__("scaled")
+        self.params = [W]
+        self.grads = [np.zeros_like(W)]
+
+    def forward(self, x, training=True):
+        W, = self.params
+        self.x = x
+        return self.__double(x @ W)
+
+    def __double(self, z):
+        return 2 * z
+
+    def backward(self, dout):
+        W, = self.params
+        dx = 2 * dout @ W.T
+        self.grads[0][...] = 2 * self.x.T @ dout
+        return dx
+
+class SoftmaxLoss:
+    def forward(self, x, t):
+        self.t = t
+        self.p = np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
+        loss = softmax_loss(self.p, self.t)
+        return loss
+
+    def backward(self, dout=1):
+        dx = (self.p - self.t) * dout / len(self.t)
+        return dx
+"""
+
+BASE = """
+import numpy as np
+
+class Layer:
+    def __init__(self, name):
+        self.name = name
+
+def softmax_loss(p, t):
+    return -np.sum(t * np.log(p + 1e-7)) / len(p)
+"""
+
+SOURCES = {"storing": STORING, "losses": LOSSES, "updating": UPDATING}
+
+FAULTS = [
+    ("storing", "np.dot(dvalues, self.weights.T)", "2 * np.dot(dvalues, self.weights.T)", "2 times"),
+    (
+        "storing",
+        "np.sum(dvalues, axis=0, keepdims=True)",
+        "np.mean(dvalues, axis=0, keepdims=True)",
+        "1/(the number of rows of inputs = 7) times",
+    ),
+    ("losses", "-2 * (y_true - dvalues)", "2 * (y_true - dvalues)", "−1 times"),
+    ("updating", "self.Wh.T @ through", "self.Wh @ through", "the wrong way round"),
+    ("updating", "d_bh += through", "d_bh = through", ""),
+]
+
+
+def findings(source: str) -> list[Finding]:
+    """What the doctor says of every pair."""
+    return list(visited(HEAD + source))
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_right_code_as_it_is_published_is_examined_and_right(name: str) -> None:
+    for finding in findings(SOURCES[name]):
+        assert finding.trouble is None
+        assert finding.right, str(finding)
+
+
+@pytest.mark.parametrize(("name", "right", "wrong", "said"), FAULTS)
+def test_of_wrong_code_as_it_is_published_the_line_is_named_and_mended(name: str, right: str, wrong: str, said: str) -> None:
+    source = (HEAD + SOURCES[name]).replace(right, wrong)
+    line = next(i for i, (a, b) in enumerate(zip(source.splitlines(), (HEAD + SOURCES[name]).splitlines(), strict=True), 1) if a != b)
+    found = findings(source.removeprefix(HEAD))
+    (fault,) = [f for finding in found for f in finding.faults]
+    assert fault.line == line
+    assert fault.mend is not None
+    assert said in (fault.what or "")
+    assert sum(not f.right for f in found) == 1
+
+
+def test_all_sizes_of_a_layer_are_different() -> None:
+    (finding,) = findings(STORING)
+    shapes = {g.value: g.shape for g in finding.gradients}
+    assert set(shapes) == {"inputs", "self.weights", "self.biases"}
+    assert len({*shapes["inputs"], *shapes["self.weights"]}) == 3
+
+
+def test_the_gradients_of_weights_that_a_backward_changes_itself_are_its_results() -> None:
+    (finding,) = findings(UPDATING)
+    assert {g.value for g in finding.gradients} == {"self.Wh", "self.Wx", "self.Wy", "self.bh"}
+
+
+def test_files_beside_it_are_found_and_nothing_is_written_there(tmp_path: Path) -> None:
+    (tmp_path / "base.py").write_text(BASE)
+    answer = ask({"source": HEAD + BASED, "folder": str(tmp_path)}, 60)
+    scaled, loss = answer["findings"]
+    assert scaled["right"], scaled
+    assert {g["value"] for g in scaled["gradients"]} >= {"x", "self.params[0]"}
+    assert loss["right"], loss
+    assert "but for the 1e-07" in loss["notes"][0]
+    assert [p.name for p in tmp_path.iterdir()] == ["base.py"]
+
+
+def test_of_what_is_not_there_it_is_said_where_it_comes_from() -> None:
+    scaled, loss = findings(BASED)
+    assert scaled.trouble is None, "a base that is not there is needed for nothing here"
+    assert "softmax_loss is imported from base, which could not be had here" in str(loss.trouble)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (
+            "class Layer:\n    def forward(self, x):\n        raise NotImplementedError\n    def backward(self, dout):\n        pass\n",
+            "only promises",
+        ),
+        ("def numerical_gradient(f, x):\n    return (f(x + 1e-4) - f(x - 1e-4)) / 2e-4\n", "by small differences"),
+        ("def test_backward():\n    assert True\n", "these are tests"),
+    ],
+)
+def test_what_is_no_pair_is_told_in_one_line(source: str, said: str) -> None:
+    with pytest.raises(Unreadable, match=said) as told:
+        findings(source)
+    assert "\n" not in str(told.value)
