@@ -46,7 +46,8 @@ def without_warnings(examine: Callable[..., Finding]) -> Callable[..., Finding]:
     @wraps(examine)
     def examining(*args: Any, **kwargs: Any) -> Finding:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)
+            for kind in (RuntimeWarning, UserWarning):
+                warnings.simplefilter("ignore", kind)
             return examine(*args, **kwargs)
 
     return examining
