@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -48,7 +47,7 @@ def both(name: str, sizes: Mapping[str, int]) -> tuple[Step, Step]:
 def measure_forms(name: str) -> Iterator[dict[str, Any]]:
     """One row for each of the sizes."""
     for sizes in FORMS[name][1]:
-        plain, fast = timed(*both(name, sizes), clock=time.thread_time)  # of this thread alone, whatever else the machine does
+        plain, fast = timed(*both(name, sizes))
         factors = sorted(a / b for a, b in zip(plain, fast, strict=True))
         yield {
             "name": name,

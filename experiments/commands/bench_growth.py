@@ -8,7 +8,6 @@ the power.
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -100,7 +99,7 @@ def measure_growth(name: str, rounds: int = 5) -> Iterator[dict[str, Any]]:
     for growth in GROWTH[name]:
         grown = [growth.sizes[growth.size] * factor for factor in FACTORS[growth.power]]
         sides = zip(*(WORKS[name].build(**{**growth.sizes, growth.size: size}) for size in grown), strict=True)
-        hand, theirs = ([statistics.median(t) for t in timed(*steps, rounds=rounds, clock=time.thread_time)] for steps in sides)
+        hand, theirs = ([statistics.median(t) for t in timed(*steps, rounds=rounds)] for steps in sides)
         power = slope(grown, hand)
         yield {
             "name": name,

@@ -217,7 +217,7 @@ def test_every_work_grows_in_sizes_of_its_own() -> None:
 
 def test_a_row_says_whether_the_power_is_that_of_the_theory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        bench_growth, "timed", lambda *steps, rounds, clock: [[f**p, f**p, 9.0] for f, p in zip((1, 2, 4, 8), powers, strict=True)]
+        bench_growth, "timed", lambda *steps, rounds: [[f**p, f**p, 9.0] for f, p in zip((1, 2, 4, 8), powers, strict=True)]
     )
     powers: Any = [1.1] * 4
     (row,) = measure_growth("adam")
@@ -274,5 +274,15 @@ def test_a_row_has_all_columns(capsys: pytest.CaptureFixture[str]) -> None:
     assert larger["times_loops"] is None
     assert own["peak_bytes"] > 64 * 16 * 16 * 4
     bench.show(bench.Console(), [own, {**larger, "ratio_products": None}])
-    *_, row = [line for line in capsys.readouterr().out.splitlines() if line.strip()]
+    shown = capsys.readouterr().out
+    assert f"the products of NumPy are by {bench.blas()}\n" in shown
+    *_, row = [line for line in shown.splitlines() if line.strip()]
     assert row.split()[-3:] == ["N16", "T32", "D64"]
+
+
+def test_the_blas_of_numpy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert bench.blas() != "an unknown BLAS"
+    openblas = {"user_api": "blas", "internal_api": "openblas", "version": "0.3.31", "architecture": "Haswell"}
+    mkl = {"user_api": "blas", "internal_api": "mkl", "version": "2025.0"}
+    monkeypatch.setattr(bench, "threadpool_info", lambda: [{"user_api": "openmp"}, openblas, mkl, openblas])
+    assert bench.blas() == "mkl 2025.0 for any processor and openblas 0.3.31 for Haswell"
