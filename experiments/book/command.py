@@ -40,9 +40,15 @@ def main(options: argparse.Namespace) -> int:
     from experiments.book.work import measure_all
 
     print(f"{len(made)} concepts are looked at …", flush=True)
-    kept = measure_all(options.out / CACHE / "measured", [e.name for e in made], lambda line: print(line, flush=True))
-    print("Pages are written …", flush=True)
-    warned = build(options.out, made, kept)
+    try:
+        kept = measure_all(options.out / CACHE / "measured", [e.name for e in made], lambda line: print(line, flush=True))
+        print("Pages are written …", flush=True)
+        warned = build(options.out, made, kept)
+    except FileNotFoundError as gone:
+        if not is_in(gone.filename, options.out / CACHE):
+            raise
+        print(f"error: {gone.filename} was deleted while the book was made: make it again", file=sys.stderr)
+        return BAD_INPUT
     address = (options.out / "index.html").resolve()
     if warned:
         print(warned, file=sys.stderr)
@@ -50,3 +56,8 @@ def main(options: argparse.Namespace) -> int:
     if options.open:
         webbrowser.open(address.as_uri())
     return DISAGREE if warned else AGREE
+
+
+def is_in(file: object, folder: Path) -> bool:
+    """Whether the name of a file that an error is about lies in this folder."""
+    return isinstance(file, str | Path) and Path(file).resolve().is_relative_to(folder.resolve())

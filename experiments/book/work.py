@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import signal
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from os import cpu_count
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from experiments.book.cache import Kept, key, place
@@ -39,8 +41,7 @@ def measure_all(root: Path, names: Iterable[str], told: Callable[[str], Any] = p
     todo = seconds.longest_first([name for name, k in kept.items() if not k.is_there])
     in_parallel = [name for name in todo if name != "speed"]
     if in_parallel:
-        quietly: Any = (signal.signal, (signal.SIGINT, signal.SIG_DFL))  # Ctrl-C ends a worker without a word: it is told once
-        with ProcessPoolExecutor(min(len(in_parallel), cpu_count() or 1), get_context("spawn"), *quietly) as pool:
+        with ProcessPoolExecutor(min(len(in_parallel), cpu_count() or 1), get_context("spawn"), begin_worker) as pool:
             waiting = {pool.submit(one, folders[name], name): name for name in in_parallel}
             for done, future in enumerate(as_completed(waiting), 1):
                 seconds.keep(waiting[future], future.result())
@@ -49,6 +50,20 @@ def measure_all(root: Path, names: Iterable[str], told: Callable[[str], Any] = p
         seconds.keep("speed", one(folders["speed"], "speed"))
         told(f"  {len(todo)} of {len(todo)}: speed")
     return kept
+
+
+def begin_worker() -> None:
+    """Ctrl-C ends a worker without a word: it is told once. And whatever ends the process that began it ends it too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    Thread(target=end_with_parent, daemon=True).start()
+
+
+def end_with_parent() -> None:
+    """Wait for the end of the process that began this one, and end: nobody would ever tell a worker of a killed one to."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def one(folder: Path, name: str) -> dict[str, float]:
