@@ -123,8 +123,9 @@ def save_growth(rows: list[dict[str, Any]], quiet: bool) -> None:
 def blas() -> str:
     """Which BLAS makes NumPy's matrix products, and for which processor the kernels are that it has chosen, if it says so."""
     found = [library for library in threadpool_info() if library["user_api"] == "blas"]
-    texts = {f"{library['internal_api']} {library['version']} for {library.get('architecture', 'any processor')}" for library in found}
-    return " and ".join(sorted(texts)) or "an unknown BLAS"
+    for library in sorted(found, key=lambda library: "numpy" not in library["filepath"]):  # SciPy brings one too, for itself
+        return f"{library['internal_api']} {library['version']} for {library.get('architecture', 'any processor')}"
+    return "an unknown BLAS"
 
 
 HEADINGS = {

@@ -5,7 +5,7 @@ takes less time than these, it has another way (a convolution without the matrix
 
 Which kernels NumPy's BLAS runs is its own guess. On a Zen 5 OpenBLAS 0.3.31 takes those for Haswell, with vectors half as long as the
 processor's: 1024x1024 numbers times as many at 127 Gflop/s. `OPENBLAS_CORETYPE=SkylakeX python -m experiments bench` names others: 240,
-and in place of 2.5 times torch's time conv2d of the larger size takes 1.8, gpt of its own size 0.8 in place of 1.0.
+and in place of 2.4 times torch's time conv2d of the larger size takes 1.8, gpt of its own size 0.8 in place of 1.0.
 """
 
 from __future__ import annotations

@@ -281,8 +281,17 @@ def test_a_row_has_all_columns(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_blas_of_numpy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert bench.blas() != "an unknown BLAS"
-    openblas = {"user_api": "blas", "internal_api": "openblas", "version": "0.3.31", "architecture": "Haswell"}
-    mkl = {"user_api": "blas", "internal_api": "mkl", "version": "2025.0"}
-    monkeypatch.setattr(bench, "threadpool_info", lambda: [{"user_api": "openmp"}, openblas, mkl, openblas])
-    assert bench.blas() == "mkl 2025.0 for any processor and openblas 0.3.31 for Haswell"
+    of_scipy = {"user_api": "blas", "internal_api": "mkl", "version": "2025.0", "filepath": "/scipy.libs/mkl.so"}
+    of_numpy = {
+        "user_api": "blas",
+        "internal_api": "openblas",
+        "version": "0.3.31",
+        "architecture": "Haswell",
+        "filepath": "/numpy.libs/openblas.so",
+    }
+    monkeypatch.setattr(bench, "threadpool_info", lambda: [{"user_api": "openmp"}, of_scipy, of_numpy])
+    assert bench.blas() == "openblas 0.3.31 for Haswell"
+    monkeypatch.setattr(bench, "threadpool_info", lambda: [{"user_api": "openmp"}, of_scipy])
+    assert bench.blas() == "mkl 2025.0 for any processor"
+    monkeypatch.setattr(bench, "threadpool_info", lambda: [{"user_api": "openmp"}])
+    assert bench.blas() == "an unknown BLAS"
