@@ -85,7 +85,10 @@ def evaluated(text: str, known: Iterable[str], worlds: Sequence[Mapping[str, Any
     code = compile(tree, "<a piece>", "eval")
     try:
         with np.errstate(all="ignore"):
-            found = [np.asarray(eval(code, dict(world))) for world in worlds]
+            values = [eval(code, dict(world)) for world in worlds]
+            if not all(isinstance(v, np.ndarray | np.generic | int | float | list | tuple) for v in values):
+                return None  # np.c_ has an entry for every number, without end
+            found = [np.asarray(v) for v in values]
     except Exception:  # whatever a piece may raise that is torn out of its line
         return None
     if not all(f.dtype.kind in "fiub" and np.isfinite(f).all() and f.size for f in found):
