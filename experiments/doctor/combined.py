@@ -18,7 +18,12 @@ from experiments.doctor.claims import is_array, value_of
 from experiments.doctor.patient import Pair, clips
 from experiments.doctor.script import LOSS, function, loads, stores
 
-SIZES = (("H", r"n?_?hid\w*|h|n_?[ha]$"), ("D", r"vocab\w*|d|n_?x$|\w*input\w*|\w*features?\w*"), ("O", r"o|n_?y$|\w*(class|output)\w*"))
+SIZES = (
+    ("H", r"n?_?hid\w*|h|n_?[ha]$"),
+    ("D", r"vocab\w*|d|n_?x$|\w*input\w*|\w*features?\w*"),
+    ("O", r"o|n_?y$|\w*(class|output)\w*"),
+    ("T", r"t|seq\w*|\w*steps"),
+)
 """Which size a number of the file is, by its name."""
 
 
@@ -93,7 +98,8 @@ def stored(node: ast.AST) -> set[str]:
 
 def sizes_of(namespace: Mapping[str, Any]) -> dict[str, int]:
     """The sizes that a file names itself: hidden_size = 100."""
-    return dict(found for name, value in namespace.items() if isinstance(value, int) for found in size_of(name, value))
+    found = dict(found for name, value in namespace.items() if isinstance(value, int) for found in size_of(name, value))
+    return {"N": found["T"], **found} if "T" in found else found  # xs has as many rows as there are steps
 
 
 def size_of(name: str, value: int) -> Iterator[tuple[str, int]]:

@@ -28,19 +28,21 @@ OF_LOSSES: Mapping[str, str] = {
 GRADIENT = re.compile(r"out|grad|upstream|loss", re.IGNORECASE)
 """Called like a gradient, and not like the values that a loss is given again."""
 
+HEAD = "def __implied__(out, target):\n    "
 SOFTMAX = "p = np.exp(out - out.max(axis=-1, keepdims=True)); p = p / p.sum(axis=-1, keepdims=True)"
-SUM = "def __implied__(out, y):\n    return 0.5 * np.sum((out - y) ** 2)"
-OF_OUTPUTS: Mapping[str, str] = {
-    "half the sum of (output - y) ** 2": SUM,
-    "half the mean over the rows of the sum of (output - y) ** 2": f"{SUM} / len(out)",
-    "the mean of (output - y) ** 2": "def __implied__(out, y):\n    return np.mean((out - y) ** 2)",
-    "the sum of (output - y) ** 2": "def __implied__(out, y):\n    return np.sum((out - y) ** 2)",
-    "the cross-entropy of a softmax of the output, summed": f"def __implied__(out, y):\n    {SOFTMAX}\n    return -np.sum(y * np.log(p))",
-    "the cross-entropy of the output, summed": "def __implied__(out, y):\n    return -np.sum(y * np.log(out))",
-    "the cross-entropy of the output, averaged over the rows": "def __implied__(out, y):\n    return -np.sum(y * np.log(out)) / len(out)",
-    "the binary cross-entropy, summed": "def __implied__(out, y):\n    return -np.sum(y * np.log(out) + (1 - y) * np.log(1 - out))",
-    "the binary cross-entropy, averaged": "def __implied__(out, y):\n    return -np.mean(y * np.log(out) + (1 - y) * np.log(1 - out))",
+BINARY = "target * np.log(out) + (1 - target) * np.log(1 - out)"
+FORMULAS: Mapping[str, str] = {
+    "half the sum of (output - y) ** 2": "return 0.5 * np.sum((out - target) ** 2)",
+    "half the mean over the rows of the sum of (output - y) ** 2": "return 0.5 * np.sum((out - target) ** 2) / len(out)",
+    "the mean of (output - y) ** 2": "return np.mean((out - target) ** 2)",
+    "the sum of (output - y) ** 2": "return np.sum((out - target) ** 2)",
+    "the cross-entropy of a softmax of the output, summed": f"{SOFTMAX}; return -np.sum(target * np.log(p))",
+    "the cross-entropy of the output, summed": "return -np.sum(target * np.log(out))",
+    "the cross-entropy of the output, averaged over the rows": "return -np.sum(target * np.log(out)) / len(out)",
+    "the binary cross-entropy, summed": f"return -np.sum({BINARY})",
+    "the binary cross-entropy, averaged": f"return -np.mean({BINARY})",
 }
+OF_OUTPUTS: Mapping[str, str] = {words: HEAD + text for words, text in FORMULAS.items()}
 """Of a forward that returns a prediction."""
 
 
@@ -57,7 +59,8 @@ def with_loss(subject: Subject, shapes: Mapping[str, tuple[int, ...]], seed: int
                 tried = [Examination(other, chosen.draw(s, seed + i), seed + i) for i, s in enumerate((sizes_for(shapes), SIZES[1]))]
                 if all(map(is_right, tried)):
                     return other, f"The file has no loss that could be found: it was taken for {words}."
-                found.append((len(tried[0].wrong), other, words))
+                if all(e.is_finite for e in tried):
+                    found.append((len(tried[0].wrong), other, words))
         except Exception:  # whatever a stranger's code may raise: a logarithm of what is negative
             continue
     if not found:

@@ -128,6 +128,9 @@ def is_stepped(backward: ast.FunctionDef) -> bool:
 
 def saved(pair: Pair, name: str, ran: Ran) -> Any:
     """What the backward is given as its cache: as many things as it unpacks, or the one that forward returned beside."""
+    called = {n.id: i for i, n in enumerate(result_nodes(pair.forward)) if isinstance(n, ast.Name)}
+    if len(ran.rest or ()) > 1 and called.get(name, 0) and len(ran.parts) == len(result_nodes(pair.forward)):
+        return ran.parts[called[name]]
     unpacked = [
         len(n.targets[0].elts)
         for n in ast.walk(pair.backward)

@@ -124,7 +124,7 @@ def likely(name: str) -> list[tuple[str, Shape]]:
     if plain in TARGETS:
         first = [("one hot", ("N", "O")), ("label", ("N",)), ("columns", ("O", "N")), ("normal", ("N", "O")), ("normal", ("N",))]
         first += [("one hot", ("N", "H")), ("normal", ("N", "H")), ("one hot", ("N", "D")), ("normal", ("N", "D"))]
-        first += [("normal", ("N", 1)), ("binary", (1, "N"))]
+        first += [("normal", ("N", 1)), ("binary", (1, "N")), ("binary label", ("N",)), ("normal", ("O", 1))]
     elif re.match(r"(w|weight)s?_?(hh?|aa|rec|hidden|h_?h)$|u$|u_?h$", plain):
         full = [s for s in MATRICES if 1 not in s]  # U may be a matrix of weights, or what each output is weighed with
         first = [normal["H", "H"], *(normal[s] for s in (*full, *ROWS, *MATRICES))]
@@ -185,6 +185,8 @@ def draw(kind: str, shape: Sequence[int], rng: np.random.Generator) -> Any:
         return {}
     if kind == "size":
         return int(shape[0])
+    if kind == "binary label":
+        return rng.integers(0, 2, shape)
     if kind == "label":
         return rng.integers(0, 3, shape)
     if kind == "mask":

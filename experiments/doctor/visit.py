@@ -33,6 +33,7 @@ from experiments.doctor.results import line_of_return
 from experiments.doctor.script import again, loss_line, loss_method, script_pair
 from experiments.doctor.second import called_by, second
 from experiments.doctor.shapes import SIZES, sizes_for
+from experiments.doctor.shared import with_shared
 from experiments.doctor.suspects import agreement, returned, suspects, wrong_lines
 from experiments.doctor.trial import SMALLER, misshapen
 
@@ -154,7 +155,8 @@ def subjects(tree: ast.Module, namespace: dict[str, Any], forward: str | None, b
     for p in found:
         own = loss_method(tree, p.cls, namespace) if p.cls and not loss else None
         init = constructor(tree, p.cls, namespace) if p.cls else None
-        made.append(Subject(p, namespace, own or line, not (own or named), init, loss_text=loss_text))
+        p, shared = with_shared(p, namespace)
+        made.append(Subject(p, namespace, own or line, not (own or named), init, loss_text=loss_text, shared=shared))
     return made
 
 
