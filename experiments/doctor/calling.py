@@ -48,7 +48,7 @@ class Subject:
         init: the constructor of the class.
         numbers: what forward is given, where it is a script that has them.
         made: an object of the class, whose copies are used in the place of new ones.
-        shared: of arrays of the file that forward reads and that are inputs as well.
+        shared: the shapes of arrays of the file that forward reads and that are inputs as well.
         through: lets steps move with their arguments, where it is asked whether a backward goes straight through them.
         second: says of examinations whether the forward is what its name says, where that is asked for.
         compiled: the functions with their taps.
@@ -63,7 +63,7 @@ class Subject:
     numbers: dict[str, Any] | None = None
     loss_text: str = ""
     made: Any = None
-    shared: tuple[str, ...] = ()
+    shared: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     through: Any = None
     second: Callable[[Any], tuple[str, ...]] | None = None
     compiled: dict[tuple[int, str], tuple[Callable[..., Any], list[Tap], ast.FunctionDef]] = field(default_factory=dict, repr=False)

@@ -20,6 +20,8 @@ GRADIENT = (
     r"delta_?(?P<v>\w+)$",
     r"d_?(?P<v>\w+)$",
     r"g_(?P<v>\w+)$",
+    r"(?:slope|deriv(?:ative)?s?|partial|nabla)_(?:of_)?(?P<v>\w+)$",
+    r"g(?P<v>(?-i:[A-Z])\w*|\w\d?|phi|beta|gamma|mu|sigma|theta)$",
 )
 TOLD = re.compile(r"d[LJEC]_?d|grad|delta|^d(out|[a-z])\d*$|^up(stream)?$", re.IGNORECASE)
 ENTRY = re.compile(r"(?P<whole>.+)\[['\"](?P<key>.+)['\"]\]$")

@@ -115,6 +115,8 @@ def places_in(statement: ast.stmt, indices: bool = False) -> list[Place]:
     found: list[Place] = []
 
     def walk(node: ast.AST) -> None:
+        if isinstance(node, ast.JoinedStr):  # of f"W{i}" no piece can be written as another
+            return
         for field, value in ast.iter_fields(node):
             if field == "keywords":
                 found.extend((keyword.value, keyword, "value", None) for keyword in value)

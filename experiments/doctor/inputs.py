@@ -5,12 +5,13 @@ An argument that has no shape yet stands for itself: whoever computes with it en
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 
-from experiments.doctor.building import ARGUMENT, arrays
+from experiments.doctor.building import ARGUMENT, arrays, required
 from experiments.doctor.calling import Subject
 from experiments.doctor.combined import sizes_of
 from experiments.doctor.patience import Patience
@@ -19,6 +20,8 @@ from experiments.doctor.shapes import (
     Chosen,
     Shape,
     candidates,
+    constructor_candidates,
+    draw,
     everything,
     is_vector,
     likely,
@@ -107,10 +110,7 @@ def choose(subject: Subject, given: Mapping[str, tuple[int, ...]], works: Callab
         return Chosen({}, subject.numbers)
     try:
         if subject.shared:
-            fixed = sizes_of(subject.namespace)
-            found = fitting(subject, given, works, True, fixed)
-            found.fixed = fixed
-            return found
+            return with_shapes(subject, list(subject.shared.values()), sizes_of(subject.namespace), given, works)
         return fitting(subject, given, works, True)
     except Unreadable:
         it = next((v for v in subject.namespace.values() if type(v).__name__ == subject.pair.cls), None)
@@ -118,20 +118,53 @@ def choose(subject: Subject, given: Mapping[str, tuple[int, ...]], works: Callab
             return with_its_own(subject, it, given, works)
         if subject.init is None:
             raise
+        for it in constructed(subject):
+            try:
+                return with_its_own(subject, it, given, works)
+            except Unreadable:
+                subject.made = None
         subject.init = None  # its attributes are given to it
         return fitting(subject, given, works, False)
+
+
+def constructed(subject: Subject) -> Iterator[Any]:
+    """Objects of the class that its constructor makes with likely arguments, where they hold arrays: those say how wide an input is."""
+    assert subject.init is not None
+    rng, names = np.random.default_rng(0), required(subject.init)
+    tries = [constructor_candidates(n.lower())[:2] for n in names]
+    for of in product(*tries) if len(names) <= FEW else ():
+        arguments = {n: draw(kind, sized(shape, sizes_for({})), rng) for n, (kind, shape) in zip(names, of, strict=True)}
+        try:
+            it = subject.namespace[str(subject.pair.cls)](**arguments)
+        except Exception:  # whatever a stranger's constructor may raise
+            continue
+        if any(True for _ in arrays(it, subject.namespace)):
+            yield it
 
 
 def with_its_own(subject: Subject, it: Any, given: Mapping[str, tuple[int, ...]], works: Callable[[dict[str, Any]], int]) -> Chosen:
     """`choose`, with an object that the file has made itself, of a list of layers for instance, and inputs as wide as it takes them."""
     subject.made = it
-    widths = [n for _, array in arrays(it, subject.namespace) if array.ndim == 2 for n in array.shape]
-    for width in dict.fromkeys(widths):
+    shapes = [array.shape for _, array in arrays(it, subject.namespace) if array.ndim == 2]
+    return with_shapes(subject, shapes, {}, given, works)
+
+
+def with_shapes(
+    subject: Subject,
+    shapes: Sequence[tuple[int, ...]],
+    first: Mapping[str, int],
+    given: Mapping[str, tuple[int, ...]],
+    works: Callable[[dict[str, Any]], int],
+) -> Chosen:
+    """`choose`, with inputs and targets as wide as arrays of these shapes take them; with the sizes `first` at first, if there are any."""
+    shapes = [s for s in shapes if len(s) > 1]
+    ins, outs = dict.fromkeys(n for s in shapes for n in s), dict.fromkeys(n for s in shapes[:-3:-1] for n in s)
+    for fixed in [*([first] if first else []), *({"D": n} for n in ins), *({"D": n, "O": m} for n in ins for m in outs if n != m)]:
         try:
-            found = fitting(subject, given, works, True, {"D": width})
+            found = fitting(subject, given, works, True, fixed)
         except Unreadable:
             continue
-        found.fixed = {"D": width}
+        found.fixed = fixed
         return found
     return fitting(subject, given, works, True)
 
@@ -152,7 +185,7 @@ def fitting(
     patience = Patience(SECONDS)
     ranks = unpacked(subject.pair.forward)
     known = known_by_use((subject.pair.forward, subject.pair.backward), names)
-    known |= {n: [("normal", np.shape(subject.namespace[n]))] for n in subject.shared}
+    known |= {n: [("normal", shape)] for n, shape in subject.shared.items()}
     for of in (likely, one_unit, one_unit_of_columns, *rows, candidates, everything):
         if of is everything and found:
             break

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from experiments.doctor.classes import methods, parents, returning
+from experiments.doctor.counterparts import counterparts, is_backward, is_loss, is_sure
 from experiments.doctor.updates import updated
 
-FORWARD = re.compile(r"(forward|fwd)", re.IGNORECASE)
-BACKWARD = ("backward", "bwd", "backprop", "back", "grad", "gradient", "gradients")
-WHOLE = {"loss": ("gradient", "gradients", "grad"), "costFunction": ("costFunctionPrime",), "cost_function": ("cost_function_prime",)}
-"""A whole network: a method that computes the loss, and one that computes all of its gradients, from the same input and target."""
-
-BEHIND = BACKWARD[:3]
-"""What stands behind the name of a function, or before it, where it is called by what it computes. (softmax_grad has often no gradient
-that comes in, and is a derivative alone.)"""
 LOSSES = ("loss", "cost", "criterion", "objective", "compute_loss", "compute_cost", "loss_fn", "mse", "cross_entropy")
 
 
@@ -40,6 +33,7 @@ class Pair:
         cls: the class that both are methods of, if they are.
         updates: the values that the backward gives other numbers to itself: then what it names is its result.
         given: by argument of the backward, the value of the forward that it is given, where another name stands for it.
+        sure: whether their names leave no doubt: of softmax, softmax_grad may be the backward, and may be a derivative alone.
     """
 
     name: str
@@ -48,6 +42,7 @@ class Pair:
     cls: str | None = None
     given: Mapping[str, str] = field(default_factory=dict)
     updates: frozenset[str] = frozenset()
+    sure: bool = True
 
     def parameters(self, of: ast.FunctionDef) -> list[str]:
         """The names of the arguments, without self."""
@@ -70,22 +65,39 @@ def pairs(tree: ast.Module, forward: str | None = None, backward: str | None = N
         if not (forward and backward):
             raise Unreadable("--forward and --backward are given together")
         return [Pair(forward, named(tree, forward), named(tree, backward), forward.rpartition(".")[0] or None)]
-    found = [
-        Pair(n, functions[n], unclipped(functions[b]), updates=updated(functions[n], functions[b]))
-        for n in functions
-        if (b := counterpart(n, functions))
-    ]
+    found = list(among(functions))
     promised: list[str] = []
+    bases = parents(tree)
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
-            methods = {n.name: n for n in node.body if isinstance(n, ast.FunctionDef)}
-            of_class = [(methods[n], methods[b]) for n in methods if (b := counterpart(n, methods))]
-            done = [(f, b) for f, b in of_class if not (is_empty(f) or is_empty(b))]
-            promised += [node.name for f, b in of_class[:1] if not done]
-            found += [Pair(node.name, alone(f, node.name), alone(b, node.name), node.name, updates=updated(f, b)) for f, b in done[:1]]
+            own = methods(tree, node.name)
+            of_class = sorted(among(own, node.name), key=lambda p: not p.sure)[:1]
+            promised += [node.name for n in own if not of_class and counterparts(n, own)][:1]
+            found += [replace(p, forward=returning(p.forward), sure=p.sure and node.name not in bases) for p in of_class]
+    found = found or only(tree, functions)
     if not found:
         raise Unreadable(nothing(tree, promised))
     return found
+
+
+def among(functions: Mapping[str, ast.FunctionDef], cls: str | None = None) -> Iterator[Pair]:
+    """Every pair of these functions, or methods."""
+    for name, forward in functions.items():
+        for other in counterparts(name, functions):
+            backward = functions[other]
+            if is_empty(forward) or is_empty(backward):
+                continue
+            changes = updated(forward, backward)
+            both = (alone(forward, cls), alone(backward, cls)) if cls else (forward, unclipped(backward))
+            yield Pair(cls or name, *both, cls, updates=changes, sure=is_sure(name, other))
+
+
+def only(tree: ast.Module, functions: Mapping[str, ast.FunctionDef]) -> list[Pair]:
+    """The one function that is called like a backward, and the one beside it that no other calls: network, and its gradients."""
+    backward = [n for n in functions if is_backward(n) and "numer" not in n and "check" not in n]
+    called = {c.func.id for c in ast.walk(tree) if isinstance(c, ast.Call) and isinstance(c.func, ast.Name)}
+    forward = [n for n, f in functions.items() if n not in backward and n not in called and f.args.args and not n.startswith("test")]
+    return [Pair(forward[0], functions[forward[0]], functions[backward[0]])] if len(forward) == len(backward) == 1 else []
 
 
 def unclipped(function: ast.FunctionDef) -> ast.FunctionDef:
@@ -170,19 +182,17 @@ def named(tree: ast.Module, name: str) -> ast.FunctionDef:
     raise Unreadable(f"there is no function {name} in the file")
 
 
-def counterpart(name: str, names: Any) -> str | None:
-    """The backward of a forward of this name, among these: affine_backward of affine_forward, softmax_backward of softmax."""
-    if name in WHOLE:
-        return next((n for n in WHOLE[name] if n in names), None)
-    if not FORWARD.search(name):
-        return next((n for word in BEHIND for n in (f"{name}_{word}", f"{word}_{name}") if n in names), None)
-    return next((n for word in BACKWARD if (n := FORWARD.sub(word, name, count=1)) in names), None)
+def loss_in(tree: ast.Module, name: str | None, pair: Pair | None = None) -> str | None:
+    """The function that makes one number of what forward returns: the one that is named, or one that is called like a loss.
 
-
-def loss_in(tree: ast.Module, name: str | None) -> str | None:
-    """The function that makes one number of what forward returns: the one that is named, or one that is called like a loss."""
+    Of several, the one that says more of what the backward says too: compute_cost_with_regularization.
+    """
     functions = [n.name for n in tree.body if isinstance(n, ast.FunctionDef)]
     if name is not None:
         named(tree, name)
         return name
-    return next((f for f in functions if f.lower() in LOSSES), None)
+    if pair is not None and is_loss(pair.forward.name):
+        return None
+    found = [f for f in functions if f.lower() in LOSSES] or [f for f in functions if is_loss(f) and not is_backward(f)]
+    said = set(pair.backward.name.split("_")) if pair is not None else set()
+    return max(found, key=lambda f: (len(said & set(f.split("_"))), -found.index(f)), default=None)

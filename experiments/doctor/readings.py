@@ -25,6 +25,10 @@ def readings(chosen: Chosen) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     taken |= {letter for name, (_, shape) in chosen.of.items() if "hid" in name.lower() for letter in shape}  # no output is hidden
     for letter in sorted(map(str, letters - taken - {1}), key="OHD".find):
         yield "with one output", [chosen.draw({**sizes, letter: 1}, seed) for seed, sizes in enumerate(SIZES)]
+    vectors = {n for n, (kind, shape) in chosen.of.items() if kind == "normal" and len(shape) == 1}
+    if vectors:
+        of = {n: (k, (*shape, 1) if n in vectors else shape) for n, (k, shape) in chosen.of.items()}
+        yield "with columns of shape (n, 1) in the place of vectors", [Chosen(of).draw(sizes, seed) for seed, sizes in enumerate(SIZES)]
     for shape in (("N", 1), ("N",)):
         of = {
             n: ("normal", shape if short_name(n) in DATA else ()) if k[0] == "normal" or short_name(n) in DATA else k

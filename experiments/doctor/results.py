@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -18,6 +19,9 @@ from experiments.doctor.ran import Ran
 from experiments.doctor.roles import last_return, result_nodes
 from experiments.doctor.taps import ENTRY
 from experiments.doctor.text import written
+
+OF_INPUT = re.compile(r"self\.(d_?(inputs?|x)|(grad|gradient)_(inputs?|x)|(inputs?|x)_(grad|gradient))$", re.IGNORECASE)
+"""Where a class leaves the gradient of what its forward was given, whatever forward calls that."""
 
 
 def first(pair: Pair, ran: Ran) -> set[str]:
@@ -64,6 +68,8 @@ def results(pair: Pair, own: Mapping[str, Any], ran: Ran, returned: Any, named: 
         for name, value in building.arrays(ran.self, own):
             if name not in names and (value_of(name, names) or not name.endswith("']")):
                 put(name, value)
+            elif name not in names and OF_INPUT.match(name) and (inputs := pair.parameters(pair.forward)[:1]):
+                found.setdefault(inputs[0], Result(name, value))
         for name in [n for n in names if n not in found and n.endswith(".data")]:  # a parameter that no gradient was added to
             held = reduce(lambda it, part: getattr(it, part, None), name.split(".")[1:-1], ran.self)
             if isinstance(getattr(held, "grad", None), np.ndarray):
@@ -72,6 +78,8 @@ def results(pair: Pair, own: Mapping[str, Any], ran: Ran, returned: Any, named: 
         of = value_of(name, known) or other.get(value_of(name, other) or "")
         if of in pair.updates and of not in found:
             put(name, value)
+    if isinstance(returned, tuple) and hasattr(returned, "_asdict"):
+        returned = returned._asdict()
     if isinstance(returned, dict):
         for key, value in returned.items():
             put(f"grads['{key}']", value)
@@ -97,7 +105,12 @@ def in_order(pair: Pair, ran: Ran, known: Mapping[str, Any], shapes: Sequence[tu
     values = [value_of(n, known) if n and n not in pair.parameters(pair.backward) else None for n in names]
     values = apart(pair, inputs, values, known)
     complete = len(nodes) == len(inputs)
-    if not complete and not all(names) and 1 < len(nodes) == len(shapes) and (of := of_shapes(inputs, ran, shapes, values)):
+    if (
+        not complete
+        and not (all(names) and any(values))
+        and 1 < len(nodes) == len(shapes)
+        and (of := of_shapes(inputs, ran, shapes, values))
+    ):
         return of
     kept = [v is not None and (not complete or (v in inputs and values.count(v) == 1)) for v in values]
     kept = [k or (complete and values[i] == inputs[i]) for i, k in enumerate(kept)]
@@ -155,7 +168,9 @@ def with_returned(
         named: what it had named at its end.
     """
     known, given, text = versions(ran.values), first(pair, ran), written(pair.backward)
-    for value, result in results(pair, own, ran, found, named).items():
+    all_results = results(pair, own, ran, found, named)
+    of_given = {v: r for v, r in all_results.items() if known[v][0] in given}
+    for value, result in (of_given or all_results).items():  # what else is returned, dZ beside dW, is on the way
         keys = known[value]
         key = keys[0] if keys[0] in given else next((k for k in keys if k in claims), keys[-1])
         of, at = claims.get(key), ast.unparse(result.node) if result.node is not None else ""

@@ -30,6 +30,8 @@ PACE = 0.125
 PREDICTED = re.compile(r"(y_?(hat|pred)|pred(iction)?s?|out(put)?s?|logits|probs?|scores|a_?l|d_?values)$", re.IGNORECASE)
 """Called like what forward returns."""
 
+ALONE = re.compile(r"d|err|e|loss_?grad|(next|upper|output|out|incoming|top)_?(d|delta|diff|error|gradient|grad)?$", re.IGNORECASE)
+"""Called so, the first argument of a backward may be the gradient that comes in, if it is nothing else."""
 INPUT = re.compile(r"(x|inputs?|data|features|samples|images)_?(train|batch|data|in|s)?$", re.IGNORECASE)
 TARGETS = (
     "y",
@@ -66,7 +68,8 @@ def kind(pair: Pair, name: str, ran: Ran) -> str:
         return "rate"
     if PREDICTED.match(name) and is_array(ran.parts[0]):
         return "output"
-    return "upstream" if first and pair.cls and is_array(ran.parts[0]) and not takes_target(pair) else "unknown"
+    alone = pair.cls is not None or (ALONE.match(name) is not None and np.ndim(ran.parts[0]) > 0)
+    return "upstream" if first and alone and is_array(ran.parts[0]) and not takes_target(pair) else "unknown"
 
 
 def takes_target(pair: Pair) -> bool:
@@ -183,7 +186,9 @@ def number(loss: Any, by_name: bool, ran: Ran, label: str) -> Any:
     known: dict[str, Any] = {}
     wanted, whose = target(ran), not by_name
     for name, parameter in inspect.signature(loss).parameters.items():
-        if name.lower() in TARGETS and wanted is not None:
+        if name == "self" and ran.self is not None:
+            known[name] = ran.self
+        elif name.lower() in TARGETS and wanted is not None:
             known[name] = ran.final.get(name, wanted)
         elif whose and not isinstance(ran.final.get(name), dict):
             known[name], whose = ran.final[name] if isinstance(ran.out, dict) and name in ran.out and name in ran.final else out, False

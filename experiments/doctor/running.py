@@ -82,8 +82,15 @@ class Running:
                 name: self.rng.normal(size=s) if s else 1.0 if name in unread else float(self.rng.uniform(0.5, 2))
                 for name, s in shapes.items()
             }
-        if not outputs and np.ndim(number := self.subject.number(ran)) == 0 and is_array(number):
+        late = set(pair.parameters(pair.backward)) - set(pair.parameters(pair.forward))  # targets that forward has not seen
+        seen = self.subject.loss is not None or not late & set(roles.TARGETS)
+        if not outputs and seen and np.ndim(number := self.subject.number(ran)) == 0 and is_array(number):
             return {}
+        if self.subject.numbers is not None:
+            raise NoLoss(
+                "the script computes no loss, so nothing can be said of its gradients: add it as a line before them, "
+                "as loss = 0.5 * np.sum((y - out) ** 2)"
+            )
         raise NoLoss(
             f"{pair.forward.name} returns no single number, and {pair.backward.name} takes no gradient of what it returns: "
             "which function makes a loss of it? Name it with --loss"

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from experiments.doctor.claims import is_array
+from experiments.doctor.counterparts import FORWARD
 from experiments.doctor.examine import Examination
 from experiments.doctor.named import operation
-from experiments.doctor.patient import FORWARD
 from experiments.judge.compare import error
 from experiments.judge.diagnose import multiple
 from experiments.judge.sentences import agreed, sentences

@@ -63,6 +63,11 @@ SHARE = re.compile(r"drop(out)?(_?(p|prob|rate|ratio))?$|\w+_(rate|prob|ratio|de
 
 ARRAY = re.compile(r"(w|b|u|v)([a-z]?\d*)$|(weight|bias|biase|filter|kernel)s?$|gamma$|beta$|_?(w|b)_?(xh|hh|hy|x|h)$")
 """An argument of a constructor that is no size but the parameter itself."""
+LAYERS = re.compile(r"(dim|size|layer|unit|neuron)s(_?(dim|size|list)s?)?$|architecture|topology|^arch$")
+"""Called like a list of the widths of layers."""
+
+GUESS = re.compile(r"(y|t)_?(p|pred|hat)\w*|p\w?|prob\w*|pred\w*|guess|out(put)?s?|al?\d?", re.IGNORECASE)
+"""Called like what a network has guessed, which a loss may take the logarithm of."""
 
 NUMBERS = ("eps", "reg", "lam", "lambda_", "lambd", "lr", "alpha", "l2", "decay", "epsilon", "momentum", "p", "rate", "keep_prob")
 
@@ -122,9 +127,10 @@ def likely(name: str) -> list[tuple[str, Shape]]:
     first: list[tuple[str, Shape]]
     normal: dict[Shape, tuple[str, Shape]] = {shape: ("normal", shape) for shape in (*ROWS, *COLUMNS, *MATRICES, *VECTORS)}
     if plain in TARGETS:
-        first = [("one hot", ("N", "O")), ("label", ("N",)), ("columns", ("O", "N")), ("normal", ("N", "O")), ("normal", ("N",))]
+        first = [("one hot", ("N", "O")), ("columns", ("O", "N")), ("normal", ("N", "O")), ("normal", ("N",))]
         first += [("one hot", ("N", "H")), ("normal", ("N", "H")), ("one hot", ("N", "D")), ("normal", ("N", "D"))]
         first += [("normal", ("N", 1)), ("binary", (1, "N")), ("binary label", ("N",)), ("normal", ("O", 1))]
+        first += [("label", ("N",))]  # labels that index are known by that
     elif re.match(r"(w|weight)s?_?(hh?|aa|rec|hidden|h_?h)$|u$|u_?h$", plain):
         full = [s for s in MATRICES if 1 not in s]  # U may be a matrix of weights, or what each output is weighed with
         first = [normal["H", "H"], *(normal[s] for s in (*full, *ROWS, *MATRICES))]
@@ -138,17 +144,21 @@ def likely(name: str) -> list[tuple[str, Shape]]:
         first = [("number", ()), *(normal[s] for s in ROWS)]
     elif plain in NUMBERS or SHARE.match(plain):
         first = [("number", ())]
+    elif GUESS.fullmatch(plain):
+        first = [normal[s] for s in (*ROWS, *COLUMNS)]
     elif plain in ("mask", "keep", "drop"):
         first = [("mask", s) for s in ROWS]
     else:
         first = [normal[s] for s in (*ROWS, *COLUMNS)]
-    return first
+    return [*first, *(("unit", s) for s in (*ROWS, *COLUMNS))] if GUESS.fullmatch(plain) else first
 
 
 def constructor_candidates(plain: str) -> list[tuple[str, Shape]]:
     """What an argument of a constructor of this name may be: a size, or a number."""
     if plain in NUMBERS or "rate" in plain:
         return [("number", ())]
+    if LAYERS.search(plain) and not plain.startswith("n"):
+        return [("sizes", s) for s in ((("H", "T"), ("H",)) if "hid" in plain else (("D", "H", "T", "O"), ("D", "H", "O")))]
     if ARRAY.match(plain):
         return likely(plain)
     order = "HOD" if re.search("hid|neuron|unit|node", plain) else "OHD" if "out" in plain or "class" in plain or plain == "n_y" else "DHO"
@@ -191,6 +201,10 @@ def draw(kind: str, shape: Sequence[int], rng: np.random.Generator) -> Any:
         return rng.integers(0, 3, shape)
     if kind == "mask":
         return (rng.random(shape) > 0.3).astype(float)
+    if kind == "sizes":
+        return [int(n) for n in shape]
+    if kind == "unit":
+        return rng.uniform(0.05, 0.95, shape)
     if kind == "number":
         return 0.1
     if kind == "normal" and not shape:

@@ -42,7 +42,7 @@ def known_by_use(functions: Sequence[ast.FunctionDef], names: Sequence[str]) -> 
         if words:
             found[name] = [(f"text {word}", ()) for word in sorted(dict.fromkeys(words), key=lambda w: w != "train")]
         elif is_index(functions, name):
-            found[name] = [("label", ("N",)), ("label", ("T",))]
+            found[name] = [("label", ("N",)), ("label", ("T",)), ("label", ("N", "T")), ("label", ())]
         elif is_probability(functions[0], name):
             found[name] = [("probability", ("N", "O")), ("probability", ("N", 1)), ("probability", ("N",)), ("probability", ("O", "N"))]
         elif is_options(functions, name):
@@ -52,6 +52,8 @@ def known_by_use(functions: Sequence[ast.FunctionDef], names: Sequence[str]) -> 
         elif images and (axes.get(name, 0) >= 4 or plain.startswith(("w", "k", "f"))):
             first, then = (FILTER, IMAGE) if plain.startswith(("w", "k", "f")) else (IMAGE, FILTER)
             found[name] = [("normal", shape) for shape in (*first, *then)]
+        elif name in (letters := einsum_shapes(functions)):
+            found[name] = [("normal", letters[name])]
         elif images and is_vector(name):
             found[name] = [("normal", shape) for shape in OF_IMAGES]
     return found
@@ -65,6 +67,23 @@ def is_probability(forward: ast.FunctionDef, name: str) -> bool:
     """Whether an argument is a prediction whose logarithm is taken, as it is or clipped."""
     text = ast.unparse(forward)
     return bool(PROBABILITY.match(name)) and "log(" in text and "exp(" not in text and "softmax" not in text and "sigmoid" not in text
+
+
+def einsum_shapes(functions: Sequence[ast.FunctionDef]) -> dict[str, Shape]:
+    """By name, the axes that an einsum says an array has: np.einsum('ni,oij,nj->no', x, W, y), a size for each letter."""
+    found: dict[str, Shape] = {}
+    size: dict[str, str] = {}
+    spare = [*"NDHOTXCB"]
+    for node in (n for f in functions[:1] for n in ast.walk(f)):
+        match node:
+            case ast.Call(ast.Attribute(_, "einsum"), [ast.Constant(str(text)), *operands]) if "." not in text:
+                for letters, of in zip(text.replace(" ", "").split("->")[0].split(","), operands, strict=False):
+                    for letter in letters:
+                        if letter not in size and spare:
+                            size[letter] = spare.pop(0)
+                    if isinstance(of, ast.Name) and all(letter in size for letter in letters):
+                        found.setdefault(of.id, tuple(size[letter] for letter in letters))
+    return found
 
 
 def is_entry(name: str) -> bool:

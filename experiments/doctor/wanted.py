@@ -34,8 +34,9 @@ def wanted(subject: Subject, construct: bool = True) -> list[str]:
     names = [n for n in pair.parameters(pair.forward) if n not in optional]
     entries = {n: keys_read((pair.forward, pair.backward), n) for n in names}
     names = [k for n in names for k in (entries[n] or [n])]
-    beside = list(inspect.signature(subject.namespace[subject.loss]).parameters) if subject.loss else []
-    beside = beside[0 if subject.by_name else 1 :] + [n for n in beside[:1] if n.lower() in TARGETS]
+    beside = [n for n in inspect.signature(subject.namespace[subject.loss]).parameters if n != "self"] if subject.loss else []
+    whose = next((n for n in beside if n.lower() not in TARGETS), None)  # what forward returns
+    beside = beside if subject.by_name else [n for n in beside if n != whose]
     beside += [n for n in pair.parameters(pair.backward) if n.lower() in TARGETS]
     named = {n.id for n in ast.walk(pair.forward) if isinstance(n, ast.Name)} | set(pair.parameters(pair.forward))
     beside = [n for n in dict.fromkeys(beside) if n not in named and n not in optional_of(subject)]
