@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from experiments.doctor.edits import Statement, parsed, statement_at
+from experiments.doctor.resumed import Resuming, Start
 from experiments.source.operators import Function
 
 
@@ -26,12 +27,14 @@ class Changing:
         self.tree.decorator_list = []
         self.module = ast.fix_missing_locations(ast.Module([self.tree], []))
         self.function, self.box = Function(self.tree, lambda node: False), dict(namespace)
+        self.resuming = Resuming(self.tree, self.box)
+        self.at = {n.lineno: statement_at(self.tree, n.lineno) for n in ast.walk(self.tree) if isinstance(n, Statement)}
 
     @contextmanager
     def changed(self, line: int, text: str) -> Iterator[ast.FunctionDef]:
         """The tree with another statement on this line; of an if, with another condition; of a loop, with other rounds."""
         new: ast.AST = parsed(text)
-        old: ast.AST | None = statement_at(self.tree, line)
+        old: ast.AST | None = self.at.get(line)
         assert old is not None
         if isinstance(old, ast.If) and isinstance(new, ast.If):
             old, new = old.test, new.test
@@ -43,14 +46,16 @@ class Changing:
         with self.function.replaced(old, new):
             yield self.tree
 
-    def made(self, line: int, text: str) -> Callable[..., Any]:
-        """The function with that statement.
+    def made(self, line: int, text: str, start: Start | None = None) -> Callable[..., Any]:
+        """The function with that statement; or what is left of it from some place on.
 
         Raises:
             SyntaxError: if it makes no sense there.
         """
         with self.changed(line, text), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of nonsense, before it is run
+            if start is not None:
+                return self.resuming.made(start)
             exec(compile(self.module, "<your file>", "exec"), self.box)
         function: Callable[..., Any] = self.box[self.tree.name]
         return function

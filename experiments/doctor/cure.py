@@ -19,6 +19,7 @@ from experiments.doctor.edits import edits, statement_at, text_of
 from experiments.doctor.examine import Examination
 from experiments.doctor.patience import Patience
 from experiments.doctor.ran import copied
+from experiments.doctor.resumed import Known, Start, known_before, number_of
 
 LIKE = 1e-6
 """So near a returned gradient comes to the derivative of forward where it is right."""
@@ -96,12 +97,19 @@ def cures(wards: Sequence[Ward], line: int, after: str) -> bool:
 
 def well(wards: Sequence[Ward], changing: Changing, line: int, after: str) -> bool:
     """Whether the backward with this statement makes every one of them well."""
+    start = common_start(wards, line)
     try:
-        function = changing.made(line, after)
+        function = changing.made(line, after, start)
     except SyntaxError:
         return False
     with changing.changed(line, after) as tree:
-        return all(ward.is_well(function, tree) for ward in wards)
+        return all(ward.is_well(function, tree, start) for ward in wards)
+
+
+def common_start(wards: Sequence[Ward], line: int) -> Start | None:
+    """From where the backward may be gone on with if this line is changed; None if it must run as a whole."""
+    starts = [ward.start(line) for ward in wards]
+    return starts[0] if all(s == starts[0] for s in starts) else None
 
 
 class Ward:
@@ -116,6 +124,26 @@ class Ward:
         self.truths = {n: self.truth(n) for n, c in e.claims.items() if c.returned}
         self.ran = e.subject.forward(e.inputs)
         self.arguments = roles.arguments(e.subject.pair, self.ran, e.upstreams)
+        self.known: dict[int, Known | None] = {}
+        self.starts: dict[int, Start | None] = {}
+
+    def start(self, line: int) -> Start | None:
+        """From where its backward may be gone on with if this line is changed."""
+        if line not in self.starts:
+            subject = self.e.subject
+            at = 0 if subject.pair.updates else number_of(subject.pair.backward, line)  # what has names at the end is seen of a whole run
+            if at and at not in self.known:
+                self.known[at] = known_before(subject.pair.backward, subject.namespace, at, self.call)
+            known = self.known.get(at)
+            self.starts[line] = Start(at, tuple(known)) if known is not None else None
+        return self.starts[line]
+
+    def call(self, function: Callable[..., Any]) -> Any:
+        """What a backward returns with the arguments of this input."""
+        self.e.subject.seeded()
+        it = [copy.deepcopy(self.ran.self)] if self.ran.self is not None else []
+        with np.errstate(all="ignore"):
+            return function(*it, **fresh(self.arguments))
 
     def truth(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Which entries of a gradient are looked at, and what they must be."""
@@ -132,11 +160,11 @@ class Ward:
         smooth = np.isfinite(found)
         return places[smooth], found[smooth]
 
-    def is_well(self, function: Callable[..., Any], tree: ast.FunctionDef) -> bool:
+    def is_well(self, function: Callable[..., Any], tree: ast.FunctionDef, start: Start | None = None) -> bool:
         """Whether everything that this backward returns is right."""
         try:
             with np.errstate(all="ignore"):
-                found = self.returned(function, tree)
+                found = self.returned(function, tree, start)
                 return all(name in found and self.fits(name, found[name]) for name in self.truths)
         except Exception:  # a change may make nonsense
             return False
@@ -150,14 +178,25 @@ class Ward:
         size = max(float(np.abs(truth).max(initial=0)), 1e-9)
         return bool(np.abs(g - truth).max(initial=0) <= LIKE * size + 1e-9 * (1 + abs(self.e.loss(self.e.ran))))
 
-    def returned(self, function: Callable[..., Any], tree: ast.FunctionDef) -> dict[str, Any]:
-        """What a backward returns and leaves, by the value that it is the gradient of."""
+    def returned(self, function: Callable[..., Any], tree: ast.FunctionDef, start: Start | None = None) -> dict[str, Any]:
+        """What a backward returns and leaves, by the value that it is the gradient of.
+
+        Args:
+            function: it, or what is left of it from its start on.
+            tree: of all of it.
+            start: from where it is gone on with.
+        """
         subject, ran = self.e.subject, self.ran
-        if ran.self is not None:
-            ran = replace(ran, self=copy.deepcopy(ran.self))
-        subject.seeded()
-        found, named = subject.answer(function, [ran.self] if ran.self is not None else [], fresh(self.arguments))
-        of = results.results(replace(subject.pair, backward=tree), subject.namespace, ran, found, named)
+        known, named = self.known.get(start.at) if start is not None else None, {}
+        if known is not None:
+            known = copy.deepcopy(known)
+            it = known[tree.args.args[0].arg] if ran.self is not None else None
+            found = function(**known)
+        else:
+            it = copy.deepcopy(ran.self)
+            subject.seeded()
+            found, named = subject.answer(function, [it] if it is not None else [], fresh(self.arguments))
+        of = results.results(replace(subject.pair, backward=tree), subject.namespace, replace(ran, self=it), found, named)
         return {value: result.gradient for value, result in of.items()}
 
 

@@ -45,16 +45,18 @@ def diagnosed(examinations: list[Examination], faults: dict[int, list[str]]) -> 
     places = [] if plain else openings(wards, [*own, *lines], sound, patience)
     each: tuple[Fault, ...] = ()
     if small is None and len(faults) > 1:
-        each = tuple(fault(examinations, *of, patience) for of in sorted(faults.items()))
+        each = tuple(fault(wards, *of, patience) for of in sorted(faults.items()))
     known = bool(each) and all(f.mend or f.what for f in each)  # one line could undo the faults of several
     cure = small if known else plainest(examinations, own, small, solved(wards, places, own, patience, small))
     if cure is not None and not plain and not known:
         cure = cured(wards, lines, sound, patience, known=cure)
     if cure is not None and is_strange(cure):
         cure = cured(wards, [*ends, last], sound, patience, known=cure, grown=True, alone=True)
+    bent = sorted(set(bending(first.subject.pair.backward, places)) - sound, reverse=True) if cure is None else []
+    cure = cure or cured(wards, bent, sound, patience, grown=True, alone=True) or tried(wards, bent, own, patience)
     if cure is None and len(faults) == 1:
         results = any(c.returned for c in first.claims.values())  # else nothing has been tried
-        each = tuple(fault(examinations, *of, patience, tried=results) for of in faults.items())
+        each = tuple(fault(wards, *of, patience, tried=results) for of in faults.items())
         if each[0].mend and cures(wards, each[0].mend.line, each[0].mend.after):
             return each
     cure = (
@@ -64,7 +66,7 @@ def diagnosed(examinations: list[Examination], faults: dict[int, list[str]]) -> 
         or tried(wards, [n for n in slice_of(first.subject.pair.backward, [*own, *lines]) if n not in sound], own, patience)
     )
     if cure is None:
-        each = each or tuple(fault(examinations, *of, patience) for of in sorted(faults.items()))
+        each = each or tuple(fault(wards, *of, patience) for of in sorted(faults.items()))
         if len(each) < 2 or not all(f.mend for f in each):
             cure = cured(wards, lines, sound, patience, grown=True)
         if cure is None:
@@ -72,6 +74,12 @@ def diagnosed(examinations: list[Examination], faults: dict[int, list[str]]) -> 
                 each = (replace(each[0], mend=None),)  # it makes this gradient right, and not all
             return elsewhere(examinations, each, places) or tuple(missing(examinations))
     return (of_cure(examinations, cure, faults),)
+
+
+def bending(tree: ast.FunctionDef, places: list[Open]) -> list[int]:
+    """The lines above a narrow place, where all that is wrong can be made right, that no such place is: nothing hangs on them straight."""
+    narrow = [of.statement.lineno for of in places if of.is_whole and of.is_narrow]
+    return [line for line in slice_of(tree, narrow) if line not in {of.statement.lineno for of in places}]
 
 
 def never(e: Examination, label: str) -> list[int]:
@@ -185,9 +193,9 @@ def readable(what: str | None) -> str | None:
     return re.sub(r"\b(\S+)#(\d+)", r"value number \2 of \1", what) if what else None
 
 
-def fault(examinations: list[Examination], line: int, names: list[str], patience: Patience, tried: bool = False) -> Fault:
+def fault(wards: list[Ward], line: int, names: list[str], patience: Patience, tried: bool = False) -> Fault:
     """What is to be said of a line that is wrong; `tried` if the mistakes that people make were tried backwards on it already."""
-    name = names[0]
+    name, examinations = names[0], [ward.e for ward in wards]
     claim = examinations[0].claims[name]
     backward: Pair = examinations[0].subject.pair
     text = next(
@@ -198,7 +206,7 @@ def fault(examinations: list[Examination], line: int, names: list[str], patience
         ),
         "",
     )
-    mend = mended(examinations, names, line, patience, tried)
+    mend = mended(wards, names, line, patience, tried)
     what = explained(examinations, name)
     if mend and mend.after == mend.before.replace(" = ", " += ", 1):
         what = "overwritten in every round, where it must be added to what was there"

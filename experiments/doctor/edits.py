@@ -58,15 +58,15 @@ def edits(tree: ast.FunctionDef, line: int, names: Sequence[str], grown: bool = 
 def rewritten(tree: ast.FunctionDef, statement: ast.stmt) -> Iterator[Edit]:
     """With one of the mistakes that people make, made backwards."""
     function = Function(copy.deepcopy(tree))
+    function.nodes = [n for n in function.nodes if function.statement(n).lineno == statement.lineno]
     for mutant in mutants_of("", function, OPERATORS):
-        if function.statement(mutant.node).lineno == statement.lineno:
-            yield SAID.get(mutant.operator, ""), mutant.after
+        yield SAID.get(mutant.operator, ""), mutant.after
     for node in function.nodes:
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and function.statement(node).lineno == statement.lineno:
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
             with function.replaced(node, ast.BinOp(node.right, ast.Sub(), node.left)):
                 yield SAID["sign"], text_of(function.statement(node))
     for node in function.nodes:
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult) and function.statement(node).lineno == statement.lineno:
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
             with function.replaced(node, ast.BinOp(node.left, ast.Div(), node.right)):
                 yield f"multiplied by {ast.unparse(node.right)}, where it must be divided", text_of(function.statement(node))
     match statement:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 
 from experiments.doctor.calling import Subject
+from experiments.doctor.changing import Changing
+from experiments.doctor.cure import Ward, common_start
 from experiments.doctor.edits import is_code, rewritten
 from experiments.doctor.examine import Examination
 from experiments.doctor.grown import grown, wanted
@@ -36,34 +38,32 @@ class Mend:
     after: str
 
 
-def mended(examinations: list[Examination], names: list[str], line: int, patience: Patience, tried: bool = False) -> Mend | None:
+def mended(wards: Sequence[Ward], names: list[str], line: int, patience: Patience, tried: bool = False) -> Mend | None:
     """The first small change of a line that makes these gradients right on every input; None if none was found.
 
     Args:
-        examinations: one for each input.
+        wards: one for each input.
         names: of the values whose gradients are wrong.
         line: where; the lines that feed it are tried too.
         patience: how long.
         tried: whether the mistakes that people make were tried backwards already.
     """
-    first = examinations[0]
-    claim = first.claims[names[0]]
-    if any(e.is_slow(np.size(e.ran.values[names[0]])) for e in examinations):
+    first = wards[0].e
+    claim, tree = first.claims[names[0]], first.subject.pair.backward
+    if any(w.e.is_slow(np.size(w.e.ran.values[names[0]])) for w in wards):
         return None  # the truth would have to be known entry by entry
-    truths = [wanted(e, names[0]) for e in examinations]
+    changing, truths = Changing(tree, first.subject.namespace), [wanted(w.e, names[0]) for w in wards]
+    gives = gives_as_result if all(names[0] in w.truths for w in wards) else gives_on_the_way
     lines = (line,) if line != claim.line else tuple(dict.fromkeys((line, *claim.lines)))
     patience = patience.for_one()
     for at in lines:
         found: list[Mend] = []
-        for kind, before, tree in islice(edits(first, names[0], at, tried), MOST_EDITS):
+        for kind, before, text in islice(edits(first, names[0], at, tried), MOST_EDITS):
             if (found and kind != "rewritten") or patience.is_over:
                 break
-            subject = first.subject.with_backward(tree)
-            pairs = zip(examinations, truths, strict=True)
-            if not (all(gives(subject, e, names[0], truth) for e, truth in pairs) and rights(subject, first, names)):
+            if not (gives(wards, changing, at, text, names[0], truths) and rights(first, with_line(tree, at, text), names)):
                 continue
-            after = next(n for n in ast.walk(tree) if isinstance(n, ast.stmt) and getattr(n, "mended", False))
-            found.append(Mend(at, before, ast.unparse(after)))
+            found.append(Mend(at, before, ast.unparse(ast.parse(text))))
             if kind != "rewritten":
                 break
         if found:
@@ -71,16 +71,34 @@ def mended(examinations: list[Examination], names: list[str], line: int, patienc
     return None
 
 
-def rights(subject: Subject, e: Examination, names: list[str]) -> bool:
+def rights(e: Examination, tree: ast.FunctionDef, names: list[str]) -> bool:
     """Whether all of several gradients are right; one alone has been looked at."""
     if len(names) == 1:
         return True
-    other = Examination(subject, e.inputs, e.seed)
+    other = Examination(e.subject.with_backward(tree), e.inputs, e.seed)
     other = other.divided(e.scale) if e.scale != 1 else other
     return all(n in other.claims and other.is_right(n) for n in names)
 
 
-def gives(subject: Subject, e: Examination, name: str, truth: np.ndarray) -> bool:
+def gives_as_result(wards: Sequence[Ward], changing: Changing, at: int, text: str, name: str, truths: Sequence[np.ndarray]) -> bool:
+    """Whether the backward with another statement on a line returns what the line of this gradient ought to compute."""
+    start = common_start(wards, at)
+    try:
+        function = changing.made(at, text, start)
+        with np.errstate(all="ignore"), changing.changed(at, text) as tree:
+            found = (ward.returned(function, tree, start).get(name) for ward in wards)
+            return all(g is not None and like(np.asarray(g, float), truth) for g, truth in zip(found, truths, strict=True))
+    except Exception:  # a change may make nonsense
+        return False
+
+
+def gives_on_the_way(wards: Sequence[Ward], changing: Changing, at: int, text: str, name: str, truths: Sequence[np.ndarray]) -> bool:
+    """Whether it comes by what the line of this gradient ought to compute."""
+    subject = wards[0].e.subject.with_backward(with_line(wards[0].e.subject.pair.backward, at, text))
+    return all(computes(subject, ward.e, name, truth) for ward, truth in zip(wards, truths, strict=True))
+
+
+def computes(subject: Subject, e: Examination, name: str, truth: np.ndarray) -> bool:
     """Whether the changed backward computes the right gradient of this value."""
     try:
         with np.errstate(all="ignore"):
@@ -91,8 +109,8 @@ def gives(subject: Subject, e: Examination, name: str, truth: np.ndarray) -> boo
     return name in claims and like(np.asarray(claims[name], float), truth)
 
 
-def edits(e: Examination, name: str, line: int, tried: bool = False) -> Iterator[tuple[str, str, ast.FunctionDef]]:
-    """The backward with one change of that line: (kind, the statement before, the tree); the plainest changes first."""
+def edits(e: Examination, name: str, line: int, tried: bool = False) -> Iterator[tuple[str, str, str]]:
+    """Changes of that line, the plainest first: (kind, the statement before, the statement after)."""
     tree = e.subject.pair.backward
     statement = next((n for n in ast.walk(tree) if isinstance(n, ast.Assign | ast.AugAssign | ast.Return) and n.lineno == line), None)
     if statement is None:
@@ -103,7 +121,7 @@ def edits(e: Examination, name: str, line: int, tried: bool = False) -> Iterator
         for text in texts:
             if text not in seen and is_code(text):
                 seen.add(text)
-                yield kind, before, with_line(tree, line, text)
+                yield kind, before, text
 
 
 def with_line(tree: ast.FunctionDef, line: int, text: str) -> ast.FunctionDef:
@@ -116,7 +134,6 @@ def with_line(tree: ast.FunctionDef, line: int, text: str) -> ast.FunctionDef:
                 for inner in ast.walk(new):
                     if isinstance(inner, ast.stmt | ast.expr):
                         inner.lineno = inner.end_lineno = line
-                new.mended = True  # type: ignore[attr-defined]  # to be found again
                 return new
             return self.generic_visit(node)
 

@@ -17,6 +17,7 @@ from experiments.doctor.changing import Changing
 from experiments.doctor.claims import is_array
 from experiments.doctor.cure import Ward, fresh
 from experiments.doctor.patience import seconds_of
+from experiments.doctor.resumed import Start
 
 MOVED = "__moved__"
 """The function through which the piece passes."""
@@ -88,6 +89,7 @@ class Asking:
         self.knows = bool(names) and len(names) == len(self.ward.truths)
         self.seen: list[Any] = []
         self.by: Any = 0
+        self.start: Start | None = None
         self.changing = Changing(e.subject.pair.backward, {**e.subject.namespace, MOVED: self.moved})
 
     def moved(self, value: Any) -> Any:
@@ -102,8 +104,9 @@ class Asking:
             line: of the statement.
             text: of the statement, the piece in it as an argument of `MOVED`.
         """
+        self.start = self.ward.start(line)
         try:
-            function = self.changing.made(line, text)
+            function = self.changing.made(line, text, self.start)
         except SyntaxError:
             return None
         with np.errstate(all="ignore"), self.changing.changed(line, text) as tree:
@@ -116,7 +119,7 @@ class Asking:
             ValueError: if the piece does not run once, or what is returned has another shape than it must have.
         """
         self.seen, self.by = [], by
-        found = self.ward.returned(function, tree)
+        found = self.ward.returned(function, tree, self.start)
         if len(self.seen) != 1:
             raise ValueError("it does not run once")
         parts = [np.asarray(found[n], float) if n in found else np.zeros(t.shape) for n, t in self.truths.items()]

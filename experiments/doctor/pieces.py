@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -112,7 +111,7 @@ def fitting(known: Sequence[Piece], needed: Sequence[Needed], three: bool = Fals
     of = [(text, numbers) for text, numbers in known if all(map(fits, numbers, shapes))]
     if not three:
         matrices = [(text, numbers) for text, numbers in products(known, shapes) if all(map(fits, numbers, shapes))]
-        yield from (text for text, numbers in (*of, *matrices) if is_right(numbers))
+        yield from (ast.unparse(parsed(text)) for text, numbers in (*of, *matrices) if is_right(numbers))
         of = [*of[: MOST - FEW], *matrices[:MOST]]
     short = [p for p in of if len(p[0]) <= SHORT and not p[0].replace(".", "").isdigit()][:FEW]
     for sign, negative, one, two in pairs(of if not three else of[:MOST], together(short) if three else of, needed[0]):
@@ -166,11 +165,11 @@ def products(known: Sequence[Piece], shapes: Sequence[tuple[int, ...]]) -> Itera
         for b, y in short:
             if x[0].shape[-1] == y[0].shape[-2] and (x[0].shape[-2], y[0].shape[-1]) == shapes[0][-2:]:
                 try:
-                    yield ast.unparse(ast.BinOp(parsed(a), ast.MatMult(), parsed(b))), [p @ q for p, q in zip(x, y, strict=True)]
+                    yield f"({a}) @ ({b})", [p @ q for p, q in zip(x, y, strict=True)]
                 except ValueError:  # the axes before these two do not fit
                     continue
 
 
 def parsed(text: str) -> ast.expr:
     """Its tree."""
-    return copy.deepcopy(ast.parse(text, mode="eval").body)
+    return ast.parse(text, mode="eval").body

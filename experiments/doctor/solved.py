@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+import numpy as np
+
 from experiments.doctor.changing import slice_of
 from experiments.doctor.cost import Cure, cost
 from experiments.doctor.cure import Ward, cures
@@ -42,6 +44,11 @@ class Open:
     def is_whole(self) -> bool:
         """Whether it is all that the statement computes."""
         return is_whole(self.place, self.statement)
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether not everything that could be wrong could be made right there: the mistake is hardly further down."""
+        return all(n.slopes.shape[1] < n.slopes.shape[0] or np.linalg.matrix_rank(n.slopes) < n.slopes.shape[0] for n in self.needed)
 
 
 def openings(wards: Sequence[Ward], accused: list[int], sound: Collection[int], patience: Patience) -> list[Open]:
