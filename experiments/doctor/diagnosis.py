@@ -13,6 +13,7 @@ from experiments.doctor.changing import slice_of
 from experiments.doctor.cost import Cure, cost, is_strange
 from experiments.doctor.cure import Ward, cured, cures
 from experiments.doctor.edits import statement_at, text_of
+from experiments.doctor.elsewhere import others
 from experiments.doctor.examine import Examination
 from experiments.doctor.explain import explained, explained_at, forgotten
 from experiments.doctor.finding import Fault
@@ -57,8 +58,10 @@ def diagnosed(examinations: list[Examination], faults: dict[int, list[str]]) -> 
     if cure is None and len(faults) == 1:
         results = any(c.returned for c in first.claims.values())  # else nothing has been tried
         each = tuple(fault(wards, *of, patience, tried=results) for of in faults.items())
-        if each[0].mend and cures(wards, each[0].mend.line, each[0].mend.after):
-            return each
+        mend = each[0].mend
+        if mend and cures(wards, mend.line, mend.after):
+            cure = Cure(mend.line, mend.before, mend.after)
+            return (replace(each[0], others=ties(wards, cure, [*own, *lines], sound, places, patience)),)
     cure = (
         cure
         or cured(wards, lines, sound, patience)
@@ -73,7 +76,12 @@ def diagnosed(examinations: list[Examination], faults: dict[int, list[str]]) -> 
             if len(each) == 1 and any(c.returned for c in first.claims.values()):
                 each = (replace(each[0], mend=None),)  # it makes this gradient right, and not all
             return elsewhere(examinations, each, places) or tuple(missing(examinations))
-    return (of_cure(examinations, cure, faults),)
+    return (replace(of_cure(examinations, cure, faults), others=ties(wards, cure, [*own, *lines], sound, places, patience)),)
+
+
+def ties(wards: list[Ward], cure: Cure, lines: list[int], sound: set[int], places: list[Open], patience: Patience) -> tuple[Mend, ...]:
+    """The changes of other lines that would do as well."""
+    return tuple(Mend(c.line, c.before, c.after) for c in others(wards, cure, lines, sound, places, patience))
 
 
 def bending(tree: ast.FunctionDef, places: list[Open]) -> list[int]:

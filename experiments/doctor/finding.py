@@ -36,6 +36,7 @@ class Fault:
         label: what the gradient is called there.
         what: half a sentence: what the gradient is; None if that cannot be said.
         mend: what makes it right; None if nothing small does.
+        others: changes of other lines, each of which makes everything right as well.
     """
 
     line: int
@@ -43,6 +44,7 @@ class Fault:
     label: str
     what: str | None
     mend: Mend | None
+    others: tuple[Mend, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 
 from experiments.doctor.finding import Fault, Finding
+from experiments.doctor.mend import Mend
 
 WIDER = {"float32": "float64", "single": "double", "f4": "f8", "<f4": "<f8", "float16": "float64", "half": "double"}
 """Of each narrow format that which is meant in its place."""
@@ -60,5 +61,7 @@ def of_fault(fault: Fault, lines: list[str]) -> Fault:
     def back(text: str) -> str:
         return re.sub("|".join(map(re.escape, names)), lambda m: names[m[0]], text) if names else text
 
-    mend = fault.mend and replace(fault.mend, before=back(fault.mend.before), after=back(fault.mend.after))
-    return replace(fault, text=back(fault.text), mend=mend)
+    def narrow(mend: Mend) -> Mend:
+        return replace(mend, before=back(mend.before), after=back(mend.after))
+
+    return replace(fault, text=back(fault.text), mend=fault.mend and narrow(fault.mend), others=tuple(map(narrow, fault.others)))

@@ -78,7 +78,9 @@ class Resuming:
         changed = self.tree.body[start.at]
         if not isinstance(changed, PLAIN):
             return start.rest(self.tree, self.box)
-        stored = [n.id for n in ast.walk(changed) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+        targets = changed.targets if isinstance(changed, ast.Assign) else [] if isinstance(changed, ast.Expr) else [changed.target]
+        named = (n for t in targets for n in ast.walk(t) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+        stored = [n.id for n in named]  # without the n of [x[n] for n in ...], which ends with it
         if start not in self.tails:
             self.tails[start] = start.rest(self.tree, self.box, 1, stored)
         tail, one = self.tails[start], compile(ast.Module([changed], []), "<your file>", "exec")

@@ -41,12 +41,23 @@ def tell(say: Say, finding: Mapping[str, Any], file: str) -> None:
 def tell_fault(say: Say, fault: Mapping[str, Any], file: str) -> None:
     """A line that is wrong: where, what, and the mend."""
     right = "what came into this line was right, what it computes is not." if fault["text"] else "up to here something is missing."
-    say(f"\n  {file}, line {fault['line']}: {right}")
+    tied = "".join(f", or line {other['line']}" for other in fault["others"])
+    if tied:
+        right = f"a change of {'either' if len(fault['others']) == 1 else 'any of them'} makes it right."
+    say(f"\n  {file}, line {fault['line']}{tied}: {right}")
     if fault["what"]:
         say(f"  {fault['label']} is {fault['what']}.")
     if fault["mend"]:
-        say(f"    - {fault['mend']['before']}", style="red")
-        say(f"    + {fault['mend']['after']}", style="green")
-        say("  With the second line it is right, on inputs of two sizes.")
+        tell_mend(say, fault["mend"])
+        for other in fault["others"]:
+            say(f"  Or in line {other['line']}:")
+            tell_mend(say, other)
+        say(f"  With the second line {'of one of them ' if tied else ''}it is right, on inputs of two sizes.")
     else:
         say(f"    {fault['text']}")
+
+
+def tell_mend(say: Say, mend: Mapping[str, Any]) -> None:
+    """The line as it stands and as it would be right."""
+    say(f"    - {mend['before']}", style="red")
+    say(f"    + {mend['after']}", style="green")

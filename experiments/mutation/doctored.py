@@ -11,34 +11,21 @@ import copy
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache, cached_property
-from typing import Any
+from functools import cache
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Column, Table
-from rich.text import Text
 
 import experiments.cases
 import manual
-from experiments.doctor.calling import Subject
-from experiments.doctor.examine import Examination
-from experiments.doctor.finding import Finding
-from experiments.doctor.patient import Pair
+from experiments.doctor.changing import Changing
+from experiments.doctor.finding import Fault, Finding
 from experiments.doctor.visit import looked_at
-from experiments.judge.case import Case, cases_of, draw_sizes
-from experiments.judge.case import Pair as BothSides
-from experiments.judge.compare import error
 from experiments.mutation.limit import Hangs, time_limit
+from experiments.mutation.patients import Patient, alike, examinations, patients, results
 from experiments.source.handwriting import Written, import_all, subjects, written_in
 from experiments.source.operators import Mutant, mutants
-
-CHANGED = 1e-5
-"""A mistake that changes no gradient by more, relatively, is none."""
-
 
 PATIENCE = 30.0
 """Seconds of computing after which the doctor has found nothing."""
@@ -48,30 +35,24 @@ SLOW = 0.15
 
 
 @dataclass(frozen=True)
-class Patient:
-    """A forward and a backward with numbers to run them with.
+class Outcome:
+    """What the doctor made of one mutant.
 
     Attributes:
-        subject: both.
-        inputs: two sets of numbers, of other sizes, each with the object whose methods they are, or None.
+        kind: what it is counted under.
+        mutant: it.
+        located: whether the line that is named, alone or first, is the one that was changed.
+        cured: whether it is, or the line that is named in its place is shown with an edit after which every gradient is right, on three
+            sets of numbers of which the doctor has seen two: from the numbers nobody could tell which of the two lines was changed.
+        explained: whether a sentence is said about it.
+        mended: whether it is shown with what makes it right.
+        said: all that.
     """
-
-    subject: Subject
-    inputs: tuple[tuple[Any, dict[str, Any]], ...]
-
-    @cached_property
-    def smooth(self) -> list[list[np.ndarray]]:
-        """Of every gradient that the right backward returns, for each set of numbers, the entries that are no kink's."""
-        return [[np.isfinite(of_claim(e, n)) for n, c in e.claims.items() if c.returned] for e in examinations(self.subject, self.inputs)]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What the doctor made of one mutant."""
 
     kind: str
     mutant: Mutant
     located: bool
+    cured: bool
     explained: bool
     mended: bool
     said: str
@@ -96,63 +77,9 @@ class Doctored:
     accused: list[str] = field(default_factory=list)
 
 
-# ---- what it can read ----------------------------------------------------------------------------
-
-
-def patients(written: Written, judges: tuple[str, ...], everything: dict[str, Written]) -> list[Patient]:
-    """The backward as the doctor is given it, once for each of its cases; nothing where it has no forward of its own beside it."""
-    if written.owner is None and written.function.__name__.endswith("_backward"):
-        forward = everything.get(written.name.removesuffix("_backward"))
-        cases = cases_of([written.name.removesuffix("_backward")])
-    elif written.owner is not None and written.function.__name__ == "backward":
-        forward = next((everything[n] for c in written.owner.__mro__ if (n := f"{c.__name__}.forward") in everything), None)
-        cases = [c for c in cases_of(judges) if c.hand is None]
-    else:
-        return []
-    if forward is None or forward.tree.args.vararg:
-        return []
-    return [p for case in cases[:3] if (p := patient(written, forward, case)) is not None]
-
-
-def patient(written: Written, forward: Written, case: Case) -> Patient | None:
-    """With the numbers of one case, in two sets of sizes."""
-    namespace = {**forward.function.__globals__, **written.function.__globals__}
-    cls = written.owner.__name__ if written.owner else None
-    pair = Pair(forward.name, forward.tree, written.tree, cls)
-    names = pair.parameters(forward.tree)
-    found, subject = [], None
-    for seed in (0, 1):
-        both = BothSides(case, draw_sizes(case, np.random.default_rng(seed), None), seed)
-        given, call = both.inputs()
-        inputs: dict[str, Any] = {**dict(zip(names, given, strict=False)), **call}
-        if cls:
-            inputs |= {f"self.{n}.data": p.data.copy() for n, p in both.hand.named_parameters()}
-        subject = subject or Subject(pair, namespace, made=both.hand if cls else None)
-        found.append((both.hand if cls else None, inputs))
-    return Patient(subject, tuple(found)) if subject else None
-
-
-def examinations(subject: Subject, inputs: tuple[Any, ...]) -> list[Examination]:
-    """One for each set of numbers, each with its own object."""
-    return [Examination(subject.of(made), numbers, seed) for seed, (made, numbers) in enumerate(inputs)]
-
-
-# ---- one mutant ----------------------------------------------------------------------------------
-
-
-def results(subject: Subject, inputs: tuple[Any, ...]) -> list[list[np.ndarray]]:
-    """What a backward returns and adds to its parameters, for each set of numbers."""
-    found = []
-    for seed, (made, numbers) in enumerate(inputs):
-        e = Examination(subject.of(made), numbers, seed)
-        found.append([np.asarray(c.gradient, float) for c in e.claims.values() if c.returned])
-    return found
-
-
 def examine(patient: Patient, mutant: Mutant) -> Finding | str:
     """What the doctor says of it; "raised" or "unchanged" where there is nothing to be said."""
-    with mutant.applied() as tree:
-        changed = patient.subject.with_backward(copy.deepcopy(tree))
+    changed = patient.subject.with_backward(wrong_tree(mutant))
     try:
         right, wrong = results(patient.subject, patient.inputs), results(changed, patient.inputs)
     except Exception:  # a mistake may raise anything
@@ -163,21 +90,24 @@ def examine(patient: Patient, mutant: Mutant) -> Finding | str:
     return looked_at(examinations(changed, patient.inputs))
 
 
-def of_claim(e: Examination, name: str) -> np.ndarray:
-    """The right gradient, NaN at a kink; what takes too long to be looked at entry by entry is taken for smooth."""
-    return np.zeros(np.shape(e.ran.values[name])) if e.is_slow(np.size(e.ran.values[name])) else e.whole(name)
+def wrong_tree(mutant: Mutant) -> ast.FunctionDef:
+    """The backward with the mistake in it."""
+    with mutant.applied() as tree:
+        return copy.deepcopy(tree)
 
 
-def alike(a: np.ndarray, b: np.ndarray, smooth: np.ndarray) -> bool:
-    """Whether they are the same gradient; at a kink there is more than one."""
-    return (
-        a.shape == b.shape
-        and (a.shape != smooth.shape or error(a[smooth], b[smooth]) < CHANGED)
-        and np.isfinite(a).all() == np.isfinite(b).all()
-    )
+def cures_all(patient: Patient, mutant: Mutant, finding: Finding) -> bool:
+    """Whether every line that is named is shown with a mend, and with these mends everything is right."""
+    tree = wrong_tree(mutant)
+    for fault in finding.faults:
+        if fault.mend is None:
+            return False
+        with Changing(tree, {}).changed(fault.mend.line, fault.mend.after) as mended:
+            tree = copy.deepcopy(mended)
+    return bool(finding.faults) and patient.is_cured(tree)
 
 
-def outcome(kind: str, mutant: Mutant, finding: Finding) -> Outcome:
+def outcome(kind: str, mutant: Mutant, finding: Finding, patient: Patient) -> Outcome:
     """Whether it is the line that was changed that the doctor names."""
     statement = mutant.function.statement(mutant.node)
     lines = [f.line for f in finding.faults]
@@ -187,10 +117,14 @@ def outcome(kind: str, mutant: Mutant, finding: Finding) -> Outcome:
         located = located or finding.faults[0].label.split("[")[0] == target.split("[")[0]
     explained = any(f.what for f in finding.faults)
     mended = bool(finding.faults) and all(f.mend for f in finding.faults)
-    said = "; ".join(f"{f.line}: {f.what} | {f.mend.after if f.mend else None}" for f in finding.faults) or str(
-        finding.trouble or finding.gradients
-    )
-    return Outcome(kind, mutant, located, explained, mended, said)
+    said = "; ".join(said_of(f) for f in finding.faults) or str(finding.trouble or finding.gradients)
+    return Outcome(kind, mutant, located, located or cures_all(patient, mutant, finding), explained, mended, said)
+
+
+def said_of(fault: Fault) -> str:
+    """One of them in a line."""
+    tied = "".join(f", or {other.line}: {other.after}" for other in fault.others)
+    return f"{fault.line}: {fault.what} | {fault.mend.after if fault.mend else None}{tied}"
 
 
 # ---- many ----------------------------------------------------------------------------------------
@@ -237,13 +171,13 @@ def give(report: Doctored, kind: str, known: list[Patient], mutant: Mutant) -> N
             with time_limit(PATIENCE, busy=True):
                 found = examine(patient, mutant)
         except Hangs:
-            report.outcomes.append(Outcome(kind, mutant, False, False, False, "not done in time"))
+            report.outcomes.append(Outcome(kind, mutant, False, False, False, False, "not done in time"))
             return
         except Exception as error:  # a fault of the doctor's: he has found nothing
-            report.outcomes.append(Outcome(kind, mutant, False, False, False, f"{type(error).__name__}: {error}"))
+            report.outcomes.append(Outcome(kind, mutant, False, False, False, False, f"{type(error).__name__}: {error}"))
             return
         if isinstance(found, Finding):
-            report.outcomes.append(outcome(kind, mutant, found))
+            report.outcomes.append(outcome(kind, mutant, found, patient))
             return
         told.append(found)
     if "unchanged" in told:
@@ -295,36 +229,3 @@ def able(written: Written, judges: tuple[str, ...]) -> list[Patient] | str:
 def by_name() -> dict[str, Written]:
     """Every function of the package, by its name."""
     return {w.name: w for module in import_all(manual) for w in written_in(module)}
-
-
-# ---- for people ----------------------------------------------------------------------------------
-
-
-def print_doctored(report: Doctored, console: Console) -> None:
-    """The shares, by what was changed and by the kind of mistake; then every mutant whose line was not found."""
-    heads = ("mutants", "located", "explained", "mended", "one or the other")
-    table = Table(
-        Column("", overflow="fold"), *(Column(h, justify="right") for h in heads), box=SIMPLE_HEAD, show_edge=False, pad_edge=False
-    )
-    for of in (lambda o: o.kind, lambda o: o.mutant.operator):
-        for name in sorted({of(o) for o in report.outcomes}):
-            table.add_row(name, *shares(o for o in report.outcomes if of(o) == name))
-        table.add_section()
-    table.add_row("all", *shares(report.outcomes))
-    console.print(table)
-    for o in report.outcomes:
-        if not (o.located and (o.explained or o.mended)):
-            lines = (f"{'not located' if not o.located else 'not explained'}: {o.mutant.id}", f"    line {o.mutant.line}: {o.said}")
-            console.print(Text("\n".join(lines)), soft_wrap=True)
-    console.print(f"{report.unchanged} change no gradient, {report.raised} raise by themselves, {sum(report.unread.values())} not read")
-    for name in report.accused:
-        console.print(Text(f"taken for wrong as it is: {name}"), soft_wrap=True)
-
-
-def shares(outcomes: Iterable[Outcome]) -> list[str]:
-    """How many, and the shares in percent."""
-    of = list(outcomes)
-    counts = [
-        sum(map(bool, column)) for column in zip(*((o.located, o.explained, o.mended, o.explained or o.mended) for o in of), strict=True)
-    ]
-    return [str(len(of)), *(f"{100 * n / len(of):.0f} %" for n in counts)] if of else ["0"]

@@ -324,7 +324,8 @@ def in_backwards(options: argparse.Namespace, errors: Console) -> Report:
 
 def to_the_doctor(options: argparse.Namespace, console: Console, errors: Console) -> int:
     """What the doctor finds; 0 whatever it is: a share, and no verdict."""
-    from experiments.mutation.doctored import doctored, print_doctored
+    from experiments.mutation.doctored import doctored
+    from experiments.mutation.doctored_table import print_doctored
 
     start = time.perf_counter()
     with errors.status("") as status:

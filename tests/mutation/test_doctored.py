@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import ast
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from rich.console import Console
 
 import experiments.cases
+from experiments.doctor.finding import Fault, Finding
+from experiments.doctor.mend import Mend
 from experiments.doctor.visit import looked_at
 from experiments.mutation import doctored as module
-from experiments.mutation.doctored import alike, by_name, doctored, examinations, patients, print_doctored
+from experiments.mutation.doctored import by_name, doctored, outcome
+from experiments.mutation.doctored_table import print_doctored
+from experiments.mutation.patients import alike, examinations, patients
 from experiments.source.handwriting import import_all, subjects
+from experiments.source.operators import mutants
+
+ENDS: tuple[tuple[type[ast.stmt], str], ...] = ((ast.Assign, "2 * gate"), (ast.Return, "dL_dy"))
+"""The two lines of GELU's backward that a factor 2 could be in."""
 
 
 def test_mistakes_in_a_function_and_in_a_layer_are_located() -> None:
@@ -56,3 +67,21 @@ def test_a_doctor_who_breaks_down_has_found_nothing(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(module, "examine", breaks_down)
     report = doctored(2, names=("derivatives.multiply_backward",))
     assert [(o.located, o.said) for o in report.outcomes] == [(False, "ZeroDivisionError: of the doctor")] * 2
+
+
+def test_another_line_counts_as_cured_only_with_an_edit_that_is_shown_and_holds() -> None:
+    """2 gate (1 − gate) without the 2: a 2 in the next line is as right."""
+    import_all(experiments.cases)
+    written, judges = next((w, j) for s in subjects() for w, j in s.functions.items() if w.name == "GELU.backward")
+    of = next(m for m in mutants(written.name, written.tree) if m.id.endswith("2 * gate * (1 - gate) => gate * (1 - gate):0"))
+    known = module.able(written, judges)
+    assert not isinstance(known, str)
+    patient = next(p for p in known if isinstance(module.examine(p, of), Finding))
+    here, there = (next(n for n in ast.walk(written.tree) if isinstance(n, kind) and text in ast.unparse(n)) for kind, text in ENDS)
+    told = Fault(there.lineno, "", "", None, Mend(there.lineno, ast.unparse(there), "return dL_dy * (gate + 2 * x * dgate_dx)"))
+    wrong = replace(told, mend=Mend(there.lineno, ast.unparse(there), "return dL_dy * (gate + 3 * x * dgate_dx)"))
+    for fault, located, cured in ((told, False, True), (wrong, False, False), (replace(told, mend=None), False, False)):
+        o = outcome("layers", of, Finding("GELU", "backward", faults=(fault,)), patient)
+        assert (o.located, o.cured) == (located, cured)
+    o = outcome("layers", of, Finding("GELU", "backward", faults=(Fault(here.lineno, "", "", None, None),)), patient)
+    assert (o.located, o.cured) == (True, True)
