@@ -17,12 +17,14 @@ from experiments.doctor.elsewhere import others
 from experiments.doctor.examine import Examination
 from experiments.doctor.explain import explained, explained_at, forgotten
 from experiments.doctor.finding import Fault
+from experiments.doctor.inserted import inserted
 from experiments.doctor.mend import Mend, mended
 from experiments.doctor.patience import Patience
 from experiments.doctor.patient import Pair
 from experiments.doctor.results import line_of_return
 from experiments.doctor.solved import Open, openings, solved, tried
 from experiments.doctor.suspects import agreement, returned, unharmed
+from experiments.doctor.twice import cured_twice
 
 PLAIN = 0.3
 """A cure with no more against it (a sign turned, two names the wrong way round, something too much) is not compared with others."""
@@ -72,6 +74,11 @@ def diagnosed(examinations: list[Examination], faults: dict[int, list[str]]) -> 
         each = each or tuple(fault(wards, *of, patience) for of in sorted(faults.items()))
         if len(each) < 2 or not all(f.mend for f in each):
             cure = cured(wards, lines, sound, patience, grown=True)
+        if cure is None and not (len(each) > 1 and all(f.mend for f in each)):
+            if (missed := inserted(wards)) is not None:
+                return (Fault(missed[1].line, "", missed[0], None, missed[1]),)
+            if (both := cured_twice(wards, [*own, *lines], sound)) is not None:
+                return (replace(of_cure(examinations, both[0], faults), also=(Mend(both[1].line, both[1].before, both[1].after),)),)
         if cure is None:
             if len(each) == 1 and any(c.returned for c in first.claims.values()):
                 each = (replace(each[0], mend=None),)  # it makes this gradient right, and not all

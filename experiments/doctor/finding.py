@@ -37,6 +37,7 @@ class Fault:
         what: half a sentence: what the gradient is; None if that cannot be said.
         mend: what makes it right; None if nothing small does.
         others: changes of other lines, each of which makes everything right as well.
+        also: changes of other lines without which the mend is not enough.
     """
 
     line: int
@@ -45,6 +46,7 @@ class Fault:
     what: str | None
     mend: Mend | None
     others: tuple[Mend, ...] = ()
+    also: tuple[Mend, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -64,4 +64,5 @@ def of_fault(fault: Fault, lines: list[str]) -> Fault:
     def narrow(mend: Mend) -> Mend:
         return replace(mend, before=back(mend.before), after=back(mend.after))
 
-    return replace(fault, text=back(fault.text), mend=fault.mend and narrow(fault.mend), others=tuple(map(narrow, fault.others)))
+    others, also = (tuple(map(narrow, mends)) for mends in (fault.others, fault.also))
+    return replace(fault, text=back(fault.text), mend=fault.mend and narrow(fault.mend), others=others, also=also)

@@ -13,7 +13,7 @@ import numpy as np
 from experiments.doctor.calling import Subject
 from experiments.doctor.changing import Changing
 from experiments.doctor.cure import Ward, common_start
-from experiments.doctor.edits import is_code, rewritten
+from experiments.doctor.edits import is_code, rewritten, statement_at
 from experiments.doctor.examine import Examination
 from experiments.doctor.grown import grown, wanted
 from experiments.doctor.patience import Patience
@@ -29,7 +29,7 @@ class Mend:
 
     Attributes:
         line: its number.
-        before: the statement as it stands.
+        before: the statement as it stands; empty if a new one is to stand before that line.
         after: as it would be right.
     """
 
@@ -122,6 +122,19 @@ def edits(e: Examination, name: str, line: int, tried: bool = False) -> Iterator
             if text not in seen and is_code(text):
                 seen.add(text)
                 yield kind, before, text
+
+
+def with_line_before(statement: ast.stmt, text: str) -> str:
+    """A statement that does another one before it."""
+    return f"if True:\n    {text}\n    {ast.unparse(statement)}"
+
+
+def with_mend(tree: ast.FunctionDef, mend: Mend) -> ast.FunctionDef:
+    """The function, mended."""
+    statement = statement_at(tree, mend.line)
+    after = mend.after if mend.before or statement is None else with_line_before(statement, mend.after)
+    with Changing(tree, {}).changed(mend.line, after) as found:
+        return copy.deepcopy(found)
 
 
 def with_line(tree: ast.FunctionDef, line: int, text: str) -> ast.FunctionDef:

@@ -57,13 +57,20 @@ def pieces(examinations: Sequence[Examination], line: int) -> list[Piece]:
     parts = ast.BinOp | ast.Call | ast.Attribute | ast.Subscript | ast.UnaryOp | ast.Constant | ast.Compare
     written = [*(known - {"self"}), *(ast.unparse(n) for n in nodes if isinstance(n, parts))]
     called = {f"{ast.unparse(n.func)}({{}})" for n in nodes if isinstance(n, ast.Call) and len(n.args) == 1 and not n.keywords}
-    made = [form.format(n) for n in sorted(known - {"self"}) for form in [*FORMS, *sorted(called)]]
+    axes = [n for n in sorted(known) if is_axes(examinations[0].locals.get(n))]
+    forms = [*FORMS, *sorted(called), *(f"({{}}).sum(axis={n})" for n in axes)]
+    made = [form.format(n) for n in sorted(known - {"self"}) for form in forms]
     found: dict[bytes, Piece] = {}
     for texts in (written, [*made, "2", "0.5"]):
         for text in sorted(set(texts), key=lambda t: (len(t), t)):
             if len(text) <= LONG and (numbers := evaluated(text, known, worlds)) is not None:
                 found.setdefault(b"".join(n.tobytes() + repr(n.shape).encode() for n in numbers), (text, numbers))
     return list(found.values())
+
+
+def is_axes(value: Any) -> bool:
+    """Whether this may say over which axes something is summed."""
+    return isinstance(value, tuple) and bool(value) and all(isinstance(i, int) for i in value)
 
 
 def imported(function: ast.FunctionDef) -> dict[str, Any]:

@@ -42,22 +42,29 @@ def tell_fault(say: Say, fault: Mapping[str, Any], file: str) -> None:
     """A line that is wrong: where, what, and the mend."""
     right = "what came into this line was right, what it computes is not." if fault["text"] else "up to here something is missing."
     tied = "".join(f", or line {other['line']}" for other in fault["others"])
-    if tied:
+    if fault["mend"] and not fault["mend"]["before"]:
+        right = "before this line another is missing."
+    if fault["also"]:
+        tied, right = "".join(f" and line {other['line']}" for other in fault["also"]), "both must be changed to make it right."
+    if fault["others"]:
         right = f"a change of {'either' if len(fault['others']) == 1 else 'any of them'} makes it right."
     say(f"\n  {file}, line {fault['line']}{tied}: {right}")
     if fault["what"]:
         say(f"  {fault['label']} is {fault['what']}.")
     if fault["mend"]:
-        tell_mend(say, fault["mend"])
+        for mend in sorted((fault["mend"], *fault["also"]), key=lambda m: m["line"]):
+            tell_mend(say, mend)
         for other in fault["others"]:
             say(f"  Or in line {other['line']}:")
             tell_mend(say, other)
-        say(f"  With the second line {'of one of them ' if tied else ''}it is right, on inputs of two sizes.")
+        new = "both second lines" if fault["also"] else "the second line of one of them" if tied else "the second line"
+        say(f"  With {new if fault['mend']['before'] else 'this line'} it is right, on inputs of two sizes.")
     else:
         say(f"    {fault['text']}")
 
 
 def tell_mend(say: Say, mend: Mapping[str, Any]) -> None:
     """The line as it stands and as it would be right."""
-    say(f"    - {mend['before']}", style="red")
+    if mend["before"]:
+        say(f"    - {mend['before']}", style="red")
     say(f"    + {mend['after']}", style="green")

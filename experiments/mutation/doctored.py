@@ -19,8 +19,8 @@ import numpy as np
 
 import experiments.cases
 import manual
-from experiments.doctor.changing import Changing
 from experiments.doctor.finding import Fault, Finding
+from experiments.doctor.mend import with_mend
 from experiments.doctor.visit import looked_at
 from experiments.mutation.limit import Hangs, time_limit
 from experiments.mutation.patients import Patient, alike, examinations, patients, results
@@ -102,8 +102,8 @@ def cures_all(patient: Patient, mutant: Mutant, finding: Finding) -> bool:
     for fault in finding.faults:
         if fault.mend is None:
             return False
-        with Changing(tree, {}).changed(fault.mend.line, fault.mend.after) as mended:
-            tree = copy.deepcopy(mended)
+        for mend in (*fault.also, fault.mend):
+            tree = with_mend(tree, mend)
     return bool(finding.faults) and patient.is_cured(tree)
 
 
@@ -124,6 +124,7 @@ def outcome(kind: str, mutant: Mutant, finding: Finding, patient: Patient) -> Ou
 def said_of(fault: Fault) -> str:
     """One of them in a line."""
     tied = "".join(f", or {other.line}: {other.after}" for other in fault.others)
+    tied += "".join(f", and {other.line}: {other.after}" for other in fault.also)
     return f"{fault.line}: {fault.what} | {fault.mend.after if fault.mend else None}{tied}"
 
 
