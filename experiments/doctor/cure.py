@@ -187,7 +187,8 @@ class Ward:
             start: from where it is gone on with.
         """
         subject, ran = self.e.subject, self.ran
-        known, named = self.known.get(start.at) if start is not None else None, {}
+        known = self.known.get(start.at) if start is not None else None
+        named: dict[str, Any] = {}
         if known is not None:
             known = copy.deepcopy(known)
             it = known[tree.args.args[0].arg] if ran.self is not None else None

@@ -49,7 +49,7 @@ class Start:
         """
         names = dict.fromkeys((*self.names, *more))
         arguments = ast.arguments([], [ast.arg(n) for n in names], None, [], [], None, [])
-        rest = ast.FunctionDef(tree.name, arguments, tree.body[self.at + after :], [], None, None)
+        rest = ast.FunctionDef(tree.name, arguments, tree.body[self.at + after :] or [ast.Pass()], [], None, None)
         exec(compile(ast.fix_missing_locations(ast.Module([rest], [])), "<your file>", "exec"), box)
         made: Callable[..., Any] = box[tree.name]
         return made
