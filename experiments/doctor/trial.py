@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ import numpy as np
 from experiments.doctor.calling import Subject
 from experiments.doctor.claims import is_array
 from experiments.doctor.examine import Examination
+from experiments.doctor.patient import Pair
+from experiments.doctor.roles import TARGETS
 
 SMALLER = (0.3, 0.05, 0.005)
 """An exp that overflows says nothing: then so much smaller numbers are tried."""
@@ -28,4 +31,14 @@ def misshapen(subject: Subject, inputs: Mapping[str, Any]) -> int:
             break
     else:
         raise FloatingPointError("not finite")
-    return sum(np.shape(c.gradient) != np.shape(found.ran.values[n]) for n, c in found.claims.items())
+    return sum(np.shape(c.gradient) != np.shape(found.ran.values[n]) for n, c in found.claims.items()) + spreads(subject.pair, inputs)
+
+
+def spreads(pair: Pair, inputs: Mapping[str, Any]) -> int:
+    """How many differences of a prediction and its target, both arguments of forward, are of arrays of different shapes."""
+    found = 0
+    for node in ast.walk(pair.forward):
+        match node:
+            case ast.BinOp(ast.Name(one), ast.Sub(), ast.Name(other)) if {one.lower(), other.lower()} & set(TARGETS):
+                found += one in inputs and other in inputs and np.shape(inputs[one]) != np.shape(inputs[other])
+    return found

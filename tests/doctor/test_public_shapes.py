@@ -138,6 +138,22 @@ def softmax_loss(p, t):
     return -np.sum(t * np.log(p + 1e-7)) / len(p)
 """
 
+WHOLE = """
+class Squared:
+    def loss(self, predictions, targets):
+        return 0.5 * np.sum((predictions - targets) ** 2) / targets.shape[0]
+
+    def grad(self, predictions, targets):
+        return (predictions - targets) / targets.shape[0]
+
+class Absolute:
+    def loss(self, predictions, targets):
+        return np.sum(np.abs(predictions - targets)) / targets.shape[0]
+
+    def grad(self, predictions, targets):
+        return np.sign(predictions - targets) / targets.shape[0]
+"""
+
 SHARED = """
 T, D, H, O = 5, 3, 4, 2
 Wx = np.random.randn(H, D)
@@ -176,7 +192,7 @@ def backward(xs, y_true, y_pred, cache):
         param -= lr * grad
 """
 
-SOURCES = {"shared": SHARED, "storing": STORING, "losses": LOSSES, "updating": UPDATING}
+SOURCES = {"whole": WHOLE, "shared": SHARED, "storing": STORING, "losses": LOSSES, "updating": UPDATING}
 
 FAULTS = [
     ("storing", "np.dot(dvalues, self.weights.T)", "2 * np.dot(dvalues, self.weights.T)", "2 times"),
