@@ -133,10 +133,12 @@ class Subject:
         final: dict[str, Any] = {}
         passed: dict[str, Any] = {}
         count: dict[str, int] = {}
+        rounds: dict[int, int] = {}
         names = self.pair.parameters(self.pair.forward)
 
         def listen(name: str, value: Any, line: int) -> Any:
             count[name] = count.get(name, 0) + 1
+            rounds[line] = rounds.get(line, 0) + 1
             key = name if count[name] == 1 else f"{name}#{count[name]}"
             seen[key] = copied(value)
             if key == moved and isinstance(value, np.ndarray | float | np.floating):
@@ -161,7 +163,7 @@ class Subject:
         if found is None and it is not None:
             found = left_behind(self.pair.forward, it)
         out, rest = (found[0], found[1:]) if isinstance(found, tuple) and found else (found, ())
-        return Ran({**inputs, **seen}, {**inputs, **final}, out, rest, it, found, passed, frozenset(seen) - {*inputs, *passed})
+        return Ran({**inputs, **seen}, {**inputs, **final}, out, rest, it, found, passed, frozenset(seen) - {*inputs, *passed}, rounds)
 
     def given(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of forward; a dict is made of its entries."""

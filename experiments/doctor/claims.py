@@ -28,6 +28,8 @@ ENTRY = re.compile(r"(?P<whole>.+)\[['\"](?P<key>.+)['\"]\]$")
 ELEMENT = re.compile(r"(?P<whole>.+?)(?P<index>\[[^\]'\"]+\])$")
 HOLDER = re.compile(r"(self\..+)\._?(?:grad|gradient)$")
 """The gradient that a parameter holds beside its numbers: self.weight.grad."""
+BESIDE = re.compile(r"self\.(?:grads|gradients)\[(\d+)\]$")
+"""The gradient of the parameter with the same number, of two lists."""
 PATH = re.compile(r"(?P<owner>self\.(?:\w+(?:\[\d+\])?\.)*)(?P<name>\w+)$")
 
 
@@ -79,6 +81,8 @@ def is_array(value: Any) -> bool:
 def value_of(label: str, names: Iterable[str]) -> str | None:
     """The value that a gradient of this name is the gradient of: dL_dW, dW, grad_W, W_grad, grads["W"], self.dW, self.layers[0].dW."""
     names, owner, inner = list(names), "", ENTRY.match(label)
+    if beside := BESIDE.match(label):
+        return next((n for n in names if n in (f"self.params[{beside[1]}]", f"self.weights[{beside[1]}]")), None)
     if inner:
         label = inner["key"]
     elif whole := HOLDER.match(label):

@@ -16,10 +16,12 @@ from experiments.doctor.calling import Subject
 from experiments.doctor.combined import sizes_of
 from experiments.doctor.patience import Patience
 from experiments.doctor.patient import NoLoss, Unreadable
+from experiments.doctor.roles import INPUT
 from experiments.doctor.shapes import (
     Chosen,
     Shape,
     candidates,
+    columns_in_time,
     constructor_candidates,
     draw,
     everything,
@@ -29,10 +31,13 @@ from experiments.doctor.shapes import (
     one_row,
     one_unit,
     one_unit_of_columns,
+    short_name,
     sized,
     sizes_for,
 )
-from experiments.doctor.uses import known_by_use, unpacked
+from experiments.doctor.sizes import shapes_said
+from experiments.doctor.uses import computes_with, is_coefficients, known_by_use, unpacked
+from experiments.doctor.uses import ranks as axes_of
 from experiments.doctor.wanted import order_of_use, wanted
 
 
@@ -101,7 +106,7 @@ def choose(subject: Subject, given: Mapping[str, tuple[int, ...]], works: Callab
     Args:
         subject: the pair.
         given: shapes that are known.
-        works: runs both with these arguments, raises whatever they raise, and tells how many gradients have another shape.
+        works: runs both with these arguments, raises whatever they raise, and tells how much speaks against them.
 
     Raises:
         Unreadable: if no shapes were found.
@@ -177,23 +182,30 @@ def fitting(
     fixed: Mapping[str, int] | None = None,
 ) -> Chosen:
     """`choose`, with the constructor or without it: what the names make likely first, then everything."""
-    names = order_of_use(subject.pair.forward, wanted(subject, construct))
+    names, others = (order_of_use(subject.pair.forward, wanted(subject, construct), computed) for computed in (False, True))
     sizes = {**sizes_for(given), **(fixed or {})}
     found: list[tuple[int, dict[str, Any]]] = []
     rows = [one_row, one_column] if sum(is_vector(n) for n in names) > 1 else []
+    rows += [columns_in_time] if rows and any(INPUT.match(short_name(n)) for n in names) else []
     told: list[Unreadable] = []
     patience = Patience(SECONDS)
     ranks = unpacked(subject.pair.forward)
     known = known_by_use((subject.pair.forward, subject.pair.backward), names)
     known |= {n: [("normal", shape)] for n, shape in subject.shared.items()}
+    both = (subject.pair.forward, subject.pair.backward)
+    of_sizes = shapes_said(both, ranks, axes_of(both), [n for n in names if n not in known])
     for of in (likely, one_unit, one_unit_of_columns, *rows, candidates, everything):
         if of is everything and found:
             break
-        every = {n: known.get(n) or of_rank(file_first(subject, n, of(n)), n, ranks) for n in names}
+        every = {n: known.get(n) or first_of(of_sizes.get(n, []), of_rank(used(subject, n, of(n)), n, ranks)) for n in names}
         tries = {n: as_given(n, every[n], given, sizes) for n in names}
         found += fits(tries, works, sizes, told, patience)
         if any(wrong == 0 for wrong, _ in found):
             break
+    for of in (likely, candidates) if others != names else ():  # in another order, in which a wrong shape may show earlier
+        if not found:
+            every = {n: known.get(n) or first_of(of_sizes.get(n, []), of_rank(used(subject, n, of(n)), n, ranks)) for n in others}
+            found = fits({n: as_given(n, every[n], given, sizes) for n in others}, works, sizes, told, patience)
     if not found and len(names) <= FEW:  # a forward that looks at what it is given may refuse what stands for an argument
         found = fits(tries, works, sizes, told, patience, at_once=True)
     if found:
@@ -273,8 +285,22 @@ def of_rank(found: list[tuple[str, Shape]], name: str, ranks: Mapping[str, int])
     return [c for c in found if c[0] == "size" or len(c[1]) == ranks.get(name, len(c[1]))] or found
 
 
-def file_first(subject: Subject, name: str, found: list[tuple[str, Shape]]) -> list[tuple[str, Shape]]:
-    """The candidates of an argument; a size of 1 first where the file itself says 1."""
+def first_of(first: list[tuple[str, Shape]], others: list[tuple[str, Shape]]) -> list[tuple[str, Shape]]:
+    """Those that are of a kind with the others, the first ones before them: labels of which the sizes are known stay labels."""
+    kinds = {kind for kind, _ in others}
+    normal = [c for c in first if "normal" in kinds]
+    shapes = [shape for _, shape in first]
+    special = [(kind, shape) for kind in ("mask", "one hot") if kind in kinds for shape in shapes if kind == "mask" or len(shape) == 2]
+    return [*special, *normal, *(c for c in others if c not in normal and c not in special)]
+
+
+def used(subject: Subject, name: str, found: list[tuple[str, Shape]]) -> list[tuple[str, Shape]]:
+    """The candidates of an argument: a size of 1 first where the file itself says 1; no labels where every use computes with them."""
+    functions = (subject.pair.forward, subject.pair.backward)
+    if subject.loss is None and any(kind == "label" for kind, _ in found) and all(computes_with(f, name) for f in functions):
+        found = [c for c in found if c[0] != "label"]
+    if subject.loss is None and is_coefficients(functions, name):
+        found = sorted(found, key=lambda c: len(c[1]) != 1)
     if name.startswith(ARGUMENT) and subject.namespace.get(name.removeprefix(ARGUMENT)) == 1:
         return sorted(found, key=lambda c: c != ("size", (1,)))
     return found

@@ -33,6 +33,7 @@ class Ran:
     returned: Any = None
     passed: dict[str, Any] = field(default_factory=dict)
     computed: frozenset[str] = frozenset()
+    rounds: dict[int, int] = field(default_factory=dict)
 
     @property
     def parts(self) -> tuple[Any, ...]:

@@ -32,6 +32,8 @@ PREDICTED = re.compile(r"(y_?(hat|pred)|pred(iction)?s?|out(put)?s?|logits|probs
 
 ALONE = re.compile(r"d|err|e|loss_?grad|(next|upper|output|out|incoming|top)_?(d|delta|diff|error|gradient|grad)?$", re.IGNORECASE)
 """Called so, the first argument of a backward may be the gradient that comes in, if it is nothing else."""
+LAST = re.compile(r"d_?\w+_?(last|final|end|T|n)$|d(h|c|y|x|z|s|v|state|hidden|score|logits?|pred|scores|result)\w*$")
+"""Called like the gradient of a state at the end: dh_last, of what forward gives no name."""
 INPUT = re.compile(r"(x|inputs?|data|features|samples|images)_?(train|batch|data|in|s)?$", re.IGNORECASE)
 TARGETS = (
     "y",
@@ -55,14 +57,15 @@ def kind(pair: Pair, name: str, ran: Ran) -> str:
     """What an argument of the backward is: a value of the forward, the upstream gradient, what was saved, or unknown."""
     if meant(pair, name, ran) is not None:
         return "value"
-    if CACHE.match(name) and (ran.rest or isinstance(ran.out, dict)):
+    of_value = value_of(name, [*versions(ran.values), "out"]) is not None  # dctx, of ctx
+    if CACHE.match(name) and not of_value and (ran.rest or isinstance(ran.out, dict)):
         return "cache"
-    if UPSTREAM.match(name) or value_of(name, [*versions(ran.values), "out"]) is not None:
+    if UPSTREAM.match(name) or of_value:
         return "upstream"
     if CACHE.match(name):
         return "cache"
     first = name == next(iter(pair.parameters(pair.backward)), "")
-    if first and is_gradient(name):
+    if first and (is_gradient(name) or LAST.match(name)):
         return "upstream"
     if RATE.match(name):
         return "rate"

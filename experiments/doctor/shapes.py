@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from experiments.doctor.building import ARGUMENT
 from experiments.doctor.claims import short
-from experiments.doctor.roles import TARGETS
+from experiments.doctor.roles import INPUT, TARGETS
 from experiments.doctor.script import again
 
 SIZES = (
@@ -37,6 +38,12 @@ MATRICES: tuple[Shape, ...] = (
     ("H", "4H"),
     ("H", "H+D"),
     ("H+D", "H"),
+    ("D", "2D"),
+    ("2D", "D"),
+    ("D", "3H"),
+    ("H", "3H"),
+    ("B*H", "D"),
+    ("B*H", "O"),
 )
 ROWS: tuple[Shape, ...] = (
     ("N", "D"),
@@ -100,6 +107,16 @@ def one_column(name: str) -> list[tuple[str, Shape]]:
     return [("normal", s) for s in ONE_COLUMN] if is_vector(name) else likely(name)
 
 
+def columns_in_time(name: str) -> list[tuple[str, Shape]]:
+    """Where each step of a sequence is a column, and so is every state."""
+    plain = short(name).lower()
+    if plain in TARGETS:
+        return [("one hot each", ("T", "O", 1)), ("normal", ("T", "O", 1))]
+    if INPUT.match(plain):
+        return [("normal", ("T", "D", 1))]
+    return [(kind, s) for kind, s in likely(name) if len(s) != 1 and s not in ROWS] + [("normal", ("H", 1)), ("normal", ("O", 1))]
+
+
 def one_unit(name: str) -> list[tuple[str, Shape]]:
     """One neuron: its weights are a vector and its bias is a number."""
     return [("number", ())] if is_vector(name) else [("normal", ("D",))] if short(name).lower().startswith("w") else likely(name)
@@ -136,6 +153,8 @@ def likely(name: str) -> list[tuple[str, Shape]]:
         first = [normal["H", "H"], *(normal[s] for s in (*full, *ROWS, *MATRICES))]
     elif plain.startswith(("w", "v", "k", "theta", "weight", "u_", "wx", "wh")) and plain not in ("k", "v"):
         first = [normal[s] for s in MATRICES]
+    elif short(name) == "V":  # of U, W and V, or of Q, K and V
+        first = [normal[s] for s in (*MATRICES, *ROWS)]
     elif is_vector(name):
         first = [normal[s] for s in VECTORS]
     elif re.match(r"h_?(0|prev|idden|init)|(prev|init|initial)_?[hc]|c_?(0|prev)|a_?(0|prev)$", plain):
@@ -147,7 +166,7 @@ def likely(name: str) -> list[tuple[str, Shape]]:
     elif GUESS.fullmatch(plain):
         first = [normal[s] for s in (*ROWS, *COLUMNS)]
     elif plain in ("mask", "keep", "drop"):
-        first = [("mask", s) for s in ROWS]
+        first = [("mask", s) for s in (*ROWS, ("N", "T"))]
     else:
         first = [normal[s] for s in (*ROWS, *COLUMNS)]
     return [*first, *(("unit", s) for s in (*ROWS, *COLUMNS))] if GUESS.fullmatch(plain) else first
@@ -199,6 +218,10 @@ def draw(kind: str, shape: Sequence[int], rng: np.random.Generator) -> Any:
         return rng.integers(0, 2, shape)
     if kind == "label":
         return rng.integers(0, 3, shape)
+    if kind == "pairs":
+        return rng.integers(0, 5, shape)
+    if kind == "one hot each":
+        return np.eye(shape[1])[rng.integers(0, shape[1], shape[0])][:, :, None]
     if kind == "mask":
         return (rng.random(shape) > 0.3).astype(float)
     if kind == "sizes":
@@ -243,5 +266,5 @@ def sized(shape: Shape, sizes: Mapping[str, int]) -> tuple[int, ...]:
 
 
 def length(letters: str, sizes: Mapping[str, int]) -> int:
-    """H, 4H, H+D in numbers."""
-    return sum(int(part[:-1] or 1) * sizes[part[-1]] for part in letters.split("+"))
+    """H, 4H, H+D, B*H in numbers."""
+    return sum(prod(int(of[:-1] or 1) * sizes[of[-1]] for of in part.split("*")) for part in letters.split("+"))

@@ -1,4 +1,7 @@
-"""Numbers that are tried: whether a pair runs on them, and how many gradients then have another shape than their value."""
+"""Numbers that are tried: whether a pair runs on them, and what speaks against them all the same.
+
+A gradient has another shape than its value; a target is spread out over its prediction; a loop has no second round, so that nothing is carried on; a value does not matter at all.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,14 @@ from experiments.doctor.calling import Subject
 from experiments.doctor.claims import is_array
 from experiments.doctor.examine import Examination
 from experiments.doctor.patient import Pair
+from experiments.doctor.ran import Ran
 from experiments.doctor.roles import TARGETS
 
 SMALLER = (0.3, 0.05, 0.005)
 """An exp that overflows says nothing: then so much smaller numbers are tried."""
+
+MORE = 100
+"""So many times as much speaks a gradient of a wrong shape against numbers as a loop without a second round."""
 
 
 def is_real(value: Any) -> bool:
@@ -24,14 +31,16 @@ def is_real(value: Any) -> bool:
 
 
 def misshapen(subject: Subject, inputs: Mapping[str, Any]) -> int:
-    """How many gradients have another shape than their value; raises whatever forward or backward raises."""
+    """How much speaks against these numbers: gradients of another shape than their value count more than loops without a second round and
+    values that do not matter. Raises whatever forward or backward raises."""
     for spread in (1.0, *SMALLER):
         found = Examination(subject, {n: v * spread if is_real(v) else v for n, v in inputs.items()})
         if all(np.all(np.isfinite(v)) for v in (found.ran.out,) if is_array(v)) and found.is_finite:
             break
     else:
         raise FloatingPointError("not finite")
-    return sum(np.shape(c.gradient) != np.shape(found.ran.values[n]) for n, c in found.claims.items()) + spreads(subject.pair, inputs)
+    wrong = sum(np.shape(c.gradient) != np.shape(found.ran.values[n]) for n, c in found.claims.items()) + spreads(subject.pair, inputs)
+    return MORE * wrong + idle_loops(subject.pair.forward, found.ran) + idle_values(found)
 
 
 def spreads(pair: Pair, inputs: Mapping[str, Any]) -> int:
@@ -42,3 +51,18 @@ def spreads(pair: Pair, inputs: Mapping[str, Any]) -> int:
             case ast.BinOp(ast.Name(one), ast.Sub(), ast.Name(other)) if {one.lower(), other.lower()} & set(TARGETS):
                 found += one in inputs and other in inputs and np.shape(inputs[one]) != np.shape(inputs[other])
     return found
+
+
+def idle_loops(function: ast.FunctionDef, ran: Ran) -> int:
+    """How many loops have had no second round: of a sequence of one, or a kernel as large as the image."""
+    loops = [n for n in ast.walk(function) if isinstance(n, ast.For | ast.While)]
+    bodies = [{m.lineno for s in loop.body for m in ast.walk(s) if isinstance(m, ast.Assign | ast.AugAssign)} for loop in loops]
+    return sum(max(ran.rounds.get(line, 0) for line in body) < 2 for body in bodies if body)
+
+
+def idle_values(e: Examination) -> int:
+    """How many of the values that have a gradient among the results the loss does not depend on."""
+    names = [n for n, c in e.claims.items() if c.returned and is_real(e.ran.values.get(n))]
+    rng = np.random.default_rng(0)
+    moved = [e.moves(n, rng.normal(size=np.shape(e.ran.values[n])), {}, {}, 1e-3) for n in names]
+    return sum(max(map(abs, both)) < 1e-9 * (1 + abs(e.loss(e.ran))) for both in moved)

@@ -13,7 +13,7 @@ from experiments.doctor.taps import is_key
 Candidates = list[tuple[str, Shape]]
 
 IMAGE: tuple[Shape, ...] = (("B", "C", "Y", "X"), ("B", "Y", "X", "C"))
-FILTER: tuple[Shape, ...] = (("F", "C", 3, 3), ("C", "F", 3, 3), (3, 3, "C", "F"))
+FILTER: tuple[Shape, ...] = (("F", "C", 3, 3), ("C", "F", 3, 3), (3, 3, "C", "F"), ("C", 3, 3))
 OF_IMAGES: tuple[Shape, ...] = (("F",), ("C",), ("F", 1), ("C", 1), (1, "C", 1, 1), (1, "F", 1, 1), (1, 1, 1, "F"), (1, 1, 1, "C"))
 """What stands beside an image: one number for each filter, or each channel."""
 
@@ -42,13 +42,19 @@ def known_by_use(functions: Sequence[ast.FunctionDef], names: Sequence[str]) -> 
         if words:
             found[name] = [(f"text {word}", ()) for word in sorted(dict.fromkeys(words), key=lambda w: w != "train")]
         elif is_index(functions, name):
-            found[name] = [("label", ("N",)), ("label", ("T",)), ("label", ("N", "T")), ("label", ())]
+            deep = axes.get(name, 1) > 1 or any(unpacked(f).get(name, 1) > 1 for f in functions)
+            shallow: Candidates = [("label", ("N",)), ("label", ("T",)), ("label", ("N", "T")), ("label", ())]
+            found[name] = [("label", ("N", "T"))] if deep else shallow
         elif is_probability(functions[0], name):
             found[name] = [("probability", ("N", "O")), ("probability", ("N", 1)), ("probability", ("N",)), ("probability", ("O", "N"))]
+        elif goes_through_pairs(functions, name):
+            found[name] = [("pairs", (6, 2))]
         elif is_options(functions, name):
             found[name] = [("empty", ())]
         elif whole and images and (len(plain) > 2 or is_entry(name)):
             found[name] = [(f"whole {n}", ()) for n in whole]
+        elif images and is_vector(name) and axes.get(name, 0) >= 4:
+            found[name] = [("normal", shape) for shape in (*OF_IMAGES[::-1], *IMAGE)]
         elif images and (axes.get(name, 0) >= 4 or plain.startswith(("w", "k", "f"))):
             first, then = (FILTER, IMAGE) if plain.startswith(("w", "k", "f")) else (IMAGE, FILTER)
             found[name] = [("normal", shape) for shape in (*first, *then)]
@@ -149,6 +155,48 @@ def is_index(functions: Sequence[ast.FunctionDef], name: str) -> bool:
         parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         if any(ast.unparse(p.value if isinstance(p, ast.Subscript) else p) == name for p in parts):
             return True
+    return False
+
+
+def computes_with(function: ast.FunctionDef, name: str) -> bool:
+    """Whether a function reads this value, or a row of it, only as a number among numbers: o - y, y[t] * p, len(y)."""
+    parents = {id(child): node for node in ast.walk(function) for child in ast.iter_child_nodes(node)}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load):
+            parent = parents[id(node)]
+            if isinstance(parent, ast.Subscript) and parent.value is node:
+                parent = parents[id(parent)]
+            is_size = isinstance(parent, ast.Call) and ast.unparse(parent.func) in ("len", "np.zeros_like", "np.shape", "np.sum", "np.log")
+            if not (is_size or isinstance(parent, ast.BinOp | ast.Attribute | ast.Tuple)):
+                return False
+    return True
+
+
+def is_coefficients(functions: Sequence[ast.FunctionDef], name: str) -> bool:
+    """Whether a value is read entry by entry, each a factor of something else, and nowhere as a whole: c[k] * p, for k in range(len(c))."""
+    rounds = {ast.unparse(n.target) for f in functions for n in ast.walk(f) if isinstance(n, ast.For)}
+    entries = whole = 0
+    for function in functions:
+        parents = {id(child): node for node in ast.walk(function) for child in ast.iter_child_nodes(node)}
+        for node in ast.walk(function):
+            if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load):
+                parent = parents[id(node)]
+                if isinstance(parent, ast.Subscript) and ast.unparse(parent.slice) in rounds:
+                    factor = parents[id(parent)]
+                    entries += isinstance(factor, ast.BinOp) and isinstance(factor.op, ast.Mult)
+                    whole += not isinstance(factor, ast.BinOp) or not isinstance(factor.op, ast.Mult)
+                elif not isinstance(parent, ast.Tuple | ast.Call) or (isinstance(parent, ast.Call) and "dot" in ast.unparse(parent.func)):
+                    whole += 1
+    is_measured = any(isinstance(n, ast.Call) and ast.unparse(n) == f"len({name})" for f in functions for n in ast.walk(f))
+    return bool(entries) and not whole and is_measured
+
+
+def goes_through_pairs(functions: Sequence[ast.FunctionDef], name: str) -> bool:
+    """Whether it is a list of edges: for s, t in edges, where s and t say which entry of another is meant."""
+    for node in (n for f in functions for n in ast.walk(f) if isinstance(n, ast.For) and ast.unparse(n.iter) == name):
+        if isinstance(node.target, ast.Tuple) and len(node.target.elts) == 2:
+            ends = {ast.unparse(e) for e in node.target.elts}
+            return any(isinstance(n, ast.Subscript) and ast.unparse(n.slice) in ends for n in ast.walk(node))
     return False
 
 

@@ -13,9 +13,11 @@ from experiments.doctor.taps import is_key
 from experiments.doctor.uses import asked_for
 
 
-def order_of_use(function: ast.FunctionDef, names: Sequence[str]) -> list[str]:
-    """These names in the order in which the function first uses them."""
-    used = [n for n in ast.walk(function) if isinstance(n, ast.Name | ast.Attribute | ast.Subscript) and ast.unparse(n) in names]
+def order_of_use(function: ast.FunctionDef, names: Sequence[str], computed: bool = False) -> list[str]:
+    """These names in the order in which the function first uses them; or first computes with them, which more than asks for a size."""
+    sizes = {id(n.value) for n in ast.walk(function) if isinstance(n, ast.Attribute) and n.attr in ("shape", "size", "ndim")}
+    found = [n for n in ast.walk(function) if isinstance(n, ast.Name | ast.Attribute | ast.Subscript) and ast.unparse(n) in names]
+    used = [n for n in found if not (computed and id(n) in sizes)]
     used.sort(key=lambda n: (n.lineno, n.col_offset))
     made_first = [n for n in names if n.startswith(ARGUMENT)]
     arguments = [text for n in used if (text := ast.unparse(n)) in names and not isinstance(n, ast.Subscript)]
