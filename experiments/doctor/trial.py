@@ -1,6 +1,7 @@
 """Numbers that are tried: whether a pair runs on them, and what speaks against them all the same.
 
-A gradient has another shape than its value; a target is spread out over its prediction; a loop has no second round, so that nothing is carried on; a value does not matter at all.
+A gradient has another shape than its value; a target is spread out over its prediction; a loop has no second round, so that nothing is
+carried on; a value does not matter at all.
 """
 
 from __future__ import annotations
