@@ -53,7 +53,7 @@ def cured(
     """
     subject = wards[0].e.subject
     tree = subject.pair.backward
-    if not all(ward.truths for ward in wards):
+    if not all(ward.can_tell for ward in wards):
         return None
     names = scope(wards[0].e)
     changing = Changing(tree, subject.namespace)
@@ -92,7 +92,7 @@ def holds(node: ast.Attribute) -> bool:
 def cures(wards: Sequence[Ward], line: int, after: str) -> bool:
     """Whether this statement on that line makes everything right."""
     subject = wards[0].e.subject
-    return all(ward.truths for ward in wards) and well(wards, Changing(subject.pair.backward, subject.namespace), line, after)
+    return all(ward.can_tell for ward in wards) and well(wards, Changing(subject.pair.backward, subject.namespace), line, after)
 
 
 def well(wards: Sequence[Ward], changing: Changing, line: int, after: str) -> bool:
@@ -126,6 +126,11 @@ class Ward:
         self.arguments = roles.arguments(e.subject.pair, self.ran, e.upstreams)
         self.known: dict[int, Known | None] = {}
         self.starts: dict[int, Start | None] = {}
+
+    @property
+    def can_tell(self) -> bool:
+        """Whether it is known of every result what it must be, in one entry at least: else anything would seem to be right."""
+        return bool(self.truths) and all(len(places) for places, _ in self.truths.values())
 
     def start(self, line: int) -> Start | None:
         """From where its backward may be gone on with if this line is changed."""
