@@ -11,8 +11,8 @@ from typing import Any
 TINY = 1e-6
 """A constant that is no larger keeps something from 0."""
 
-LESS = 1e-4
-"""So much of it is left to see what it does."""
+LESS = 1e-100
+"""So much of it is left to see what it does: less than any probability of numbers that are not too large."""
 
 LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "purelib", "platlib"))
 

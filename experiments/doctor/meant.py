@@ -73,7 +73,7 @@ class StraightThrough(ast.NodeTransformer):
 
 
 class WithoutGuard(ast.NodeTransformer):
-    """log(p + 1e-7) becomes log(p + 1e-11)."""
+    """log(p + 1e-7) becomes log(p + 1e-107)."""
 
     found: tuple[float, ...] = ()
 
@@ -137,6 +137,7 @@ def meant(
                 return words, found
         except Exception:  # whatever a stranger's code may raise without what keeps it from 0
             continue
+    GUARDS.give_back()  # what is wrong is wrong by the forward as it stands
     if all(is_staircase(e, name) for e in examinations for name in wrong):
         return (
             f"Forward is a staircase in {' and '.join(wrong)}: it rounds, and its derivative is 0 between two steps. The backward is the "
