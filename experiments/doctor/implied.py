@@ -99,6 +99,47 @@ def predictions(subject: Subject) -> Iterator[Subject]:
             yield replace(subject, pair=replace(pair, given={first: value}), compiled={})
 
 
+SUM = OF_LOSSES["the sum of what it returns"]
+
+
+def derivatives(subject: Subject) -> Iterator[tuple[str, Subject]]:
+    """(what it is, so read) of a function that is given no gradient: sigmoid_grad(x) is sigmoid's derivative at x, or where it returned x.
+
+    Where each number that forward returns hangs on one of its argument, the derivative is the gradient of their sum.
+
+    Raises:
+        Unreadable: if it hangs on several: then the derivative is a matrix for each example.
+    """
+    pair = subject.pair
+    ours, theirs = pair.parameters(pair.forward), pair.parameters(pair.backward)
+    if pair.sure or len(ours) != 1 or len(theirs) != 1 or UPSTREAM.match(theirs[0]):
+        return
+    if not is_elementwise(subject, ours[0]):
+        raise Unreadable(
+            f"{pair.backward.name} is given no gradient, and of what {pair.forward.name} returns a number hangs on several of {ours[0]}: "
+            "write it so that it is given the gradient of the loss by what forward returned, and returns that by its argument"
+        )
+    names = dict(subject.namespace)
+    exec(SUM, {"np": np}, names)
+    alone = f"{pair.backward.name} is given no gradient: it is looked at as the derivative of {pair.forward.name} by itself"
+    for words, value in ((f"{alone}.", ours[0]), (f"{alone}, written with what {pair.forward.name} has returned.", "out")):
+        of = replace(pair, given={theirs[0]: value})
+        yield words, replace(subject, pair=of, namespace=names, loss="__implied__", by_name=False, loss_text=SUM, compiled={})
+
+
+def is_elementwise(subject: Subject, name: str) -> bool:
+    """Whether forward makes of each number of its argument one number, by itself."""
+    x = np.linspace(-1.3, 1.7, 6).reshape(2, 3)
+    moved = x.copy()
+    moved[1, 1] += 0.1
+    try:
+        with np.errstate(all="ignore"):
+            both = [subject.forward({name: v}).out for v in (x, moved)]
+    except Exception:  # whatever a stranger's code may raise
+        return False
+    return all(np.shape(v) == x.shape for v in both) and bool(np.all((both[0] != both[1]) <= (x != moved)))
+
+
 def takes_target(function: ast.FunctionDef) -> bool:
     """Whether it is given the target."""
     return any(a.arg.lower() in TARGETS for a in function.args.args)

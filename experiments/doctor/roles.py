@@ -83,6 +83,8 @@ def takes_target(pair: Pair) -> bool:
 def meant(pair: Pair, name: str, ran: Ran) -> Any:
     """The value of forward that is given under this name: its own, the target, or the input, which may be x_train here and X there."""
     name = pair.given.get(name, name)
+    if name == "out" and name not in ran.final and name in pair.given.values():
+        return ran.parts[0]
     if name in ran.final:
         return ran.passed.get(name, ran.final[name])
     if name.lower() in TARGETS:

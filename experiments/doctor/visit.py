@@ -26,7 +26,7 @@ from experiments.doctor.finding import Finding, Gradient
 from experiments.doctor.formats import as_written, in_float64
 from experiments.doctor.given_globals import with_globals
 from experiments.doctor.guards import given_back
-from experiments.doctor.implied import predictions, with_loss
+from experiments.doctor.implied import derivatives, predictions, with_loss
 from experiments.doctor.inherited import without_inherited
 from experiments.doctor.inputs import choose
 from experiments.doctor.meant import meant, straightened
@@ -113,7 +113,10 @@ def visited(
 
 
 def with_any_loss(subject: Subject, shapes: Mapping[str, tuple[int, ...]], seed: int) -> Finding:
-    """One pair, as its backward is meant: of a loss it may be given the prediction in the place of a gradient."""
+    """One pair, as its backward is meant: a loss may give it the prediction in the place of a gradient; it may be a derivative alone."""
+    alone = [replace(f, notes=(words, *f.notes)) for words, of in derivatives(subject) for f in [examined(of, shapes, seed)]]
+    if alone:
+        return next((f for f in alone if f.right), alone[0])
     found: list[Finding] = []
     troubles: list[Unreadable] = []
     for reading in (*predictions(subject), subject):

@@ -282,3 +282,73 @@ def test_what_is_no_pair_is_told_in_one_line(source: str, said: str) -> None:
     with pytest.raises(Unreadable, match=said) as told:
         findings(source)
     assert "\n" not in str(told.value)
+
+
+DERIVATIVE = """
+import numpy as np
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+def sigmoid_grad(x):
+    return RESULT
+
+def softmax(x):
+    e = np.exp(x - x.max())
+    return e / e.sum()
+
+def softmax_grad(x):
+    p = softmax(x)
+    return p * (1 - p)
+
+def mse_loss(y, t):
+    return np.mean((y - t) ** 2)
+"""
+
+
+@pytest.mark.parametrize(
+    ("result", "right", "words"),
+    [
+        ("sigmoid(x) * (1 - sigmoid(x))", True, "by itself."),
+        ("x * (1 - x)", True, "written with what sigmoid has returned."),
+        ("sigmoid(x) * (1 + sigmoid(x))", False, "by itself."),
+    ],
+)
+def test_a_function_that_is_given_no_gradient_is_a_derivative_alone(result: str, right: bool, words: str) -> None:
+    """The loss of the file is not of these, and of softmax, where each number hangs on all, nothing is said beside what can be read."""
+    (finding,) = visited(DERIVATIVE.replace("RESULT", result))
+    assert (finding.name, finding.right) == ("sigmoid", right)
+    assert any(note.endswith(words) for note in finding.notes)
+
+
+NETWORK = """
+import numpy as np
+
+class Loss:
+    def forward(self, y, t):
+        self.t, self.p = t, np.exp(y - y.max(axis=1, keepdims=True))
+        self.p = self.p / self.p.sum(axis=1, keepdims=True)
+        return -np.sum(t * np.log(self.p + 1e-7)) / len(t)
+
+    def backward(self, dout=1):
+        return dout * (self.p - self.t) / len(self.t)
+
+class Network:
+    def __init__(self, input_size, hidden_size, output_size):
+        self.params = {"W1": np.zeros((input_size, hidden_size)), "W2": np.zeros((hidden_size, output_size))}
+        self.last = Loss()
+
+    def loss(self, x, t):
+        self.x, self.h = x, x @ self.params["W1"]
+        return self.last.forward(3 * self.h @ self.params["W2"], t)
+
+    def gradient(self, x, t):
+        self.loss(x, t)
+        dy = 3 * self.last.backward(1)
+        return {"W1": self.x.T @ (dy @ self.params["W2"].T), "W2": self.h.T @ dy}
+"""
+
+
+def test_what_keeps_a_logarithm_from_0_is_no_fault_where_the_probability_is_still_smaller() -> None:
+    network = next(f for f in visited(NETWORK) if f.name == "Network")
+    assert network.right, network
