@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 from dataclasses import replace
 
-from experiments.doctor.finding import Finding
+from experiments.doctor.finding import Fault, Finding
 
 
 def without_inherited(findings: Sequence[Finding], tree: ast.Module) -> list[Finding]:
@@ -19,12 +19,21 @@ def without_inherited(findings: Sequence[Finding], tree: ast.Module) -> list[Fin
         blamed: set[str] = set()
         kept = []
         for fault in finding.faults:
-            of = reached(called_at(functions.get(finding.backward), fault.line), calls) & (set(wrong) - {finding.backward})
+            function = functions.get(finding.backward)
+            of = reached(called_at(function, place(function, fault)), calls) & (set(wrong) - {finding.backward})
             blamed |= of
             kept += [] if of else [fault]
         words = f"It is wrong because {' and '.join(sorted(blamed))} is, which it calls." if blamed and not kept else ""
         found.append(replace(finding, faults=tuple(kept), notes=(*finding.notes, *([words] if words else []))))
     return found
+
+
+def place(function: ast.FunctionDef | None, fault: Fault) -> int:
+    """Its line; of a line that is missing, the last one before it that writes what it would change."""
+    if fault.text or function is None:
+        return fault.line
+    writes = [n.lineno for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store) and n.id == fault.label]
+    return max((line for line in writes if line < fault.line), default=fault.line)
 
 
 def called(node: ast.AST) -> set[str]:
