@@ -164,7 +164,7 @@ def with_shapes(
     """`choose`, with inputs and targets as wide as arrays of these shapes take them; with the sizes `first` at first, if there are any."""
     shapes = [s for s in shapes if len(s) > 1]
     ins, outs = dict.fromkeys(n for s in shapes for n in s), dict.fromkeys(n for s in shapes[:-3:-1] for n in s)
-    for fixed in [*([first] if first else []), *({"D": n} for n in ins), *({"D": n, "O": m} for n in ins for m in outs if n != m)]:
+    for fixed in [*([first] if first else []), *({"D": n, "O": m} for n in ins for m in outs if n != m), *({"D": n} for n in ins)]:
         try:
             found = fitting(subject, given, works, True, fixed)
         except Unreadable:

@@ -40,6 +40,11 @@ class Ran:
         """What it returns, one thing after the other."""
         return self.returned if isinstance(self.returned, tuple) and self.returned else (self.returned,)
 
+    @property
+    def is_single(self) -> bool:
+        """Whether what comes out is a matrix of one number: a sum over the wrong axis is none there."""
+        return np.ndim(self.parts[0]) > 1 and np.size(self.parts[0]) == 1
+
 
 def copied(value: Any) -> Any:
     """A value that nobody else changes."""

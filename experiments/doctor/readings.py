@@ -55,7 +55,8 @@ def charitable(subject: Subject, chosen: Chosen, shapes: Mapping[str, Any], seed
         shapes: those that were given: then nothing is left to be read.
         seed: of the numbers.
     """
-    return next(((words, found) for words, found in examined(subject, chosen, shapes, seed) if all(map(is_right, found))), None)
+    read = ((words, found) for words, found in examined(subject, chosen, shapes, seed) if not found[0].ran.is_single)
+    return next(((words, found) for words, found in read if all(map(is_right, found))), None)
 
 
 def plainer(subject: Subject, chosen: Chosen, shapes: Mapping[str, Any], seed: int, than: list[Examination]) -> list[Examination] | None:

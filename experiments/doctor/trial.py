@@ -17,7 +17,7 @@ from experiments.doctor.claims import is_array
 from experiments.doctor.examine import Examination
 from experiments.doctor.patient import Pair
 from experiments.doctor.ran import Ran
-from experiments.doctor.roles import TARGETS
+from experiments.doctor.roles import TARGETS, target
 
 SMALLER = (0.3, 0.05, 0.005)
 """An exp that overflows says nothing: then so much smaller numbers are tried."""
@@ -41,6 +41,7 @@ def misshapen(subject: Subject, inputs: Mapping[str, Any]) -> int:
     else:
         raise FloatingPointError("not finite")
     wrong = sum(np.shape(c.gradient) != np.shape(found.ran.values[n]) for n, c in found.claims.items()) + spreads(subject.pair, inputs)
+    wrong += is_spread(subject, found.ran) + found.ran.is_single
     return MORE * wrong + idle_loops(subject.pair.forward, found.ran) + idle_values(found)
 
 
@@ -52,6 +53,12 @@ def spreads(pair: Pair, inputs: Mapping[str, Any]) -> int:
             case ast.BinOp(ast.Name(one), ast.Sub(), ast.Name(other)) if {one.lower(), other.lower()} & set(TARGETS):
                 found += one in inputs and other in inputs and np.shape(inputs[one]) != np.shape(inputs[other])
     return found
+
+
+def is_spread(subject: Subject, ran: Ran) -> bool:
+    """Whether the file's loss is given a target of as many axes as the prediction, and of another shape: it would be spread out over it."""
+    of, out = target(ran), ran.parts[0]
+    return subject.loss is not None and is_array(of) and is_array(out) and np.ndim(of) == np.ndim(out) and np.shape(of) != np.shape(out)
 
 
 def idle_loops(function: ast.FunctionDef, ran: Ran) -> int:

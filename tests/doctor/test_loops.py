@@ -303,3 +303,56 @@ def test_one_fault_in_it_is_found(source: str, right: str, wrong: str) -> None:
     (finding,) = visited(source.replace(right, wrong))
     assert not finding.right
     assert not finding.trouble, finding.trouble
+
+
+SINGLE = """
+import numpy as np
+
+class Dense:
+    def __init__(self, n_in, n_out, lr=0.1):
+        self.W, self.b, self.lr = np.random.randn(n_in, n_out), np.zeros((1, n_out)), lr
+
+    def forward(self, x):
+        self.x, self.out = x, np.tanh(x @ self.W + self.b)
+        return self.out
+
+    def backward(self, dout):
+        dz = dout * (1 - self.out ** 2)
+        dW = self.x.T @ dz
+        db = dz.sum(WHERE, keepdims=True)
+        dx = dz @ self.W.T
+        self.W -= self.lr * dW
+        self.b -= self.lr * db
+        return dx
+"""
+
+SPREAD = """
+import numpy as np
+W = np.random.default_rng(0).normal(size=(3, 2))
+
+def forward(X):
+    global Z
+    Z = X @ W
+    return Z
+
+def mse(pred, target):
+    return ((pred - target) ** 2).sum(axis=1).mean()
+
+def backward(X, target):
+    dZ = 2 * (Z - target) / SIZE
+    dW = X.T @ dZ
+    return dW
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "right", "wrong"),
+    [(SINGLE, ("WHERE", "axis=0"), ("WHERE", "axis=1")), (SPREAD, ("SIZE", "len(X)"), ("SIZE", "target.size"))],
+)
+def test_a_shape_in_which_a_fault_is_none_carries_no_verdict(source: str, right: tuple[str, str], wrong: tuple[str, str]) -> None:
+    """With one row and one column a sum over the wrong axis is right, and so is a mean with a target that is spread out."""
+    (finding,) = visited(source.replace(*right))
+    assert finding.right, finding
+    (finding,) = visited(source.replace(*wrong))
+    assert not finding.right
+    assert [f.text for f in finding.faults] == [next(line.strip() for line in source.replace(*wrong).splitlines() if wrong[1] in line)]
