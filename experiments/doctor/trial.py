@@ -56,9 +56,19 @@ def spreads(pair: Pair, inputs: Mapping[str, Any]) -> int:
 
 
 def is_spread(subject: Subject, ran: Ran) -> bool:
-    """Whether the file's loss is given a target of as many axes as the prediction, and of another shape: it would be spread out over it."""
+    """Whether the file's loss is given a target of as many axes as the prediction, and of another shape: it would be spread out over it.
+
+    Where the weights stand in the file: elsewhere what is made for one output is read so.
+    """
     of, out = target(ran), ran.parts[0]
-    return subject.loss is not None and is_array(of) and is_array(out) and np.ndim(of) == np.ndim(out) and np.shape(of) != np.shape(out)
+    return (
+        subject.loss is not None
+        and bool(subject.shared)
+        and is_array(of)
+        and is_array(out)
+        and np.ndim(of) == np.ndim(out)
+        and np.shape(of) != np.shape(out)
+    )
 
 
 def idle_loops(function: ast.FunctionDef, ran: Ran) -> int:

@@ -53,12 +53,21 @@ def test_what_the_shadow_foretells_a_little_too_little_is_looked_at_again_in_flo
     assert judge.windows == 2
 
 
+@pytest.mark.long
 def test_a_tie_that_float32_decides_otherwise_from_the_same_weights_is_no_disagreement() -> None:
-    """In digits_cnn under plain descent, seed 2, two candidates of a pool come within one unit in the last place at step 119."""
-    options: Any = Namespace(seed=2, dtype="float32", device="cpu", steps=125)
-    judge, _ = trajectory(CNN, None, options, sgd=CNN.sgd_lr)
-    assert judge.failure is None
-    assert judge.windows > 1
+    """In digits_cnn two candidates of a pool sometimes come within one unit in the last place: once in about 1,000 steps.
+
+    In which run that is depends on the order of sums, and with it on the processor.
+    """
+    windows = 1
+    for seed in range(30):
+        options: Any = Namespace(seed=seed, dtype="float32", device="cpu", steps=200)
+        judge, _ = trajectory(CNN, None, options, sgd=CNN.sgd_lr)
+        assert judge.failure is None
+        windows = max(windows, judge.windows)
+        if windows > 1:
+            break
+    assert windows > 1
 
 
 @wide
