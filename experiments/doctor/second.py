@@ -115,7 +115,7 @@ def verdict(op: str, runs: Sequence[Shown], name: str, wrong: bool = False) -> s
         name: what the learner calls it.
         wrong: whether its backward is wrong.
     """
-    from experiments.doctor.torches import CALLED, RIGHT, WRONG
+    from experiments.doctor.in_torch import CALLED, RIGHT, WRONG
 
     full = CALLED.get(op, f"torch.nn.functional.{op}")
     right = [ways(RIGHT.get(op), run) for run in runs]

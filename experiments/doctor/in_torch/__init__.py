@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from torch.nn import functional as F
 
 from experiments.doctor.given import Given
-from experiments.doctor.torches.activations import (
+from experiments.doctor.in_torch.activations import (
     ELEMENTWISE,
     elementwise,
     elementwise_mistakes,
@@ -16,9 +16,9 @@ from experiments.doctor.torches.activations import (
     softmax,
     softmax_mistakes,
 )
-from experiments.doctor.torches.layers import embedding, embedding_mistakes, linear, linear_mistakes, norm, norm_mistakes
-from experiments.doctor.torches.losses import bce, bce_mistakes, cross_entropy, cross_entropy_mistakes, loss, mse_mistakes
-from experiments.doctor.torches.sequences import (
+from experiments.doctor.in_torch.layers import embedding, embedding_mistakes, linear, linear_mistakes, norm, norm_mistakes
+from experiments.doctor.in_torch.losses import bce, bce_mistakes, cross_entropy, cross_entropy_mistakes, loss, mse_mistakes
+from experiments.doctor.in_torch.sequences import (
     attention,
     attention_mistakes,
     cosine,
@@ -28,8 +28,8 @@ from experiments.doctor.torches.sequences import (
     rnn_cell,
     rnn_cell_mistakes,
 )
-from experiments.doctor.torches.ways import Way
-from experiments.doctor.torches.windows import convolution, convolution_mistakes, pooling, pooling_mistakes
+from experiments.doctor.in_torch.ways import Way
+from experiments.doctor.in_torch.windows import convolution, convolution_mistakes, pooling, pooling_mistakes
 
 RIGHT: Mapping[str, Callable[[Given], Iterator[Way]]] = {
     **{name: elementwise(name) for name in ELEMENTWISE},

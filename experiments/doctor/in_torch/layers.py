@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from experiments.doctor.given import SCALES, SHIFTS, Given
-from experiments.doctor.torches.ways import Way, attempt, layer, shaped
+from experiments.doctor.in_torch.ways import Way, attempt, layer, shaped
 
 
 def linear(of: Given) -> Iterator[Way]:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from experiments.doctor.given import Given
-from experiments.doctor.torches.ways import Way, attempt, layer, only
+from experiments.doctor.in_torch.ways import Way, attempt, layer, only
 
 
 def convolution(dims: int) -> Callable[..., Iterator[Way]]:

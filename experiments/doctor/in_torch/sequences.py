@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from experiments.doctor.given import BIASES, CELLS, STATES, Given
-from experiments.doctor.torches.ways import Way, attempt
+from experiments.doctor.in_torch.ways import Way, attempt
 
 QKV = {"q": ("query", "queries", "qs"), "k": ("key", "keys", "ks"), "v": ("value", "values", "vs")}
 """What queries, keys and values are called."""
