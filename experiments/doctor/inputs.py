@@ -29,6 +29,7 @@ from experiments.doctor.shapes import (
     likely,
     one_column,
     one_row,
+    one_state,
     one_unit,
     one_unit_of_columns,
     short_name,
@@ -194,7 +195,7 @@ def fitting(
     known |= {n: [("normal", shape)] for n, shape in subject.shared.items()}
     both = (subject.pair.forward, subject.pair.backward)
     of_sizes = shapes_said(both, ranks, axes_of(both), [n for n in names if n not in known])
-    for of in (likely, one_unit, one_unit_of_columns, *rows, candidates, everything):
+    for of in (likely, one_state, one_unit, one_unit_of_columns, *rows, candidates, everything):
         if of is everything and found:
             break
         every = {n: known.get(n) or first_of(of_sizes.get(n, []), of_rank(used(subject, n, of(n)), n, ranks)) for n in names}

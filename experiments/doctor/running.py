@@ -82,7 +82,7 @@ class Running:
                 name: self.rng.normal(size=s) if s else 1.0 if name in unread else float(self.rng.uniform(0.5, 2))
                 for name, s in shapes.items()
             }
-        late = set(pair.parameters(pair.backward)) - set(pair.parameters(pair.forward))  # targets that forward has not seen
+        late = set(pair.parameters(pair.backward)) - {*pair.parameters(pair.forward), *ran.final}  # targets that forward has not seen
         seen = self.subject.loss is not None or not late & set(roles.TARGETS)
         if not outputs and seen and np.ndim(number := self.subject.number(ran)) == 0 and is_array(number):
             return {}

@@ -107,6 +107,13 @@ def one_column(name: str) -> list[tuple[str, Shape]]:
     return [("normal", s) for s in ONE_COLUMN] if is_vector(name) else likely(name)
 
 
+def one_state(name: str) -> list[tuple[str, Shape]]:
+    """Where all that may have the shape of a state has it: the gates of a cell, its memory, and what they are weighed with."""
+    found = likely(name)
+    state = ("normal", ("N", "H"))
+    return [state] if state in found else found
+
+
 def columns_in_time(name: str) -> list[tuple[str, Shape]]:
     """Where each step of a sequence is a column, and so is every state."""
     plain = short(name).lower()

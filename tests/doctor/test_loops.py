@@ -356,3 +356,24 @@ def test_a_shape_in_which_a_fault_is_none_carries_no_verdict(source: str, right:
     (finding,) = visited(source.replace(*wrong))
     assert not finding.right
     assert [f.text for f in finding.faults] == [next(line.strip() for line in source.replace(*wrong).splitlines() if wrong[1] in line)]
+
+
+CELL = """
+import numpy as np
+
+def forward(zf, zi, zg, zo, c0, U, Uc):
+    f, i, g, o = 1 / (1 + np.exp(-zf)), 1 / (1 + np.exp(-zi)), np.tanh(zg), 1 / (1 + np.exp(-zo))
+    c = f * c0 + i * g
+    t = np.tanh(c)
+    return (o * t * U).sum() + (c * Uc).sum()
+
+def backward(zf, zi, zg, zo, c0, U, Uc, f, i, g, o, c, t):
+    dc = Uc + U * o * (1 - t ** 2)
+    return dict(zf=dc * c0 * f * (1 - f), zi=dc * g * i * (1 - i), zg=dc * i * (1 - g ** 2), zo=U * t * o * (1 - o), c0=dc * f)
+"""
+
+
+def test_a_value_of_forward_that_is_called_t_is_no_target_and_the_gates_of_a_cell_have_one_shape() -> None:
+    (finding,) = visited(CELL)
+    assert finding.right, finding
+    assert {g.shape for g in finding.gradients} == {(7, 11)}
