@@ -7,6 +7,7 @@ import copy
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from experiments.doctor import building, results, roles
 from experiments.doctor.called import aliases
 from experiments.doctor.claims import Claim, Event, claimed, is_array
+from experiments.doctor.guards import lowered
 from experiments.doctor.patient import Pair
 from experiments.doctor.ran import Ran, copied
 from experiments.doctor.taps import ENTRY, Tap, tapped
@@ -50,6 +52,7 @@ class Subject:
         made: an object of the class, whose copies are used in the place of new ones.
         shared: the shapes of arrays of the file that forward reads and that are inputs as well.
         through: lets steps move with their arguments, where it is asked whether a backward goes straight through them.
+        guards: functions that forward calls, whose small constants it does without.
         second: says of examinations whether the forward is what its name says, where that is asked for.
         compiled: the functions with their taps.
         locals: what the backward named when it ran last.
@@ -65,6 +68,7 @@ class Subject:
     made: Any = None
     shared: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     through: Any = None
+    guards: tuple[FunctionType, ...] = ()
     second: Callable[[Any], tuple[str, ...]] | None = None
     compiled: dict[tuple[int, str], tuple[Callable[..., Any], list[Tap], ast.FunctionDef]] = field(default_factory=dict, repr=False)
     locals: dict[str, Any] = field(default_factory=dict, repr=False)
@@ -159,7 +163,8 @@ class Subject:
         self.seeded()
         if self.through is not None:
             self.through.begin(inputs, moved is None and not held)
-        found = function(*([it] if it is not None else []), **self.given(inputs))
+        with lowered(self.guards):
+            found = function(*([it] if it is not None else []), **self.given(inputs))
         if found is None and it is not None:
             found = left_behind(self.pair.forward, it)
         out, rest = (found[0], found[1:]) if isinstance(found, tuple) and found else (found, ())
@@ -204,12 +209,14 @@ class Subject:
 
     def answer(self, function: Callable[..., Any], it: list[Any], arguments: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         """What a backward returns; and what it had named at its end, where it changes weights itself."""
-        if self.pair.updates:
-            return with_locals(function, tuple(it), arguments)
-        return function(*it, **arguments), {}
+        with lowered(self.guards):
+            if self.pair.updates:
+                return with_locals(function, tuple(it), arguments)
+            return function(*it, **arguments), {}
 
     def number(self, ran: Ran) -> Any:
         """What the file's loss makes of what forward returned; that itself where the file has no loss."""
         if self.loss is None:
             return ran.out
-        return roles.number(self.namespace[self.loss], self.by_name, ran, self.loss)
+        with lowered(self.guards):
+            return roles.number(self.namespace[self.loss], self.by_name, ran, self.loss)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sysconfig
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -17,7 +18,7 @@ LESS = 1e-100
 LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "purelib", "platlib"))
 
 
-def guarded(namespace: Mapping[str, Any]) -> list[FunctionType]:
+def guarded(namespace: Mapping[str, Any]) -> tuple[FunctionType, ...]:
     """The functions of a stranger, known in his file or in one that it imports, that have such a constant."""
     found: dict[int, FunctionType] = {}
     todo: list[Any] = list(namespace.values())
@@ -36,7 +37,7 @@ def guarded(namespace: Mapping[str, Any]) -> list[FunctionType]:
             todo += [it.__globals__[n] for n in it.__code__.co_names if n in it.__globals__]
         elif isinstance(it, type) and it.__module__ not in ("builtins", "numpy"):
             todo += list(vars(it).values())
-    return [f for f in found.values() if any(map(is_tiny, f.__code__.co_consts))]
+    return tuple(f for f in found.values() if any(map(is_tiny, f.__code__.co_consts)))
 
 
 def is_tiny(constant: Any) -> bool:
@@ -44,40 +45,25 @@ def is_tiny(constant: Any) -> bool:
     return isinstance(constant, float) and 0 < constant <= TINY
 
 
+def size_of(function: FunctionType) -> float:
+    """The first of them in a function that has one."""
+    return next(c for c in function.__code__.co_consts if is_tiny(c))
+
+
+@cache
 def smaller(code: CodeType) -> CodeType:
     """The same code with its small constants still smaller."""
     return code.replace(co_consts=tuple(c * LESS if is_tiny(c) else c for c in code.co_consts))
 
 
-class Guards:
-    """The functions whose constants were made smaller, until they are given them back."""
-
-    def __init__(self) -> None:
-        self.codes: list[tuple[FunctionType, CodeType]] = []
-
-    def lower(self, namespace: Mapping[str, Any]) -> float | None:
-        """Make them smaller; returns one of them as it was, None if there is none."""
-        functions = guarded(namespace)
-        self.codes += [(f, f.__code__) for f in functions]
-        found = [c for f in functions for c in f.__code__.co_consts if is_tiny(c)]
-        for f in functions:
-            f.__code__ = smaller(f.__code__)
-        return found[0] if found else None
-
-    def give_back(self) -> None:
-        """As they were."""
-        for f, code in reversed(self.codes):
-            f.__code__ = code
-        self.codes.clear()
-
-
-GUARDS = Guards()
-
-
 @contextmanager
-def given_back() -> Iterator[None]:
-    """What is lowered within is given back at the end."""
+def lowered(functions: Sequence[FunctionType]) -> Iterator[None]:
+    """The small constants of these functions are still smaller within; they may be somebody's own, and are as they were after it."""
+    codes = [f.__code__ for f in functions]
     try:
+        for f, code in zip(functions, codes, strict=True):
+            f.__code__ = smaller(code)
         yield
     finally:
-        GUARDS.give_back()
+        for f, code in zip(functions, codes, strict=True):
+            f.__code__ = code

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import copy
-import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,7 +16,7 @@ import numpy as np
 from experiments.doctor.calling import Subject
 from experiments.doctor.claims import is_array
 from experiments.doctor.examine import LIKE, Examination
-from experiments.doctor.guards import GUARDS, LESS, TINY
+from experiments.doctor.guards import LESS, TINY, guarded, size_of
 
 STEPS = ("round", "around", "round_", "rint", "floor", "ceil", "trunc", "fix", "sign")
 """Functions that do not move with their argument but jump: their derivative is 0 wherever they have one."""
@@ -99,18 +98,14 @@ def others(subject: Subject) -> Iterator[tuple[str, Subject]]:
         yield words, changed(subject, tree, names, straight)
     guard = WithoutGuard()
     tree = guard.visit(copy.deepcopy(subject.pair.forward))
-    names = dict(subject.namespace)
-    if subject.loss_text and subject.loss:
-        loss = guard.visit(ast.parse(textwrap.dedent(subject.loss_text)))
-        exec(compile(ast.fix_missing_locations(loss), "<your file>", "exec"), names)
-    small = {n: v for n, v in names.items() if isinstance(v, float) and 0 < v <= TINY}
-    elsewhere = GUARDS.lower(subject.namespace)
+    small = {n: v for n, v in subject.namespace.items() if isinstance(v, float) and 0 < v <= TINY}
+    elsewhere = guarded(subject.namespace)
     if guard.found or small or elsewhere:
-        size = [*guard.found, *small.values(), *([elsewhere] if elsewhere else [])][0]
-        names |= {n: v * LESS for n, v in small.items()}
+        size = next(iter([*guard.found, *small.values(), *map(size_of, elsewhere)]))
+        without = changed(subject, tree, {**subject.namespace, **{n: v * LESS for n, v in small.items()}})
         yield (
             f"It is right but for the {size:g} in the forward, which keeps it from 0 and which the backward leaves out.",
-            changed(subject, tree, names),
+            replace(without, guards=elsewhere),
         )
 
 
@@ -137,7 +132,6 @@ def meant(
                 return words, found
         except Exception:  # whatever a stranger's code may raise without what keeps it from 0
             continue
-    GUARDS.give_back()  # what is wrong is wrong by the forward as it stands
     if all(is_staircase(e, name) for e in examinations for name in wrong):
         return (
             f"Forward is a staircase in {' and '.join(wrong)}: it rounds, and its derivative is 0 between two steps. The backward is the "

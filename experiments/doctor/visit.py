@@ -25,7 +25,6 @@ from experiments.doctor.explain import explained
 from experiments.doctor.finding import Finding, Gradient
 from experiments.doctor.formats import as_written, in_float64
 from experiments.doctor.given_globals import with_globals
-from experiments.doctor.guards import given_back
 from experiments.doctor.implied import derivatives, predictions, with_loss
 from experiments.doctor.inherited import without_inherited
 from experiments.doctor.inputs import choose
@@ -95,8 +94,7 @@ def visited(
         try:
             if isinstance(whose := namespace.get(pair.cls or pair.forward.name), Undefined):
                 raise Unreadable(whose.why)
-            with given_back():
-                found = with_any_loss(subject, shapes or {}, seed)
+            found = with_any_loss(subject, shapes or {}, seed)
             of_check = about_check(ast.parse(source), pair) if found.right else ()
             found = as_written(found, source) if note else found
             found = replace(found, notes=(*found.notes, *(of_check or note)))
