@@ -6,48 +6,20 @@ Each chapter has a file of them here.
 
 from __future__ import annotations
 
+from importlib import import_module
 from itertools import chain
 
 from experiments import curriculum
-from experiments.glossary import (
-    calculus,
-    generative,
-    graphs,
-    linear_algebra,
-    networks,
-    numerics,
-    probability,
-    regression,
-    reinforcement,
-    scale,
-    sequences,
-    unsupervised,
-)
 from experiments.glossary.term import Term
 
 __all__ = ["TERMS", "Term"]
 
 
-CHAPTERS = (
-    calculus,
-    generative,
-    graphs,
-    linear_algebra,
-    networks,
-    numerics,
-    probability,
-    regression,
-    reinforcement,
-    scale,
-    sequences,
-    unsupervised,
-)
-
-
 def terms() -> tuple[Term, ...]:
     """Those of all chapters, in the order in which a reader meets them: first along the beginner's path, then by chapter."""
     met = [*curriculum.PATH, *chain(*curriculum.CHAPTERS.values())]  # a name stands where it is met first
-    return tuple(sorted(chain(*(chapter.TERMS for chapter in CHAPTERS)), key=lambda term: met.index(term.concept)))
+    of_chapters = (import_module(f"{__name__}.{chapter}").TERMS for chapter in curriculum.CHAPTERS)
+    return tuple(sorted(chain(*of_chapters), key=lambda term: met.index(term.concept)))
 
 
 TERMS = terms()
