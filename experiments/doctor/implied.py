@@ -6,7 +6,6 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -76,14 +75,19 @@ def readings(subject: Subject, shapes: Mapping[str, tuple[int, ...]]) -> Iterato
         return
     chosen: Chosen | None = None
     for words, text in (OF_LOSSES if of_losses else OF_OUTPUTS).items():
-        names: dict[str, Any] = dict(subject.namespace)
-        exec(text, {"np": np}, names)
-        other = replace(subject, namespace=names, loss="__implied__", by_name=False, loss_text=text, compiled={})
+        other = having_loss(subject, text)
         try:
             chosen = chosen or choose(other, shapes, lambda inputs, s=other: misshapen(s, inputs))  # type: ignore[misc]
         except Unreadable:
             return
         yield words, other, chosen
+
+
+def having_loss(subject: Subject, text: str) -> Subject:
+    """The subject with this function in the place of a loss that the file does not have."""
+    names = dict(subject.namespace)
+    exec(text, {"np": np}, names)
+    return replace(subject, namespace=names, loss="__implied__", by_name=False, loss_text=text, compiled={})
 
 
 def predictions(subject: Subject) -> Iterator[Subject]:
@@ -97,9 +101,6 @@ def predictions(subject: Subject) -> Iterator[Subject]:
         values = [n for n in ours if n.lower() not in TARGETS][:1] + [n for n in kept if n.startswith("self.") and OUTPUT.match(n)][-1:]
         for value in values:
             yield replace(subject, pair=replace(pair, given={first: value}), compiled={})
-
-
-SUM = OF_LOSSES["the sum of what it returns"]
 
 
 def derivatives(subject: Subject) -> Iterator[tuple[str, Subject]]:
@@ -119,12 +120,10 @@ def derivatives(subject: Subject) -> Iterator[tuple[str, Subject]]:
             f"{pair.backward.name} is given no gradient, and of what {pair.forward.name} returns a number hangs on several of {ours[0]}: "
             "write it so that it is given the gradient of the loss by what forward returned, and returns that by its argument"
         )
-    names = dict(subject.namespace)
-    exec(SUM, {"np": np}, names)
+    of_sum = having_loss(subject, OF_LOSSES["the sum of what it returns"])
     alone = f"{pair.backward.name} is given no gradient: it is looked at as the derivative of {pair.forward.name} by itself"
     for words, value in ((f"{alone}.", ours[0]), (f"{alone}, written with what {pair.forward.name} has returned.", "out")):
-        of = replace(pair, given={theirs[0]: value})
-        yield words, replace(subject, pair=of, namespace=names, loss="__implied__", by_name=False, loss_text=SUM, compiled={})
+        yield words, replace(of_sum, pair=replace(pair, given={theirs[0]: value}), compiled={})
 
 
 def is_elementwise(subject: Subject, name: str) -> bool:

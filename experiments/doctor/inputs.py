@@ -195,18 +195,22 @@ def fitting(
     known |= {n: [("normal", shape)] for n, shape in subject.shared.items()}
     both = (subject.pair.forward, subject.pair.backward)
     of_sizes = shapes_said(both, ranks, axes_of(both), [n for n in names if n not in known])
+
+    def tried(names: Sequence[str], of: Callable[[str], list[tuple[str, Shape]]]) -> dict[str, list[tuple[str, Shape]]]:
+        """What each of these may be: what is known of it, or what its name makes likely."""
+        every = {n: known.get(n) or first_of(of_sizes.get(n, []), of_rank(used(subject, n, of(n)), n, ranks)) for n in names}
+        return {n: as_given(n, every[n], given, sizes) for n in names}
+
     for of in (likely, one_state, one_unit, one_unit_of_columns, *rows, candidates, everything):
         if of is everything and found:
             break
-        every = {n: known.get(n) or first_of(of_sizes.get(n, []), of_rank(used(subject, n, of(n)), n, ranks)) for n in names}
-        tries = {n: as_given(n, every[n], given, sizes) for n in names}
+        tries = tried(names, of)
         found += fits(tries, works, sizes, told, patience)
         if any(wrong == 0 for wrong, _ in found):
             break
     for of in (likely, candidates) if others != names else ():  # in another order, in which a wrong shape may show earlier
         if not found:
-            every = {n: known.get(n) or first_of(of_sizes.get(n, []), of_rank(used(subject, n, of(n)), n, ranks)) for n in others}
-            found = fits({n: as_given(n, every[n], given, sizes) for n in others}, works, sizes, told, patience)
+            found = fits(tried(others, of), works, sizes, told, patience)
     if not found and len(names) <= FEW:  # a forward that looks at what it is given may refuse what stands for an argument
         found = fits(tries, works, sizes, told, patience, at_once=True)
     if found:

@@ -112,10 +112,14 @@ def visited(
 
 def with_any_loss(subject: Subject, shapes: Mapping[str, tuple[int, ...]], seed: int) -> Finding:
     """One pair, as its backward is meant: a loss may give it the prediction in the place of a gradient; it may be a derivative alone."""
-    alone = [replace(f, notes=(words, *f.notes)) for words, of in derivatives(subject) for f in [examined(of, shapes, seed)]]
-    if alone:
-        return next((f for f in alone if f.right), alone[0])
     found: list[Finding] = []
+    for words, alone in derivatives(subject):
+        of = examined(alone, shapes, seed)
+        found.append(replace(of, notes=(words, *of.notes)))
+        if of.right:
+            return found[-1]
+    if found:
+        return found[0]
     troubles: list[Unreadable] = []
     for reading in (*predictions(subject), subject):
         try:
