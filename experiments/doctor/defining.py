@@ -8,7 +8,6 @@ import importlib
 import signal
 import sys
 import threading
-import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from experiments.doctor.taps import LATER
+from experiments.source.limit import Hangs, time_limit
 
 UPWARDS = 4
 """So many folders above a file are looked in for what it imports: a file of a package names its modules from the package's root."""
@@ -91,8 +91,11 @@ def defined(tree: ast.Module, folder: str | None = None) -> dict[str, Any]:
 def run(node: ast.stmt, namespace: dict[str, Any]) -> None:
     """Do what stands there, for so long as it may take."""
     code = compile(ast.Module([node], []), "<your file>", "exec", flags=LATER, dont_inherit=True)
-    with within(SECONDS):
-        exec(code, namespace)
+    with time_limit(SECONDS) if can_be_limited() else contextlib.nullcontext():
+        try:
+            exec(code, namespace)
+        except Hangs as hangs:
+            raise TimeoutError(f"more than {SECONDS:g} s") from hangs
 
 
 def imports(node: ast.Import | ast.ImportFrom, namespace: dict[str, Any], package: str) -> None:
@@ -147,20 +150,6 @@ def found_beside(folder: str | None) -> Iterator[None]:
                     del sys.modules[name]  # another file may have another one of this name
 
 
-@contextlib.contextmanager
-def within(seconds: float) -> Iterator[None]:
-    """TimeoutError after so many seconds, where the system can do that."""
-    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def over(number: int, frame: types.FrameType | None) -> None:
-        raise TimeoutError(f"more than {seconds:g} s")
-
-    before = signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+def can_be_limited() -> bool:
+    """Whether the system can end what takes too long, and this is the thread to which it says so."""
+    return hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()

@@ -22,9 +22,9 @@ import manual
 from experiments.doctor.finding import Fault, Finding
 from experiments.doctor.mend import with_mend
 from experiments.doctor.visit import looked_at
-from experiments.mutation.limit import Hangs, time_limit
 from experiments.mutation.patients import Patient, alike, examinations, patients, results
 from experiments.source.handwriting import Written, import_all, subjects, written_in
+from experiments.source.limit import Hangs, time_limit
 from experiments.source.operators import Mutant, mutants
 
 PATIENCE = 30.0

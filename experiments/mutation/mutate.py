@@ -30,9 +30,9 @@ from experiments.curriculum import entries
 from experiments.judge.case import Case, cases_of, draw_sizes, failures, judge
 from experiments.judge.compare import ONE_STEP
 from experiments.judge.registry import CHECKS
-from experiments.mutation.limit import Hangs, time_limit
 from experiments.mutation.report import Report, Result, UnknownName, print_report
 from experiments.source.handwriting import Subject, Written, import_all, subjects
+from experiments.source.limit import Hangs, time_limit
 from experiments.source.operators import Mutant, mutants
 from experiments.source.replacing import in_place_of
 from manual.nn.faster import plain_forms

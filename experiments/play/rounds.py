@@ -21,9 +21,9 @@ import experiments.cases
 from experiments.cases.concept import judge_concept
 from experiments.curriculum import entries
 from experiments.judge.case import cases_of, draw_sizes, judge
-from experiments.mutation.limit import Hangs, time_limit
 from experiments.mutation.mutate import mutated
 from experiments.source.handwriting import Written, import_all, plain_function, subjects
+from experiments.source.limit import Hangs, time_limit
 from experiments.source.operators import Mutant, mutants
 from experiments.source.replacing import in_place_of
 from manual.nn.faster import FASTER, plain_forms

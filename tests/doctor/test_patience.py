@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from experiments.doctor.patience import Patience, seconds_of
-from experiments.mutation.limit import time_limit
+from experiments.source.limit import time_limit
 
 
 def work() -> None:

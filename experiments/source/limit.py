@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class Hangs(BaseException):
-    """A mutant that does not end. No Exception, so that no `except` in the code under test swallows it."""
+    """Code that does not end. No Exception, so that no `except` in the code under test swallows it."""
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from experiments.mutation.limit import Hangs, time_limit
+from experiments.source.limit import Hangs, time_limit
 
 
 def endless() -> None:
