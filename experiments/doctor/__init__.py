@@ -36,7 +36,7 @@ def doctor(
     Returns: what was found; `print` says it in words, and its `right`, `gradients` and `faults` are for programs.
 
     Raises:
-        experiments.doctor.patient.Unreadable: if they cannot be examined; the message says what would help.
+        experiments.doctor.reading.patient.Unreadable: if they cannot be examined; the message says what would help.
     """
     from experiments.doctor.inside import examined_here
 

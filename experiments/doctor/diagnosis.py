@@ -9,22 +9,22 @@ from dataclasses import replace
 
 import numpy as np
 
-from experiments.doctor.changing import slice_of
-from experiments.doctor.cost import Cure, cost, is_strange
-from experiments.doctor.cure import Ward, cured, cures
-from experiments.doctor.edits import statement_at, text_of
-from experiments.doctor.elsewhere import others
-from experiments.doctor.examine import Examination
-from experiments.doctor.explain import explained, explained_at, forgotten
+from experiments.doctor.calls.results import line_of_return
 from experiments.doctor.finding import Fault
-from experiments.doctor.inserted import inserted
-from experiments.doctor.mend import Mend, mended
+from experiments.doctor.mending.changing import slice_of
+from experiments.doctor.mending.cost import Cure, cost, is_strange
+from experiments.doctor.mending.cure import Ward, cured, cures
+from experiments.doctor.mending.edits import statement_at, text_of
+from experiments.doctor.mending.elsewhere import others
+from experiments.doctor.mending.inserted import inserted
+from experiments.doctor.mending.mend import Mend, mended
+from experiments.doctor.mending.solved import Open, openings, solved, tried
+from experiments.doctor.mending.twice import cured_twice
 from experiments.doctor.patience import Patience
-from experiments.doctor.patient import Pair
-from experiments.doctor.results import line_of_return
-from experiments.doctor.solved import Open, openings, solved, tried
-from experiments.doctor.suspects import agreement, returned, unharmed
-from experiments.doctor.twice import cured_twice
+from experiments.doctor.reading.patient import Pair
+from experiments.doctor.verdict.examine import Examination
+from experiments.doctor.verdict.explain import explained, explained_at, forgotten
+from experiments.doctor.verdict.suspects import agreement, returned, unharmed
 
 PLAIN = 0.3
 """A cure with no more against it (a sign turned, two names the wrong way round, something too much) is not compared with others."""

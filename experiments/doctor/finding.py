@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from experiments.doctor.mend import Mend
+from experiments.doctor.mending.mend import Mend
 from experiments.doctor.telling import tell
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from experiments.doctor.building import constructor
-from experiments.doctor.calling import Subject
+from experiments.doctor.calls.building import constructor
+from experiments.doctor.calls.calling import Subject
 from experiments.doctor.finding import Finding
-from experiments.doctor.formats import in_float64
-from experiments.doctor.patient import Pair, Unreadable, pairs
+from experiments.doctor.reading.patient import Pair, Unreadable, pairs
+from experiments.doctor.verdict.formats import in_float64
 from experiments.doctor.visit import examined
 
 

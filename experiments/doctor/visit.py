@@ -12,32 +12,32 @@ from typing import Any
 
 import numpy as np
 
-from experiments.doctor.building import constructor
-from experiments.doctor.calling import Subject
-from experiments.doctor.changing import slice_of
-from experiments.doctor.checker import about_check
-from experiments.doctor.combined import combined
-from experiments.doctor.counterparts import is_loss
-from experiments.doctor.defining import Undefined, defined
+from experiments.doctor.calls.building import constructor
+from experiments.doctor.calls.calling import Subject
+from experiments.doctor.calls.results import line_of_return
 from experiments.doctor.diagnosis import diagnosed, readable
-from experiments.doctor.examine import Examination
-from experiments.doctor.explain import explained
 from experiments.doctor.finding import Finding, Gradient
-from experiments.doctor.formats import as_written, in_float64
-from experiments.doctor.given_globals import with_globals
-from experiments.doctor.implied import derivatives, predictions, with_loss
-from experiments.doctor.inherited import without_inherited
-from experiments.doctor.inputs import choose
-from experiments.doctor.meant import meant, straightened
-from experiments.doctor.notes import notes
-from experiments.doctor.patient import NoLoss, Pair, Unreadable, loss_in, pairs
-from experiments.doctor.readings import charitable, is_right, plainer
-from experiments.doctor.results import line_of_return
-from experiments.doctor.script import again, loss_line, loss_method, script_pair
-from experiments.doctor.second import called_by, second
-from experiments.doctor.shapes import SIZES, Chosen, sizes_for
-from experiments.doctor.suspects import agreement, returned, suspects, wrong_lines
-from experiments.doctor.trial import SMALLER, misshapen
+from experiments.doctor.mending.changing import slice_of
+from experiments.doctor.numbers.implied import derivatives, predictions, with_loss
+from experiments.doctor.numbers.inputs import choose
+from experiments.doctor.numbers.readings import charitable, is_right, plainer
+from experiments.doctor.numbers.shapes import SIZES, Chosen, sizes_for
+from experiments.doctor.numbers.trial import SMALLER, misshapen
+from experiments.doctor.reading.combined import combined
+from experiments.doctor.reading.counterparts import is_loss
+from experiments.doctor.reading.defining import Undefined, defined
+from experiments.doctor.reading.given_globals import with_globals
+from experiments.doctor.reading.patient import NoLoss, Pair, Unreadable, loss_in, pairs
+from experiments.doctor.reading.script import again, loss_line, loss_method, script_pair
+from experiments.doctor.second.opinion import called_by, second
+from experiments.doctor.verdict.checker import about_check
+from experiments.doctor.verdict.examine import Examination
+from experiments.doctor.verdict.explain import explained
+from experiments.doctor.verdict.formats import as_written, in_float64
+from experiments.doctor.verdict.inherited import without_inherited
+from experiments.doctor.verdict.meant import meant, straightened
+from experiments.doctor.verdict.notes import notes
+from experiments.doctor.verdict.suspects import agreement, returned, suspects, wrong_lines
 
 QUIET = 1e-4
 """Where rounding makes more than this of a slope, p is nearly 1 and 1 − p has lost its digits: smaller numbers are tried then too."""

@@ -69,8 +69,8 @@ def main() -> int:
     """Answer one question."""
     import resource
 
-    from experiments.doctor.named import names_an_operation
-    from experiments.doctor.patient import Unreadable
+    from experiments.doctor.reading.patient import Unreadable
+    from experiments.doctor.second.named import names_an_operation
     from experiments.doctor.visit import visited
 
     question = json.load(sys.stdin)

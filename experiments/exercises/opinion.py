@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from experiments.doctor import doctor
-from experiments.doctor.patient import Unreadable
+from experiments.doctor.reading.patient import Unreadable
 from experiments.exercises.catalogue import Task
 from experiments.exercises.exams import ByCase, ByConcept, Exam, input_names
 from experiments.exercises.placing import learned

@@ -20,7 +20,7 @@ import numpy as np
 import experiments.cases
 import manual
 from experiments.doctor.finding import Fault, Finding
-from experiments.doctor.mend import with_mend
+from experiments.doctor.mending.mend import with_mend
 from experiments.doctor.visit import looked_at
 from experiments.mutation.patients import Patient, alike, examinations, patients, results
 from experiments.source.handwriting import Written, import_all, subjects, written_in

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from experiments.doctor.calling import Subject
-from experiments.doctor.examine import Examination
-from experiments.doctor.patient import Pair
+from experiments.doctor.calls.calling import Subject
+from experiments.doctor.reading.patient import Pair
+from experiments.doctor.verdict.examine import Examination
 from experiments.judge.case import Case, cases_of, draw_sizes
 from experiments.judge.case import Pair as BothSides
 from experiments.judge.compare import error

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiments.commands.status import AGREE, BAD_INPUT, DISAGREE
-from experiments.doctor.patient import Unreadable
+from experiments.doctor.reading.patient import Unreadable
 from experiments.doctor.visit import visited
 from experiments.doctor.ward import TooLong, ask
 from tests.doctor.sources import FAULTS, LAYERS, ONE_OUTPUT, SOURCES

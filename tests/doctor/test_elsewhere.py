@@ -7,8 +7,8 @@ import ast
 import numpy as np
 import pytest
 
-from experiments.doctor.changing import Changing
-from experiments.doctor.resumed import Start, known_before, number_of
+from experiments.doctor.calls.resumed import Start, known_before, number_of
+from experiments.doctor.mending.changing import Changing
 from experiments.doctor.visit import visited
 
 GATE = """

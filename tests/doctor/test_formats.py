@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from experiments.doctor import doctor
-from experiments.doctor.formats import NOTE
+from experiments.doctor.verdict.formats import NOTE
 from experiments.doctor.visit import visited
 
 NARROW = """

@@ -7,12 +7,12 @@ import ast
 import numpy as np
 import pytest
 
-from experiments.doctor.cure import Ward
-from experiments.doctor.examine import Examination
-from experiments.doctor.inserted import inserted
-from experiments.doctor.mend import with_mend
+from experiments.doctor.mending.cure import Ward
+from experiments.doctor.mending.inserted import inserted
+from experiments.doctor.mending.mend import with_mend
+from experiments.doctor.mending.twice import cured_twice
 from experiments.doctor.telling import tell_fault
-from experiments.doctor.twice import cured_twice
+from experiments.doctor.verdict.examine import Examination
 from experiments.doctor.visit import defined, subjects, visited
 
 CELL = """

@@ -11,7 +11,7 @@ import pytest
 
 from experiments.doctor import doctor
 from experiments.doctor.finding import Finding
-from experiments.doctor.patient import Unreadable
+from experiments.doctor.reading.patient import Unreadable
 from experiments.doctor.visit import visited
 from experiments.doctor.ward import ask
 

@@ -10,7 +10,7 @@ import pytest
 
 import manual
 from experiments.doctor import doctor
-from experiments.doctor.patient import Unreadable
+from experiments.doctor.reading.patient import Unreadable
 from experiments.doctor.visit import visited
 from experiments.doctor.ward import ask
 from tests.doctor.more_sources import MORE, PUBLISHED

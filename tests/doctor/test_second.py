@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.doctor.named import operation
+from experiments.doctor.second.named import operation
 from experiments.doctor.visit import visited
 
 EACH = """import numpy as np

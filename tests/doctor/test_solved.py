@@ -7,9 +7,9 @@ import ast
 import numpy as np
 import pytest
 
-from experiments.doctor.cost import Cure, cost
-from experiments.doctor.needed import Needed
-from experiments.doctor.pieces import fitting
+from experiments.doctor.mending.cost import Cure, cost
+from experiments.doctor.mending.needed import Needed
+from experiments.doctor.mending.pieces import fitting
 from experiments.doctor.visit import visited
 
 GATED = """

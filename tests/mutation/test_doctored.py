@@ -11,7 +11,7 @@ from rich.console import Console
 
 import experiments.cases
 from experiments.doctor.finding import Fault, Finding
-from experiments.doctor.mend import Mend
+from experiments.doctor.mending.mend import Mend
 from experiments.doctor.visit import looked_at
 from experiments.mutation import doctored as module
 from experiments.mutation.doctored import by_name, doctored, outcome

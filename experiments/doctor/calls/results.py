@@ -1,0 +1,213 @@
+"""Which of the gradients that a backward computes are its results."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from experiments.doctor.calls import building
+from experiments.doctor.calls.called import aliases, listed
+from experiments.doctor.calls.ran import Ran
+from experiments.doctor.calls.roles import last_return, result_nodes
+from experiments.doctor.reading.claims import Claim, Event, feeding, is_array, since_fresh, value_of, versions
+from experiments.doctor.reading.patient import Pair
+from experiments.doctor.reading.taps import ENTRY
+from experiments.doctor.reading.text import written
+
+OF_INPUT = re.compile(r"self\.(d_?(inputs?|x)|(grad|gradient)_(inputs?|x)|(inputs?|x)_(grad|gradient))$", re.IGNORECASE)
+"""Where a class leaves the gradient of what its forward was given, whatever forward calls that."""
+
+
+def first(pair: Pair, ran: Ran) -> set[str]:
+    """The names of what forward was given."""
+    return {*pair.parameters(pair.forward), *(n for n in ran.values if n.startswith("self.") or ENTRY.match(n))}
+
+
+@dataclass(frozen=True)
+class Result:
+    """One gradient that a backward returns, or leaves in its object.
+
+    Attributes:
+        label: what it is called.
+        gradient: it.
+        node: what stands for it in the return statement, if it stands there.
+    """
+
+    label: str
+    gradient: Any
+    node: ast.expr | None = None
+
+
+def results(pair: Pair, own: Mapping[str, Any], ran: Ran, returned: Any, named: Mapping[str, Any] | None = None) -> dict[str, Result]:
+    """By value, the gradients that are returned: the keys of a dict, the names in the return statement, or else the arguments in order.
+
+    Args:
+        pair: the functions.
+        own: what the file defines.
+        ran: what forward has shown.
+        returned: by the backward.
+        named: what it had named at its end, where it changes weights itself.
+    """
+    known, other = versions(ran.values), aliases(pair, ran)
+    found: dict[str, Result] = {}
+
+    def put(label: str, gradient: Any, node: ast.expr | None = None) -> None:
+        value = value_of(label, known) or (label if label in known and not label.startswith("self.") else None)
+        value = value or other.get(value_of(label, other) or "") or listed(ran.self, ran.values, label)
+        if value is not None and isinstance(gradient, np.ndarray | float | int | np.number):
+            found[value] = Result(label, gradient, node)
+
+    if ran.self is not None:
+        names = [n for n in ran.values if n.startswith("self.")]
+        for name, value in building.arrays(ran.self, own):
+            if name not in names and (value_of(name, names) or not name.endswith("']")):
+                put(name, value)
+            elif name not in names and OF_INPUT.match(name) and (inputs := pair.parameters(pair.forward)[:1]):
+                found.setdefault(inputs[0], Result(name, value))
+        for name in [n for n in names if n not in found and n.endswith(".data")]:  # a parameter that no gradient was added to
+            held = reduce(lambda it, part: getattr(it, part, None), name.split(".")[1:-1], ran.self)
+            if isinstance(getattr(held, "grad", None), np.ndarray):
+                put(name.removesuffix("data") + "grad", np.asarray(held.grad))
+    for name, value in (named or {}).items():
+        of = value_of(name, known) or other.get(value_of(name, other) or "")
+        if of in pair.updates and of not in found:
+            put(name, value)
+    if isinstance(returned, tuple) and hasattr(returned, "_asdict"):
+        returned = returned._asdict()
+    if isinstance(returned, dict):
+        for key, value in returned.items():
+            put(f"grads['{key}']", value)
+        return found
+    parts = returned if isinstance(returned, tuple | list) else () if returned is None else (returned,)
+    shapes = [np.shape(part) for part in parts]
+    for label, part, node in zip(in_order(pair, ran, known, shapes), parts, result_nodes(pair.backward), strict=False):
+        put(label, part, node)
+    return found
+
+
+def in_order(pair: Pair, ran: Ran, known: Mapping[str, Any], shapes: Sequence[tuple[int, ...]]) -> list[str]:
+    """What each part of a tuple is the gradient of: by its name, if no other part has it and it is an argument; else by its place.
+
+    Where there are several, but fewer than arguments, those without a name are of the arguments that have their shapes, in order.
+    """
+    inputs = [n for n in pair.parameters(pair.forward) if is_array(ran.values.get(n))]
+    nodes = result_nodes(pair.backward)
+    moving = [n for n in inputs if np.any(np.asarray(ran.values[n]) != np.round(ran.values[n]))]
+    if len(nodes) != len(inputs) and len(nodes) == len(moving):
+        inputs = moving  # targets and counts get no gradient
+    names = [ast.unparse(n) if isinstance(n, ast.Name | ast.Attribute | ast.Subscript) else "" for n in nodes]
+    values = [value_of(n, known) if n and n not in pair.parameters(pair.backward) else None for n in names]
+    values = apart(pair, inputs, values, known)
+    complete = len(nodes) == len(inputs)
+    if (
+        not complete
+        and not (all(names) and any(values))
+        and 1 < len(nodes) == len(shapes)
+        and (of := of_shapes(inputs, ran, shapes, values))
+    ):
+        return of
+    kept = [v is not None and (not complete or (v in inputs and values.count(v) == 1)) for v in values]
+    kept = [k or (complete and values[i] == inputs[i]) for i, k in enumerate(kept)]
+    left = [n for n in inputs if n not in [v for v, k in zip(values, kept, strict=True) if k]]
+    found = []
+    for i, name in enumerate(names):
+        place = inputs[i] if i < len(inputs) else f"result {i}"
+        if kept[i]:
+            found.append(name if value_of(name, known) == values[i] else str(values[i]))
+            continue
+        found.append(place if place in left or not left or not complete else left[0])
+        left = [n for n in left if n != found[-1]]
+    return found
+
+
+def of_shapes(inputs: Sequence[str], ran: Ran, shapes: Sequence[tuple[int, ...]], values: Sequence[str | None]) -> list[str]:
+    """The first arguments that have these shapes, in their order, where no name tells a value; nothing where there are none."""
+    found, left = [], iter([n for n in inputs if n not in values])
+    for shape, value in zip(shapes, values, strict=True):
+        fitting = value if value in inputs else next((n for n in left if np.shape(ran.values[n]) == shape), None)
+        if fitting is None:
+            return []
+        found.append(fitting)
+    return found
+
+
+def apart(pair: Pair, inputs: Sequence[str], values: Sequence[str | None], known: Mapping[str, Any]) -> list[str | None]:
+    """The values of the parts; of dW, dW one is meant for another gradient that the backward names: in the order of forward."""
+    found = list(values)
+    twice = {v for v in values if v is not None and values.count(v) == 2}
+    if not twice:
+        return found
+    named = [n.id for n in ast.walk(pair.backward) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+    spare = [v for n in inputs for v in {value_of(name, known) for name in named} if v == n and v not in values]
+    for value in twice:
+        if spare and value in inputs:
+            both = sorted((value, spare.pop(0)), key=inputs.index)
+            for i, v in zip([i for i, v in enumerate(values) if v == value], both, strict=True):
+                found[i] = v
+    return found
+
+
+def with_returned(
+    pair: Pair, own: Mapping[str, Any], claims: dict[str, Claim], ran: Ran, found: Any, events: Sequence[Event], named: Mapping[str, Any]
+) -> list[Claim]:
+    """The claims, and which of them are results.
+
+    Args:
+        pair: the functions.
+        own: what the file defines.
+        claims: by value.
+        ran: what forward has shown.
+        found: what the backward returned.
+        events: what it named on the way.
+        named: what it had named at its end.
+    """
+    known, given, text = versions(ran.values), first(pair, ran), written(pair.backward)
+    all_results = results(pair, own, ran, found, named)
+    of_given = {v: r for v, r in all_results.items() if known[v][0] in given}
+    for value, result in (of_given or all_results).items():  # what else is returned, dZ beside dW, is on the way
+        keys = known[value]
+        key = keys[0] if keys[0] in given else next((k for k in keys if k in claims), keys[-1])
+        of, at = claims.get(key), ast.unparse(result.node) if result.node is not None else ""
+        if of is None or not same(of.gradient, result.gradient):  # what the return statement computes is written there
+            lines = tuple(dict.fromkeys(e.line for e in since_fresh([e for e in events if e.name == at and e.line], text)))
+            lines = lines if lines and of is None else (line_of_return(pair.backward),)
+            tells = value_of(at, known)
+            if result.node is not None and tells != value and (tells or read_beside(pair.backward, at)):
+                lines = (line_of_return(pair.backward),)  # the gradient of another, or what others are made of: it was to be changed there
+            if result.node is None and not isinstance(found, dict) and of is None:
+                lines = (0,)  # an object within has it: no line here is its own
+            before = [
+                e for e in events if e.line and is_array(e.value) and (of is None or e.line in of.lines or e.name not in labels(claims))
+            ]
+            fed = feeding(lines, before, text)
+            label = at if at.isidentifier() else result.label if result.node is None else f"the gradient of {key}"
+            of = Claim(key, label, result.gradient, lines[-1], (*lines, *fed), len(lines))
+        claims[key] = Claim(key, of.label, result.gradient, of.line, of.lines, of.own, of.earlier, True)
+    return list(claims.values())
+
+
+def read_beside(function: ast.FunctionDef, name: str) -> bool:
+    """Whether a name that is returned is read elsewhere too."""
+    return sum(isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load) for n in ast.walk(function)) > 1
+
+
+def line_of_return(function: ast.FunctionDef) -> int:
+    """Where it returns."""
+    last = last_return(function)
+    return last.lineno if last else function.body[-1].lineno
+
+
+def labels(claims: Mapping[str, Claim]) -> set[str]:
+    """What the backward calls its gradients."""
+    return {c.label for c in claims.values()}
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether these are the same numbers."""
+    return np.shape(a) == np.shape(b) and np.array_equal(a, b)

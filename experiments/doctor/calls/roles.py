@@ -1,0 +1,245 @@
+"""What each argument of a stranger's backward is: a value of the forward, the gradient of what it returned, or what it saved."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from experiments.doctor.calls.ran import Ran, copied
+from experiments.doctor.reading.claims import is_array, is_gradient, value_of, versions
+from experiments.doctor.reading.patient import Pair, Unreadable
+
+UPSTREAM = re.compile(
+    r"(d_?out(put)?s?|dy|dz|dh|da|upstream|grad_?out(put)?s?|grad|g|delta|error|d_?next|dvalues|dloss|U|output_gradient|gradient"
+    r"|d_?l_?d_?(out|y|a|z)\w*|(out|accum|accumulated|backwards?|prev|next|top)_grads?(ient)?|(backwards?|accum)_?gradient)$",
+    re.IGNORECASE,
+)
+CACHE = re.compile(r"\w*(cache|ctx|context|saved|values|memory|state|store|mem|tape)s?$", re.IGNORECASE)
+RATE = re.compile(r"(learn(ing)?_?rate|lr|eta|alpha|step_?size|momentum|weight_decay)$", re.IGNORECASE)
+"""Called like a number by which weights are changed."""
+
+PACE = 0.125
+"""What such a number is given as: a power of two, by which nothing is rounded."""
+
+PREDICTED = re.compile(r"(y_?(hat|pred)|pred(iction)?s?|out(put)?s?|logits|probs?|scores|a_?l|d_?values)$", re.IGNORECASE)
+"""Called like what forward returns."""
+
+ALONE = re.compile(r"d|err|e|loss_?grad|(next|upper|output|out|incoming|top)_?(d|delta|diff|error|gradient|grad)?$", re.IGNORECASE)
+"""Called so, the first argument of a backward may be the gradient that comes in, if it is nothing else."""
+LAST = re.compile(r"d_?\w+_?(last|final|end|T|n)$|d(h|c|y|x|z|s|v|state|hidden|score|logits?|pred|scores|result)\w*$")
+"""Called like the gradient of a state at the end: dh_last, of what forward gives no name."""
+INPUT = re.compile(r"(x|inputs?|data|features|samples|images)_?(train|batch|data|in|s)?$", re.IGNORECASE)
+TARGETS = (
+    "y",
+    "t",
+    "target",
+    "targets",
+    "label",
+    "labels",
+    "y_true",
+    "ytrue",
+    "truth",
+    "onehot",
+    "one_hot",
+    "y_train",
+    "y_batch",
+    "y_onehot",
+)
+
+
+def kind(pair: Pair, name: str, ran: Ran) -> str:
+    """What an argument of the backward is: a value of the forward, the upstream gradient, what was saved, or unknown."""
+    if meant(pair, name, ran) is not None:
+        return "value"
+    of_value = value_of(name, [*versions(ran.values), "out"]) is not None  # dctx, of ctx
+    if CACHE.match(name) and not of_value and (ran.rest or isinstance(ran.out, dict)):
+        return "cache"
+    if UPSTREAM.match(name) or of_value:
+        return "upstream"
+    if CACHE.match(name):
+        return "cache"
+    first = name == next(iter(pair.parameters(pair.backward)), "")
+    if first and (is_gradient(name) or LAST.match(name)):
+        return "upstream"
+    if RATE.match(name):
+        return "rate"
+    if PREDICTED.match(name) and is_array(ran.parts[0]):
+        return "output"
+    alone = pair.cls is not None or (ALONE.match(name) is not None and np.ndim(ran.parts[0]) > 0)
+    return "upstream" if first and alone and is_array(ran.parts[0]) and not takes_target(pair) else "unknown"
+
+
+def takes_target(pair: Pair) -> bool:
+    """Whether the backward is given the target, and begins with the loss's gradient itself."""
+    return any(n.lower() in TARGETS for n in pair.parameters(pair.backward))
+
+
+def meant(pair: Pair, name: str, ran: Ran) -> Any:
+    """The value of forward that is given under this name: its own, the target, or the input, which may be x_train here and X there."""
+    name = pair.given.get(name, name)
+    if name == "out" and name not in ran.final and name in pair.given.values():
+        return ran.parts[0]
+    if name in ran.final:
+        return ran.passed.get(name, ran.final[name])
+    if name.lower() in TARGETS:
+        return target(ran)
+    inputs = [n for n in ran.final if INPUT.match(n)] if INPUT.match(name) else []
+    return ran.final[inputs[0]] if len(inputs) == 1 else None
+
+
+def target(ran: Ran) -> Any:
+    """What the file calls the target, under any of the names for it."""
+    known = {**ran.passed, **{n: v for n, v in ran.values.items() if n not in ran.computed}, **ran.values}  # forward may compute a y itself
+    return next((v for n, v in known.items() if n.lower() in TARGETS), None)
+
+
+def upstreams(pair: Pair, ran: Ran) -> list[str]:
+    """The arguments of the backward that are gradients of what forward returned."""
+    return [name for name in pair.parameters(pair.backward) if kind(pair, name, ran) == "upstream"]
+
+
+def outputs(pair: Pair, ran: Ran) -> dict[str, int]:
+    """By upstream gradient, the number of what it belongs to among what forward returned: by its name, or else in their order."""
+    names = upstreams(pair, ran)
+    parts = [part(pair, ran, i) for i in range(len(ran.parts))]
+    nodes = result_nodes(pair.forward)
+    called = [ast.unparse(n) if isinstance(n, ast.Name | ast.Attribute) else f"part {i}" for i, n in enumerate(nodes)]
+    if len(called) != len(parts):
+        called = [f"part {i}" for i in range(len(parts))]
+    of: dict[str, int] = {}
+    for i, name in enumerate(names):
+        by_name = value_of(name, [c for c, p in zip(called, parts, strict=True) if is_array(p)])
+        of[name] = called.index(by_name) if by_name else i if i < len(parts) and is_array(parts[i]) else 0
+    return of
+
+
+def part(pair: Pair, ran: Ran, number: int) -> Any:
+    """One thing that forward returns; of a list over time all steps, or the last if the backward is given the gradient of one."""
+    found = ran.parts[number]
+    if not isinstance(found, list) or not found or not all(is_array(v) and np.shape(v) == np.shape(found[0]) for v in found):
+        return found
+    return np.array(found) if is_stepped(pair.backward) else found[-1]
+
+
+@cache
+def is_stepped(backward: ast.FunctionDef) -> bool:
+    """Whether a backward goes through one of its arguments step by step."""
+    given = {a.arg for a in backward.args.args}
+    return any(isinstance(n, ast.Subscript) and ast.unparse(n.value) in given for n in ast.walk(backward))
+
+
+def saved(pair: Pair, name: str, ran: Ran) -> Any:
+    """What the backward is given as its cache: as many things as it unpacks, or the one that forward returned beside."""
+    called = {n.id: i for i, n in enumerate(result_nodes(pair.forward)) if isinstance(n, ast.Name)}
+    if len(ran.rest or ()) > 1 and called.get(name, 0) and len(ran.parts) == len(result_nodes(pair.forward)):
+        return ran.parts[called[name]]
+    unpacked = [
+        len(n.targets[0].elts)
+        for n in ast.walk(pair.backward)
+        if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Tuple) and isinstance(n.value, ast.Name) and n.value.id == name
+    ]
+    whole = ran.returned
+    if unpacked and isinstance(whole, tuple) and len(whole) == unpacked[0] and not (ran.rest and isinstance(ran.rest[-1], tuple)):
+        return whole
+    many = len(upstreams(pair, ran))
+    if many > 1 and isinstance(whole, tuple) and len(whole) > many:
+        return whole[many] if len(whole) == many + 1 else whole[many:]
+    return ran.rest[0] if len(ran.rest) == 1 else ran.rest or ran.out
+
+
+def arguments(pair: Pair, ran: Ran, upstream: Mapping[str, Any]) -> dict[str, Any]:
+    """What the backward is called with."""
+    found: dict[str, Any] = {}
+    optional = optional_arguments(pair.backward)
+    for name in pair.parameters(pair.backward):
+        match kind(pair, name, ran):
+            case "value":
+                found[name] = copied(meant(pair, name, ran))
+            case "upstream":
+                found[name] = copied(upstream[name])
+            case "cache":
+                found[name] = saved(pair, name, ran)
+            case "output":
+                found[name] = copied(ran.parts[0])
+            case "rate" if name not in optional:
+                found[name] = PACE
+            case _ if name not in optional:
+                raise Unreadable(f"what is the argument {name} of {pair.backward.name}? Forward names no such value")
+    if pair.backward.args.kwarg is not None and isinstance(ran.out, dict):
+        found |= {n: v for n, v in ran.out.items() if n not in found}
+    return found
+
+
+def number(loss: Any, by_name: bool, ran: Ran, label: str) -> Any:
+    """What the file's loss makes of what forward returned.
+
+    Args:
+        loss: the function.
+        by_name: whether it is one line of the file, which knows values of forward by their names.
+        ran: what forward has shown.
+        label: what the file calls the loss.
+    """
+    out = ran.out
+    if isinstance(out, dict):  # every value on the way, the prediction last
+        out = next((v for v in reversed(out.values()) if is_array(v)), out)
+    known: dict[str, Any] = {}
+    wanted, whose = target(ran), not by_name
+    for name, parameter in inspect.signature(loss).parameters.items():
+        if name == "self" and ran.self is not None:
+            known[name] = ran.self
+        elif name.lower() in TARGETS and wanted is not None:
+            known[name] = ran.final.get(name, wanted)
+        elif whose and not isinstance(ran.final.get(name), dict):
+            known[name], whose = ran.final[name] if isinstance(ran.out, dict) and name in ran.out and name in ran.final else out, False
+        elif name in ran.final:
+            known[name] = ran.final[name]
+        elif by_name:
+            known[name] = out  # what the script calls what forward returns
+        elif parameter.default is inspect.Parameter.empty:
+            raise Unreadable(f"what is the argument {name} of {label}? Forward names no such value")
+    return loss(**known)
+
+
+def result_nodes(function: ast.FunctionDef) -> list[ast.expr]:
+    """What stands in the return statement, or in the tuple that it names; of `(a, b) if c else (d, e)` a if c else d, and b if c else e."""
+    last = last_return(function)
+    value = last.value if last else None
+    if isinstance(value, ast.Name):
+        made = [n.value for n in ast.walk(function) if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == value.id]
+        value = made[-1] if made and isinstance(made[-1], ast.Tuple | ast.List) else value
+    match value:
+        case ast.IfExp(test, ast.Tuple(one), ast.Tuple(other)) if len(one) == len(other):
+            return [ast.copy_location(ast.IfExp(test, a, b), value) for a, b in zip(one, other, strict=True)]
+    return value.elts if isinstance(value, ast.Tuple | ast.List) else [value] if value else []
+
+
+def last_return(function: ast.FunctionDef) -> ast.Return | None:
+    """The last return statement, which may stand within a condition; those of functions within are not its own."""
+
+    def own(body: Sequence[ast.AST]) -> Iterator[ast.Return]:
+        for node in body:
+            if isinstance(node, ast.Return):
+                yield node
+            elif not isinstance(node, ast.FunctionDef | ast.ClassDef):
+                for inner in ("body", "orelse", "finalbody", "handlers", "cases"):
+                    yield from own(getattr(node, inner, []))
+
+    return max(own(function.body), key=lambda n: n.lineno, default=None)
+
+
+def is_read(function: ast.FunctionDef, name: str) -> bool:
+    """Whether a function does something with this argument."""
+    return any(isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load) for n in ast.walk(function))
+
+
+def optional_arguments(function: ast.FunctionDef) -> set[str]:
+    """The arguments that have a default."""
+    args = function.args
+    optional = {a.arg for a in args.args[len(args.args) - len(args.defaults) :]} if args.defaults else set()
+    return optional | {a.arg for a, d in zip(args.kwonlyargs, args.kw_defaults, strict=True) if d is not None}

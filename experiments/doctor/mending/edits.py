@@ -1,0 +1,293 @@
+"""Small changes of one statement: the mistakes that people make, made backwards, and what a line may have lost."""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from experiments.doctor.reading.claims import is_gradient
+from experiments.judge.operands import DIAGONAL
+from experiments.source.operators import OPERATORS, Function, mutants_of
+
+Statement = ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Return | ast.Expr | ast.If | ast.For
+Headed = ast.If | ast.For
+"""Of these only the line that they begin with is changed: the condition, or what is gone through."""
+SUMS = ("sum", "mean", "max", "min", "prod")
+WRAPPED = ("np.sqrt", "np.exp", "np.abs", "np.sign", "np.tanh", "np.log", "math.sqrt")
+SMALL = 60
+"""A longer piece of a statement is not made longer still."""
+
+Edit = tuple[str, str]
+"""What is said of a change, and the statement after it."""
+
+
+def statement_at(tree: ast.AST, line: int) -> ast.stmt | None:
+    """The statement that begins on that line and computes something."""
+    here = [n for n in ast.walk(tree) if isinstance(n, Statement) and n.lineno == line]
+    return next((n for n in here if not isinstance(n, ast.For)), here[0] if here else None)
+
+
+def text_of(statement: ast.stmt) -> str:
+    """It, or the line that it begins with."""
+    return ast.unparse(statement).split("\n")[0] if isinstance(statement, Headed) else ast.unparse(statement)
+
+
+def edits(tree: ast.FunctionDef, line: int, names: Sequence[str], grown: bool = False) -> Iterator[Edit]:
+    """Small changes of the statement on that line, each once, the plainest first.
+
+    Args:
+        tree: of the function.
+        line: where.
+        names: what may stand in it beside what stands there now.
+        grown: the changes by which it gets a factor or a term more, of which there are many, in the place of the others.
+    """
+    statement = statement_at(tree, line)
+    if statement is None:
+        return
+    seen = {text_of(statement)}
+    more = chain(whole_jacobian(statement), longer(statement, names), from_elsewhere(tree, statement))
+    small = chain(rewritten(tree, statement), other_numbers(statement, names), other_names(statement, names), wrapped(statement))
+    for said, text in more if grown else small:
+        if text not in seen and is_code(text):
+            seen.add(text)
+            yield said, text
+
+
+def rewritten(tree: ast.FunctionDef, statement: ast.stmt) -> Iterator[Edit]:
+    """With one of the mistakes that people make, made backwards."""
+    function = Function(copy.deepcopy(tree))
+    function.nodes = [n for n in function.nodes if function.statement(n).lineno == statement.lineno]
+    for mutant in mutants_of("", function, OPERATORS):
+        yield SAID.get(mutant.operator, ""), mutant.after
+    for node in function.nodes:
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
+            with function.replaced(node, ast.BinOp(node.right, ast.Sub(), node.left)):
+                yield SAID["sign"], text_of(function.statement(node))
+    for node in function.nodes:
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+            with function.replaced(node, ast.BinOp(node.left, ast.Div(), node.right)):
+                yield f"multiplied by {ast.unparse(node.right)}, where it must be divided", text_of(function.statement(node))
+    match statement:
+        case ast.For(iter=ast.Call(ast.Name("list" | "reversed"), [within])) | ast.For(iter=within):
+            head = copy.copy(statement)
+            for forms in (f"reversed({ast.unparse(within)})", ast.unparse(within)):
+                head.iter = ast.parse(forms, mode="eval").body
+                yield "gone through in the wrong order", text_of(head)
+        case ast.Assign([target], value) if not isinstance(target, ast.Tuple):
+            yield "overwritten, where it must be added to what was there", f"{ast.unparse(target)} += {ast.unparse(value)}"
+
+
+def whole_jacobian(statement: ast.stmt) -> Iterator[Edit]:
+    """Of a softmax p, whose Jacobian is diag(p) − p pᵀ, with the second part too: p * (dL_dp - (p * dL_dp).sum()) of p * dL_dp."""
+    match statement:
+        case ast.Assign([ast.Name(target)], ast.BinOp(a, ast.Mult(), b)):
+            for p, g in ((ast.unparse(a), ast.unparse(b)), (ast.unparse(b), ast.unparse(a))):
+                yield DIAGONAL, f"{target} = {p} * ({g} - ({p} * {g}).sum(axis=-1, keepdims=True))"
+
+
+SAID = {
+    "sign": "with a wrong sign in it",
+    "scale": "with a wrong constant factor",
+    "term": "with a term too many",
+    "mask": "with a mask that does not belong there",
+    "factor": "with a factor too many, or multiplied where it must be divided",
+    "transpose": "with a matrix the wrong way round, or two of them in the wrong order",
+    "axis": "summed over the wrong axis, or where nothing must be summed",
+    "saved": "computed with another value than the one that belongs there",
+    "stale": "computed with another gradient than the one that belongs there",
+    "direction": "with a comparison the wrong way round",
+    "extremum": "with the largest where the smallest belongs, or the other way round",
+    "power": "with a wrong power",
+    "constant": "with a wrong number in it",
+    "accumulate": "added to what was there, where it must stand alone",
+}
+"""What a line is, by the operator that makes it right."""
+
+
+Place = tuple[ast.expr, ast.AST, str, int | None]
+"""A piece of a statement, and where it hangs."""
+
+
+def places_in(statement: ast.stmt, indices: bool = False) -> list[Place]:
+    """Everything in it that is computed or read: the node, and where it hangs; with `indices` also where it writes into an array."""
+    found: list[Place] = []
+
+    def walk(node: ast.AST) -> None:
+        if isinstance(node, ast.JoinedStr):  # of f"W{i}" no piece can be written as another
+            return
+        for field, value in ast.iter_fields(node):
+            if field == "keywords":
+                found.extend((keyword.value, keyword, "value", None) for keyword in value)
+                continue
+            if field in ("targets", "target", "func", "body", "orelse") and not isinstance(node, ast.IfExp):
+                if field == "func" and isinstance(value, ast.Attribute):
+                    walk(value)
+                for target in value if field == "targets" else [value] if field == "target" else []:
+                    if indices and isinstance(target, ast.Subscript):
+                        found.append((target.slice, target, "slice", None))
+                        walk(target.slice)
+                continue
+            for i, child in list(enumerate(value)) if isinstance(value, list) else [(None, value)]:
+                if isinstance(child, ast.expr):
+                    found.append((child, node, field, i))
+                    walk(child)
+
+    walk(statement)
+    return found
+
+
+def with_piece(statement: ast.stmt, place: Place, piece: ast.expr) -> str:
+    """The statement with another piece in that place."""
+    node, parent, field, i = place
+
+    def put(child: ast.expr) -> None:
+        if i is None:
+            setattr(parent, field, child)
+        else:
+            getattr(parent, field)[i] = child
+
+    put(piece)
+    try:
+        return text_of(statement)
+    finally:
+        put(node)
+
+
+def is_axis(place: Place) -> bool:
+    """Whether it says over which axis something is summed: axis=None, .sum(None)."""
+    _, parent, field, i = place
+    if isinstance(parent, ast.keyword):
+        return parent.arg == "axis"
+    return field == "args" and i == 0 and isinstance(parent, ast.Call) and getattr(parent.func, "attr", "") in SUMS
+
+
+def is_index(place: Place) -> bool:
+    """Whether it says which part of an array is meant: dx[i], dx[a:b]."""
+    _, parent, field, _ = place
+    return field == "slice" or isinstance(parent, ast.Slice)
+
+
+def other_numbers(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
+    """Another number in the place of one that is written there."""
+    for place in places_in(statement, indices=True):
+        node = place[0]
+        if isinstance(node, ast.Constant) and node.value is None and is_axis(place):
+            for axis in ("0", "1", "-1", "-2", *(n for n in names if n.isidentifier() and not is_gradient(n))):
+                yield f"summed over everything, where axis {axis} is meant", with_piece(statement, place, ast.parse(axis, mode="eval").body)
+        if isinstance(node, ast.Name) and is_index(place):
+            for piece in (f"{node.id} - 1", f"{node.id} + 1"):
+                yield f"with {node.id} where {piece} belongs", with_piece(statement, place, ast.parse(piece, mode="eval").body)
+        if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
+            n = node.value
+            ends = (0, -1) if place[2] == "slice" else ()  # of an array
+            for other in (n - 1, n + 1, n / 2 if isinstance(n, float) or n % 2 else n // 2, 2 * n, -n, *ends):
+                yield "with a wrong number in it", with_piece(statement, place, ast.parse(repr(other), mode="eval").body)
+
+
+def other_names(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
+    """Another value in the place of one that is read."""
+    for place in places_in(statement, indices=True):
+        node = place[0]
+        if isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node) in names:
+            was = ast.unparse(node)
+            for other in names:
+                if other != was and (is_gradient(was) or not is_gradient(other)):
+                    piece = ast.parse(other, mode="eval").body
+                    yield f"computed with {was} where {other} belongs", with_piece(statement, place, piece)
+
+
+def wrapped(statement: ast.stmt) -> Iterator[Edit]:
+    """A piece of it transposed, summed, put through a function."""
+    for place in places_in(statement):
+        node = place[0]
+        text = ast.unparse(node)
+        if isinstance(node, ast.Constant | ast.Slice | ast.Tuple | ast.Starred) or len(text) > SMALL or text in ("np", "math"):
+            continue
+        of = f"({text})" if isinstance(node, ast.BinOp | ast.UnaryOp | ast.IfExp | ast.Compare) else text
+        pieces = [(f"{of}.T", "a transpose"), (f"{of}.swapaxes(-1, -2)", "a transpose")]
+        for axis in (0, 1, -1):
+            for keepdims in ("", ", keepdims=True"):
+                pieces.append((f"{of}.sum(axis={axis}{keepdims})", f"the sum over axis {axis}"))
+                pieces.append((f"{of}.mean(axis={axis}{keepdims})", f"the mean over axis {axis}"))
+        pieces += [(f"{of}.sum()", "the sum"), (f"{of} ** 2", "a square"), (f"{of} ** 3", "a cube")]
+        pieces += [(f"{f}({text})", f.partition(".")[2]) for f in WRAPPED]
+        pieces += [(f"1 / (1 + np.exp(-{of}))", "the sigmoid")]
+        if isinstance(node, ast.Name | ast.Subscript):
+            pieces += [(f"{text} - 1", "one less"), (f"{text} + 1", "one more")]
+        if isinstance(node, ast.Subscript):
+            pieces += [(f"{ast.unparse(node.value)}.sum(axis={axis})", f"the sum over axis {axis}") for axis in (0, 1)]
+        pieces += [(f"2 * {of}", "a factor 2"), (f"0.5 * {of}", "a factor 1/2"), (f"-{of}", "the minus sign")]
+        for piece, what in pieces:
+            yield (
+                f"with {text} where {piece} belongs" if what.startswith("one ") else f"without {what} of {text}",
+                with_piece(statement, place, ast.parse(piece, mode="eval").body),
+            )
+
+
+def longer(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
+    """A piece of it with a factor, or a term, that it may have lost."""
+    atoms = [*names, *(f"{n}[..., None]" for n in names[:3]), *(f"len({n})" for n in names[:6])]
+    for place in places_in(statement):
+        node = place[0]
+        text = ast.unparse(node)
+        if isinstance(node, ast.Slice | ast.Tuple | ast.Starred) or len(text) > SMALL or text in ("np", "math"):
+            continue
+        left = f"({text})"
+        for atom in atoms:
+            if atom == text:
+                continue
+            yield from (
+                (said, with_piece(statement, place, ast.parse(piece, mode="eval").body))
+                for said, piece in (
+                    (f"without the factor {atom}", f"{left} * {atom}"),
+                    (f"not divided by {atom}", f"{left} / {atom}"),
+                    (f"without the term {atom}", f"{left} + {atom}"),
+                    (f"without the term {atom}", f"{left} - {atom}"),
+                    (f"without the term {atom}", f"{atom} - {left}"),
+                    (f"without the factor {atom}", f"{atom} / {left}"),
+                    (f"without the factor {atom}", f"{left} @ {atom}"),
+                    (f"without the factor {atom}", f"{atom} @ {left}"),
+                    (f"without the mask {atom} > 0", f"{left} * ({atom} > 0)"),
+                    (f"without the factor 1 - {atom}", f"{left} * (1 - {atom})"),
+                    (f"without the factor {atom} * (1 - {atom})", f"{left} * {atom} * (1 - {atom})"),
+                    (f"without the factor 1 - {atom} ** 2", f"{left} * (1 - {atom} ** 2)"),
+                )
+            )
+        yield "without a 1", with_piece(statement, place, ast.parse(f"1 - {left}", mode="eval").body)
+        yield "without a 1", with_piece(statement, place, ast.parse(f"1 + {left}", mode="eval").body)
+
+
+def from_elsewhere(tree: ast.FunctionDef, statement: ast.stmt) -> Iterator[Edit]:
+    """With a factor, or a term, that stands in another line; of x1 and n1 there for x2 and n2 too."""
+    pieces: list[str] = []
+    for other in ast.walk(tree):
+        if isinstance(other, Statement) and not isinstance(other, Headed) and other is not statement:
+            for node, *_ in places_in(other):
+                if isinstance(node, ast.BinOp | ast.Call | ast.Compare | ast.UnaryOp) and len(text := ast.unparse(node)) <= SMALL:
+                    pieces += [text, text.translate(str.maketrans("12", "21"))]
+    for place in places_in(statement)[:7]:
+        left = f"({ast.unparse(place[0])})"
+        for piece in dict.fromkeys(pieces[:120]):
+            if len(left) <= 2 * SMALL and not isinstance(place[0], ast.Tuple | ast.Slice | ast.Starred):
+                for form in (f"{left} - ({piece})", f"{left} + ({piece})", f"{left} * ({piece})", f"{left} / ({piece})"):
+                    yield f"without {piece}", with_piece(statement, place, ast.parse(form, mode="eval").body)
+
+
+def parsed(text: str) -> ast.stmt:
+    """The statement; of the line that an if or a loop begins with, one that does nothing.
+
+    Raises:
+        SyntaxError: if it cannot be read.
+    """
+    return ast.parse(text + (" pass" if text.startswith(("if ", "for ")) and text.endswith(":") else "")).body[0]
+
+
+def is_code(text: str) -> bool:
+    """Whether it can be read: 0 with .sum() behind it cannot."""
+    try:
+        parsed(text)
+    except SyntaxError:
+        return False
+    return True

@@ -1,0 +1,94 @@
+"""Which arguments, entries of dicts and attributes somebody's forward needs."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Sequence
+
+from experiments.doctor.calls.building import ARGUMENT, defaulted, required
+from experiments.doctor.calls.calling import Subject
+from experiments.doctor.calls.roles import TARGETS, optional_arguments
+from experiments.doctor.numbers.uses import asked_for
+from experiments.doctor.reading.taps import is_key
+
+
+def order_of_use(function: ast.FunctionDef, names: Sequence[str], computed: bool = False) -> list[str]:
+    """These names in the order in which the function first uses them; or first computes with them, which more than asks for a size."""
+    sizes = {id(n.value) for n in ast.walk(function) if isinstance(n, ast.Attribute) and n.attr in ("shape", "size", "ndim")}
+    found = [n for n in ast.walk(function) if isinstance(n, ast.Name | ast.Attribute | ast.Subscript) and ast.unparse(n) in names]
+    used = [n for n in found if not (computed and id(n) in sizes)]
+    used.sort(key=lambda n: (n.lineno, n.col_offset))
+    made_first = [n for n in names if n.startswith(ARGUMENT)]
+    arguments = [text for n in used if (text := ast.unparse(n)) in names and not isinstance(n, ast.Subscript)]
+    return list(dict.fromkeys([*made_first, *arguments, *map(ast.unparse, used), *names]))  # entries are only unpacked at their first use
+
+
+def wanted(subject: Subject, construct: bool = True) -> list[str]:
+    """The arguments of forward that must be given, the entries of those that are dicts, and what the object needs.
+
+    Args:
+        subject: the pair.
+        construct: whether the object is made by its constructor, which then makes its attributes; else they are given to it.
+    """
+    pair = subject.pair
+    optional = optional_arguments(pair.forward)
+    names = [n for n in pair.parameters(pair.forward) if n not in optional]
+    entries = {n: keys_read((pair.forward, pair.backward), n) for n in names}
+    names = [k for n in names for k in (entries[n] or [n])]
+    beside = [n for n in inspect.signature(subject.namespace[subject.loss]).parameters if n != "self"] if subject.loss else []
+    whose = next((n for n in beside if n.lower() not in TARGETS), None)  # what forward returns
+    beside = beside if subject.by_name else [n for n in beside if n != whose]
+    beside += [n for n in pair.parameters(pair.backward) if n.lower() in TARGETS]
+    named = {n.id for n in ast.walk(pair.forward) if isinstance(n, ast.Name)} | set(pair.parameters(pair.forward))
+    beside = [n for n in dict.fromkeys(beside) if n not in named and n not in optional_of(subject)]
+    targets = [n for n in [*names, *beside] if n.lower() in TARGETS]
+    names += [n for n in beside if n not in targets[1:]]
+    if pair.cls and subject.made is not None:
+        return names
+    if pair.cls and construct and subject.init is not None:
+        return [*(f"{ARGUMENT}{n}" for n in (*required(subject.init), *defaulted(subject.init))), *names]
+    if pair.cls:
+        others = {*own(pair.forward, ast.Store), *dir(subject.namespace[pair.cls])}
+        names += [f"self.{a}" for a in own(pair.forward, ast.Load) if a not in others]
+    return names
+
+
+def optional_of(subject: Subject) -> set[str]:
+    """Arguments of the loss that have a default."""
+    of = inspect.signature(subject.namespace[subject.loss]).parameters if subject.loss else {}
+    return {n for n, p in of.items() if p.default is not inspect.Parameter.empty}
+
+
+def keys_read(functions: Sequence[ast.FunctionDef], name: str) -> list[str]:
+    """The entries of a dict that functions read: params["W1"]. Those that are known only when it runs are not found."""
+    found = [
+        ast.unparse(n)
+        for function in functions
+        for n in ast.walk(function)
+        if isinstance(n, ast.Subscript)
+        and isinstance(n.value, ast.Name)
+        and n.value.id == name
+        and is_key(n)
+        and isinstance(n.ctx, ast.Load)
+    ]
+    optional = {f"{name}[{key!r}]" for key in asked_for(functions, name)}
+    return [k for k in dict.fromkeys(found) if k not in optional] or numbered_keys(functions, name)
+
+
+def numbered_keys(functions: Sequence[ast.FunctionDef], name: str) -> list[str]:
+    """The entries of two layers, where a dict is read by keys that are made as it runs: params["W" + str(l)], params[f"W{l}"]."""
+    stems: list[str] = []
+    for node in (n for function in functions for n in ast.walk(function)):
+        match node:
+            case ast.Subscript(ast.Name(id), ast.BinOp(ast.Constant(str(stem)), ast.Add(), _)) if id == name:
+                stems.append(stem)
+            case ast.Subscript(ast.Name(id), ast.JoinedStr([ast.Constant(str(stem)), _])) if id == name:
+                stems.append(stem)
+    return [f"{name}['{stem}{layer}']" for layer in (1, 2) for stem in dict.fromkeys(stems)]
+
+
+def own(function: ast.FunctionDef, context: type[ast.expr_context]) -> list[str]:
+    """The attributes of self that a function reads, or writes."""
+    attributes = [n for n in ast.walk(function) if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == "self"]
+    return list(dict.fromkeys(n.attr for n in attributes if isinstance(n.ctx, context)))

@@ -1,0 +1,55 @@
+"""What the text of a backward says about its statements."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from experiments.doctor.reading.taps import is_key
+
+
+@dataclass(frozen=True)
+class Written:
+    """What the text of a backward says about its statements.
+
+    Attributes:
+        onward: lines that go on from what the name was: x += ..., x = x * ..., x[mask] = 0.
+        reads: by line, the names that it reads.
+        upwards: lines in a loop that goes the way of forward.
+        unpacked: lines that only unpack a cache.
+    """
+
+    onward: frozenset[int]
+    reads: Mapping[int, frozenset[str]]
+    upwards: frozenset[int]
+    unpacked: frozenset[int]
+
+
+def written(tree: ast.FunctionDef) -> Written:
+    """Read it."""
+    onward, reads, upwards, unpacked = set(), {}, set(), set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.For(iter=way):
+                text = ast.unparse(way)
+                if not re.search(r"reversed\(|::-1|, ?-1\)", text):
+                    upwards |= {n.lineno for n in ast.walk(node) if isinstance(n, ast.stmt)}
+            case ast.Assign([ast.Tuple()], ast.Name() | ast.Attribute() | ast.Subscript() | ast.Call(args=[], keywords=[])):
+                unpacked.add(node.lineno)
+            case ast.AugAssign():
+                onward.add(node.lineno)
+            case ast.Assign(targets=[target]):
+                of = {ast.unparse(n) for n in ast.walk(node.value) if isinstance(n, ast.Name | ast.Attribute | ast.Subscript)}
+                if ast.unparse(target) in of or (isinstance(target, ast.Subscript) and not is_key(target)):
+                    onward.add(node.lineno)
+            case ast.Expr():
+                onward.add(node.lineno)
+        if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Return) and node.value is not None:
+            names = {ast.unparse(n) for n in ast.walk(node.value) if isinstance(n, ast.Name | ast.Attribute | ast.Subscript)}
+            reads[node.lineno] = frozenset(names)
+    for node in ast.walk(tree):  # a loop backwards within one forwards (over layers, then over time) goes backwards
+        if isinstance(node, ast.For) and re.search(r"reversed\(|::-1|, ?-1\)", ast.unparse(node.iter)):
+            upwards -= {n.lineno for n in ast.walk(node) if isinstance(n, ast.stmt)}
+    return Written(frozenset(onward), reads, frozenset(upwards), frozenset(unpacked))

@@ -1,0 +1,157 @@
+"""Is every gradient right, and where is the first that is not? The reference is the derivative of the learner's own forward.
+
+Forward is run again with one named value moved a little along a direction d, while every other named value that has a gradient is held at
+what it was, so that only direct effects show. The gradients that the backward computed must account for them:
+
+    ⟨∂L/∂v, d⟩  =  direct change of L  +  Σ ⟨∂L/∂u, direct change of u⟩        over all other values u that have a gradient
+
+A line that only inherited a wrong gradient passes: it is a right sum of wrong numbers. A line that is itself wrong fails.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from experiments.doctor.calls.running import Running
+from experiments.doctor.reading.claims import is_array
+from experiments.judge.compare import error
+
+LIKE = 1e-6
+"""Two gradients this near are the same."""
+
+MANY = 60
+"""A gradient with more entries is not looked at entry by entry."""
+
+
+@dataclass
+class Examination(Running):
+    """One forward and backward on some numbers, and what is right and wrong about it; see `Running`."""
+
+    def __post_init__(self) -> None:
+        self.truths: dict[str, np.ndarray] = {}
+        self.unseen: set[str] = set()  # the gradients of which no entry could be looked at
+        super().__post_init__()
+
+    def rescaled(self) -> Examination:
+        """This one; or as it is if the gradients on the way are those of m times the loss, where then fewer lines are wrong."""
+        if len(self.wrong) < 2:
+            return self
+        factors: list[float] = []
+        for name in self.wrong:
+            g = np.asarray(self.claims[name].gradient, float)
+            if self.claims[name].returned or self.is_slow(g.size):
+                continue
+            truth = self.truth(name)
+            if g.shape != truth.shape or not np.isfinite(truth).all():
+                continue
+            c = float(np.vdot(truth, g) / max(float(np.vdot(truth, truth)), 1e-300))
+            if abs(c - 1) > 1e-3 and c > 1e-6 and error(g, c * truth) < LIKE:
+                factors.append(c)
+        if len(self.wrong) > 2:
+            factors += [float(n) for v in self.inputs.values() if is_array(v) for n in np.shape(v) if n > 1]
+        others = [self.divided(c) for c in dict.fromkeys(factors)]
+        best = min(others, key=lambda e: len(e.wrong_lines), default=self)
+        return best if len(best.wrong_lines) < len(self.wrong_lines) - 1 else self
+
+    @property
+    def wrong_lines(self) -> set[int]:
+        """The lines of the gradients that are wrong."""
+        return {self.claims[n].line for n in self.wrong}
+
+    def divided(self, c: float) -> Examination:
+        """This one, with the gradients on the way taken for those of c times the loss."""
+        other = replace(self, scale=c)
+        other.claims = {n: k if k.returned else replace(k, gradient=k.gradient / c) for n, k in self.claims.items()}
+        other.held = dict(self.held)
+        return other
+
+    def expected(self, name: str, d: Any) -> float | None:
+        """What ⟨∂L/∂v, d⟩ must be by the gradients that come into v's line; None at a kink, where two step sizes disagree."""
+        held = {u: v for u, v in self.held.items() if u != name}
+        weights = {u: self.claims[u].gradient for u in held if np.shape(self.claims[u].gradient) == np.shape(self.held[u])}
+        return self.slope(name, d, held, weights)
+
+    def is_right(self, name: str) -> bool:
+        """Whether the line that computes this gradient is right, whatever came into it; or was right before a change in place."""
+        claim = self.claims[name]
+        if self._is_right(name, claim.gradient):
+            return True
+        for gradient, line in () if claim.returned else claim.earlier:
+            if self._is_right(name, gradient / self.scale):
+                claim.gradient, claim.line, claim.lines = gradient / self.scale, line, (line,)
+                return True
+        return False
+
+    def _is_right(self, name: str, g: Any) -> bool:
+        shape = np.shape(self.ran.values[name])
+        if np.shape(g) != shape or not np.all(np.isfinite(g)):
+            return False
+        rng = np.random.default_rng(self.seed)
+        misses = tries = 0
+        for _ in range(12):
+            d = rng.normal(size=shape)
+            expected = self.expected(name, d)
+            if expected is None:
+                continue
+            size = max(np.linalg.norm(g) * np.linalg.norm(d) / max(np.size(g), 1) ** 0.5, abs(expected), 1e-9)
+            misses += abs(float(np.sum(g * d)) - expected) > LIKE * size + 1e-9 * (1 + abs(self.loss(self.ran))) + self.noise
+            tries += 1
+            if tries == 3:
+                break
+        if not tries and not self.is_slow(np.size(g)):  # forward refuses whatever is moved as a whole: a triangle of numbers
+            truth = self.truth(name)
+            smooth = np.isfinite(truth)
+            return not smooth.any() or error(np.asarray(g, float)[smooth], truth[smooth]) < LIKE
+        return misses < max(tries, 1) / 2
+
+    @cached_property
+    def wrong(self) -> list[str]:
+        """The values whose gradient is wrong in its own line, in the order of the backward."""
+        names = [n for n in self.claims if n in self.held]
+        return sorted((n for n in names if not self.is_right(n)), key=lambda n: self.claims[n].line)
+
+    def truth(self, name: str) -> np.ndarray:
+        """The right gradient of a value by what came into its line, entry by entry."""
+        if name not in self.truths:
+            self.truths[name] = self._truth(name)
+        return self.truths[name]
+
+    def _truth(self, name: str) -> np.ndarray:
+        value = np.asarray(self.ran.values[name])
+        found = np.zeros(value.shape)
+        for index in np.ndindex(value.shape):
+            d = np.zeros(value.shape)
+            d[index] = 1.0
+            expected = self.expected(name, d if value.shape else 1.0)
+            found[index] = np.nan if expected is None else expected
+        return found
+
+    def miss(self, name: str, times: float = 1.0) -> float:
+        """How far the gradient of a value, or so many times it, is from the derivative of forward as a whole, relatively.
+
+        It is looked at entry by entry; where there are many entries, along some directions.
+        """
+        g, shape = times * np.asarray(self.claims[name].gradient, float), np.shape(self.ran.values[name])
+        if g.shape != shape:
+            return np.inf
+        if g.size <= MANY and not self.is_slow(g.size):
+            truth = self.whole(name)
+            smooth = np.isfinite(truth)  # elsewhere there is a kink, or an end: p log p is infinitely steep at 0
+            if not np.isfinite(g[smooth]).all():
+                return np.inf
+            if g.size and not smooth.any():
+                self.unseen.add(name)
+            far = np.abs(g[smooth] - truth[smooth]).max(initial=0) > self.noise
+            return error(g[smooth], truth[smooth]) if far else min(error(g[smooth], truth[smooth]), 0.9 * LIKE)
+        if not np.isfinite(g).all():
+            return np.inf
+        rng = np.random.default_rng(self.seed)
+        directions = [d for _ in range(8) for d in [rng.normal(size=shape)]]
+        slopes = [self.slope(name, d, {}, {}) for d in directions]
+        pairs = [(float(np.sum(g * d)), s) for d, s in zip(directions, slopes, strict=True) if s is not None]
+        scale = max([float(np.linalg.norm(g)), 1e-300, *(abs(s) for _, s in pairs)])
+        return max((max(abs(a - s) - self.noise, 0.0) / scale for a, s in pairs), default=0.0)
