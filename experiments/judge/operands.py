@@ -5,6 +5,7 @@ Each function here yields halves of sentences about a, which ought to be b: "the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
@@ -75,6 +76,19 @@ def factors(a: np.ndarray, b: np.ndarray, values: Values, written: str = "") -> 
         return -length, -of[2] if length else of[2], len(of[1])
 
     yield from (sentence for _, sentence, _ in sorted(found, key=rank))
+
+
+def numbers(c: float, values: Values) -> Iterator[str]:
+    """What the number c is, that was made of a value: its sum, its mean, its length, or 1 over that."""
+    for name, v in values.items():
+        whole = (
+            {f"the sum of {name}": v.sum(), f"the mean of {name}": v.mean(), f"the length of {name}": np.linalg.norm(v)}
+            if v.size > 1
+            else {}
+        )
+        for words, n in (whole or {name: v.sum()}).items():
+            for form, m in ((f"({words})", n), (f"1/({words})", 1 / n)) if n else ():
+                yield from (sign + form for sign, s in (("", 1), ("−", -1)) if math.isclose(c, s * m, rel_tol=1e-6))
 
 
 def bare(text: str) -> str:

@@ -36,14 +36,18 @@ def sentences(
     plain = diagnose(a, b, None, sizes)
     if plain and not re.match(r"right in|0 in places|of shape", plain):
         yield plain.replace("torch's", RIGHT)
-    if a.shape == b.shape and (c := multiple(a, b)) is not None:
+    c = multiple(a, b) if a.shape == b.shape else None
+    if c is not None:
         yield f"{c:.6g} times {RIGHT}"  # 1/3 has a name where a size is 9 by chance, and on the next input none
+        yield from (f"{number} times {RIGHT}" for number in operands.numbers(c, values))
     yield from operands.sums(a, b, gradients)
     yield from structural
     yield from operands.factors(a, b, values, line)
     yield from (f"a copy of {label}" for label, g in gradients.items() if g.shape == a.shape and like(a, g))
     yield from operands.products(a, b, values, gradients)
     yield from operands.added(a, b, values)
+    if c is not None and b.size > 1:
+        yield f"the same multiple of {RIGHT} in every entry: some number is missing as a factor, or is one too many"
     if plain:
         yield plain.replace("torch's", RIGHT)
 

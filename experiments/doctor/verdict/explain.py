@@ -16,9 +16,7 @@ from experiments.doctor.verdict.examine import Examination
 from experiments.judge import operands
 from experiments.judge.central import along
 from experiments.judge.diagnose import diagnose, like
-from experiments.judge.sentences import agreed, sentences
-
-RIGHT = "the right one"
+from experiments.judge.sentences import RIGHT, agreed, sentences
 
 
 def explained(examinations: list[Examination], name: str) -> str | None:
