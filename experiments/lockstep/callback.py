@@ -338,8 +338,9 @@ class LockStep(Judging, pl.Callback):
         if state["mode"] != self.mode:
             raise InputError(f"this run was compared in mode {state['mode']}: resume it with --compare.mode {state['mode']}")
         self.micro_batches, self.rounds, self.partings = state["micro_batches"], state["rounds"], state["partings"]
+        hand = state["runs"][0]
         for run, saved in zip(self.all_runs, state["runs"], strict=bool(self.runs)):  # of several processes only the first has any
-            run.load_state_dict(saved)
+            run.load_state_dict({**hand, **saved})  # of a shadow that waited little is saved
         self.judge.load_state_dict(state["judge"])
         self.window_begins = state["window_begins"]
         self.records = [Record._make([int(row[0]), *map(float, row[1:-1]), int(row[-1])]) for row in state["records"]]

@@ -25,6 +25,7 @@ class Shadow:
         run: the copy, which perturbs its gradients.
 
     Attributes:
+        rounding: by how much each of its gradients is perturbed in this window, as was measured at its first step.
         goes_along: whether it has been asked for in this window.
         waiting: what it has not done yet, in order.
         size: of the batches that wait, in bytes.
@@ -32,6 +33,7 @@ class Shadow:
 
     def __init__(self, run: HandRun) -> None:
         self.run = run
+        self.rounding: Mapping[str, float] = {}
         self.begin()
 
     def begin(self) -> None:
@@ -58,6 +60,7 @@ class Shadow:
 
     def perturb_by(self, rounding: Mapping[str, float]) -> None:
         """From here on, each gradient by so much."""
+        self.rounding = dict(rounding)
         self._do(lambda: vars(self.run).update(rounding=rounding))
 
     def _do(self, what: Callable[[], Any], size: int = 0) -> None:
@@ -90,13 +93,19 @@ class Shadow:
         self.run.load(*state)
 
     def state_dict(self) -> dict[str, Any]:
-        """Of the copy, where the hand is."""
-        return self.catch_up().state_dict()
+        """Of the copy; while it waits, only by how much its gradients are to be perturbed.
+
+        A checkpoint is no reason to move it, and has no room for the batches. A run that is resumed from there begins with a shadow that is
+        where the hand is. It foretells what rounding does from then on, which is less than what it does in the whole window: less is
+        tolerated, and what is beyond that is looked at again from equal weights, as ever.
+        """
+        return {"rounding": dict(self.rounding)} if self.waiting else self.run.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where a checkpoint left off."""
+        """Go on where a checkpoint left off: from the state of the copy, or else of the hand."""
         self.begin()
         self.run.load_state_dict(state)
+        self.rounding = dict(state["rounding"])
 
 
 def size_of(batch: Any) -> int:

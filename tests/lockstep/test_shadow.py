@@ -39,7 +39,7 @@ def test_it_catches_up_to_where_it_would_be_if_it_had_gone_along(name: str, monk
     assert waited is not None
     assert went_along is not None
     assert waited.run.perturbed == 0 < went_along.run.perturbed  # nobody has asked
-    assert same(waited.state_dict(), went_along.state_dict())
+    assert same(waited.catch_up().state_dict(), went_along.state_dict())
     assert waited.waiting == []
 
 
@@ -47,6 +47,25 @@ def test_a_validation_between_two_batches_of_a_step_leaves_what_they_logged() ->
     judge = run("digits_mlp").judge
     assert judge.windows == 1
     assert judge.passed
+
+
+def test_a_checkpoint_does_not_move_one_that_waits_and_a_resumed_one_begins_where_the_hand_is() -> None:
+    callback = run("digits_mlp")
+    hand, of = callback.hand.state_dict(), callback.shadow
+    assert of is not None
+    assert of.rounding
+    saved = of.state_dict()
+    assert saved == {"rounding": of.rounding}
+    assert of.run.perturbed == 0 < len(of.waiting)
+    resumed = run("digits_mlp", 2).shadow
+    assert resumed is not None
+    resumed.load_state_dict({**hand, **saved})
+    assert resumed.waiting == []
+    assert same(resumed.state_dict(), {**hand, **saved})
+    resumed.take()
+    assert resumed.state_dict() == saved
+    assert same(of.asked().state_dict(), of.state_dict())
+    assert not same(of.state_dict()["model"], hand["model"])  # it has been moved once it was asked, by other gradients
 
 
 def test_it_goes_along_once_it_was_asked_until_a_new_window() -> None:
@@ -82,7 +101,7 @@ def test_batches_that_wait_are_no_more_than_so_many_bytes(monkeypatch: pytest.Mo
     assert 0 < of.run.perturbed < 7
     assert of.size <= 50_000
     assert not of.goes_along
-    assert same(of.state_dict(), alone.state_dict())
+    assert same(of.catch_up().state_dict(), alone.catch_up().state_dict())
 
 
 def test_the_size_of_a_batch_is_that_of_all_its_arrays() -> None:
