@@ -54,10 +54,10 @@ class Album:
 
     Args:
         folder: of the run.
-        show: is given the tag, the picture with its caption below it, and the step, as SummaryWriter.add_image is.
+        show: is given the tag, the picture with its caption below it, and the step, as Writer.add_picture is.
     """
 
-    def __init__(self, folder: Path, show: Callable[..., None]) -> None:
+    def __init__(self, folder: Path, show: Callable[[str, Image.Image, int], None]) -> None:
         self.folder, self.show = folder / FOLDER, show
 
     def pictures(self) -> list[Picture]:
@@ -75,8 +75,10 @@ class Album:
         """
         title = f"{self._number(name)} {as_file_name(name)}"
         picture = pixels(fig)
-        write_picture(self.folder / f"{title}{BEFORE if untrained else ''}.png", picture, fig.caption)
-        self.show(f"{FOLDER}/{title}", above_its_caption(picture, fig.caption, int(fig.dpi)), step)
+        whole = in_few_colours(above_its_caption(picture, fig.caption, int(fig.dpi)))  # once for both: it takes as long as to draw it
+        alone = whole.crop((0, 0, picture.shape[1], picture.shape[0]))
+        save(self.folder / f"{title}{BEFORE if untrained else ''}.png", alone, fig.caption)
+        self.show(f"{FOLDER}/{title}", whole, step)
 
     def _number(self, name: str) -> int:
         known = {p.name: number_of(p.title) for p in self.pictures()}
@@ -84,12 +86,19 @@ class Album:
 
 
 def write_picture(file: Path, picture: np.ndarray, caption: str) -> None:
-    """Write a picture, (height, width, 3) bytes, and its caption as text beside it; the folder is made if need be.
+    """Write a picture, (height, width, 3) bytes, and its caption as text beside it; the folder is made if need be."""
+    save(file, in_few_colours(picture), caption)
 
-    Of the colours the 256 that come nearest are kept: nobody sees the difference, and the file has a third of the size.
-    """
+
+def in_few_colours(picture: np.ndarray) -> Image.Image:
+    """A picture in the 256 colours that come nearest: nobody sees the difference, and the file has a third of the size."""
+    return Image.fromarray(picture).quantize(256, dither=Image.Dither.NONE)
+
+
+def save(file: Path, picture: Image.Image, caption: str) -> None:
+    """Write it, and its caption as text beside it; the folder is made if need be."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture).quantize(256, dither=Image.Dither.NONE).save(file)
+    picture.save(file)
     file.with_suffix(".txt").write_text(caption + "\n", encoding="utf-8")
 
 

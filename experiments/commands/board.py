@@ -15,16 +15,13 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
-from tensorboard.compat.proto.summary_pb2 import Summary
-from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from experiments.commands.album import Album
 from experiments.commands.curves import curves
-from experiments.commands.logger import WRITING
+from experiments.commands.events import Writer
 from experiments.commands.markup import code_of, lesson_of, rendered
 from experiments.judge.compare import as_array, digits
 from experiments.judge.raised import where_and_what
@@ -59,19 +56,19 @@ class Board(pl.Callback):
 
     def __init__(self, twin: Twin, lockstep: LockStep, folder: Path, purge_step: int | None = None, tell: Tell = say_nothing) -> None:
         self.twin, self.lockstep, self.folder, self.purge_step, self.tell = twin, lockstep, folder, purge_step, tell
-        self.writers: dict[str, SummaryWriter] = {}
+        self.writers: dict[str, Writer] = {}
         self.undrawn: list[str] = []
-        self.album = Album(folder, lambda tag, picture, step: self.writer("compare").add_image(tag, picture, step, dataformats="HWC"))
+        self.album = Album(folder, lambda *shown: self.writer("compare").add_picture(*shown))
 
-    def writer(self, side: str) -> SummaryWriter:
+    def writer(self, side: str) -> Writer:
         """The event file of "manual", "compare" or "required"; Lightning's own logger writes that of "torch"."""
         if side not in self.writers:
-            self.writers[side] = SummaryWriter(str(self.folder / side), purge_step=self.purge_step, **WRITING)
+            self.writers[side] = Writer(str(self.folder / side), purge_step=self.purge_step)
         return self.writers[side]
 
     def on_fit_start(self, trainer: Any, pl_module: pl.LightningModule) -> None:
         """The graph, the derivation, and the figures of the untrained pair."""
-        self.torch_writer: SummaryWriter = trainer.logger.experiment
+        self.torch_writer: Writer = trainer.logger.experiment
         if self.purge_step is None and trainer.is_global_zero:
             self._graph(trainer, pl_module)
             self._text()
@@ -114,11 +111,8 @@ class Board(pl.Callback):
             self._histograms(pl_module, step)
 
     def _scalars(self, side: str, logged: Mapping[str, Any], step: int) -> None:
-        """All of a step in one event, which costs hardly more than one number does."""
         numbers = {tag: value[0] if isinstance(value, tuple) else value for tag, value in logged.items()}
-        writer = self.writer(side).file_writer
-        assert writer is not None  # it is there until it is closed
-        writer.add_summary(Summary(value=[Summary.Value(tag=tag, simple_value=number) for tag, number in numbers.items()]), step)
+        self.writer(side).add_numbers(numbers, step)
 
     def _agreement(self, step: int) -> None:
         judge, first = self.lockstep.judge, self.lockstep.first_step
@@ -140,15 +134,9 @@ class Board(pl.Callback):
             (self.torch_writer, self.twin.naming.by_hand(dict(pl_module.named_parameters())), in_torch.gradient),
         ):
             for name, p in parameters.items():
-                self._histogram(writer, f"weights/{name}", p, step)
+                writer.add_distribution(f"weights/{name}", as_array(p), step)
                 if name in gradients:
-                    self._histogram(writer, f"gradients/{name}", gradients[name], step)
-
-    @staticmethod
-    def _histogram(writer: SummaryWriter, tag: str, values: Any, step: int) -> None:
-        array = as_array(values)
-        if array.size and np.abs(array).max() < 1e19:  # not NaN, and within the histogram's bins, which end at 1e20
-            writer.add_histogram(tag, array, step)
+                    writer.add_distribution(f"gradients/{name}", gradients[name], step)
 
     def on_validation_end(self, trainer: Any, pl_module: pl.LightningModule) -> None:
         """The twin's validation, at the step of Lightning's."""

@@ -15,7 +15,7 @@ from experiments.commands import album, folders, links
 from experiments.commands.board import Board
 from experiments.commands.checkpoints import CHECKPOINT, Checkpoints
 from experiments.commands.complaints import FOLDER, is_further_process
-from experiments.commands.logger import WRITING, Logger
+from experiments.commands.logger import Logger
 from experiments.commands.offered import only_what_is_offered, refuse_what_changes_training
 from experiments.commands.optimizer_options import following
 from experiments.commands.progress import Progress
@@ -165,7 +165,6 @@ class RunCLI(LightningCLI):
             version=folder.name,
             sub_dir="torch",
             default_hp_metric=False,
-            **WRITING,
             **({"purge_step": step} if step is not None else {}),
         )
 
