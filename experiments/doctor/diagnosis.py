@@ -14,7 +14,7 @@ from experiments.doctor.finding import Fault
 from experiments.doctor.mending.changing import slice_of
 from experiments.doctor.mending.cost import Cure, cost, is_strange
 from experiments.doctor.mending.cure import Ward, cured, cures
-from experiments.doctor.mending.edits import statement_at, text_of
+from experiments.doctor.mending.edits import TELLING, statement_at, text_of
 from experiments.doctor.mending.elsewhere import others
 from experiments.doctor.mending.inserted import inserted
 from experiments.doctor.mending.mend import Mend, mended
@@ -137,7 +137,7 @@ def of_cure(examinations: list[Examination], cure: Cure, faults: dict[int, list[
     names = faults.get(cure.line) or [n for n, c in claims.items() if cure.line in c.lines] or list(claims)
     name = min(names, key=lambda n: claims[n].lines.index(cure.line) if cure.line in claims[n].lines else 99)
     is_own = cure.line in claims[name].lines[: claims[name].own]
-    what = explained(examinations, name) if is_own and not cure.said.startswith("overwritten") else None
+    what = explained(examinations, name) if is_own and not cure.said.startswith(TELLING) else None
     mend = Mend(cure.line, cure.before, cure.after)
     if not is_own and not cure.said and faults:  # what is to be seen of it in the line that is not right by itself
         name = next(iter(faults.values()))[0]

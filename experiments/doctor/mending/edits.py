@@ -19,6 +19,9 @@ WRAPPED = ("np.sqrt", "np.exp", "np.abs", "np.sign", "np.tanh", "np.log", "math.
 SMALL = 60
 """A longer piece of a statement is not made longer still."""
 
+TELLING = ("overwritten", "added only once")
+"""What begins so says more of a line than its numbers do."""
+
 Edit = tuple[str, str]
 """What is said of a change, and the statement after it."""
 
@@ -77,6 +80,28 @@ def rewritten(tree: ast.FunctionDef, statement: ast.stmt) -> Iterator[Edit]:
                 yield "gone through in the wrong order", text_of(head)
         case ast.Assign([target], value) if not isinstance(target, ast.Tuple):
             yield "overwritten, where it must be added to what was there", f"{ast.unparse(target)} += {ast.unparse(value)}"
+    yield from where_an_index_comes_twice(statement)
+
+
+def where_an_index_comes_twice(statement: ast.stmt) -> Iterator[Edit]:
+    """Of dE[words] += de, which adds once to a word that comes twice; and of mask[rows, y] = -1, where each of the row counts."""
+    match statement:
+        case ast.AugAssign(ast.Subscript(array, index), ast.Add(), value) | ast.Assign([ast.Subscript(array, index)], value):
+            at, written = ast.unparse(index).strip("()") if isinstance(index, ast.Tuple) else ast.unparse(index), ast.unparse(array)
+            if not isinstance(index, ast.Slice | ast.Constant):
+                place = f"({at})" if isinstance(index, ast.Tuple) else at
+                yield "added only once where an index comes more than once", f"np.add.at({written}, {place}, {ast.unparse(value)})"
+            if isinstance(statement, ast.Assign) and isinstance(index, ast.Tuple) and is_number(value):
+                counted = f"{written}.sum(axis=1)"
+                yield (
+                    "with one number, where the sum of its row belongs",
+                    f"{written}[{at}] = {ast.unparse(value)} * {counted}".replace("-1 * ", "-"),
+                )
+
+
+def is_number(node: ast.expr) -> bool:
+    """Whether it is 1, or -1."""
+    return isinstance(node.operand if isinstance(node, ast.UnaryOp) else node, ast.Constant)
 
 
 def whole_jacobian(statement: ast.stmt) -> Iterator[Edit]:

@@ -25,6 +25,7 @@ from experiments.doctor.numbers.shapes import (
     is_vector,
     likely,
     one_column,
+    one_number,
     one_row,
     one_state,
     one_unit,
@@ -201,7 +202,7 @@ def fitting(
         every = {n: known.get(n) or first_of(of_sizes.get(n, []), of_rank(used(subject, n, of(n)), n, ranks)) for n in names}
         return {n: as_given(n, every[n], given, sizes) for n in names}
 
-    for of in (likely, one_state, one_unit, one_unit_of_columns, *rows, candidates, everything):
+    for of in (likely, one_number, one_state, one_unit, one_unit_of_columns, *rows, candidates, everything):
         if of is everything and found:
             break
         tries = tried(names, of)

@@ -76,7 +76,11 @@ LAYERS = re.compile(r"(dim|size|layer|unit|neuron)s(_?(dim|size|list)s?)?$|archi
 GUESS = re.compile(r"(y|t)_?(p|pred|hat)\w*|p\w?|prob\w*|pred\w*|guess|out(put)?s?|al?\d?", re.IGNORECASE)
 """Called like what a network has guessed, which a loss may take the logarithm of."""
 
-NUMBERS = ("eps", "reg", "lam", "lambda_", "lambd", "lr", "alpha", "l2", "decay", "epsilon", "momentum", "p", "rate", "keep_prob")
+NUMBER = re.compile(
+    r"eps(ilon)?|reg(_\w+|ulari[sz]\w+)?|la?mb?(d|da)?_?|l[rp12]|l[12]_\w+|alpha|p|keep_prob|tau"
+    r"|(\w+_)?(rate|decay|momentum|strength|penalty|coef\w*|temperature)$"
+)
+"""Called like one number, that says how much of something there is to be."""
 
 
 def candidates(name: str) -> list[tuple[str, Shape]]:
@@ -124,6 +128,12 @@ def columns_in_time(name: str) -> list[tuple[str, Shape]]:
     return [(kind, s) for kind, s in likely(name) if len(s) != 1 and s not in ROWS] + [("normal", ("H", 1)), ("normal", ("O", 1))]
 
 
+def one_number(name: str) -> list[tuple[str, Shape]]:
+    """Where what is called like nothing that is known is one number."""
+    found = likely(name)
+    return [("number", ()), *found] if found == likely("") and not INPUT.match(short_name(name)) else found
+
+
 def one_unit(name: str) -> list[tuple[str, Shape]]:
     """One neuron: its weights are a vector and its bias is a number."""
     return [("number", ())] if is_vector(name) else [("normal", ("D",))] if short(name).lower().startswith("w") else likely(name)
@@ -155,6 +165,10 @@ def likely(name: str) -> list[tuple[str, Shape]]:
         first += [("one hot", ("N", "H")), ("normal", ("N", "H")), ("one hot", ("N", "D")), ("normal", ("N", "D"))]
         first += [("normal", ("N", 1)), ("binary", (1, "N")), ("binary label", ("N",)), ("normal", ("O", 1))]
         first += [("label", ("N",))]  # labels that index are known by that
+    elif plain in ("p", "alpha"):  # a rate, or an array: probabilities, attention
+        first = [("number", ()), *(normal[s] for s in ROWS)]
+    elif NUMBER.fullmatch(plain) or SHARE.match(plain):
+        first = [("number", ())]
     elif re.match(r"(w|weight)s?_?(hh?|aa|rec|hidden|h_?h)$|u$|u_?h$", plain):
         full = [s for s in MATRICES if 1 not in s]  # U may be a matrix of weights, or what each output is weighed with
         first = [normal["H", "H"], *(normal[s] for s in (*full, *ROWS, *MATRICES))]
@@ -166,10 +180,6 @@ def likely(name: str) -> list[tuple[str, Shape]]:
         first = [normal[s] for s in VECTORS]
     elif re.match(r"h_?(0|prev|idden|init)|(prev|init|initial)_?[hc]|c_?(0|prev)|a_?(0|prev)$", plain):
         first = [normal["N", "H"], normal["H",], normal["H", 1], normal["H", "N"]]
-    elif plain in ("p", "alpha"):  # a rate, or an array: probabilities, attention
-        first = [("number", ()), *(normal[s] for s in ROWS)]
-    elif plain in NUMBERS or SHARE.match(plain):
-        first = [("number", ())]
     elif GUESS.fullmatch(plain):
         first = [normal[s] for s in (*ROWS, *COLUMNS)]
     elif plain in ("mask", "keep", "drop"):
@@ -181,7 +191,7 @@ def likely(name: str) -> list[tuple[str, Shape]]:
 
 def constructor_candidates(plain: str) -> list[tuple[str, Shape]]:
     """What an argument of a constructor of this name may be: a size, or a number."""
-    if plain in NUMBERS or "rate" in plain:
+    if NUMBER.fullmatch(plain) or "rate" in plain:
         return [("number", ())]
     if LAYERS.search(plain) and not plain.startswith("n"):
         return [("sizes", s) for s in ((("H", "T"), ("H",)) if "hid" in plain else (("D", "H", "T", "O"), ("D", "H", "O")))]

@@ -17,6 +17,7 @@ from experiments.doctor.calls.ran import Ran
 from experiments.doctor.calls.roles import TARGETS, target
 from experiments.doctor.reading.claims import is_array
 from experiments.doctor.reading.patient import Pair
+from experiments.doctor.reading.script import LOSS
 from experiments.doctor.verdict.examine import Examination
 
 SMALLER = (0.3, 0.05, 0.005)
@@ -41,7 +42,7 @@ def misshapen(subject: Subject, inputs: Mapping[str, Any]) -> int:
     else:
         raise FloatingPointError("not finite")
     wrong = sum(np.shape(c.gradient) != np.shape(found.ran.values[n]) for n, c in found.claims.items()) + spreads(subject.pair, inputs)
-    wrong += is_spread(subject, found.ran) + found.ran.is_single
+    wrong += is_spread(subject, found.ran) + found.ran.is_single + is_loss_of_many(subject, found.ran)
     return MORE * wrong + idle_loops(subject.pair.forward, found.ran) + idle_values(found)
 
 
@@ -69,6 +70,14 @@ def is_spread(subject: Subject, ran: Ran) -> bool:
         and np.ndim(of) == np.ndim(out)
         and np.shape(of) != np.shape(out)
     )
+
+
+def is_loss_of_many(subject: Subject, ran: Ran) -> bool:
+    """Whether what the forward calls its loss is more than one number: the strength of a penalty has been taken for an array."""
+    match subject.pair.forward.body[-1]:
+        case ast.Return(ast.Name(name)):
+            return bool(LOSS.match(name)) and subject.loss is None and np.ndim(ran.out) > 0
+    return False
 
 
 def idle_loops(function: ast.FunctionDef, ran: Ran) -> int:

@@ -73,6 +73,9 @@ def halves(whole: ast.FunctionDef, namespace: Mapping[str, Any], cls: str | None
     name = next(n for s in reversed(whole.body) for n in stores(s) if LOSS.match(n))
     if any(isinstance(n, ast.AugAssign) and ast.unparse(n.target) == name for s in after for n in ast.walk(s)):
         before, after = making(whole.body, name), [*whole.body]
+    else:
+        made = last_of(before, name)
+        before, after = before[:made], [*before[made:], *after]
     if not before:
         return None
     shared = [n for n in loads(before) if n not in arguments and is_array(namespace.get(n)) and np.ndim(namespace[n])]
@@ -135,6 +138,12 @@ def making(body: Sequence[ast.stmt], name: str) -> list[ast.stmt]:
         if len(kept) == count:
             break
     return pruned(body, kept)
+
+
+def last_of(body: Sequence[ast.stmt], name: str) -> int:
+    """How many statements it takes until the loss is made: what stands after them, as a mask, is made for the gradients alone."""
+    made = [i for i, s in enumerate(body) if name in stores(s) or any(isinstance(n, ast.Return) for n in ast.walk(s))]
+    return made[-1] + 1 if made else len(body)
 
 
 def pruned(body: Sequence[ast.stmt], kept: set[int]) -> list[ast.stmt]:
