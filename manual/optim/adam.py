@@ -108,8 +108,12 @@ class Adam(Optimizer):
             exp_avg_sq = np.maximum(state["max_exp_avg_sq"], exp_avg_sq, out=state["max_exp_avg_sq"])
 
         # The corrections are numbers, so they are taken out of the arrays: √(v / c) = √v / √c
-        denominator = np.sqrt(exp_avg_sq) / math.sqrt(1 - beta2**t) + eps
-        p -= lr / (1 - beta1**t) * exp_avg / denominator
+        denominator = np.sqrt(exp_avg_sq)
+        denominator /= math.sqrt(1 - beta2**t)
+        denominator += eps
+        step = lr / (1 - beta1**t) * exp_avg
+        step /= denominator
+        p -= step
 
 
 class AdamW(Adam):
