@@ -105,6 +105,13 @@ class Parameter(NDArrayOperatorsMixin):
         """Whether a backward has reached this parameter (in torch: `p.grad is not None`)."""
         return self._grad is not None
 
+    def give_grad(self, dL_dp: np.ndarray) -> None:
+        """`p.grad += dL_dp`, of an array that nobody else holds: the first one is the gradient from then on, and no copy of it is made."""
+        if self.has_grad or not self.requires_grad or dL_dp.dtype != self.data.dtype:
+            self.grad += dL_dp
+        else:
+            self.grad = dL_dp
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.data, dtype=dtype, copy=copy)
 

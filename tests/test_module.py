@@ -190,6 +190,26 @@ def test_freezing_keeps_the_gradient_that_was_there_and_what_is_assigned_as_in_t
     assert not ours.weight.has_grad
 
 
+def test_the_first_gradient_that_is_given_is_kept_and_further_ones_are_added_to_it(p: Parameter) -> None:
+    first, second = np.ones((2, 3)), np.full((2, 3), 2.0)
+    p.give_grad(first)
+    assert p.grad is first
+    p.give_grad(second)
+    assert p.grad.tolist() == [[3, 3, 3], [3, 3, 3]]
+    assert second.tolist() == [[2, 2, 2], [2, 2, 2]]
+    with pytest.raises(ValueError, match="shape"):
+        Parameter([1.0, 2.0]).give_grad(np.ones(3))
+
+
+def test_a_gradient_that_is_given_takes_the_dtype_of_its_parameter_and_a_fixed_one_drops_it(p: Parameter) -> None:
+    half = Parameter(np.ones(2, np.float16))
+    half.give_grad(np.full(2, 3.0, np.float32))
+    assert (half.grad.dtype, half.grad.tolist()) == (np.float16, [3, 3])
+    p.requires_grad = False
+    p.give_grad(np.ones((2, 3)))
+    assert not p.has_grad
+
+
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda p: pickle.loads(pickle.dumps(p))])
 def test_a_copy_is_independent(p: Parameter, duplicate: Any) -> None:
     p.grad = np.ones((2, 3))

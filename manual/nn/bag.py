@@ -109,7 +109,7 @@ class EmbeddingBag(Module):
     def backward(self, dL_dy: np.ndarray) -> tuple[np.ndarray | None, ...]:
         rows, bag, share, counted, (shape, has_offsets, has_weights) = self.restore()
         dL_dplaces = dL_dy[bag]  # (n, E): every place of a bag meets the bag's gradient
-        self.weight.grad += fastest(sum_by_row)(share * dL_dplaces, rows, self.num_embeddings)
+        self.weight.give_grad(fastest(sum_by_row)(share * dL_dplaces, rows, self.num_embeddings))
         gradients: list[np.ndarray | None] = [None] * (1 + has_offsets)
         if has_weights:
             dL_ds = np.zeros(shape, dtype=dL_dy.dtype)

