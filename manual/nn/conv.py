@@ -81,12 +81,9 @@ BLOCK = 2**19
 def correlate_fast(x: np.ndarray, W: np.ndarray, windows: Windows, count: Sequence[int], groups: int) -> np.ndarray:
     """With the P windows of an image as the columns of a matrix this is one matrix product, y = W columns."""
     N, O, P = len(x), len(W), math.prod(count)
-    y = np.empty((N, O, *count), dtype=x.dtype)
     if are_small(N, count):
-        for some in _few(x, windows, count):
-            one = as_one_image(x[some])
-            y[some] = as_images(correlate_fast(one, W[..., None], through_all(windows), (*count, one.shape[-1]), groups))
-        return y
+        return of_small_images(x, W, windows, count, groups)
+    y = np.empty((N, O, *count), dtype=x.dtype)
     W_rows, y_rows = _rows(W, groups), y.reshape(N, groups, O // groups, P)
     for some, columns in _columns(x, windows, count, groups):
         np.matmul(W_rows, columns, out=y_rows[some])  # (O, C·K) @ (C·K, P), for each image and group
@@ -99,10 +96,7 @@ def correlate_weight_fast(x: np.ndarray, dL_dy: np.ndarray, windows: Windows, gr
     N, O, *count = dL_dy.shape
     C, P = x.shape[1] // groups, math.prod(count)
     if are_small(N, count):
-        dL_dW = np.zeros((O, C, *windows.kernel_size), dtype=x.dtype)
-        for some in _few(x, windows, count):
-            dL_dW += correlate_weight_fast(as_one_image(x[some]), as_one_image(dL_dy[some]), through_all(windows), groups)[..., 0]
-        return dL_dW
+        return weight_tap_by_tap(x, dL_dy, windows, groups)
     dL_drows = dL_dy.reshape(N, groups, O // groups, P)
     dL_dWT = np.zeros((groups, C * math.prod(windows.kernel_size), O // groups), dtype=x.dtype)
     for some, columns in _columns(x, windows, count, groups):
@@ -114,16 +108,13 @@ def correlate_weight_fast(x: np.ndarray, dL_dy: np.ndarray, windows: Windows, gr
 def correlate_transposed_fast(dL_dy: np.ndarray, W: np.ndarray, windows: Windows, size: Sequence[int], groups: int) -> np.ndarray:
     """The columns receive Wᵀ dL_dy, and where windows overlap these add up."""
     N, O, *count = dL_dy.shape
+    if are_small(N, count):
+        return transposed_tap_by_tap(dL_dy, W, windows, size, groups)
     C, K, P = W.shape[1] * groups, math.prod(windows.kernel_size), math.prod(count)
     dL_dx = np.zeros((N, C, *size), dtype=dL_dy.dtype)
-    if are_small(N, count):
-        for some in _few(dL_dx, windows, count):
-            one = as_one_image(dL_dy[some])
-            dL_dx[some] = as_images(correlate_transposed_fast(one, W[..., None], through_all(windows), (*size, one.shape[-1]), groups))
-        return dL_dx
     dL_drows = dL_dy.reshape(N, groups, O // groups, P)
     W_columns = _rows(W, groups).swapaxes(1, 2)
-    product = np.multiply if groups == O else np.matmul  # (C·K, 1) times (1, P) needs no sum, and is three times as fast
+    product = _product(groups, O)
     buffer = np.empty((_step(dL_dx, windows, count), groups, C * K // groups, P), dtype=dL_dy.dtype)
     for some in _few(dL_dx, windows, count):
         dL_dcolumns = product(W_columns, dL_drows[some], out=buffer[: N - some.start])  # (C·K, O) @ (O, P), for each image and group
@@ -158,15 +149,21 @@ def _few(x: np.ndarray, windows: Windows, count: Sequence[int]) -> Iterator[slic
         yield slice(n, n + step)
 
 
+def _product(groups: int, O: int) -> np.ufunc:
+    """What multiplies filters (C, O / groups) by rows (O / groups, P): where that is one there is nothing to sum, which is faster."""
+    return np.multiply if groups == O else np.matmul
+
+
 def _rows(W: np.ndarray, groups: int) -> np.ndarray:
-    """The filters of each group as the rows of a matrix: (groups, O / groups, C / groups · K)."""
+    """The filters of each group (or its channels of one image) as the rows of a matrix: (groups, O / groups, C / groups · K)."""
     return W.reshape(groups, len(W) // groups, math.prod(W.shape[1:]))
 
 
 # ---- small images --------------------------------------------------------------------------------
 #
 # NumPy works row by row. On images with rows of a few numbers it takes longer to go from row to row than to work on them, and so all three
-# functions take such images for one that has one more axis: along it lie the images, in memory too, and a window has one tap.
+# functions take such images for one that has one more axis: along it lie the images, in memory too. The way back goes tap by tap, since the
+# columns of all taps would take K times as much memory as x, in the step's greatest need.
 
 
 def are_small(N: int, count: Sequence[int]) -> bool:
@@ -182,6 +179,38 @@ def as_one_image(x: np.ndarray) -> np.ndarray:
 def as_images(x: np.ndarray) -> np.ndarray:
     """(1, C, *size, N) as (N, C, *size): a view."""
     return np.moveaxis(x[0], -1, 0)
+
+
+def of_small_images(x: np.ndarray, W: np.ndarray, windows: Windows, count: Sequence[int], groups: int) -> np.ndarray:
+    """`correlate`; y, with its images one after the other, is made when there are no columns any more."""
+    parts, through = [], through_all(windows)
+    for some in _few(x, windows, count):
+        parts.append((some, correlate_fast(as_one_image(x[some]), W[..., None], through, (*count, len(x[some])), groups)))
+    y = np.empty((len(x), len(W), *count), dtype=x.dtype)
+    for some, part in parts:
+        y[some] = as_images(part)
+    return y
+
+
+def weight_tap_by_tap(x: np.ndarray, dL_dy: np.ndarray, windows: Windows, groups: int) -> np.ndarray:
+    """`correlate_weight`: each tap of the filters has seen x in some windows, and gets what it saw times the gradients of these."""
+    O, count, C = dL_dy.shape[1], dL_dy.shape[2:], x.shape[1] // groups
+    dL_dW = np.zeros((groups, O // groups, C, *windows.kernel_size), dtype=x.dtype)
+    (one,), (dL_done,) = as_one_image(x), as_one_image(dL_dy)
+    for k, in_windows, in_x in windows.taps(x.shape[2:], count):
+        dL_dW[..., *k] = _rows(dL_done[:, *in_windows], groups) @ _rows(one[:, *in_x], groups).swapaxes(1, 2)  # (O, P) @ (P, C)
+    return dL_dW.reshape(O, C, *windows.kernel_size)
+
+
+def transposed_tap_by_tap(dL_dy: np.ndarray, W: np.ndarray, windows: Windows, size: Sequence[int], groups: int) -> np.ndarray:
+    """`correlate_transposed`: what each tap has seen of x gets the gradients of those windows, times the filters there."""
+    N, O, *count = dL_dy.shape
+    dL_dx, (dL_done,) = np.zeros((1, W.shape[1] * groups, *size, N), dtype=dL_dy.dtype), as_one_image(dL_dy)
+    product = _product(groups, O)
+    for k, in_windows, in_x in windows.taps(size, count):
+        W_columns, dL_dseen = _rows(W[:, :, *k], groups).swapaxes(1, 2), dL_dx[0][:, *in_x]
+        dL_dseen += product(W_columns, _rows(dL_done[:, *in_windows], groups)).reshape(dL_dseen.shape)  # (C, O) @ (O, P)
+    return np.ascontiguousarray(as_images(dL_dx))
 
 
 def through_all(windows: Windows) -> Windows:

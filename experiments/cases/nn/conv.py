@@ -66,6 +66,10 @@ def same_unbatched_1d(rng: np.random.Generator, C: int, O: int, K: int, T: int) 
 
 
 EQUIVALENT = {
-    "small images are then worked on as others are": ("conv.correlate_weight_fast:delete:return dL_dW => pass:0",),
+    "small images are then worked on as others are, or others as small ones": (
+        "conv.correlate_weight_fast:condition:are_small(N, count) => not are_small(N, count):0",
+        "conv.correlate_weight_fast:saved:are_small(N, count) => are_small(O, count):0",
+        "conv.correlate_weight_fast:delete:return weight_tap_by_tap(x, dL_dy, windows, groups) => pass:0",
+    ),
 }
 """Mutants that no case can notice, by the reason: found by thinking, not by trying."""
