@@ -220,15 +220,15 @@ class MultiheadAttention(Module):
         inputs, q, k, v, a, dropped, ndim, averaged = self.restore()
         dL_doutput, dL_dweights = dL_dy if isinstance(dL_dy, tuple) else (dL_dy, None)
         dL_dheads = self.heads(self.out_proj.backward(self.examples_first(dL_doutput)))
-        dL_dv = dropped.swapaxes(2, 3) @ dL_dheads  # (N, H, S, L) @ (N, H, L, D)
+        dL_dv = self.side_by_side(dropped.swapaxes(2, 3) @ dL_dheads)  # (N, H, S, L) @ (N, H, L, D)
         dL_ddropped = dL_dheads @ v.swapaxes(2, 3)  # (N, H, L, D) @ (N, H, D, S)
         if dL_dweights is not None:
             d = dL_dweights[None] if ndim == 2 else dL_dweights
             dL_ddropped += d[:, None] / self.num_heads if averaged else d  # every head had its share of the average
         dL_dz = softmax_backward(self.weight_dropout.backward(dL_ddropped), a)
-        dL_dq = dL_dz @ k / math.sqrt(self.head_dim)  # (N, H, L, S) @ (N, H, S, D)
-        dL_dk = dL_dz.swapaxes(2, 3) @ q / math.sqrt(self.head_dim)  # (N, H, S, L) @ (N, H, L, D)
-        return self.in_projections_backward([self.side_by_side(d) for d in (dL_dq, dL_dk, dL_dv)], inputs, ndim)
+        dL_dq = self.side_by_side(dL_dz @ k / math.sqrt(self.head_dim))  # (N, H, L, S) @ (N, H, S, D)
+        dL_dk = self.side_by_side(dL_dz.swapaxes(2, 3) @ q / math.sqrt(self.head_dim))  # (N, H, S, L) @ (N, H, L, D)
+        return self.in_projections_backward([dL_dq, dL_dk, dL_dv], inputs, ndim)
 
     def in_projections(self) -> list[tuple[np.ndarray, Any]]:
         """W (E, size) and b (E,), or 0 where there is no bias, of queries, keys and values."""
