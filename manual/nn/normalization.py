@@ -118,18 +118,19 @@ def normalize_rows_fast(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps
 def normalize_rows_backward_fast(
     dL_dy: np.ndarray, x: np.ndarray, mean: np.ndarray, std: np.ndarray, weight: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A few rows at a time, and dL_dx as in `standardize_backward_fast`. Of x_hat only x_centred is made again; the division by std is left
-    to what is one number for each row.
+    """A few rows at a time, and dL_dx as in `standardize_backward_fast`. Of x_hat only x_centred is made again, in the place of dL_dx; the
+    division by std is left to what is one number for each row.
     """
     dL_dx, dL_dweight, rstd = np.empty_like(x), np.zeros(x.shape[1], x.dtype), 1 / std
     for few in few_at_a_time(x):
-        x_centred, r = x[few] - mean[few], rstd[few]
+        d, r = dL_dx[few], rstd[few]
+        x_centred = np.subtract(x[few], mean[few], out=d)
         products = dL_dy[few] * x_centred
         dL_dweight += (products.T @ r)[:, 0]  # (D, R) @ (R, 1)
-        x_centred *= products @ weight[:, None] * r**2 / -x.shape[1]  # − x_hat mean(dL_dx_hat x_hat); (R, D) @ (D, 1)
-        d = np.multiply(dL_dy[few], weight, out=dL_dx[few])
-        d -= row_mean(d)
-        d += x_centred
+        d *= products @ weight[:, None] * r**2 / -x.shape[1]  # − x_hat mean(dL_dx_hat x_hat); (R, D) @ (D, 1)
+        dL_dx_hat = np.multiply(dL_dy[few], weight, out=products)
+        dL_dx_hat -= row_mean(dL_dx_hat)
+        d += dL_dx_hat
         d *= r
     return dL_dx, dL_dweight, column_sum(dL_dy)
 
