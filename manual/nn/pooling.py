@@ -93,8 +93,12 @@ def largest_fast(x: np.ndarray, taps: tuple[Tap, ...], shape: tuple[int, ...]) -
     """With maxima in place of np.where, which has to guess a branch for each entry, and with small integers. Windows of nothing but −∞, or
     with a NaN, are seldom: where there is one, the plain form decides.
     """
-    y, winner = np.full(shape, -np.inf, x.dtype), np.zeros(shape, np.min_scalar_type(len(taps)))
-    for number, (_, in_windows, in_x) in enumerate(taps, start=1):
+    first, kind = x[..., *taps[0][-1]], np.min_scalar_type(len(taps))
+    if first.shape == shape:  # all windows have the first tap inside of x: it is the best so far, and needs no comparing
+        y, winner, begun = first.copy(), np.ones(shape, kind), 1
+    else:
+        y, winner, begun = np.full(shape, -np.inf, x.dtype), np.zeros(shape, kind), 0
+    for number, (_, in_windows, in_x) in enumerate(taps[begun:], start=begun + 1):
         candidate = x[..., *in_x].copy()  # used twice, so it pays to lay it side by side
         best, best_number = y[..., *in_windows], winner[..., *in_windows]
         better = candidate > best
