@@ -20,6 +20,7 @@ from experiments.doctor.finding import Finding, Gradient
 from experiments.doctor.mending.changing import slice_of
 from experiments.doctor.numbers.implied import derivatives, predictions, with_loss
 from experiments.doctor.numbers.inputs import choose
+from experiments.doctor.numbers.provided import provided
 from experiments.doctor.numbers.readings import charitable, is_right, plainer
 from experiments.doctor.numbers.shapes import SIZES, Chosen, sizes_for
 from experiments.doctor.numbers.trial import SMALLER, misshapen
@@ -37,13 +38,10 @@ from experiments.doctor.verdict.formats import as_written, in_float64
 from experiments.doctor.verdict.inherited import without_inherited
 from experiments.doctor.verdict.meant import meant, straightened
 from experiments.doctor.verdict.notes import notes
-from experiments.doctor.verdict.suspects import agreement, returned, suspects, wrong_lines
+from experiments.doctor.verdict.suspects import PLAINLY, agreement, returned, suspects, wrong_lines
 
 QUIET = 1e-4
 """Where rounding makes more than this of a slope, p is nearly 1 and 1 − p has lost its digits: smaller numbers are tried then too."""
-
-PLAINLY = 1.0
-"""With fewer digits right than this a gradient is wrong, whatever rounding does."""
 
 
 def without_warnings(examine: Callable[..., Finding]) -> Callable[..., Finding]:
@@ -219,7 +217,10 @@ def examined(subject: Subject, shapes: Mapping[str, tuple[int, ...]], seed: int,
         examinations = plainer(subject, chosen, shapes, seed, examinations) or examinations
     elif not arrays and not chosen.numbers and branches(subject):
         examinations = on_the_other_side(subject, chosen, shapes, seed) or examinations
-    return looked_at(examinations)
+    verdict = looked_at(examinations)
+    if verdict.right and not arrays and not chosen.numbers:
+        return replace(verdict, notes=(*verdict.notes, *provided(subject, chosen, seed)))
+    return verdict
 
 
 def branches(subject: Subject) -> bool:

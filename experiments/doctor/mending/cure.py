@@ -77,11 +77,12 @@ def cured(
 
 
 def scope(e: Examination) -> list[str]:
-    """What the lines of a backward may read: its arguments, what it names, and what its object holds."""
+    """What the lines of a backward may read: its arguments, what it names, what its object holds, and numbers that the forward writes."""
     pair = e.subject.pair
     stored = [n.id for n in ast.walk(pair.backward) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
     own = [ast.unparse(n) for f in (pair.backward, pair.forward) for n in ast.walk(f) if isinstance(n, ast.Attribute) and holds(n)]
-    return list(dict.fromkeys([*pair.parameters(pair.backward), *stored, *own]))
+    numbers = [ast.unparse(n) for n in ast.walk(pair.forward) if isinstance(n, ast.Constant) and isinstance(n.value, float) and n.value > 0]
+    return list(dict.fromkeys([*pair.parameters(pair.backward), *stored, *own, *numbers]))
 
 
 def holds(node: ast.Attribute) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, combinations
 
 from experiments.doctor.reading.claims import is_gradient
 from experiments.judge.operands import DIAGONAL
@@ -51,7 +51,13 @@ def edits(tree: ast.FunctionDef, line: int, names: Sequence[str], grown: bool = 
         return
     seen = {text_of(statement)}
     more = chain(whole_jacobian(statement), longer(statement, names), from_elsewhere(tree, statement))
-    small = chain(rewritten(tree, statement), other_numbers(statement, names), other_names(statement, names), wrapped(statement))
+    small = chain(
+        rewritten(tree, statement),
+        other_numbers(statement, names),
+        other_names(statement, names),
+        wrapped(statement),
+        leaking(statement, names),
+    )
     for said, text in more if grown else small:
         if text not in seen and is_code(text):
             seen.add(text)
@@ -68,6 +74,12 @@ def rewritten(tree: ast.FunctionDef, statement: ast.stmt) -> Iterator[Edit]:
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
             with function.replaced(node, ast.BinOp(node.right, ast.Sub(), node.left)):
                 yield SAID["sign"], text_of(function.statement(node))
+        if isinstance(node, ast.Tuple) and isinstance(node.ctx, ast.Load):
+            for i, j in combinations([i for i, e in enumerate(node.elts) if isinstance(e, ast.Name)], 2):
+                turned = [node.elts[{i: j, j: i}.get(k, k)] for k in range(len(node.elts))]
+                with function.replaced(node, ast.Tuple(turned, ast.Load())):
+                    of = f"{ast.unparse(node.elts[i])} and {ast.unparse(node.elts[j])}"
+                    yield f"with {of} the wrong way round", text_of(function.statement(node))
     for node in function.nodes:
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
             with function.replaced(node, ast.BinOp(node.left, ast.Div(), node.right)):
@@ -217,7 +229,7 @@ def other_names(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
         node = place[0]
         if isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node) in names:
             was = ast.unparse(node)
-            for other in names:
+            for other in filter(is_called, names):
                 if other != was and (is_gradient(was) or not is_gradient(other)):
                     piece = ast.parse(other, mode="eval").body
                     yield f"computed with {was} where {other} belongs", with_piece(statement, place, piece)
@@ -249,6 +261,20 @@ def wrapped(statement: ast.stmt) -> Iterator[Edit]:
                 f"with {text} where {piece} belongs" if what.startswith("one ") else f"without {what} of {text}",
                 with_piece(statement, place, ast.parse(piece, mode="eval").body),
             )
+
+
+def leaking(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
+    """With a mask that leaves a little: of a > 0 where the forward multiplies what is below 0 by 0.01."""
+    for place in places_in(statement):
+        if isinstance(place[0], ast.Compare):
+            for n in (n for n in names if not is_called(n) and float(n) < 1):
+                piece = f"np.where({ast.unparse(place[0])}, 1, {n})"
+                yield f"without the slope {n} of the other side", with_piece(statement, place, ast.parse(piece, mode="eval").body)
+
+
+def is_called(name: str) -> bool:
+    """Whether this is a name, and no number."""
+    return not name[0].isdigit()
 
 
 def longer(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:

@@ -31,7 +31,9 @@ def readings(chosen: Chosen) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         yield "with columns of shape (n, 1) in the place of vectors", [Chosen(of).draw(sizes, seed) for seed, sizes in enumerate(SIZES)]
     for shape in (("N", 1), ("N",)):
         of = {
-            n: ("normal", shape if short_name(n) in DATA else ()) if k[0] == "normal" or short_name(n) in DATA else k
+            n: (k[0] if k[0] == "binary" else "normal", shape if short_name(n) in DATA else ())
+            if k[0] == "normal" or short_name(n) in DATA
+            else k
             for n, k in chosen.of.items()
         }
         yield "with parameters that are numbers", [Chosen(of).draw(sizes, seed) for seed, sizes in enumerate(SIZES)]

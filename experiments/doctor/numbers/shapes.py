@@ -58,6 +58,8 @@ ROWS: tuple[Shape, ...] = (
     ("T", "D", 1),
 )
 COLUMNS: tuple[Shape, ...] = (("D", "N"), ("H", "N"), ("O", "N"), ("N", 1), (1, "N"))
+GRAPH = re.compile(r"adj\w*|a_?(hat|norm\w*|tilde|bar)|\w*laplacian|l_?hat")
+"""Called like the matrix of a graph, which has a row and a column for each of its nodes."""
 BINARY: tuple[tuple[str, Shape], ...] = (("binary", ("N", 1)), ("binary", (1, "N")))
 ONE_ROW: tuple[Shape, ...] = ((1, "H"), (1, "O"), (1, "D"))
 VECTORS: tuple[Shape, ...] = (("H",), ("O",), ("D",), ("H", 1), ("O", 1), ("N",), ("4H",))
@@ -148,7 +150,7 @@ def one_unit_of_columns(name: str) -> list[tuple[str, Shape]]:
 
 def everything(name: str) -> list[tuple[str, Shape]]:
     """The candidates, and what may hide a mistake: whole numbers, matrices of one row."""
-    return [*candidates(name), *(("normal", s) for s in (*ONE_ROW, *ONE_COLUMN)), ("label", ("N",)), *BINARY]
+    return [*candidates(name), *(("normal", s) for s in (*ONE_ROW, *ONE_COLUMN, ("N", "N"))), ("label", ("N",)), *BINARY]
 
 
 def likely(name: str) -> list[tuple[str, Shape]]:
@@ -180,6 +182,8 @@ def likely(name: str) -> list[tuple[str, Shape]]:
         first = [normal[s] for s in VECTORS]
     elif re.match(r"h_?(0|prev|idden|init)|(prev|init|initial)_?[hc]|c_?(0|prev)|a_?(0|prev)$", plain):
         first = [normal["N", "H"], normal["H",], normal["H", 1], normal["H", "N"]]
+    elif GRAPH.fullmatch(plain):
+        first = [("symmetric", ("N", "N"))]
     elif GUESS.fullmatch(plain):
         first = [normal[s] for s in (*ROWS, *COLUMNS)]
     elif plain in ("mask", "keep", "drop"):
@@ -239,6 +243,9 @@ def draw(kind: str, shape: Sequence[int], rng: np.random.Generator) -> Any:
         return rng.integers(0, 5, shape)
     if kind == "one hot each":
         return np.eye(shape[1])[rng.integers(0, shape[1], shape[0])][:, :, None]
+    if kind == "symmetric":
+        one = rng.normal(size=shape)
+        return (one + one.T) / 2
     if kind == "mask":
         return (rng.random(shape) > 0.3).astype(float)
     if kind == "sizes":

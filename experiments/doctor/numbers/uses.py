@@ -6,13 +6,16 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 
-from experiments.doctor.numbers.shapes import Shape, is_vector
+from experiments.doctor.numbers.shapes import COLUMNS, ROWS, Shape, is_vector
 from experiments.doctor.reading.claims import short
 from experiments.doctor.reading.taps import is_key
 
 Candidates = list[tuple[str, Shape]]
 
 IMAGE: tuple[Shape, ...] = (("B", "C", "Y", "X"), ("B", "Y", "X", "C"))
+LARGE: tuple[Shape, ...] = tuple(axes for n in ("2Y", "2X") for axes in (("B", "C", n, "2X"), ("B", n, "2X", "C")))
+"""Where windows of 2 lie side by side: with one of them alone a loop over them has no second round. Squares last: they hide a mistake."""
+
 FILTER: tuple[Shape, ...] = (("F", "C", 3, 3), ("C", "F", 3, 3), (3, 3, "C", "F"), ("C", 3, 3))
 OF_IMAGES: tuple[Shape, ...] = (("F",), ("C",), ("F", 1), ("C", 1), (1, "C", 1, 1), (1, "F", 1, 1), (1, 1, 1, "F"), (1, 1, 1, "C"))
 """What stands beside an image: one number for each filter, or each channel."""
@@ -45,6 +48,8 @@ def known_by_use(functions: Sequence[ast.FunctionDef], names: Sequence[str]) -> 
             deep = axes.get(name, 1) > 1 or any(unpacked(f).get(name, 1) > 1 for f in functions)
             shallow: Candidates = [("label", ("N",)), ("label", ("T",)), ("label", ("N", "T")), ("label", ())]
             found[name] = [("label", ("N", "T"))] if deep else shallow
+        elif is_yes_or_no(functions, name):
+            found[name] = [("binary", shape) for shape in (*ROWS, *COLUMNS)]
         elif is_probability(functions[0], name):
             found[name] = [("probability", ("N", "O")), ("probability", ("N", 1)), ("probability", ("N",)), ("probability", ("O", "N"))]
         elif goes_through_pairs(functions, name):
@@ -54,9 +59,10 @@ def known_by_use(functions: Sequence[ast.FunctionDef], names: Sequence[str]) -> 
         elif whole and images and (len(plain) > 2 or is_entry(name)):
             found[name] = [(f"whole {n}", ()) for n in whole]
         elif images and is_vector(name) and axes.get(name, 0) >= 4:
-            found[name] = [("normal", shape) for shape in (*OF_IMAGES[::-1], *IMAGE)]
+            found[name] = [("normal", shape) for shape in (*OF_IMAGES[::-1], *IMAGE, *LARGE)]
         elif images and (axes.get(name, 0) >= 4 or plain.startswith(("w", "k", "f"))):
-            first, then = (FILTER, IMAGE) if plain.startswith(("w", "k", "f")) else (IMAGE, FILTER)
+            whole_images = (*IMAGE, *LARGE)
+            first, then = (FILTER, whole_images) if plain.startswith(("w", "k", "f")) else (whole_images, FILTER)
             found[name] = [("normal", shape) for shape in (*first, *then)]
         elif name in (letters := einsum_shapes(functions)):
             found[name] = [("normal", letters[name])]
@@ -147,6 +153,15 @@ def compared(function: ast.FunctionDef, name: str) -> Iterator[str]:
         match node:
             case ast.Compare(left, [ast.Eq()], [ast.Constant(str(word))]) if ast.unparse(left) in called:
                 yield word
+
+
+def is_yes_or_no(functions: Sequence[ast.FunctionDef], name: str) -> bool:
+    """Whether an argument is asked whether it is 1, or 0: np.where(y == 1, p, 1 - p)."""
+    for node in (n for f in functions for n in ast.walk(f)):
+        match node:
+            case ast.Compare(ast.Name(called), [ast.Eq() | ast.NotEq()], [ast.Constant(0 | 1 | 0.0 | 1.0)]) if called == name:
+                return True
+    return False
 
 
 def is_index(functions: Sequence[ast.FunctionDef], name: str) -> bool:

@@ -115,7 +115,7 @@ def script_pair(tree: ast.Module, namespace: dict[str, Any]) -> tuple[Pair, dict
         named = any(is_gradient_of(s, given) for s in rest)
         backward = [s for s in rest if not (stores(s) & set(given))] if named else with_steps(rest, given)
         read = [n for n in loads(backward) if n in known]
-        return Pair("the script", forward, function("its gradients", backward, read)), given
+        return Pair("the script", forward, function("its gradients", backward, read), updates=frozenset(given)), given
     return None
 
 

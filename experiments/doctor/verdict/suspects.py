@@ -12,6 +12,9 @@ from experiments.doctor.reading.claims import is_array, is_gradient, value_of
 from experiments.doctor.verdict.examine import Examination
 from experiments.judge.compare import digits, error
 
+PLAINLY = 1.0
+"""With fewer digits right than this a gradient is wrong, whatever rounding does."""
+
 
 def returned(e: Examination) -> list[str]:
     """The values whose gradient is a result of the backward; all that have one if nothing is returned by a name that is known."""
