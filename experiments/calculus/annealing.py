@@ -6,6 +6,7 @@ measured how many of either find the lowest of many valleys, in one number and i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -16,7 +17,7 @@ from experiments import run
 from experiments.calculus.gradients import STEPS, Steps
 from experiments.data.arrays import ArrayData
 from experiments.drawing.colours import CATEGORIES, shades
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, draw_both, figure
 from experiments.drawing.walk import Path, walk
 from experiments.drawing.written import label_lines
 from experiments.judge.convert import to_torch
@@ -86,13 +87,15 @@ def starts(dimensions: int) -> np.ndarray:
 # ---- figures -------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """Where the pair came to rest; and, whatever was trained, one number, temperatures, and more numbers."""
-    return {
-        "out of the valley": out_of_the_valley(),
-        "hot and cold": hot_and_cold(),
-        "more numbers": more_numbers(),
-    }
+    return OnDemand(
+        {
+            "out of the valley": lambda: out_of_the_valley(),
+            "hot and cold": lambda: hot_and_cold(),
+            "more numbers": lambda: more_numbers(),
+        }
+    )
 
 
 def out_of_the_valley() -> Figure:

@@ -16,7 +16,7 @@ from experiments import run
 from experiments.calculus.chain_rule import Petals
 from experiments.data.arrays import ArrayData
 from experiments.drawing.colours import CATEGORIES
-from experiments.drawing.figure import figure
+from experiments.drawing.figure import OnDemand, figure
 from experiments.drawing.labels import label_ends
 from experiments.judge.convert import in_dtype_of
 from experiments.lesson import Exercise, Mistake, Trained, by_size
@@ -83,9 +83,9 @@ def the_graph(manual: Manual, data: ArrayData) -> Figure:
     return fig
 
 
-def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """The graph of a loss, and the three walks."""
-    return {"the graph": the_graph(manual, data), "three walks": three_walks()}
+    return OnDemand({"the graph": lambda: the_graph(manual, data), "three walks": lambda: three_walks()})
 
 
 # ---- to do -----------------------------------------------------------------------------------------

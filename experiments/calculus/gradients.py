@@ -7,7 +7,7 @@ And the Jacobian, which backward never builds, is built for once, to see what it
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from experiments import run
 from experiments.data.arrays import ArrayData, InputError, Split
 from experiments.drawing.colours import CATEGORIES, MARKERS, SIGNED
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbroken
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, draw_both, figure, unbroken
 from experiments.drawing.surfaces import Window, draw_surface
 from experiments.drawing.walk import walk
 from experiments.drawing.written import label_lines
@@ -82,9 +82,9 @@ def before(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Fi
     return {"arrows over contours": arrows(), "kinds of critical points": kinds(), "why backward never builds the Jacobian": costs()}
 
 
-def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """The walks on all three surfaces, whichever was trained."""
-    return {"walking down": walks(), "Newton against gradient descent": newton()}
+    return OnDemand({"walking down": lambda: walks(), "Newton against gradient descent": lambda: newton()})
 
 
 def gradient_in_torch(surface: str, points: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ From ten purchases of apples both sides find the price of a kilogram, by walking
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -15,7 +16,7 @@ from matplotlib.figure import Figure
 from experiments import run
 from experiments.data.arrays import ArrayData, Split
 from experiments.drawing.colours import of_sign
-from experiments.drawing.figure import BY_HAND, TORCH, figure, unbroken
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, figure, unbroken
 from experiments.drawing.interactive import Axis, Dots, Interactive, Line, Panel, Slider, minus
 from experiments.drawing.written import write
 from experiments.judge.convert import to_torch
@@ -71,14 +72,16 @@ def descend(start: float, lr: float, steps: int) -> tuple[np.ndarray, np.ndarray
 # ---- figures -------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """What is drawn of the trained pair."""
-    return {
-        "down the curve": down_the_curve(),
-        "why minus the slope": why_minus(),
-        "learning rate": learning_rates(),
-        "the price found": price_found(float(manual.w), torch_module.w.item()),
-    }
+    return OnDemand(
+        {
+            "down the curve": lambda: down_the_curve(),
+            "why minus the slope": lambda: why_minus(),
+            "learning rate": lambda: learning_rates(),
+            "the price found": lambda: price_found(float(manual.w), torch_module.w.item()),
+        }
+    )
 
 
 def draw_loss(ax: Any, low: float, high: float) -> None:

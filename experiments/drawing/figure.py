@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import textwrap
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,28 @@ class Captioned(Figure):
     """
 
     caption: str
+
+
+class OnDemand(Mapping[str, Figure]):
+    """Figures by name, each of which is drawn when it is asked for, and then kept: what shows one of four need not wait for the others.
+
+    Args:
+        ways: what draws each.
+    """
+
+    def __init__(self, ways: Mapping[str, Callable[[], Figure]]) -> None:
+        self.ways, self.drawn = ways, dict[str, Figure]()
+
+    def __getitem__(self, name: str) -> Figure:
+        if name not in self.drawn:
+            self.drawn[name] = self.ways[name]()
+        return self.drawn[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.ways)
+
+    def __len__(self) -> int:
+        return len(self.ways)
 
 
 def figure(

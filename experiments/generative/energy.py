@@ -6,6 +6,7 @@ pictures, and once with an estimate from its own dreams.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from itertools import product
 from typing import Any
@@ -17,7 +18,7 @@ from matplotlib.figure import Figure
 from experiments import run
 from experiments.data.arrays import ArrayData, InputError, Split
 from experiments.drawing.colours import CATEGORIES
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, draw_both, figure
 from experiments.drawing.words import percent
 from experiments.drawing.written import label_lines
 from experiments.judge.convert import load_in_torch
@@ -137,13 +138,15 @@ def bias(rounds: int) -> float:
 # ---- figures -------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: BarsAndStripes) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: BarsAndStripes) -> Mapping[str, Figure]:
     """What the trained pair finds probable; and, whatever was trained, three ways to learn, and how good an estimate is."""
-    return {
-        "what is probable": what_is_probable(manual, torch_module, data),
-        "three ways": three_ways(),
-        "the estimate": the_estimate(),
-    }
+    return OnDemand(
+        {
+            "what is probable": lambda: what_is_probable(manual, torch_module, data),
+            "three ways": lambda: three_ways(),
+            "the estimate": lambda: the_estimate(),
+        }
+    )
 
 
 def what_is_probable(manual: Manual, torch_module: Torch, data: BarsAndStripes) -> Figure:

@@ -6,6 +6,7 @@ going the other way.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -16,7 +17,7 @@ from matplotlib.figure import Figure
 from experiments import run
 from experiments.data.arrays import ArrayData, InputError, Split, split_at_random, standardise
 from experiments.drawing.colours import AMOUNT
-from experiments.drawing.figure import BY_HAND, TORCH, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, figure
 from experiments.lesson import Exercise, Mistake, Trained, by_size
 from experiments.pair import Twin
 from manual.generative.flow import Flow as Manual
@@ -115,13 +116,15 @@ def others(points: int, seed: int) -> dict[str, float]:
 # ---- figures -------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """The density, the way of noise to moons, and what one coupling does."""
-    return {
-        "the density": the_density(manual, torch_module, data),
-        "step by step": step_by_step(manual, torch_module),
-        "one coupling": one_coupling(manual),
-    }
+    return OnDemand(
+        {
+            "the density": lambda: the_density(manual, torch_module, data),
+            "step by step": lambda: step_by_step(manual, torch_module),
+            "one coupling": lambda: one_coupling(manual),
+        }
+    )
 
 
 def the_density(manual: Manual, torch_module: Torch, data: ArrayData) -> Figure:

@@ -6,6 +6,7 @@ GAN, two numbers whose walk is known in closed form, what a discriminator can kn
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -17,7 +18,7 @@ from scipy.stats import norm
 from experiments import run
 from experiments.data.ring import Ring
 from experiments.drawing.colours import BETWEEN, CATEGORIES
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, draw_both, figure
 from experiments.drawing.written import label_lines
 from experiments.judge.convert import load_in_torch
 from experiments.judge.naming import Naming
@@ -115,14 +116,16 @@ def snapshots(g_steps: int, when: tuple[int, ...], seed: int = 0) -> list[np.nda
 # ---- figures -------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: Ring) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: Ring) -> Mapping[str, Figure]:
     """The trained pair; and, whatever was trained, mode collapse, the smallest GAN, and the best discriminator."""
-    return {
-        "the ring": the_ring(manual, torch_module, data),
-        "mode collapse": mode_collapse(),
-        "the best discriminator": the_best_discriminator(),
-        "round and round": round_and_round(),
-    }
+    return OnDemand(
+        {
+            "the ring": lambda: the_ring(manual, torch_module, data),
+            "mode collapse": lambda: mode_collapse(),
+            "the best discriminator": lambda: the_best_discriminator(),
+            "round and round": lambda: round_and_round(),
+        }
+    )
 
 
 def draw_points(ax: Any, x: np.ndarray, title: str, colour: str) -> None:

@@ -6,6 +6,7 @@ are, and the second can: two operations in another order.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import torch
 from experiments import run
 from experiments.data.arrays import ArrayData, InputError, Split
 from experiments.drawing.colours import AMOUNT, CATEGORIES
-from experiments.drawing.figure import draw_both, figure
+from experiments.drawing.figure import OnDemand, draw_both, figure
 from experiments.drawing.walk import losses, some_rows
 from experiments.drawing.words import percent
 from experiments.judge.convert import to_numpy
@@ -99,9 +100,14 @@ def static(steps: int = 100) -> tuple[Manual, Torch]:
 # ---- figures -------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: Dictionaries) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: Dictionaries) -> Mapping[str, Figure]:
     """Whom each asker listens to, in the trained pair and in one of the static form; and why."""
-    return {"whom they listen to": whom(manual, torch_module, data), "one order for all": one_order_for_all(manual, torch_module, data)}
+    return OnDemand(
+        {
+            "whom they listen to": lambda: whom(manual, torch_module, data),
+            "one order for all": lambda: one_order_for_all(manual, torch_module, data),
+        }
+    )
 
 
 def name_of(model: Manual) -> str:

@@ -6,6 +6,7 @@ it is shown why that one does not, and what becomes of networks that are too dee
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from experiments import run
 from experiments.data.changes import first_columns
 from experiments.data.karate import PRESIDENT, TEACHER, KarateClub, club, sides
 from experiments.drawing.colours import AMOUNT, BETWEEN, CATEGORIES
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, draw_both, figure
 from experiments.drawing.walk import losses
 from experiments.judge.convert import made_of, to_numpy
 from experiments.lesson import Exercise, Mistake, Trained, accuracy, by_size
@@ -105,9 +106,11 @@ def right_by_depth(layers: int) -> tuple[int, int]:
 # ---- figures -------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: KarateClub) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: KarateClub) -> Mapping[str, Figure]:
     """The club as it was learned, how a number spreads along the ties, and networks that are too deep."""
-    return {"the club": the_club(manual, torch_module, data), "as it spreads": as_it_spreads(), "too deep": too_deep()}
+    return OnDemand(
+        {"the club": lambda: the_club(manual, torch_module, data), "as it spreads": lambda: as_it_spreads(), "too deep": lambda: too_deep()}
+    )
 
 
 @cache

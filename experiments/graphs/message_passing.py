@@ -6,6 +6,7 @@ to be right in much larger groups. And two graphs are shown that it cannot tell 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import numpy as np
 from experiments import run
 from experiments.data.rumours import Group, Rumours, draw, side_by_side
 from experiments.drawing.colours import BETWEEN
-from experiments.drawing.figure import BY_HAND, TORCH, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, figure
 from experiments.drawing.words import percent
 from experiments.judge.convert import made_of
 from experiments.lesson import Exercise, Mistake, Trained, accuracy, by_size
@@ -85,13 +86,15 @@ TRIANGLES = np.array([(i, i // 3 * 3 + (i + step) % 3) for i in range(6) for ste
 # ---- figures -------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: Rumours) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: Rumours) -> Mapping[str, Figure]:
     """Some groups, what was learned of each person, and two graphs that look alike from inside."""
-    return {
-        "some groups": some_groups(manual, torch_module, data),
-        "who knows": who_knows(manual, torch_module, data),
-        "not to be told apart": not_to_be_told_apart(manual, torch_module),
-    }
+    return OnDemand(
+        {
+            "some groups": lambda: some_groups(manual, torch_module, data),
+            "who knows": lambda: who_knows(manual, torch_module, data),
+            "not to be told apart": lambda: not_to_be_told_apart(manual, torch_module),
+        }
+    )
 
 
 def draw_graph(ax: Any, edges: Array, places: Array, p: Array, rim: Array) -> None:

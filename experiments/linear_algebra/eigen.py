@@ -18,7 +18,7 @@ from experiments import run
 from experiments.data.arrays import Split
 from experiments.data.digits import Digits
 from experiments.drawing.colours import CATEGORIES, SIGNED
-from experiments.drawing.figure import BY_HAND, TORCH, figure, unbroken
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, figure, unbroken
 from experiments.drawing.walk import walk
 from experiments.drawing.words import in_words
 from experiments.drawing.written import write
@@ -59,12 +59,14 @@ COLOURS = CATEGORIES[:2]
 def figures(manual: Manual, torch_module: Torch, data: Digits) -> Mapping[str, Figure]:
     """What is drawn of the trained pair."""
     (x,) = data.split.train
-    return {
-        "directions that only stretch": stretched(),
-        "stretch in every direction": around(),
-        "where digits differ most": leading(manual, torch_module, x, Digits(seed=data.seed).split.train[0]),
-        "reaching the eigenvector": convergence(manual.lr, x),
-    }
+    return OnDemand(
+        {
+            "directions that only stretch": lambda: stretched(),
+            "stretch in every direction": lambda: around(),
+            "where digits differ most": lambda: leading(manual, torch_module, x, Digits(seed=data.seed).split.train[0]),
+            "reaching the eigenvector": lambda: convergence(manual.lr, x),
+        }
+    )
 
 
 def stretched() -> Figure:

@@ -15,7 +15,7 @@ from matplotlib.patches import Polygon
 from experiments import run
 from experiments.data.arrays import ArrayData, InputError, Split
 from experiments.drawing.colours import CATEGORIES, SIGNED, of_sign
-from experiments.drawing.figure import BY_HAND, TORCH, figure, unbroken
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, figure, unbroken
 from experiments.drawing.walk import walk
 from experiments.drawing.words import in_words
 from experiments.drawing.written import write
@@ -64,12 +64,14 @@ STRETCH = np.array([[2.0, 0.0], [0.0, 1.0]])
 def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """What is drawn of the trained pair."""
     A = data.split.val[0]
-    return {
-        "area is the determinant": areas(),
-        "A B is not B A": order(),
-        "the inverse that was found": found(manual, torch_module, A),
-        "reaching the inverse": convergence(A, np.eye(5)),
-    }
+    return OnDemand(
+        {
+            "area is the determinant": lambda: areas(),
+            "A B is not B A": lambda: order(),
+            "the inverse that was found": lambda: found(manual, torch_module, A),
+            "reaching the inverse": lambda: convergence(A, np.eye(5)),
+        }
+    )
 
 
 def draw_square(ax: Any, A: np.ndarray, title: str, reach: tuple[float, float, float, float]) -> None:

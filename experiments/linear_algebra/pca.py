@@ -18,7 +18,7 @@ from experiments import run
 from experiments.data.arrays import ArrayData, Split
 from experiments.data.changes import first_columns
 from experiments.drawing.colours import CATEGORIES, MARKERS
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbroken
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, draw_both, figure, unbroken
 from experiments.drawing.walk import walk
 from experiments.drawing.words import in_words
 from experiments.drawing.written import label_lines
@@ -72,12 +72,14 @@ class Iris(ArrayData):
 def figures(manual: Manual, torch_module: Torch, data: Iris) -> Mapping[str, Figure]:
     """What is drawn of the trained pair."""
     (x,) = data.split.val
-    return {
-        "two lengths, two directions": directions(),
-        "what each component explains": explained(x),
-        "four lengths on paper": on_paper(manual, torch_module, x),
-        "reaching the plane": convergence(manual, x),  # further reading
-    }
+    return OnDemand(
+        {
+            "two lengths, two directions": lambda: directions(),
+            "what each component explains": lambda: explained(x),
+            "four lengths on paper": lambda: on_paper(manual, torch_module, x),
+            "reaching the plane": lambda: convergence(manual, x),  # further reading
+        }
+    )
 
 
 def directions() -> Figure:

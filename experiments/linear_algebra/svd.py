@@ -17,7 +17,7 @@ from experiments import run
 from experiments.data.arrays import ArrayData, Split
 from experiments.data.changes import first_columns
 from experiments.drawing.colours import CATEGORIES, SIGNED
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbroken
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, draw_both, figure, unbroken
 from experiments.drawing.walk import walk
 from experiments.drawing.words import in_words
 from experiments.drawing.written import label_lines, write
@@ -67,13 +67,15 @@ def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str
     """What is drawn of the trained pair."""
     i, row = data.split.val
     image = row[i.argsort()]
-    return {
-        "turn, stretch, turn": three_steps(),
-        "a photograph in few numbers": pieces(image),
-        "the best of rank k": trained(manual, torch_module, image),
-        "one piece after the other": learned(manual, image),
-        "half of the digits": digits(),  # further reading
-    }
+    return OnDemand(
+        {
+            "turn, stretch, turn": lambda: three_steps(),
+            "a photograph in few numbers": lambda: pieces(image),
+            "the best of rank k": lambda: trained(manual, torch_module, image),
+            "one piece after the other": lambda: learned(manual, image),
+            "half of the digits": lambda: digits(),  # further reading
+        }
+    )
 
 
 def three_steps() -> Figure:

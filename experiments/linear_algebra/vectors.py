@@ -16,7 +16,7 @@ from experiments import run
 from experiments.data.arrays import InputError, Split
 from experiments.data.digits import Digits
 from experiments.drawing.colours import CATEGORIES
-from experiments.drawing.figure import figure, unbroken
+from experiments.drawing.figure import OnDemand, figure, unbroken
 from experiments.drawing.words import in_words
 from experiments.drawing.written import write
 from experiments.judge.convert import to_numpy
@@ -62,12 +62,14 @@ class OneDigit(Digits):
 def figures(manual: Manual, torch_module: Torch, data: OneDigit) -> Mapping[str, Figure]:
     """What is drawn of the trained pair."""
     x, y = Digits(seed=data.seed).split.train
-    return {
-        "angle and shadow": shadow(),
-        "near by distance and by angle": neighbours(data.split.val[0][0], x, y),
-        "the direction of a digit": found(manual, torch_module, data),
-        "three unit balls": unit_balls(),
-    }
+    return OnDemand(
+        {
+            "angle and shadow": lambda: shadow(),
+            "near by distance and by angle": lambda: neighbours(data.split.val[0][0], x, y),
+            "the direction of a digit": lambda: found(manual, torch_module, data),
+            "three unit balls": lambda: unit_balls(),
+        }
+    )
 
 
 def shadow() -> Figure:

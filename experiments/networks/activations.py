@@ -18,7 +18,7 @@ from experiments import run
 from experiments.data.arrays import ArrayData
 from experiments.data.digits import Digits
 from experiments.drawing.colours import CATEGORIES, shades
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, draw_both, figure
 from experiments.drawing.walk import losses, some_rows
 from experiments.drawing.words import classes_right
 from experiments.drawing.written import label_lines
@@ -115,7 +115,9 @@ def born_blocked(width: int, networks: int = 40) -> tuple[float, float]:
 
 def figures(manual: DeepMLP, torch_module: DeepMLPInTorch, data: ArrayData) -> Mapping[str, Figure]:
     """All five beside each other, whatever was trained."""
-    return {"what comes back": what_comes_back(), "curves and slopes": curves_and_slopes(), "dead units": dead_units()}
+    return OnDemand(
+        {"what comes back": lambda: what_comes_back(), "curves and slopes": lambda: curves_and_slopes(), "dead units": lambda: dead_units()}
+    )
 
 
 def what_comes_back() -> Figure:

@@ -6,6 +6,7 @@ that, and both are held against scikit-learn's calibration_curve and the best te
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from experiments import run
 from experiments.data.arrays import ArrayData, InputError, Split
 from experiments.data.digits import images
 from experiments.drawing.colours import CATEGORIES
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, draw_both, figure
 from experiments.drawing.words import percent
 from experiments.judge.convert import in_dtype_of, to_torch
 from experiments.lesson import Exercise, Mistake, Trained, by_size
@@ -95,13 +96,15 @@ def best_temperature(z: np.ndarray, y: np.ndarray) -> float:
 # ---- figures -------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: NoisyDigits) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: NoisyDigits) -> Mapping[str, Figure]:
     """How sure and how right, the temperature, and who was sure of what is wrong."""
-    return {
-        "how sure and how right": how_sure(manual, torch_module, data),
-        "the best temperature": the_best(manual, torch_module, data),
-        "sure and wrong": sure_and_wrong(manual, data),
-    }
+    return OnDemand(
+        {
+            "how sure and how right": lambda: how_sure(manual, torch_module, data),
+            "the best temperature": lambda: the_best(manual, torch_module, data),
+            "sure and wrong": lambda: sure_and_wrong(manual, data),
+        }
+    )
 
 
 def how_sure(manual: Manual, theirs: Torch, data: NoisyDigits) -> Figure:

@@ -6,6 +6,7 @@ convolutions (stride, padding, dilation, groups, the way back) is done by hand o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from experiments import run
 from experiments.data.arrays import ArrayData, Split
 from experiments.data.digits import DigitImages
 from experiments.drawing.colours import AMOUNT, CATEGORIES, SIGNED
-from experiments.drawing.figure import draw_both, figure
+from experiments.drawing.figure import OnDemand, draw_both, figure
 from experiments.drawing.interactive import Axis, Cells, Interactive, Line, Panel, Slider, Texts, minus
 from experiments.drawing.walk import Path, walk
 from experiments.drawing.words import in_words
@@ -70,14 +71,16 @@ def edges(x: Array, flip: bool = False) -> Array:
 # ---- figures -------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """The arithmetic, and how a kernel is found, whatever was trained; and the edges that the trained pair finds."""
-    return {
-        "arithmetic": arithmetic(data.split.val[0][0]),
-        "a kernel is found": a_kernel_is_found(),
-        "edges": edges_of_a_photograph(manual, torch_module),
-        "groups": groups(),
-    }
+    return OnDemand(
+        {
+            "arithmetic": lambda: arithmetic(data.split.val[0][0]),
+            "a kernel is found": lambda: a_kernel_is_found(),
+            "edges": lambda: edges_of_a_photograph(manual, torch_module),
+            "groups": lambda: groups(),
+        }
+    )
 
 
 def show(ax: Axes, values: Array, title: str, signed: bool = True, cmap: str = INK) -> None:

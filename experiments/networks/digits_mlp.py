@@ -16,7 +16,7 @@ from experiments import run
 from experiments.data.arrays import ArrayData
 from experiments.data.digits import Digits
 from experiments.drawing.colours import NEGATIVE, POSITIVE
-from experiments.drawing.figure import figure
+from experiments.drawing.figure import OnDemand, figure
 from experiments.drawing.words import classes_right
 from experiments.judge.convert import in_dtype_of
 from experiments.lesson import Exercise, Mistake, Trained, accuracy, by_size
@@ -90,7 +90,7 @@ def misread(manual: Manual, data: ArrayData) -> Figure:
 
 def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """The gradient of the loss as bars, and the misread digits."""
-    return {"p minus y": what_minus_what(manual, data), "misread digits": misread(manual, data)}
+    return OnDemand({"p minus y": lambda: what_minus_what(manual, data), "misread digits": lambda: misread(manual, data)})
 
 
 # ---- to do -----------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ it goes astray. Gradient descent finds, on both sides, what the pseudo-inverse s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -17,7 +18,7 @@ from experiments.data.arrays import ArrayData, InputError, Split, standardise
 from experiments.data.changes import first_columns
 from experiments.data.diabetes import diabetes
 from experiments.drawing.colours import CATEGORIES
-from experiments.drawing.figure import BY_HAND, TORCH, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, figure
 from experiments.drawing.walk import walk
 from experiments.judge.convert import to_torch
 from experiments.lesson import Exercise, Mistake, Trained, by_size
@@ -122,13 +123,15 @@ def trained_errors(data: FewPatients, steps: int = STEPS) -> np.ndarray:
 # ---- figures -------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: FewPatients) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: FewPatients) -> Mapping[str, Figure]:
     """The two descents, whatever was trained; a curve through points; and the pair that was trained."""
-    return {
-        "two descents": two_descents(data),
-        "through every point": through_every_point(),
-        "the trained pair": the_pair(manual, torch_module, data),
-    }
+    return OnDemand(
+        {
+            "two descents": lambda: two_descents(data),
+            "through every point": lambda: through_every_point(),
+            "the trained pair": lambda: the_pair(manual, torch_module, data),
+        }
+    )
 
 
 def two_descents(data: FewPatients) -> Figure:

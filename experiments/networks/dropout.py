@@ -6,6 +6,7 @@ against the closed form. Then a network that reads digits, with dropout and with
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -19,7 +20,7 @@ from experiments.data.changes import first_columns
 from experiments.data.diabetes import FEATURES, Diabetes
 from experiments.data.digits import Digits
 from experiments.drawing.colours import CATEGORIES, SIGNED
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, draw_both, figure
 from experiments.drawing.labels import label_ends
 from experiments.drawing.walk import walk
 from experiments.drawing.written import label_lines
@@ -174,14 +175,16 @@ def read_right(which: str, eval_mode: bool) -> tuple[float, float]:
 # ---- figures -------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """The trained pair beside ridge; and, whatever was trained, other p, the mask on both ways, and digits."""
-    return {
-        "it is ridge": it_is_ridge(manual, torch_module, data),
-        "the same mask": the_same_mask(),
-        "digits": digits(),
-        "the price": the_price(),
-    }
+    return OnDemand(
+        {
+            "it is ridge": lambda: it_is_ridge(manual, torch_module, data),
+            "the same mask": lambda: the_same_mask(),
+            "digits": lambda: digits(),
+            "the price": lambda: the_price(),
+        }
+    )
 
 
 def it_is_ridge(manual: Manual, torch_module: Torch, data: ArrayData) -> Figure:

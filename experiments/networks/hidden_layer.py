@@ -18,7 +18,7 @@ from matplotlib.patches import Rectangle
 from experiments import run
 from experiments.data.arrays import ArrayData, Split
 from experiments.drawing.colours import BETWEEN, MARKERS, SIGNED
-from experiments.drawing.figure import TWO_CLASSES, figure, unbroken
+from experiments.drawing.figure import TWO_CLASSES, OnDemand, figure, unbroken
 from experiments.drawing.interactive import Axis, Dots, Interactive, Line, Mark, Panel, Slider, after, minus
 from experiments.drawing.words import in_words
 from experiments.judge.convert import to_numpy
@@ -591,11 +591,13 @@ def before(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str,
 
 def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """The decision regions, the numbers of the hidden layer, and the sheet that it folds."""
-    return {
-        "decision regions": decision_regions(manual, data, state="trained"),
-        "the hidden numbers": hidden_numbers(manual, data, state="trained"),
-        "the folded sheet": sheet(manual, data, state="trained"),
-    }
+    return OnDemand(
+        {
+            "decision regions": lambda: decision_regions(manual, data, state="trained"),
+            "the hidden numbers": lambda: hidden_numbers(manual, data, state="trained"),
+            "the folded sheet": lambda: sheet(manual, data, state="trained"),
+        }
+    )
 
 
 TWIN = Twin(

@@ -18,7 +18,7 @@ from experiments import run
 from experiments.data.arrays import ArrayData
 from experiments.data.digits import Digits
 from experiments.drawing.colours import CATEGORIES, shades
-from experiments.drawing.figure import draw_both, figure
+from experiments.drawing.figure import OnDemand, draw_both, figure
 from experiments.drawing.walk import losses, some_rows, walk
 from experiments.drawing.words import classes_right
 from experiments.drawing.written import label_lines
@@ -58,7 +58,13 @@ def trained_from(start: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
 
 def figures(manual: DeepMLP, torch_module: DeepMLPInTorch, data: ArrayData) -> Mapping[str, Figure]:
     """All starts beside each other, whatever was trained."""
-    return {"layer by layer": layer_by_layer(), "which starts stall": which_starts_stall(), "mode by mode": mode_by_mode()}
+    return OnDemand(
+        {
+            "layer by layer": lambda: layer_by_layer(),
+            "which starts stall": lambda: which_starts_stall(),
+            "mode by mode": lambda: mode_by_mode(),
+        }
+    )
 
 
 def layer_by_layer() -> Figure:

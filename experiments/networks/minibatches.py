@@ -6,6 +6,7 @@ digits: how noisy its gradient is by the size of the batch, and how fast it lear
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -18,7 +19,7 @@ from experiments.data.arrays import ArrayData, InputError, Split, split_at_rando
 from experiments.data.diabetes import diabetes
 from experiments.data.digits import Digits
 from experiments.drawing.colours import CATEGORIES, shades
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, draw_both, figure
 from experiments.drawing.walk import Path, walk
 from experiments.drawing.written import label_lines
 from experiments.judge.convert import load_in_torch
@@ -166,14 +167,16 @@ def over_all(ours: nn.Linear, theirs: torch.nn.Linear, x: Array, y: Array) -> tu
 # ---- figures -------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """Where the trained pair is; and, whatever was trained, the noise, other settings, and digits."""
-    return {
-        "never at rest": never_at_rest(manual, torch_module, data),
-        "the noise of a batch": the_noise(),
-        "the same for as many": the_same_for_as_many(),
-        "larger batches": larger_batches(),
-    }
+    return OnDemand(
+        {
+            "never at rest": lambda: never_at_rest(manual, torch_module, data),
+            "the noise of a batch": lambda: the_noise(),
+            "the same for as many": lambda: the_same_for_as_many(),
+            "larger batches": lambda: larger_batches(),
+        }
+    )
 
 
 def never_at_rest(manual: Manual, torch_module: Torch, data: ArrayData) -> Figure:

@@ -19,7 +19,7 @@ from experiments import run
 from experiments.data.arrays import ArrayData
 from experiments.data.digits import Digits
 from experiments.drawing.colours import CATEGORIES, SIGNED
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, draw_both, figure
 from experiments.drawing.walk import losses, some_rows
 from experiments.drawing.words import classes_right
 from experiments.drawing.written import label_lines
@@ -90,7 +90,13 @@ def read_in_batches(model: Any, size: int) -> float:
 
 def figures(manual: NormalizedMLP, torch_module: NormalizedMLPInTorch, data: ArrayData) -> Mapping[str, Figure]:
     """All norms beside each other, whatever was trained."""
-    return {"with and without": with_and_without(), "rows and columns": rows_and_columns(), "train and eval": train_and_eval()}
+    return OnDemand(
+        {
+            "with and without": lambda: with_and_without(),
+            "rows and columns": lambda: rows_and_columns(),
+            "train and eval": lambda: train_and_eval(),
+        }
+    )
 
 
 def with_and_without() -> Figure:

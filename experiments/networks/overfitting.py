@@ -6,6 +6,7 @@ held out part. Then what helps against it, and why data come in three parts.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -17,7 +18,7 @@ from experiments import run
 from experiments.data.arrays import ArrayData, InputError, Split
 from experiments.data.digits import Digits
 from experiments.drawing.colours import CATEGORIES
-from experiments.drawing.figure import draw_both, figure
+from experiments.drawing.figure import OnDemand, draw_both, figure
 from experiments.drawing.written import label_lines
 from experiments.judge.convert import in_dtype_of, to_torch
 from experiments.lesson import Exercise, Mistake, Trained, by_size
@@ -169,14 +170,16 @@ def many_choices(models: int = 60, steps: int = 60) -> Array:
 # ---- figures -------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """Of polynomials, and of networks that are trained as the twin says: all are the same whatever was trained."""
-    return {
-        "the losses part": the_losses_part(),
-        "through ten points": through_ten_points(),
-        "by degree": by_degree(),
-        "why three": why_three(),
-    }
+    return OnDemand(
+        {
+            "the losses part": lambda: the_losses_part(),
+            "through ten points": lambda: through_ten_points(),
+            "by degree": lambda: by_degree(),
+            "why three": lambda: why_three(),
+        }
+    )
 
 
 REMEDIES: tuple[tuple[str, dict[str, Any], str], ...] = (

@@ -7,6 +7,7 @@ image at each block, and of the gradient on its way back.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +18,7 @@ from experiments import run
 from experiments.data.arrays import ArrayData
 from experiments.data.digits import Digits
 from experiments.drawing.colours import CATEGORIES
-from experiments.drawing.figure import draw_both, figure
+from experiments.drawing.figure import OnDemand, draw_both, figure
 from experiments.drawing.words import classes_right, percent
 from experiments.drawing.written import label_lines
 from experiments.judge.convert import in_dtype_of, to_numpy
@@ -98,13 +99,15 @@ def score_without(model: Any, x: Any, left_out: int) -> Any:
 # ---- figures -------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """Whatever was trained: what passes at the start; and of the trained pair, what each block is good for."""
-    return {
-        "there and back": there_and_back(),
-        "deeper": deeper(),
-        "one block left out": one_block_left_out(manual, torch_module, data),
-    }
+    return OnDemand(
+        {
+            "there and back": lambda: there_and_back(),
+            "deeper": lambda: deeper(),
+            "one block left out": lambda: one_block_left_out(manual, torch_module, data),
+        }
+    )
 
 
 def there_and_back() -> Figure:

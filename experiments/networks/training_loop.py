@@ -5,7 +5,7 @@ Four lines learn a curve from twelve noisy points, a batch at a time; and each o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -19,7 +19,7 @@ from experiments.data.arrays import ArrayData, Split
 from experiments.data.changes import first_columns
 from experiments.data.loaders import ShuffledOrder
 from experiments.drawing.colours import CATEGORIES
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, draw_both, figure
 from experiments.drawing.written import label_lines
 from experiments.judge.convert import load_in_torch
 from experiments.lesson import Exercise, Mistake, Trained, by_size
@@ -245,9 +245,11 @@ def rounded(ratio: float) -> str:
     return f"{float(f'{ratio:.2g}'):,.0f}"
 
 
-def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """What each line is for; what is learned by heart; and why there are batches."""
-    return {"a line left out": a_line_left_out(), "learned by heart": learned_by_heart(), "one by one": one_by_one()}
+    return OnDemand(
+        {"a line left out": lambda: a_line_left_out(), "learned by heart": lambda: learned_by_heart(), "one by one": lambda: one_by_one()}
+    )
 
 
 # ---- text ------------------------------------------------------------------------------------------

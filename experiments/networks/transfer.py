@@ -6,7 +6,7 @@ scratch; and what its layers see of digits that they were never shown is drawn b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from experiments import run
 from experiments.data.arrays import ArrayData
 from experiments.data.digits import DigitImages
 from experiments.drawing.colours import CATEGORIES, MARKERS
-from experiments.drawing.figure import draw_both, figure
+from experiments.drawing.figure import OnDemand, draw_both, figure
 from experiments.drawing.words import in_words, percent
 from experiments.judge.compare import error, norm
 from experiments.judge.convert import in_dtype_of, load_in_torch, to_numpy, to_torch, weights_by_hand
@@ -152,9 +152,9 @@ def on_paper(h: Array) -> Array:
 # ---- figures -------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """What transfers, whatever was trained; and what the trained body sees of new digits."""
-    return {"what transfers": what_transfers(), "features": features(manual, torch_module, data)}
+    return OnDemand({"what transfers": lambda: what_transfers(), "features": lambda: features(manual, torch_module, data)})
 
 
 def what_transfers() -> Figure:

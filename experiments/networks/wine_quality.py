@@ -21,7 +21,7 @@ from experiments.data.arrays import ArrayData, Split, put_together, standardise
 from experiments.data.loaders import ShuffledOrder
 from experiments.data.wine import WineQuality
 from experiments.drawing.colours import CATEGORIES, MARKERS
-from experiments.drawing.figure import figure
+from experiments.drawing.figure import OnDemand, figure
 from experiments.drawing.words import held_out, percent
 from experiments.judge.compare import errors
 from experiments.judge.convert import load_in_torch, to_numpy
@@ -599,13 +599,15 @@ def article_as_it_ran(data: ArrayData) -> Figure:
 
 def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """All figures of the trained pair."""
-    return {
-        "predicted against true score": predicted_against_true(manual, data),
-        "beside others": beside_others(manual, data),
-        "the article/error of its gradients": article_gradients(data),
-        "the article/its loss": article_losses(data),
-        "the article/as it ran": article_as_it_ran(data),
-    }
+    return OnDemand(
+        {
+            "predicted against true score": lambda: predicted_against_true(manual, data),
+            "beside others": lambda: beside_others(manual, data),
+            "the article/error of its gradients": lambda: article_gradients(data),
+            "the article/its loss": lambda: article_losses(data),
+            "the article/as it ran": lambda: article_as_it_ran(data),
+        }
+    )
 
 
 TWIN = Twin(

@@ -17,7 +17,7 @@ from experiments import run
 from experiments.data.arrays import ArrayData, InputError, Split, split_at_random, standardise
 from experiments.data.diabetes import diabetes
 from experiments.drawing.colours import CATEGORIES
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbroken
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, draw_both, figure, unbroken
 from experiments.drawing.labels import label_ends
 from experiments.drawing.walk import walk
 from experiments.drawing.weights import as_row
@@ -115,12 +115,14 @@ def steps_taken(x: np.ndarray, y: np.ndarray, above: float) -> int:
 def figures(manual: Manual, torch_module: Torch, data: Scaled) -> Mapping[str, Figure]:
     """What is drawn of the trained pair."""
     bowls = {name: Scaled(name, seed=data.seed).split.train for name in FEATURES}
-    return {
-        "steps to the same loss": steps_to_the_loss(bowls),
-        "curvatures": curvatures(bowls),
-        "a deep chain": chains(),
-        "a cliff": over_the_cliff(),
-    }
+    return OnDemand(
+        {
+            "steps to the same loss": lambda: steps_to_the_loss(bowls),
+            "curvatures": lambda: curvatures(bowls),
+            "a deep chain": lambda: chains(),
+            "a cliff": lambda: over_the_cliff(),
+        }
+    )
 
 
 def steps_to_the_loss(bowls: Mapping[str, tuple[np.ndarray, ...]], steps: int = 600) -> Figure:

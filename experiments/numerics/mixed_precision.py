@@ -18,7 +18,7 @@ from experiments import run
 from experiments.data.arrays import Split
 from experiments.data.digits import Digits
 from experiments.drawing.colours import CATEGORIES
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, draw_both, figure
 from experiments.drawing.words import classes_right
 from experiments.judge.convert import to_numpy, to_torch
 from experiments.lesson import Exercise, Mistake, Trained, accuracy, by_size
@@ -112,12 +112,14 @@ def in_batches(arrays: tuple[np.ndarray, ...], size: int, epochs: int) -> list[B
 def figures(manual: Manual, torch_module: Torch, data: Batches) -> Mapping[str, Figure]:
     """What is drawn of the trained pair."""
     histories = {label: train_both(in_batches(data.split.train, 128, 6), **chosen) for label, (_, chosen) in RUNS.items()}
-    return {
-        "gradients too small for float16": too_small(data),
-        "the same network in four ways": four_ways(histories),
-        "why master weights": master_weights(manual, torch_module, data),
-        "a scale that finds itself": dynamic_scale(histories["float16, loss scaled"]),
-    }
+    return OnDemand(
+        {
+            "gradients too small for float16": lambda: too_small(data),
+            "the same network in four ways": lambda: four_ways(histories),
+            "why master weights": lambda: master_weights(manual, torch_module, data),
+            "a scale that finds itself": lambda: dynamic_scale(histories["float16, loss scaled"]),
+        }
+    )
 
 
 def travelling_gradients(data: Batches, scale: float) -> np.ndarray:

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from experiments import run
 from experiments.data.diabetes import FEATURES, Diabetes
 from experiments.drawing.colours import CATEGORIES
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbroken
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, draw_both, figure, unbroken
 from experiments.drawing.labels import label_ends
 from experiments.drawing.walk import Path, walk
 from experiments.judge.convert import to_numpy
@@ -54,12 +54,14 @@ def distances(goal: float, format: str, rates: np.ndarray) -> np.ndarray:
 def figures(manual: Manual, torch_module: Torch, data: Diabetes) -> Mapping[str, Figure]:
     """What is drawn of the trained pair."""
     batch = data.split.train
-    return {
-        "a weight that stops short": stops_short(batch),
-        "a smaller step stops earlier": stops_earlier(batch),
-        "why no weight moves any more": stands_still(manual, torch_module, batch),
-        "the spacing of floats": the_spacing(),
-    }
+    return OnDemand(
+        {
+            "a weight that stops short": lambda: stops_short(batch),
+            "a smaller step stops earlier": lambda: stops_earlier(batch),
+            "why no weight moves any more": lambda: stands_still(manual, torch_module, batch),
+            "the spacing of floats": lambda: the_spacing(),
+        }
+    )
 
 
 def stops_short(batch: Batch, steps: int = 60) -> Figure:

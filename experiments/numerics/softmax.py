@@ -17,7 +17,7 @@ from experiments import run
 from experiments.data.arrays import ArrayData, InputError, Split
 from experiments.data.changes import first_columns
 from experiments.drawing.colours import AMOUNT, CATEGORIES, MARKERS
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbroken
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, draw_both, figure, unbroken
 from experiments.drawing.interactive import Axis, Bars, Dots, Interactive, Line, Panel, Slider, Texts, after, minus
 from experiments.drawing.walk import Path, walk
 from experiments.drawing.words import classes_right, percent
@@ -87,13 +87,15 @@ def died(x: np.ndarray, c: np.ndarray, path: Path) -> int | None:
 def figures(manual: Manual, torch_module: Torch, data: FarPoint) -> Mapping[str, Figure]:
     """What is drawn of the trained pair."""
     x, c = data.split.train
-    return {
-        "how far the powers reach": reach(),
-        "one training in two forms": two_trainings(x, c, manual.lr),
-        "what was learnt": regions(manual, torch_module, x, c),
-        "digits": lost_digits(),
-        "temperature": temperature(),
-    }
+    return OnDemand(
+        {
+            "how far the powers reach": lambda: reach(),
+            "one training in two forms": lambda: two_trainings(x, c, manual.lr),
+            "what was learnt": lambda: regions(manual, torch_module, x, c),
+            "digits": lambda: lost_digits(),
+            "temperature": lambda: temperature(),
+        }
+    )
 
 
 def reach() -> Figure:

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from experiments import run
 from experiments.data.arrays import ArrayData, Split
 from experiments.drawing.colours import CATEGORIES
-from experiments.drawing.figure import draw_both, figure, unbroken
+from experiments.drawing.figure import OnDemand, draw_both, figure, unbroken
 from experiments.drawing.walk import walk
 from experiments.judge.convert import to_numpy
 from experiments.lesson import Exercise, Mistake, Trained, by_size
@@ -68,11 +68,13 @@ class Receipts(ArrayData):
 
 def figures(manual: Manual, torch_module: Torch, data: Receipts) -> Mapping[str, Figure]:
     """What is drawn of the trained pair."""
-    return {
-        "sums that stop growing": sums(),
-        "prices learned from three sums": prices(manual, torch_module, data),
-        "cancellation": cancellation(),
-    }
+    return OnDemand(
+        {
+            "sums that stop growing": lambda: sums(),
+            "prices learned from three sums": lambda: prices(manual, torch_module, data),
+            "cancellation": lambda: cancellation(),
+        }
+    )
 
 
 SUMS = {"naive": (sum_naive, CATEGORIES[3]), "in pairs": (sum_pairwise, CATEGORIES[0]), "Kahan": (sum_kahan, CATEGORIES[1])}

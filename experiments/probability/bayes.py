@@ -20,7 +20,7 @@ from experiments.data.changes import first_columns
 from experiments.data.diabetes import FEATURES, Diabetes
 from experiments.data.digits import Digits
 from experiments.drawing.colours import AMOUNT, CATEGORIES, of_sign, shades
-from experiments.drawing.figure import BY_HAND, TORCH, figure, unbroken
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, figure, unbroken
 from experiments.drawing.words import in_words
 from experiments.judge.convert import to_numpy, to_torch
 from experiments.lesson import ByLargest, Exercise, Mistake, Question, Trained, by_size
@@ -67,13 +67,15 @@ class LitPixels(Digits):
 
 def figures(manual: Manual, torch_module: Torch, data: Progression) -> Mapping[str, Figure]:
     """What is drawn of the trained pair."""
-    return {
-        "the surprise of a test": surprise(),
-        "beliefs narrow": beliefs_narrow(),  # further reading, as the last two
-        "weights and doubt": weights(manual, torch_module, data),
-        "digits by counting": counted_digits(),
-        "which prior foretold it": which_prior(),
-    }
+    return OnDemand(
+        {
+            "the surprise of a test": lambda: surprise(),
+            "beliefs narrow": lambda: beliefs_narrow(),  # further reading, as the last two
+            "weights and doubt": lambda: weights(manual, torch_module, data),
+            "digits by counting": lambda: counted_digits(),
+            "which prior foretold it": lambda: which_prior(),
+        }
+    )
 
 
 def surprise() -> Figure:

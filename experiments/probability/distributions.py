@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from experiments import run
 from experiments.data.arrays import ArrayData, InputError, Split
 from experiments.drawing.colours import AMOUNT, CATEGORIES, of_sign
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbroken
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, draw_both, figure, unbroken
 from experiments.drawing.walk import Path, walk
 from experiments.judge.convert import to_numpy, to_torch
 from experiments.lesson import ByLargest, Exercise, Mistake, Question, Trained, by_size
@@ -83,13 +83,15 @@ def sample(name: str, n: int, rng: np.random.Generator) -> np.ndarray:
 
 def figures(manual: Manual, torch_module: Torch, data: Columns) -> Mapping[str, Figure]:
     """What is drawn of the trained pair."""
-    return {
-        "samples pile up": samples_pile_up(),
-        "what was found": what_was_found(manual, torch_module, data),
-        "the score": the_score(data),
-        "who arrives": who_arrives(data),
-        "box and muller": box_and_muller(),  # further reading
-    }
+    return OnDemand(
+        {
+            "samples pile up": lambda: samples_pile_up(),
+            "what was found": lambda: what_was_found(manual, torch_module, data),
+            "the score": lambda: the_score(data),
+            "who arrives": lambda: who_arrives(data),
+            "box and muller": lambda: box_and_muller(),  # further reading
+        }
+    )
 
 
 def places(name: str) -> np.ndarray:

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from experiments import run
 from experiments.data.arrays import ArrayData, InputError, Split
 from experiments.drawing.colours import CATEGORIES, of_sign
-from experiments.drawing.figure import BY_HAND, TORCH, figure, unbroken
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, figure, unbroken
 from experiments.judge.convert import to_numpy
 from experiments.lesson import Exercise, Mistake, Trained, by_size
 from experiments.pair import Twin
@@ -65,12 +65,14 @@ class Throws(ArrayData):
 
 def figures(manual: Manual, torch_module: Torch, data: Throws) -> Mapping[str, Figure]:
     """What is drawn of the trained pair."""
-    return {
-        "7 heads in 10": seven_heads(),
-        "the coin that was found": found_coin(manual, torch_module, data),
-        "the bell that was found": found_bell(manual, torch_module, data),
-        "the biased variance": biased_variance(),  # further reading
-    }
+    return OnDemand(
+        {
+            "7 heads in 10": lambda: seven_heads(),
+            "the coin that was found": lambda: found_coin(manual, torch_module, data),
+            "the bell that was found": lambda: found_bell(manual, torch_module, data),
+            "the biased variance": lambda: biased_variance(),  # further reading
+        }
+    )
 
 
 def seven_heads() -> Figure:

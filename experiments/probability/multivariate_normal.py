@@ -17,7 +17,7 @@ from experiments import run
 from experiments.data.arrays import ArrayData, Split, split_at_random, standardise
 from experiments.data.changes import first_columns
 from experiments.drawing.colours import AMOUNT, shades
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbroken
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, draw_both, figure, unbroken
 from experiments.drawing.walk import Path, walk
 from experiments.drawing.words import in_words
 from experiments.drawing.written import write
@@ -55,12 +55,14 @@ class Sepals(ArrayData):
 
 def figures(manual: Manual, torch_module: Torch, data: Sepals) -> Mapping[str, Figure]:
     """What is drawn of the trained pair."""
-    return {
-        "the ellipses that were found": found_ellipses(manual, torch_module, data),
-        "a circle, stretched and slanted": stretched_and_slanted(),
-        "no longer positive definite": less_and_less_definite(),  # further reading
-        "on the way": on_the_way(data),
-    }
+    return OnDemand(
+        {
+            "the ellipses that were found": lambda: found_ellipses(manual, torch_module, data),
+            "a circle, stretched and slanted": lambda: stretched_and_slanted(),
+            "no longer positive definite": lambda: less_and_less_definite(),  # further reading
+            "on the way": lambda: on_the_way(data),
+        }
+    )
 
 
 def ellipse(loc: np.ndarray, scale_tril: np.ndarray, radius: float) -> np.ndarray:

@@ -17,7 +17,7 @@ from experiments.data.arrays import ArrayData
 from experiments.data.changes import first_columns
 from experiments.data.diabetes import FEATURES, Diabetes
 from experiments.drawing.colours import CATEGORIES
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure, unbroken
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, draw_both, figure, unbroken
 from experiments.drawing.weights import draw_weights, three_times
 from experiments.judge.convert import to_torch
 from experiments.lesson import Exercise, Mistake, Trained, by_size
@@ -51,12 +51,14 @@ def by_sklearn(x: np.ndarray, y: np.ndarray, alpha: float) -> np.ndarray:
 def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """What is drawn of the trained pair."""
     x, y = data.split.train
-    return {
-        "path over alpha": path(x, y, manual.alpha),
-        "soft threshold": thresholds(),
-        "three ways down": three_ways(x, y, 0.5),
-        "weights against scikit-learn": weights(manual, torch_module, x, y),
-    }
+    return OnDemand(
+        {
+            "path over alpha": lambda: path(x, y, manual.alpha),
+            "soft threshold": lambda: thresholds(),
+            "three ways down": lambda: three_ways(x, y, 0.5),
+            "weights against scikit-learn": lambda: weights(manual, torch_module, x, y),
+        }
+    )
 
 
 def path(x: np.ndarray, y: np.ndarray, trained: float) -> Figure:

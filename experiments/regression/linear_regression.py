@@ -6,6 +6,7 @@ that the normal equation gives at once, and scikit-learn's LinearRegression with
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from experiments import run
 from experiments.data.arrays import ArrayData
 from experiments.data.diabetes import FEATURES, Diabetes, diabetes
 from experiments.drawing.colours import CATEGORIES
-from experiments.drawing.figure import BY_HAND, TORCH, figure, unbroken
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, figure, unbroken
 from experiments.drawing.walk import walk_of_rows
 from experiments.drawing.weights import as_row, draw_weights, weights_of_both
 from experiments.drawing.words import held_out, in_words
@@ -56,18 +57,20 @@ def by_sklearn(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 # ---- figures -------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """What is drawn of the trained pair."""
     x, y = data.split.train
-    return {
-        "squared residuals": squares(x, y),
-        "paths over the loss": paths(x, y),
-        "why standardise": units(),
-        "reaching the closed form": convergence(x, y),
-        "weights against the closed form": weights(manual, torch_module, x, y),
-        "how sure the weights are": how_sure(x, y),
-        "digits that the normal equation loses": digits(),
-    }
+    return OnDemand(
+        {
+            "squared residuals": lambda: squares(x, y),
+            "paths over the loss": lambda: paths(x, y),
+            "why standardise": lambda: units(),
+            "reaching the closed form": lambda: convergence(x, y),
+            "weights against the closed form": lambda: weights(manual, torch_module, x, y),
+            "how sure the weights are": lambda: how_sure(x, y),
+            "digits that the normal equation loses": lambda: digits(),
+        }
+    )
 
 
 def squares(x: np.ndarray, y: np.ndarray, rows: int = 25) -> Figure:

@@ -17,7 +17,7 @@ from experiments.data.arrays import ArrayData, InputError, Split, split_at_rando
 from experiments.data.changes import first_columns
 from experiments.data.iris import iris
 from experiments.drawing.colours import CATEGORIES
-from experiments.drawing.figure import BY_HAND, TORCH, TWO_CLASSES, draw_both, figure
+from experiments.drawing.figure import BY_HAND, TORCH, TWO_CLASSES, OnDemand, draw_both, figure
 from experiments.judge.convert import to_torch
 from experiments.lesson import Exercise, Mistake, Trained, by_size
 from experiments.pair import Second, Twin
@@ -74,7 +74,7 @@ def widest(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """What is drawn, whichever points were learned."""
-    return {"the line turns": turning(), "settled or never": mistakes(), "XOR": xor()}
+    return OnDemand({"the line turns": lambda: turning(), "settled or never": lambda: mistakes(), "XOR": lambda: xor()})
 
 
 def draw_points(ax: Any, x: np.ndarray, y: np.ndarray) -> None:

@@ -18,7 +18,7 @@ from experiments.data.arrays import ArrayData
 from experiments.data.changes import first_columns
 from experiments.data.diabetes import FEATURES, SPELLED_OUT, Diabetes
 from experiments.drawing.colours import CATEGORIES
-from experiments.drawing.figure import draw_both, figure, unbroken
+from experiments.drawing.figure import OnDemand, draw_both, figure, unbroken
 from experiments.drawing.labels import label_ends
 from experiments.drawing.weights import as_row, draw_weights, three_times
 from experiments.judge.convert import to_torch
@@ -53,13 +53,15 @@ def by_sklearn(x: np.ndarray, y: np.ndarray, alpha: float) -> np.ndarray:
 def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """What is drawn of the trained pair."""
     x, y = data.split.train
-    return {
-        "path over alpha": path(x, y, manual.alpha),
-        "circle and diamond": circle_and_diamond(x[:, [2, 7]], y),
-        "too free and too stiff": held_out(data),
-        "what shrinks": what_shrinks(x),
-        "weights against scikit-learn": weights(manual, torch_module, x, y),
-    }
+    return OnDemand(
+        {
+            "path over alpha": lambda: path(x, y, manual.alpha),
+            "circle and diamond": lambda: circle_and_diamond(x[:, [2, 7]], y),
+            "too free and too stiff": lambda: held_out(data),
+            "what shrinks": lambda: what_shrinks(x),
+            "weights against scikit-learn": lambda: weights(manual, torch_module, x, y),
+        }
+    )
 
 
 def draw_paths(ax: Any, alphas: np.ndarray, ours: np.ndarray, theirs: np.ndarray) -> None:

@@ -6,6 +6,7 @@ than was to be expected. What that costs in bias, and saves in scatter, is count
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from experiments.data.arrays import InputError
 from experiments.data.rollout import Rollout, RolloutData
 from experiments.data.worlds.grid import ARROWS, GridWorld, table, the_map
 from experiments.drawing.colours import CATEGORIES, SIGNED
-from experiments.drawing.figure import draw_both, figure
+from experiments.drawing.figure import OnDemand, draw_both, figure
 from experiments.drawing.written import label_lines
 from experiments.judge.convert import to_torch
 from experiments.lesson import Exercise, Mistake, Trained, by_size
@@ -157,12 +158,14 @@ PARTS = np.linspace(0, 1.2, 7)
 # ---- figures -------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: Steps) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: Steps) -> Mapping[str, Figure]:
     """What was learned; and bias and scatter of both kinds of praise, at a policy that knows nothing yet."""
-    return {
-        "actor and critic": actor_and_critic(manual, torch_module, data),
-        "bias and scatter": bias_and_scatter(data),
-    }
+    return OnDemand(
+        {
+            "actor and critic": lambda: actor_and_critic(manual, torch_module, data),
+            "bias and scatter": lambda: bias_and_scatter(data),
+        }
+    )
 
 
 def actor_and_critic(manual: Manual, torch_module: Torch, data: Steps) -> Figure:

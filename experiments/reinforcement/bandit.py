@@ -6,6 +6,7 @@ who tries something else now and then, by optimists, and by who has preferences 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache, cached_property
 from itertools import chain
 from typing import Any
@@ -17,7 +18,7 @@ from matplotlib.figure import Figure
 from experiments import run
 from experiments.data.arrays import ArrayData, InputError, Split
 from experiments.drawing.colours import CATEGORIES
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, draw_both, figure
 from experiments.drawing.written import label_lines
 from experiments.judge.convert import to_torch
 from experiments.lesson import Exercise, Mistake, Trained, by_size
@@ -131,14 +132,16 @@ AGENTS: dict[str, dict[str, Any]] = {
 """Those of Sutton and Barto's figures 2.2 (the first three), 2.3, 2.4 (UCB beside ε = 0.1) and 2.5 (the last four)."""
 
 
-def figures(manual: Manual, torch_module: Torch, data: TenArms) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: TenArms) -> Mapping[str, Figure]:
     """One machine as the trained pair sees it; and, whatever was trained, all agents."""
-    return {
-        "one machine": one_machine(manual, torch_module, data),
-        "explore or use": explore_or_use(),
-        "preferences": preferences(),
-        "other ways out": other_ways_out(),
-    }
+    return OnDemand(
+        {
+            "one machine": lambda: one_machine(manual, torch_module, data),
+            "explore or use": lambda: explore_or_use(),
+            "preferences": lambda: preferences(),
+            "other ways out": lambda: other_ways_out(),
+        }
+    )
 
 
 def one_machine(manual: Manual, torch_module: Torch, data: TenArms) -> Figure:

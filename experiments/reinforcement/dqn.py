@@ -23,7 +23,7 @@ from experiments.data.rollout import play, states_by_chance
 from experiments.data.worlds.find import Plain, find
 from experiments.data.worlds.grid import MAPS, MOVES, GridWorld, table, the_map
 from experiments.drawing.colours import AMOUNT, CATEGORIES, SIGNED
-from experiments.drawing.figure import BY_HAND, TORCH, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, figure
 from experiments.judge.convert import made_of
 from experiments.judge.noise import Stream
 from experiments.lesson import Exercise, Mistake, Trained, by_size
@@ -143,14 +143,16 @@ def in_the_land(copy_every: int = 50, memory: int = 10_000, seed: int = 0) -> tu
 # ---- figures -------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: Memory) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: Memory) -> Mapping[str, Figure]:
     """What the trained pair thinks of each action; what comes of leaving something out; what is in a memory; and a pole."""
-    return {
-        "what actions are worth": what_actions_are_worth(manual, torch_module, data),
-        "what is left out": what_is_left_out(),
-        "the memory": the_memory(),
-        "the pole": the_pole(),
-    }
+    return OnDemand(
+        {
+            "what actions are worth": lambda: what_actions_are_worth(manual, torch_module, data),
+            "what is left out": lambda: what_is_left_out(),
+            "the memory": lambda: the_memory(),
+            "the pole": lambda: the_pole(),
+        }
+    )
 
 
 def draw_actions(ax: Any, world: GridWorld, of: np.ndarray, **colours: Any) -> Any:

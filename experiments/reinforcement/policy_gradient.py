@@ -6,6 +6,7 @@ baseline and without one. Then a grid of 5x5 cells.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -21,7 +22,7 @@ from experiments.data.rollout import Rollout, RolloutData, advantages, play
 from experiments.data.worlds.corridor import RIGHT, Corridor
 from experiments.data.worlds.grid import ARROWS, MAPS, GridWorld, table, the_map
 from experiments.drawing.colours import CATEGORIES
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, draw_both, figure
 from experiments.judge.convert import to_torch
 from experiments.judge.noise import Stream
 from experiments.lesson import Exercise, Mistake, Trained, by_size
@@ -170,14 +171,16 @@ def in_a_grid() -> Trained:
 # ---- figures -------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: Walks) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: Walks) -> Mapping[str, Figure]:
     """What was learned, and how long walks were on the way; then, whatever was trained, what a baseline does, and a grid."""
-    return {
-        "the coin": the_coin(manual, torch_module, data),
-        "the baseline": the_baseline(),
-        "a grid": a_grid(),
-        "two right runs": two_right_runs(),
-    }
+    return OnDemand(
+        {
+            "the coin": lambda: the_coin(manual, torch_module, data),
+            "the baseline": lambda: the_baseline(),
+            "a grid": lambda: a_grid(),
+            "two right runs": lambda: two_right_runs(),
+        }
+    )
 
 
 def the_coin(manual: Manual, torch_module: Torch, data: Walks) -> Figure:

@@ -5,6 +5,7 @@ Two networks, a policy and a value, learn to keep a pole upright on a cart; or w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -17,7 +18,7 @@ from experiments.data.arrays import InputError
 from experiments.data.rollout import Rollout, RolloutData, advantages, states_by_chance
 from experiments.data.worlds.find import find
 from experiments.drawing.colours import BETWEEN, CATEGORIES, shades
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, draw_both, figure
 from experiments.judge.convert import to_torch
 from experiments.lesson import Exercise, Mistake, Trained, by_size
 from experiments.pair import Twin
@@ -116,13 +117,15 @@ def farthest(run: Trained) -> float:
 # ---- figures -------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: Rollouts) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: Rollouts) -> Mapping[str, Figure]:
     """What every episode brought, and what was learned; what is clipped; and how far ahead an advantage looks."""
-    return {
-        "returns": returns(manual, torch_module, data),
-        "the clipped loss": the_clipped_loss(manual.clip),
-        "how far ahead": how_far_ahead(torch_module, data),
-    }
+    return OnDemand(
+        {
+            "returns": lambda: returns(manual, torch_module, data),
+            "the clipped loss": lambda: the_clipped_loss(manual.clip),
+            "how far ahead": lambda: how_far_ahead(torch_module, data),
+        }
+    )
 
 
 def returns(manual: Manual, torch_module: Torch, data: Rollouts) -> Figure:

@@ -6,7 +6,7 @@ edge, Q-learning goes along it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, cached_property
 from itertools import chain
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ from experiments.data.arrays import ArrayData, InputError, Split
 from experiments.data.worlds.corridor import LEFT, RIGHT
 from experiments.data.worlds.grid import ARROWS, MAPS, GridWorld, Outcome, table, the_map
 from experiments.drawing.colours import AMOUNT, CATEGORIES
-from experiments.drawing.figure import draw_both, figure
+from experiments.drawing.figure import OnDemand, draw_both, figure
 from experiments.drawing.written import label_lines
 from experiments.judge.convert import to_numpy, to_torch
 from experiments.lesson import Exercise, Mistake, Trained, by_size
@@ -264,13 +264,15 @@ def late_return(of: Walked) -> float:
 # ---- figures -------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: Steps) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: Steps) -> Mapping[str, Figure]:
     """What the trained walkers think; and, whatever was trained, how fast values come right, and both ways along the cliff."""
-    return {
-        "values": what_they_think(manual, torch_module, data),
-        "how fast": how_fast(),
-        "along the cliff": along_the_cliff(),
-    }
+    return OnDemand(
+        {
+            "values": lambda: what_they_think(manual, torch_module, data),
+            "how fast": lambda: how_fast(),
+            "along the cliff": lambda: along_the_cliff(),
+        }
+    )
 
 
 def what_they_think(manual: Manual, torch_module: Torch, data: Steps) -> Figure:

@@ -6,6 +6,7 @@ a linear solve and walks that are walked say the same.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -17,7 +18,7 @@ from experiments import run
 from experiments.data.arrays import ArrayData, Split
 from experiments.data.worlds.grid import ARROWS, GridWorld, table, the_map
 from experiments.drawing.colours import AMOUNT, CATEGORIES, SIGNED
-from experiments.drawing.figure import draw_both, figure
+from experiments.drawing.figure import OnDemand, draw_both, figure
 from experiments.drawing.walk import losses, walk
 from experiments.drawing.written import label_lines
 from experiments.lesson import Exercise, Mistake, Trained, by_size
@@ -110,14 +111,16 @@ def sweeps(data: Country, model: Manual, steps: int = 60) -> tuple[np.ndarray, n
 # ---- figures -------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: Country) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: Country) -> Mapping[str, Figure]:
     """What the trained pair thinks of the map; and how values come to be, in what weather, and how fast."""
-    return {
-        "word of the goal": word_of_the_goal(manual, torch_module, data),
-        "how fast": how_fast(manual, data),
-        "other ways": other_ways(data),
-        "policy iteration": by_policy_iteration(data),
-    }
+    return OnDemand(
+        {
+            "word of the goal": lambda: word_of_the_goal(manual, torch_module, data),
+            "how fast": lambda: how_fast(manual, data),
+            "other ways": lambda: other_ways(data),
+            "policy iteration": lambda: by_policy_iteration(data),
+        }
+    )
 
 
 def draw_map(ax: Any, data: Country, V: np.ndarray, gamma: float, most: float) -> None:

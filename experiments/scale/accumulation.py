@@ -18,7 +18,7 @@ from experiments import run
 from experiments.data.arrays import ArrayData
 from experiments.data.digits import Digits
 from experiments.drawing.colours import CATEGORIES
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, draw_both, figure
 from experiments.drawing.memory import most_held_by_hand, most_held_in_torch
 from experiments.drawing.words import classes_right
 from experiments.drawing.written import label_lines
@@ -148,7 +148,7 @@ def held_with(micro_batch: int) -> tuple[int, int]:
 
 def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """The gradient of the trained pair; and, whatever was trained, thirty steps, and what is held."""
-    return {"the same gradient": the_same_gradient(manual, torch_module, data), "step by step": step_by_step()}
+    return OnDemand({"the same gradient": lambda: the_same_gradient(manual, torch_module, data), "step by step": lambda: step_by_step()})
 
 
 def the_same_gradient(manual: Manual, torch_module: Torch, data: ArrayData) -> Figure:

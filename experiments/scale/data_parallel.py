@@ -18,7 +18,7 @@ from experiments import run
 from experiments.data.arrays import ArrayData
 from experiments.data.digits import Digits
 from experiments.drawing.colours import AMOUNT, CATEGORIES
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, draw_both, figure
 from experiments.drawing.words import classes_right
 from experiments.drawing.written import label_lines, write_numbers
 from experiments.judge.compare import error
@@ -99,10 +99,12 @@ def sent(workers: int, numbers: int = 840) -> float:
 
 def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """The gradient of the trained pair; and, whatever was trained, where it is another one, and the ring."""
-    return {
-        "the same gradient": the_same_gradient(manual, torch_module, data),
-        "around the ring": around_the_ring(),
-    }
+    return OnDemand(
+        {
+            "the same gradient": lambda: the_same_gradient(manual, torch_module, data),
+            "around the ring": lambda: around_the_ring(),
+        }
+    )
 
 
 def the_same_gradient(manual: Manual, torch_module: Torch, data: ArrayData) -> Figure:

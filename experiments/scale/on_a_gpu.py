@@ -19,7 +19,7 @@ from experiments import run
 from experiments.data.arrays import ArrayData
 from experiments.data.digits import Digits
 from experiments.drawing.colours import CATEGORIES
-from experiments.drawing.figure import draw_both, figure
+from experiments.drawing.figure import OnDemand, draw_both, figure
 from experiments.drawing.words import classes_right
 from experiments.drawing.written import label_lines
 from experiments.judge.compare import error
@@ -153,7 +153,7 @@ COLOURS = {ONE_BY_ONE: CATEGORIES[0], IN_TILES: CATEGORIES[2], TORCHS: CATEGORIE
 
 def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """Last digits and speed here, and the arithmetic of large models; whatever was trained."""
-    return {"last digits": the_last_digits(), "how fast and how many": how_fast_and_how_many()}
+    return OnDemand({"last digits": lambda: the_last_digits(), "how fast and how many": lambda: how_fast_and_how_many()})
 
 
 def the_last_digits() -> Figure:

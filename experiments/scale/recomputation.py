@@ -18,7 +18,7 @@ from experiments import run
 from experiments.data.arrays import ArrayData
 from experiments.data.digits import Digits
 from experiments.drawing.colours import CATEGORIES
-from experiments.drawing.figure import draw_both, figure
+from experiments.drawing.figure import OnDemand, draw_both, figure
 from experiments.drawing.memory import Living, most_held_by_hand, most_held_in_torch
 from experiments.drawing.words import classes_right
 from experiments.drawing.written import label_lines
@@ -153,7 +153,7 @@ def differs(run: Trained) -> float:
 
 def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """What is held, whatever was trained."""
-    return {"there and back": there_and_back(), "how many to keep": how_many_to_keep()}
+    return OnDemand({"there and back": lambda: there_and_back(), "how many to keep": lambda: how_many_to_keep()})
 
 
 def there_and_back() -> Figure:

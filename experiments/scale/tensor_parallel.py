@@ -18,7 +18,7 @@ from experiments import run
 from experiments.data.arrays import ArrayData
 from experiments.data.digits import Digits
 from experiments.drawing.colours import CATEGORIES, SIGNED
-from experiments.drawing.figure import draw_both, figure
+from experiments.drawing.figure import OnDemand, draw_both, figure
 from experiments.drawing.words import classes_right
 from experiments.drawing.written import label_lines
 from experiments.judge.compare import error
@@ -133,7 +133,7 @@ def by_workers(forgetful: bool) -> Array:
 
 def figures(manual: Manual, torch_module: Torch, data_module: ArrayData) -> Mapping[str, Figure]:
     """Who has what in the trained pair; and, whatever was trained, how far it is from one piece."""
-    return {"who has what": who_has_what(manual, torch_module), "in one piece": the_same()}
+    return OnDemand({"who has what": lambda: who_has_what(manual, torch_module), "in one piece": lambda: the_same()})
 
 
 def who_has_what(manual: Manual, torch_module: Torch) -> Figure:

@@ -6,6 +6,7 @@ they write, with the same random numbers, the same text.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -17,7 +18,7 @@ from experiments import run
 from experiments.data.arrays import Split
 from experiments.data.text import Text, decode, documentation, encode, vocabulary_of
 from experiments.drawing.colours import AMOUNT, CATEGORIES
-from experiments.drawing.figure import BY_HAND, TORCH, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, figure
 from experiments.drawing.words import percent
 from experiments.judge.convert import to_torch
 from experiments.lesson import Exercise, Mistake, Trained, by_size
@@ -115,13 +116,15 @@ def written(side: Any, data: Neighbours, u: np.ndarray) -> str:
 # ---- figures -------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: Neighbours) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: Neighbours) -> Mapping[str, Figure]:
     """The table, what a character costs, and what is written."""
-    return {
-        "which follows which": which_follows_which(manual, torch_module, data),
-        "bits per character": what_it_costs(manual, torch_module, data),
-        "what it writes": what_it_writes(manual, torch_module, data),
-    }
+    return OnDemand(
+        {
+            "which follows which": lambda: which_follows_which(manual, torch_module, data),
+            "bits per character": lambda: what_it_costs(manual, torch_module, data),
+            "what it writes": lambda: what_it_writes(manual, torch_module, data),
+        }
+    )
 
 
 def visible(character: str) -> str:

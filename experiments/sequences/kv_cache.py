@@ -17,7 +17,7 @@ from experiments import run
 from experiments.data.arrays import ArrayData
 from experiments.data.text import Text
 from experiments.drawing.colours import CATEGORIES
-from experiments.drawing.figure import draw_both, figure
+from experiments.drawing.figure import OnDemand, draw_both, figure
 from experiments.lesson import Exercise, Mistake, Trained, by_size
 from experiments.pair import Second, Twin
 from manual.module import no_grad
@@ -133,7 +133,7 @@ def the_same(manual: Manual, torch_module: Torch, data: ArrayData) -> Figure:
 
 def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """What it saves, and what it leaves the same."""
-    return {"what it saves": what_it_saves(), "the same scores": the_same(manual, torch_module, data)}
+    return OnDemand({"what it saves": lambda: what_it_saves(), "the same scores": lambda: the_same(manual, torch_module, data)})
 
 
 # ---- to do -----------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import math
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,7 +20,7 @@ from experiments import run
 from experiments.data.arrays import ArrayData, Split, split_at_random, two_parts
 from experiments.data.text import Text, encode, windows
 from experiments.drawing.colours import CATEGORIES, SIGNED
-from experiments.drawing.figure import draw_both, figure
+from experiments.drawing.figure import OnDemand, draw_both, figure
 from experiments.judge.convert import to_torch
 from experiments.lesson import ByLargest, Exercise, Mistake, Question, Trained, by_size
 from experiments.pair import Twin
@@ -155,13 +156,15 @@ def explained(run: Trained) -> float:
 # ---- figures -------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """What the pair has learned; how ranks arrive; and a GPT, whatever was trained."""
-    return {
-        "frozen and learned": frozen_and_learned(manual, torch_module, data),
-        "the closed form": the_closed_form(),
-        "another text": another_text(),
-    }
+    return OnDemand(
+        {
+            "frozen and learned": lambda: frozen_and_learned(manual, torch_module, data),
+            "the closed form": lambda: the_closed_form(),
+            "another text": lambda: another_text(),
+        }
+    )
 
 
 def frozen_and_learned(manual: Manual, torch_module: Torch, data: ArrayData) -> Figure:

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from experiments import run
 from experiments.data.arrays import ArrayData, InputError, Split
 from experiments.drawing.colours import CATEGORIES, MARKERS
-from experiments.drawing.figure import figure
+from experiments.drawing.figure import OnDemand, figure
 from experiments.drawing.words import in_words, percent
 from experiments.judge.compare import error
 from experiments.judge.convert import to_torch
@@ -158,7 +158,12 @@ def before(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str,
 
 def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """The trained heads, and what more and fewer of them do."""
-    return {"who looks where": who_looks_where(manual, torch_module, data, "After training"), "how many heads": how_many_heads()}
+    return OnDemand(
+        {
+            "who looks where": lambda: who_looks_where(manual, torch_module, data, "After training"),
+            "how many heads": lambda: how_many_heads(),
+        }
+    )
 
 
 def learned(run: Trained) -> str:

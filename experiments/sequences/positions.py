@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from experiments import run
 from experiments.data.arrays import ArrayData, InputError, Split
 from experiments.drawing.colours import CATEGORIES, MARKERS, SIGNED
-from experiments.drawing.figure import BY_HAND, TORCH, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, figure
 from experiments.drawing.words import in_words, percent
 from experiments.judge.compare import error
 from experiments.judge.convert import to_torch
@@ -176,11 +176,13 @@ def before(manual: Manual, torch_module: Torch, data: Copies) -> Mapping[str, Fi
 
 def figures(manual: Manual, torch_module: Torch, data: Copies) -> Mapping[str, Figure]:
     """Where a trained place looks; and, whatever was trained, distances and longer sequences."""
-    return {
-        "who looks where": who_looks_where(manual, data, "After training"),
-        "only the distance counts": distance(),
-        "longer sequences": longer_sequences(),
-    }
+    return OnDemand(
+        {
+            "who looks where": lambda: who_looks_where(manual, data, "After training"),
+            "only the distance counts": lambda: distance(),
+            "longer sequences": lambda: longer_sequences(),
+        }
+    )
 
 
 def learned(run: Trained) -> str:

@@ -6,6 +6,7 @@ its weight; and the same training is done with long gradients cut short, and wit
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -17,7 +18,7 @@ from experiments import run
 from experiments.data.adding import ALWAYS_THE_MEAN, Adding
 from experiments.data.arrays import ArrayData
 from experiments.drawing.colours import AMOUNT, CATEGORIES, POSITIVE, shades
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, draw_both, figure
 from experiments.drawing.written import label_lines
 from experiments.judge.convert import in_dtype_of, load_in_torch, to_torch
 from experiments.lesson import Exercise, Mistake, Trained, by_size
@@ -99,13 +100,15 @@ def descent(clip: float | None, steps: int = 60, lr: float = 0.01) -> tuple[Arra
 # ---- figures -------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """What the pair makes of the sequences, how far its gradients reach, and why they are clipped."""
-    return {
-        "the adding problem": the_adding_problem(manual, torch_module, data),
-        "powers of the weight": powers_of_the_weight(manual, torch_module, data),
-        "why clipping": why_clipping(),
-    }
+    return OnDemand(
+        {
+            "the adding problem": lambda: the_adding_problem(manual, torch_module, data),
+            "powers of the weight": lambda: powers_of_the_weight(manual, torch_module, data),
+            "why clipping": lambda: why_clipping(),
+        }
+    )
 
 
 def the_adding_problem(manual: Any, torch_module: Any, data: ArrayData) -> Figure:

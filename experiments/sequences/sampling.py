@@ -19,7 +19,7 @@ from experiments import run
 from experiments.data.arrays import Split
 from experiments.data.text import Text, decode, documentation, encode
 from experiments.drawing.colours import CATEGORIES, MARKERS
-from experiments.drawing.figure import BY_HAND, TORCH, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, figure
 from experiments.drawing.words import percent
 from experiments.drawing.written import write
 from experiments.judge.convert import to_torch
@@ -221,11 +221,13 @@ def spelling_and_repeating(manual: Manual, data: Contexts) -> Figure:
 
 def figures(manual: Manual, torch_module: Torch, data: Contexts) -> Mapping[str, Figure]:
     """Probabilities, texts, and what they are like."""
-    return {
-        "what is drawn from": what_is_drawn_from(manual, torch_module, data),
-        "what it writes": what_it_writes(manual, torch_module, data),
-        "spelling and repeating": spelling_and_repeating(manual, data),
-    }
+    return OnDemand(
+        {
+            "what is drawn from": lambda: what_is_drawn_from(manual, torch_module, data),
+            "what it writes": lambda: what_it_writes(manual, torch_module, data),
+            "spelling and repeating": lambda: spelling_and_repeating(manual, data),
+        }
+    )
 
 
 def learned(run: Trained) -> str:

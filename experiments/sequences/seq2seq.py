@@ -6,6 +6,7 @@ own.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from experiments import run
 from experiments.data.arrays import ArrayData
 from experiments.data.reversed import Reversed
 from experiments.drawing.colours import AMOUNT, CATEGORIES
-from experiments.drawing.figure import draw_both, figure
+from experiments.drawing.figure import OnDemand, draw_both, figure
 from experiments.drawing.words import percent
 from experiments.judge.convert import to_torch
 from experiments.lesson import Exercise, Mistake, Trained, accuracy, by_size
@@ -76,12 +77,14 @@ def before(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Fi
     return {"the attention map": attention_map(manual, torch_module, data, "Before training")}
 
 
-def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """Where the trained decoder looks, and how well it writes."""
-    return {
-        "the attention map": attention_map(manual, torch_module, data, "After training"),
-        "on its own": on_its_own(manual, torch_module, data),
-    }
+    return OnDemand(
+        {
+            "the attention map": lambda: attention_map(manual, torch_module, data, "After training"),
+            "on its own": lambda: on_its_own(manual, torch_module, data),
+        }
+    )
 
 
 def attention_map(manual: Any, torch_module: Any, data: ArrayData, when: str) -> Figure:

@@ -18,7 +18,7 @@ from experiments import run
 from experiments.data.arrays import InputError, Split
 from experiments.data.text import Text, documentation
 from experiments.drawing.colours import CATEGORIES
-from experiments.drawing.figure import BY_HAND, TORCH, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, figure
 from experiments.lesson import Exercise, Mistake, Trained, by_size
 from experiments.pair import Twin
 from experiments.sequences.bigrams import bits_per_character, counted, visible
@@ -125,13 +125,15 @@ def length(run: Trained) -> float:
 # ---- figures -------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: Pieces) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: Pieces) -> Mapping[str, Figure]:
     """What is joined, what a character costs, and what is written."""
-    return {
-        "what is joined": what_is_joined(data),
-        "per character, per token": what_it_costs(manual, torch_module, data),
-        "what it writes": what_it_writes(manual, torch_module, data),
-    }
+    return OnDemand(
+        {
+            "what is joined": lambda: what_is_joined(data),
+            "per character, per token": lambda: what_it_costs(manual, torch_module, data),
+            "what it writes": lambda: what_it_writes(manual, torch_module, data),
+        }
+    )
 
 
 def shown(token: str) -> str:

@@ -17,7 +17,7 @@ from experiments import run
 from experiments.data.arrays import ArrayData
 from experiments.data.reversed import Reversed
 from experiments.drawing.colours import CATEGORIES
-from experiments.drawing.figure import draw_both, figure
+from experiments.drawing.figure import OnDemand, draw_both, figure
 from experiments.drawing.words import in_words, percent
 from experiments.judge.compare import error
 from experiments.judge.convert import load_in_torch, to_torch
@@ -150,7 +150,9 @@ def before(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str,
 
 def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """The trained block, and twelve untrained ones."""
-    return {"who looks where": who_looks_where(manual, torch_module, data, "After training"), "twelve blocks": twelve_blocks()}
+    return OnDemand(
+        {"who looks where": lambda: who_looks_where(manual, torch_module, data, "After training"), "twelve blocks": lambda: twelve_blocks()}
+    )
 
 
 def learned(run: Trained) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -18,7 +19,7 @@ from experiments import run
 from experiments.data.arrays import ArrayData, InputError, Split
 from experiments.data.text import documentation
 from experiments.drawing.colours import CATEGORIES, SIGNED
-from experiments.drawing.figure import BY_HAND, TORCH, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, figure
 from experiments.lesson import ByLargest, Exercise, Mistake, Question, Trained, by_size
 from experiments.pair import Twin
 from manual.sequences.word_vectors import WordVectors as Manual
@@ -129,13 +130,15 @@ def with_fewer_numbers(data: Company) -> dict[int, tuple[float, float]]:
 # ---- figures -------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: Company) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: Company) -> Mapping[str, Figure]:
     """What u · v is, who keeps whose company, and what fewer numbers lose."""
-    return {
-        "what u · v is": what_it_is(manual, torch_module, data),
-        "neighbours": who_is_alike(manual, torch_module, data),
-        "fewer numbers": fewer_numbers(data),
-    }
+    return OnDemand(
+        {
+            "what u · v is": lambda: what_it_is(manual, torch_module, data),
+            "neighbours": lambda: who_is_alike(manual, torch_module, data),
+            "fewer numbers": lambda: fewer_numbers(data),
+        }
+    )
 
 
 def what_it_is(manual: Manual, theirs: Torch, data: Company) -> Figure:

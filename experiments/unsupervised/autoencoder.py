@@ -6,6 +6,7 @@ numbers they lie apart more than along two principal components; without its ben
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -15,7 +16,7 @@ from matplotlib.figure import Figure
 from experiments import run
 from experiments.data.digits import DigitsAlone, told_by_nearest
 from experiments.drawing.colours import CATEGORIES
-from experiments.drawing.figure import BY_HAND, TORCH, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, figure
 from experiments.drawing.words import percent
 from experiments.judge.convert import made_of
 from experiments.lesson import Exercise, Mistake, Trained, by_size
@@ -71,14 +72,16 @@ COLOURS = [CATEGORIES[i] for i in (0, 1, 2, 3, 4, 5, 1, 0, 4, 2)]
 # ---- figures -----------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: DigitsAlone) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: DigitsAlone) -> Mapping[str, Figure]:
     """What is drawn of the trained pair."""
-    return {
-        "two numbers": two_numbers(manual, torch_module, data),
-        "rebuilt": rebuilt(manual, torch_module, data),
-        "from code to code": from_code_to_code(manual, data),
-        "a bent sheet": bent_sheet(manual, torch_module, data),
-    }
+    return OnDemand(
+        {
+            "two numbers": lambda: two_numbers(manual, torch_module, data),
+            "rebuilt": lambda: rebuilt(manual, torch_module, data),
+            "from code to code": lambda: from_code_to_code(manual, data),
+            "a bent sheet": lambda: bent_sheet(manual, torch_module, data),
+        }
+    )
 
 
 def two_of(code: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ learned on both sides from nothing but the question which two pictures are of on
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from experiments import run
 from experiments.data.digits import told_by_nearest
 from experiments.data.pairs import DigitPairs, moved, moved_by_chance
 from experiments.drawing.colours import CATEGORIES, SIGNED
-from experiments.drawing.figure import draw_both, figure
+from experiments.drawing.figure import OnDemand, draw_both, figure
 from experiments.drawing.words import percent
 from experiments.drawing.written import label_lines
 from experiments.judge.convert import made_of
@@ -75,13 +76,15 @@ def mean_cosine(run: Trained) -> float:
 # ---- figures -----------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: DigitPairs) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: DigitPairs) -> Mapping[str, Figure]:
     """What is drawn of the trained pair."""
-    return {
-        "the question": the_question(manual, torch_module, data),
-        "who is nearest": who_is_nearest(manual, torch_module, data),
-        "how far": how_far(manual, torch_module, data),
-    }
+    return OnDemand(
+        {
+            "the question": lambda: the_question(manual, torch_module, data),
+            "who is nearest": lambda: who_is_nearest(manual, torch_module, data),
+            "how far": lambda: how_far(manual, torch_module, data),
+        }
+    )
 
 
 def draw_ink(ax: Any, picture: np.ndarray) -> None:

@@ -6,6 +6,7 @@ digits. At a temperature of 4 it soon reads nine of ten held-out 3s; at a temper
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -15,7 +16,7 @@ from matplotlib.figure import Figure
 from experiments import run
 from experiments.data.taught import TaughtDigits
 from experiments.drawing.colours import CATEGORIES
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, draw_both, figure
 from experiments.drawing.walk import losses
 from experiments.drawing.words import percent
 from experiments.drawing.written import label_lines
@@ -78,13 +79,15 @@ def gradient_in_torch(z: np.ndarray, v: np.ndarray, T: float) -> np.ndarray:
 # ---- figures -----------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: TaughtDigits) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: TaughtDigits) -> Mapping[str, Figure]:
     """What the teacher says; what students of several temperatures read; the limit."""
-    return {
-        "what the teacher says": what_the_teacher_says(manual, torch_module, data),
-        "temperatures": temperatures(),
-        "the limit": the_limit(),
-    }
+    return OnDemand(
+        {
+            "what the teacher says": lambda: what_the_teacher_says(manual, torch_module, data),
+            "temperatures": lambda: temperatures(),
+            "the limit": lambda: the_limit(),
+        }
+    )
 
 
 def what_the_teacher_says(manual: Manual, torch_module: Torch, data: TaughtDigits) -> Figure:

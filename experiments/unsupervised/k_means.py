@@ -5,7 +5,7 @@ Ten centres go to the middle of the digits that are nearest to them: gradient de
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -18,7 +18,7 @@ from experiments.data.arrays import ArrayData, InputError, Split
 from experiments.data.digits import images
 from experiments.data.iris import iris
 from experiments.drawing.colours import CATEGORIES
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, draw_both, figure
 from experiments.drawing.interactive import Axis, Dots, Interactive, Line, Panel, Slider, after
 from experiments.drawing.walk import walk
 from experiments.drawing.words import percent
@@ -113,14 +113,16 @@ def losses_from(start: str, rounds: int = 12) -> tuple[np.ndarray, np.ndarray]:
 # ---- figures -------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: Heaps) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: Heaps) -> Mapping[str, Figure]:
     """The centres of the trained pair; and, whatever was trained, borders that move, how long a step is, and starts."""
-    return {
-        "the centres": the_centres(manual, torch_module, data),
-        "the borders move": the_borders_move(),
-        "how long a step": how_long_a_step(data),
-        "where to start": where_to_start(),
-    }
+    return OnDemand(
+        {
+            "the centres": lambda: the_centres(manual, torch_module, data),
+            "the borders move": lambda: the_borders_move(),
+            "how long a step": lambda: how_long_a_step(data),
+            "where to start": lambda: where_to_start(),
+        }
+    )
 
 
 def the_centres(manual: Manual, torch_module: Torch, data: Heaps) -> Figure:

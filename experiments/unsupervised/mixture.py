@@ -6,6 +6,7 @@ same loss.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -17,7 +18,7 @@ from experiments import run
 from experiments.data.arrays import ArrayData, InputError, Split, split_at_random, standardise
 from experiments.data.iris import iris
 from experiments.drawing.colours import CATEGORIES
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, draw_both, figure
 from experiments.drawing.walk import Path, walk
 from experiments.drawing.words import percent
 from experiments.drawing.written import label_lines
@@ -113,14 +114,16 @@ def with_so_many(k: int, seeds: int = 4) -> tuple[float, float]:
 # ---- figures -------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: Flowers) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: Flowers) -> Mapping[str, Figure]:
     """The bells of the trained pair; and, whatever was trained, two ways down, the end of all doubt, and how many bells."""
-    return {
-        "the bells": the_bells(manual, torch_module, data),
-        "two ways down": two_ways_down(),
-        "the end of doubt": the_end_of_doubt(),
-        "how many": how_many(),
-    }
+    return OnDemand(
+        {
+            "the bells": lambda: the_bells(manual, torch_module, data),
+            "two ways down": lambda: two_ways_down(),
+            "the end of doubt": lambda: the_end_of_doubt(),
+            "how many": lambda: how_many(),
+        }
+    )
 
 
 def the_bells(manual: Manual, torch_module: Torch, data: Flowers) -> Figure:

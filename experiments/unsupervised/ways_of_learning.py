@@ -6,6 +6,7 @@ own answer was right.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -18,7 +19,7 @@ from experiments.data.arrays import ArrayData, Split, split_at_random
 from experiments.data.changes import first_columns
 from experiments.data.iris import iris
 from experiments.drawing.colours import CATEGORIES, MARKERS, SIGNED
-from experiments.drawing.figure import BY_HAND, TORCH, draw_both, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, draw_both, figure
 from experiments.drawing.walk import Path, walk
 from experiments.drawing.written import label_lines, write_numbers
 from experiments.judge.noise import SharedNoise, share_hand, share_torch
@@ -78,9 +79,15 @@ def pulls(w: np.ndarray, x: np.ndarray, c: np.ndarray, a: np.ndarray, baseline: 
 # ---- figures -------------------------------------------------------------------------------------------
 
 
-def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> dict[str, Figure]:
+def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """What the trained pupils say of the flowers, the first pulls, and how fast each of them learns."""
-    return {"three pupils": three_pupils(manual, torch_module, data), "three gradients": three_gradients(), "how fast": how_fast()}
+    return OnDemand(
+        {
+            "three pupils": lambda: three_pupils(manual, torch_module, data),
+            "three gradients": lambda: three_gradients(),
+            "how fast": lambda: how_fast(),
+        }
+    )
 
 
 def three_pupils(manual: Manual, torch_module: Torch, data: ArrayData) -> Figure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from experiments.drawing.figure import above_its_caption, balanced, figure, pixels, unbroken
+from experiments.drawing.figure import OnDemand, above_its_caption, balanced, figure, pixels, unbroken
 
 CAPTION = "Left: what goes in, one dot for each example. Right: what comes out; look at the one that is far from the others. " * 3
 
@@ -43,3 +43,15 @@ def test_lines_are_as_few_as_can_be_and_of_like_length_and_no_formula_is_broken(
     formula = unbroken("s² / (s² + N)")
     assert balanced(f"what shrinks is {formula} of it", 20) == ["what shrinks is", f"{formula} of it"]
     assert formula.split(" ") == [formula]
+
+
+def test_a_figure_is_drawn_when_it_is_asked_for_and_only_once() -> None:
+    made: list[str] = []
+    figures = OnDemand({name: lambda name=name: made.append(name) or figure(name)[0] for name in ("one", "two", "three")})
+    assert (list(figures), len(figures), "two" in list(figures)) == (["one", "two", "three"], 3, True)
+    assert made == []
+    two = figures["two"]
+    assert figures["two"] is two
+    assert made == ["two"]
+    assert [name for name, _ in figures.items()] == ["one", "two", "three"]
+    assert sorted(made) == ["one", "three", "two"]
