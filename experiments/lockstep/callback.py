@@ -103,7 +103,8 @@ class LockStep(Judging, pl.Callback):
         self.judge = Judge(self.dtype, self.twin.zero_gradient, self.twin.foretold)
         if trainer.is_global_zero:
             self.runs = [self.hand_run(trainer, pl_module, shadow=False)]
-            self.shadow = Shadow(self.hand_run(trainer, pl_module, shadow=True)) if self.mode == "free" else None
+            asked = self.mode == "free" and self.twin.foretold  # by its judge
+            self.shadow = Shadow(self.hand_run(trainer, pl_module, shadow=True)) if asked else None
         self.in_torch = TorchRun(trainer, pl_module, self.twin.naming, self.hand.layouts if self.runs else None, self.unheard)
         frozen = to_numpy(self.twin.naming.by_hand({name: p for name, p in pl_module.named_parameters() if not p.requires_grad}))
         written = tuple(f"{part}." for part in self.twin.written)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ def nesterov(optim: Any, parameters: Any) -> Any:
 def run(name: str, steps: int = 7) -> LockStep:
     """Dropout with a schedule, accumulation and validations in mid-epoch; two optimizers in steps of their own; a policy's rollouts."""
     if name != "digits_mlp":
-        twin = PLAYERS if name == "players" else experiments.twin(name)
+        twin = PLAYERS if name == "players" else replace(experiments.twin(name), foretold=True)
         return fit(twin, steps, data=twin.make_data(), limit_val_batches=1)[0]
     settings = {"accumulate_grad_batches": 2, "val_check_interval": 3, "check_val_every_n_epoch": None, "limit_val_batches": 1}
     return fit(configured(MLP, nesterov), steps, data=small_data(MLP, 84), **settings)[0]
@@ -41,6 +42,13 @@ def test_it_catches_up_to_where_it_would_be_if_it_had_gone_along(name: str, monk
     assert waited.run.perturbed == 0 < went_along.run.perturbed  # nobody has asked
     assert same(waited.catch_up().state_dict(), went_along.state_dict())
     assert waited.waiting == []
+
+
+def test_a_run_that_no_shadow_foretells_has_none() -> None:
+    found = fit(replace(MLP, foretold=False), 7, data=small_data(MLP, 84))[0]
+    assert found.shadow is None
+    assert found.judge.passed
+    assert fit(MLP, 7, data=small_data(MLP, 84))[0].shadow is not None
 
 
 def test_a_validation_between_two_batches_of_a_step_leaves_what_they_logged() -> None:
