@@ -54,10 +54,10 @@ class Album:
 
     Args:
         folder: of the run.
-        show: is given the tag, the picture with its caption below it, and the step, as Writer.add_picture is.
+        show: is given the tag, the picture with its caption below it, and the step, as Writer.add_picture is; None shows nothing.
     """
 
-    def __init__(self, folder: Path, show: Callable[[str, Image.Image, int], None]) -> None:
+    def __init__(self, folder: Path, show: Callable[[str, Image.Image, int], None] | None = None) -> None:
         self.folder, self.show = folder / FOLDER, show
 
     def pictures(self) -> list[Picture]:
@@ -75,9 +75,13 @@ class Album:
         """
         title = f"{self._number(name)} {as_file_name(name)}"
         picture = pixels(fig)
+        file = self.folder / f"{title}{BEFORE if untrained else ''}.png"
+        if self.show is None:
+            write_picture(file, picture, fig.caption)
+            return
         whole = in_few_colours(above_its_caption(picture, fig.caption, int(fig.dpi)))  # once for both: it takes as long as to draw it
         alone = whole.crop((0, 0, picture.shape[1], picture.shape[0]))
-        save(self.folder / f"{title}{BEFORE if untrained else ''}.png", alone, fig.caption)
+        save(file, alone, fig.caption)
         self.show(f"{FOLDER}/{title}", whole, step)
 
     def _number(self, name: str) -> int:

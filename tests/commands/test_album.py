@@ -47,6 +47,13 @@ def test_figures_are_numbered_in_their_order_and_one_that_is_drawn_again_keeps_i
     assert np.abs(np.asarray(shown[-1][1].convert("RGB"), dtype=int) - whole).max() <= 12
 
 
+def test_where_nothing_is_shown_a_figure_is_written_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experiments.commands.album.above_its_caption", lambda *_: pytest.fail("nobody sees it"))
+    album = Album(tmp_path)
+    album.add("the plane", drawn("trained"), 1)
+    assert [p.title for p in album.pictures()] == ["1 the plane"]
+
+
 def test_ten_figures_stand_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     album = Album(tmp_path, lambda *args: None)
     for n in range(1, 12):
