@@ -10,9 +10,12 @@ import argparse
 import importlib.util
 import sys
 import webbrowser
+from collections.abc import Sequence
 from pathlib import Path
 
+from experiments.book.left import CACHE, is_as_left, leave, made_from
 from experiments.commands.status import AGREE, BAD_INPUT, DISAGREE
+from experiments.curriculum import Entry
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,26 +39,35 @@ def main(options: argparse.Namespace) -> int:
         print(f"error: {unknown}", file=sys.stderr)
         return BAD_INPUT
     made = [e for e in entries() if e in wanted or not wanted]
-    from experiments.book.site import CACHE, build
-    from experiments.book.work import measure_all
-
     print(f"{len(made)} concepts are looked at …", flush=True)
-    try:
-        kept = measure_all(options.out / CACHE / "measured", [e.name for e in made], lambda line: print(line, flush=True))
-        print("Pages are written …", flush=True)
-        warned = build(options.out, made, kept)
-    except FileNotFoundError as gone:
-        if not is_in(gone.filename, options.out / CACHE):
-            raise
-        print(f"error: {gone.filename} was deleted while the book was made: make it again", file=sys.stderr)
+    warned = "" if is_as_left(options.out, whole := made_from(e.name for e in made)) else write(options.out, made)
+    if warned is None:
         return BAD_INPUT
     address = (options.out / "index.html").resolve()
     if warned:
         print(warned, file=sys.stderr)
+    else:
+        leave(options.out, whole)
     print(f"The book: {address}")
     if options.open:
         webbrowser.open(address.as_uri())
     return DISAGREE if warned else AGREE
+
+
+def write(folder: Path, made: Sequence[Entry]) -> str | None:
+    """Measure what is not measured, and write the book of these concepts. Returns what Sphinx warned of; None where it cannot be."""
+    from experiments.book.site import build
+    from experiments.book.work import measure_all
+
+    try:
+        kept = measure_all(folder / CACHE / "measured", [e.name for e in made], lambda line: print(line, flush=True))
+        print("Pages are written …", flush=True)
+        return build(folder, made, kept)
+    except FileNotFoundError as gone:
+        if not is_in(gone.filename, folder / CACHE):
+            raise
+        print(f"error: {gone.filename} was deleted while the book was made: make it again", file=sys.stderr)
+        return None
 
 
 def is_in(file: object, folder: Path) -> bool:

@@ -16,12 +16,10 @@ from sphinx.util.docutils import docutils_namespace, patch_docutils
 
 from experiments.book import interactive, pages
 from experiments.book.cache import Kept
+from experiments.book.left import CACHE
 from experiments.book.of_classes import LIBRARIES, list_of, of_class
 from experiments.commands.album import pictures_in
 from experiments.curriculum import Entry
-
-CACHE = ".cache"
-"""In the folder of the book: what was measured, the sources, and what Sphinx remembers."""
 
 SETTINGS: dict[str, Any] = {
     "project": "gradtwin",
