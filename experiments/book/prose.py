@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from html import escape, unescape
 
 from experiments.commands.markup import rendered
@@ -45,10 +46,12 @@ def lesson(text: str, terms: Sequence[Term], glossary: str) -> str:
         terms: those that may be linked.
         glossary: the address of the glossary, from this page.
     """
-    html, left = mended(rendered(text)), list(terms)
+    parts = re.split(r"(<[^>]+>)", mended(rendered(text)))
+    read = unescape("\n".join(part for part in parts if not part.startswith("<")))
+    left = [t for t in terms if matched(t, read, 0)]  # the others need not be looked for in every part
     out: list[str] = []
     depth, block = 0, False  # within a heading, a link, or a name of the code nothing is linked
-    for part in re.split(r"(<[^>]+>)", html):
+    for part in parts:
         if part.startswith("<"):
             block = block ^ bool(re.match(r"</?pre\b", part))
             if re.match(r"<(a|h\d)\b" if block else r"<(a|h\d|code)\b", part):
@@ -86,5 +89,11 @@ def linked(text: str, left: list[Term], glossary: str) -> str:
 
 def matched(term: Term, text: str, at: int) -> re.Match[str] | None:
     """Where a text uses it first, from a place on."""
-    m = re.compile(term.pattern or rf"(?<!\w){re.escape(term.term)}(?!\w)").search(text, at)
+    m = pattern_of(term).search(text, at)
     return m if m and m[0].strip() else None
+
+
+@cache
+def pattern_of(term: Term) -> re.Pattern[str]:
+    """What is looked for."""
+    return re.compile(term.pattern or rf"(?<!\w){re.escape(term.term)}(?!\w)")

@@ -16,6 +16,13 @@ def test_a_term_is_linked_once_and_never_within_a_heading_or_a_link() -> None:
     assert '<a href="x.html">a loss</a>: the <a class="term"' in html
 
 
+def test_a_term_is_found_beside_what_is_marked_up() -> None:
+    html = lesson("*x*loss, loss*y* and **loss**.", [LOSS], "g")
+    assert html.count('class="term"') == 1
+    assert '</em><a class="term"' in html
+    assert "term" not in lesson("lossless", [LOSS], "g")
+
+
 def test_what_is_no_markup_stays_what_it_is() -> None:
     assert linked('0 < w & "x"', [], "g") == "0 &lt; w &amp; &quot;x&quot;"
     assert "&lt;" in lesson("`a < b` and a < b", [WEIGHT], "g")
