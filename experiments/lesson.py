@@ -179,6 +179,26 @@ class Exercise:
 
 
 @dataclass(frozen=True)
+class Shorter:
+    """The concept's own run made shorter, for who shows it and cannot wait for the whole.
+
+    Args:
+        model: hyperparameters of the run, where they are not the concept's own.
+        data: arguments of the data module, likewise.
+        trainer: arguments of the Trainer, likewise.
+    """
+
+    model: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+    trainer: Mapping[str, Any] = field(default_factory=dict)
+
+    def options(self) -> str:
+        """The same as options of `run`."""
+        parts = {"trainer": self.trainer, "model": self.model, "data": self.data}
+        return " ".join(f"--{part}.{name} {value}" for part, given in parts.items() for name, value in given.items())
+
+
+@dataclass(frozen=True)
 class Mistake:
     """What is often believed or done, and a run that shows what comes of it.
 

@@ -16,7 +16,7 @@ from experiments.data.arrays import ArrayData, Split
 from experiments.data.changes import changed
 from experiments.judge.convert import weights_by_hand
 from experiments.judge.naming import Naming
-from experiments.lesson import Exercise, Mistake, Question, Trained
+from experiments.lesson import Exercise, Mistake, Question, Shorter, Trained
 from manual.concept import Concept as ManualConcept
 from torch_impl.module import Concept as TorchConcept
 
@@ -61,6 +61,7 @@ class Twin:
         model: hyperparameters of the model that differ from the constructors'.
         data_args: arguments of the data module that differ from its constructor's.
         trainer: arguments of Lightning's Trainer: how long the task takes, and clipping or accumulation if it needs them.
+        shorter: the run that the book shows, where the whole one takes minutes.
         variants: other hyperparameters to check, by name.
         objectives: where training_step takes its steps itself, the losses that it goes back from: names of methods of a batch, each with
             its way back `NAME_backward(dL_dloss=1.0)` by hand.
@@ -101,6 +102,7 @@ class Twin:
     model: Mapping[str, Any] = field(default_factory=dict)
     data_args: Mapping[str, Any] = field(default_factory=dict)
     trainer: Mapping[str, Any] = field(default_factory=lambda: {"max_epochs": 10})
+    shorter: Shorter = field(default_factory=Shorter)
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     objectives: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -28,6 +28,7 @@ from experiments.lesson import (
     Exercise,
     Mistake,
     Question,
+    Shorter,
     Trained,
     accuracy,
     by_size,
@@ -343,3 +344,15 @@ def test_a_term_is_found_as_a_whole_word() -> None:
 )
 def test_large_numbers_are_written_out(number: float, written: str) -> None:
     assert in_figures(number) == written
+
+
+def test_a_shorter_run_is_told_by_its_options_and_is_the_own_one_where_it_changes_nothing() -> None:
+    assert Shorter(model={"steps": 800}, data={"window": 8}, trainer={"max_epochs": 2}).options() == (
+        "--trainer.max_epochs 2 --model.steps 800 --data.window 8"
+    )
+    assert (Shorter().options(), run_of(Shorter())) == ("", run_of(None))
+    gpt = experiments.twin("gpt")
+    short = twin_of(gpt, gpt.shorter)
+    assert short.trainer["max_epochs"] < gpt.trainer["max_epochs"]
+    assert short.trainer["gradient_clip_val"] == gpt.trainer["gradient_clip_val"]
+    assert short.hyperparameters()["steps"] < gpt.hyperparameters()["steps"]

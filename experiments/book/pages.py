@@ -90,6 +90,7 @@ def concept(
         "minutes": minutes(e),
         "needs": [entry(n) for n in e.needs],
         "told": told,
+        "shorter": twin.shorter.options(),
         "look_at": twin.look_at,
         "looked_at": next((p for p in reversed(shown) if twin.look_at and p.name == as_file_name(twin.look_at[0])), None),
         "figure_id": figure_id,

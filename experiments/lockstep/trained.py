@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from experiments.lesson import Metrics, Mistake, Question, Trained
+from experiments.lesson import Metrics, Mistake, Question, Shorter, Trained
 from experiments.lockstep import LockStep
 from experiments.lockstep.checks import data_for
 from experiments.lockstep.silent import LENGTH, silent_trainer
@@ -54,7 +54,7 @@ def runs_of(
     return [runs[key] for key in keys]
 
 
-def run_of(asked: Question | Mistake | None) -> str:
+def run_of(asked: Question | Mistake | Shorter | None) -> str:
     """What tells the run of one question, or of the mistake, from that of another; None asks for the concept's own run."""
     given = [sorted(of.items()) for of in (asked.model, asked.data, asked.trainer)] if asked else [[]] * 3
     return repr([*given, *([asked.manual, asked.torch] if isinstance(asked, Mistake) and asked.manual else [])])
@@ -69,8 +69,8 @@ def left_by(lockstep: LockStep, theirs: Any, data: Any) -> Trained:
     return Trained(ours, theirs, data, losses, Metrics(lockstep.metrics), lockstep.judge.passed, in_torch, optimizers)
 
 
-def twin_of(twin: Twin, of: Question | Mistake) -> Twin:
-    """The pair that a question asks about, or that makes the mistake."""
+def twin_of(twin: Twin, of: Question | Mistake | Shorter) -> Twin:
+    """The pair that a question asks about, or that makes the mistake; or that is trained for a shorter time."""
     changed = replace(twin.having(of.model, of.data), trainer={**twin.trainer, **of.trainer})
     if isinstance(of, Mistake) and of.manual:
         changed = replace(changed, manual=of.manual, torch=of.torch or changed.torch)

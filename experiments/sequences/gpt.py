@@ -20,10 +20,10 @@ from experiments import run
 from experiments.data.arrays import ArrayData
 from experiments.data.text import Text, decode, encode
 from experiments.drawing.colours import CATEGORIES
-from experiments.drawing.figure import BY_HAND, TORCH, figure
+from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, figure
 from experiments.drawing.interactive import Interactive, Slider, Words
 from experiments.drawing.words import percent
-from experiments.lesson import ByLargest, Exercise, Mistake, Question, Trained, by_size
+from experiments.lesson import ByLargest, Exercise, Mistake, Question, Shorter, Trained, by_size
 from experiments.pair import Second, Twin
 from manual.concept import Batch
 from manual.module import no_grad
@@ -187,7 +187,7 @@ def heads(manual: Manual, data: Text, places: int = 28) -> Figure:
 def figures(manual: Manual, torch_module: Torch, data: ArrayData) -> Mapping[str, Figure]:
     """How good it is, and where it looks."""
     assert isinstance(data, Text)
-    return {"bits per character": bits(manual, torch_module, data), "heads": heads(manual, data)}
+    return OnDemand({"bits per character": lambda: bits(manual, torch_module, data), "heads": lambda: heads(manual, data)})
 
 
 # ---- to move ---------------------------------------------------------------------------------------
@@ -354,6 +354,7 @@ TWIN = Twin(
     data=Text,
     needs=("transformer", "bigrams"),
     trainer={"max_epochs": 3, "gradient_clip_val": 1.0},
+    shorter=Shorter(trainer={"max_epochs": 2}, model={"steps": 800}),
     links={"data.vocabulary": "model.vocabulary", "data.window": "model.n_positions"},
     options={
         **{name: Second(value, LITTLE, {"characters": 9000}) for name, value in OTHERS.items()},
