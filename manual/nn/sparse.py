@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from manual.module import Module, Parameter
-from manual.nn.faster import faster_than, fastest
+from manual.nn.faster import BLOCK, faster_than, fastest, few_at_a_time
 from manual.nn.fold import per_axis
 from manual.nn.validate import expect_indices
 
@@ -104,8 +104,16 @@ def sum_by_row(dL_drows: np.ndarray, rows: np.ndarray, V: int) -> np.ndarray:
 
 @faster_than(sum_by_row)
 def sum_by_row_fast(dL_drows: np.ndarray, rows: np.ndarray, V: int) -> np.ndarray:
-    """A column at a time: np.add.at is several times as fast on numbers as on rows."""
-    dL_dW = np.zeros((V, dL_drows.shape[1]), dL_drows.dtype)
-    for column, dL_dcolumn in zip(dL_dW.T, dL_drows.T, strict=True):
-        np.add.at(column, rows, dL_dcolumn)
+    """On single numbers, where np.add.at is several times as fast as on rows. Many rows of a few numbers are added column by column, which
+    takes no memory, if all stay in the cache from one column to the next; others a few at a time, with an index for each number.
+    """
+    n, E = dL_drows.shape
+    dL_dW = np.zeros((V, E), dL_drows.dtype)
+    if n > 16 * E and dL_drows.nbytes <= 4 * BLOCK:
+        for column, dL_dcolumn in zip(dL_dW.T, dL_drows.T, strict=True):
+            np.add.at(column, rows, dL_dcolumn)
+        return dL_dW
+    for few in few_at_a_time(dL_drows):
+        places = rows[few, None] * E + np.arange(E)  # (n, 1) and (E,): where W[v, e] lies in the flat table
+        np.add.at(dL_dW.reshape(-1), places.reshape(-1), dL_drows[few].reshape(-1))
     return dL_dW

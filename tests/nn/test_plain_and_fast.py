@@ -164,6 +164,7 @@ def looked_up(draw: Draw, dtype: str) -> Iterator[tuple[Any, ...]]:
     yield draw(6, 3), found, 5
     yield draw(3, 6).T, found, 7
     yield draw(0, 3), found[:0], 5
+    yield draw(60, 2), np.repeat(found, 10), 5  # so many rows of so few numbers that they are added by columns
 
 
 FEEDS: dict[Plain, Callable[[Draw, str], Iterator[tuple[Any, ...]]]] = {
