@@ -71,7 +71,7 @@ GROWTH: dict[str, list[Growth]] = {
     ],
     "embedding": growths({"N": 1, "D": 1}, N=4096, V=1000, D=64),
     "adam": growths({"P": 1}, P=250_000),
-    "digits_cnn": [*growths({"N": 1}, N=256, C=16), *growths({"C": 2}, N=16, C=96)],
+    "digits_cnn": [*growths({"N": 1}, N=256, C=16), *growths({"C": 2}, N=32, C=128)],
     "transformer": [
         *growths({"N": 1}, N=16, T=32, D=64, L=2),
         *growths({"T": 1}, N=16, T=16, D=128, L=2),
@@ -81,7 +81,7 @@ GROWTH: dict[str, list[Growth]] = {
     "gpt": [
         *growths({"N": 1}, N=16, T=32, D=64, L=2),
         *growths({"T": 1}, N=16, T=16, D=128, L=2),
-        *growths({"D": 2}, N=8, T=32, D=256, L=1),
+        *growths({"D": 2}, N=8, T=32, D=384, L=1),
         *growths({"L": 1}, N=4, T=32, D=128, L=4),
     ],
 }
