@@ -49,8 +49,8 @@ def plain_forms() -> Iterator[None]:
         _faster_is_run[0] = before
 
 
-def few_at_a_time(x: np.ndarray) -> Iterator[slice]:
-    """Slices of the first axis of x, one after the other, each of as many rows as take BLOCK bytes, or of one."""
-    step = max(1, BLOCK * len(x) // max(x.nbytes, 1))
+def few_at_a_time(x: np.ndarray, block: int = BLOCK) -> Iterator[slice]:
+    """Slices of the first axis of x, one after the other, each of as many rows as take `block` bytes, or of one."""
+    step = max(1, block * len(x) // max(x.nbytes, 1))
     for start in range(0, len(x), step):
         yield slice(start, start + step)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from manual.module import Module
-from manual.nn.faster import faster_than, fastest
+from manual.nn.faster import faster_than, fastest, few_at_a_time
 from manual.nn.fold import Tap, Windows, expect_image, per_axis
 
 
@@ -88,23 +88,35 @@ def places_of(winner: np.ndarray, taps: tuple[Tap, ...], size: Sequence[int]) ->
 # ---- the same, faster ----------------------------------------------------------------------------
 
 
+IMAGES = 2**20
+"""Bytes of images that are pooled at a time: more than BLOCK, for a tap sees a part of them, and a call costs as much for a few rows."""
+
+
 @faster_than(largest)
 def largest_fast(x: np.ndarray, taps: tuple[Tap, ...], shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """With maxima in place of np.where, which has to guess a branch for each entry, and with small integers. Windows of nothing but −∞, or
-    with a NaN, are seldom: where there is one, the plain form decides.
+    """With maxima in place of np.where, which has to guess a branch for each entry, with small integers, and a few images at a time, which
+    are still in the processor's cache for the next tap. Windows of nothing but −∞, or with a NaN, are seldom: where there is one, the plain
+    form decides.
     """
-    first, kind = x[..., *taps[0][-1]], np.min_scalar_type(len(taps))
-    if first.shape == shape:  # all windows have the first tap inside of x: it is the best so far, and needs no comparing
-        y, winner, begun = first.copy(), np.ones(shape, kind), 1
+    y, winner = np.empty(shape, x.dtype), np.empty(shape, np.min_scalar_type(len(taps)))
+    for few in few_at_a_time(x, IMAGES):
+        largest_of_few(x[few], taps, y[few], winner[few])
+    return (y, winner) if winner.all() and not np.isnan(y).any() else largest(x, taps, shape)
+
+
+def largest_of_few(x: np.ndarray, taps: tuple[Tap, ...], y: np.ndarray, winner: np.ndarray) -> None:
+    """The same, written into y and winner."""
+    first, begun = x[..., *taps[0][-1]], 0
+    if first.shape == y.shape:  # all windows have the first tap inside of x: it is the best so far, and needs no comparing
+        y[...], winner[...], begun = first, 1, 1
     else:
-        y, winner, begun = np.full(shape, -np.inf, x.dtype), np.zeros(shape, kind), 0
+        y[...], winner[...] = -np.inf, 0
     for number, (_, in_windows, in_x) in enumerate(taps[begun:], start=begun + 1):
         candidate = x[..., *in_x].copy()  # used twice, so it pays to lay it side by side
         best, best_number = y[..., *in_windows], winner[..., *in_windows]
         better = candidate > best
         np.maximum(best, candidate, out=best)
         np.maximum(best_number, np.multiply(better, number, dtype=winner.dtype), out=best_number)  # later taps have larger numbers
-    return (y, winner) if winner.all() and not np.isnan(y).any() else largest(x, taps, shape)
 
 
 @faster_than(largest_backward)
@@ -112,9 +124,11 @@ def largest_backward_fast(dL_dy: np.ndarray, winner: np.ndarray, windows: Window
     """Where no two windows overlap, a tap's gradients are written where they belong, and nothing needs to be added."""
     if any(span > stride for span, stride in zip(windows.span, windows.stride, strict=True)):
         return largest_backward(dL_dy, winner, windows, shape)
-    dL_dx = np.zeros(shape, dL_dy.dtype)
-    for number, (_, in_windows, in_x) in enumerate(taps_between(windows, shape, dL_dy.shape), start=1):
-        np.multiply(dL_dy[..., *in_windows], winner[..., *in_windows] == number, out=dL_dx[..., *in_x])
+    dL_dx, taps = np.zeros(shape, dL_dy.dtype), taps_between(windows, shape, dL_dy.shape)
+    for few in few_at_a_time(dL_dx, IMAGES):
+        some_dL_dy, some_winner, some_dL_dx = dL_dy[few], winner[few], dL_dx[few]
+        for number, (_, in_windows, in_x) in enumerate(taps, start=1):
+            np.multiply(some_dL_dy[..., *in_windows], some_winner[..., *in_windows] == number, out=some_dL_dx[..., *in_x])
     return dL_dx
 
 

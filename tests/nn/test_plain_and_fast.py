@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -239,6 +240,16 @@ def test_the_faster_form_is_the_plain_one(plain: Plain, dtype: str) -> None:
     for one, other in zip(feeds, fed(plain, dtype), strict=True):
         for a, b in zip(ran(FASTER[plain], one), ran(plain, other), strict=True):
             assert error(a.astype(b.dtype), b, nonfinite="match") <= ONE_STEP[dtype]
+
+
+IN_BLOCKS = [plain for plain in FASTER if hasattr(import_module(plain.__module__), "few_at_a_time")]
+
+
+@pytest.mark.parametrize("plain", IN_BLOCKS, ids=lambda plain: plain.__name__)
+def test_two_rows_at_a_time_are_as_good_as_all(plain: Plain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they are fed with is smaller than a block."""
+    monkeypatch.setattr(import_module(plain.__module__), "few_at_a_time", lambda x, *_: (slice(n, n + 2) for n in range(0, len(x), 2)))
+    test_the_faster_form_is_the_plain_one(plain, "float64")
 
 
 @pytest.mark.parametrize("plain", FASTER, ids=lambda plain: plain.__name__)

@@ -141,6 +141,9 @@ def places_1d(rng: np.random.Generator, C: int, T: int) -> Built:
 
 
 EQUIVALENT = {
+    "the images are then taken in other groups, and each is pooled alone": (
+        "pooling.largest_backward_fast:stale:few_at_a_time(dL_dx, IMAGES) => few_at_a_time(dL_dy, IMAGES):0",
+    ),
     "windows that just touch do not overlap, and nothing is added to 0": (
         "pooling.largest_backward_fast:edge:span > stride => span >= stride:0",
     ),
