@@ -83,7 +83,7 @@ def train(twin: Twin, options: argparse.Namespace) -> Seen:
     """A few steps, each the first batch of an epoch, so that schedules of either kind move; and a validation."""
     data = few(twin.make_data(seed=options.seed))
     _, theirs = twin.build(options.seed, options.dtype, data=data)
-    lockstep = LockStep(twin, seed=options.seed)
+    lockstep = LockStep(twin, seed=options.seed, unheard=True)
     length = {"max_epochs": STEPS, "limit_train_batches": 1, "check_val_every_n_epoch": STEPS}
     trainer = silent_trainer(twin, lockstep, options, **length)
     try:

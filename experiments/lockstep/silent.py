@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.trainer.connectors import callback_connector
 
 from experiments.lockstep import LockStep
 from experiments.pair import Twin
@@ -28,17 +31,33 @@ def silent_trainer(twin: Twin, lockstep: LockStep, options: argparse.Namespace, 
     """
     device = torch.device(options.device)
     settings: dict[str, Any] = {key: value for key, value in twin.trainer.items() if key not in LENGTH}
-    return pl.Trainer(
-        **{**settings, "precision": PRECISION[options.dtype], **length},
-        accelerator="gpu" if device.type == "cuda" else "cpu",
-        devices=[device.index or 0] if device.type == "cuda" else 1,
-        callbacks=[lockstep],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-    )
+    with own_callbacks_only():
+        return pl.Trainer(
+            **{**settings, "precision": PRECISION[options.dtype], **length},
+            accelerator="gpu" if device.type == "cuda" else "cpu",
+            devices=[device.index or 0] if device.type == "cuda" else 1,
+            callbacks=[lockstep],
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+        )
+
+
+@contextmanager
+def own_callbacks_only() -> Iterator[None]:
+    """For the time of the `with`, a Trainer has no callbacks that other packages offer for every Trainer.
+
+    They have no part in a comparison; and Lightning reads the entry points of all that is installed for each Trainer anew, in the time of
+    several steps.
+    """
+    load = callback_connector._load_external_callbacks  # type: ignore[attr-defined]
+    callback_connector._load_external_callbacks = lambda group: []  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        callback_connector._load_external_callbacks = load  # type: ignore[attr-defined]
 
 
 VALIDATED = 20

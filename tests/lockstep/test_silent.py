@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytorch_lightning as pl
+from pytorch_lightning.trainer.connectors import callback_connector
 
 from experiments.lockstep import LockStep
 from experiments.lockstep.silent import VALIDATED, for_steps, silent_trainer
@@ -88,3 +90,12 @@ def test_a_schedule_that_follows_a_metric_is_told_of_it() -> None:
     lockstep, kept, _ = trained(configured(OWN, plateau("step", "loss/train")), True)
     assert "loss/train" in kept
     assert lockstep.judge.passed
+
+
+def test_no_callback_of_another_package_takes_part_and_other_trainers_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    offered = pl.Callback()
+    monkeypatch.setattr(callback_connector, "_load_external_callbacks", lambda group: [offered])
+    assert offered not in silent_trainer(OWN, LockStep(OWN), options(), max_epochs=1).callbacks
+    with pytest.raises(TypeError):
+        silent_trainer(OWN, LockStep(OWN), options(), no_such_option=1)
+    assert offered in pl.Trainer(logger=False, enable_checkpointing=False, accelerator="cpu").callbacks
