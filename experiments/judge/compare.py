@@ -53,20 +53,26 @@ def ignoring() -> np.errstate:
 
 def length(x: np.ndarray) -> float:
     """‖x‖ of an array in float64, where NumPy's warnings are ignored."""
+    if x.ndim == 0:
+        return abs(float(x))
     entries = x.ravel()
     return math.sqrt(entries.dot(entries))
 
 
-def norms(tensors: Mapping[str, Any]) -> dict[str, float]:
-    """The Euclidean norm of each tensor, in float64."""
-    with ignoring():
-        return {name: length(as_array(t).astype(np.float64, copy=False)) for name, t in tensors.items()}
+def lengths(tensors: Mapping[str, Any]) -> dict[str, float]:
+    """The Euclidean norm of each tensor, in float64, where NumPy's warnings are ignored."""
+    return {name: length(as_array(t).astype(np.float64, copy=False)) for name, t in tensors.items()}
 
 
 def norm(tensors: Iterable[Any]) -> float:
     """‖B‖, the Euclidean norm of all entries of all tensors together, in float64."""
     with ignoring():
-        return math.sqrt(sum([length(as_array(t).astype(np.float64, copy=False)) ** 2 for t in tensors]))
+        return whole_of([length(as_array(t).astype(np.float64, copy=False)) for t in tensors])
+
+
+def whole_of(lengths: Iterable[float]) -> float:
+    """‖B‖ of the norms of its parts."""
+    return math.sqrt(sum([length * length for length in lengths]))
 
 
 def error(a: Any, b: Any, whole: float | None = None, nonfinite: NonFinite = "refuse") -> float:
@@ -86,15 +92,15 @@ def error(a: Any, b: Any, whole: float | None = None, nonfinite: NonFinite = "re
         return error_of(as_array(a), as_array(b), whole, nonfinite)
 
 
-def error_of(a: np.ndarray, b: np.ndarray, whole: float | None, nonfinite: NonFinite = "refuse") -> float:
-    """`error` of two arrays, where NumPy's warnings are ignored."""
+def error_of(a: np.ndarray, b: np.ndarray, whole: float | None, nonfinite: NonFinite = "refuse", size: float | None = None) -> float:
+    """`error` of two arrays, where NumPy's warnings are ignored; `size` is ‖b‖, if it is known."""
     if a.shape != b.shape or a.dtype != b.dtype:
         return math.inf
     if b.dtype.kind != "f":
         return 0.0 if (a == b).all() else math.inf
     least = SMALL["float64" if b.itemsize == 8 else "float32"] * (whole if whole and math.isfinite(whole) else 0.0)
     a, b = a.astype(np.float64, copy=False), b.astype(np.float64, copy=False)
-    difference, size = length(a - b), length(b)
+    difference, size = length(a - b), length(b) if size is None else size
     if math.isfinite(difference) and math.isfinite(size):
         if max(difference, size, least) < 1e-150:  # the squares of such numbers are rounded to 0: look at them magnified
             difference, size, least = norm([2.0**700 * (a - b)]), norm([2.0**700 * b]), 2.0**700 * least
@@ -121,21 +127,25 @@ def digits(error: float, dtype: str = "float64") -> float:
     return most if error == 0 else min(max(0.0, -math.log10(error)), most)
 
 
-def errors(a: Mapping[str, Any], b: Mapping[str, Any], whole: float | Mapping[str, float] | None = None) -> dict[str, float]:
+def errors(
+    a: Mapping[str, Any], b: Mapping[str, Any], whole: float | Mapping[str, float] | None = None, sizes: Mapping[str, float] | None = None
+) -> dict[str, float]:
     """The error of every tensor of two dicts; a key that only one side has is an infinite error.
 
     Args:
         a: by hand.
         b: torch's.
         whole: ‖B‖ for all of them, or for each; the norm of everything in b unless given.
+        sizes: the norms of b's tensors, if they are known.
     """
     if whole is None:
         whole = norm(b.values())
     wholes = whole if isinstance(whole, Mapping) else dict.fromkeys(b, whole)
+    known = sizes or dict.fromkeys(b)
     found = dict.fromkeys({**b, **a}, math.inf)
     with ignoring():
         for key in (key for key in b if key in a):
-            found[key] = error_of(as_array(a[key]), as_array(b[key]), wholes[key])
+            found[key] = error_of(as_array(a[key]), as_array(b[key]), wholes[key], size=known[key])
     return found
 
 
@@ -148,6 +158,11 @@ KINDS = ("loss", "gradient", "parameter", "buffer", "state", "metric", "intermed
 """What is compared: the first five at every step of an optimizer; metrics, which are whatever is logged, at every batch; intermediates,
 which are the named values and gradients between the batch and the parameters, at a step that is looked at; and what an agent made of
 the states of a rollout, at every rollout."""
+
+Sizes = Mapping[str, Mapping[str, float]]
+"""The norms of tensors, by name, of each kind."""
+
+NO_SIZES: Sizes = {}
 
 Tensors = Mapping[str, Any]
 Metrics = Mapping[str, Sequence[float]]
@@ -222,9 +237,9 @@ class Judge:
 
     def step(self, number: int, hand: Step, torch: Step, shadow: Step | None = None) -> Judgement:
         """Judge one step; what is beyond what is tolerated counts once `convict` is called."""
-        self._measure_sizes(torch)
+        sizes = self._measure_sizes(torch)
         self.steps += 1
-        found = self._errors(hand, torch)
+        found = self._errors(hand, torch, sizes)
         words = Words(f"step {number}", hand, torch)
         return self._judgement(words, found, self._errors(shadow, hand) if shadow is not None else {})
 
@@ -345,15 +360,23 @@ class Judge:
 
     # ---- measuring ---------------------------------------------------------------------------------
 
-    def _measure_sizes(self, torch: Step) -> None:
-        wholes = {f"gradient {torch.optimizer}": norm(torch.gradient.values()), "parameter": norm(torch.parameter.values())}
-        for key, of in torch.state.items():
-            whole, sizes = f"state {key} {torch.optimizer}", norms(of)
-            wholes |= {whole: math.hypot(*sizes.values()), **{f"{whole} {name}": size for name, size in sizes.items()}}
-        for whole, size in wholes.items():
-            if math.isfinite(size):
-                self.largest[whole] = max(self.largest.get(whole, 0.0), size)
+    def _measure_sizes(self, torch: Step) -> Sizes:
+        """Remember how large things are; gives the norm of every tensor, by kind or, of the state, by its key."""
+        with ignoring():
+            sizes = {"gradient": lengths(torch.gradient), "parameter": lengths(torch.parameter)}
+            sizes |= {f"state {key}": lengths(of) for key, of in torch.state.items()}
+        for kind, of in sizes.items():
+            key = kind if kind == "parameter" else f"{kind} {torch.optimizer}"
+            self._note_size(key, whole_of(of.values()))
+            if kind not in ("gradient", "parameter"):
+                for name, size in of.items():
+                    self._note_size(f"{key} {name}", size)
         self._count(f"loss {torch.optimizer}", torch.loss)
+        return sizes
+
+    def _note_size(self, key: str, size: float) -> None:
+        if size > self.largest.get(key, -1.0) and math.isfinite(size):
+            self.largest[key] = size
 
     def usual(self) -> Usual:
         """What small ones are measured against; of several optimizers' the smallest."""
@@ -365,29 +388,31 @@ class Judge:
         total, count = self.sums.get(key, (0.0, 0.0))
         self.sums[key] = [total + (abs(value) if math.isfinite(value) else 0.0), count + 1]
 
-    def _errors(self, a: Step, b: Step) -> dict[str, dict[str, float]]:
-        """The error of every tensor, by kind."""
+    def _errors(self, a: Step, b: Step, sizes: Sizes = NO_SIZES) -> dict[str, dict[str, float]]:
+        """The error of every tensor, by kind; `sizes` are those of b, if they are known."""
         state: dict[str, float] = {}
         for key in {**b.state, **a.state}:
-            state |= self._state_errors(key, a.state.get(key, {}), b.state.get(key, {}), b.optimizer)
+            state |= self._state_errors(key, a.state.get(key, {}), b.state.get(key, {}), b.optimizer, sizes.get(f"state {key}"))
         buffers: dict[str, float] = {}
         for key in {name.rpartition(".")[2] for name in [*a.buffer, *b.buffer]}:
             of_a, of_b = ({n: t for n, t in side.buffer.items() if n.rpartition(".")[2] == key} for side in (a, b))
             buffers |= errors(of_a, of_b)
         return {
             "loss": {"loss": self._number_error(f"loss {b.optimizer}", a.loss, b.loss)},
-            "gradient": errors(a.gradient, b.gradient, self.largest.get(f"gradient {b.optimizer}")),
-            "parameter": self._without_zero_gradient(errors(a.parameter, b.parameter, self.largest.get("parameter"))),
+            "gradient": errors(a.gradient, b.gradient, self.largest.get(f"gradient {b.optimizer}"), sizes.get("gradient")),
+            "parameter": self._without_zero_gradient(
+                errors(a.parameter, b.parameter, self.largest.get("parameter"), sizes.get("parameter"))
+            ),
             "buffer": buffers,
             "state": self._without_zero_gradient(state),
         }
 
-    def _state_errors(self, key: str, a: Tensors, b: Tensors, optimizer: int) -> dict[str, float]:
+    def _state_errors(self, key: str, a: Tensors, b: Tensors, optimizer: int, sizes: Mapping[str, float] | None = None) -> dict[str, float]:
         """Of what an optimizer remembers under a key. A momentum is a sum of past gradients and has their rounding, also where they cancel:
         so each is measured against itself at its largest, and a small one against all of that key."""
-        of_key = self.largest.get(f"state {key} {optimizer}", 0.0)
-        own = {name: self.largest.get(f"state {key} {optimizer} {name}", 0.0) / SMALL[self.dtype] for name in b}
-        found = errors(a, b, {name: max(of_key, size) for name, size in own.items()})
+        whole, small = f"state {key} {optimizer}", SMALL[self.dtype]
+        of_key = self.largest.get(whole, 0.0)
+        found = errors(a, b, {name: max(of_key, self.largest.get(f"{whole} {name}", 0.0) / small) for name in b}, sizes)
         return {f"{name}.{key}": e for name, e in found.items()}
 
     def metric_errors(self, a: Metrics, b: Metrics) -> dict[str, float]:

@@ -59,9 +59,13 @@ class Naming:
         """The other way round."""
         return renamed(tensors, self.to_torch)
 
+    def place(self, name: str) -> tuple[str, bool]:
+        """The name by hand of one of torch's tensors, and whether it is transposed there."""
+        return self.to_hand.get(name, (name, False))
+
     def called(self, name: str) -> str:
         """The name by hand of one of torch's tensors, or of what one of its modules puts out."""
-        return self.to_hand.get(name, (name, False))[0]
+        return self.place(name)[0]
 
     # ---- what an optimizer remembers ---------------------------------------------------------------
 
@@ -73,7 +77,11 @@ class Naming:
             theirs: the parameters of the optimizer in torch.
             ours: those of the optimizer by hand, which may have another order; torch's unless given.
         """
-        return Move(theirs, list(ours or map(self.called, theirs)), self.to_hand).state(state)
+        return self.to_hand_of(theirs, ours).state(state)
+
+    def to_hand_of(self, theirs: Layout, ours: Layout | None = None) -> Move:
+        """What brings the state of one optimizer over, again and again; arguments as of `state_by_hand`."""
+        return Move(theirs, list(ours or map(self.called, theirs)), self.to_hand)
 
     def state_in_torch(self, state: State, ours: Layout, theirs: Layout) -> dict[str, dict[str, Any]]:
         """The other way round."""
@@ -149,10 +157,11 @@ class Move:
         self.source, self.target = source, list(target)
         self.there = {name: table.get(name, (name, False)) for name in source}
         self.flat = (sum(map(math.prod, source.values())),)
+        self.alike = list(source) == self.target and not any(turned for _, turned in self.there.values())
 
     def state(self, state: State) -> dict[str, dict[str, Any]]:
         """All of it."""
-        if not any(turned for _, turned in self.there.values()) and list(self.source) == self.target:
+        if self.alike:
             return {name: dict(of) for name, of in state.items()}
         found = {}
         for name, of in state.items():

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 
 from experiments.judge.compare import Round, Step, as_array
-from experiments.judge.convert import to_numpy, weights_by_hand
+from experiments.judge.convert import to_numpy
 from experiments.judge.naming import Layout, Naming, layout
 from experiments.judge.nonfinite import NotFinite, first_in
 from experiments.lockstep.state import lrs, mean, state_by_key
@@ -35,10 +35,14 @@ class TorchRun:
         self, trainer: pl.Trainer, module: Any, naming: Naming, by_hand: Sequence[Layout] | None = None, unheard: bool = False
     ) -> None:
         self.trainer, self.module, self.naming = trainer, module, naming
-        self.layouts = [layout(module, optimizer) for optimizer in trainer.optimizers]
-        self.layouts_by_hand: Sequence[Layout | None] = by_hand or [None] * len(self.layouts)
+        layouts = [layout(module, optimizer) for optimizer in trainer.optimizers]
+        ours: Sequence[Layout | None] = by_hand or [None] * len(layouts)
+        self.moves = [naming.to_hand_of(*of) for of in zip(layouts, ours, strict=True)]
         self.names: dict[Any, str] = {p: name for name, p in module.named_parameters()}
-        self.saved = set(module.state_dict())
+        places, saved = places_of(module, naming), module.state_dict()
+        self.weights = [places[name] for name in saved]
+        self.parameters = [places[name] for name in self.names.values()]
+        self.buffers = [places[name] for name, _ in module.named_buffers() if name in saved]
         self.gradient: dict[str, np.ndarray] = {}  # of the latest step, before clipping
         self.watching = True  # whether the coming steps will be judged: of others nothing is taken down but what is logged
         self.loss = 0.0  # the latest that was gone back from
@@ -107,21 +111,17 @@ class TorchRun:
     def copies(self) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, np.ndarray]]:
         """Of the weights, of what each optimizer remembers, and of gradients that may be added to, as `HandRun.load` takes them."""
         states = [self._state(i, optimizer) for i, optimizer in enumerate(self.trainer.optimizers)]
-        learned = () if self.module.automatic_optimization else self.module.named_parameters()
-        left = {name: p.grad for name, p in learned if p.grad is not None}
-        return weights_by_hand(self.naming, self.module), to_numpy(states), to_numpy(self.naming.by_hand(left))
+        learned = () if self.module.automatic_optimization else self.names
+        left = {self.names[p]: p.grad for p in learned if p.grad is not None}
+        return copied(arrays(self.weights)), to_numpy(states), to_numpy(self.naming.by_hand(left))
 
     def _state(self, index: int, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-        state = {self.names[p]: s for p, s in optimizer.state.items()}
-        return self.naming.state_by_hand(state, self.layouts[index], self.layouts_by_hand[index])
+        return self.moves[index].state({self.names[p]: s for p, s in optimizer.state.items()})
 
     def _gradient(self, optimizer: torch.optim.Optimizer) -> dict[str, np.ndarray]:
-        found = {self.names[p]: p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None}
-        return self._arrays(found)
-
-    def _arrays(self, tensors: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
         """As arrays, which on the CPU share the tensors' memory, and called as they are by hand."""
-        return self.naming.by_hand({name: as_array(t) for name, t in tensors.items()})
+        found = {self.names[p]: p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None}
+        return self.naming.by_hand({name: as_array(t) for name, t in found.items()})
 
     def _enter(self, *_: Any) -> None:
         self.depth += 1
@@ -130,8 +130,7 @@ class TorchRun:
         self.depth -= 1
         if self.depth or not self.watching:
             return
-        parameters = self._arrays({name: p for p, name in self.names.items()})
-        buffers = self._arrays({name: b for name, b in self.module.named_buffers() if name in self.saved})
+        parameters, buffers = arrays(self.parameters), arrays(self.buffers)
         if not self.module.automatic_optimization:  # else there is no other step before this one is judged
             self.gradient = copied(self._gradient(optimizer))
             parameters, buffers = copied(parameters), copied(buffers)
@@ -148,6 +147,35 @@ class TorchRun:
         self.losses, self.taken = [], False
 
 
-def copied(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+class Place(NamedTuple):
+    """Where a module keeps a tensor: by assignment another one may come there."""
+
+    by_hand: str  # what it is called
+    turned: bool  # whether it is transposed by hand
+    owner: Mapping[str, Any]
+    key: str
+
+
+def places_of(module: torch.nn.Module, naming: Naming) -> dict[str, Place]:
+    """Of every parameter and buffer, by its name in torch: a walk through all modules takes longer than the arrays themselves do."""
+    found = {}
+    for prefix, m in module.named_modules(remove_duplicate=False):
+        for owner in (m._parameters, m._buffers):
+            for key in owner:
+                name = f"{prefix}.{key}" if prefix else key
+                found[name] = Place(*naming.place(name), owner, key)
+    return found
+
+
+def arrays(places: Sequence[Place]) -> dict[str, np.ndarray]:
+    """What is there, as arrays, which on the CPU share the tensors' memory, and called as they are by hand."""
+    found = {}
+    for by_hand, turned, owner, key in places:
+        array = as_array(owner[key])
+        found[by_hand] = array.T if turned else array
+    return found
+
+
+def copied(of: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """What stays as it is when the tensors change."""
-    return {name: a.copy() for name, a in arrays.items()}
+    return {name: a.copy() for name, a in of.items()}

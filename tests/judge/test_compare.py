@@ -531,3 +531,23 @@ def test_a_tensor_of_the_state_is_measured_against_itself_at_its_largest_and_a_s
     assert found["large.v"] == pytest.approx(1e-6 / 8)
     assert found["small.v"] == pytest.approx(1e-12 / (8 * SMALL["float64"]))
     assert found["large.other"] == 0
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-180, 1e180, 0.0])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_what_is_known_of_torchs_sizes_changes_no_error(dtype: str, scale: float) -> None:
+    rng, judge = np.random.default_rng(0), Judge(dtype)
+    with np.errstate(all="ignore"):
+        W, b = ((scale * rng.normal(size=shape)).astype(dtype) for shape in ((3, 4), (4,)))
+        near, far = (b * np.asarray(1 + d, dtype) for d in (1e-6, 2.0))
+    state = {"exp_avg": {"W": W, "b": b}, "step": {"W": np.int64(3)}, "lr": {"group 0": np.float64(scale)}}
+    hand = {**state, "exp_avg": {"W": W, "b": near}, "lr": {"group 0": np.float64(1.5 * scale)}}
+    torch, ours = Step(1.0, {"W": W, "b": b}, {"W": W}, {}, state), Step(1.0, {"W": W, "b": near}, {"W": 2 * W, "d": far}, {}, hand)
+    known = judge._measure_sizes(torch)
+    assert set(known) == {"gradient", "parameter", "state exp_avg", "state step", "state lr"}
+    found = judge._errors(ours, torch, known)
+    assert found == judge._errors(ours, torch)
+    assert found["parameter"]["d"] == np.inf
+    assert found["state"]["W.step"] == 0
+    assert found["gradient"]["W"] == (0 if np.isfinite(W).all() else np.inf)
+    assert (found["gradient"]["b"] > 0) == bool(b.any())

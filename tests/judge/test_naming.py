@@ -18,7 +18,7 @@ from experiments.commands.status import AGREE, BAD_INPUT, DISAGREE
 from experiments.data.arrays import ArrayData, InputError, Split
 from experiments.judge.compare import error, errors
 from experiments.judge.convert import load_in_torch, read_checkpoint, to_numpy, to_torch, weights_by_hand, write_checkpoint
-from experiments.judge.naming import Naming, layout
+from experiments.judge.naming import Move, layout
 from experiments.lockstep.checks import one_step, trajectory
 from experiments.pair import Twin
 from manual.concept import StraightLine
@@ -286,12 +286,12 @@ def test_state_agrees_at_every_step_and_is_copied_over(optimizer: str, mode: str
 
 @every_optimizer
 def test_state_that_is_copied_over_wrongly_is_found(optimizer: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    turned = Naming.state_by_hand
+    moved = Move.state
     monkeypatch.setattr(
-        Naming, "state_by_hand",
-        lambda self, state, theirs, ours=None: {
+        Move, "state",
+        lambda self, state: {
             name: {key: -value if np.ndim(value) and not isinstance(value, list) else value for key, value in of.items()}
-            for name, of in turned(self, state, theirs, ours).items()
+            for name, of in moved(self, state).items()
         },
     )  # fmt: skip
     assert fit(having(optimizer), 4, data=PAIR.make_data())[0].judge.failure is not None
