@@ -32,7 +32,8 @@ def tell(say: Say, finding: Mapping[str, Any], file: str) -> None:
         tell_fault(say, fault, file)
     for note in finding["notes"]:
         say(f"  {note}")
-    if not (finding["right"] or finding["faults"] or finding["trouble"]):
+    told = finding["right"] or finding["faults"] or finding["trouble"] or any(n.startswith("It is wrong") for n in finding["notes"])
+    if not told:
         say("  Every line that could be looked at is right by itself: a gradient on the way has no name, or a path has none at all.")
     for said in finding["second"]:
         say(f"  {said}")

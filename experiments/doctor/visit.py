@@ -67,6 +67,7 @@ def visited(
     seed: int = 0,
     file: str = "",
     folder: str | None = None,
+    so_far: Callable[[Finding], None] | None = None,
 ) -> Iterator[Finding]:
     """Examine every pair of a forward and a backward in a file.
 
@@ -78,6 +79,7 @@ def visited(
         seed: of the numbers.
         file: its name, which may say what its forward computes.
         folder: where the file stands, with others that it imports.
+        so_far: is told of each pair as soon as it was looked at, and whether it is right before it is looked for what would be.
 
     Raises:
         Unreadable: if there is no such pair, or the file does not run.
@@ -88,6 +90,7 @@ def visited(
     looked: list[Finding] = []
     for subject in subjects(tree, namespace, forward, backward, loss):
         pair = subject.pair
+        subject.so_far = so_far
         subject.second = partial(second, file=file, called=called_by(pair.forward, tree))
         try:
             if isinstance(whose := namespace.get(pair.cls or pair.forward.name), Undefined):
@@ -105,6 +108,8 @@ def visited(
             unsure.append(found)
             continue
         looked.append(found)
+        if so_far:
+            so_far(found)
     yield from without_inherited(looked or unsure, tree)
 
 
@@ -119,7 +124,7 @@ def with_any_loss(subject: Subject, shapes: Mapping[str, tuple[int, ...]], seed:
     if found:
         return found[0]
     troubles: list[Unreadable] = []
-    for reading in (*predictions(subject), subject):
+    for reading in (*(replace(r, so_far=None) for r in predictions(subject)), subject):
         try:
             found.append(with_its_loss(reading, shapes, seed))
         except Unreadable as trouble:
@@ -300,7 +305,10 @@ def judged(examinations: list[Examination]) -> Finding:
     examinations = [e.rescaled() for e in straightened(examinations, lambda found: len(wrong_lines(found)))]
     forget(examinations, misnamed(examinations, [g.value for g in gradients if g.right]))
     faults = suspects(examinations, wrong_lines(examinations))
-    return Finding(subject.pair.name, subject.pair.backward.name, gradients, diagnosed(examinations, faults))
+    found = Finding(subject.pair.name, subject.pair.backward.name, gradients)
+    if subject.so_far:
+        subject.so_far(replace(found, notes=("It is wrong. In which line, and what would be right, was still being looked for.",)))
+    return replace(found, faults=diagnosed(examinations, faults))
 
 
 def misnamed(examinations: list[Examination], right: list[str]) -> list[str]:

@@ -12,7 +12,11 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout, suppress
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from experiments.doctor.finding import Finding
 
 STARTS = ("subprocess.", "os.system", "os.exec", "os.spawn", "os.posix_spawn", "os.fork", "ctypes.", "webbrowser.")
 CONNECTS = ("socket.", "ftplib.", "urllib.")
@@ -47,7 +51,7 @@ def ask(question: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         found = answered(error.stdout or b"")
         if not found["findings"]:
             raise TooLong(f"it did not come to an end within {seconds:g} s") from error
-        return {**found, "trouble": f"after {seconds:g} s the rest of the file was not looked at: give it more with --seconds"}
+        return {**found, "trouble": f"after {seconds:g} s it was looked no further: give it more with --seconds"}
     found = answered(done.stdout)
     if done.returncode:
         last = (done.stderr.decode(errors="replace").strip().splitlines() or ["no word"])[-1]
@@ -56,13 +60,19 @@ def ask(question: Mapping[str, Any], seconds: float) -> dict[str, Any]:
 
 
 def answered(text: bytes) -> dict[str, Any]:
-    """What the process has answered so far, a line for each finding and a last one for the rest."""
+    """What the process has answered: a line for each finding, before them what was known on the way, and a last one for the rest."""
     found: dict[str, Any] = {"findings": [], "printed": "", "trouble": None}
+    so_far: dict[tuple[str, str], Any] = {}
     for line in text.decode(errors="replace").splitlines():
         with suppress(json.JSONDecodeError):  # the line at which it was ended
-            said = json.loads(line)
-            found |= {"findings": [*found["findings"], said["finding"]]} if "finding" in said else said
-    return found
+            match json.loads(line):
+                case {"so_far": finding}:
+                    so_far[finding["name"], finding["backward"]] = finding
+                case {"finding": finding}:
+                    found["findings"].append(finding)
+                case rest:
+                    found |= rest
+    return {**found, "findings": found["findings"] or [*so_far.values()]}
 
 
 def main() -> int:
@@ -81,10 +91,14 @@ def main() -> int:
     printed, out = io.StringIO(), sys.stdout
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     sys.addaudithook(forbid)
+
+    def say(kind: str, finding: Finding) -> None:
+        print(json.dumps({kind: finding.as_dict()}), file=out, flush=True)
+
     with redirect_stdout(printed), redirect_stderr(printed):
         try:
-            for finding in visited(**question):
-                print(json.dumps({"finding": finding.as_dict()}), file=out, flush=True)
+            for finding in visited(**question, so_far=partial(say, "so_far")):
+                say("finding", finding)
         except Unreadable as trouble:
             answer["trouble"] = str(trouble)
         except SyntaxError as error:

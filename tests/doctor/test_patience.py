@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 from experiments.doctor.patience import Patience, seconds_of
+from experiments.doctor.visit import visited
+from experiments.doctor.ward import answered
 from experiments.source.limit import time_limit
+
+TWO = """
+def double(x):
+    return 2 * x
+
+def double_backward(dout, x):
+    return 3 * dout
+
+def triple(x):
+    return 3 * x
+
+def triple_backward(dout, x):
+    return 3 * dout
+"""
 
 
 def work() -> None:
@@ -35,3 +52,15 @@ def test_one_search_has_no_more_than_what_is_left() -> None:
     assert not patience.is_over
     assert Patience(-1).is_over
     assert Patience(5, until=0).is_over
+
+
+def test_whoever_gives_up_knows_what_was_known_by_then() -> None:
+    told = []
+    found = [*visited(TWO, so_far=lambda finding: told.append(finding.as_dict()))]
+    assert [of.right for of in found] == [False, True]
+    assert [of["name"] for of in told] == ["double", "double", "triple"]
+    assert "still being looked for" in told[0]["notes"][0]
+    text = "".join(json.dumps({"so_far": of}) + "\n" for of in told[:1])
+    assert answered((text + '{"so_far": {"na').encode())["findings"] == json.loads(json.dumps(told[:1]))
+    text += json.dumps({"finding": found[1].as_dict()}) + "\n"
+    assert [of["name"] for of in answered(text.encode())["findings"]] == ["triple"]

@@ -54,6 +54,7 @@ class Subject:
         through: lets steps move with their arguments, where it is asked whether a backward goes straight through them.
         guards: functions that forward calls, whose small constants it does without.
         second: says of examinations whether the forward is what its name says, where that is asked for.
+        so_far: is told what is known before a cure is looked for, which may take long.
         compiled: the functions with their taps.
         locals: what the backward named when it ran last.
     """
@@ -70,6 +71,7 @@ class Subject:
     through: Any = None
     guards: tuple[FunctionType, ...] = ()
     second: Callable[[Any], tuple[str, ...]] | None = None
+    so_far: Callable[[Any], None] | None = None
     compiled: dict[tuple[int, str], tuple[Callable[..., Any], list[Tap], ast.FunctionDef]] = field(default_factory=dict, repr=False)
     locals: dict[str, Any] = field(default_factory=dict, repr=False)
 

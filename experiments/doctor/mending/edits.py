@@ -7,7 +7,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from itertools import chain, combinations
 
-from experiments.doctor.reading.claims import is_gradient
+from experiments.doctor.reading.claims import is_gradient, tells_of_gradient
 from experiments.judge.operands import DIAGONAL
 from experiments.source.operators import OPERATORS, Function, mutants_of
 
@@ -227,6 +227,10 @@ def other_names(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
     """Another value in the place of one that is read."""
     for place in places_in(statement, indices=True):
         node = place[0]
+        if isinstance(node, ast.Subscript) and tells_of_gradient(ast.unparse(node.value)):  # of dh[t] all of another one
+            for other in filter(tells_of_gradient, names):
+                piece = ast.parse(other, mode="eval").body
+                yield f"computed with {ast.unparse(node)} where {other} belongs", with_piece(statement, place, piece)
         if isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node) in names:
             was = ast.unparse(node)
             for other in filter(is_called, names):

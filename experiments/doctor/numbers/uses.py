@@ -20,6 +20,9 @@ FILTER: tuple[Shape, ...] = (("F", "C", 3, 3), ("C", "F", 3, 3), (3, 3, "C", "F"
 OF_IMAGES: tuple[Shape, ...] = (("F",), ("C",), ("F", 1), ("C", 1), (1, "C", 1, 1), (1, "F", 1, 1), (1, 1, 1, "F"), (1, 1, 1, "C"))
 """What stands beside an image: one number for each filter, or each channel."""
 
+HEADS = re.compile(r"(n|num)_?heads?$|heads$", re.IGNORECASE)
+"""Called like how many heads an attention has, by which the width can be divided."""
+
 WHOLE = (
     (re.compile(r"strides?$|s$"), (2, 1)),
     (re.compile(r"pad(ding)?s?$"), (1, 0)),
@@ -36,7 +39,9 @@ def known_by_use(functions: Sequence[ast.FunctionDef], names: Sequence[str]) -> 
         names: of the arguments, entries of dicts among them.
     """
     axes = ranks(functions)
-    images = any(n >= 4 for n in axes.values())
+    flat = any(0 < unpacked(functions[0]).get(name, 0) < 4 for name in names)  # heads have four axes, and what goes in has not
+    images = any(n >= 4 for n in axes.values()) and not flat
+    heads = [n for n in names if HEADS.match(short(n))]
     found: dict[str, Candidates] = {}
     for name in names:
         words = [w for f in functions for w in compared(f, name)]
@@ -56,6 +61,12 @@ def known_by_use(functions: Sequence[ast.FunctionDef], names: Sequence[str]) -> 
             found[name] = [("pairs", (6, 2))]
         elif is_options(functions, name):
             found[name] = [("empty", ())]
+        elif heads and axes.get(name, 0) == 3:
+            found[name] = [("normal", ("B", "T", "2D")), ("normal", ("T", "B", "2D"))]
+        elif heads and plain.startswith("w"):
+            found[name] = [("normal", ("2D", "2D"))]
+        elif heads and is_vector(name):
+            found[name] = [("normal", ("2D",))]
         elif whole and images and (len(plain) > 2 or is_entry(name)):
             found[name] = [(f"whole {n}", ()) for n in whole]
         elif images and is_vector(name) and axes.get(name, 0) >= 4:

@@ -23,9 +23,25 @@ def without_inherited(findings: Sequence[Finding], tree: ast.Module) -> list[Fin
             of = reached(called_at(function, place(function, fault)), calls) & (set(wrong) - {finding.backward})
             blamed |= of
             kept += [] if of else [fault]
+        layers = wrong_layers(finding, findings, tree)
+        if layers and not any(fault.mend for fault in kept):
+            found.append(
+                replace(finding, faults=(), notes=(*finding.notes, f"It is wrong as long as {layers} is, whose backward it calls."))
+            )
+            continue
         words = f"It is wrong because {' and '.join(sorted(blamed))} is, which it calls." if blamed and not kept else ""
         found.append(replace(finding, faults=tuple(kept), notes=(*finding.notes, *([words] if words else []))))
     return found
+
+
+def wrong_layers(finding: Finding, findings: Sequence[Finding], tree: ast.Module) -> str:
+    """The other classes of the file that are wrong and whose backward may be the one that this class calls, of its layers."""
+    methods = {c.name: {m.name: m for m in c.body if isinstance(m, ast.FunctionDef)} for c in tree.body if isinstance(c, ast.ClassDef)}
+    method = methods.get(finding.name, {}).get(finding.backward)
+    calls = (n.func for n in ast.walk(method) if isinstance(n, ast.Call)) if method and finding.faults else ()
+    of = {f.attr for f in calls if isinstance(f, ast.Attribute) and ast.unparse(f.value) != "self"}
+    wrong = [f.name for f in findings if f.faults and f.name in methods and f.name != finding.name and f.backward in of]
+    return " or ".join([", ".join(wrong[:-1]), wrong[-1]] if len(wrong) > 1 else wrong)
 
 
 def place(function: ast.FunctionDef | None, fault: Fault) -> int:
