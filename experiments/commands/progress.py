@@ -18,6 +18,10 @@ from experiments.lockstep import LockStep
 EVERY = 5.0
 """Seconds between two lines, where there is no terminal."""
 
+REFRESH = 0.1
+"""Seconds between two looks of the bar, where there is one: as often as rich draws it. To tell it of every small step costs more than
+to write all of the step's numbers."""
+
 
 class Progress(ProgressBar):
     """Says how far a run is, its loss, and how far both sides agree. It stands after LockStep in the list of callbacks.
@@ -58,14 +62,21 @@ class Progress(ProgressBar):
         self.total = None if math.isinf(total) else int(total)
         # several optimizers take several steps a batch; Lightning foretells batches then, unless max_steps ends the run
         self.by_batches = len(trainer.optimizers) > 1 and total != trainer.max_steps
-        self.began, self.first, self.said = time.monotonic(), self._done(trainer), time.monotonic()
+        self.began, self.first, self.said, self.seen = time.monotonic(), self._done(trainer), time.monotonic(), -math.inf
         self.task = self.bar.add_task("training", total=self.total, completed=self.first, found="")
         if not self.silent and self.console.is_terminal:
             self.bar.start()
 
     def on_train_batch_end(self, trainer: Any, *args: Any, **kwargs: Any) -> None:
-        """One step further, or one batch."""
-        self.tell("training", self._done(trainer), self._found(trainer))
+        """One step further, or one batch: it is told if it is time to."""
+        if not self.silent and (self._bar_is_due() if self.console.is_terminal else self._line_is_due()):
+            self.tell("training", self._done(trainer), self._found(trainer))
+
+    def _line_is_due(self) -> bool:
+        return time.monotonic() - self.said > EVERY
+
+    def _bar_is_due(self) -> bool:
+        return time.monotonic() - self.seen >= REFRESH
 
     def _done(self, trainer: Any) -> int:
         return int(trainer.fit_loop.total_batch_idx + 1 if self.by_batches else trainer.global_step)
@@ -90,8 +101,10 @@ class Progress(ProgressBar):
         if self.silent:
             return
         total = total or self.total
-        self.bar.update(self.task, description=doing, completed=done, total=total, found=found)
-        if not self.console.is_terminal and time.monotonic() - self.said > EVERY:
+        if self.console.is_terminal:
+            self.seen = time.monotonic()
+            self.bar.update(self.task, description=doing, completed=done, total=total, found=found)
+        elif self._line_is_due():
             self.said = time.monotonic()
             self.console.print(f"{doing}: {done} of {total or '?'} {found}".rstrip(), highlight=False, markup=False, soft_wrap=True)
 

@@ -58,6 +58,19 @@ def test_a_terminal_sees_one_bar_over_all_steps_that_is_taken_away() -> None:
     assert not it.bar.live.is_started
 
 
+def test_the_bar_is_told_of_as_many_steps_as_it_can_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    it, trainer, _ = begun(terminal=True)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    shown = []
+    for trainer.global_step, now[0] in ((1, 100.0), (2, 100.05), (3, 100.11), (4, 100.12), (40, 100.3)):
+        it.on_train_batch_end(trainer)
+        shown.append(it.bar.tasks[0].completed)
+    it.tell("drawing figures", 0, "", 1)  # at once
+    assert (shown, it.bar.tasks[0].completed) == ([1, 1, 3, 3, 40], 0)
+    it.teardown(trainer, None, "fit")  # type: ignore[arg-type]
+
+
 def test_where_nothing_is_compared_the_loss_is_lightnings_and_where_no_end_is_known_none_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "EVERY", -1.0)
     it, trainer, out = begun(terminal=False, total=float("inf"))
