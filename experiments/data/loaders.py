@@ -15,7 +15,8 @@ class Rows(TensorDataset):
 
     def __getitems__(self, rows: list[int]) -> list[torch.Tensor]:
         """These rows of every tensor; a DataLoader asks for a batch by this name."""
-        return [tensor[rows] for tensor in self.tensors]
+        index = torch.tensor(rows, dtype=torch.int64)  # once for all of them
+        return [tensor.index_select(0, index) for tensor in self.tensors]
 
 
 class ShuffledOrder(DistributedSampler):
