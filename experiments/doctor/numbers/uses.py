@@ -39,8 +39,8 @@ def known_by_use(functions: Sequence[ast.FunctionDef], names: Sequence[str]) -> 
         names: of the arguments, entries of dicts among them.
     """
     axes = ranks(functions)
-    flat = any(0 < unpacked(functions[0]).get(name, 0) < 4 for name in names)  # heads have four axes, and what goes in has not
-    images = any(n >= 4 for n in axes.values()) and not flat
+    said = [n for name in names if (n := unpacked(functions[0]).get(name))]
+    images = any(n >= 4 for n in axes.values()) and max(said, default=4) >= 4  # heads have four axes, and what goes in has not
     heads = [n for n in names if HEADS.match(short(n))]
     found: dict[str, Candidates] = {}
     for name in names:
