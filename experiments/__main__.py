@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import errno
 import io
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -152,8 +154,14 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and end with status 2."""
-        print(f"error: {message} (see {self.prog} --help)", file=sys.stderr)
+        print(f"error: {message}{self.meant(message)} (see {self.prog} --help)", file=sys.stderr)
         sys.exit(BAD_INPUT)
+
+    def meant(self, message: str) -> str:
+        """The option that is nearest to the first that was not known: "; did you mean --input?"; nothing if none is near."""
+        asked = re.findall(r"(?<!\S)--[\w-]+", message) if message.startswith("unrecognized") else []
+        near = difflib.get_close_matches(asked[0], self._option_string_actions, 1, 0.7) if asked else []
+        return f"; did you mean {near[0]}?" if near else ""
 
 
 LIBRARY = {

@@ -190,6 +190,11 @@ def test_an_option_is_one_that_there_is_and_written_out(arguments: tuple[str, ..
     assert command(*arguments) == (BAD_INPUT, "", expected)
 
 
+def test_an_option_that_is_nearly_one_of_the_command_is_told_which() -> None:
+    expected = f"error: unrecognized arguments: --inputs a.py; did you mean --input? (see {door.PROGRAM} doctor --help)\n"
+    assert command("doctor", "--inputs", "x=3", "a.py") == (BAD_INPUT, "", expected)
+
+
 @pytest.mark.parametrize(("text", "number"), [("1", 1), ("12", 12)])
 def test_a_number_of_steps(text: str, number: int) -> None:
     assert door.positive(text) == number

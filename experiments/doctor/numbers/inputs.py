@@ -115,6 +115,8 @@ def choose(subject: Subject, given: Mapping[str, tuple[int, ...]], works: Callab
     """
     if subject.numbers:
         return Chosen({}, subject.numbers)
+    if subject.made is not None:
+        return with_its_own(subject, subject.made, given, works)
     try:
         if subject.shared:
             return with_shapes(subject, list(subject.shared.values()), sizes_of(subject.namespace), given, works)
@@ -200,7 +202,7 @@ def fitting(
     def tried(names: Sequence[str], of: Callable[[str], list[tuple[str, Shape]]]) -> dict[str, list[tuple[str, Shape]]]:
         """What each of these may be: what is known of it, or what its name makes likely."""
         every = {n: known.get(n) or first_of(of_sizes.get(n, []), of_rank(used(subject, n, of(n)), n, ranks)) for n in names}
-        return {n: as_given(n, every[n], given, sizes) for n in names}
+        return all_different({n: as_given(n, every[n], given, sizes) for n in names})
 
     for of in (likely, one_number, one_state, one_unit, one_unit_of_columns, *rows, candidates, everything):
         if of is everything and found:
@@ -284,6 +286,16 @@ def as_given(name: str, found: list[tuple[str, Shape]], given: Mapping[str, Shap
     if name not in given:
         return found
     return [c for c in found if sized(c[1], sizes) == tuple(given[name])] or [("normal", tuple(given[name]))]
+
+
+def all_different(tries: dict[str, list[tuple[str, Shape]]]) -> dict[str, list[tuple[str, Shape]]]:
+    """The same, each size that a constructor asks for beginning with one that none before it begins with: a square matrix hides much."""
+    taken: list[tuple[str, Shape]] = []
+    for name, of in tries.items():
+        if name.startswith(ARGUMENT) and of and of[0][0] == "size":
+            tries[name] = [*(c for c in of if c not in taken), *(c for c in of if c in taken)]
+            taken.append(tries[name][0])
+    return tries
 
 
 def of_rank(found: list[tuple[str, Shape]], name: str, ranks: Mapping[str, int]) -> list[tuple[str, Shape]]:
