@@ -15,6 +15,7 @@ import numpy as np
 from experiments.doctor.calls.building import constructor
 from experiments.doctor.calls.calling import Subject
 from experiments.doctor.calls.results import line_of_return
+from experiments.doctor.calls.setup import setups
 from experiments.doctor.diagnosis import diagnosed, readable
 from experiments.doctor.finding import Finding, Gradient
 from experiments.doctor.mending.changing import slice_of
@@ -22,8 +23,9 @@ from experiments.doctor.numbers.implied import derivatives, predictions, with_lo
 from experiments.doctor.numbers.inputs import choose
 from experiments.doctor.numbers.provided import provided
 from experiments.doctor.numbers.readings import charitable, is_right, plainer
-from experiments.doctor.numbers.shapes import SIZES, Chosen, sizes_for
+from experiments.doctor.numbers.shapes import Chosen, sizes_for
 from experiments.doctor.numbers.trial import SMALLER, misshapen
+from experiments.doctor.reading.classes import methods
 from experiments.doctor.reading.combined import combined
 from experiments.doctor.reading.counterparts import is_loss
 from experiments.doctor.reading.defining import Undefined, defined
@@ -190,14 +192,16 @@ def subject_of(tree: ast.Module, namespace: dict[str, Any], pair: Pair, loss: st
     own = loss_method(tree, pair.cls, namespace) if pair.cls and not loss and not is_loss(pair.forward.name) else None
     line = None if own or named or is_loss(pair.forward.name) else loss_line(tree, namespace)
     init = constructor(tree, pair.cls, namespace) if pair.cls else None
-    return Subject(pair, namespace, own or named or line, bool(line), init, loss_text=text, shared=shared)
+    told = setups(methods(tree, pair.cls), pair.forward, pair.backward) if pair.cls else []
+    return Subject(pair, namespace, own or named or line, bool(line), init, loss_text=text, shared=shared, setups=told)
 
 
 @without_warnings
 def examined(subject: Subject, shapes: Mapping[str, tuple[int, ...]], seed: int, arrays: Mapping[str, Any] | None = None) -> Finding:
     """One pair, on two inputs; on the arrays that were given, and on others of their shapes where they are not whole numbers."""
     chosen = choose(subject, shapes, lambda inputs: misshapen(subject, {**inputs, **(arrays or {})}))
-    inputs = [chosen.draw(sizes, seed + i) for i, sizes in enumerate((sizes_for(shapes), SIZES[1]))]
+    chosen.settle(lambda inputs: Examination(subject, inputs), seed)
+    inputs = chosen.two(shapes, seed)
     if arrays:
         inputs = [{**inputs[0], **arrays}, {**chosen.draw(sizes_for(shapes), seed + 1), **near(arrays, np.random.default_rng(seed))}]
     examinations = [Examination(subject, numbers, seed + i) for i, numbers in enumerate(inputs)]
@@ -208,7 +212,7 @@ def examined(subject: Subject, shapes: Mapping[str, tuple[int, ...]], seed: int,
         if arrays or is_quiet(examinations):
             break
         chosen.spread = spread
-        inputs = [chosen.draw(sizes, seed + i) for i, sizes in enumerate((sizes_for(shapes), SIZES[1]))]
+        inputs = chosen.two(shapes, seed)
         examinations = [Examination(subject, numbers, seed + i) for i, numbers in enumerate(inputs)]
         usable = usable if all(e.is_finite for e in usable[0]) else (examinations, spread)
     if not (arrays or is_quiet(examinations)):  # none is, as in float32: the first that is finite
@@ -241,7 +245,7 @@ def on_the_other_side(subject: Subject, chosen: Chosen, shapes: Mapping[str, tup
     """
     was, chosen.spread = chosen.spread, chosen.spread * SMALLER[0]
     try:
-        found = [Examination(subject, chosen.draw(s, seed + i), seed + i) for i, s in enumerate((sizes_for(shapes), SIZES[1]))]
+        found = [Examination(subject, numbers, seed + i) for i, numbers in enumerate(chosen.two(shapes, seed))]
         if is_quiet(found) and any(agreement(found, name)[0] < PLAINLY for name in returned(found[0])):
             return found
     except Exception:  # a stranger's code may refuse them

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from experiments.doctor.calls.called import LISTED
-from experiments.doctor.reading.claims import value_of
+from experiments.doctor.reading.claims import is_gradient, short, value_of
 from experiments.doctor.reading.taps import parameters
 
 ARGUMENT = "__init__."
@@ -130,7 +130,7 @@ def numbers(it: Any, own: Mapping[str, Any], rng: np.random.Generator) -> dict[s
             found[path] = v
     drawn = {}
     for path, was in found.items():
-        if value_of(path, [n for n in found if n != path]) is None and not LISTED.match(path):
+        if value_of(path, [n for n in found if n != path]) is None and not LISTED.match(path) and not is_gradient(short(path)):
             positive = was.size > 0 and (was > 0).all()
             drawn[path] = rng.uniform(0.5, 1.5, was.shape) if positive else rng.normal(size=was.shape)
     return drawn

@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.doctor.calls.ran import Ran
 from experiments.doctor.calls.roles import TARGETS
-from experiments.doctor.reading.claims import is_array, short
+from experiments.doctor.reading.claims import ELEMENT, is_array, short
 from experiments.doctor.reading.patient import Pair
 
 OF_INPUT = ("x", "input", "inputs", "in", "prev", "a_prev", "layer_input", "last_input", "y_pred", "y_hat")
@@ -32,7 +32,8 @@ def aliases(pair: Pair, ran: Ran) -> dict[str, str]:
         found |= {n: inputs[0] for n in OF_INPUT if n not in known}
     given = [n for n in ran.values if n.startswith("self.") and n not in ran.computed]
     for names in OF_PARAMETER:
-        own = [n for n in given if short(n).lower().strip("_") in names and is_array(ran.values[n])]
+        wholes = {part["whole"] for n in given if (part := ELEMENT.match(n))}
+        own = [n for n in (*given, *wholes) if short(n).lower().strip("_") in names and (n in wholes or is_array(ran.values[n]))]
         if len(own) == 1:
             found |= {n: own[0] for n in names if n not in known or known[n] == own[0]}
     return found

@@ -5,14 +5,14 @@ from __future__ import annotations
 import ast
 import copy
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import FunctionType
 from typing import Any
 
 import numpy as np
 
-from experiments.doctor.calls import building, results, roles
+from experiments.doctor.calls import building, results, roles, setup
 from experiments.doctor.calls.called import aliases
 from experiments.doctor.calls.guards import lowered
 from experiments.doctor.calls.ran import Ran, copied
@@ -50,6 +50,7 @@ class Subject:
         init: the constructor of the class.
         numbers: what forward is given, where it is a script that has them.
         made: an object of the class, whose copies are used in the place of new ones.
+        setups: the methods that tell a new object what its constructor leaves open.
         shared: the shapes of arrays of the file that forward reads and that are inputs as well.
         through: lets steps move with their arguments, where it is asked whether a backward goes straight through them.
         guards: functions that forward calls, whose small constants it does without.
@@ -67,6 +68,7 @@ class Subject:
     numbers: dict[str, Any] | None = None
     loss_text: str = ""
     made: Any = None
+    setups: Sequence[ast.FunctionDef] = ()
     shared: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     through: Any = None
     guards: tuple[FunctionType, ...] = ()
@@ -115,6 +117,8 @@ class Subject:
             it = copy.deepcopy(self.made)
         else:
             it = building.made(cls, inputs) if self.constructs(inputs) else cls.__new__(cls)
+            if self.setups and setup.SETUP in inputs:
+                setup.set_up(it, self.setups, inputs[self.pair.parameters(self.pair.forward)[0]], inputs[setup.SETUP])
         for name, value in inputs.items():
             if name.startswith("self."):
                 building.put(it, name, copied(value))
@@ -198,6 +202,8 @@ class Subject:
         arguments = roles.arguments(self.pair, ran, upstream)
         self.seeded()
         found, named = self.answer(function, [ran.self] if ran.self is not None else [], arguments)
+        filled = [n for n in arguments if roles.kind(self.pair, n, ran) == "filled"]
+        named = {**named, **{f"grads[{key!r}]": value for n in filled for key, value in arguments[n].items()}}
         self.locals = {e.name: e.value for e in events}
         # an upstream gradient is the gradient of the last value of its name, and is written in no line
         gradients = [Event(e.name, e.value, 0) if e.name in arguments and i < len(arguments) else e for i, e in enumerate(events)]

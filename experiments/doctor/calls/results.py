@@ -14,8 +14,8 @@ import numpy as np
 from experiments.doctor.calls import building
 from experiments.doctor.calls.called import aliases, listed
 from experiments.doctor.calls.ran import Ran
-from experiments.doctor.calls.roles import last_return, result_nodes
-from experiments.doctor.reading.claims import Claim, Event, feeding, is_array, since_fresh, value_of, versions
+from experiments.doctor.calls.roles import last_return, pieces, result_nodes
+from experiments.doctor.reading.claims import Claim, Event, element_value, feeding, is_array, since_fresh, value_of, versions
 from experiments.doctor.reading.patient import Pair
 from experiments.doctor.reading.taps import ENTRY
 from experiments.doctor.reading.text import written
@@ -60,6 +60,7 @@ def results(pair: Pair, own: Mapping[str, Any], ran: Ran, returned: Any, named: 
     def put(label: str, gradient: Any, node: ast.expr | None = None) -> None:
         value = value_of(label, known) or (label if label in known and not label.startswith("self.") else None)
         value = value or other.get(value_of(label, other) or "") or listed(ran.self, ran.values, label)
+        value = value or element_value(label, known, other)
         if value is not None and isinstance(gradient, np.ndarray | float | int | np.number):
             found[value] = Result(label, gradient, node)
 
@@ -76,7 +77,7 @@ def results(pair: Pair, own: Mapping[str, Any], ran: Ran, returned: Any, named: 
                 put(name.removesuffix("data") + "grad", np.asarray(held.grad))
     for name, value in (named or {}).items():
         of = value_of(name, known) or other.get(value_of(name, other) or "")
-        if of in pair.updates and of not in found:
+        if (of in pair.updates or ENTRY.match(name)) and of is not None and of not in found:
             put(name, value)
     if isinstance(returned, tuple) and hasattr(returned, "_asdict"):
         returned = returned._asdict()
@@ -85,26 +86,31 @@ def results(pair: Pair, own: Mapping[str, Any], ran: Ran, returned: Any, named: 
             put(f"grads['{key}']", value)
         return found
     parts = returned if isinstance(returned, tuple | list) else () if returned is None else (returned,)
-    shapes = [np.shape(part) for part in parts]
-    for label, part, node in zip(in_order(pair, ran, known, shapes), parts, result_nodes(pair.backward), strict=False):
+    nodes = result_nodes(pair.backward)
+    both = pieces(nodes, parts) if any(isinstance(part, list | tuple) for part in parts) and len(nodes) == len(parts) else []
+    both = both or list(zip(nodes, parts, strict=False))
+    shapes = [np.shape(part) for _, part in both]
+    for label, (node, part) in zip(in_order(pair, ran, known, shapes, [node for node, _ in both]), both, strict=False):
         put(label, part, node)
     return found
 
 
-def in_order(pair: Pair, ran: Ran, known: Mapping[str, Any], shapes: Sequence[tuple[int, ...]]) -> list[str]:
+def in_order(
+    pair: Pair, ran: Ran, known: Mapping[str, Any], shapes: Sequence[tuple[int, ...]], nodes: Sequence[ast.expr]
+) -> list[str]:
     """What each part of a tuple is the gradient of: by its name, if no other part has it and it is an argument; else by its place.
 
     Where there are several, but fewer than arguments, those without a name are of the arguments that have their shapes, in order.
     """
     inputs = [n for n in pair.parameters(pair.forward) if is_array(ran.values.get(n))]
-    nodes = result_nodes(pair.backward)
     moving = [n for n in inputs if np.any(np.asarray(ran.values[n]) != np.round(ran.values[n]))]
     if len(nodes) != len(inputs) and len(nodes) == len(moving):
         inputs = moving  # targets and counts get no gradient
     names = [ast.unparse(n) if isinstance(n, ast.Name | ast.Attribute | ast.Subscript) else "" for n in nodes]
     values = [value_of(n, known) if n and n not in pair.parameters(pair.backward) else None for n in names]
     values = apart(pair, inputs, values, known)
-    complete = len(nodes) == len(inputs)
+    others = bool(values) and all(v is not None and v not in inputs for v in values) and len(set(values)) == len(values)
+    complete = len(nodes) == len(inputs) and not others  # dJdW1, dJdW2 of an object that is given X and y
     if (
         not complete
         and not (all(names) and any(values))

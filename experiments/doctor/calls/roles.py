@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from experiments.doctor.calls.ran import Ran, copied
-from experiments.doctor.reading.claims import is_array, is_gradient, value_of, versions
+from experiments.doctor.reading.claims import is_array, is_gradient, tells_of_gradient, value_of, versions
 from experiments.doctor.reading.patient import Pair, Unreadable
 
 UPSTREAM = re.compile(
-    r"(d_?out(put)?s?|dy|dz|dh|da|upstream|grad_?out(put)?s?|grad|g|delta|error|d_?next|dvalues|dloss|U|output_gradient|gradient"
+    r"(d_?out(put)?s?|dy|dz|dh|da|upstream|grad_?out(put)?s?|grads?|g|delta|error|d_?next|dvalues|dloss|U|output_gradient|gradients?"
     r"|d_?l_?d_?(out|y|a|z)\w*|(out|accum|accumulated|backwards?|prev|next|top)_grads?(ient)?|(backwards?|accum)_?gradient)$",
     re.IGNORECASE,
 )
@@ -57,6 +57,8 @@ def kind(pair: Pair, name: str, ran: Ran) -> str:
     """What an argument of the backward is: a value of the forward, the upstream gradient, what was saved, or unknown."""
     if meant(pair, name, ran) is not None:
         return "value"
+    if is_filled(pair.backward, name):
+        return "filled"
     of_value = value_of(name, [*versions(ran.values), "out"]) is not None  # dctx, of ctx
     if CACHE.match(name) and not of_value and (ran.rest or isinstance(ran.out, dict)):
         return "cache"
@@ -67,12 +69,28 @@ def kind(pair: Pair, name: str, ran: Ran) -> str:
     first = name == next(iter(pair.parameters(pair.backward)), "")
     if first and (is_gradient(name) or LAST.match(name)):
         return "upstream"
-    if RATE.match(name):
+    if RATE.match(name) and not (first and pair.cls and is_alone(pair, name, ran)):
         return "rate"
     if PREDICTED.match(name) and is_array(ran.parts[0]):
         return "output"
     alone = pair.cls is not None or (ALONE.match(name) is not None and np.ndim(ran.parts[0]) > 0)
     return "upstream" if first and alone and is_array(ran.parts[0]) and not takes_target(pair) else "unknown"
+
+
+def is_filled(backward: ast.FunctionDef, name: str) -> bool:
+    """Whether an argument is a dict that the backward puts its gradients into: gradients['W'] = dW; or that only its annotation tells of."""
+    written = [n for n in ast.walk(backward) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)]
+    into = [n.slice for n in written if ast.unparse(n.value) == name]
+    if into:
+        return tells_of_gradient(name) and all(isinstance(s, ast.JoinedStr) or (isinstance(s, ast.Constant) and s.value is not None) for s in into)
+    annotated = next((a.annotation for a in backward.args.args if a.arg == name), None)
+    return annotated is not None and bool(re.match(r"(typing\.)?(dict|mutable_?mapping)", ast.unparse(annotated), re.I)) and tells_of_gradient(name)
+
+
+def is_alone(pair: Pair, name: str, ran: Ran) -> bool:
+    """Whether no other argument of the backward is the gradient of what forward returned: eta may be its name too."""
+    others = [n for n in pair.parameters(pair.backward) if n != name]
+    return not any(UPSTREAM.match(n) or n.lower() in TARGETS for n in others) and is_array(ran.parts[0]) and np.ndim(ran.parts[0]) > 0
 
 
 def takes_target(pair: Pair) -> bool:
@@ -90,6 +108,9 @@ def meant(pair: Pair, name: str, ran: Ran) -> Any:
     if name.lower() in TARGETS:
         return target(ran)
     inputs = [n for n in ran.final if INPUT.match(n)] if INPUT.match(name) else []
+    ours = pair.parameters(pair.forward)
+    if INPUT.match(name) and not inputs and len(ours) == 1 and takes_target(pair):
+        return ran.passed.get(ours[0])  # a of feedforward(a) is x of backprop(x, y)
     return ran.final[inputs[0]] if len(inputs) == 1 else None
 
 
@@ -167,6 +188,8 @@ def arguments(pair: Pair, ran: Ran, upstream: Mapping[str, Any]) -> dict[str, An
                 found[name] = saved(pair, name, ran)
             case "output":
                 found[name] = copied(ran.parts[0])
+            case "filled":
+                found[name] = {}
             case "rate" if name not in optional:
                 found[name] = PACE
             case _ if name not in optional:
@@ -217,6 +240,24 @@ def result_nodes(function: ast.FunctionDef) -> list[ast.expr]:
         case ast.IfExp(test, ast.Tuple(one), ast.Tuple(other)) if len(one) == len(other):
             return [ast.copy_location(ast.IfExp(test, a, b), value) for a, b in zip(one, other, strict=True)]
     return value.elts if isinstance(value, ast.Tuple | ast.List) else [value] if value else []
+
+
+def pieces(nodes: Sequence[ast.expr], parts: Sequence[Any]) -> list[tuple[ast.expr, Any]]:
+    """The parts of what is returned with what stands for each, those of a list within one by one: dX, [dW, db]; nabla_w of several."""
+    found: list[tuple[ast.expr, Any]] = []
+    for node, part in zip(nodes, parts, strict=False):
+        if not isinstance(part, list | tuple):
+            found.append((node, part))
+        elif isinstance(node, ast.List | ast.Tuple) and len(node.elts) == len(part):
+            found += pieces(node.elts, part)
+        elif isinstance(node, ast.Name | ast.Attribute) and all(map(is_array, part)):
+            found += [(element_of(node, i), each) for i, each in enumerate(part)]
+    return found
+
+
+def element_of(node: ast.expr, number: int) -> ast.expr:
+    """nabla_w[0] of nabla_w."""
+    return ast.copy_location(ast.parse(f"{ast.unparse(node)}[{number}]", mode="eval").body, node)
 
 
 def last_return(function: ast.FunctionDef) -> ast.Return | None:

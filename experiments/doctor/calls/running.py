@@ -47,6 +47,7 @@ class Running:
 
     def __post_init__(self) -> None:
         self.wholes: dict[str, np.ndarray] = {}
+        self.spread_out: dict[str, tuple[int, ...]] = {}
         self.rng = np.random.default_rng(1000 + self.seed)
         self.inputs = self.subject.completed(self.inputs)
         self.seconds = seconds_of(lambda: self.subject.forward(self.inputs))
@@ -60,6 +61,9 @@ class Running:
     def fitted(self, claim: Claim) -> Claim | None:
         """The claim; of a gradient on the way that has another form than its value the same in the value's form, or nothing."""
         shape = np.shape(self.ran.values[claim.value]) if claim.value in self.ran.values else ()
+        if claim.value.startswith("self.") and shape[:1] == (1,) and np.shape(claim.gradient) == shape[1:]:
+            self.spread_out[claim.value] = shape  # of a bias of shape (1, n) one of (n,): an update does so too
+            return replace(claim, gradient=np.reshape(claim.gradient, shape))
         if claim.returned or np.shape(claim.gradient) == shape or claim.value in results.first(self.subject.pair, self.ran):
             return claim
         if np.size(claim.gradient) == np.prod(shape):
@@ -84,7 +88,7 @@ class Running:
             }
         late = set(pair.parameters(pair.backward)) - {*pair.parameters(pair.forward), *ran.final}  # targets that forward has not seen
         seen = self.subject.loss is not None or not late & set(roles.TARGETS)
-        if not outputs and seen and np.ndim(number := self.subject.number(ran)) == 0 and is_array(number):
+        if not outputs and seen and is_one_number(self.subject.number(ran)):
             return {}
         if self.subject.numbers is not None:
             raise NoLoss(
@@ -189,3 +193,8 @@ class Running:
             slope = self.slope(name, d if value.shape else 1.0, {}, {})
             found[index] = np.nan if slope is None else slope
         return found
+
+
+def is_one_number(value: Any) -> bool:
+    """Whether this is a loss: a number, or an array of one, as Python's sum makes of a column."""
+    return is_array(value) and np.size(value) == 1 and np.ndim(value) < 2

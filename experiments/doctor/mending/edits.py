@@ -258,7 +258,7 @@ def wrapped(statement: ast.stmt) -> Iterator[Edit]:
         if isinstance(node, ast.Name | ast.Subscript):
             pieces += [(f"{text} - 1", "one less"), (f"{text} + 1", "one more")]
         if isinstance(node, ast.Subscript):
-            pieces += [(f"{ast.unparse(node.value)}.sum(axis={axis})", f"the sum over axis {axis}") for axis in (0, 1)]
+            pieces += [(f"({ast.unparse(node.value)}).sum(axis={axis})", f"the sum over axis {axis}") for axis in (0, 1)]
         pieces += [(f"2 * {of}", "a factor 2"), (f"0.5 * {of}", "a factor 1/2"), (f"-{of}", "the minus sign")]
         for piece, what in pieces:
             yield (

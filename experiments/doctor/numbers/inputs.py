@@ -5,6 +5,7 @@ An argument that has no shape yet stands for itself: whoever computes with it en
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
@@ -15,6 +16,7 @@ from experiments.doctor.calls.building import ARGUMENT, arrays, required
 from experiments.doctor.calls.calling import Subject
 from experiments.doctor.calls.roles import INPUT
 from experiments.doctor.numbers.shapes import (
+    IMAGES,
     Chosen,
     Shape,
     candidates,
@@ -85,6 +87,9 @@ class Pending(np.lib.mixins.NDArrayOperatorsMixin):
     def __bool__(self) -> bool:
         raise NotYet
 
+
+OF_IMAGES = re.compile(r"conv|pool|2d|image|upsampl", re.IGNORECASE)
+"""Called like what is done with images."""
 
 FEW = 3
 """So many arguments may be given shapes all at once."""
@@ -319,6 +324,9 @@ def used(subject: Subject, name: str, found: list[tuple[str, Shape]]) -> list[tu
         found = [c for c in found if c[0] != "label"]
     if subject.loss is None and is_coefficients(functions, name):
         found = sorted(found, key=lambda c: len(c[1]) != 1)
+    if OF_IMAGES.search(subject.pair.name) and INPUT.match(short_name(name)):
+        images: list[tuple[str, Shape]] = [("normal", shape) for shape in IMAGES]
+        found = [*images, *(c for c in found if c not in images)]
     if name.startswith(ARGUMENT) and subject.namespace.get(name.removeprefix(ARGUMENT)) == 1:
         return sorted(found, key=lambda c: c != ("size", (1,)))
     return found

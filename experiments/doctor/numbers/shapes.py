@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from math import prod
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from experiments.doctor.calls.building import ARGUMENT
 from experiments.doctor.calls.roles import INPUT, TARGETS
+from experiments.doctor.calls.setup import SETUP
 from experiments.doctor.reading.claims import short
 from experiments.doctor.reading.script import again
 
@@ -19,6 +21,9 @@ SIZES = (
     {"N": 13, "D": 6, "H": 8, "O": 5, "T": 4, "B": 3, "C": 2, "F": 4, "Y": 5, "X": 3},
 )
 """Two sets of sizes: rows, features, hidden units, outputs, time; and images, channels, filters, height, width."""
+
+EVEN = {"N": 12, "D": 6, "H": 8, "O": 10, "T": 4, "B": 3, "C": 2, "F": 4, "Y": 4, "X": 6}
+"""A third set, for what must be cut in two."""
 
 Shape = tuple[str | int, ...]
 MATRICES: tuple[Shape, ...] = (
@@ -88,6 +93,8 @@ NUMBER = re.compile(
 def candidates(name: str) -> list[tuple[str, Shape]]:
     """(kind, shape) of what an argument of this name may be, the likeliest first."""
     first = likely(name)
+    if name == SETUP:
+        return first
     normal: list[tuple[str, Shape]] = [("normal", s) for s in (*ROWS, *COLUMNS, *MATRICES, *VECTORS) if not (is_vector(name) and 1 in s)]
     return [*first, *(c for c in normal if c not in first)]
 
@@ -150,6 +157,8 @@ def one_unit_of_columns(name: str) -> list[tuple[str, Shape]]:
 
 def everything(name: str) -> list[tuple[str, Shape]]:
     """The candidates, and what may hide a mistake: whole numbers, matrices of one row."""
+    if name == SETUP:
+        return likely(name)
     return [*candidates(name), *(("normal", s) for s in (*ONE_ROW, *ONE_COLUMN, ("N", "N"))), ("label", ("N",)), *BINARY]
 
 
@@ -157,6 +166,8 @@ def likely(name: str) -> list[tuple[str, Shape]]:
     """What an argument is by its name, as most people name them."""
     if name.startswith(ARGUMENT):
         return constructor_candidates(name.removeprefix(ARGUMENT).lower())
+    if name == SETUP:
+        return [("whole 0", ()), ("whole 1", ())]
     plain = short(name).lower()
     if WHOLE.match(plain):
         return [("size", (1 if "pad" in plain else 2,)), ("size", (2 if "pad" in plain else 1,))]
@@ -193,8 +204,26 @@ def likely(name: str) -> list[tuple[str, Shape]]:
     return [*first, *(("unit", s) for s in (*ROWS, *COLUMNS))] if GUESS.fullmatch(plain) else first
 
 
+IMAGES: tuple[Shape, ...] = (("B", "C", 4, 6), ("B", "C", "Y", "X"), ("B", 4, 6, "C"), ("B", "Y", "X", "C"), (4, 6, "C"), ("C", 4, 6), (4, 6))
+"""An image, of a size that a window of two goes through without a rest first."""
+
+WINDOWS: tuple[tuple[str, tuple[tuple[str, Shape], ...]], ...] = (
+    (r"(filter|kernel|pool|window)_?(shape|dims?|hw)$", (("tuple", (2, 2)), ("tuple", (3, 3)), ("tuple", (3, 3, "C", "F")), ("whole 2", ()))),
+    (r"(kernel|filter|pool|window|k)_?(size|h|w|height|width)?s?$|[hw]_?(filter|kernel|pool)$|f$", (("whole 3", ()), ("whole 2", ()), ("tuple", (3, 3)), ("tuple", (2, 2)))),
+    (r"strides?$", (("whole 1", ()), ("whole 2", ()), ("tuple", (1, 1)), ("tuple", (2, 2)))),
+    (r"pad(ding)?s?$", (("whole 1", ()), ("whole 0", ()), ("text same", ()), ("text valid", ()), ("tuple", (0, 0)), ("text SAME", ()))),
+    (r"(\w*_)?(in|input)_?(channels?|depth)$|c_?in$|channels$", (("size", ("C",)), ("size", ("D",)))),
+    (r"(\w*_)?(out|output)_?(channels?|depth)$|c_?out$|(n|num)_?(filters|kernels)$|filters$", (("size", ("F",)), ("size", ("H",)))),
+    (r"(x|in|input|image|img)_?(dims?|shape)$|shape$", (("tuple", ("C", 4, 6)), ("tuple", (4, 6, "C")), ("tuple", ("D",)), ("tuple", ("C", "Y", "X")), ("tuple", (4, 6)))),
+    (r"(activation|act|nonlin(earity)?)(_?(fn|func|function|name))?$", tuple((f"text {w}", ()) for w in ("tanh", "sigmoid", "relu"))),
+)
+"""Arguments of a constructor that say how something is cut, and how large an image is: by their names, what they may be."""
+
+
 def constructor_candidates(plain: str) -> list[tuple[str, Shape]]:
     """What an argument of a constructor of this name may be: a size, or a number."""
+    if windows := next((of for pattern, of in WINDOWS if re.match(pattern, plain)), None):
+        return list(windows)
     if NUMBER.fullmatch(plain) or "rate" in plain:
         return [("number", ())]
     if LAYERS.search(plain) and not plain.startswith("n"):
@@ -248,8 +277,8 @@ def draw(kind: str, shape: Sequence[int], rng: np.random.Generator) -> Any:
         return (one + one.T) / 2
     if kind == "mask":
         return (rng.random(shape) > 0.3).astype(float)
-    if kind == "sizes":
-        return [int(n) for n in shape]
+    if kind in ("sizes", "tuple"):
+        return [int(n) for n in shape] if kind == "sizes" else tuple(map(int, shape))
     if kind == "unit":
         return rng.uniform(0.05, 0.95, shape)
     if kind == "number":
@@ -271,6 +300,19 @@ class Chosen:
         self.of, self.numbers = dict(of), numbers
         self.fixed: Mapping[str, int] = {}
         self.spread = 1.0
+        self.other: Mapping[str, int] = SIZES[1]
+
+    def settle(self, runs: Callable[[dict[str, Any]], object], seed: int) -> None:
+        """Take for the second numbers the first sizes that the code runs with; what a window must go through without a rest is even."""
+        for sizes in (SIZES[1], EVEN, SIZES[0]):
+            with suppress(Exception):  # whatever a stranger's code may raise with a size that does not fit
+                runs(self.draw(sizes, seed + 1))
+                self.other = sizes
+                return
+
+    def two(self, given: Mapping[str, tuple[int, ...]], seed: int) -> list[dict[str, Any]]:
+        """Numbers of two sizes."""
+        return [self.draw(sizes, seed + i) for i, sizes in enumerate((sizes_for(given), self.other))]
 
     def draw(self, sizes: Mapping[str, int], seed: int) -> dict[str, Any]:
         """Numbers for every argument."""

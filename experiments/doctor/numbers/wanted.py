@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from experiments.doctor.calls.building import ARGUMENT, defaulted, required
 from experiments.doctor.calls.calling import Subject
 from experiments.doctor.calls.roles import TARGETS, optional_arguments
+from experiments.doctor.calls.setup import SETUP
 from experiments.doctor.numbers.uses import asked_for
 from experiments.doctor.reading.taps import is_key
 
@@ -19,7 +20,7 @@ def order_of_use(function: ast.FunctionDef, names: Sequence[str], computed: bool
     found = [n for n in ast.walk(function) if isinstance(n, ast.Name | ast.Attribute | ast.Subscript) and ast.unparse(n) in names]
     used = [n for n in found if not (computed and id(n) in sizes)]
     used.sort(key=lambda n: (n.lineno, n.col_offset))
-    made_first = [n for n in names if n.startswith(ARGUMENT)]
+    made_first = [n for n in names if n.startswith(ARGUMENT) or n == SETUP]
     arguments = [text for n in used if (text := ast.unparse(n)) in names and not isinstance(n, ast.Subscript)]
     return list(dict.fromkeys([*made_first, *arguments, *map(ast.unparse, used), *names]))  # entries are only unpacked at their first use
 
@@ -47,11 +48,16 @@ def wanted(subject: Subject, construct: bool = True) -> list[str]:
     if pair.cls and subject.made is not None:
         return names
     if pair.cls and construct and subject.init is not None:
-        return [*(f"{ARGUMENT}{n}" for n in (*required(subject.init), *defaulted(subject.init))), *names]
+        return [*(f"{ARGUMENT}{n}" for n in (*required(subject.init), *defaulted(subject.init))), *setup_of(subject), *names]
     if pair.cls:
         others = {*own(pair.forward, ast.Store), *dir(subject.namespace[pair.cls])}
         names += [f"self.{a}" for a in own(pair.forward, ast.Load) if a not in others]
     return names
+
+
+def setup_of(subject: Subject) -> list[str]:
+    """The one input more that an object needs which is told of the shape of its input after it was made."""
+    return [SETUP] if subject.setups and subject.pair.parameters(subject.pair.forward) else []
 
 
 def optional_of(subject: Subject) -> set[str]:

@@ -217,12 +217,12 @@ def claimed(
             by_label.setdefault(event.name, []).append(event)
     changes: list[Event] = []
     for label, named in by_label.items():
-        value = value_of(label, known) or (other or {}).get(value_of(label, other or {}) or "")
+        value = named_value(label, known, other or {})
         pairs: list[tuple[str, list[Event]]] = []
         if value is not None:
             pairs = paired(known[value], values, named, text, known[value][0] in inputs)
-        elif (part := ELEMENT.match(label)) and (whole := value_of(part["whole"], known)) and whole + part["index"] in known:
-            pairs = [(known[whole + part["index"]][-1], since_fresh(named, text))]
+        elif (whole := element_value(label, known, other or {})) is not None:
+            pairs = [(known[whole][-1], since_fresh(named, text))]
         for key, group in pairs:
             lines = tuple(dict.fromkeys(e.line for e in group if e.line and (np.any(e.value) or len(group) == 1)))
             lines = lines or tuple(e.line for e in group[-1:] if e.line)
@@ -240,6 +240,18 @@ def claimed(
     for claim in found.values():
         claim.lines = (*claim.lines, *feeding(claim.lines, nameless, text))
     return found
+
+
+def named_value(label: str, known: Iterable[str], other: Mapping[str, str]) -> str | None:
+    """The value that a gradient of this name is the gradient of, by its own name or by another one."""
+    return value_of(label, known) or other.get(value_of(label, other) or "")
+
+
+def element_value(label: str, known: Mapping[str, Any], other: Mapping[str, str]) -> str | None:
+    """Likewise of a part of a list: self.weights[0] of nabla_w[0]."""
+    part = ELEMENT.match(label)
+    whole = named_value(part["whole"], known, other) if part else None
+    return whole + part["index"] if part and whole and whole + part["index"] in known else None
 
 
 def first_alike(key: str, values: Mapping[str, Any], claims: Mapping[str, Claim]) -> str:

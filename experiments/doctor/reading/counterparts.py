@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-FORWARD = re.compile(r"(forward|fwd)", re.IGNORECASE)
+FORWARD = re.compile(r"(feed_?forward|forward|fwd)", re.IGNORECASE)
 BACKWARD = ("backward", "bwd", "backprop", "back", "grad", "gradient", "gradients", "grads")
 BEHIND = BACKWARD[:3]
 """What stands behind the name of a function, or before it, where it is called by what it computes. (softmax_grad has often no gradient

@@ -71,7 +71,7 @@ def pairs(tree: ast.Module, forward: str | None = None, backward: str | None = N
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
             own = methods(tree, node.name)
-            of_class = sorted(among(own, node.name), key=lambda p: not p.sure)[:1]
+            of_class = sorted(among(own, node.name), key=lambda p: not p.sure)[:1] or whole_network(own, node.name)
             promised += [node.name for n in own if not of_class and counterparts(n, own)][:1]
             found += [replace(p, forward=returning(p.forward), sure=p.sure and node.name not in bases) for p in of_class]
     found = found or only(tree, functions)
@@ -90,6 +90,23 @@ def among(functions: Mapping[str, ast.FunctionDef], cls: str | None = None) -> I
             changes = updated(forward, backward)
             both = (alone(forward, cls), alone(backward, cls)) if cls else (forward, unclipped(backward))
             yield Pair(cls or name, *both, cls, updates=changes, sure=is_sure(name, other))
+
+
+RUNS = ("feedforward", "feed_forward", "forward", "forward_propagation", "forward_prop", "forward_pass", "predict", "predict_proba")
+"""What the method of a network is called that computes its prediction, the likeliest first."""
+
+LEARNS = re.compile(r"_*(back_?prop\w*|bptt|back_?ward_?prop\w*|backward(_pass)?|(get_|compute_)?gradients?|grads?)$", re.IGNORECASE)
+"""Likewise of the one that computes its gradients, and is given the input and the target: it runs forward itself."""
+
+
+def whole_network(own: Mapping[str, ast.FunctionDef], cls: str) -> list[Pair]:
+    """A network whose gradients a method computes by itself, from the input and the target: feedforward(a), and backprop(x, y)."""
+    forward = next((n for n in own for of in RUNS if n.lower().strip("_") == of and not is_empty(own[n])), None)
+    backward = [n for n in own if LEARNS.fullmatch(n) and len(own[n].args.args) == 3 and not is_empty(own[n])]
+    if forward is None or len(backward) != 1:
+        return []
+    both = (own[forward], own[backward[0]])
+    return [Pair(cls, alone(both[0], cls), alone(both[1], cls), cls, updates=updated(*both))]
 
 
 def only(tree: ast.Module, functions: Mapping[str, ast.FunctionDef]) -> list[Pair]:

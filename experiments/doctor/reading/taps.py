@@ -109,6 +109,8 @@ def element(listener: Tap, wholes: bool = False) -> Callable[[str, Any, Any, int
     """
 
     def at(name: str, whole: Any, index: Any, line: int) -> None:
+        if isinstance(whole, list) and isinstance(index, int) and index < 0:
+            index += len(whole)  # nabla_w[-1] is the gradient of the last of the weights
         parts = index if isinstance(index, tuple) else (index,)
         plain = all(i is None or i is ... or isinstance(i, int | np.integer | slice | str) for i in parts)
         if plain and not all(isinstance(i, slice) for i in parts):

@@ -26,6 +26,7 @@ def notes(e: Examination) -> tuple[str, ...]:
     found = [said for claim in e.claims.values() for said in of_line(e, line_at(e, claim.line))]
     found += [said for claim in e.claims.values() if claim.returned for said in of_zero(claim.value, claim.gradient)]
     found += of_unread(e)
+    found += [f"The gradient of {n} has the shape {s[1:]}, and {n} {s}: the update spreads it out." for n, s in e.spread_out.items()]
     forward = ast.unparse(e.subject.pair.forward)
     found += [f"-max(-a, -b) is min(a, b): {m[0]} takes the smaller one." for m in NEGATIVES.finditer(forward)]
     return tuple(dict.fromkeys(found))
