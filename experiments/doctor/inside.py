@@ -73,9 +73,9 @@ def of_object(forward: Any, backward: Any) -> tuple[Subject, tuple[str, ...]]:
     cls = type(it)
     tree, note = in_float64(source_of_class(cls))
     functions = methods(tree, cls.__name__)
-    both = (alone(functions[of.__func__.__name__], cls.__name__) for of in (forward, backward))
+    first, second = (alone(functions[of.__func__.__name__], cls.__name__) for of in (forward, backward))
     narrow = in_wide_numbers(it, {**names_of(cls), cls.__name__: cls})
-    return Subject(Pair(cls.__name__, *both, cls.__name__), {**names_of(cls), cls.__name__: cls}, made=it), note or narrow
+    return Subject(Pair(cls.__name__, first, second, cls.__name__), {**names_of(cls), cls.__name__: cls}, made=it), note or narrow
 
 
 def in_wide_numbers(it: Any, own: Mapping[str, Any]) -> tuple[str, ...]:

@@ -50,9 +50,11 @@ class Subject:
         init: the constructor of the class.
         numbers: what forward is given, where it is a script that has them.
         made: an object of the class, whose copies are used in the place of new ones.
+        kinds: what its arguments may be, of which the first that runs is taken, where that is known.
         setups: the methods that tell a new object what its constructor leaves open.
         shared: the shapes of arrays of the file that forward reads and that are inputs as well.
         through: lets steps move with their arguments, where it is asked whether a backward goes straight through them.
+        single: whether of the gradient that comes in one entry alone is not zero.
         guards: functions that forward calls, whose small constants it does without.
         second: says of examinations whether the forward is what its name says, where that is asked for.
         so_far: is told what is known before a cure is looked for, which may take long.
@@ -69,8 +71,10 @@ class Subject:
     loss_text: str = ""
     made: Any = None
     setups: Sequence[ast.FunctionDef] = ()
+    kinds: Sequence[Mapping[str, Any]] = ()
     shared: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     through: Any = None
+    single: bool = False
     guards: tuple[FunctionType, ...] = ()
     second: Callable[[Any], tuple[str, ...]] | None = None
     so_far: Callable[[Any], None] | None = None

@@ -95,9 +95,7 @@ def results(pair: Pair, own: Mapping[str, Any], ran: Ran, returned: Any, named: 
     return found
 
 
-def in_order(
-    pair: Pair, ran: Ran, known: Mapping[str, Any], shapes: Sequence[tuple[int, ...]], nodes: Sequence[ast.expr]
-) -> list[str]:
+def in_order(pair: Pair, ran: Ran, known: Mapping[str, Any], shapes: Sequence[tuple[int, ...]], nodes: Sequence[ast.expr]) -> list[str]:
     """What each part of a tuple is the gradient of: by its name, if no other part has it and it is an argument; else by its place.
 
     Where there are several, but fewer than arguments, those without a name are of the arguments that have their shapes, in order.
@@ -108,6 +106,7 @@ def in_order(
         inputs = moving  # targets and counts get no gradient
     names = [ast.unparse(n) if isinstance(n, ast.Name | ast.Attribute | ast.Subscript) else "" for n in nodes]
     values = [value_of(n, known) if n and n not in pair.parameters(pair.backward) else None for n in names]
+    values = [v or (element_value(n, known, aliases(pair, ran)) if n else None) for v, n in zip(values, names, strict=True)]
     values = apart(pair, inputs, values, known)
     others = bool(values) and all(v is not None and v not in inputs for v in values) and len(set(values)) == len(values)
     complete = len(nodes) == len(inputs) and not others  # dJdW1, dJdW2 of an object that is given X and y

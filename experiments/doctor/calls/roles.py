@@ -21,7 +21,7 @@ UPSTREAM = re.compile(
     re.IGNORECASE,
 )
 CACHE = re.compile(r"\w*(cache|ctx|context|saved|values|memory|state|store|mem|tape)s?$", re.IGNORECASE)
-RATE = re.compile(r"(learn(ing)?_?rate|lr|eta|alpha|step_?size|momentum|weight_decay)$", re.IGNORECASE)
+RATE = re.compile(r"((learn(ing)?_?)?rate|lr|eta|alpha|step_?size|momentum|weight_decay)$", re.IGNORECASE)
 """Called like a number by which weights are changed."""
 
 PACE = 0.125
@@ -78,13 +78,19 @@ def kind(pair: Pair, name: str, ran: Ran) -> str:
 
 
 def is_filled(backward: ast.FunctionDef, name: str) -> bool:
-    """Whether an argument is a dict that the backward puts its gradients into: gradients['W'] = dW; or that only its annotation tells of."""
+    """Whether an argument is a dict that the backward puts its gradients into: gradients['W'] = dW; or one by its annotation alone."""
     written = [n for n in ast.walk(backward) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)]
     into = [n.slice for n in written if ast.unparse(n.value) == name]
     if into:
-        return tells_of_gradient(name) and all(isinstance(s, ast.JoinedStr) or (isinstance(s, ast.Constant) and s.value is not None) for s in into)
+        return tells_of_gradient(name) and all(
+            isinstance(s, ast.JoinedStr) or (isinstance(s, ast.Constant) and s.value is not None) for s in into
+        )
     annotated = next((a.annotation for a in backward.args.args if a.arg == name), None)
-    return annotated is not None and bool(re.match(r"(typing\.)?(dict|mutable_?mapping)", ast.unparse(annotated), re.I)) and tells_of_gradient(name)
+    return (
+        annotated is not None
+        and bool(re.match(r"(typing\.)?(dict|mutable_?mapping)", ast.unparse(annotated), re.I))
+        and tells_of_gradient(name)
+    )
 
 
 def is_alone(pair: Pair, name: str, ran: Ran) -> bool:

@@ -50,7 +50,6 @@ class Running:
         self.spread_out: dict[str, tuple[int, ...]] = {}
         self.rng = np.random.default_rng(1000 + self.seed)
         self.inputs = self.subject.completed(self.inputs)
-        self.seconds = seconds_of(lambda: self.subject.forward(self.inputs))
         self.ran = self.subject.forward(self.inputs)
         self.upstreams = self._upstreams(self.ran)
         self.claims = {c.value: c for c in self.subject.backward(self.subject.forward(self.inputs), self.upstreams)}
@@ -82,10 +81,7 @@ class Running:
             shapes = {name: np.shape(part) for name, part in parts.items()}
             unread = {n for n, s in shapes.items() if not s and not roles.is_read(pair.backward, n)}
             # the gradient of a loss by itself, which many a backward takes and leaves alone
-            return {
-                name: self.rng.normal(size=s) if s else 1.0 if name in unread else float(self.rng.uniform(0.5, 2))
-                for name, s in shapes.items()
-            }
+            return {name: self.drawn(s) if s else 1.0 if name in unread else float(self.rng.uniform(0.5, 2)) for name, s in shapes.items()}
         late = set(pair.parameters(pair.backward)) - {*pair.parameters(pair.forward), *ran.final}  # targets that forward has not seen
         seen = self.subject.loss is not None or not late & set(roles.TARGETS)
         if not outputs and seen and is_one_number(self.subject.number(ran)):
@@ -99,6 +95,20 @@ class Running:
             f"{pair.forward.name} returns no single number, and {pair.backward.name} takes no gradient of what it returns: "
             "which function makes a loss of it? Name it with --loss"
         )
+
+    def drawn(self, shape: tuple[int, ...]) -> np.ndarray:
+        """A gradient that comes in; of one entry alone where that is asked for."""
+        found = self.rng.normal(size=shape)
+        if self.subject.single:
+            one = np.zeros(shape)
+            one.flat[self.rng.integers(one.size)] = 1.0
+            found = found * one
+        return found
+
+    @cached_property
+    def seconds(self) -> float:
+        """What one run of forward takes."""
+        return seconds_of(lambda: self.subject.forward(self.inputs))
 
     def is_slow(self, entries: int) -> bool:
         """Whether the slopes of so many entries take too long to be found."""

@@ -17,7 +17,9 @@ from experiments.doctor.calls.roles import optional_arguments
 SETUP = "__setup__"
 """An input of this name says whether a layer is told of all axes of what its forward is given, or of those of one example."""
 
-NOT_SETUP = re.compile(r"^__|forward|backward|back_?prop|train|fit|update|step|zero|reset|load|save|predict|loss|grad|set_weights|set_params")
+NOT_SETUP = re.compile(
+    r"^__|forward|backward|back_?prop|train|fit|update|step|zero|reset|load|save|predict|loss|grad|set_weights|set_params"
+)
 """Called like what is done later."""
 
 SHAPE = re.compile(r"shape", re.IGNORECASE)
@@ -35,7 +37,7 @@ class Still:
 
 
 def setups(own: Mapping[str, ast.FunctionDef], forward: ast.FunctionDef, backward: ast.FunctionDef) -> list[ast.FunctionDef]:
-    """The methods that give an object what its forward and backward read and its constructor leaves open, in the order in which they are called.
+    """The methods that give an object what it reads and its constructor leaves open, in the order in which they are called.
 
     Args:
         own: the methods of the class.

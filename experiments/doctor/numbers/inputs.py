@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import product
 from typing import Any
 
@@ -16,6 +17,7 @@ from experiments.doctor.calls.building import ARGUMENT, arrays, required
 from experiments.doctor.calls.calling import Subject
 from experiments.doctor.calls.roles import INPUT
 from experiments.doctor.numbers.shapes import (
+    ARRAY,
     IMAGES,
     Chosen,
     Shape,
@@ -37,7 +39,8 @@ from experiments.doctor.numbers.shapes import (
     sizes_for,
 )
 from experiments.doctor.numbers.sizes import shapes_said
-from experiments.doctor.numbers.uses import computes_with, is_coefficients, known_by_use, unpacked
+from experiments.doctor.numbers.uses import FILTER, computes_with, is_coefficients, known_by_use, unpacked
+from experiments.doctor.numbers.uses import OF_IMAGES as BESIDE_IMAGES
 from experiments.doctor.numbers.uses import ranks as axes_of
 from experiments.doctor.numbers.wanted import order_of_use, wanted
 from experiments.doctor.patience import Patience
@@ -100,8 +103,11 @@ ENOUGH = 30
 MOST = 6000
 """So many choices are tried."""
 
-SECONDS = 8.0
-"""That choosing may take."""
+SECONDS = 6.0
+"""That choosing may take for one pair, whatever is tried."""
+
+SHORT = 2.0
+"""That it may take once more, for a class without its constructor."""
 
 TOLD = 12
 """After so many shapes with which the same is missing no other is tried."""
@@ -120,25 +126,39 @@ def choose(subject: Subject, given: Mapping[str, tuple[int, ...]], works: Callab
     """
     if subject.numbers:
         return Chosen({}, subject.numbers)
+    patience = Patience(SECONDS)
+    if subject.kinds:
+        return of_kinds(subject, works)
     if subject.made is not None:
-        return with_its_own(subject, subject.made, given, works)
+        return with_its_own(subject, subject.made, given, works, patience)
     try:
         if subject.shared:
-            return with_shapes(subject, list(subject.shared.values()), sizes_of(subject.namespace), given, works)
-        return fitting(subject, given, works, True)
+            return with_shapes(subject, list(subject.shared.values()), sizes_of(subject.namespace), given, works, patience)
+        return fitting(subject, given, works, patience, True)
+    except NoLoss:
+        raise  # no shape mends that
     except Unreadable:
         it = next((v for v in subject.namespace.values() if type(v).__name__ == subject.pair.cls), None)
         if it is not None and subject.made is None:
-            return with_its_own(subject, it, given, works)
+            return with_its_own(subject, it, given, works, patience)
         if subject.init is None:
             raise
         for it in constructed(subject):
             try:
-                return with_its_own(subject, it, given, works)
+                return with_its_own(subject, it, given, works, patience)
             except Unreadable:
                 subject.made = None
         subject.init = None  # its attributes are given to it
-        return fitting(subject, given, works, False)
+        return fitting(subject, given, works, Patience(SHORT), False)
+
+
+def of_kinds(subject: Subject, works: Callable[[dict[str, Any]], int]) -> Chosen:
+    """The first of what its arguments may be with which it runs."""
+    for of in subject.kinds:
+        with suppress(Exception), np.errstate(all="ignore"):  # whatever a stranger's code may raise with a number that it does not take
+            works(Chosen(of).draw(sizes_for({}), 0))
+            return Chosen(of)
+    raise Unreadable("it runs on no numbers and no matrices that were tried")
 
 
 def constructed(subject: Subject) -> Iterator[Any]:
@@ -156,11 +176,13 @@ def constructed(subject: Subject) -> Iterator[Any]:
             yield it
 
 
-def with_its_own(subject: Subject, it: Any, given: Mapping[str, tuple[int, ...]], works: Callable[[dict[str, Any]], int]) -> Chosen:
+def with_its_own(
+    subject: Subject, it: Any, given: Mapping[str, tuple[int, ...]], works: Callable[[dict[str, Any]], int], patience: Patience
+) -> Chosen:
     """`choose`, with an object that the file has made itself, of a list of layers for instance, and inputs as wide as it takes them."""
     subject.made = it
     shapes = [array.shape for _, array in arrays(it, subject.namespace) if array.ndim == 2]
-    return with_shapes(subject, shapes, {}, given, works)
+    return with_shapes(subject, shapes, {}, given, works, patience)
 
 
 def with_shapes(
@@ -169,24 +191,28 @@ def with_shapes(
     first: Mapping[str, int],
     given: Mapping[str, tuple[int, ...]],
     works: Callable[[dict[str, Any]], int],
+    patience: Patience,
 ) -> Chosen:
     """`choose`, with inputs and targets as wide as arrays of these shapes take them; with the sizes `first` at first, if there are any."""
     shapes = [s for s in shapes if len(s) > 1]
     ins, outs = dict.fromkeys(n for s in shapes for n in s), dict.fromkeys(n for s in shapes[:-3:-1] for n in s)
     for fixed in [*([first] if first else []), *({"D": n, "O": m} for n in ins for m in outs if n != m), *({"D": n} for n in ins)]:
         try:
-            found = fitting(subject, given, works, True, fixed)
+            found = fitting(subject, given, works, patience, True, fixed)
+        except NoLoss:
+            raise
         except Unreadable:
             continue
         found.fixed = fixed
         return found
-    return fitting(subject, given, works, True)
+    return fitting(subject, given, works, patience, True)
 
 
 def fitting(
     subject: Subject,
     given: Mapping[str, tuple[int, ...]],
     works: Callable[[dict[str, Any]], int],
+    patience: Patience,
     construct: bool,
     fixed: Mapping[str, int] | None = None,
 ) -> Chosen:
@@ -197,7 +223,6 @@ def fitting(
     rows = [one_row, one_column] if sum(is_vector(n) for n in names) > 1 else []
     rows += [columns_in_time] if rows and any(INPUT.match(short_name(n)) for n in names) else []
     told: list[Unreadable] = []
-    patience = Patience(SECONDS)
     ranks = unpacked(subject.pair.forward)
     known = known_by_use((subject.pair.forward, subject.pair.backward), names)
     known |= {n: [("normal", shape)] for n, shape in subject.shared.items()}
@@ -327,6 +352,9 @@ def used(subject: Subject, name: str, found: list[tuple[str, Shape]]) -> list[tu
     if OF_IMAGES.search(subject.pair.name) and INPUT.match(short_name(name)):
         images: list[tuple[str, Shape]] = [("normal", shape) for shape in IMAGES]
         found = [*images, *(c for c in found if c not in images)]
+    if OF_IMAGES.search(subject.pair.name) and (plain := name.removeprefix(ARGUMENT)) != name and ARRAY.match(plain.lower()):
+        shapes = FILTER if plain.lower().startswith(("w", "k", "f")) else BESIDE_IMAGES
+        found = [*(("normal", shape) for shape in shapes), *found]
     if name.startswith(ARGUMENT) and subject.namespace.get(name.removeprefix(ARGUMENT)) == 1:
         return sorted(found, key=lambda c: c != ("size", (1,)))
     return found

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from experiments.doctor.numbers.shapes import COLUMNS, ROWS, Shape, is_vector
 from experiments.doctor.reading.claims import short
+from experiments.doctor.reading.counterparts import is_loss
 from experiments.doctor.reading.taps import is_key
 
 Candidates = list[tuple[str, Shape]]
@@ -86,8 +87,16 @@ PROBABILITY = re.compile(r"(y_?(pred|hat)|p|probs?|probabilities|pred(iction)?s?
 """Called like what a softmax has made."""
 
 
+DISTRIBUTION = re.compile(r"(^|_)(probs?|probabilities|soft_?(labels?|targets?))$", re.IGNORECASE)
+"""Of a loss: what another network has guessed, or targets that are no single class."""
+
+SHARES = re.compile(r"(keep|drop(out)?)_?", re.IGNORECASE)
+
+
 def is_probability(forward: ast.FunctionDef, name: str) -> bool:
     """Whether an argument is a prediction whose logarithm is taken, as it is or clipped."""
+    if is_loss(forward.name) and DISTRIBUTION.search(name) and not SHARES.match(name):
+        return True
     text = ast.unparse(forward)
     return bool(PROBABILITY.match(name)) and "log(" in text and "exp(" not in text and "softmax" not in text and "sigmoid" not in text
 

@@ -109,6 +109,34 @@ def others(subject: Subject) -> Iterator[tuple[str, Subject]]:
         )
 
 
+def one_entry(subject: Subject) -> Iterator[tuple[str, Subject]]:
+    """A backward that returns at the first entry of the gradient that comes in which is not zero: (why it is right, with such a one)."""
+    backward = subject.pair.backward
+    arguments = subject.pair.parameters(backward)
+    for loop in (n for n in ast.walk(backward) if isinstance(n, ast.For)):
+        over = [n.id for n in ast.walk(loop.iter) if isinstance(n, ast.Name) and n.id in arguments]
+        if over and any(isinstance(n, ast.Return) for n in ast.walk(loop)):
+            words = (
+                f"It returns at the first entry of {over[0]} that is not zero: right where there is one alone, as of a cross-entropy "
+                "with one label, and wrong for every other gradient that comes in."
+            )
+            yield words, replace(subject, single=True, locals={})
+
+
+def handed_on(e: Examination) -> str | None:
+    """Whether the backward of a softmax only returns what it is given: the loss's gradient is then meant to be that of both."""
+    pair = e.subject.pair
+    body = [s for s in pair.backward.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
+    text = ast.unparse(pair.forward)
+    match body:
+        case [ast.Return(ast.Name(name))] if name in e.upstreams and "exp(" in text and "sum(" in text:
+            return (
+                f"The backward hands on what it is given: right where {name} is the gradient of the loss by what the softmax is given, "
+                "as p − y is of a cross-entropy. Of the softmax by itself it is not the derivative."
+            )
+    return None
+
+
 def changed(subject: Subject, tree: ast.FunctionDef, names: dict[str, Any], through: Through | None = None) -> Subject:
     """The subject with another forward."""
     return replace(subject, pair=replace(subject.pair, forward=tree), namespace=names, through=through, compiled={}, locals={})
@@ -125,7 +153,9 @@ def meant(
         is_right: whether everything is right.
     """
     first = examinations[0]
-    for words, subject in others(first.subject):
+    if said := handed_on(first):
+        return said, examinations
+    for words, subject in (*others(first.subject), *one_entry(first.subject)):
         try:
             found = [Examination(subject, e.inputs, e.seed) for e in examinations]
             if all(map(is_right, found)):
