@@ -16,6 +16,7 @@ from experiments.doctor.calls.building import constructor
 from experiments.doctor.calls.calling import Subject
 from experiments.doctor.calls.results import line_of_return
 from experiments.doctor.calls.setup import setups
+from experiments.doctor.closed import of_closure
 from experiments.doctor.diagnosis import diagnosed, readable
 from experiments.doctor.finding import Finding, Gradient
 from experiments.doctor.mending.changing import slice_of
@@ -26,7 +27,7 @@ from experiments.doctor.numbers.readings import charitable, is_right, plainer
 from experiments.doctor.numbers.shapes import Chosen, sizes_for
 from experiments.doctor.numbers.trial import SMALLER, misshapen
 from experiments.doctor.reading.classes import methods
-from experiments.doctor.reading.closures import Closure, as_it_stands, closures
+from experiments.doctor.reading.closures import closures
 from experiments.doctor.reading.combined import combined
 from experiments.doctor.reading.counterparts import is_loss
 from experiments.doctor.reading.defining import Undefined, defined
@@ -92,7 +93,8 @@ def visited(
     unsure: list[Finding] = []
     looked: list[Finding] = []
     if (within := closures(tree)) and not (forward or backward):
-        yield from (of_closure(closure, namespace, seed) for closure in within)
+        for closure in within:
+            yield of_closure(closure, namespace, lambda subject: examined(subject, {}, seed))
         return
     for subject in subjects(tree, namespace, forward, backward, loss):
         pair = subject.pair
@@ -117,19 +119,6 @@ def visited(
         if so_far:
             so_far(found)
     yield from without_inherited(looked or unsure, tree)
-
-
-def of_closure(closure: Closure, namespace: dict[str, Any], seed: int) -> Finding:
-    """One operation of an engine, on numbers and, where it takes those, on matrices."""
-    rest = dict.fromkeys(closure.plain, ("whole 3", ()))
-    kinds: list[dict[str, Any]] = [{**dict.fromkeys(closure.operands, (kind, ())), **rest} for kind in ("normal", "unit")]
-    if len(closure.operands) == 2:
-        kinds += [{**dict(zip(closure.operands, (("normal", ("N", "D")), ("normal", ("D", "H"))), strict=True)), **rest}]
-    try:
-        found = examined(Subject(closure.pair, namespace, kinds=kinds), {}, seed)
-    except Unreadable as trouble:
-        found = Finding(closure.pair.name, closure.pair.backward.name, trouble=str(trouble))
-    return as_it_stands(found, closure)
 
 
 def with_any_loss(subject: Subject, shapes: Mapping[str, tuple[int, ...]], seed: int) -> Finding:

@@ -18,9 +18,7 @@ from experiments.doctor.calls.calling import Subject
 from experiments.doctor.calls.roles import INPUT
 from experiments.doctor.numbers.shapes import (
     ARRAY,
-    IMAGES,
     Chosen,
-    Shape,
     candidates,
     columns_in_time,
     constructor_candidates,
@@ -43,6 +41,7 @@ from experiments.doctor.numbers.uses import FILTER, computes_with, is_coefficien
 from experiments.doctor.numbers.uses import OF_IMAGES as BESIDE_IMAGES
 from experiments.doctor.numbers.uses import ranks as axes_of
 from experiments.doctor.numbers.wanted import order_of_use, wanted
+from experiments.doctor.numbers.windows import IMAGES, Shape
 from experiments.doctor.patience import Patience
 from experiments.doctor.reading.combined import sizes_of
 from experiments.doctor.reading.patient import NoLoss, Unreadable

@@ -13,6 +13,7 @@ import numpy as np
 from experiments.doctor.calls.building import ARGUMENT
 from experiments.doctor.calls.roles import INPUT, TARGETS
 from experiments.doctor.calls.setup import SETUP
+from experiments.doctor.numbers.windows import Shape, of_window
 from experiments.doctor.reading.claims import short
 from experiments.doctor.reading.script import again
 
@@ -25,7 +26,6 @@ SIZES = (
 EVEN = {"N": 12, "D": 6, "H": 8, "O": 10, "T": 4, "B": 3, "C": 2, "F": 4, "Y": 4, "X": 6}
 """A third set, for what must be cut in two."""
 
-Shape = tuple[str | int, ...]
 MATRICES: tuple[Shape, ...] = (
     ("H", "O"),
     ("O", "H"),
@@ -204,58 +204,10 @@ def likely(name: str) -> list[tuple[str, Shape]]:
     return [*first, *(("unit", s) for s in (*ROWS, *COLUMNS))] if GUESS.fullmatch(plain) else first
 
 
-IMAGES: tuple[Shape, ...] = (
-    ("B", "C", 4, 6),
-    ("B", "C", "Y", "X"),
-    ("B", 4, 6, "C"),
-    ("B", "Y", "X", "C"),
-    (4, 6, "C"),
-    ("C", 4, 6),
-    (4, 6),
-)
-"""An image, of a size that a window of two goes through without a rest first."""
-
-WINDOWS: tuple[tuple[str, tuple[tuple[str, Shape], ...]], ...] = (
-    (
-        r"(filter|kernel|pool|window)_?(shape|dims?|hw)$",
-        (("tuple", (2, 2)), ("tuple", (3, 3)), ("tuple", (3, 3, "C", "F")), ("whole 2", ())),
-    ),
-    (
-        r"(kernel|filter|pool|window|k)_?(size|h|w|height|width)?s?$|[hw]_?(filter|kernel|pool)$|f$",
-        (("whole 3", ()), ("whole 2", ()), ("tuple", (3, 3)), ("tuple", (2, 2))),
-    ),
-    (r"strides?$", (("whole 1", ()), ("whole 2", ()), ("tuple", (1, 1)), ("tuple", (2, 2)))),
-    (r"pad(ding)?s?$", (("whole 1", ()), ("whole 0", ()), ("text same", ()), ("text valid", ()), ("tuple", (0, 0)), ("text SAME", ()))),
-    (r"(\w*_)?(in|input)_?(channels?|depth)$|c_?in$|channels$", (("size", ("C",)), ("size", ("D",)))),
-    (
-        r"(\w*_)?(out|output)_?(channels?|depth)$|c_?out$|(n|num)_?(filters|kernels)$|filters$",
-        (("size", ("F",)), ("size", ("H",)), ("normal", ("F", "C", 3, 3))),
-    ),
-    (
-        r"(x|in|input|image|img)_?shape$|shape$",
-        (("tuple", ("C", 4, 6)), ("tuple", (4, 6, "C")), ("tuple", ("D",)), ("tuple", ("C", "Y", "X")), ("tuple", (4, 6))),
-    ),
-    (
-        r"(x|in|input|image|img)_?dims?$",
-        (
-            ("size", ("D",)),
-            ("tuple", ("C", 4, 6)),
-            ("tuple", (4, 6, "C")),
-            ("tuple", ("D",)),
-            ("tuple", ("C", "Y", "X")),
-            ("tuple", (4, 6)),
-        ),
-    ),
-    (r"\w*trunc\w*$", (("whole 50", ()),)),
-    (r"(activation|act|nonlin(earity)?)(_?(fn|func|function|name))?$", tuple((f"text {w}", ()) for w in ("tanh", "sigmoid", "relu"))),
-)
-"""Arguments of a constructor that say how something is cut, and how large an image is: by their names, what they may be."""
-
-
 def constructor_candidates(plain: str) -> list[tuple[str, Shape]]:
     """What an argument of a constructor of this name may be: a size, or a number."""
-    if windows := next((of for pattern, of in WINDOWS if re.match(pattern, plain)), None):
-        return list(windows)
+    if windows := of_window(plain):
+        return windows
     if NUMBER.fullmatch(plain) or "rate" in plain:
         return [("number", ())]
     if LAYERS.search(plain) and not re.match(r"n|(in|input|x|out|output|y|state)_?(dim|size)s$", plain):

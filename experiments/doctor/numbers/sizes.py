@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
-from experiments.doctor.numbers.shapes import Shape
+from experiments.doctor.numbers.windows import Shape
 
 Axes = dict[str, dict[int, str]]
 """By array, what the length of each of its axes is called."""

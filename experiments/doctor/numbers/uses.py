@@ -6,7 +6,8 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 
-from experiments.doctor.numbers.shapes import COLUMNS, ROWS, Shape, is_vector
+from experiments.doctor.numbers.shapes import COLUMNS, ROWS, is_vector
+from experiments.doctor.numbers.windows import Shape
 from experiments.doctor.reading.claims import short
 from experiments.doctor.reading.counterparts import is_loss
 from experiments.doctor.reading.taps import is_key

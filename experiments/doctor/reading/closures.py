@@ -8,11 +8,8 @@ from __future__ import annotations
 import ast
 import copy
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from experiments.doctor.finding import Fault, Finding, Gradient
-from experiments.doctor.mending.mend import Mend
 from experiments.doctor.reading.patient import Pair
 from experiments.doctor.reading.script import loads, stores
 
@@ -122,34 +119,3 @@ def at(text: str, place: ast.AST) -> ast.stmt:
     for node in ast.walk(found):
         ast.copy_location(node, place)
     return found
-
-
-def as_it_stands(found: Finding, closure: Closure) -> Finding:
-    """What was found, in the words of the file: self.data for self, self.grad for self_grad; and what is not added to but overwritten."""
-    names = [*closure.operands, ast.unparse(closure.pair.forward.body[-1]).removeprefix("return ")]
-
-    def back(text: str) -> str:
-        for name in names:
-            text = re.sub(rf"\b{name}_grad\b", f"{name}.grad", text)
-            text = re.sub(rf"\b{name}\b(?!\.|_)", f"{name}.data", text)
-        return text
-
-    def mended(mend: Mend) -> Mend:
-        return replace(mend, before=back(mend.before), after=back(mend.after))
-
-    def of(fault: Fault) -> Fault:
-        others, also = (tuple(map(mended, mends)) for mends in (fault.others, fault.also))
-        what, mend = fault.what and back(fault.what), fault.mend and mended(fault.mend)
-        return Fault(fault.line, back(fault.text), back(fault.label), what, mend, others, also)
-
-    gradients = tuple(Gradient(back(g.value), g.shape, g.digits, g.right) for g in found.gradients)
-    faults = tuple(map(of, found.faults)) or (() if found.trouble else tuple(overwriting(closure)))
-    return replace(found, backward=found.backward and "its _backward", gradients=gradients, faults=faults)
-
-
-def overwriting(closure: Closure) -> Iterator[Fault]:
-    """A gradient that is replaced: of a value that is used twice the first one is lost."""
-    for statement in closure.overwritten:
-        text, target = ast.unparse(statement), ast.unparse(statement.targets[0])
-        what = "overwritten, where it must be added to what was there: a value that is used twice has two gradients"
-        yield Fault(statement.lineno, text, target, what, Mend(statement.lineno, text, text.replace(" = ", " += ", 1)))
