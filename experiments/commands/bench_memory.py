@@ -14,7 +14,9 @@ from experiments.commands.bench_works import Step
 
 
 def peak_by_hand(step: Step) -> int:
-    """The most bytes that one step holds beyond what was there before."""
+    """The most bytes that one step holds beyond what was there before: its arrays, and Python's own objects, a few kilobytes, which torch's
+    profiler does not count on the other side.
+    """
     tracemalloc.start()
     step()
     peak = tracemalloc.get_traced_memory()[1]
