@@ -16,6 +16,7 @@ import experiments
 from experiments.__main__ import AGREE, INTERRUPTED, main
 from experiments.commands import board, run_options, stopping
 from experiments.data.digits import images
+from experiments.judge.compare import ONE_STEP
 from experiments.pair import Twin
 from tests.helpers import configured, finished, python, same, scalars, scheduled, undrawn
 
@@ -215,3 +216,22 @@ def test_ctrl_c_in_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
     assert main([*options, str(tmp_path / "whole")]) == AGREE
     curves = [root / "digits_mlp" / "version_0" / "curves.csv" for root in (tmp_path / "runs", tmp_path / "whole")]
     assert curves[0].read_bytes() == curves[1].read_bytes()
+
+
+def test_a_shadow_that_waited_at_the_checkpoint_may_be_asked_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mixture's two sides part after some twenty steps; the resumed shadow has not seen them, and tolerates no more for that."""
+    twin = undrawn(experiments.twin("mixture"))
+    monkeypatch.setattr(experiments, "twin", lambda name: twin)
+
+    def run(folder: str, epochs: int, *options: str) -> dict[str, Any]:
+        root = ("--trainer.default_root_dir", str(tmp_path / folder))
+        assert main(["run", "mixture", "--trainer.max_epochs", str(epochs), *(options or root)]) == AGREE
+        return dict(json.loads((tmp_path / folder / "mixture" / "version_0" / "report.json").read_text()))
+
+    whole, first = run("whole", 50), run("parts", 20)
+    checkpoint = tmp_path / "parts" / "mixture" / "version_0" / "checkpoints" / "last.ckpt"
+    hand, shadow = torch.load(checkpoint, weights_only=True)["callbacks"]["LockStep"]["runs"]
+    assert set(shadow) == {"rounding"} < set(hand)  # nobody has asked it
+    resumed = run("parts", 50, "--ckpt_path", str(checkpoint))
+    assert first["tolerance"] == ONE_STEP["float64"] < resumed["tolerance"] <= whole["tolerance"]
+    assert resumed["steps"] == whole["steps"] == 50
