@@ -18,9 +18,8 @@ from experiments.doctor.calls.results import line_of_return
 from experiments.doctor.calls.setup import setups
 from experiments.doctor.closed import of_closure
 from experiments.doctor.diagnosis import diagnosed, readable
-from experiments.doctor.finding import Fault, Finding, Gradient
+from experiments.doctor.finding import Finding, Gradient
 from experiments.doctor.mending.changing import slice_of
-from experiments.doctor.mending.edits import statement_at, text_of
 from experiments.doctor.numbers.implied import derivatives, predictions, with_loss
 from experiments.doctor.numbers.inputs import choose
 from experiments.doctor.numbers.provided import provided
@@ -318,15 +317,14 @@ def judged(examinations: list[Examination]) -> Finding:
     faults = suspects(examinations, wrong_lines(examinations))
     found = Finding(subject.pair.name, subject.pair.backward.name, gradients)
     if subject.so_far:
-        lines = tuple(of_line(examinations[0], *of) for of in sorted(faults.items()))
-        subject.so_far(replace(found, faults=lines, notes=("It is wrong. What would be right was still being looked for.",)))
+        subject.so_far(replace(found, notes=(early(sorted(faults)),)))
     return replace(found, faults=diagnosed(examinations, faults))
 
 
-def of_line(e: Examination, line: int, names: list[str]) -> Fault:
-    """A line that is wrong, before anything else is known of it."""
-    statement = statement_at(e.subject.pair.backward, line)
-    return Fault(line, text_of(statement) if statement else "", e.claims[names[0]].label, None, None)
+def early(lines: list[int]) -> str:
+    """What is known before a cure is looked for: a line whose gradients on the way have no names may have it from one that it reads."""
+    where = f" in line {' or '.join(map(str, lines))}, or in one that it reads from" if lines else ""
+    return f"It is wrong{where}. What would be right was still being looked for."
 
 
 def misnamed(examinations: list[Examination], right: list[str]) -> list[str]:
