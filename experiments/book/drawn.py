@@ -15,33 +15,35 @@ import manual.optim
 from experiments.curriculum import PATH, Entry
 from experiments.judge.schedule_case import SCHEDULE_CASES, ScheduleCase, Scheduled
 
-COLUMNS, WIDE, ROW, LETTER = 4, 212, 19, 6.7
-"""Of the map: how many chapters stand side by side; and, in pixels, how wide each is, how high a line, and how wide a letter."""
+COLUMNS, NARROW, WIDE, ROW, LETTER = 4, 2, 212, 19, 6.7
+"""Of the map: how many chapters stand side by side, and how many on a telephone; and, in pixels, how wide each is, how high a line, and
+how wide a letter."""
 
 
-def map_of(made: Sequence[Entry], folder: str) -> str:
+def map_of(made: Sequence[Entry], folder: str, columns: int = COLUMNS) -> str:
     """An SVG: every name a link, and lines to it from what it needs, which stand out where it is pointed at or has the focus.
 
     Args:
         made: the concepts.
         folder: that their pages are in, from the page that shows it.
+        columns: how many chapters stand side by side.
     """
     chapters = [(chapter, list(of)) for chapter, of in groupby(made, key=lambda e: e.chapter)]
     place: dict[str, tuple[float, float]] = {}
     out, top = list[str](), 0.0
-    for begin in range(0, len(chapters), COLUMNS):
-        for column, (chapter, of) in enumerate(chapters[begin : begin + COLUMNS]):
+    for begin in range(0, len(chapters), columns):
+        for column, (chapter, of) in enumerate(chapters[begin : begin + columns]):
             out.append(f"<text class='chapter' x='{column * WIDE}' y='{top + ROW}'>{chapter.replace('_', ' ')}</text>")
             place |= {e.name: (column * WIDE, top + ROW * (line + 2.2)) for line, e in enumerate(of)}
-        top += ROW * (3.5 + max(len(of) for _, of in chapters[begin : begin + COLUMNS]))
+        top += ROW * (3.5 + max(len(of) for _, of in chapters[begin : begin + columns]))
     for e in made:
         x, y = place[e.name]
         lines = [line_between(place[need], need, (x, y)) for need in e.needs if need in place]
         look = " class='on-path'" if e.name in PATH else ""
         name = f"<a href='{folder}/{e.name}.html'{look}><title>{escape(e.title)}</title><text x='{x}' y='{y}'>{e.name}</text></a>"
         out.append(f"<g>{''.join(lines)}{name}</g>")
-    size = f"{COLUMNS * WIDE} {top:.0f}"
-    return f"<svg class='map' viewBox='-4 0 {size}' width='{COLUMNS * WIDE}'>{''.join(out)}</svg>"
+    size = f"{columns * WIDE} {top:.0f}"
+    return f"<svg class='map of-{columns}' viewBox='-4 0 {size}' width='{columns * WIDE}'>{''.join(out)}</svg>"
 
 
 def line_between(start: tuple[float, float], name: str, end: tuple[float, float]) -> str:

@@ -81,10 +81,11 @@ def of_class(cls: type, library: Library) -> str:
     parts = [("", html(lesson(sections(inspect.getdoc(cls) or ""), list(TERMS), GLOSSARY)))]
     if drawn := course_of(cls.__name__) if library.folder == "schedules" else "":
         parts.append(("For example", html(drawn)))
-    parts += derivation(cls)
-    for name, of_torch in library.functions.items():
-        if shown(cls, name, library.base):
-            parts.append((name, f".. twin:: {own}.{name} {in_torch(twin, of_torch) if twin else ''}\n"))
+    parts += derivation(cls) + of_base(cls)
+    methods = [name for name in library.functions if shown(cls, name, library.base)]
+    for name in methods:
+        parts.append((name, f".. twin:: {own}.{name} {in_torch(twin, library.functions[name]) if twin else ''}\n"))
+    parts += [(function.rpartition(".")[2], f".. twin:: {function}\n") for function in made_of(cls, methods)]
     return page(cls.__name__, *parts)
 
 
@@ -102,6 +103,32 @@ def derivation(cls: type) -> list[tuple[str, str]]:
     texts = [html(lesson(sections(inspect.getdoc(of) or ""), list(TERMS), GLOSSARY)) for of in (function, arguments)]
     ways = "".join(f".. twin:: {module}.{name}\n\n" for name in (m[1], f"{m[1]}_backward"))
     return [("One layer, in one direction", f"{texts[0]}\n{ways}"), ("Arguments and shapes", texts[1])]
+
+
+BASE = re.compile(r"see (_\w+)")
+"""How a docstring says that the class that it inherits says the rest."""
+
+
+def of_base(cls: type) -> list[tuple[str, str]]:
+    """What is said of a class by the one that it inherits, which has no page, as a section."""
+    m = BASE.search(inspect.getdoc(cls) or "")
+    base = next((b for b in cls.__mro__ if m and b.__name__ == m[1]), None)
+    said = lesson(sections(inspect.getdoc(base) or ""), list(TERMS), GLOSSARY) if base else ""
+    return [("Derivation, arguments and shapes", html(said))] if said else []
+
+
+FASTEST = re.compile(r"fastest\((\w+)\)")
+"""How a method calls a function that has a faster form beside its plain one."""
+
+
+def made_of(cls: type, methods: Sequence[str]) -> list[str]:
+    """The dotted names of the functions that these methods leave the arithmetic to."""
+    found: dict[str, None] = {}
+    for method in (getattr(cls, name) for name in methods):
+        known = sys.modules[inspect.unwrap(method).__module__]
+        for name in FASTEST.findall(inspect.getsource(inspect.unwrap(method))):
+            found[f"{getattr(known, name).__module__}.{name}"] = None
+    return list(found)
 
 
 def in_torch(twin: type, name: str) -> str:

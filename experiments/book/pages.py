@@ -12,7 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from experiments.book.drawn import map_of
+from experiments.book.drawn import COLUMNS, NARROW, map_of
 from experiments.book.lines import ways
 from experiments.book.prose import anchor, lesson, mended
 from experiments.book.sides import line_by_line
@@ -199,7 +199,8 @@ def glossary(made: Sequence[Entry]) -> str:
 
 def the_map(made: Sequence[Entry]) -> str:
     """The curriculum as a map."""
-    return page("What needs what", ("", html(template("map.html").render(drawn=map_of(made, "concepts")))))
+    drawn = [map_of(made, "concepts", columns) for columns in (COLUMNS, NARROW)]
+    return page("What needs what", ("", html(template("map.html").render(drawn=drawn))))
 
 
 # ---- about all of them -----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from html import unescape
 from html.parser import HTMLParser
@@ -18,8 +19,8 @@ for extra in ("sphinx", "pydata_sphinx_theme"):
 
 import experiments.book  # noqa: E402
 from experiments.book.cache import Kept, place  # noqa: E402
-from experiments.book.drawn import STEPS, call_of, course_of, map_of, moved  # noqa: E402
-from experiments.book.of_classes import LIBRARIES, of_class  # noqa: E402
+from experiments.book.drawn import COLUMNS, NARROW, STEPS, call_of, course_of, map_of, moved  # noqa: E402
+from experiments.book.of_classes import LIBRARIES, of_base, of_class  # noqa: E402
 from experiments.book.pages import WEEKS, marked, readme  # noqa: E402
 from experiments.book.sides import AUTOGRAD, MANY, NOTHING, Piece, side_by_side  # noqa: E402
 from experiments.book.site import Sources  # noqa: E402
@@ -235,6 +236,22 @@ def test_a_derivation_that_stands_elsewhere_is_on_the_page() -> None:
     assert "Arguments and shapes" not in of_class(layers["Linear"], LIBRARIES[0])
 
 
+def test_what_a_base_says_and_the_function_that_does_the_arithmetic_are_on_the_page() -> None:
+    layers = {c.__name__: c for c in LIBRARIES[0].classes()}
+    for name, function in (
+        ("BatchNorm2d", "batchnorm.batch_norm"),
+        ("Conv1d", "conv.correlate"),
+        ("LayerNorm", "normalization.normalize_rows"),
+    ):
+        assert f".. twin:: manual.nn.{function}\n" in of_class(layers[name], LIBRARIES[0]), name
+    told = of_class(layers["BatchNorm2d"], LIBRARIES[0]).partition("Derivation, arguments and shapes")[2]
+    assert "num_features" in told
+    assert ".. twin:: manual.nn.batchnorm.batch_norm_backward\n" in told
+    said = {name: (inspect.getdoc(cls) or "").partition("see _")[2] for name, cls in layers.items()}
+    assert {name for name, rest in said.items() if rest} == {name for name, cls in layers.items() if of_base(cls)} != set()
+    assert "Derivation, arguments" not in of_class(layers["Linear"], LIBRARIES[0])
+
+
 def test_the_course_of_a_schedule_is_what_torch_does() -> None:
     import experiments.cases.optim.lr_scheduler  # noqa: F401
 
@@ -266,8 +283,9 @@ def test_long_text_of_torch_is_folded_and_what_torch_has_not_is_said() -> None:
     assert NOTHING in side_by_side(short, None, NOTHING)
 
 
-def test_the_map_leads_to_every_concept_and_shows_all_that_it_needs() -> None:
-    drawn = ElementTree.fromstring(map_of(entries(), "concepts"))
+@pytest.mark.parametrize("columns", [COLUMNS, NARROW])
+def test_the_map_leads_to_every_concept_and_shows_all_that_it_needs(columns: int) -> None:
+    drawn = ElementTree.fromstring(map_of(entries(), "concepts", columns))
     lines = {g.find("a").get("href"): len(g.findall("path")) for g in drawn.iter("g")}  # type: ignore[union-attr]
     assert lines == {f"concepts/{e.name}.html": len(e.needs) for e in entries()}
     some = [entry(name) for name in ("hidden_layer", "digits_mlp")]
