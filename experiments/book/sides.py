@@ -23,7 +23,7 @@ from pygments.lexers import PythonLexer
 from experiments.book.lines import Way
 from experiments.curriculum import ROOT
 
-AUTOGRAD, NOTHING = "autograd writes it", "torch has no function for it"
+AUTOGRAD, NOTHING = "autograd writes it", "torch has no line of Python for it"
 """In the place of what torch does not have: of a way back, and of all else."""
 
 
