@@ -8,9 +8,10 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context, parent_process
+from contextlib import contextmanager
+from multiprocessing import active_children, get_context, parent_process
 from os import cpu_count
 from pathlib import Path
 from threading import Thread
@@ -43,13 +44,25 @@ def measure_all(root: Path, names: Iterable[str], told: Callable[[str], Any] = p
     if in_parallel:
         with ProcessPoolExecutor(min(len(in_parallel), cpu_count() or 1), get_context("spawn"), begin_worker) as pool:
             waiting = {pool.submit(one, folders[name], name): name for name in in_parallel}
-            for done, future in enumerate(as_completed(waiting), 1):
-                seconds.keep(waiting[future], future.result())
-                told(f"  {done} of {len(todo)}: {waiting[future]}")
+            with ending_children():
+                for done, future in enumerate(as_completed(waiting), 1):
+                    seconds.keep(waiting[future], future.result())
+                    told(f"  {done} of {len(todo)}: {waiting[future]}")
     if "speed" in todo:  # in the end, when nothing else runs
         seconds.keep("speed", one(folders["speed"], "speed"))
         told(f"  {len(todo)} of {len(todo)}: speed")
     return kept
+
+
+@contextmanager
+def ending_children() -> Iterator[None]:
+    """What ends the `with` early ends all processes that this one began: a pool would wait for all that its workers were asked."""
+    try:
+        yield
+    except BaseException:
+        for child in active_children():
+            child.terminate()
+        raise
 
 
 def begin_worker() -> None:

@@ -57,6 +57,43 @@ def test_a_worker_ends_with_the_command(how: str, tmp_path: Path) -> None:
     assert not is_alive(worker)
 
 
+SLOW = """
+import time
+from pathlib import Path
+
+from experiments.book import work
+
+
+def one(folder: Path, name: str) -> dict[str, float]:
+    print("begun", flush=True)
+    time.sleep(600)
+    return {}
+
+
+if __name__ == "__main__":
+    import sys
+    from experiments.commands.surroundings import listening_to_sigterm
+
+    work.one = one
+    with listening_to_sigterm():
+        work.measure_all(Path(sys.argv[1]), ["one_weight", "derivatives"])
+"""
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+def test_who_is_told_to_end_does_not_wait_for_what_its_workers_were_asked(tmp_path: Path) -> None:
+    script = tmp_path / "slow.py"
+    script.write_text(SLOW, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), str(tmp_path)])}
+    command = [sys.executable, str(script), str(tmp_path / "measured")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "begun\n"
+        parent.send_signal(signal.SIGTERM)
+        assert parent.wait(60) != 0
+
+
 # ---- what is deleted in the meantime -----------------------------------------------------------------
 
 
