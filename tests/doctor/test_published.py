@@ -207,7 +207,20 @@ class TeacherLoss:
         return (softmax(pred) - teacher_prob) / len(pred)
 """
 
+FROM_ABOVE = """
+import numpy as np
+
+class Bend:
+    def forward(self, X):
+        return np.tanh(X)
+
+    def backward(self, X, top_diff):
+        out = self.forward(X)
+        return (1.0 - np.square(out)) * top_diff
+"""
+
 KINDS = {
+    "from above": (FROM_ABOVE, "(1.0 - np.square(out)) * top_diff", "(1.0 - out) * top_diff"),
     "a list within": (A_LIST_WITHIN, "dw = self.x.T @ dout", "dw = 2 * self.x.T @ dout"),
     "told later": (TOLD_LATER, "return accum_grad.dot(K.T)", "return -accum_grad.dot(K.T)"),
     "an image": (AN_IMAGE, "/ (n * n)", "/ n"),

@@ -17,6 +17,7 @@ from experiments.doctor.reading.patient import Pair, Unreadable
 
 UPSTREAM = re.compile(
     r"(d_?out(put)?s?|dy|dz|dh|da|upstream|grad_?out(put)?s?|grads?|g|delta|error|d_?next|dvalues|dloss|U|output_gradient|gradients?"
+    r"|(next|upper|output|incoming|top)_?(delta|diff|error|grad)"
     r"|d_?l_?d_?(out|y|a|z)\w*|(out|accum|accumulated|backwards?|prev|next|top)_grads?(ient)?|(backwards?|accum)_?gradient)$",
     re.IGNORECASE,
 )
