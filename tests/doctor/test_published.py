@@ -219,7 +219,23 @@ class Bend:
         return (1.0 - np.square(out)) * top_diff
 """
 
+COUNTED = """
+import functools
+import numpy as np
+
+def mix_forward(x, w):
+    return x @ w, (x, w)
+
+def mix_backward(dout, cache):
+    x, w = cache
+    rows = functools.reduce(lambda a, b: a * b, x.shape[:-1], 1)
+    dw = x.reshape(rows, -1).T @ dout
+    dx = dout @ w.T
+    return dx, dw
+"""
+
 KINDS = {
+    "a function within a line": (COUNTED, "dw = x.reshape(rows, -1).T @ dout", "dw = x.reshape(rows, -1).T @ dout / rows"),
     "from above": (FROM_ABOVE, "(1.0 - np.square(out)) * top_diff", "(1.0 - out) * top_diff"),
     "a list within": (A_LIST_WITHIN, "dw = self.x.T @ dout", "dw = 2 * self.x.T @ dout"),
     "told later": (TOLD_LATER, "return accum_grad.dot(K.T)", "return -accum_grad.dot(K.T)"),

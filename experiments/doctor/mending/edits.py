@@ -244,7 +244,7 @@ def wrapped(statement: ast.stmt) -> Iterator[Edit]:
     for place in places_in(statement):
         node = place[0]
         text = ast.unparse(node)
-        if isinstance(node, ast.Constant | ast.Slice | ast.Tuple | ast.Starred) or len(text) > SMALL or text in ("np", "math"):
+        if isinstance(node, ast.Constant | ast.Slice | ast.Tuple | ast.Starred | ast.Lambda) or len(text) > SMALL or text in ("np", "math"):
             continue
         of = f"({text})" if isinstance(node, ast.BinOp | ast.UnaryOp | ast.IfExp | ast.Compare) else text
         pieces = [(f"{of}.T", "a transpose"), (f"{of}.swapaxes(-1, -2)", "a transpose")]
