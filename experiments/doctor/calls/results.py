@@ -124,7 +124,8 @@ def in_order(pair: Pair, ran: Ran, known: Mapping[str, Any], shapes: Sequence[tu
     for i, name in enumerate(names):
         place = inputs[i] if i < len(inputs) else f"result {i}"
         if kept[i]:
-            found.append(name if value_of(name, known) == values[i] else str(values[i]))
+            tells = value_of(name, known) or element_value(name, known, aliases(pair, ran))
+            found.append(name if tells == values[i] else str(values[i]))
             continue
         found.append(place if place in left or not left or not complete else left[0])
         left = [n for n in left if n != found[-1]]

@@ -257,9 +257,19 @@ def pieces(nodes: Sequence[ast.expr], parts: Sequence[Any]) -> list[tuple[ast.ex
             found.append((node, part))
         elif isinstance(node, ast.List | ast.Tuple) and len(node.elts) == len(part):
             found += pieces(node.elts, part)
-        elif isinstance(node, ast.Name | ast.Attribute) and all(map(is_array, part)):
-            found += [(element_of(node, i), each) for i, each in enumerate(part)]
+        elif isinstance(whole := forwards(node), ast.Name | ast.Attribute) and all(map(is_array, part)):
+            found += [(element_of(whole, i), each) for i, each in enumerate(part)]
     return found
+
+
+def forwards(node: ast.expr) -> ast.expr:
+    """dWs of dWs[::-1] and of list(reversed(dWs)): a list that was filled from its end."""
+    match node:
+        case ast.Subscript(whole, ast.Slice(None, None, ast.UnaryOp(ast.USub(), ast.Constant(1)))):
+            return whole
+        case ast.Call(ast.Name("list" | "tuple"), [ast.Call(ast.Name("reversed"), [whole])]):
+            return whole
+    return node
 
 
 def element_of(node: ast.expr, number: int) -> ast.expr:

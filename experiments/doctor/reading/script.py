@@ -52,6 +52,7 @@ def loss_method(tree: ast.Module, cls: str, namespace: dict[str, Any]) -> str | 
         if isinstance(method, ast.FunctionDef) and method.name.lower() in LOSSES and method.args.args:
             plain = copy.deepcopy(method)
             this = plain.args.args[0].arg
+            of_output(plain, this)
             asks = any(isinstance(n, ast.Name) and n.id == this for n in ast.walk(plain))
             if not asks:
                 plain.args.args.pop(0)
@@ -60,6 +61,20 @@ def loss_method(tree: ast.Module, cls: str, namespace: dict[str, Any]) -> str | 
                 exec(compile(ast.fix_missing_locations(ast.Module([plain], [])), "<your file>", "exec"), namespace)
                 return plain.name
     return None
+
+
+def of_output(method: ast.FunctionDef, this: str) -> None:
+    """Let a loss that runs forward itself begin with what forward returns: of ((self.forward(x) - y) ** 2).mean() it is x then."""
+    first = method.args.args[1].arg if len(method.args.args) > 1 else None
+
+    class Standing(ast.NodeTransformer):
+        def visit_Call(self, node: ast.Call) -> ast.AST:
+            match node:
+                case ast.Call(ast.Attribute(ast.Name(called), name), [ast.Name(given)]) if (called, given) == (this, first):
+                    return node.args[0] if FORWARD.search(name) else node
+            return self.generic_visit(node)
+
+    Standing().visit(method)
 
 
 def calls_forward(value: ast.expr, namespace: Mapping[str, Any]) -> bool:

@@ -1,0 +1,71 @@
+"""Networks whose weights are lists, filled from the end, turned when they are returned; and a loss that runs forward itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from experiments.doctor.visit import visited
+
+NET = """
+import numpy as np
+
+class Net:
+    def __init__(self, sizes):
+        self.{weights} = [np.random.randn(n, m) for n, m in zip(sizes[:-1], sizes[1:])]
+        self.{biases} = [np.zeros(m) for m in sizes[1:]]
+
+    def forward(self, x):
+        self.seen = [x]
+        for V, c in zip(self.{weights}, self.{biases}):
+            x = np.tanh(x @ V + c)
+            self.seen.append(x)
+        return x
+{loss}
+    def backward(self, {given}):
+        {first}
+        {of_weights}, {of_biases} = [], []
+        for l in reversed(range(len(self.{weights}))):
+            back = back * (1 - self.seen[l + 1] ** 2)
+            {of_weights}.{fill}self.seen[l].T @ back)
+            {of_biases}.{fill}back.sum(axis=0))
+            back = back @ self.{weights}[l].T
+        return {returned}
+"""
+
+LOSS = """
+    def loss(self, x, y):
+        return 0.5 * np.sum((self.forward(x) - y) ** 2)
+"""
+
+NAMES = {"weights": "weights", "biases": "biases", "of_weights": "grad_weights", "of_biases": "grad_biases", "loss": "", "given": "back"}
+TURNED = {**NAMES, "first": "pass", "fill": "append(", "returned": "grad_weights[::-1], grad_biases[::-1]"}
+LISTED = {**TURNED, "returned": "list(reversed(grad_weights)), list(reversed(grad_biases))"}
+INSERTED = {
+    "weights": "W",
+    "biases": "b",
+    "of_weights": "dW",
+    "of_biases": "db",
+    "loss": LOSS,
+    "given": "x, y",
+    "first": "back = self.forward(x) - y",
+    "fill": "insert(0, ",
+    "returned": "dW, db",
+}
+SOURCES = {"turned": NET.format(**TURNED), "listed": NET.format(**LISTED), "inserted": NET.format(**INSERTED)}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_weight_of_a_list_has_its_gradient(name: str) -> None:
+    (found,) = visited(SOURCES[name])
+    assert found.right, found
+    assert len(found.gradients) >= 6
+    assert len({g.shape for g in found.gradients}) == len(found.gradients)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_what_is_wrong_in_its_loop_is_named(name: str) -> None:
+    (found,) = visited(SOURCES[name].replace("(1 - self.seen[l + 1] ** 2)", "(1 - self.seen[l + 1])"))
+    (fault,) = found.faults
+    assert fault.text.startswith("back = back * (1 - ")
+    assert fault.mend is not None
+    assert fault.mend.after == "back = back * (1 - self.seen[l + 1] ** 2)"
