@@ -29,7 +29,10 @@ def tell(say: Say, finding: Mapping[str, Any], file: str) -> None:
         say(f"  gradient of {g['value']:12} {size:>10} {digits:10}  ", end="")
         say("right" if g["right"] else "wrong", style="green" if g["right"] else "bold red")
     for fault in finding["faults"]:
-        tell_fault(say, fault, file)
+        tell_fault(say, fault, file, alone=len(finding["faults"]) == 1)
+    if len(finding["faults"]) > 1:
+        many = "Both" if len(finding["faults"]) == 2 else f"All {len(finding['faults'])}"
+        say(f"\n  {many} lines have to be mended before everything is right: each is wrong by itself.")
     for note in finding["notes"]:
         say(f"  {note}")
     told = finding["right"] or finding["faults"] or finding["trouble"] or any(n.startswith("It is wrong") for n in finding["notes"])
@@ -39,8 +42,8 @@ def tell(say: Say, finding: Mapping[str, Any], file: str) -> None:
         say(f"  {said}")
 
 
-def tell_fault(say: Say, fault: Mapping[str, Any], file: str) -> None:
-    """A line that is wrong: where, what, and the mend."""
+def tell_fault(say: Say, fault: Mapping[str, Any], file: str, alone: bool) -> None:
+    """A line that is wrong: where, what, and the mend; `alone` if it is the only one, so that with the mend everything is right."""
     right = "what came into this line was right, what it computes is not." if fault["text"] else "up to here something is missing."
     tied = "".join(f", or line {other['line']}" for other in fault["others"])
     if fault["mend"] and not fault["mend"]["before"]:
@@ -59,7 +62,8 @@ def tell_fault(say: Say, fault: Mapping[str, Any], file: str) -> None:
             say(f"  Or in line {other['line']}:")
             tell_mend(say, other)
         new = "both second lines" if fault["also"] else "the second line of one of them" if tied else "the second line"
-        say(f"  With {new if fault['mend']['before'] else 'this line'} it is right, on inputs of two sizes.")
+        new = new if fault["mend"]["before"] else "this line"
+        say(f"  With {new} {'it is right' if alone else 'what this line computes is right'}, on inputs of two sizes.")
     else:
         say(f"    {fault['text']}")
 
