@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,8 @@ def results(pair: Pair, own: Mapping[str, Any], ran: Ran, returned: Any, named: 
         value = value_of(label, known) or (label if label in known and not label.startswith("self.") else None)
         value = value or other.get(value_of(label, other) or "") or listed(ran.self, ran.values, label)
         value = value or element_value(label, known, other)
+        if isinstance(gradient, list) and node is not None:
+            gradient = stacked(gradient)  # a list where an array belongs is a wrong gradient, and not none
         if value is not None and isinstance(gradient, np.ndarray | float | int | np.number):
             found[value] = Result(label, gradient, node)
 
@@ -95,6 +98,15 @@ def results(pair: Pair, own: Mapping[str, Any], ran: Ran, returned: Any, named: 
     return found
 
 
+def stacked(gradients: list[Any]) -> Any:
+    """Arrays of one shape as one array; what has none as it is."""
+    try:
+        found = np.array(gradients, float)
+    except (TypeError, ValueError):
+        return gradients
+    return found if found.size else gradients
+
+
 def in_order(pair: Pair, ran: Ran, known: Mapping[str, Any], shapes: Sequence[tuple[int, ...]], nodes: Sequence[ast.expr]) -> list[str]:
     """What each part of a tuple is the gradient of: by its name, if no other part has it and it is an argument; else by its place.
 
@@ -107,7 +119,10 @@ def in_order(pair: Pair, ran: Ran, known: Mapping[str, Any], shapes: Sequence[tu
     names = [ast.unparse(n) if isinstance(n, ast.Name | ast.Attribute | ast.Subscript) else "" for n in nodes]
     values = [value_of(n, known) if n and n not in pair.parameters(pair.backward) else None for n in names]
     values = [v or (element_value(n, known, aliases(pair, ran)) if n else None) for v, n in zip(values, names, strict=True)]
-    values = apart(pair, inputs, values, known)
+    values = in_place_of(pair, inputs, apart(pair, inputs, values, known), known)
+    if len(nodes) == 1 == len(shapes) and values == [None] and np.shape(ran.values[moving[0]] if moving else 0.0) != shapes[0]:
+        exact = [n for n in moving if np.shape(ran.values[n]) == shapes[0]]
+        inputs = exact if len(exact) == 1 else inputs
     others = bool(values) and all(v is not None and v not in inputs for v in values) and len(set(values)) == len(values)
     complete = len(nodes) == len(inputs) and not others  # dJdW1, dJdW2 of an object that is given X and y
     if (
@@ -133,14 +148,27 @@ def in_order(pair: Pair, ran: Ran, known: Mapping[str, Any], shapes: Sequence[tu
 
 
 def of_shapes(inputs: Sequence[str], ran: Ran, shapes: Sequence[tuple[int, ...]], values: Sequence[str | None]) -> list[str]:
-    """The first arguments that have these shapes, in their order, where no name tells a value; nothing where there are none."""
-    found, left = [], iter([n for n in inputs if n not in values])
-    for shape, value in zip(shapes, values, strict=True):
-        fitting = value if value in inputs else next((n for n in left if np.shape(ran.values[n]) == shape), None)
-        if fitting is None:
-            return []
-        found.append(fitting)
-    return found
+    """The arguments that have these shapes, in their order, where no name tells a value; nothing where there are none.
+
+    Where not all have the shape of an argument, as one that was not summed up, or not spread out, those with which the most have it.
+    """
+    named, best, most = [v if v in inputs else None for v in values], list[str](), 0
+    for chosen in combinations([n for n in inputs if n not in values], named.count(None)):
+        left = iter(chosen)
+        found = [v or next(left) for v in named]
+        pairs = [(np.shape(ran.values[n]), shape) for n, shape in zip(found, shapes, strict=True)]
+        exact = sum(a == b for a, b in pairs)
+        if exact > most and all(map(is_alike, pairs)):
+            best, most = found, exact
+    return best
+
+
+def is_alike(shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> bool:
+    """Whether one of two shapes is the other when it is spread out."""
+    try:
+        return np.broadcast_shapes(*shapes) in shapes
+    except ValueError:
+        return False
 
 
 def apart(pair: Pair, inputs: Sequence[str], values: Sequence[str | None], known: Mapping[str, Any]) -> list[str | None]:
@@ -157,6 +185,17 @@ def apart(pair: Pair, inputs: Sequence[str], values: Sequence[str | None], known
             for i, v in zip([i for i, v in enumerate(values) if v == value], both, strict=True):
                 found[i] = v
     return found
+
+
+def in_place_of(pair: Pair, inputs: Sequence[str], values: Sequence[str | None], known: Mapping[str, Any]) -> list[str | None]:
+    """The values of the parts; of dz, db, where the backward names dW and reads it nowhere, dz is returned in the place of dW."""
+    names = [n for n in ast.walk(pair.backward) if isinstance(n, ast.Name)]
+    read = {n.id for n in names if isinstance(n.ctx, ast.Load)}
+    forgotten = {v for n in names if n.id not in read and (v := value_of(n.id, known)) in inputs and v not in values}
+    others = [i for i, v in enumerate(values) if v is not None and v not in inputs]
+    if len(forgotten) != 1 or len(others) != 1:
+        return list(values)
+    return [next(iter(forgotten)) if i == others[0] else v for i, v in enumerate(values)]
 
 
 def with_returned(
