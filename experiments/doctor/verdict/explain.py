@@ -13,6 +13,7 @@ from experiments.doctor.mending.needed import Needed
 from experiments.doctor.mending.solved import Open
 from experiments.doctor.reading.claims import is_array
 from experiments.doctor.verdict.examine import Examination
+from experiments.doctor.verdict.occurrences import left_out
 from experiments.judge import operands
 from experiments.judge.central import along
 from experiments.judge.diagnose import diagnose, like
@@ -88,6 +89,7 @@ def by_ways(e: Examination, name: str, a: np.ndarray, b: np.ndarray) -> Iterator
     own = own if np.any(own) else own_through_output(e, name)
     yield from operands.diagonal(a, b, own)
     yield from operands.paths(a, by_path)
+    yield from left_out(e, name)
 
 
 def forgotten(examinations: list[Examination], name: str) -> str | None:
