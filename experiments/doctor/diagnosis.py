@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 from dataclasses import replace
-
-import numpy as np
 
 from experiments.doctor.calls.results import line_of_return
 from experiments.doctor.finding import Fault
 from experiments.doctor.mending.changing import slice_of
 from experiments.doctor.mending.cost import Cure, cost, is_strange
 from experiments.doctor.mending.cure import Ward, cured, cures
-from experiments.doctor.mending.edits import TELLING, statement_at, text_of
+from experiments.doctor.mending.edits import TELLING
 from experiments.doctor.mending.elsewhere import others
 from experiments.doctor.mending.inserted import inserted
 from experiments.doctor.mending.mend import Mend, mended
+from experiments.doctor.mending.moved import at_definition
 from experiments.doctor.mending.solved import Open, openings, solved, tried
 from experiments.doctor.mending.twice import cured_twice
+from experiments.doctor.origins import elsewhere, is_zero, numberless, readable
 from experiments.doctor.patience import Patience
 from experiments.doctor.reading.patient import Pair
 from experiments.doctor.verdict.examine import Examination
-from experiments.doctor.verdict.explain import explained, explained_at, forgotten
-from experiments.doctor.verdict.suspects import agreement, returned, unharmed
+from experiments.doctor.verdict.explain import explained, forgotten
+from experiments.doctor.verdict.numberless import NOT_FINITE
+from experiments.doctor.verdict.suspects import agreement, returned, right_lines, unharmed
 
 PLAIN = 0.3
 """A cure with no more against it (a sign turned, two names the wrong way round, something too much) is not compared with others."""
 
 
 def diagnosed(examinations: list[Examination], faults: dict[int, list[str]]) -> tuple[Fault, ...]:
+    """The faults; of what is no number, with what made it so."""
+    return tuple(numberless(examinations, f) if f.what == NOT_FINITE else f for f in located(examinations, faults))
+
+
+def located(examinations: list[Examination], faults: dict[int, list[str]]) -> tuple[Fault, ...]:
     """The faults: one line that, changed a little, makes everything right; or else each line that is wrong by itself."""
     first, wards, patience = examinations[0], [Ward(e) for e in examinations], Patience()
     last = line_of_return(first.subject.pair.backward)
@@ -40,8 +45,7 @@ def diagnosed(examinations: list[Examination], faults: dict[int, list[str]]) -> 
         lines = [line for n in returned(first) for line in (first.claims[n].line or last, *first.claims[n].lines)]
         lines += calls_alone(first.subject.pair.backward)
     lines += [line for n in returned(first) if not first.claims[n].line for line in never(first, first.claims[n].label)]
-    sound = {c.line for n, c in first.claims.items() if n not in first.wrong} if faults else set()
-    sound = (sound - set(faults)) | unharmed(first)
+    sound = (right_lines(first) - set(faults) if faults else set()) | unharmed(first)
     own = list(dict.fromkeys(line for names in faults.values() for n in names for line in first.claims[n].lines))
     small = cured(wards, own, sound, patience, alone=True) if own else None
     plain = small is not None and cost(first.subject.pair.backward, small, own)[0] <= PLAIN  # nothing elsewhere would be plainer
@@ -76,7 +80,7 @@ def diagnosed(examinations: list[Examination], faults: dict[int, list[str]]) -> 
             cure = cured(wards, lines, sound, patience, grown=True)
         if cure is None and not (len(each) > 1 and all(f.mend for f in each)):
             if (missed := inserted(wards)) is not None:
-                return (Fault(missed[1].line, "", missed[0], None, missed[1]),)
+                return (left_out(wards, *missed),)
             if (both := cured_twice(wards, [*own, *lines], sound)) is not None:
                 return (replace(of_cure(examinations, both[0], faults), also=(Mend(both[1].line, both[1].before, both[1].after),)),)
         if cure is None:
@@ -84,6 +88,16 @@ def diagnosed(examinations: list[Examination], faults: dict[int, list[str]]) -> 
                 each = (replace(each[0], mend=None),)  # it makes this gradient right, and not all
             return elsewhere(examinations, each, places) or tuple(missing(examinations))
     return (replace(of_cure(examinations, cure, faults), others=ties(wards, cure, [*own, *lines], sound, places, patience)),)
+
+
+def left_out(wards: list[Ward], name: str, new: Mend) -> Fault:
+    """The fault of a line that is missing; or of the line that computes what it would change, if a term there would do as well."""
+    tree, is_term = wards[0].e.subject.pair.backward, new.after.startswith(f"{name} = {name} +")
+    for cure in at_definition(tree, Cure(new.line, "", new.after)) if is_term else ():
+        if cures(wards, cure.line, cure.after):
+            mend = Mend(cure.line, cure.before, cure.after)
+            return Fault(cure.line, cure.before, name, None, mend, others=(new,))
+    return Fault(new.line, "", name, None, new)
 
 
 def ties(wards: list[Ward], cure: Cure, lines: list[int], sound: set[int], places: list[Open], patience: Patience) -> tuple[Mend, ...]:
@@ -145,67 +159,9 @@ def of_cure(examinations: list[Examination], cure: Cure, faults: dict[int, list[
     return Fault(cure.line, cure.before, claims[name].label if is_own else "this line", readable(what or cure.said or None), mend)
 
 
-def elsewhere(examinations: list[Examination], faults: tuple[Fault, ...], places: list[Open]) -> tuple[Fault, ...]:
-    """The faults; or one line in the place of all, if with other numbers in what it computes everything would be right.
-
-    Where something can be said of the faults, or a line is wrong by itself and nothing can be said of another, they are left as they are.
-    """
-    if not any(f.mend or (f.what and f.what != "0 everywhere") for f in faults):
-        own = [c for c in examinations[0].claims.values() if len(faults) == 1 and c.line == faults[0].line]
-        by_itself = len(own) == 1  # what is wrong in several results of one line was wrong before
-        for of in places:
-            line = of.statement.lineno
-            if of.is_whole and line not in {f.line for f in faults}:
-                what = readable(explained_at(examinations, of))
-                if what is not None or not by_itself:
-                    faults = (Fault(line, text_of(of.statement), label_of(of.statement), what, None),)
-                    break
-    return tuple(nothing_before(examinations, f) for f in faults)
-
-
-def label_of(statement: ast.stmt) -> str:
-    """What a statement writes."""
-    match statement:
-        case ast.Assign([ast.Name(name)]) | ast.AugAssign(ast.Name(name)):
-            return name
-    return "this line"
-
-
-def nothing_before(examinations: list[Examination], fault: Fault) -> Fault:
-    """The fault; of a line that gives 0 everywhere since something that it reads is 0 everywhere, the line that makes that."""
-    first = examinations[0]
-    known = {*first.ran.values, *first.upstreams}
-    while fault.what == "0 everywhere" and fault.mend is None:
-        statement = statement_at(first.subject.pair.backward, fault.line)
-        names = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)} if statement else set()
-        empty = [n for n in names - known if is_zero(first.locals.get(n))]
-        stores = [
-            s
-            for s in ast.walk(first.subject.pair.backward)
-            if isinstance(s, ast.Assign) and s.lineno < fault.line and set(map(ast.unparse, s.targets)) & set(empty)
-        ]
-        if not stores:
-            break
-        made = max(stores, key=lambda s: s.lineno)
-        fault = Fault(made.lineno, text_of(made), label_of(made), fault.what, None)
-    return fault
-
-
-def is_zero(value: object) -> bool:
-    """Whether these are numbers, all of them 0."""
-    return isinstance(value, np.ndarray | int | float | np.number) and not isinstance(value, bool) and not np.any(value)
-
-
 def calls_alone(function: ast.FunctionDef) -> list[int]:
     """The lines that call something and keep no result: a method that adds to a gradient of its object."""
     return [n.lineno for n in ast.walk(function) if isinstance(n, ast.Expr) and isinstance(n.value, ast.Call)]
-
-
-def readable(what: str | None) -> str | None:
-    """The half sentence with h#2 in words, and with a verb."""
-    if what and what.startswith("with "):
-        what = f"computed {what}"
-    return re.sub(r"\b(\S+)#(\d+)", r"value number \2 of \1", what) if what else None
 
 
 def fault(wards: list[Ward], line: int, names: list[str], patience: Patience, tried: bool = False) -> Fault:

@@ -17,7 +17,7 @@ from experiments.doctor.calls.calling import Subject
 from experiments.doctor.calls.results import line_of_return
 from experiments.doctor.calls.setup import setups
 from experiments.doctor.closed import of_closure
-from experiments.doctor.diagnosis import diagnosed, readable
+from experiments.doctor.diagnosis import diagnosed
 from experiments.doctor.finding import Finding, Gradient
 from experiments.doctor.mending.changing import slice_of
 from experiments.doctor.numbers.implied import derivatives, predictions, with_loss
@@ -26,6 +26,7 @@ from experiments.doctor.numbers.provided import provided
 from experiments.doctor.numbers.readings import charitable, is_right, plainer
 from experiments.doctor.numbers.shapes import Chosen, sizes_for
 from experiments.doctor.numbers.trial import SMALLER, misshapen
+from experiments.doctor.origins import readable
 from experiments.doctor.reading.classes import methods
 from experiments.doctor.reading.closures import closures
 from experiments.doctor.reading.combined import combined

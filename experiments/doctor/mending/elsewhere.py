@@ -10,6 +10,7 @@ from experiments.doctor.mending.changing import Changing, slice_of
 from experiments.doctor.mending.cost import Cure, cost
 from experiments.doctor.mending.cure import Ward, scope, well
 from experiments.doctor.mending.edits import edits, statement_at, text_of, with_piece
+from experiments.doctor.mending.moved import at_definition, at_reading
 from experiments.doctor.mending.pieces import fitting, pieces
 from experiments.doctor.mending.solved import Open
 from experiments.doctor.patience import Patience
@@ -46,11 +47,14 @@ def others(
     subject = wards[0].e.subject
     tree = subject.pair.backward
     most = NEARLY * cost(tree, cure, lines)[0] + MORE
-    changing, names, found = Changing(tree, subject.namespace), scope(wards[0].e), list[Cure]()
+    changing, names = Changing(tree, subject.namespace), scope(wards[0].e)
     patience = patience.for_one(SECONDS)
+    found = [
+        c for c in (*at_definition(tree, cure), *at_reading(tree, cure)) if c.line not in sound and well(wards, changing, c.line, c.after)
+    ]
     for line in slice_of(tree, lines):
         statement = statement_at(tree, line)
-        if statement is None or line == cure.line or line in sound:
+        if statement is None or line in {cure.line, *sound, *(c.line for c in found)}:
             continue
         here = [Cure(line, text_of(statement), after, said) for said, after in islice(edits(tree, line, names), MOST)]
         here += from_places(wards, [p for p in places if p.statement.lineno == line], patience)

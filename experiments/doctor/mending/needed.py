@@ -89,13 +89,14 @@ class Asking:
         self.knows = bool(names) and len(names) == len(self.ward.truths)
         self.seen: list[Any] = []
         self.by: Any = 0
+        self.base: np.ndarray | None = None
         self.start: Start | None = None
         self.changing = Changing(e.subject.pair.backward, {**e.subject.namespace, MOVED: self.moved})
 
     def moved(self, value: Any) -> Any:
-        """The piece, as the line goes on with it."""
+        """The piece, or plain numbers in its place, as the line goes on with it."""
         self.seen.append(fresh(value))
-        return value + self.by
+        return (value if self.base is None else self.base) + self.by
 
     def needed(self, line: int, text: str) -> Needed | None:
         """What the piece ought to be; None if nothing in its place makes all right, or it runs more than once.
@@ -145,9 +146,13 @@ class Asking:
             return None
 
     def _solved(self, function: Any, tree: ast.FunctionDef, shape: tuple[int, ...]) -> Needed | None:
+        self.base = None
         now = self.results(function, tree, np.zeros(shape))
         value = np.asarray(self.seen[0], float)
         value = np.broadcast_to(value, np.broadcast_shapes(value.shape, shape))
+        if not np.isfinite(now).all():  # what is no number does not move: plain numbers in its place do
+            self.base = value = np.random.default_rng(1).uniform(1, 2, value.shape)
+            now = self.results(function, tree, np.zeros(shape))
         seconds = seconds_of(lambda: self.results(function, tree, np.zeros(shape)))
         target = np.concatenate([t.reshape(-1) for t in self.truths.values()])
         smooth = np.isfinite(target)

@@ -6,7 +6,7 @@ import ast
 
 import numpy as np
 
-from experiments.doctor.mending.changing import writes
+from experiments.doctor.mending.changing import slice_of, writes
 from experiments.doctor.numbers.readings import RIGHT
 from experiments.doctor.reading.claims import is_array, is_gradient, value_of
 from experiments.doctor.verdict.examine import Examination
@@ -33,7 +33,18 @@ def wrong_lines(examinations: list[Examination]) -> list[str]:
     wrong = [name for name in first if all(name in other for other in others)]
     claims = examinations[0].claims
     wrong = [name for name in wrong if claims[name].line]
+    wrong = [name for name in wrong if not has_no_number_from(examinations[0], name, wrong)] or wrong
     return list({claims[name].line: name for name in reversed(wrong)}.values())[::-1]  # the first of those that one line computes
+
+
+def has_no_number_from(e: Examination, name: str, wrong: list[str]) -> bool:
+    """Whether a gradient is no number in some places since another one that its line hangs on is none: nothing is known of that line."""
+    none = {n for n in wrong if not np.isfinite(np.asarray(e.claims[n].gradient, float)).all()}
+    if name not in none:
+        return False
+    line = e.claims[name].line
+    above = set(slice_of(e.subject.pair.backward, [line])) - {line}
+    return bool(above & {e.claims[n].line for n in none})
 
 
 def suspects(examinations: list[Examination], wrong: list[str]) -> dict[int, list[str]]:
@@ -47,6 +58,14 @@ def suspects(examinations: list[Examination], wrong: list[str]) -> dict[int, lis
         found[line] = names
         left = [n for n in left if n not in names]
     return found
+
+
+def right_lines(e: Examination) -> set[int]:
+    """The lines of the gradients that are right; not one that names something else too, which may be wrong."""
+    right = {c.label: c.line for n, c in e.claims.items() if n not in e.wrong}
+    statements = [s for s in ast.walk(e.subject.pair.backward) if isinstance(s, ast.Assign)]
+    more = {s.lineno for s in statements if isinstance(s.targets[0], ast.Tuple) and not {n for n in writes(s) if n != "_"} <= set(right)}
+    return set(right.values()) - more
 
 
 def unharmed(e: Examination) -> set[int]:
