@@ -13,6 +13,7 @@ from experiments.doctor.mending.cost import Cure, cost, is_strange
 from experiments.doctor.mending.cure import Ward, cured, cures
 from experiments.doctor.mending.edits import TELLING
 from experiments.doctor.mending.elsewhere import others
+from experiments.doctor.mending.helpers import cured_in_helper
 from experiments.doctor.mending.inserted import inserted
 from experiments.doctor.mending.mend import Mend, mended
 from experiments.doctor.mending.moved import at_definition
@@ -31,8 +32,22 @@ PLAIN = 0.3
 
 
 def diagnosed(examinations: list[Examination], faults: dict[int, list[str]]) -> tuple[Fault, ...]:
-    """The faults; of what is no number, with what made it so."""
-    return tuple(numberless(examinations, f) if f.what == NOT_FINITE else f for f in located(examinations, faults))
+    """The faults; of what is no number, with what made it so; of one in a line that calls a function, there if that is as plain."""
+    found = tuple(numberless(examinations, f) if f.what == NOT_FINITE else f for f in located(examinations, faults))
+    return (in_helper(examinations, found[0]),) if len(found) == 1 else found
+
+
+def in_helper(examinations: list[Examination], fault: Fault) -> Fault:
+    """The fault; or that of a function that its line calls, which with a change as plain as that of the line makes everything right."""
+    subject = examinations[0].subject
+    cure = cured_in_helper([Ward(e) for e in examinations], [fault.line]) if subject.helpers and fault.text else None
+    if cure is None:
+        return fault
+    tree, here = subject.pair.backward, fault.mend and Cure(fault.mend.line, fault.mend.before, fault.mend.after)
+    mend = Mend(cure.line, cure.before, cure.after)
+    if here and cost(tree, here, [here.line])[0] < cost(tree, cure, [cure.line])[0]:
+        return replace(fault, others=(*fault.others, mend))
+    return Fault(cure.line, cure.before, "this line", readable(cure.said or None), mend, tuple(filter(None, (fault.mend, *fault.others))))
 
 
 def located(examinations: list[Examination], faults: dict[int, list[str]]) -> tuple[Fault, ...]:

@@ -20,6 +20,7 @@ from experiments.doctor.closed import of_closure
 from experiments.doctor.diagnosis import diagnosed
 from experiments.doctor.finding import Finding, Gradient
 from experiments.doctor.mending.changing import slice_of
+from experiments.doctor.mending.helpers import helpers
 from experiments.doctor.numbers.implied import derivatives, predictions, with_loss
 from experiments.doctor.numbers.inputs import choose
 from experiments.doctor.numbers.provided import provided
@@ -200,7 +201,8 @@ def subject_of(tree: ast.Module, namespace: dict[str, Any], pair: Pair, loss: st
     line = None if own or named or is_loss(pair.forward.name) else loss_line(tree, namespace)
     init = constructor(tree, pair.cls, namespace) if pair.cls else None
     told = setups(methods(tree, pair.cls), pair.forward, pair.backward) if pair.cls else []
-    return Subject(pair, namespace, own or named or line, bool(line), init, loss_text=text, shared=shared, setups=told)
+    of, loss_of = helpers(tree, pair.forward, pair.backward), own or named or line
+    return Subject(pair, namespace, loss_of, bool(line), init, loss_text=text, shared=shared, setups=told, helpers=of)
 
 
 @without_warnings

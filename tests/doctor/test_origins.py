@@ -10,6 +10,7 @@ import pytest
 from experiments.doctor.calls.calling import Subject
 from experiments.doctor.finding import Fault, Finding
 from experiments.doctor.mending.cost import Cure
+from experiments.doctor.mending.helpers import helpers
 from experiments.doctor.mending.mend import Mend
 from experiments.doctor.mending.moved import at_definition, at_reading
 from experiments.doctor.verdict.examine import Examination
@@ -99,6 +100,26 @@ def backward(dout, x, W, V, h):
 """
 
 
+SLOPES = """
+def softsign(v):
+    return v / (1 + np.abs(v))
+
+def softsign_slope(v):
+    d = 1 + np.abs(v)
+    return 1 / d ** 2
+
+def forward(x, W):
+    v = x @ W
+    return softsign(v)
+
+def backward(dout, x, W, v):
+    dv = dout * softsign_slope(v)
+    dW = x.T @ dv
+    dx = dv @ W.T
+    return dx, dW
+"""
+
+
 def subjects(source: str) -> list[Subject]:
     """The pairs of a source."""
     tree = ast.parse(source)
@@ -181,6 +202,20 @@ def test_a_change_is_made_in_the_line_before_or_after() -> None:
     (again,) = at_reading(tree, made)
     assert again == read
     assert not list(at_definition(tree, Cure(dz, read.before, "dz = h * (1 - h ** 2)")))
+
+
+def test_a_function_that_only_the_backward_calls_is_mended_itself() -> None:
+    assert seen(SLOPES).right
+    (fault,) = seen(SLOPES, "1 / d ** 2", "1 / d").faults
+    assert fault.mend == Mend(7, "return 1 / d", "return 1 / d ** 2")
+
+
+def test_what_forward_calls_too_is_no_helper_of_the_backward() -> None:
+    tree = ast.parse(SLOPES.replace("d = 1 + np.abs(v)", "d = 1 + abs(softsign(v))"))
+    forward, backward = (
+        next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == name) for name in ("forward", "backward")
+    )
+    assert list(helpers(tree, forward, backward)) == ["softsign_slope"]
 
 
 def test_of_several_faults_none_says_that_its_mend_is_enough() -> None:

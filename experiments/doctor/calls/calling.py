@@ -56,6 +56,7 @@ class Subject:
         through: lets steps move with their arguments, where it is asked whether a backward goes straight through them.
         single: whether of the gradient that comes in one entry alone is not zero.
         guards: functions that forward calls, whose small constants it does without.
+        helpers: functions of the file that backward calls and forward does not.
         second: says of examinations whether the forward is what its name says, where that is asked for.
         so_far: is told what is known before a cure is looked for, which may take long.
         compiled: the functions with their taps.
@@ -76,6 +77,7 @@ class Subject:
     through: Any = None
     single: bool = False
     guards: tuple[FunctionType, ...] = ()
+    helpers: Mapping[str, ast.FunctionDef] = field(default_factory=dict)
     second: Callable[[Any], tuple[str, ...]] | None = None
     so_far: Callable[[Any], None] | None = None
     compiled: dict[tuple[int, str], tuple[Callable[..., Any], list[Tap], ast.FunctionDef]] = field(default_factory=dict, repr=False)

@@ -164,9 +164,9 @@ def of_shapes(inputs: Sequence[str], ran: Ran, shapes: Sequence[tuple[int, ...]]
 
 
 def is_alike(shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> bool:
-    """Whether one of two shapes is the other when it is spread out."""
+    """Whether one of two shapes is the other when it is spread out; a number could be spread out to anything."""
     try:
-        return np.broadcast_shapes(*shapes) in shapes
+        return shapes[0] == shapes[1] or (all(shapes) and np.broadcast_shapes(*shapes) in shapes)
     except ValueError:
         return False
 
