@@ -42,7 +42,7 @@ def tell(say: Say, finding: Mapping[str, Any], file: str) -> None:
         say(f"  {said}")
 
 
-def tell_fault(say: Say, fault: Mapping[str, Any], file: str, alone: bool) -> None:
+def tell_fault(say: Say, fault: Mapping[str, Any], file: str, alone: bool = True) -> None:
     """A line that is wrong: where, what, and the mend; `alone` if it is the only one, so that with the mend everything is right."""
     right = "what came into this line was right, what it computes is not." if fault["text"] else "up to here something is missing."
     tied = "".join(f", or line {other['line']}" for other in fault["others"])

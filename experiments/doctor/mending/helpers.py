@@ -48,11 +48,12 @@ def cured_in_helper(wards: Sequence[Ward], lines: Sequence[int]) -> Cure | None:
     called = {
         n.id for s in ast.walk(tree) if isinstance(s, Statement) and s.lineno in lines for n in ast.walk(s) if isinstance(n, ast.Name)
     }
-    if not all(ward.can_tell for ward in wards):
-        return None
     found, patience, outer = list[Cure](), Patience(SECONDS), Changing(tree, subject.namespace)
-    whole = outer.made(lines[0], text_of(outer.at[lines[0]])) if called & set(subject.helpers) and outer.at.get(lines[0]) else None
-    for name in sorted(called & set(subject.helpers)) if whole else ():
+    first = outer.at.get(lines[0])
+    if first is None or not all(ward.can_tell for ward in wards):
+        return None
+    whole = outer.made(lines[0], text_of(first))
+    for name in sorted(called & set(subject.helpers)):
         helper = subject.helpers[name]
         inner, right = Changing(helper, subject.namespace), outer.box[name]
         names = [n.arg for n in helper.args.args] + [

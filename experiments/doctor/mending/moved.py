@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Iterator
+from typing import Any
 
 from experiments.doctor.mending.cost import Cure
 from experiments.doctor.mending.edits import parsed
@@ -18,10 +19,11 @@ def at_definition(tree: ast.FunctionDef, cure: Cure) -> Iterator[Cure]:
         cure: of a line that reads a value; or a new line before that one, a = a + b, whose `before` is empty.
     """
     new = parsed(cure.after)
-    if not cure.before:
-        pair = (new.targets[0], new.value) if isinstance(new, ast.Assign) else None
-    else:
+    pair: tuple[ast.AST, ast.AST] | None = None
+    if cure.before:
         pair = first_difference(parsed(cure.before), new)
+    elif isinstance(new, ast.Assign):
+        pair = new.targets[0], new.value
     match pair:
         case (ast.Name(name), ast.expr() as put) if name in {n.id for n in ast.walk(put) if isinstance(n, ast.Name)}:
             made = [s for s in ast.walk(tree) if isinstance(s, ast.Assign) and is_named(s, name) and s.lineno < cure.line]
@@ -48,7 +50,7 @@ def at_reading(tree: ast.FunctionDef, cure: Cure) -> Iterator[Cure]:
     class Naming(ast.NodeTransformer):
         found = False
 
-        def visit(self, node: ast.AST) -> ast.AST:
+        def visit(self, node: ast.AST) -> Any:
             if ast.dump(node) == value:
                 self.found = True
                 return ast.Name(name, ast.Load())

@@ -10,6 +10,7 @@ import ast
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -68,12 +69,12 @@ def held_still(e: Examination, name: str, path: Path) -> Examination:
     here = readings(tree, name)
 
     class Still(ast.NodeTransformer):
-        def visit(self, node: ast.AST) -> ast.AST:
+        def visit(self, node: ast.AST) -> Any:
             if any(node is here[i] for i in path.numbers):
                 return ast.copy_location(ast.Name(STILL, ast.Load()), node)
             return self.generic_visit(node)
 
-    changed = ast.fix_missing_locations(Still().visit(tree))
+    changed: ast.FunctionDef = ast.fix_missing_locations(Still().visit(tree))
     namespace = {**e.subject.namespace, STILL: e.ran.values[name]}
     other = copy.copy(e)
     other.subject = replace(e.subject, pair=replace(e.subject.pair, forward=changed), namespace=namespace, compiled={}, locals={})
