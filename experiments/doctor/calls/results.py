@@ -90,12 +90,22 @@ def results(pair: Pair, own: Mapping[str, Any], ran: Ran, returned: Any, named: 
         return found
     parts = returned if isinstance(returned, tuple | list) else () if returned is None else (returned,)
     nodes = result_nodes(pair.backward)
-    both = pieces(nodes, parts) if any(isinstance(part, list | tuple) for part in parts) and len(nodes) == len(parts) else []
+    several = any(isinstance(part, list | tuple) for part in parts) and len(nodes) == len(parts)
+    both = pieces(nodes, parts) if several and not is_list_for_array(pair, ran, parts) else []
     both = both or list(zip(nodes, parts, strict=False))
     shapes = [np.shape(part) for _, part in both]
     for label, (node, part) in zip(in_order(pair, ran, known, shapes, [node for node, _ in both]), both, strict=False):
         put(label, part, node)
     return found
+
+
+def is_list_for_array(pair: Pair, ran: Ran, parts: Sequence[Any]) -> bool:
+    """Whether each argument has a part, some are arrays, and each list has arrays of its argument's shape: it should be one."""
+    inputs = [ran.values[n] for n in pair.parameters(pair.forward) if is_array(ran.values.get(n))]
+    if len(parts) != len(inputs) or not any(map(is_array, parts)):
+        return False
+    of = zip(inputs, parts, strict=True)
+    return all(np.shape(part)[1:] == np.shape(value) for value, part in of if isinstance(part, list) and is_array(stacked(part)))
 
 
 def stacked(gradients: list[Any]) -> Any:
