@@ -69,3 +69,29 @@ def test_what_is_wrong_in_its_loop_is_named(name: str) -> None:
     assert fault.text.startswith("back = back * (1 - ")
     assert fault.mend is not None
     assert fault.mend.after == "back = back * (1 - self.seen[l + 1] ** 2)"
+
+
+NEURON = """
+import numpy as np
+
+class Neuron:
+    def __init__(self, n):
+        self.w, self.b = np.zeros(n), 0.0
+
+    def loss(self, X, y):
+        p = 1 / (1 + np.exp(-(X @ self.w + self.b)))
+        return -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
+
+    def gradient(self, X, y):
+        p = 1 / (1 + np.exp(-(X @ self.w + self.b)))
+        return X.T @ (p - y) / len(y), {bias}
+"""
+
+
+@pytest.mark.parametrize(("bias", "right"), [("np.mean(p - y)", True), ("np.sum(p - y)", False)])
+def test_the_bias_of_one_neuron_is_a_plain_number(bias: str, right: bool) -> None:
+    (found,) = visited(
+        NEURON.format(bias=bias).replace("return X.T", "dw = X.T").replace(f", {bias}", f"\n        db = {bias}\n        return dw, db")
+    )
+    assert found.right is right, found
+    assert {g.value for g in found.gradients} == {"self.w", "self.b"}

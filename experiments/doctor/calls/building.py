@@ -64,6 +64,10 @@ def defaulted(function: ast.FunctionDef) -> list[str]:
     return [n for n in sizes if SIZE.search(n)]
 
 
+BIAS = re.compile(r"\.(d_?|grad_)?(b|bias|intercept)_?$")
+"""Called like the bias of one neuron, which may be a plain number; others are rates and sizes."""
+
+
 def made(cls: Any, inputs: Mapping[str, Any]) -> Any:
     """A new object with these arguments, or with none of them and no constructor."""
     arguments = {n.removeprefix(ARGUMENT): v for n, v in inputs.items() if n.startswith(ARGUMENT)}
@@ -81,6 +85,8 @@ def arrays(it: Any, own: Mapping[str, Any], path: str = "self", depth: int = 4) 
     """
     if isinstance(it, np.ndarray):
         yield path, it
+    elif isinstance(it, float) and BIAS.search(path):  # of one neuron
+        yield path, np.asarray(it)
     elif depth and isinstance(it, dict):
         for key, value in it.items():
             yield from arrays(value, own, f"{path}[{key!r}]", depth - 1)

@@ -7,6 +7,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from itertools import chain, combinations
 
+from experiments.doctor.mending.sibling import like_siblings
 from experiments.doctor.reading.claims import is_gradient, tells_of_gradient
 from experiments.judge.operands import DIAGONAL
 from experiments.source.operators import OPERATORS, Function, mutants_of
@@ -57,6 +58,7 @@ def edits(tree: ast.FunctionDef, line: int, names: Sequence[str], grown: bool = 
         other_names(statement, names),
         wrapped(statement),
         leaking(statement, names),
+        siblings(tree, statement, names),
     )
     for said, text in more if grown else small:
         if text not in seen and is_code(text):
@@ -265,6 +267,11 @@ def wrapped(statement: ast.stmt) -> Iterator[Edit]:
                 f"with {text} where {piece} belongs" if what.startswith("one ") else f"without {what} of {text}",
                 with_piece(statement, place, ast.parse(piece, mode="eval").body),
             )
+
+
+def siblings(tree: ast.FunctionDef, statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
+    """Made as another gradient is that is made alike."""
+    yield from (("without what the line of its sibling has", text) for text in like_siblings(tree, statement, names))
 
 
 def leaking(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
