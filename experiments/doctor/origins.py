@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.doctor.finding import Fault
 from experiments.doctor.mending.changing import slice_of
-from experiments.doctor.mending.edits import statement_at, text_of
+from experiments.doctor.mending.places import statement_at, text_of
 from experiments.doctor.mending.solved import Open
 from experiments.doctor.verdict.examine import Examination
 from experiments.doctor.verdict.explain import explained_at

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from experiments.doctor.calls.resumed import Resuming, Start
-from experiments.doctor.mending.edits import Statement, parsed, statement_at
+from experiments.doctor.mending.places import Statement, parsed, statement_at
 from experiments.source.operators import Function
 
 

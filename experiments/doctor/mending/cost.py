@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from experiments.doctor.mending.edits import parsed
+from experiments.doctor.mending.places import parsed
 from experiments.doctor.reading.claims import tells_of_gradient
 from experiments.source.operators import OPPOSITES
 

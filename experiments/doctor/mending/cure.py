@@ -17,7 +17,8 @@ from experiments.doctor.calls.ran import copied
 from experiments.doctor.calls.resumed import Known, Start, known_before, number_of
 from experiments.doctor.mending.changing import Changing, slice_of
 from experiments.doctor.mending.cost import Cure, cost
-from experiments.doctor.mending.edits import edits, statement_at, text_of
+from experiments.doctor.mending.edits import edits
+from experiments.doctor.mending.places import statement_at, text_of
 from experiments.doctor.patience import Patience
 from experiments.doctor.verdict.examine import Examination
 

@@ -7,35 +7,29 @@ import copy
 from collections.abc import Iterator, Sequence
 from itertools import chain, combinations
 
-from experiments.doctor.mending.sibling import like_siblings
+from experiments.doctor.mending.places import (
+    Edit,
+    Headed,
+    Statement,
+    is_axis,
+    is_code,
+    is_index,
+    places_in,
+    statement_at,
+    text_of,
+    with_piece,
+)
+from experiments.doctor.mending.slips import is_called, leaking, siblings, where_an_index_comes_twice
 from experiments.doctor.reading.claims import is_gradient, tells_of_gradient
 from experiments.judge.operands import DIAGONAL
 from experiments.source.operators import OPERATORS, Function, mutants_of
 
-Statement = ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Return | ast.Expr | ast.If | ast.For
-Headed = ast.If | ast.For
-"""Of these only the line that they begin with is changed: the condition, or what is gone through."""
-SUMS = ("sum", "mean", "max", "min", "prod")
 WRAPPED = ("np.sqrt", "np.exp", "np.abs", "np.sign", "np.tanh", "np.log", "math.sqrt")
 SMALL = 60
 """A longer piece of a statement is not made longer still."""
 
 TELLING = ("overwritten", "added only once")
 """What begins so says more of a line than its numbers do."""
-
-Edit = tuple[str, str]
-"""What is said of a change, and the statement after it."""
-
-
-def statement_at(tree: ast.AST, line: int) -> ast.stmt | None:
-    """The statement that begins on that line and computes something."""
-    here = [n for n in ast.walk(tree) if isinstance(n, Statement) and n.lineno == line]
-    return next((n for n in here if not isinstance(n, ast.For)), here[0] if here else None)
-
-
-def text_of(statement: ast.stmt) -> str:
-    """It, or the line that it begins with."""
-    return ast.unparse(statement).split("\n")[0] if isinstance(statement, Headed) else ast.unparse(statement)
 
 
 def edits(tree: ast.FunctionDef, line: int, names: Sequence[str], grown: bool = False) -> Iterator[Edit]:
@@ -97,27 +91,6 @@ def rewritten(tree: ast.FunctionDef, statement: ast.stmt) -> Iterator[Edit]:
     yield from where_an_index_comes_twice(statement)
 
 
-def where_an_index_comes_twice(statement: ast.stmt) -> Iterator[Edit]:
-    """Of dE[words] += de, which adds once to a word that comes twice; and of mask[rows, y] = -1, where each of the row counts."""
-    match statement:
-        case ast.AugAssign(ast.Subscript(array, index), ast.Add(), value) | ast.Assign([ast.Subscript(array, index)], value):
-            at, written = ast.unparse(index).strip("()") if isinstance(index, ast.Tuple) else ast.unparse(index), ast.unparse(array)
-            if not isinstance(index, ast.Slice | ast.Constant):
-                place = f"({at})" if isinstance(index, ast.Tuple) else at
-                yield "added only once where an index comes more than once", f"np.add.at({written}, {place}, {ast.unparse(value)})"
-            if isinstance(statement, ast.Assign) and isinstance(index, ast.Tuple) and is_number(value):
-                counted = f"{written}.sum(axis=1)"
-                yield (
-                    "with one number, where the sum of its row belongs",
-                    f"{written}[{at}] = {ast.unparse(value)} * {counted}".replace("-1 * ", "-"),
-                )
-
-
-def is_number(node: ast.expr) -> bool:
-    """Whether it is 1, or -1."""
-    return isinstance(node.operand if isinstance(node, ast.UnaryOp) else node, ast.Constant)
-
-
 def whole_jacobian(statement: ast.stmt) -> Iterator[Edit]:
     """Of a softmax p, whose Jacobian is diag(p) − p pᵀ, with the second part too: p * (dL_dp - (p * dL_dp).sum()) of p * dL_dp."""
     match statement:
@@ -143,69 +116,6 @@ SAID = {
     "accumulate": "added to what was there, where it must stand alone",
 }
 """What a line is, by the operator that makes it right."""
-
-
-Place = tuple[ast.expr, ast.AST, str, int | None]
-"""A piece of a statement, and where it hangs."""
-
-
-def places_in(statement: ast.stmt, indices: bool = False) -> list[Place]:
-    """Everything in it that is computed or read: the node, and where it hangs; with `indices` also where it writes into an array."""
-    found: list[Place] = []
-
-    def walk(node: ast.AST) -> None:
-        if isinstance(node, ast.JoinedStr):  # of f"W{i}" no piece can be written as another
-            return
-        for field, value in ast.iter_fields(node):
-            if field == "keywords":
-                found.extend((keyword.value, keyword, "value", None) for keyword in value)
-                continue
-            if field in ("targets", "target", "func", "body", "orelse") and not isinstance(node, ast.IfExp):
-                if field == "func" and isinstance(value, ast.Attribute):
-                    walk(value)
-                for target in value if field == "targets" else [value] if field == "target" else []:
-                    if indices and isinstance(target, ast.Subscript):
-                        found.append((target.slice, target, "slice", None))
-                        walk(target.slice)
-                continue
-            for i, child in list(enumerate(value)) if isinstance(value, list) else [(None, value)]:
-                if isinstance(child, ast.expr):
-                    found.append((child, node, field, i))
-                    walk(child)
-
-    walk(statement)
-    return found
-
-
-def with_piece(statement: ast.stmt, place: Place, piece: ast.expr) -> str:
-    """The statement with another piece in that place."""
-    node, parent, field, i = place
-
-    def put(child: ast.expr) -> None:
-        if i is None:
-            setattr(parent, field, child)
-        else:
-            getattr(parent, field)[i] = child
-
-    put(piece)
-    try:
-        return text_of(statement)
-    finally:
-        put(node)
-
-
-def is_axis(place: Place) -> bool:
-    """Whether it says over which axis something is summed: axis=None, .sum(None)."""
-    _, parent, field, i = place
-    if isinstance(parent, ast.keyword):
-        return parent.arg == "axis"
-    return field == "args" and i == 0 and isinstance(parent, ast.Call) and getattr(parent.func, "attr", "") in SUMS
-
-
-def is_index(place: Place) -> bool:
-    """Whether it says which part of an array is meant: dx[i], dx[a:b]."""
-    _, parent, field, _ = place
-    return field == "slice" or isinstance(parent, ast.Slice)
 
 
 def other_numbers(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
@@ -269,25 +179,6 @@ def wrapped(statement: ast.stmt) -> Iterator[Edit]:
             )
 
 
-def siblings(tree: ast.FunctionDef, statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
-    """Made as another gradient is that is made alike."""
-    yield from (("without what the line of its sibling has", text) for text in like_siblings(tree, statement, names))
-
-
-def leaking(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
-    """With a mask that leaves a little: of a > 0 where the forward multiplies what is below 0 by 0.01."""
-    for place in places_in(statement):
-        if isinstance(place[0], ast.Compare):
-            for n in (n for n in names if not is_called(n) and float(n) < 1):
-                piece = f"np.where({ast.unparse(place[0])}, 1, {n})"
-                yield f"without the slope {n} of the other side", with_piece(statement, place, ast.parse(piece, mode="eval").body)
-
-
-def is_called(name: str) -> bool:
-    """Whether this is a name, and no number."""
-    return not name[0].isdigit()
-
-
 def longer(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
     """A piece of it with a factor, or a term, that it may have lost."""
     atoms = [*names, *(f"{n}[..., None]" for n in names[:3]), *(f"len({n})" for n in names[:6])]
@@ -335,21 +226,3 @@ def from_elsewhere(tree: ast.FunctionDef, statement: ast.stmt) -> Iterator[Edit]
             if len(left) <= 2 * SMALL and not isinstance(place[0], ast.Tuple | ast.Slice | ast.Starred):
                 for form in (f"{left} - ({piece})", f"{left} + ({piece})", f"{left} * ({piece})", f"{left} / ({piece})"):
                     yield f"without {piece}", with_piece(statement, place, ast.parse(form, mode="eval").body)
-
-
-def parsed(text: str) -> ast.stmt:
-    """The statement; of the line that an if or a loop begins with, one that does nothing.
-
-    Raises:
-        SyntaxError: if it cannot be read.
-    """
-    return ast.parse(text + (" pass" if text.startswith(("if ", "for ")) and text.endswith(":") else "")).body[0]
-
-
-def is_code(text: str) -> bool:
-    """Whether it can be read: 0 with .sum() behind it cannot."""
-    try:
-        parsed(text)
-    except SyntaxError:
-        return False
-    return True

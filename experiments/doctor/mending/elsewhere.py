@@ -9,9 +9,10 @@ from itertools import islice
 from experiments.doctor.mending.changing import Changing, slice_of
 from experiments.doctor.mending.cost import Cure, cost
 from experiments.doctor.mending.cure import Ward, scope, well
-from experiments.doctor.mending.edits import edits, statement_at, text_of, with_piece
+from experiments.doctor.mending.edits import edits
 from experiments.doctor.mending.moved import at_definition, at_reading
 from experiments.doctor.mending.pieces import fitting, pieces
+from experiments.doctor.mending.places import statement_at, text_of, with_piece
 from experiments.doctor.mending.solved import Open
 from experiments.doctor.patience import Patience
 

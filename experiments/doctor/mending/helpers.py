@@ -9,7 +9,8 @@ from itertools import islice
 from experiments.doctor.mending.changing import Changing
 from experiments.doctor.mending.cost import Cure, cost
 from experiments.doctor.mending.cure import Ward
-from experiments.doctor.mending.edits import Headed, Statement, edits, text_of
+from experiments.doctor.mending.edits import edits
+from experiments.doctor.mending.places import Headed, Statement, text_of
 from experiments.doctor.patience import Patience
 
 MOST = 400

@@ -13,8 +13,9 @@ import numpy as np
 from experiments.doctor.calls.calling import Subject
 from experiments.doctor.mending.changing import Changing
 from experiments.doctor.mending.cure import Ward, common_start
-from experiments.doctor.mending.edits import is_code, rewritten, statement_at
+from experiments.doctor.mending.edits import rewritten
 from experiments.doctor.mending.grown import grown, wanted
+from experiments.doctor.mending.places import is_code, statement_at
 from experiments.doctor.patience import Patience
 from experiments.doctor.verdict.examine import Examination
 from experiments.judge.diagnose import like

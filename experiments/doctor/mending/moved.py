@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from experiments.doctor.mending.cost import Cure
-from experiments.doctor.mending.edits import parsed
+from experiments.doctor.mending.places import parsed
 
 
 def at_definition(tree: ast.FunctionDef, cure: Cure) -> Iterator[Cure]:

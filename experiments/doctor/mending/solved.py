@@ -13,9 +13,9 @@ import numpy as np
 from experiments.doctor.mending.changing import slice_of
 from experiments.doctor.mending.cost import Cure, cost
 from experiments.doctor.mending.cure import Ward, cures
-from experiments.doctor.mending.edits import Headed, Place, places_in, statement_at, text_of, with_piece
 from experiments.doctor.mending.needed import MOVED, Asking, Needed
 from experiments.doctor.mending.pieces import Piece, fitting, pieces
+from experiments.doctor.mending.places import Headed, Place, places_in, statement_at, text_of, with_piece
 from experiments.doctor.patience import Patience
 
 ENOUGH = 4

@@ -12,7 +12,8 @@ import numpy as np
 from experiments.doctor.mending.changing import Changing, slice_of
 from experiments.doctor.mending.cost import Cure, cost
 from experiments.doctor.mending.cure import Ward, common_start, cured, scope
-from experiments.doctor.mending.edits import edits, statement_at, text_of
+from experiments.doctor.mending.edits import edits
+from experiments.doctor.mending.places import statement_at, text_of
 from experiments.doctor.patience import Patience
 
 MOST = 400

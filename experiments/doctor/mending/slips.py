@@ -1,0 +1,49 @@
+"""Slips: an index that comes twice, a mask that leaves nothing, a term that a sibling has."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from experiments.doctor.mending.places import Edit, places_in, with_piece
+from experiments.doctor.mending.sibling import like_siblings
+
+
+def where_an_index_comes_twice(statement: ast.stmt) -> Iterator[Edit]:
+    """Of dE[words] += de, which adds once to a word that comes twice; and of mask[rows, y] = -1, where each of the row counts."""
+    match statement:
+        case ast.AugAssign(ast.Subscript(array, index), ast.Add(), value) | ast.Assign([ast.Subscript(array, index)], value):
+            at, written = ast.unparse(index).strip("()") if isinstance(index, ast.Tuple) else ast.unparse(index), ast.unparse(array)
+            if not isinstance(index, ast.Slice | ast.Constant):
+                place = f"({at})" if isinstance(index, ast.Tuple) else at
+                yield "added only once where an index comes more than once", f"np.add.at({written}, {place}, {ast.unparse(value)})"
+            if isinstance(statement, ast.Assign) and isinstance(index, ast.Tuple) and is_number(value):
+                counted = f"{written}.sum(axis=1)"
+                yield (
+                    "with one number, where the sum of its row belongs",
+                    f"{written}[{at}] = {ast.unparse(value)} * {counted}".replace("-1 * ", "-"),
+                )
+
+
+def is_number(node: ast.expr) -> bool:
+    """Whether it is 1, or -1."""
+    return isinstance(node.operand if isinstance(node, ast.UnaryOp) else node, ast.Constant)
+
+
+def leaking(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
+    """With a mask that leaves a little: of a > 0 where the forward multiplies what is below 0 by 0.01."""
+    for place in places_in(statement):
+        if isinstance(place[0], ast.Compare):
+            for n in (n for n in names if not is_called(n) and float(n) < 1):
+                piece = f"np.where({ast.unparse(place[0])}, 1, {n})"
+                yield f"without the slope {n} of the other side", with_piece(statement, place, ast.parse(piece, mode="eval").body)
+
+
+def siblings(tree: ast.FunctionDef, statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
+    """Made as another gradient is that is made alike."""
+    yield from (("without what the line of its sibling has", text) for text in like_siblings(tree, statement, names))
+
+
+def is_called(name: str) -> bool:
+    """Whether this is a name, and no number."""
+    return not name[0].isdigit()
