@@ -166,7 +166,7 @@ class Parser(argparse.ArgumentParser):
 
 LIBRARY = {
     "mutate": "experiments.mutation.mutate",
-    "bench": "experiments.commands.bench",
+    "bench": "experiments.bench.command",
     "show": "experiments.commands.show",
     "doctor": "experiments.doctor.command",
     "predict": "experiments.commands.predict",

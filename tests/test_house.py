@@ -94,6 +94,7 @@ FLOORS = (
     ("lockstep",),
     ("commands", *curriculum.CHAPTERS),
     ("cases",),
+    ("bench",),
     ("source",),
     ("doctor",),
     ("mutation",),
@@ -161,7 +162,7 @@ def test_every_folder_is_on_a_floor() -> None:
 
 
 def test_the_spine_imports_no_concept() -> None:
-    spine = ("judge", "data", "drawing", "lockstep", "commands", "source", "mutation", "doctor", "play", "exercises")
+    spine = ("judge", "data", "drawing", "lockstep", "commands", "bench", "source", "mutation", "doctor", "play", "exercises")
     looked_at = [p for p in files("experiments") if p.relative_to(ROOT).parts[1] in (*spine, "pair.py", "curriculum.py", "__main__.py")]
     assert len(looked_at) > 50
     assert {str(p): found for p in looked_at if (found := {n for n in targets(p) if is_concept(n)})} == {}
@@ -274,13 +275,13 @@ def test_every_file_of_a_chapter_is_in_the_curriculum(chapter: str) -> None:
 
 
 def test_the_spine_names_no_concept() -> None:
-    """What is special about a concept stands in its Twin. The benchmark times some of them, and the help shows one."""
+    """What is special about a concept stands in its Twin. The benchmark, which times some of them, is left out."""
     names, found = {e.name for e in ENTRIES} - {"optimizers", "rounding", "gradients", "softmax"}, {}  # which are words, too
-    for folder in ("judge", "data", "drawing", "lockstep", "commands", "source", "mutation", "doctor", "play", "exercises", "exercises"):
+    for folder in ("judge", "data", "drawing", "lockstep", "commands", "source", "mutation", "doctor", "play", "exercises"):
         for path in files(f"experiments/{folder}"):
             literals = {n.value for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Constant)}
             found[path.stem] = {v for v in literals if isinstance(v, str) and v in names}
-    assert {stem: named for stem, named in found.items() if named and not stem.startswith("bench")} == {}
+    assert {stem: named for stem, named in found.items() if named} == {}
 
 
 def test_there_are_no_other_chapters() -> None:
@@ -292,6 +293,7 @@ def test_there_are_no_other_chapters() -> None:
             "judge",
             "lockstep",
             "commands",
+            "bench",
             "drawing",
             "cases",
             "source",

@@ -38,8 +38,8 @@ def speed(folder: Path) -> None:
     """
     import torch
 
-    from experiments.commands.bench import measure
-    from experiments.commands.bench_works import WORKS
+    from experiments.bench.command import measure
+    from experiments.bench.works import WORKS
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -58,5 +58,5 @@ def machine() -> str:
 PARTS: dict[str, Any] = {"mistakes": mistakes, "speed": speed}
 """Each with its name, as it is kept."""
 
-MODULES = {"mistakes": "experiments.mutation.mutate", "speed": "experiments.commands.bench"}
+MODULES = {"mistakes": "experiments.mutation.mutate", "speed": "experiments.bench.command"}
 """Where the work of each is done: what these import decides whether it is to be measured again."""

@@ -12,12 +12,13 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 import manual.nn
-from experiments.commands import bench, bench_growth
-from experiments.commands.bench_growth import FACTORS, GROWTH, draw_growth, measure_growth, slope
-from experiments.commands.bench_loops import LOOPS, by_loops, mlp
-from experiments.commands.bench_memory import peak_by_hand, peak_by_torch
-from experiments.commands.bench_products import alone
-from experiments.commands.bench_works import WORKS
+from experiments.bench import command as bench
+from experiments.bench import growth
+from experiments.bench.growth import FACTORS, GROWTH, draw_growth, measure_growth, slope
+from experiments.bench.loops import LOOPS, by_loops, mlp
+from experiments.bench.memory import peak_by_hand, peak_by_torch
+from experiments.bench.products import alone
+from experiments.bench.works import WORKS
 from experiments.judge.compare import error
 from manual.module import Parameter
 from manual.nn.faster import FASTER
@@ -228,17 +229,15 @@ def test_a_slope_is_the_power() -> None:
 def test_every_work_grows_in_sizes_of_its_own() -> None:
     assert set(GROWTH) == set(WORKS)
     for name, growths in GROWTH.items():
-        for growth in growths:
-            assert growth.size in growth.sizes
-            assert set(growth.sizes) == set(WORKS[name].own)
+        for of in growths:
+            assert of.size in of.sizes
+            assert set(of.sizes) == set(WORKS[name].own)
             assert growth.power in FACTORS
     assert {size for growths in GROWTH.values() for size, *_ in growths} >= {"N", "T", "D", "H", "C", "L"}
 
 
 def test_a_row_says_whether_the_power_is_that_of_the_theory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        bench_growth, "timed", lambda *steps, rounds: [[f**p, f**p, 9.0] for f, p in zip((1, 2, 4, 8), powers, strict=True)]
-    )
+    monkeypatch.setattr(growth, "timed", lambda *steps, rounds: [[f**p, f**p, 9.0] for f, p in zip((1, 2, 4, 8), powers, strict=True)])
     powers: Any = [1.1] * 4
     (row,) = measure_growth("adam")
     assert row["within"]
@@ -257,7 +256,7 @@ ROWS: list[dict[str, Any]] = [
 
 
 def test_the_table_says_which_rows_are_not_as_foretold(capsys: pytest.CaptureFixture[str]) -> None:
-    bench_growth.show_growth(bench.Console(), ROWS)
+    growth.show_growth(bench.Console(), ROWS)
     out = capsys.readouterr().out
     assert "a      N 1…4" in out
     assert "1.40 !" in out

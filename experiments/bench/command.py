@@ -21,13 +21,13 @@ from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_info
 
-from experiments.commands.bench_forms import FORMS, in_short, measure_forms, show_forms
-from experiments.commands.bench_growth import draw_growth, measure_growth, show_growth
-from experiments.commands.bench_lockstep import ROWS, measure_lockstep, show_lockstep
-from experiments.commands.bench_loops import by_loops
-from experiments.commands.bench_memory import peak_by_hand, peak_by_torch
-from experiments.commands.bench_products import alone
-from experiments.commands.bench_works import WORKS, Step, timed
+from experiments.bench.forms import FORMS, in_short, measure_forms, show_forms
+from experiments.bench.growth import draw_growth, measure_growth, show_growth
+from experiments.bench.lockstep import ROWS, measure_lockstep, show_lockstep
+from experiments.bench.loops import by_loops
+from experiments.bench.memory import peak_by_hand, peak_by_torch
+from experiments.bench.products import alone
+from experiments.bench.works import WORKS, Step, timed
 
 
 def measure(name: str) -> Iterator[dict[str, Any]]:

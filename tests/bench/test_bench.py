@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from experiments.commands import bench_forms
-from experiments.commands.bench_forms import FORMS, both
+from experiments.bench import forms
+from experiments.bench.forms import FORMS, both
 from manual.nn import faster
 from tests.helpers import command
 
@@ -38,12 +38,12 @@ def test_the_first_of_both_runs_no_faster_form(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_row_has_the_factor_and_fits_80_columns(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(bench_forms, "timed", lambda plain, fast, **_: ([3e-3, 4e-3, 5e-3], [2e-3, 2e-3, 2e-3]))
-    (own, larger) = bench_forms.measure_forms("embedding")
+    monkeypatch.setattr(forms, "timed", lambda plain, fast, **_: ([3e-3, 4e-3, 5e-3], [2e-3, 2e-3, 2e-3]))
+    (own, larger) = forms.measure_forms("embedding")
     assert (own["factor"], own["low"], own["high"], own["ms_plain"], own["ms_fast"]) == (2.0, 1.5, 2.5, 4.0, 2.0)
     assert larger["sizes"] == {"N": 4096, "V": 10000, "D": 64}
     monkeypatch.setenv("COLUMNS", "80")
-    bench_forms.show_forms(bench_forms.Console(), [{**larger, "name": "cross_entropy", "low": 874.4, "high": 1498.0}])
+    forms.show_forms(forms.Console(), [{**larger, "name": "cross_entropy", "low": 874.4, "high": 1498.0}])
     *_, row = [line for line in capsys.readouterr().out.splitlines() if line.strip()]
     assert row.split() == ["cross_entropy", "2.00", "874-1498", "4.00", "2.00", "N4096", "V10000", "D64"]
 

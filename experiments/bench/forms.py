@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from experiments.commands.bench_works import WORKS, Step, normal, timed, twins
+from experiments.bench.works import WORKS, Step, normal, timed, twins
 from manual.nn.faster import plain_forms
 
 

@@ -16,7 +16,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from experiments.commands.bench_works import WORKS, timed
+from experiments.bench.works import WORKS, timed
 
 if TYPE_CHECKING:
     from experiments.drawing.figure import Captioned

@@ -13,7 +13,7 @@ import torch
 
 import manual.nn
 import manual.optim
-from experiments.commands.bench_products import Products, attended, convolved, encoded, mapped, recurred
+from experiments.bench.products import Products, attended, convolved, encoded, mapped, recurred
 from experiments.judge.convert import to_torch
 from manual.module import Module
 

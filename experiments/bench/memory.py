@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import torch
 
-from experiments.commands.bench_works import Step
+from experiments.bench.works import Step
 
 
 def peak_by_hand(step: Step) -> int:
