@@ -232,7 +232,7 @@ def test_every_work_grows_in_sizes_of_its_own() -> None:
         for of in growths:
             assert of.size in of.sizes
             assert set(of.sizes) == set(WORKS[name].own)
-            assert growth.power in FACTORS
+            assert of.power in FACTORS
     assert {size for growths in GROWTH.values() for size, *_ in growths} >= {"N", "T", "D", "H", "C", "L"}
 
 
