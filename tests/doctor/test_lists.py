@@ -95,3 +95,39 @@ def test_the_bias_of_one_neuron_is_a_plain_number(bias: str, right: bool) -> Non
     )
     assert found.right is right, found
     assert {g.value for g in found.gradients} == {"self.w", "self.b"}
+
+
+NUMBERED = """
+import numpy as np
+
+def deep_forward(X, Y, params):
+    depth, A, saved = len(params) // 2, X, []
+    for l in range(1, depth + 1):
+        before, V, c = A, params["W" + str(l)], params["b" + str(l)]
+        Z = V @ before + c
+        A = np.tanh(Z) if l < depth else 1 / (1 + np.exp(-Z))
+        saved.append((before, V, A))
+    m = Y.shape[1]
+    cost = -np.sum(Y * np.log(A) + (1 - Y) * np.log(1 - A)) / m
+    return cost, A, saved
+
+def deep_backward(A, Y, saved):
+    grads, m = dict(), A.shape[1]
+    dZ = A - Y
+    for l in reversed(range(len(saved))):
+        before, V, out = saved[l]
+        if l < len(saved) - 1:
+            dZ = {back}
+        grads["dW" + str(l + 1)] = dZ @ before.T / m
+        grads["db" + str(l + 1)] = dZ.sum(axis=1, keepdims=True) / m
+        dA = V.T @ dZ
+    return grads
+"""
+
+
+@pytest.mark.parametrize(("back", "right"), [("dA * (1 - out ** 2)", True), ("dA * (1 - out)", False)])
+def test_layers_that_are_numbered_in_a_dict(back: str, right: bool) -> None:
+    (found,) = visited(NUMBERED.format(back=back))
+    assert found.right is right, found
+    assert len({g.shape for g in found.gradients}) == len(found.gradients) == 4
+    assert right or found.faults[0].text.startswith("dZ = dA")

@@ -121,3 +121,30 @@ def test_a_script_is_mended_too(slope: str, right: bool) -> None:
         (fault,) = found.faults
         assert fault.mend is not None
         assert fault.mend.after == "dZ = dH * np.where(H > 0, 1, 0.2)"
+
+
+SLIDING = """
+def sliding(signal, taps):
+    n, k = len(signal), len(taps)
+    found = np.zeros(n - k + 1)
+    for i in range(n - k + 1):
+        for j in range(k):
+            found[i] += signal[i + j] * taps[j]
+    return found
+
+def sliding_backward(dout, signal, taps):
+    n, k = len(signal), len(taps)
+    dsignal, dtaps = np.zeros(n), np.zeros(k)
+    for i in range(n - k + 1):
+        for j in range(k):
+            dsignal[i + j] += dout[i] * taps[{index}]
+            dtaps[j] += dout[i] * signal[i + j]
+    return dsignal, dtaps
+"""
+
+
+@pytest.mark.parametrize(("index", "right"), [("j", True), ("k - 1 - j", False)])
+def test_no_window_of_one_is_taken_for_a_single_output(index: str, right: bool) -> None:
+    (found,) = visited(NUMPY + SLIDING.format(index=index))
+    assert found.right is right, found
+    assert right or "+= dout[i] * taps" in found.faults[0].text

@@ -19,8 +19,9 @@ RIGHT = 1e-6
 
 def readings(chosen: Chosen) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """(in words, two sets of numbers): with one output; with parameters that are numbers, and one feature."""
-    letters = {letter for _, shape in chosen.of.values() for letter in shape}
-    taken = {"N", "T", *(letter for name, (_, shape) in chosen.of.items() if short_name(name) == "x" for letter in shape)}
+    letters = {letter for _, shape in chosen.of.values() for letter in shape if len(shape) == 2}  # the outputs of a matrix
+    taken = {letter for _, shape in chosen.of.values() for letter in shape if len(shape) == 4}  # one filter hides what many would show
+    taken |= {"N", "T", *(letter for name, (_, shape) in chosen.of.items() if short_name(name) == "x" for letter in shape)}
     taken |= {letter for _, shape in chosen.of.values() for letter in shape if repeated(str(letter), shape)}
     taken |= {letter for name, (_, shape) in chosen.of.items() if "hid" in name.lower() for letter in shape}  # no output is hidden
     for letter in sorted(map(str, letters - taken - {1}), key="OHD".find):

@@ -10,7 +10,7 @@ from experiments.doctor.calls.building import ARGUMENT, defaulted, required
 from experiments.doctor.calls.calling import Subject
 from experiments.doctor.calls.roles import TARGETS, optional_arguments
 from experiments.doctor.calls.setup import SETUP
-from experiments.doctor.numbers.uses import asked_for
+from experiments.doctor.numbers.uses import asked_for, is_entry
 from experiments.doctor.reading.taps import is_key
 
 
@@ -22,7 +22,10 @@ def order_of_use(function: ast.FunctionDef, names: Sequence[str], computed: bool
     used.sort(key=lambda n: (n.lineno, n.col_offset))
     made_first = [n for n in names if n.startswith(ARGUMENT) or n == SETUP]
     arguments = [text for n in used if (text := ast.unparse(n)) in names and not isinstance(n, ast.Subscript)]
-    return list(dict.fromkeys([*made_first, *arguments, *map(ast.unparse, used), *names]))  # entries are only unpacked at their first use
+    entries = [n for n in names if is_entry(n)]
+    last = [n for n in names if entries and n.lower() in TARGETS]  # what is made of all entries is compared with it
+    ordered = dict.fromkeys([*made_first, *arguments, *map(ast.unparse, used), *names])  # entries are only unpacked at their first use
+    return [*(n for n in ordered if n not in last), *last]
 
 
 def wanted(subject: Subject, construct: bool = True) -> list[str]:
