@@ -131,3 +131,36 @@ def test_layers_that_are_numbered_in_a_dict(back: str, right: bool) -> None:
     assert found.right is right, found
     assert len({g.shape for g in found.gradients}) == len(found.gradients) == 4
     assert right or found.faults[0].text.startswith("dZ = dA")
+
+
+ARGUMENTS = """
+import numpy as np
+
+def deep(x, y, Ws, bs):
+    a, seen = x, [x]
+    for {each}:
+        a = np.tanh(a @ {W} + {b})
+        seen.append(a)
+    return ((a - y) ** 2).mean(), a, seen
+
+def deep_backward(x, y, Ws, bs, a, seen):
+    dWs, dbs = [None] * len(Ws), [None] * len(Ws)
+    back = 2 * (a - y) / a.size
+    for l in reversed(range(len(Ws))):
+        dz = back * {slope}
+        dWs[l] = seen[l].T @ dz
+        dbs[l] = dz.sum(axis=0)
+        back = dz @ Ws[l].T
+    return dWs, dbs
+"""
+EACH = {"each": "W, b in zip(Ws, bs)", "W": "W", "b": "b"}
+BY_NUMBER = {"each": "l in range(len(Ws))", "W": "Ws[l]", "b": "bs[l]"}
+
+
+@pytest.mark.parametrize("way", [EACH, BY_NUMBER])
+@pytest.mark.parametrize(("slope", "right"), [("(1 - seen[l + 1] ** 2)", True), ("(1 - seen[l + 1])", False)])
+def test_an_argument_that_is_a_list_of_weights(way: dict[str, str], slope: str, right: bool) -> None:
+    (found,) = visited(ARGUMENTS.format(slope=slope, **way))
+    assert found.right is right, found
+    assert {g.value for g in found.gradients} == {"Ws[1]", "bs[1]", "Ws[0]", "bs[0]"}
+    assert right or found.faults[0].text.startswith("dz = ")

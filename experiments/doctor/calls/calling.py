@@ -18,7 +18,7 @@ from experiments.doctor.calls.guards import lowered
 from experiments.doctor.calls.ran import Ran, copied
 from experiments.doctor.reading.claims import Claim, Event, claimed, is_array
 from experiments.doctor.reading.patient import Pair
-from experiments.doctor.reading.taps import ENTRY, Tap, tapped
+from experiments.doctor.reading.taps import ENTRY, PIECE, Tap, tapped
 from experiments.doctor.reading.updates import with_locals
 
 SEED = 20
@@ -167,7 +167,7 @@ class Subject:
             return value
 
         it = self.object_with(inputs)
-        entries = [n for n in inputs if ENTRY.match(n) and not n.startswith("self.")]
+        entries = [n for n in inputs if (ENTRY.match(n) or PIECE.match(n)) and not n.startswith("self.")]
         function = self._tapped(self.pair.forward, listen, entries)
         if it is not None:
             for name in [n for n in inputs if n.startswith("self.")]:
@@ -183,13 +183,15 @@ class Subject:
         return Ran({**inputs, **seen}, {**inputs, **final}, out, rest, it, found, passed, frozenset(seen) - {*inputs, *passed}, rounds)
 
     def given(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments of forward; a dict is made of its entries."""
+        """The arguments of forward; a dict is made of its entries, and a list of its parts."""
         names = self.pair.parameters(self.pair.forward)
         arguments = {name: copied(inputs[name]) for name in names if name in inputs}
         for name, value in inputs.items():
             entry = ENTRY.match(name)
             if entry and entry[1] in names:
                 arguments.setdefault(entry[1], {})[entry[2]] = copied(value)
+            elif (piece := PIECE.match(name)) and piece[1] in names:
+                arguments.setdefault(piece[1], []).append(copied(value))
         return arguments
 
     def backward(self, ran: Ran, upstream: Mapping[str, Any]) -> list[Claim]:

@@ -18,7 +18,7 @@ from experiments.doctor.calls.ran import Ran
 from experiments.doctor.calls.roles import last_return, pieces, result_nodes
 from experiments.doctor.reading.claims import Claim, Event, element_value, feeding, is_array, since_fresh, value_of, versions
 from experiments.doctor.reading.patient import Pair
-from experiments.doctor.reading.taps import ENTRY
+from experiments.doctor.reading.taps import ENTRY, PIECE
 from experiments.doctor.reading.text import written
 
 OF_INPUT = re.compile(r"self\.(d_?(inputs?|x)|(grad|gradient)_(inputs?|x)|(inputs?|x)_(grad|gradient))$", re.IGNORECASE)
@@ -27,7 +27,13 @@ OF_INPUT = re.compile(r"self\.(d_?(inputs?|x)|(grad|gradient)_(inputs?|x)|(input
 
 def first(pair: Pair, ran: Ran) -> set[str]:
     """The names of what forward was given."""
-    return {*pair.parameters(pair.forward), *(n for n in ran.values if n.startswith("self.") or ENTRY.match(n))}
+    return {*pair.parameters(pair.forward), *(n for n in ran.values if n.startswith("self.") or ENTRY.match(n) or is_piece(pair, n))}
+
+
+def is_piece(pair: Pair, name: str) -> bool:
+    """Whether this is a part of an argument of the forward that is a list."""
+    piece = PIECE.match(name)
+    return piece is not None and piece[1] in pair.parameters(pair.forward)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from experiments.doctor.numbers.shapes import COLUMNS, ROWS, is_vector
 from experiments.doctor.numbers.windows import Shape
 from experiments.doctor.reading.claims import short
 from experiments.doctor.reading.counterparts import is_loss
-from experiments.doctor.reading.taps import is_key
+from experiments.doctor.reading.taps import PIECE, is_key
 
 Candidates = list[tuple[str, Shape]]
 
@@ -120,8 +120,8 @@ def einsum_shapes(functions: Sequence[ast.FunctionDef]) -> dict[str, Shape]:
 
 
 def is_entry(name: str) -> bool:
-    """Whether this is an entry of a dict."""
-    return name.endswith("']")
+    """Whether this is an entry of a dict, or a part of a list."""
+    return name.endswith("']") or PIECE.match(name) is not None
 
 
 def unpacked(function: ast.FunctionDef) -> dict[str, int]:

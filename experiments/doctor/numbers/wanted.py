@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from collections.abc import Sequence
 
 from experiments.doctor.calls.building import ARGUMENT, defaulted, required
@@ -38,7 +39,8 @@ def wanted(subject: Subject, construct: bool = True) -> list[str]:
     pair = subject.pair
     optional = optional_arguments(pair.forward)
     names = [n for n in pair.parameters(pair.forward) if n not in optional]
-    entries = {n: keys_read((pair.forward, pair.backward), n) for n in names}
+    both = (pair.forward, pair.backward)
+    entries = {n: parts_of(pair.forward, n) or keys_read(both, n) for n in names}
     names = [k for n in names for k in (entries[n] or [n])]
     beside = [n for n in inspect.signature(subject.namespace[subject.loss]).parameters if n != "self"] if subject.loss else []
     whose = next((n for n in beside if n.lower() not in TARGETS), None)  # what forward returns
@@ -67,6 +69,24 @@ def optional_of(subject: Subject) -> set[str]:
     """Arguments of the loss that have a default."""
     of = inspect.signature(subject.namespace[subject.loss]).parameters if subject.loss else {}
     return {n for n, p in of.items() if p.default is not inspect.Parameter.empty}
+
+
+WEIGHTS = re.compile(r"(w|b|u|theta|weight|matrice)s|biases", re.IGNORECASE)
+"""Called like a list of weights."""
+
+
+def parts_of(forward: ast.FunctionDef, name: str) -> list[str]:
+    """The parts of two layers, of an argument that is a list of weights: for W, b in zip(Ws, bs); x @ Ws[l] + bs[l]."""
+    through, numbered, multiplied = False, False, False
+    for node in ast.walk(forward):
+        match node:
+            case ast.Call(ast.Name("zip" | "enumerate"), args):
+                through |= any(isinstance(n, ast.Name) and n.id == name for a in args for n in ast.walk(a))
+            case ast.Subscript(ast.Name(id), ast.Name()):
+                numbered |= id == name
+            case ast.BinOp(a, ast.MatMult(), b) | ast.Call(ast.Attribute(_, "dot" | "matmul"), [a, b]):
+                multiplied |= any(isinstance(n, ast.Subscript) and WEIGHTS.fullmatch(ast.unparse(n.value)) for n in (a, b))
+    return [f"{name}[{layer}]" for layer in (0, 1)] if WEIGHTS.fullmatch(name) and (through or (numbered and multiplied)) else []
 
 
 def keys_read(functions: Sequence[ast.FunctionDef], name: str) -> list[str]:

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 ENTRY = re.compile(r"(\w+)\['(.+)'\]$")
+PIECE = re.compile(r"(\w+)\[(\d+)\]$")
+"""One of the arrays of an argument that is a list of them: Ws[0]."""
 """params['W1']: an entry of a dict that the code calls by its name."""
 
 LATER: int = __future__.annotations.compiler_flag
