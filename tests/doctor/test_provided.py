@@ -148,3 +148,28 @@ def test_no_window_of_one_is_taken_for_a_single_output(index: str, right: bool) 
     (found,) = visited(NUMPY + SLIDING.format(index=index))
     assert found.right is right, found
     assert right or "+= dout[i] * taps" in found.faults[0].text
+
+
+SHARED = """
+def scores(q, k):
+    n, width = q.shape
+    found = np.zeros((n, len(k)))
+    for i in range(n):
+        for j in range(len(k)):
+            found[i, j] = q[i] @ k[j] / np.sqrt(width)
+    return found
+
+def scores_backward(dout, q, k):
+    dq, dk = np.zeros_like(q), np.zeros_like(k)
+    for i in range(len(q)):
+        for j in range(len(k)):
+            dq[i] += dout[i, j] * k[j] / np.sqrt(q.shape[1])
+            dk[j] += dout[i, j] * q[i]{scale}
+    return dq, dk
+"""
+
+
+@pytest.mark.parametrize(("scale", "right"), [(" / np.sqrt(q.shape[1])", True), ("", False)])
+def test_a_width_that_two_matrices_share_is_no_single_output(scale: str, right: bool) -> None:
+    (found,) = visited(NUMPY + SHARED.format(scale=scale))
+    assert found.right is right, found

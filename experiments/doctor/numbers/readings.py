@@ -19,7 +19,8 @@ RIGHT = 1e-6
 
 def readings(chosen: Chosen) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """(in words, two sets of numbers): with one output; with parameters that are numbers, and one feature."""
-    letters = {letter for _, shape in chosen.of.values() for letter in shape if len(shape) == 2}  # the outputs of a matrix
+    matrices = [shape for name, (_, shape) in chosen.of.items() if len(shape) == 2 and short_name(name) not in DATA]
+    letters = {letter for shape in matrices for letter in shape if sum(letter in other for other in matrices) == 1}  # of one alone: outputs
     taken = {letter for _, shape in chosen.of.values() for letter in shape if len(shape) == 4}  # one filter hides what many would show
     taken |= {"N", "T", *(letter for name, (_, shape) in chosen.of.items() if short_name(name) == "x" for letter in shape)}
     taken |= {letter for _, shape in chosen.of.values() for letter in shape if repeated(str(letter), shape)}
