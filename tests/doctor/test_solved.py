@@ -173,3 +173,23 @@ def test_a_name_that_would_be_read_no_more_speaks_against_a_cure() -> None:
     assert isinstance(tree, ast.FunctionDef)
     at_its_source = cost(tree, Cure(2, "rows = -x", "rows = x"), [3, 2])
     assert at_its_source < cost(tree, Cure(3, "dW = rows.T @ dy", "dW = x.T @ dy"), [3, 2])
+
+
+WARM = """
+import numpy as np
+
+def warm(z, heat=1.3):
+    e = np.exp(z / heat - (z / heat).max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+def warm_backward(dout, z, heat=1.3):
+    p = warm(z, heat)
+    return p * dout / heat
+"""
+
+
+def test_the_rest_of_a_jacobian_is_put_into_a_longer_line() -> None:
+    (found,) = visited(WARM)
+    (fault,) = found.faults
+    assert fault.mend is not None
+    assert fault.mend.after == "return p * (dout - (p * dout).sum(axis=-1, keepdims=True)) / heat"

@@ -93,10 +93,12 @@ def rewritten(tree: ast.FunctionDef, statement: ast.stmt) -> Iterator[Edit]:
 
 def whole_jacobian(statement: ast.stmt) -> Iterator[Edit]:
     """Of a softmax p, whose Jacobian is diag(p) − p pᵀ, with the second part too: p * (dL_dp - (p * dL_dp).sum()) of p * dL_dp."""
-    match statement:
-        case ast.Assign([ast.Name(target)], ast.BinOp(a, ast.Mult(), b)):
-            for p, g in ((ast.unparse(a), ast.unparse(b)), (ast.unparse(b), ast.unparse(a))):
-                yield DIAGONAL, f"{target} = {p} * ({g} - ({p} * {g}).sum(axis=-1, keepdims=True))"
+    for place in places_in(statement):
+        match place[0]:
+            case ast.BinOp(ast.Name() | ast.Attribute() as a, ast.Mult(), ast.Name() | ast.Attribute() as b):
+                for p, g in ((ast.unparse(a), ast.unparse(b)), (ast.unparse(b), ast.unparse(a))):
+                    piece = f"{p} * ({g} - ({p} * {g}).sum(axis=-1, keepdims=True))"
+                    yield DIAGONAL, with_piece(statement, place, ast.parse(piece, mode="eval").body)
 
 
 SAID = {
