@@ -80,7 +80,8 @@ class Examination(Running):
         claim = self.claims[name]
         if self._is_right(name, claim.gradient):
             return True
-        for gradient, line in () if claim.returned else claim.earlier:
+        before = {line: gradient for gradient, line in claim.earlier}  # of each line as it was last: a loop has written hundreds
+        for line, gradient in () if claim.returned else before.items():
             if self._is_right(name, gradient / self.scale):
                 claim.gradient, claim.line, claim.lines = gradient / self.scale, line, (line,)
                 return True
