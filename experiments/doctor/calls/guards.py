@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from types import CodeType, FunctionType
 from typing import Any
+
+from experiments.source.replacing import in_place_of
 
 TINY = 1e-6
 """A constant that is no larger keeps something from 0."""
@@ -59,11 +61,7 @@ def smaller(code: CodeType) -> CodeType:
 @contextmanager
 def lowered(functions: Sequence[FunctionType]) -> Iterator[None]:
     """The small constants of these functions are still smaller within; they may be somebody's own, and are as they were after it."""
-    codes = [f.__code__ for f in functions]
-    try:
-        for f, code in zip(functions, codes, strict=True):
-            f.__code__ = smaller(code)
+    with ExitStack() as until_then:
+        for f in functions:
+            until_then.enter_context(in_place_of(f, smaller(f.__code__)))
         yield
-    finally:
-        for f, code in zip(functions, codes, strict=True):
-            f.__code__ = code
