@@ -23,7 +23,7 @@ def like_siblings(tree: ast.FunctionDef, statement: ast.stmt, names: Collection[
             continue
         one, two = differing(mine, theirs)
         if one and two:
-            yield f"{mine} = {ast.unparse(exchanged(other.value, one, two, {*names, *known(tree)}))}"
+            yield f"{mine} = {ast.unparse(exchanged(other.value, one, two, names))}"
 
 
 def target(node: ast.AST) -> str:
@@ -58,8 +58,3 @@ def exchanged(value: ast.expr, one: str, two: str, names: Collection[str]) -> as
 def places(text: str, part: str) -> list[int]:
     """Where a part stands in a text, the last first."""
     return [i for i in range(len(text) - len(part), -1, -1) if text.startswith(part, i)]
-
-
-def known(tree: ast.FunctionDef) -> set[str]:
-    """The names that a function has."""
-    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} | {a.arg for a in tree.args.args}

@@ -13,20 +13,16 @@ def where_an_index_comes_twice(statement: ast.stmt) -> Iterator[Edit]:
     """Of dE[words] += de, which adds once to a word that comes twice; and of mask[rows, y] = -1, where each of the row counts."""
     match statement:
         case ast.AugAssign(ast.Subscript(array, index), ast.Add(), value) | ast.Assign([ast.Subscript(array, index)], value):
-            at, written = ast.unparse(index).strip("()") if isinstance(index, ast.Tuple) else ast.unparse(index), ast.unparse(array)
+            whole, number = ast.unparse(array), ast.unparse(value)
             if not isinstance(index, ast.Slice | ast.Constant):
-                place = f"({at})" if isinstance(index, ast.Tuple) else at
-                yield "added only once where an index comes more than once", f"np.add.at({written}, {place}, {ast.unparse(value)})"
+                yield "added only once where an index comes more than once", f"np.add.at({whole}, {ast.unparse(index)}, {number})"
             if isinstance(statement, ast.Assign) and isinstance(index, ast.Tuple) and is_number(value):
-                counted = f"{written}.sum(axis=1)"
-                yield (
-                    "with one number, where the sum of its row belongs",
-                    f"{written}[{at}] = {ast.unparse(value)} * {counted}".replace("-1 * ", "-"),
-                )
+                counted = f"{ast.unparse(statement.targets[0])} = {number} * {whole}.sum(axis=1)"
+                yield "with one number, where the sum of its row belongs", counted.replace("-1 * ", "-")
 
 
 def is_number(node: ast.expr) -> bool:
-    """Whether it is 1, or -1."""
+    """Whether it is written as one, with a minus or without."""
     return isinstance(node.operand if isinstance(node, ast.UnaryOp) else node, ast.Constant)
 
 
