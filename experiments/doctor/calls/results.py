@@ -100,7 +100,7 @@ def results(pair: Pair, own: Mapping[str, Any], ran: Ran, returned: Any, named: 
     both = pieces(nodes, parts) if several and not is_list_for_array(pair, ran, parts) else []
     both = both or list(zip(nodes, parts, strict=False))
     shapes = [np.shape(part) for _, part in both]
-    for label, (node, part) in zip(in_order(pair, ran, known, shapes, [node for node, _ in both]), both, strict=False):
+    for label, (node, part) in zip(in_order(pair, ran, known, other, shapes, [node for node, _ in both]), both, strict=False):
         put(label, part, node)
     return found
 
@@ -123,7 +123,14 @@ def stacked(gradients: list[Any]) -> Any:
     return found if found.size else gradients
 
 
-def in_order(pair: Pair, ran: Ran, known: Mapping[str, Any], shapes: Sequence[tuple[int, ...]], nodes: Sequence[ast.expr]) -> list[str]:
+def in_order(
+    pair: Pair,
+    ran: Ran,
+    known: Mapping[str, Any],
+    other: Mapping[str, str],
+    shapes: Sequence[tuple[int, ...]],
+    nodes: Sequence[ast.expr],
+) -> list[str]:
     """What each part of a tuple is the gradient of: by its name, if no other part has it and it is an argument; else by its place.
 
     Where there are several, but fewer than arguments, those without a name are of the arguments that have their shapes, in order.
@@ -133,8 +140,9 @@ def in_order(pair: Pair, ran: Ran, known: Mapping[str, Any], shapes: Sequence[tu
     if len(nodes) != len(inputs) and len(nodes) == len(moving):
         inputs = moving  # targets and counts get no gradient
     names = [ast.unparse(n) if isinstance(n, ast.Name | ast.Attribute | ast.Subscript) else "" for n in nodes]
-    values = [value_of(n, known) if n and n not in pair.parameters(pair.backward) else None for n in names]
-    values = [v or (element_value(n, known, aliases(pair, ran)) if n else None) for v, n in zip(values, names, strict=True)]
+    told = [(value_of(n, known) or element_value(n, known, other)) if n else None for n in names]
+    given = pair.parameters(pair.backward)
+    values = [None if n in given else v for n, v in zip(names, told, strict=True)]
     values = in_place_of(pair, inputs, apart(pair, inputs, values, known), known)
     if len(nodes) == 1 == len(shapes) and values == [None] and np.shape(ran.values[moving[0]] if moving else 0.0) != shapes[0]:
         exact = [n for n in moving if np.shape(ran.values[n]) == shapes[0]]
@@ -155,8 +163,7 @@ def in_order(pair: Pair, ran: Ran, known: Mapping[str, Any], shapes: Sequence[tu
     for i, name in enumerate(names):
         place = inputs[i] if i < len(inputs) else f"result {i}"
         if kept[i]:
-            tells = value_of(name, known) or element_value(name, known, aliases(pair, ran))
-            found.append(name if tells == values[i] else str(values[i]))
+            found.append(name if told[i] == values[i] else str(values[i]))
             continue
         found.append(place if place in left or not left or not complete else left[0])
         left = [n for n in left if n != found[-1]]
