@@ -9,6 +9,7 @@ import ast
 import copy
 from collections.abc import Callable, Iterator
 
+from experiments.source.arguments import defaults_of
 from experiments.source.operators import OPERATORS, Function, Mutant, Operator, is_text, mutants_of, name_of, renamed
 
 SIDES = [
@@ -236,10 +237,8 @@ class Whole(Function):
         super().__init__(tree, says_nothing)
         arguments = tree.args
         named = [*arguments.posonlyargs, *arguments.args]
-        pairs = dict(zip([a.arg for a in named][len(named) - len(arguments.defaults) :], arguments.defaults, strict=True))
-        pairs |= {a.arg: d for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is not None}
         self.known = known  # the names of the module
-        self.defaults = {name: d for name, d in pairs.items() if isinstance(d, ast.Constant | ast.Tuple)}
+        self.defaults = {name: d for name, d in defaults_of(tree).items() if isinstance(d, ast.Constant | ast.Tuple)}
         self.annotations = {a.arg: ast.unparse(a.annotation) for a in (*named, *arguments.kwonlyargs) if a.annotation}
         self.words = set(self.bound) | {n.attr for n in self.nodes if isinstance(n, ast.Attribute)}
         self.words |= {n.id for n in self.nodes if isinstance(n, ast.Name)}

@@ -16,6 +16,7 @@ import numpy as np
 from experiments.doctor.calls.called import LISTED
 from experiments.doctor.reading.claims import is_gradient, short, value_of
 from experiments.doctor.reading.taps import parameters
+from experiments.source.arguments import defaults_of
 
 ARGUMENT = "__init__."
 """An input of this name is an argument of the constructor."""
@@ -48,20 +49,14 @@ def constructor(tree: ast.Module, cls: str, namespace: Mapping[str, Any] | None 
 
 def required(function: ast.FunctionDef) -> list[str]:
     """The arguments without a default, without self."""
-    positional = parameters(
-        ast.FunctionDef("", ast.arguments(function.args.posonlyargs, function.args.args, None, [], [], None, []), [], [])
-    )
-    names = positional[: len(positional) - len(function.args.defaults)]
-    return names[1:] + [a.arg for a, d in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True) if d is None]
+    optional = defaults_of(function)
+    return [n for n in parameters(function)[1:] if n not in optional]
 
 
 def defaulted(function: ast.FunctionDef) -> list[str]:
     """The arguments that are sizes by their names and have a number for a default, which may be large: hidden_size=64."""
-    args = function.args.args
-    pairs = list(zip(args[len(args) - len(function.args.defaults) :], function.args.defaults, strict=True))
-    pairs += [(a, d) for a, d in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True) if d is not None]
-    sizes = [a.arg for a, d in pairs if isinstance(d, ast.Constant) and type(d.value) is int and d.value > SMALL]
-    return [n for n in sizes if SIZE.search(n)]
+    numbers = ((n, d.value) for n, d in defaults_of(function).items() if isinstance(d, ast.Constant))
+    return [n for n, value in numbers if type(value) is int and value > SMALL and SIZE.search(n)]
 
 
 BIAS = re.compile(r"\.(d_?|grad_)?(b|bias|intercept)_?$")

@@ -14,6 +14,7 @@ import numpy as np
 from experiments.doctor.calls.ran import Ran, copied
 from experiments.doctor.reading.claims import is_array, is_gradient, tells_of_gradient, value_of, versions
 from experiments.doctor.reading.patient import Pair, Unreadable
+from experiments.source.arguments import defaults_of
 
 UPSTREAM = re.compile(
     r"(d_?out(put)?s?|dy|dz|dh|da|upstream|grad_?out(put)?s?|grads?|g|delta|error|d_?next|dvalues|dloss|U|output_gradient|gradients?"
@@ -298,6 +299,4 @@ def is_read(function: ast.FunctionDef, name: str) -> bool:
 
 def optional_arguments(function: ast.FunctionDef) -> set[str]:
     """The arguments that have a default."""
-    args = function.args
-    optional = {a.arg for a in args.args[len(args.args) - len(args.defaults) :]} if args.defaults else set()
-    return optional | {a.arg for a, d in zip(args.kwonlyargs, args.kw_defaults, strict=True) if d is not None}
+    return set(defaults_of(function))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from experiments.doctor.calls.roles import optional_arguments
+from experiments.source.arguments import defaults_of
 
 SETUP = "__setup__"
 """An input of this name says whether a layer is told of all axes of what its forward is given, or of those of one example."""
@@ -72,7 +73,7 @@ def written(method: ast.FunctionDef) -> set[str]:
         match node:
             case ast.Assign(targets, value) if not (isinstance(value, ast.Constant) and value.value is None):
                 left = [t for target in targets for t in (target.elts if isinstance(target, ast.Tuple | ast.List) else [target])]
-                if not (isinstance(value, ast.Name) and value.id in optional_arguments(method) and is_none(method, value.id)):
+                if not (isinstance(value, ast.Name) and is_none(method, value.id)):
                     found |= {t.attr for t in left if isinstance(t, ast.Attribute) and ast.unparse(t.value) == "self"}
             case ast.AnnAssign(ast.Attribute(ast.Name("self"), name), _, value) if value is not None:
                 if not (isinstance(value, ast.Constant) and value.value is None):
@@ -82,9 +83,8 @@ def written(method: ast.FunctionDef) -> set[str]:
 
 def is_none(method: ast.FunctionDef, name: str) -> bool:
     """Whether an argument is None by default: input_shape=None is asked for later."""
-    pairs = list(zip(method.args.args[::-1], method.args.defaults[::-1], strict=False))
-    pairs += [(a, d) for a, d in zip(method.args.kwonlyargs, method.args.kw_defaults, strict=True) if d is not None]
-    return any(a.arg == name and isinstance(d, ast.Constant) and d.value is None for a, d in pairs)
+    default = defaults_of(method).get(name)
+    return isinstance(default, ast.Constant) and default.value is None
 
 
 def read(method: ast.FunctionDef) -> set[str]:

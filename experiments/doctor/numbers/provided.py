@@ -13,6 +13,7 @@ from experiments.doctor.calls.calling import Subject
 from experiments.doctor.numbers.shapes import SIZES, Chosen
 from experiments.doctor.verdict.examine import Examination
 from experiments.doctor.verdict.suspects import PLAINLY, agreement, returned
+from experiments.source.arguments import defaults_of
 
 TINY = re.compile(r"eps\w*|tol\w*|lr|learning_rate")
 """Called like what changes no derivative that anybody would notice."""
@@ -41,15 +42,10 @@ def provided(subject: Subject, chosen: Chosen, seed: int) -> Iterator[str]:
 
 def defaults(function: ast.FunctionDef) -> Iterator[tuple[str, float]]:
     """The arguments of a function whose default is a number with a point, and it."""
-    arguments = [*function.args.posonlyargs, *function.args.args]
-    pairs = [
-        *zip(arguments[::-1], function.args.defaults[::-1], strict=False),
-        *zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True),
-    ]
-    for argument, default in pairs:
+    for name, default in defaults_of(function).items():
         match default:
-            case ast.Constant(float(value)) if not TINY.fullmatch(argument.arg):
-                yield argument.arg, value
+            case ast.Constant(float(value)) if not TINY.fullmatch(name):
+                yield name, value
 
 
 def moved(default: float) -> float:

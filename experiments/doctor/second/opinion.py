@@ -21,6 +21,7 @@ from experiments.doctor.verdict.examine import Examination
 from experiments.judge.compare import error
 from experiments.judge.diagnose import multiple
 from experiments.judge.sentences import agreed, sentences
+from experiments.source.arguments import defaults_of
 
 LIKE = 1e-4
 """So near is the same: an ε in a logarithm or a quotient makes less, and a mistake more."""
@@ -92,9 +93,8 @@ def shown(e: Examination) -> Shown:
 
 def defaults(function: ast.FunctionDef) -> dict[str, float]:
     """The numbers that arguments have unless they are given."""
-    args = function.args.args
-    pairs = zip(args[len(args) - len(function.args.defaults) :], function.args.defaults, strict=True)
-    return {a.arg: float(d.value) for a, d in pairs if isinstance(d, ast.Constant) and isinstance(d.value, int | float)}
+    found = ((n, d.value) for n, d in defaults_of(function).items() if isinstance(d, ast.Constant))
+    return {n: float(value) for n, value in found if isinstance(value, int | float)}
 
 
 def constants(function: ast.FunctionDef) -> tuple[float, ...]:
