@@ -237,7 +237,7 @@ def lstm_fast(x: np.ndarray, state: State, w: Weights) -> tuple[np.ndarray, Stat
     shift = 1 - slope
     z_x *= slope
     W_hh_T *= slope
-    gates = np.empty((T, 4, N, H), x.dtype)
+    gates = np.empty((4, T, N, H), x.dtype)  # each gate's steps behind one another, for the derivatives of all of them
     hs, cs = np.empty((2, T + 1, N, H), x.dtype)
     hs[0], cs[0] = state
     for t in range(T):
@@ -246,11 +246,11 @@ def lstm_fast(x: np.ndarray, state: State, w: Weights) -> tuple[np.ndarray, Stat
         np.tanh(z, out=z)
         z *= slope
         z += shift
-        gates[t] = z.reshape(N, 4, H).swapaxes(0, 1)
-        i, f, g, o = gates[t]
+        gates[:, t] = z.reshape(N, 4, H).swapaxes(0, 1)
+        i, f, g, o = gates[:, t]
         cs[t + 1] = f * cs[t] + i * g
         hs[t + 1] = o * np.tanh(cs[t + 1])
-    return hs[1:], (hs[-1], cs[-1]), (x, gates, hs, cs)
+    return hs[1:], (hs[-1], cs[-1]), (x, gates.swapaxes(0, 1), hs, cs)
 
 
 @faster_than(lstm_backward)
@@ -261,18 +261,19 @@ def lstm_backward_fast(dL_dhs: np.ndarray, dL_dstate: State, tape: Any, w: Weigh
     i, f, g, o = gates.swapaxes(0, 1)  # (T, N, H) each
     tanh_c = np.tanh(cs[1:])
     dh_dc = o * (1 - tanh_c * tanh_c)
-    slopes = np.empty((T, N, 4, H), x.dtype)  # ∂c/∂z_i, ∂c/∂z_f, ∂c/∂z_g, ∂h/∂z_o
-    slopes[:, :, 0] = g * i * (1 - i)
-    slopes[:, :, 1] = cs[:-1] * f * (1 - f)
-    slopes[:, :, 2] = i * (1 - g * g)
-    slopes[:, :, 3] = tanh_c * o * (1 - o)
-    dL_dz = slopes  # which the loop turns into, in place
+    slopes = np.empty((T, 4, N, H), x.dtype)  # ∂c/∂z_i, ∂c/∂z_f, ∂c/∂z_g, ∂h/∂z_o
+    slopes[:, 0] = g * i * (1 - i)
+    slopes[:, 1] = cs[:-1] * f * (1 - f)
+    slopes[:, 2] = i * (1 - g * g)
+    slopes[:, 3] = tanh_c * o * (1 - o)
+    dL_dz = np.empty((T, N, 4, H), x.dtype)
     dL_dh, dL_dc = dL_dstate
     for t in reversed(range(T)):
         dL_dh = dL_dhs[t] + dL_dh
         dL_dc = dL_dc + dL_dh * dh_dc[t]
-        dL_dz[t, :, :3] *= dL_dc[:, None]  # z_i, z_f and z_g move c
-        dL_dz[t, :, 3] *= dL_dh  # z_o moves h
+        slopes[t, :3] *= dL_dc  # z_i, z_f and z_g move c
+        slopes[t, 3] *= dL_dh  # z_o moves h
+        dL_dz[t] = slopes[t].swapaxes(0, 1)  # by now times what they move: (4, N, H), beside one another for the product
         dL_dc *= f[t]
         dL_dh = dL_dz[t].reshape(N, 4 * H) @ W_hh  # (N, 4·H) @ (4·H, H)
     dL_dz = dL_dz.reshape(T, N, 4 * H)
