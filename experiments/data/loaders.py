@@ -51,6 +51,8 @@ class ShuffledOrder(DistributedSampler):
     def _draw(self) -> list[int]:
         rng = np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, 0, self.epoch]))
         order, together = rng.permutation(self.n), self.batch_size * self.num_replicas
+        if self.num_replicas == 1:  # one process takes every row of every batch, in their order
+            return list(order.tolist())
         batches = (order[i : i + together] for i in range(0, self.n, together))
         ours = [np.resize(batch, max(len(batch), self.num_replicas))[self.rank :: self.num_replicas] for batch in batches]
         return list(np.concatenate(ours).tolist())
