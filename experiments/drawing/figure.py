@@ -74,9 +74,11 @@ def figure(
 
 
 def pixels(fig: Figure) -> np.ndarray:
-    """What is drawn: (height, width, 3), bytes."""
-    canvas = FigureCanvasAgg(fig)
-    canvas.draw()
+    """What is drawn: (height, width, 3), bytes. A figure that has not changed since then is not drawn again."""
+    canvas = fig.canvas
+    if fig.stale or not isinstance(canvas, FigureCanvasAgg):
+        canvas = FigureCanvasAgg(fig)
+        canvas.draw()
     return np.array(canvas.buffer_rgba())[..., :3]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from experiments.drawing.figure import OnDemand, above_its_caption, balanced, figure, pixels, unbroken
 
@@ -55,3 +56,16 @@ def test_a_figure_is_drawn_when_it_is_asked_for_and_only_once() -> None:
     assert made == ["two"]
     assert [name for name, _ in figures.items()] == ["one", "two", "three"]
     assert sorted(made) == ["one", "three", "two"]
+
+
+def test_what_has_not_changed_since_it_was_drawn_is_not_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    fig, axes = figure("A line.")
+    axes[0, 0].plot([0, 1])
+    first, drawn = pixels(fig), []
+    real = FigureCanvasAgg.draw
+    monkeypatch.setattr(FigureCanvasAgg, "draw", lambda canvas: (drawn.append(canvas), real(canvas)))
+    assert np.array_equal(pixels(fig), first)
+    assert drawn == []
+    axes[0, 0].plot([1, 0])
+    assert not np.array_equal(pixels(fig), first)
+    assert len(drawn) == 1
