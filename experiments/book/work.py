@@ -20,6 +20,7 @@ from typing import Any
 from experiments.book.cache import Kept, key, place
 from experiments.book.measured import measure
 from experiments.book.whole import MODULES, PARTS
+from experiments.commands.surroundings import keep_memory
 
 
 def measure_all(root: Path, names: Iterable[str], told: Callable[[str], Any] = print) -> dict[str, Kept]:
@@ -66,7 +67,8 @@ def ending_children() -> Iterator[None]:
 
 
 def begin_worker() -> None:
-    """Ctrl-C ends a worker without a word: it is told once. And whatever ends the process that began it ends it too."""
+    """Ctrl-C ends a worker without a word: it is told once. Whatever ends the process that began it ends it too. Memory stays with it."""
+    keep_memory()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     Thread(target=end_with_parent, daemon=True).start()
 
