@@ -180,7 +180,7 @@ class Exercise:
 
 @dataclass(frozen=True)
 class Shorter:
-    """The concept's own run made shorter, for who shows it and cannot wait for the whole.
+    """The concept's own run made shorter, in time or in steps, for who shows it and cannot wait for the whole.
 
     Args:
         model: hyperparameters of the run, where they are not the concept's own.

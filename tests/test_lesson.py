@@ -356,3 +356,12 @@ def test_a_shorter_run_is_told_by_its_options_and_is_the_own_one_where_it_change
     assert short.trainer["max_epochs"] < gpt.trainer["max_epochs"]
     assert short.trainer["gradient_clip_val"] == gpt.trainer["gradient_clip_val"]
     assert short.hyperparameters()["steps"] < gpt.hyperparameters()["steps"]
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [({}, "float64"), ({"precision": "32-true"}, "float32")])
+def test_a_run_has_the_precision_that_its_trainer_says(precision: dict[str, str], dtype: str) -> None:
+    twin = experiments.twin("chain_rule")
+    run = trained(replace(twin, trainer={"max_epochs": 1, **precision}))
+    assert {p.data.dtype.name for p in run.manual.parameters()} == {dtype}
+    assert {str(p.dtype) for p in run.torch.parameters()} == {f"torch.{dtype}"}
+    assert run.agree

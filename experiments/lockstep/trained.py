@@ -9,19 +9,21 @@ from typing import Any
 
 from experiments.lesson import Metrics, Mistake, Question, Shorter, Trained
 from experiments.lockstep import LockStep
+from experiments.lockstep.callback import DTYPES
 from experiments.lockstep.checks import data_for
-from experiments.lockstep.silent import LENGTH, silent_trainer
+from experiments.lockstep.silent import LENGTH, PRECISION, silent_trainer
 from experiments.pair import Twin
 
 
-def trained(twin: Twin, seed: int = 0, dtype: str = "float64") -> Trained:
+def trained(twin: Twin, seed: int = 0, dtype: str | None = None) -> Trained:
     """Train both sides as the twin says, in lock-step.
 
     Args:
         twin: the pair.
         seed: of weights, data and noise.
-        dtype: "float64" or "float32".
+        dtype: "float64" or "float32"; that of the twin's own Trainer unless given, which is float64 where it says nothing.
     """
+    dtype = dtype or DTYPES[twin.trainer.get("precision", PRECISION["float64"])]
     data, _ = data_for(twin, seed)
     _, theirs = twin.build(seed, dtype, data=data)
     lockstep = LockStep(twin, seed=seed, unheard=True)

@@ -25,7 +25,7 @@ from experiments.drawing.figure import OnDemand, figure
 from experiments.drawing.words import held_out, percent
 from experiments.judge.compare import errors
 from experiments.judge.convert import load_in_torch, to_numpy
-from experiments.lesson import Exercise, Mistake, Trained, by_size
+from experiments.lesson import Exercise, Mistake, Shorter, Trained, by_size
 from experiments.pair import Twin
 from manual.networks.wine_quality import ArticleWineQuality as ManualArticle
 from manual.networks.wine_quality import WineQuality as Manual
@@ -618,6 +618,7 @@ TWIN = Twin(
     names=NAMES,
     needs=("chain_rule", "hidden_layer", "linear_regression"),
     trainer={"max_epochs": 200},
+    shorter=Shorter(trainer={"max_epochs": 50}),
     idle={"data.csv": "a path to a file that is not here; tests/data/test_wine.py gives it one"},
     sgd_lr=0.005,
     figures=figures,

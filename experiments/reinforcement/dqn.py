@@ -348,6 +348,7 @@ MISTAKE = Mistake(
     ),
     lambda run: run.agree and farthest(run.manual, run.data) > 1,
     "No step begins at the goal, so Q there is never pulled to anything: it is whatever the other cells make of it, and all learn from it.",
+    trainer={"max_epochs": 25},
     manual=NeverOver,
     torch=NeverOverInTorch,
 )

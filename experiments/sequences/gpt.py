@@ -354,7 +354,7 @@ TWIN = Twin(
     data=Text,
     needs=("transformer", "bigrams"),
     trainer={"max_epochs": 3, "gradient_clip_val": 1.0},
-    shorter=Shorter(trainer={"max_epochs": 2}, model={"steps": 800}),
+    shorter=Shorter(trainer={"max_epochs": 2, "precision": "32-true"}, model={"steps": 800}),
     links={"data.vocabulary": "model.vocabulary", "data.window": "model.n_positions"},
     options={
         **{name: Second(value, LITTLE, {"characters": 9000}) for name, value in OTHERS.items()},

@@ -16,7 +16,7 @@ from experiments import run
 from experiments.data.adding import Adding
 from experiments.data.arrays import ArrayData
 from experiments.judge.convert import in_dtype_of, to_torch
-from experiments.lesson import Exercise, Mistake, Trained, by_size
+from experiments.lesson import Exercise, Mistake, Shorter, Trained, by_size
 from experiments.pair import Twin
 from experiments.sequences.rnn import SEEN, draw_gates, draw_reach, error, learned, the_adding_problem
 from manual.sequences.gru import AddingGRU as Manual
@@ -169,6 +169,7 @@ TWIN = Twin(
     look_at=("gates over time", "which update gates are shut at the marks, and open in between."),
     needs=("lstm",),
     trainer={"max_epochs": 5, "gradient_clip_val": 1.0},
+    shorter=Shorter(trainer=HALF),
     options={"steps": 4},
     figures=figures,
     questions=QUESTIONS,

@@ -15,7 +15,7 @@ from experiments import run
 from experiments.data.adding import Adding
 from experiments.data.arrays import ArrayData
 from experiments.judge.convert import in_dtype_of, to_torch
-from experiments.lesson import Exercise, Mistake, Trained, by_size
+from experiments.lesson import Exercise, Mistake, Shorter, Trained, by_size
 from experiments.pair import Twin
 from experiments.sequences.rnn import draw_gates, draw_reach, error, learned, the_adding_problem
 from manual.sequences.lstm import AddingLSTM as Manual
@@ -172,6 +172,7 @@ TWIN = Twin(
     needs=("rnn", "chain_rule"),
     data_args={"steps": 20},
     trainer={"max_epochs": 8, "gradient_clip_val": 1.0},
+    shorter=Shorter(trainer=HALF),
     options={"steps": 4},
     figures=figures,
     questions=QUESTIONS,

@@ -23,7 +23,7 @@ from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, figure
 from experiments.drawing.words import percent
 from experiments.drawing.written import write
 from experiments.judge.convert import to_torch
-from experiments.lesson import Exercise, Mistake, Trained, by_size
+from experiments.lesson import Exercise, Mistake, Shorter, Trained, by_size
 from experiments.pair import Twin
 from manual.module import no_grad
 from manual.sequences import sampling as by_hand
@@ -312,6 +312,7 @@ TWIN = Twin(
     links={"data.symbols": "model.symbols", "data.context": "model.context"},
     options={"top_k": 3, "top_p": 0.7, "data.characters": 20_000},
     trainer={"max_epochs": 1},
+    shorter=Shorter(trainer={"precision": "32-true"}),
     variants={"cold": {"temperature": 0.5}, "top-k": {"top_k": 4}, "nucleus": {"top_p": 0.8}},
     sgd_lr=0.1,
     figures=figures,

@@ -20,7 +20,7 @@ from experiments.drawing.colours import AMOUNT, CATEGORIES
 from experiments.drawing.figure import OnDemand, draw_both, figure
 from experiments.drawing.words import percent
 from experiments.judge.convert import to_torch
-from experiments.lesson import Exercise, Mistake, Trained, accuracy, by_size
+from experiments.lesson import Exercise, Mistake, Shorter, Trained, accuracy, by_size
 from experiments.pair import Twin
 from manual.module import no_grad
 from manual.sequences.seq2seq import Seq2Seq as Manual
@@ -139,7 +139,7 @@ def learned(run: Trained) -> str:
 
 
 WHOLE = "{:.0%} of them"
-SHORT = {"max_epochs": 4}
+SHORT = {"max_epochs": 5}
 
 QUESTIONS = (
     by_size(
@@ -196,7 +196,7 @@ MISTAKE = Mistake(
     ),
     lambda run: run.metrics["loss/val"] < 1.5 and accuracy(run) < 0.05,
     "It must be given what stands before: y moved on by one step, with a start in front. Else it learns to copy what it is given.",
-    trainer=SHORT,
+    trainer={"max_epochs": 3},
     manual=NotShifted,
     torch=NotShiftedInTorch,
 )
@@ -211,6 +211,7 @@ TWIN = Twin(
     needs=("gru", "attention"),
     data_args={"length": 8, "sequences": 4096},
     trainer={"max_epochs": 8, "gradient_clip_val": 1.0},
+    shorter=Shorter(trainer=SHORT),
     links={"data.symbols": "model.symbols"},
     variants={"without teacher forcing": {"teacher_forcing": False}},
     sgd_lr=0.1,
