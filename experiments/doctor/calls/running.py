@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -189,19 +189,20 @@ class Running:
         return float(loss), dict(zip(known, changes, strict=True))
 
     def whole(self, name: str) -> np.ndarray:
-        """The true gradient of the loss by an input, entry by entry, nothing held; NaN at a kink."""
+        """The true gradient of the loss by a value, entry by entry, nothing held; NaN at a kink."""
         if name not in self.wholes:
-            self.wholes[name] = self._whole(name)
+            self.wholes[name] = self.entry_by_entry(name, lambda d: self.slope(name, d, {}, {}))
         return self.wholes[name]
 
-    def _whole(self, name: str) -> np.ndarray:
-        value = np.asarray(self.ran.values[name])
-        found = np.zeros(value.shape)
-        for index in np.ndindex(value.shape):
-            d = np.zeros(value.shape)
+    def entry_by_entry(self, name: str, slope: Callable[[Any], float | None]) -> np.ndarray:
+        """The slope along each entry of a value by itself; NaN where it is None."""
+        shape = np.shape(self.ran.values[name])
+        found = np.zeros(shape)
+        for index in np.ndindex(shape):
+            d = np.zeros(shape)
             d[index] = 1.0
-            slope = self.slope(name, d if value.shape else 1.0, {}, {})
-            found[index] = np.nan if slope is None else slope
+            along_it = slope(d if shape else 1.0)
+            found[index] = np.nan if along_it is None else along_it
         return found
 
 

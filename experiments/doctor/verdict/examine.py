@@ -118,18 +118,8 @@ class Examination(Running):
     def truth(self, name: str) -> np.ndarray:
         """The right gradient of a value by what came into its line, entry by entry."""
         if name not in self.truths:
-            self.truths[name] = self._truth(name)
+            self.truths[name] = self.entry_by_entry(name, lambda d: self.expected(name, d))
         return self.truths[name]
-
-    def _truth(self, name: str) -> np.ndarray:
-        value = np.asarray(self.ran.values[name])
-        found = np.zeros(value.shape)
-        for index in np.ndindex(value.shape):
-            d = np.zeros(value.shape)
-            d[index] = 1.0
-            expected = self.expected(name, d if value.shape else 1.0)
-            found[index] = np.nan if expected is None else expected
-        return found
 
     def miss(self, name: str, times: float = 1.0) -> float:
         """How far the gradient of a value, or so many times it, is from the derivative of forward as a whole, relatively.
