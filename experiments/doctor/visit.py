@@ -34,7 +34,7 @@ from experiments.doctor.reading.combined import combined
 from experiments.doctor.reading.counterparts import is_loss
 from experiments.doctor.reading.defining import Undefined, defined
 from experiments.doctor.reading.given_globals import with_globals
-from experiments.doctor.reading.patient import NoLoss, Pair, Unreadable, loss_in, pairs
+from experiments.doctor.reading.patient import NoLoss, Pair, Unreadable, derivatives_alone, loss_in, pairs
 from experiments.doctor.reading.script import again, loss_line, loss_method, script_pair
 from experiments.doctor.second.opinion import called_by, second
 from experiments.doctor.verdict.checker import about_check
@@ -177,14 +177,17 @@ def subjects(tree: ast.Module, namespace: dict[str, Any], forward: str | None, b
         )
         for c in whole
     ]
+    single = [] if forward or backward else [Subject(p, namespace) for p in derivatives_alone(tree, found)]
     if trouble is not None and not made:
         script = None if forward or backward else script_pair(tree, namespace)
+        if script is None and single:
+            return single
         if script is None:
             raise trouble
         pair, numbers = script
         line = None if isinstance(pair.forward.body[-1], ast.Return) else loss_line(tree, namespace)
-        return [Subject(pair, namespace, line, bool(line), numbers=numbers)]
-    return [*(subject_of(tree, namespace, p, loss) for p in found), *made]
+        return [Subject(pair, namespace, line, bool(line), numbers=numbers), *single]
+    return [*(subject_of(tree, namespace, p, loss) for p in found), *made, *single]
 
 
 def shapes_of(names: tuple[str, ...], namespace: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:

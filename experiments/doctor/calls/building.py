@@ -54,9 +54,10 @@ def required(function: ast.FunctionDef) -> list[str]:
 
 
 def defaulted(function: ast.FunctionDef) -> list[str]:
-    """The arguments that are sizes by their names and have a number for a default, which may be large: hidden_size=64."""
+    """The arguments with a number for a default that is given another one: a size that may be large, as hidden_size=64, and after how many
+    steps a sum over time is cut off, which makes another gradient of it."""
     numbers = ((n, d.value) for n, d in defaults_of(function).items() if isinstance(d, ast.Constant))
-    return [n for n, value in numbers if type(value) is int and value > SMALL and SIZE.search(n)]
+    return [n for n, value in numbers if type(value) is int and ((value > SMALL and SIZE.search(n)) or "trunc" in n)]
 
 
 BIAS = re.compile(r"\.(d_?|grad_)?(b|bias|intercept)_?$")

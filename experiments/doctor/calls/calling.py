@@ -179,6 +179,8 @@ class Subject:
             found = function(*([it] if it is not None else []), **self.given(inputs))
         if found is None and it is not None:
             found = left_behind(self.pair.forward, it)
+        if isinstance(found, list) and (end := roles.last_return(self.pair.forward)) and isinstance(end.value, ast.List):
+            found = tuple(found)  # return [o, s]
         out, rest = (found[0], found[1:]) if isinstance(found, tuple) and found else (found, ())
         return Ran({**inputs, **seen}, {**inputs, **final}, out, rest, it, found, passed, frozenset(seen) - {*inputs, *passed}, rounds)
 

@@ -10,11 +10,12 @@ from dataclasses import replace
 import numpy as np
 
 from experiments.doctor.calls.calling import OUTPUT, Subject
-from experiments.doctor.calls.roles import TARGETS, UPSTREAM
+from experiments.doctor.calls.roles import TARGETS, UPSTREAM, optional_arguments
 from experiments.doctor.numbers.inputs import choose
 from experiments.doctor.numbers.readings import is_right
 from experiments.doctor.numbers.shapes import SIZES, Chosen, sizes_for
 from experiments.doctor.numbers.trial import misshapen
+from experiments.doctor.numbers.uses import is_index
 from experiments.doctor.reading.patient import NoLoss, Unreadable
 from experiments.doctor.verdict.examine import Examination
 
@@ -43,6 +44,11 @@ FORMULAS: Mapping[str, str] = {
 }
 OF_OUTPUTS: Mapping[str, str] = {words: HEAD + text for words, text in FORMULAS.items()}
 """Of a forward that returns a prediction."""
+OF_LABELS: Mapping[str, str] = {
+    "the cross-entropy of the output with labels, summed": f"{HEAD}return -np.sum(np.log(out[np.arange(len(target)), target]))",
+    "the cross-entropy of the output with labels, averaged": f"{HEAD}return -np.mean(np.log(out[np.arange(len(target)), target]))",
+}
+"""Likewise, where the target says which entry of it is meant."""
 
 
 def with_loss(subject: Subject, shapes: Mapping[str, tuple[int, ...]], seed: int) -> tuple[Subject, str]:
@@ -74,7 +80,9 @@ def readings(subject: Subject, shapes: Mapping[str, tuple[int, ...]]) -> Iterato
     if not of_losses and not takes_target(subject.pair.backward):
         return
     chosen: Chosen | None = None
-    for words, text in (OF_LOSSES if of_losses else OF_OUTPUTS).items():
+    both = (subject.pair.forward, subject.pair.backward)
+    labels = any(is_index(both, n) for n in subject.pair.parameters(subject.pair.backward) if n.lower() in TARGETS)
+    for words, text in (OF_LOSSES if of_losses else OF_LABELS if labels else OF_OUTPUTS).items():
         other = having_loss(subject, text)
         try:
             chosen = chosen or choose(other, shapes, lambda inputs, s=other: misshapen(s, inputs))  # type: ignore[misc]
@@ -112,7 +120,7 @@ def derivatives(subject: Subject) -> Iterator[tuple[str, Subject]]:
         Unreadable: if it hangs on several: then the derivative is a matrix for each example.
     """
     pair = subject.pair
-    ours, theirs = pair.parameters(pair.forward), pair.parameters(pair.backward)
+    ours, theirs = ([n for n in pair.parameters(f) if n not in optional_arguments(f)] for f in (pair.forward, pair.backward))
     if pair.sure or len(ours) != 1 or len(theirs) != 1 or UPSTREAM.match(theirs[0]):
         return
     if not is_elementwise(subject, ours[0]):

@@ -37,7 +37,7 @@ from experiments.doctor.numbers.shapes import (
     sizes_for,
 )
 from experiments.doctor.numbers.sizes import shapes_said
-from experiments.doctor.numbers.uses import FILTER, computes_with, is_coefficients, known_by_use, unpacked
+from experiments.doctor.numbers.uses import FILTER, computes_with, is_coefficients, keeps_one_row, known_by_use, unpacked
 from experiments.doctor.numbers.uses import OF_IMAGES as BESIDE_IMAGES
 from experiments.doctor.numbers.uses import ranks as axes_of
 from experiments.doctor.numbers.wanted import order_of_use, wanted
@@ -219,7 +219,11 @@ def fitting(
     names, others = (order_of_use(subject.pair.forward, wanted(subject, construct), computed) for computed in (False, True))
     sizes = {**sizes_for(given), **(fixed or {})}
     found: list[tuple[int, dict[str, Any]]] = []
-    rows = [one_row, one_column] if sum(is_vector(n) for n in names) > 1 else []
+    biases = sum(is_vector(n) for n in names)
+    adds = (
+        biases == 1 and len(names) == 2 and keeps_one_row(subject.pair.backward)
+    )  # x + b without weights, beside which a bias is a vector
+    rows = [one_row, one_column] if biases > 1 or adds else []
     rows += [columns_in_time] if rows and any(INPUT.match(short_name(n)) for n in names) else []
     told: list[Unreadable] = []
     ranks = unpacked(subject.pair.forward)

@@ -19,7 +19,7 @@ from experiments.doctor.reading.script import again
 
 SIZES = (
     {"N": 7, "D": 5, "H": 11, "O": 3, "T": 4, "B": 2, "C": 3, "F": 4, "Y": 3, "X": 5},
-    {"N": 13, "D": 6, "H": 8, "O": 5, "T": 4, "B": 3, "C": 2, "F": 4, "Y": 5, "X": 3},
+    {"N": 13, "D": 6, "H": 8, "O": 5, "T": 7, "B": 3, "C": 2, "F": 7, "Y": 5, "X": 3},
 )
 """Two sets of sizes: rows, features, hidden units, outputs, time; and images, channels, filters, height, width."""
 

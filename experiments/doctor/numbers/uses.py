@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 
-from experiments.doctor.numbers.shapes import COLUMNS, ROWS, is_vector
+from experiments.doctor.numbers.shapes import COLUMNS, ROWS, is_vector, likely
 from experiments.doctor.numbers.windows import Shape
 from experiments.doctor.reading.claims import short
 from experiments.doctor.reading.counterparts import is_loss
@@ -44,6 +44,7 @@ def known_by_use(functions: Sequence[ast.FunctionDef], names: Sequence[str]) -> 
     said = [n for name in names if (n := unpacked(functions[0]).get(name))]
     images = any(n >= 4 for n in axes.values()) and max(said, default=4) >= 4  # heads have four axes, and what goes in has not
     heads = [n for n in names if HEADS.match(short(n))]
+    columns = any(first_is_class(f, names) for f in functions)
     found: dict[str, Candidates] = {}
     for name in names:
         words = [w for f in functions for w in compared(f, name)]
@@ -59,6 +60,8 @@ def known_by_use(functions: Sequence[ast.FunctionDef], names: Sequence[str]) -> 
             found[name] = [("binary", shape) for shape in (*ROWS, *COLUMNS)]
         elif is_probability(functions[0], name):
             found[name] = [("probability", ("N", "O")), ("probability", ("N", 1)), ("probability", ("N",)), ("probability", ("O", "N"))]
+        elif columns and likely(name)[0][1] in ROWS:
+            found[name] = [("normal", shape) for shape in COLUMNS]
         elif goes_through_pairs(functions, name):
             found[name] = [("pairs", (6, 2))]
         elif is_options(functions, name):
@@ -194,6 +197,15 @@ def is_index(functions: Sequence[ast.FunctionDef], name: str) -> bool:
     return False
 
 
+def first_is_class(function: ast.FunctionDef, names: Sequence[str]) -> bool:
+    """Whether the first axis is that of the classes: p[y, np.arange(n)], with labels y."""
+    for node in ast.walk(function):
+        match node:
+            case ast.Subscript(_, ast.Tuple([ast.Name(label), ast.Call(func)])) if label in names and "range" in ast.unparse(func):
+                return True
+    return False
+
+
 def computes_with(function: ast.FunctionDef, name: str) -> bool:
     """Whether a function reads this value, or a row of it, only as a number among numbers: o - y, y[t] * p, len(y)."""
     parents = {id(child): node for node in ast.walk(function) for child in ast.iter_child_nodes(node)}
@@ -206,6 +218,11 @@ def computes_with(function: ast.FunctionDef, name: str) -> bool:
             if not (is_size or isinstance(parent, ast.BinOp | ast.Attribute | ast.Tuple)):
                 return False
     return True
+
+
+def keeps_one_row(backward: ast.FunctionDef) -> bool:
+    """Whether a backward says that a sum over the examples stays a matrix of one row: keepdims=True, ones((1, n)) @ dz, reshape(1, -1)."""
+    return re.search(r"keepdims=True|np\.ones\(\(1,|\.reshape\(\(?1,|\[np\.newaxis, :\]|\[None, :\]", ast.unparse(backward)) is not None
 
 
 def is_coefficients(functions: Sequence[ast.FunctionDef], name: str) -> bool:

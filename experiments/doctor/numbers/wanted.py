@@ -45,7 +45,7 @@ def wanted(subject: Subject, construct: bool = True) -> list[str]:
     beside = [n for n in inspect.signature(subject.namespace[subject.loss]).parameters if n != "self"] if subject.loss else []
     whose = next((n for n in beside if n.lower() not in TARGETS), None)  # what forward returns
     beside = beside if subject.by_name else [n for n in beside if n != whose]
-    beside += [n for n in pair.parameters(pair.backward) if n.lower() in TARGETS]
+    beside = [*(n for n in pair.parameters(pair.backward) if n.lower() in TARGETS), *beside]
     named = {n.id for n in ast.walk(pair.forward) if isinstance(n, ast.Name)} | set(pair.parameters(pair.forward))
     beside = [n for n in dict.fromkeys(beside) if n not in named and n not in optional_of(subject)]
     targets = [n for n in [*names, *beside] if n.lower() in TARGETS]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from experiments.doctor.reading.classes import methods, parents, returning
-from experiments.doctor.reading.counterparts import counterparts, is_backward, is_loss, is_sure
+from experiments.doctor.reading.counterparts import counterparts, derivative, is_backward, is_loss, is_sure
 from experiments.doctor.reading.updates import updated
 
 LOSSES = ("loss", "cost", "criterion", "objective", "compute_loss", "compute_cost", "loss_fn", "mse", "cross_entropy")
@@ -90,6 +90,14 @@ def among(functions: Mapping[str, ast.FunctionDef], cls: str | None = None) -> I
             changes = updated(forward, backward)
             both = (alone(forward, cls), alone(backward, cls)) if cls else (forward, unclipped(backward))
             yield Pair(cls or name, *both, cls, updates=changes, sure=is_sure(name, other))
+
+
+def derivatives_alone(tree: ast.Module, among_others: Sequence[Pair] = ()) -> list[Pair]:
+    """Every function of a file that another is the derivative of by its name, where neither is part of a pair already."""
+    taken = {f.name for p in among_others if not p.cls for f in (p.forward, p.backward)}
+    functions = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name not in taken and not is_empty(n)}
+    both = ((f, derivative(name, functions)) for name, f in functions.items())
+    return [Pair(f.name, f, functions[other], sure=False) for f, other in both if other is not None]
 
 
 RUNS = ("feedforward", "feed_forward", "forward", "forward_propagation", "forward_prop", "forward_pass", "predict", "predict_proba")

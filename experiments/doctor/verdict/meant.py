@@ -17,6 +17,7 @@ from experiments.doctor.calls.calling import Subject
 from experiments.doctor.calls.guards import LESS, TINY, guarded, size_of
 from experiments.doctor.reading.claims import is_array
 from experiments.doctor.verdict.examine import LIKE, Examination
+from experiments.judge.compare import error
 
 STEPS = ("round", "around", "round_", "rint", "floor", "ceil", "trunc", "fix", "sign")
 """Functions that do not move with their argument but jump: their derivative is 0 wherever they have one."""
@@ -167,8 +168,32 @@ def meant(
             f"Forward is a staircase in {' and '.join(wrong)}: it rounds, and its derivative is 0 between two steps. The backward is the "
             "slope of the line through the stairs: that is no derivative, and is done on purpose."
         ), examinations
-    said = averaged(examinations, wrong)
+    said = averaged(examinations, wrong) or of_logits(examinations, wrong)
     return (said, examinations) if said else None
+
+
+def of_logits(examinations: list[Examination], wrong: list[str]) -> str | None:
+    """Whether a loss's gradient by a probability is that by what a softmax, or a sigmoid, was given: p − y of a cross-entropy."""
+    first = examinations[0]
+    if len(wrong) != 1 or np.ndim(first.ran.out) or first.upstreams or len([c for c in first.claims.values() if c.returned]) != 1:
+        return None
+    for function, axis in (("sigmoid", None), ("softmax", -1), ("softmax", 0)):
+        if all(is_of_logits(e, wrong[0], axis) for e in examinations):
+            return (
+                f"It is the gradient by what a {function} was given that made {wrong[0]}, as p − y is of a cross-entropy: the derivative of "
+                f"that {function} is in it, and must not be multiplied once more. By {wrong[0]} itself it is not the derivative."
+            )
+    return None
+
+
+def is_of_logits(e: Examination, name: str, axis: int | None) -> bool:
+    """Whether the gradient of this value is the true one, gone back through a softmax along that axis, or through a sigmoid (None)."""
+    p, g = np.asarray(e.ran.values[name], float), np.asarray(e.claims[name].gradient, float)
+    if g.shape != p.shape or not p.size or p.min() <= 0 or p.max() >= 1 or e.is_slow(p.size):
+        return False
+    true = e.truth(name)
+    through = true * (1 - p) * p if axis is None else p * (true - (true * p).sum(axis, keepdims=True))
+    return bool(np.isfinite(through).all()) and error(g, through) < LIKE
 
 
 def straightened(examinations: list[Examination], many: Callable[[list[Examination]], int]) -> list[Examination]:
