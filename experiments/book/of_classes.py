@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from html import escape
+from typing import Any, TypedDict
 
 import torch
 
@@ -16,6 +18,7 @@ import manual.optim
 from experiments.book.drawn import course_of
 from experiments.book.pages import GLOSSARY, html, page
 from experiments.book.prose import lesson, sections
+from experiments.book.sides import Shapes, in_spans
 from experiments.glossary import TERMS
 
 SINGLE = "_single_tensor_"
@@ -69,39 +72,85 @@ LIBRARIES = (
 )
 
 
-def of_class(cls: type, library: Library) -> str:
+def of_class(cls: type, library: Library, told: Told | None = None) -> str:
     """The page of a class.
 
     Args:
         cls: by hand.
         library: that it is of.
+        told: what a run of it has shown, if there was one.
     """
-    own = f"{cls.__module__}.{cls.__qualname__}"
-    twin = getattr(library.twin, cls.__name__, None)
+    twin, shapes = getattr(library.twin, cls.__name__, None), told["shapes"] if told else {}
     parts = [("", html(lesson(sections(inspect.getdoc(cls) or ""), list(TERMS), GLOSSARY)))]
     if drawn := course_of(cls.__name__) if library.folder == "schedules" else "":
         parts.append(("For example", html(drawn)))
-    parts += derivation(cls) + of_base(cls)
-    methods = [name for name in library.functions if shown(cls, name, library.base)]
+    if told:
+        said = f"Beside each line stands what it makes, with its shape, in a run of <code>{escape(told['call'])}</code> on "
+        parts.append(("", html(f"<p>{said}{in_spans(told['given'], ', ')}.</p>")))
+    parts += derivation(cls, shapes) + of_base(cls)
+    methods = own_methods(cls, library)
     for name in methods:
-        parts.append((name, f".. twin:: {own}.{name} {in_torch(twin, library.functions[name]) if twin else ''}\n"))
-    parts += [(function.rpartition(".")[2], f".. twin:: {function}\n") for function in made_of(cls, methods)]
+        other = in_torch(twin, library.functions[name]) if twin else ""
+        parts.append((name, directive(f"{dotted(cls)}.{name}", f" {other}", shapes)))
+    parts += [(function.rpartition(".")[2], directive(function, "", shapes)) for function in made_of(cls, methods)]
     return page(cls.__name__, *parts)
+
+
+class Told(TypedDict):
+    """What a run of a class has shown.
+
+    Attributes:
+        call: how it was made.
+        given: the shapes of its arguments, by name.
+        shapes: of what the lines make of each function that its page shows, by the function's dotted name.
+    """
+
+    call: str
+    given: dict[str, list[int]]
+    shapes: dict[str, Shapes]
+
+
+def dotted(cls: type) -> str:
+    """Its name with its module's."""
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def directive(function: str, other: str, shapes: Mapping[str, Shapes]) -> str:
+    """`twin` of a function by hand and what it is in torch, if that is anything."""
+    option = f"   :shapes: {json.dumps(of)}\n" if (of := shapes.get(function)) else ""
+    return f".. twin:: {function}{other}\n{option}"
+
+
+def own_methods(cls: type, library: Library) -> list[str]:
+    """Those that its page shows."""
+    return [name for name in library.functions if shown(cls, name, library.base)]
+
+
+def functions_shown(cls: type, library: Library) -> list[str]:
+    """The dotted names of all functions by hand whose lines its page shows."""
+    methods = own_methods(cls, library)
+    return [*ways_elsewhere(cls), *(f"{dotted(cls)}.{name}" for name in methods), *made_of(cls, methods)]
 
 
 ELSEWHERE = re.compile(r"`(\w+)` of (\w+)\.py has the derivation, arguments and shapes in (\w+)")
 """How a docstring says that what it would say stands in another function and another class."""
 
 
-def derivation(cls: type) -> list[tuple[str, str]]:
+def ways_elsewhere(cls: type) -> list[str]:
+    """The dotted names of that function and its way back, where a docstring says so."""
+    m = ELSEWHERE.search(inspect.getdoc(cls) or "")
+    return [f"{cls.__module__.rpartition('.')[0]}.{m[2]}.{name}" for name in (m[1], f"{m[1]}_backward")] if m else []
+
+
+def derivation(cls: type, shapes: Mapping[str, Shapes]) -> list[tuple[str, str]]:
     """What is said elsewhere of a class, as sections: the function that it is made of, both ways, and its arguments."""
     m = ELSEWHERE.search(inspect.getdoc(cls) or "")
     if m is None:
         return []
-    module = f"{cls.__module__.rpartition('.')[0]}.{m[2]}"
-    function, arguments = getattr(sys.modules[module], m[1]), getattr(sys.modules[cls.__module__], m[3])
+    there, back = ways_elsewhere(cls)
+    function, arguments = getattr(sys.modules[there.rpartition(".")[0]], m[1]), getattr(sys.modules[cls.__module__], m[3])
     texts = [html(lesson(sections(inspect.getdoc(of) or ""), list(TERMS), GLOSSARY)) for of in (function, arguments)]
-    ways = "".join(f".. twin:: {module}.{name}\n\n" for name in (m[1], f"{m[1]}_backward"))
+    ways = "".join(f"{directive(name, '', shapes)}\n" for name in (there, back))
     return [("One layer, in one direction", f"{texts[0]}\n{ways}"), ("Arguments and shapes", texts[1])]
 
 

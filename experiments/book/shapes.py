@@ -1,12 +1,13 @@
-"""The shape of what each line of a hand-written file makes, from a training step and its way back."""
+"""The shape of what each line of hand-written code makes, from a run forward and its way back."""
 
 from __future__ import annotations
 
 import argparse
 import ast
 import sys
-from collections.abc import Iterator
-from types import FrameType
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 from experiments.curriculum import ROOT, entry
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
     from experiments.pair import Twin
 
 Shapes = dict[int, dict[str, list[int]]]
-"""By the line at which a statement begins: what it makes, and the shape of that; [] is a single number."""
+"""By the line at which a statement begins: what it makes, and the shape of that; [] is a single number. A function has its arguments."""
 
 RETURNED = "returned"
-"""What a function gives back has no name."""
+"""What a function gives back has no name; several of them are `returned[0]` and so on."""
 
 
 def shapes_of(twin: Twin, options: argparse.Namespace) -> Shapes:
@@ -30,13 +31,31 @@ def shapes_of(twin: Twin, options: argparse.Namespace) -> Shapes:
     """
     from experiments.lockstep.checks import trajectory
 
-    watch, before = Watch(str(ROOT / "manual" / entry(twin.name).path)), sys.gettrace()
-    sys.settrace(watch.called)
-    try:
+    file = str(ROOT / "manual" / entry(twin.name).path)
+    with watching([file]) as found:
         trajectory(twin, None, argparse.Namespace(**{**vars(options), "steps": 1}))
+    return found[file]
+
+
+@contextmanager
+def watching(files: Iterable[str], only: Iterable[CodeType] = ()) -> Iterator[Mapping[str, Shapes]]:
+    """For the time of the `with`, every statement of these files is looked at; gives what is found, by file.
+
+    Args:
+        files: their paths.
+        only: the functions that are looked at; all unless given.
+    """
+    watches, wanted, before = {file: Watch(file) for file in files}, {*only}, sys.gettrace()
+
+    def called(frame: FrameType, event: str, arg: Any) -> Any:
+        watch = watches.get(frame.f_code.co_filename)
+        return watch.called(frame, event, arg) if watch and (not wanted or frame.f_code in wanted) else None
+
+    sys.settrace(called)
+    try:
+        yield {file: watch.found for file, watch in watches.items()}
     finally:
         sys.settrace(before)
-    return watch.found
 
 
 class Watch:
@@ -51,30 +70,34 @@ class Watch:
 
     def __init__(self, file: str) -> None:
         self.file, self.found = file, Shapes()
-        self.statement = dict(by_line(file))
+        self.statement, self.head = dict(by_line(file)), dict(heads(file))
         self.at: dict[FrameType, ast.stmt | None] = {}  # the statement that each call is at
 
     def called(self, frame: FrameType, event: str, arg: Any) -> Any:
         """What Python calls for every call."""
-        return self.moved if frame.f_code.co_filename == self.file else None
+        if frame.f_code.co_filename != self.file:
+            return None
+        if (line := self.head.get(frame.f_code.co_firstlineno)) is not None:
+            self._note(line, {name: value for name, value in frame.f_locals.items() if name != "self"})
+        return self.moved
 
     def moved(self, frame: FrameType, event: str, arg: Any) -> Any:
         """What Python calls within a call, before every line and at its end."""
         done, now = self.at.get(frame), self.statement.get(frame.f_lineno)
         if done is not None and (event == "return" or (event == "line" and now is not done)):
-            self._note(done, {name: value for name in made_by(done) if (value := valued(name, frame.f_locals)) is not None})
+            self._note(done.lineno, {name: value for name in made_by(done) if (value := valued(name, frame.f_locals)) is not None})
         if event == "return":
             self.at.pop(frame, None)
             if isinstance(done, ast.Return):
-                self._note(done, {RETURNED: arg})
+                self._note(done.lineno, {f"{RETURNED}[{i}]": a for i, a in enumerate(arg)} if isinstance(arg, tuple) else {RETURNED: arg})
         elif event == "line":
             self.at[frame] = now
         return self.moved
 
-    def _note(self, statement: ast.stmt, made: dict[str, Any]) -> None:
+    def _note(self, line: int, made: dict[str, Any]) -> None:
         for name, value in made.items():
             if (shape := shape_of(value)) is not None:
-                self.found.setdefault(statement.lineno, {}).setdefault(name, shape)
+                self.found.setdefault(line, {}).setdefault(name, shape)
 
 
 def by_line(file: str) -> Iterator[tuple[int, ast.stmt]]:
@@ -84,6 +107,15 @@ def by_line(file: str) -> Iterator[tuple[int, ast.stmt]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.stmt) and not hasattr(node, "body"):
             yield from ((line, node) for line in range(node.lineno, (node.end_lineno or node.lineno) + 1))
+
+
+def heads(file: str) -> Iterator[tuple[int, int]]:
+    """Of each function of a file the line at which Python says that it begins, which may be a decorator's, and that of its `def`."""
+    with open(file, encoding="utf-8") as opened:
+        tree = ast.parse(opened.read())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            yield min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]), node.lineno
 
 
 def made_by(statement: ast.stmt) -> list[str]:

@@ -2,20 +2,24 @@
 
 .. twin:: manual.nn.linear.Linear.forward torch.nn.Linear.forward
 .. twin:: manual.nn.linear.Linear.backward
+   :shapes: {"76": {"returned": [3, 4]}}
 """
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
+import json
 import textwrap
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from docutils import nodes
-from docutils.parsers.rst import Directive
+from docutils.parsers.rst import Directive, directives
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
@@ -33,10 +37,12 @@ class Piece(NamedTuple):
     Attributes:
         where: its file, and the line at which it begins.
         code: its text.
+        line: the number of the line.
     """
 
     where: str
     code: str
+    line: int = 1
 
 
 def piece(dotted: str) -> Piece:
@@ -65,20 +71,38 @@ def piece(dotted: str) -> Piece:
         raise LookupError(f"there is no text of {dotted}") from error
     own = file.is_relative_to(ROOT)
     where = file.relative_to(ROOT) if own else Path(*file.parts[file.parts.index(parts[0]) :]) if parts[0] in file.parts else file.name
-    return Piece(f"{where}, line {max(first, 1)}", textwrap.dedent("".join(lines)))
+    return Piece(f"{where}, line {max(first, 1)}", textwrap.dedent("".join(lines)), max(first, 1))
 
 
-def code(text: str) -> str:
-    """Python as HTML, in colours."""
-    return f'<div class="highlight"><pre>{highlight(text, PythonLexer(), HtmlFormatter(nowrap=True)).rstrip()}</pre></div>'
+def code(text: str, beside: Mapping[int, str] = MappingProxyType({})) -> str:
+    """Python as HTML, in colours; `beside` has HTML that stands beside lines, by their numbers from 1."""
+    lines = highlight(text, PythonLexer(stripnl=False), HtmlFormatter(nowrap=True)).rstrip().split("\n")
+    whole = [
+        f"<span class='with'><span>{line}</span><span class='made'>{beside[n]}</span></span>" if n in beside else f"{line}\n"
+        for n, line in enumerate(lines, 1)
+    ]
+    return f'<div class="highlight"><pre>{"".join(whole).rstrip()}</pre></div>'
+
+
+Shapes = Mapping[str, Mapping[str, Sequence[int]]]
+"""By the number of a line what it makes, and the shape of that; [] is a single number."""
+
+NO_SHAPES: Shapes = {}
+"""Where nothing was run."""
 
 
 MANY = 30
 """So many lines of torch, and twice as many as by hand, are folded: what is to be read stands by hand."""
 
 
-def side_by_side(by_hand: Piece, in_torch: Piece | None, without: str = AUTOGRAD) -> str:
-    """Both as HTML, one above the other where there is little to see of torch; `without` is said where torch has none."""
+def side_by_side(by_hand: Piece, in_torch: Piece | None, without: str = AUTOGRAD, shapes: Shapes = NO_SHAPES) -> str:
+    """Both as HTML, one above the other where there is little to see of torch.
+
+    Args:
+        by_hand, in_torch: them.
+        without: said where torch has none.
+        shapes: of what the lines by hand make.
+    """
     other, look = f"<p class='where'>{without}</p>", "sides alone"
     if in_torch:
         other, lines = shown(in_torch), in_torch.code.count("\n")
@@ -87,18 +111,25 @@ def side_by_side(by_hand: Piece, in_torch: Piece | None, without: str = AUTOGRAD
         else:
             look = "sides"
     return (
-        f"<div class='{look}'><section><p class='by-hand'>by hand</p>{shown(by_hand)}</section>"
+        f"<div class='{look}'><section><p class='by-hand'>by hand</p>{shown(by_hand, shapes)}</section>"
         f"<section><p class='torch'>torch</p>{other}</section></div>"
     )
 
 
-def shown(piece: Piece) -> str:
-    """Where it stands, and its text."""
-    return f"<p class='where'>{escape(piece.where)}</p>{code(piece.code)}"
+def shown(piece: Piece, shapes: Shapes = NO_SHAPES) -> str:
+    """Where it stands, and its text, with what its lines make beside them."""
+    beside = {}
+    for statement in ast.walk(ast.parse(piece.code)) if shapes else ():
+        if isinstance(statement, ast.stmt) and (made := shapes.get(str(piece.line + statement.lineno - 1))):
+            beside[last_line(statement)] = in_spans(made)
+    return f"<p class='where'>{escape(piece.where)}</p>{code(piece.code, beside)}"
 
 
-Shapes = Mapping[str, Mapping[str, Sequence[int]]]
-"""By the number of a line what it makes, and the shape of that; [] is a single number."""
+def last_line(statement: ast.stmt) -> int:
+    """The number of it; of a function that of its head."""
+    if isinstance(statement, ast.FunctionDef):
+        return max(statement.lineno, statement.body[0].lineno - 1)
+    return statement.end_lineno or statement.lineno
 
 
 def line_by_line(way: Way, shapes: Shapes) -> str:
@@ -126,8 +157,12 @@ def made_at(lines: Sequence[int], shapes: Shapes) -> str:
     made: dict[str, Sequence[int]] = {}
     for line in lines:
         made |= shapes.get(str(line), {})
-    said = [f"<span><code>{escape(name)}</code> {in_words(shape)}</span>" for name, shape in made.items() if name != "_"]
-    return f"<p class='shapes'>{' '.join(said)}</p>" if said else ""
+    return f"<p class='shapes'>{said}</p>" if (said := in_spans(made)) else ""
+
+
+def in_spans(made: Mapping[str, Sequence[int]], between: str = " ") -> str:
+    """Each name and its shape, as HTML."""
+    return between.join(f"<span><code>{escape(name)}</code> {in_words(shape)}</span>" for name, shape in made.items() if name != "_")
 
 
 def in_words(shape: Sequence[int]) -> str:
@@ -136,10 +171,11 @@ def in_words(shape: Sequence[int]) -> str:
 
 
 class TwinDirective(Directive):
-    """`twin`: one or two dotted names."""
+    """`twin`: one or two dotted names; and, as JSON, the shapes of what the lines of the first make."""
 
     required_arguments = 1
     optional_arguments = 1
+    option_spec = {"shapes": directives.unchanged}  # noqa: RUF012  docutils reads it from the class
 
     def run(self) -> list[nodes.Node]:
         """The HTML of both."""
@@ -148,7 +184,8 @@ class TwinDirective(Directive):
         except LookupError as error:
             raise self.error(str(error)) from error
         without = AUTOGRAD if self.arguments[0].endswith("backward") else NOTHING
-        return [nodes.raw("", side_by_side(found[0], found[1] if len(found) > 1 else None, without), format="html")]
+        shapes = json.loads(self.options.get("shapes", "{}"))
+        return [nodes.raw("", side_by_side(found[0], found[1] if len(found) > 1 else None, without, shapes), format="html")]
 
 
 def setup(app: Any) -> dict[str, bool]:

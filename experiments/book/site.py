@@ -117,10 +117,11 @@ def write_sources(sources: Sources, figures: Sources, kept: Mapping[str, Kept], 
     sources.write("mistakes.rst", pages.mistakes(kept["mistakes"].told()))
     sources.write("speed.rst", pages.speed(kept["speed"].told()))
     sources.write("teachers.rst", pages.teachers(made))
+    shapes = {LIBRARIES[0].folder: kept["layers"].told()}
     for library in LIBRARIES:
-        found = library.classes()
+        found, run = library.classes(), shapes.get(library.folder, {})
         for cls in found:
-            sources.write(f"{library.folder}/{cls.__name__}.rst", of_class(cls, library))
+            sources.write(f"{library.folder}/{cls.__name__}.rst", of_class(cls, library, run.get(cls.__name__)))
         sources.write(f"{library.folder}/index.rst", list_of(library.title, found))
     sources.tidy()
 

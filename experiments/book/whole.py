@@ -1,4 +1,4 @@
-"""What is measured of the project as a whole: mistakes that must be noticed, and how fast it is."""
+"""What is measured of the project as a whole: mistakes that must be noticed, how fast it is, and the shapes within its layers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.book.cache import Kept
+from experiments.curriculum import ROOT
 
 MISTAKES = 40
 """So many are drawn of all that can be made: these take a quarter of a minute, all of them many hours."""
@@ -55,8 +56,28 @@ def machine() -> str:
     return f"{names[0] if names else platform.processor() or platform.machine()}, {os.cpu_count()} cores, {platform.system()}"
 
 
-PARTS: dict[str, Any] = {"mistakes": mistakes, "speed": speed}
+def layers(folder: Path) -> None:
+    """Run every layer forward and back, and keep the shapes of what its lines make.
+
+    Args:
+        folder: that it is kept in.
+    """
+    from experiments.book.of_layers import told_of_layers
+
+    Kept(folder).tell(dict(told_of_layers()))
+
+
+def modules_in(package: str) -> tuple[str, ...]:
+    """The modules of a package, by their files."""
+    return tuple(f"{package}.{file.stem}" for file in sorted(ROOT.joinpath(*package.split(".")).glob("[!_]*.py")))
+
+
+PARTS: dict[str, Any] = {"mistakes": mistakes, "speed": speed, "layers": layers}
 """Each with its name, as it is kept."""
 
-MODULES = {"mistakes": "experiments.mutation.mutate", "speed": "experiments.bench.command"}
+MODULES: dict[str, tuple[str, ...]] = {
+    "mistakes": ("experiments.mutation.mutate",),
+    "speed": ("experiments.bench.command",),
+    "layers": ("experiments.book.of_layers", *modules_in("manual.nn"), *modules_in("experiments.cases.nn")),
+}
 """Where the work of each is done: what these import decides whether it is to be measured again."""

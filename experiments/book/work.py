@@ -33,7 +33,7 @@ def measure_all(root: Path, names: Iterable[str], told: Callable[[str], Any] = p
 
     Returns: what is kept, by the name of the concept, or of the part of the whole.
     """
-    folders = {name: place(root, name) for name in names} | {part: root / f"{part}-{key([module])}" for part, module in MODULES.items()}
+    folders = {name: place(root, name) for name in names} | {part: root / f"{part}-{key(of)}" for part, of in MODULES.items()}
     for name, folder in folders.items():
         for old in root.glob(f"{name}-*"):
             if old != folder and old.name.rpartition("-")[0] == name:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import argparse
 import ast
+import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 import experiments
+import manual.nn
 from experiments.book.lines import ways
-from experiments.book.shapes import Watch, made_by, shape_of, shapes_of, valued
+from experiments.book.shapes import made_by, shape_of, shapes_of, valued, watching
 from tests.helpers import ROOT
 
 CODE = """
@@ -36,14 +39,13 @@ def test_each_line_is_told_once_with_what_it_makes(tmp_path: Path) -> None:
     file.write_text(CODE, encoding="utf-8")
     names = {"box": SimpleNamespace()}
     exec(compile(CODE, str(file), "exec"), names)
-    watch, before = Watch(str(file)), sys.gettrace()
-    sys.settrace(watch.called)
-    try:
+    before = sys.gettrace()
+    with watching([str(file)]) as found:
         for n in (3, 5):  # the second time nothing is new
             names["forward"](np.ones((n, 2)), np.ones((2, 4)))
-    finally:
-        sys.settrace(before)
-    assert watch.found == {
+    assert sys.gettrace() is before
+    assert found[str(file)] == {
+        2: {"x": [3, 2], "W": [2, 4]},
         3: {"z": [3, 4]},
         7: {"total": []},
         8: {"a": [3, 4], "b": []},
@@ -91,3 +93,68 @@ def test_values_without_a_shape_are_left_out() -> None:
 )
 def test_what_a_statement_makes(statement: str, made: list[str]) -> None:
     assert made_by(ast.parse(statement).body[0]) == made
+
+
+# ---- on the pages of layers ----------------------------------------------------------------------------
+
+
+@pytest.mark.library
+def test_of_every_layer_every_function_that_its_page_shows_has_shapes() -> None:
+    pytest.importorskip("sphinx")
+    from experiments.book.of_classes import LIBRARIES, functions_shown
+    from experiments.book.of_layers import told_of_layers
+
+    told = told_of_layers()
+    without = {
+        cls.__name__ for cls in LIBRARIES[0].classes() for name in functions_shown(cls, LIBRARIES[0])
+        if name not in told.get(cls.__name__, {"shapes": {}})["shapes"]
+    }  # fmt: skip
+    assert without == {"ModuleDict", "ModuleList", "ParameterDict", "ParameterList"}  # these only hold others: theirs say so, and raise
+
+
+@pytest.mark.library
+def test_the_shapes_of_a_layer_are_those_of_its_own_mathematics() -> None:
+    pytest.importorskip("sphinx")
+    from experiments.book.of_classes import LIBRARIES, of_class
+    from experiments.book.of_layers import told_of
+    from experiments.book.sides import piece, side_by_side
+
+    told = told_of(manual.nn.Linear)
+    assert told is not None
+    (N, inputs), outputs = told["given"]["x"], int(told["call"].partition("out_features=")[2].rstrip(")"))
+    backward = told["shapes"]["manual.nn.linear.Linear.backward"]
+    made = {name: shape for of in backward.values() for name, shape in of.items()}
+    assert made["dL_dy"] == [N, outputs]
+    assert made["self.weight.grad"] == [outputs, inputs]
+    assert made["returned"] == [N, inputs]
+    page = of_class(manual.nn.Linear, LIBRARIES[0], told)
+    assert f"<code>x</code> {N} × {inputs}" in page
+    assert f".. twin:: manual.nn.linear.Linear.backward \n   :shapes: {json.dumps(backward)}\n" in page
+    html = side_by_side(piece("manual.nn.linear.Linear.backward"), None, shapes=backward)
+    line = next(line for line in html.split("<span class='with'>") if "self.weight.grad" in line)
+    assert f"<code>self.weight.grad</code> {outputs} × {inputs}" in line
+
+
+@pytest.mark.library
+def test_what_a_line_makes_stands_beside_its_last_line_and_arguments_beside_the_head() -> None:
+    pytest.importorskip("sphinx")
+    from experiments.book.sides import Piece, shown
+
+    text = 'def f(\n    x,\n):\n    """Say."""\n    y = g(\n        x\n    )\n    return y\n'
+    html = shown(Piece("a.py, line 11", text, 11), {"11": {"x": [2, 3]}, "15": {"y": [3]}})
+    assert [of.count("\n") for of in html.split("<span class='with'>")] == [2, 3, 0]
+    assert html.index("<code>x</code> 2 × 3") < html.index("Say.") < html.index("<code>y</code> 3")
+    assert "class='made'" not in shown(Piece("a.py, line 11", text, 11))
+
+
+def test_several_values_that_are_returned_are_numbered(tmp_path: Path) -> None:
+    file = tmp_path / "code.py"
+    file.write_text("def f(x):\n    return x, None, x.sum()\n", encoding="utf-8")
+    names: dict[str, Any] = {}
+    exec(compile(file.read_text(encoding="utf-8"), str(file), "exec"), names)
+    with watching([str(file)]) as found:
+        names["f"](np.ones((2, 3)))
+    with watching([str(file)], [shape_of.__code__]) as nothing:  # another function alone
+        names["f"](np.ones((2, 3)))
+    assert found == {str(file): {1: {"x": [2, 3]}, 2: {"returned[0]": [2, 3], "returned[2]": []}}}
+    assert nothing == {str(file): {}}
