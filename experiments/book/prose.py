@@ -27,7 +27,7 @@ def sections(text: str) -> str:
     for line in text.split("\n"):
         if m := SECTION.fullmatch(line):
             within = not m[2]
-            out.append(f"\n**{m[1]}.** {m[2]}\n")
+            out.append(f"\n**{m[1]}.** {m[2]}" + "\n" * within)
         elif within and (m := re.fullmatch(r" {4}(\S.*?): +(.*)", line)):
             out.append(f"- `{m[1]}`: {m[2]}")
         elif within and line.startswith("    "):
@@ -88,9 +88,18 @@ def linked(text: str, left: list[Term], glossary: str) -> str:
 
 
 def matched(term: Term, text: str, at: int) -> re.Match[str] | None:
-    """Where a text uses it first, from a place on."""
-    m = pattern_of(term).search(text, at)
-    return m if m and m[0].strip() else None
+    """Where a text uses it first, from a place on: not within a longer name, as `features` is in in_features."""
+    return next((m for m in pattern_of(term).finditer(text, at) if m[0].strip() and not WITHIN.search(around(text, m))), None)
+
+
+WITHIN = re.compile(r"^\w\w|\w\w$", re.ASCII)
+"""Of the letters around the ends of what was found: a word goes on there. Signs such as ᵀ stand where they like."""
+
+
+def around(text: str, m: re.Match[str]) -> str:
+    """The first and the last sign of a match, each with its neighbour; a blank where there is none."""
+    before, behind = text[m.start() - 1 : m.start()] or " ", text[m.end() : m.end() + 1] or " "
+    return f"{before}{m[0][0]} {m[0][-1]}{behind}"
 
 
 @cache

@@ -8,7 +8,12 @@ TERMS = (
     # ---- accumulation ----
     Term("activations", "activations", "self.save(x)", "what is kept of each example for the way back", "accumulation", r"\*activations\*"),
     Term(
-        "micro-batch", "micro batch", "x[i : i + 32]", "a part of a batch that goes there and back at once", "accumulation", "micro-batch"
+        "micro-batch",
+        "micro batch",
+        "x[i : i + 32]",
+        "a part of a batch that goes there and back at once",
+        "accumulation",
+        "micro-batch(es)?",
     ),
     Term("accumulation", "accumulation", "p.grad += ...", "adding up gradients before a step", "accumulation", r"\*accumulation\*"),
     # ---- recomputation ----

@@ -53,5 +53,17 @@ def test_arguments_are_a_list() -> None:
     assert sections(text).split("\n") == [
         *("What it is.", "", "", "**Args.** ", ""),
         *("- `lr`: the step size, which is", "      small.", "- `rng`: draws.", ""),
-        *("", "**Shapes.** x (N, D).", "", "", "After."),
+        *("", "**Shapes.** x (N, D).", "", "After."),
     ]
+
+
+def test_a_section_that_goes_on_in_the_next_line_is_one_paragraph() -> None:
+    assert sections("Shapes: x (N, C),\n    weight (C,).\n\nMore.") == "\n**Shapes.** x (N, C),\n    weight (C,).\n\nMore."
+
+
+def test_a_part_of_a_longer_name_is_no_use_of_a_term() -> None:
+    term = next(t for t in TERMS if t.term == "feature")
+    assert linked("±1/√in_features", [term], "g") == "±1/√in_features"
+    assert linked("in_features, and features2: features", [term], "g").startswith("in_features, and features2: <a class")
+    transpose = next(t for t in TERMS if t.term == "ᵀ")
+    assert linked("x Wᵀ", [transpose], "g").endswith(">ᵀ</a>")
