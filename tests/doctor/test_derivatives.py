@@ -1,4 +1,4 @@
-"""A file's derivatives alone, of activations and of losses, are looked at beside its layers; labels and lists where a loss is not written."""
+"""A file's derivatives alone, of activations and losses, are looked at beside its layers; and what is given labels and writes no loss."""
 
 from __future__ import annotations
 

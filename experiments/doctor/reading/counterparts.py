@@ -18,25 +18,14 @@ WHOLE = {"costFunction": ("costFunctionPrime",), "cost_function": ("cost_functio
 """A whole network: a method that computes the loss, and one that computes all of its gradients, from the same input and target."""
 
 
-DERIVATIVES = (
-    "{}_prime",
-    "{}_derivative",
-    "{}_deriv",
-    "{}_der",
-    "{}Prime",
-    "{}Derivative",
-    "{}_d",
-    "d_{}",
-    "d{}",
-    "deriv_{}",
-    "derivative_{}",
-)
-"""What a function that is a derivative alone may be called, after the function that it is the derivative of."""
+BEHIND_IT = ("_prime", "_derivative", "_deriv", "_der", "_d", "Prime", "Derivative")
+BEFORE_IT = ("derivative_", "deriv_", "d_", "d")
+"""What stands behind the name of a function, or before it, in that of its derivative alone."""
 
 
 def derivative(name: str, names: Iterable[str]) -> str | None:
     """That of these names which is called like the derivative of this one: tanh_prime of tanh, mse_derivative of mse; None without one."""
-    said = [form.format(name) for form in DERIVATIVES]
+    said = [*(name + word for word in BEHIND_IT), *(word + name for word in BEFORE_IT)]
     return next((n for n in said if n in names), None) if not (FORWARD.search(name) or WORD.search(name)) else None
 
 

@@ -180,8 +180,8 @@ def of_logits(examinations: list[Examination], wrong: list[str]) -> str | None:
     for function, axis in (("sigmoid", None), ("softmax", -1), ("softmax", 0)):
         if all(is_of_logits(e, wrong[0], axis) for e in examinations):
             return (
-                f"It is the gradient by what a {function} was given that made {wrong[0]}, as p − y is of a cross-entropy: the derivative of "
-                f"that {function} is in it, and must not be multiplied once more. By {wrong[0]} itself it is not the derivative."
+                f"It is the gradient by what a {function} was given that made {wrong[0]}, as p − y is of a cross-entropy: the derivative "
+                f"of that {function} is in it, and must not be multiplied once more. By {wrong[0]} itself it is not the derivative."
             )
     return None
 
