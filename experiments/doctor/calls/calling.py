@@ -191,7 +191,11 @@ class Subject:
         for name, value in inputs.items():
             entry = ENTRY.match(name)
             if entry and entry[1] in names:
-                arguments.setdefault(entry[1], {})[entry[2]] = copied(value)
+                *outer, key = entry[2].split("']['")
+                inner = arguments.setdefault(entry[1], {})
+                for part in outer:
+                    inner = inner.setdefault(part, {})
+                inner[key] = copied(value)
             elif (piece := PIECE.match(name)) and piece[1] in names:
                 arguments.setdefault(piece[1], []).append(copied(value))
         return arguments

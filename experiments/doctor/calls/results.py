@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import combinations
@@ -91,11 +91,16 @@ def results(pair: Pair, own: Mapping[str, Any], ran: Ran, returned: Any, named: 
     if isinstance(returned, tuple) and hasattr(returned, "_asdict"):
         returned = returned._asdict()
     if isinstance(returned, dict):
-        for key, value in returned.items():
-            put(f"grads['{key}']", value)
+        for label, value in entries(returned):
+            put(label, value, within(pair.backward, label))
         return found
     parts = returned if isinstance(returned, tuple | list) else () if returned is None else (returned,)
     nodes = result_nodes(pair.backward)
+    if len(nodes) == len(parts) and any(isinstance(part, dict) for part in parts):  # dx, grads
+        for label, value in (of for part in parts if isinstance(part, dict) for of in entries(part)):
+            put(label, value, within(pair.backward, label))
+        kept = [i for i, part in enumerate(parts) if not isinstance(part, dict)]
+        nodes, parts = [nodes[i] for i in kept], tuple(parts[i] for i in kept)
     several = any(isinstance(part, list | tuple) for part in parts) and len(nodes) == len(parts)
     both = pieces(nodes, parts) if several and not is_list_for_array(pair, ran, parts) else []
     both = both or list(zip(nodes, parts, strict=False))
@@ -103,6 +108,27 @@ def results(pair: Pair, own: Mapping[str, Any], ran: Ran, returned: Any, named: 
     for label, (node, part) in zip(in_order(pair, ran, known, other, shapes, [node for node, _ in both]), both, strict=False):
         put(label, part, node)
     return found
+
+
+def entries(gradients: Mapping[Any, Any], path: str = "grads") -> Iterator[tuple[str, Any]]:
+    """(what it is called, gradient) of a dict of gradients: grads['W'], and grads['layer1']['W'] of dicts within."""
+    for key, value in gradients.items():
+        inner = f"{path}[{str(key)!r}]"
+        if isinstance(value, dict):
+            yield from entries(value, inner)
+        else:
+            yield inner, value
+
+
+def within(backward: ast.FunctionDef, label: str) -> ast.expr | None:
+    """What stands for an entry in a dict that is written out over several lines, each of which may be the wrong one."""
+    key = label.rpartition("['")[2].removesuffix("']")
+    for node in ast.walk(backward):
+        if isinstance(node, ast.Dict) and len({v.lineno for v in node.values}) > 1 and label.count("[") == 1:
+            found = [v for k, v in zip(node.keys, node.values, strict=True) if isinstance(k, ast.Constant) and k.value == key]
+            if found and not isinstance(found[0], ast.Name):
+                return found[0]
+    return None
 
 
 def is_list_for_array(pair: Pair, ran: Ran, parts: Sequence[Any]) -> bool:
@@ -244,9 +270,10 @@ def with_returned(
         of, at = claims.get(key), ast.unparse(result.node) if result.node is not None else ""
         if of is None or not same(of.gradient, result.gradient):  # what the return statement computes is written there
             lines = tuple(dict.fromkeys(e.line for e in since_fresh([e for e in events if e.name == at and e.line], text)))
-            lines = lines if lines and of is None else (line_of_return(pair.backward),)
+            here = result.node.lineno if result.node is not None and result.label.startswith("grads[") else line_of_return(pair.backward)
+            lines = lines if lines and of is None else (here,)
             tells = value_of(at, known)
-            if result.node is not None and tells != value and (tells or read_beside(pair.backward, at)):
+            if result.node is not None and here not in lines and tells != value and (tells or read_beside(pair.backward, at)):
                 lines = (line_of_return(pair.backward),)  # the gradient of another, or what others are made of: it was to be changed there
             if result.node is None and not isinstance(found, dict) and of is None:
                 lines = (0,)  # an object within has it: no line here is its own

@@ -100,13 +100,13 @@ def candidates(name: str) -> list[tuple[str, Shape]]:
 
 
 def short_name(name: str) -> str:
-    """W1 of params["W1"], in small letters."""
-    return short(name).lower()
+    """W1 of params["W1"], and of params["layer1"]["W1"], in small letters."""
+    return short(name).lower().rpartition("']['")[2]
 
 
 def is_vector(name: str) -> bool:
     """Whether this is called like a bias or a scale."""
-    plain = short(name).lower()
+    plain = short_name(name)
     return not name.startswith(ARGUMENT) and (plain.startswith(("b", "gamma", "beta", "bias", "scale", "shift")) or plain == "g")
 
 
@@ -168,7 +168,7 @@ def likely(name: str) -> list[tuple[str, Shape]]:
         return constructor_candidates(name.removeprefix(ARGUMENT).lower())
     if name == SETUP:
         return [("whole 0", ()), ("whole 1", ())]
-    plain = short(name).lower()
+    plain = short_name(name)
     if WHOLE.match(plain):
         return [("size", (1 if "pad" in plain else 2,)), ("size", (2 if "pad" in plain else 1,))]
     first: list[tuple[str, Shape]]

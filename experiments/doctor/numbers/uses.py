@@ -45,6 +45,7 @@ def known_by_use(functions: Sequence[ast.FunctionDef], names: Sequence[str]) -> 
     images = any(n >= 4 for n in axes.values()) and max(said, default=4) >= 4  # heads have four axes, and what goes in has not
     heads = [n for n in names if HEADS.match(short(n))]
     columns = any(first_is_class(f, names) for f in functions)
+    picked = {n for f in functions for n in one_of_each_row(f)}
     found: dict[str, Candidates] = {}
     for name in names:
         words = [w for f in functions for w in compared(f, name)]
@@ -60,10 +61,14 @@ def known_by_use(functions: Sequence[ast.FunctionDef], names: Sequence[str]) -> 
             found[name] = [("binary", shape) for shape in (*ROWS, *COLUMNS)]
         elif is_probability(functions[0], name):
             found[name] = [("probability", ("N", "O")), ("probability", ("N", 1)), ("probability", ("N",)), ("probability", ("O", "N"))]
+        elif name in picked and not columns:
+            found[name] = [("normal", shape) for shape in (("N", "O"), ("N", "D"), ("N", "H"))]
         elif columns and likely(name)[0][1] in ROWS:
             found[name] = [("normal", shape) for shape in COLUMNS]
         elif goes_through_pairs(functions, name):
             found[name] = [("pairs", (6, 2))]
+        elif MASK.fullmatch(plain) and is_factor(functions, name):
+            found[name] = [("mask", shape) for shape in (*ROWS, ("N", "N"), *COLUMNS)]
         elif is_options(functions, name):
             found[name] = [("empty", ())]
         elif heads and axes.get(name, 0) == 3:
@@ -195,6 +200,35 @@ def is_index(functions: Sequence[ast.FunctionDef], name: str) -> bool:
         if any(ast.unparse(p.value if isinstance(p, ast.Subscript) else p) == name for p in parts):
             return True
     return False
+
+
+MASK = re.compile(r"m|\w*mask|observed|is_?(rated|known)|valid")
+"""Called like what says which entries count, by 1 and 0."""
+
+
+def is_factor(functions: Sequence[ast.FunctionDef], name: str) -> bool:
+    """Whether an array is only multiplied by, and the backward names no gradient of it."""
+    stored = {n.id.lower() for n in ast.walk(functions[1]) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    factors = total = 0
+    for node in ast.walk(functions[0]):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+            factors += sum(isinstance(side, ast.Name) and side.id == name for side in (node.left, node.right))
+        total += isinstance(node, ast.Name) and node.id == name
+    return bool(factors) and factors == total and not stored & {f"d{name}".lower(), f"d_{name}".lower(), f"grad_{name}".lower()}
+
+
+def one_of_each_row(function: ast.FunctionDef) -> set[str]:
+    """The matrices of which one entry of each row is taken: q[np.arange(n), actions]."""
+    return {
+        node.value.id
+        for node in ast.walk(function)
+        if isinstance(node, ast.Subscript)
+        and isinstance(node.value, ast.Name)
+        and isinstance(node.slice, ast.Tuple)
+        and len(node.slice.elts) == 2
+        and isinstance(node.slice.elts[0], ast.Call)
+        and "range" in ast.unparse(node.slice.elts[0].func)
+    }
 
 
 def first_is_class(function: ast.FunctionDef, names: Sequence[str]) -> bool:

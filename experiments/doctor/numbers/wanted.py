@@ -91,16 +91,10 @@ def parts_of(forward: ast.FunctionDef, name: str) -> list[str]:
 
 def keys_read(functions: Sequence[ast.FunctionDef], name: str) -> list[str]:
     """The entries of a dict that functions read: params["W1"]. Those that are known only when it runs are not found."""
-    found = [
-        ast.unparse(n)
-        for function in functions
-        for n in ast.walk(function)
-        if isinstance(n, ast.Subscript)
-        and isinstance(n.value, ast.Name)
-        and n.value.id == name
-        and is_key(n)
-        and isinstance(n.ctx, ast.Load)
-    ]
+    read = [n for f in functions for n in ast.walk(f) if isinstance(n, ast.Subscript) and is_key(n) and isinstance(n.ctx, ast.Load)]
+    found = [ast.unparse(n) for n in read if isinstance(n.value, ast.Name) and n.value.id == name]
+    nested = [ast.unparse(n) for n in read if isinstance(n.value, ast.Subscript) and ast.unparse(n.value) in found]
+    found = [inner for n in found for inner in ([m for m in nested if m.startswith(f"{n}[")] or [n])]  # params['layer1']['W']
     optional = {f"{name}[{key!r}]" for key in asked_for(functions, name)}
     return [k for k in dict.fromkeys(found) if k not in optional] or numbered_keys(functions, name)
 

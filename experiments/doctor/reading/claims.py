@@ -24,7 +24,7 @@ GRADIENT = (
     r"g(?P<v>(?-i:[A-Z])\w*|\w\d?|phi|beta|gamma|mu|sigma|theta)$",
 )
 TOLD = re.compile(r"d[LJEC]_?d|grad|delta|^d(out|[a-z])\d*$|^up(stream)?$", re.IGNORECASE)
-ENTRY = re.compile(r"(?P<whole>.+)\[['\"](?P<key>.+)['\"]\]$")
+ENTRY = re.compile(r"(?P<whole>.+?)\[['\"](?P<key>.+)['\"]\]$")
 ELEMENT = re.compile(r"(?P<whole>.+?)(?P<index>\[[^\]'\"]+\])$")
 HOLDER = re.compile(r"(self\..+)\._?(?:grad|gradient)$")
 """The gradient that a parameter holds beside its numbers: self.weight.grad."""

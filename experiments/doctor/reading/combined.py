@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import copy
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,7 +76,11 @@ def halves(whole: ast.FunctionDef, namespace: Mapping[str, Any], cls: str | None
     else:
         made = last_of(before, name)
         before, after = before[:made], [*before[made:], *after]
-    if not before:
+    changed = {*arguments, *(ast.unparse(n) for s in before for n in ast.walk(s) if isinstance(n, ast.Attribute))}
+    steps = [s for s in after if is_step(s, changed)]
+    stepped = {n for s in steps for n in (*stores(s), *map(ast.unparse, targets_of(s)))}
+    after = [s for s in after if s not in steps]
+    if not before or not after:
         return None
     shared = [n for n in loads(before) if n not in arguments and is_array(namespace.get(n)) and np.ndim(namespace[n])]
     forward = function("forward", before, [*arguments, *shared])
@@ -86,14 +90,29 @@ def halves(whole: ast.FunctionDef, namespace: Mapping[str, Any], cls: str | None
     computed = {n for s in after for n in stores(s)} | {n.id for n in entries if isinstance(n, ast.Name)}  # grads of grads["W"] = ...
     end = copy.deepcopy(after[-1])
     if isinstance(end, ast.Return) and isinstance(end.value, ast.Tuple):  # the loss is returned beside
-        parts = [e for e in end.value.elts if stored(e) & computed and not (isinstance(e, ast.Name) and LOSS.match(e.id))]
+        parts = [e for e in end.value.elts if stored(e) & computed - stepped and not (isinstance(e, ast.Name) and LOSS.match(e.id))]
         end.value = parts[0] if len(parts) == 1 else ast.Tuple(parts, ast.Load())
-        after = [*after[:-1], ast.fix_missing_locations(ast.copy_location(end, after[-1]))]
+        after = [*after[:-1], *([ast.fix_missing_locations(ast.copy_location(end, after[-1]))] if parts else [])]
     known = {*arguments, *shared, *(n for s in before for n in stores(s))}
     read = [n for n in loads(after) if n in known and n != "self"]
     backward = function("backward", after, [*(["self"] if cls else []), *read])
     name = f"{cls}.{whole.name}" if cls else whole.name
-    return Combined(Pair(name, forward, ast.fix_missing_locations(backward), cls), tuple(shared))
+    return Combined(Pair(name, forward, ast.fix_missing_locations(backward), cls, updates=frozenset(stepped)), tuple(shared))
+
+
+def is_step(statement: ast.stmt, names: Collection[str]) -> bool:
+    """Whether it changes a parameter: W -= lr * dW, W = W - lr * dW."""
+    match statement:
+        case ast.AugAssign(target, ast.Add() | ast.Sub()):
+            return ast.unparse(target) in names
+        case ast.Assign([target], ast.BinOp(left, ast.Add() | ast.Sub())):
+            return ast.unparse(target) == ast.unparse(left) and ast.unparse(left) in names
+    return False
+
+
+def targets_of(statement: ast.stmt) -> list[ast.expr]:
+    """What it writes."""
+    return [statement.target] if isinstance(statement, ast.AugAssign) else statement.targets if isinstance(statement, ast.Assign) else []
 
 
 def spread_out(whole: ast.FunctionDef) -> ast.FunctionDef:

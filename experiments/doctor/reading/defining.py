@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ from experiments.source.limit import Hangs, time_limit
 
 UPWARDS = 4
 """So many folders above a file are looked in for what it imports: a file of a package names its modules from the package's root."""
+
+PATIENT = "patient"
+"""What the module of a stranger's file is called."""
 
 SECONDS = 3.0
 """That one line outside of all functions may take: one that trains, or reads much, is left out."""
@@ -72,8 +76,9 @@ def defined(tree: ast.Module, folder: str | None = None) -> dict[str, Any]:
         tree: of the file.
         folder: where it stands: what it imports from files beside it, or above, is found there.
     """
-    namespace: dict[str, Any] = {"__name__": "patient", "np": np, "numpy": np}  # a piece of a notebook comes without its imports
-    with found_beside(folder):
+    namespace: dict[str, Any] = {"__name__": PATIENT, "np": np, "numpy": np}  # a piece of a notebook comes without its imports
+    sys.modules.setdefault(PATIENT, ModuleType(PATIENT))  # a dataclass asks for the module that it stands in
+    with found_beside(folder), without_arguments():
         for node in tree.body:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 imports(node, namespace, Path(folder or ".").resolve().name)
@@ -96,6 +101,8 @@ def run(node: ast.stmt, namespace: dict[str, Any]) -> None:
             exec(code, namespace)
         except Hangs as hangs:
             raise TimeoutError(f"more than {SECONDS:g} s") from hangs
+        except SystemExit as end:
+            raise RuntimeError("it ends the program") from end
 
 
 def imports(node: ast.Import | ast.ImportFrom, namespace: dict[str, Any], package: str) -> None:
@@ -129,6 +136,16 @@ def relative(node: ast.ImportFrom, namespace: dict[str, Any], package: str) -> N
             continue
         return
     raise ImportError(f"no module {node.module or ''}")
+
+
+@contextlib.contextmanager
+def without_arguments() -> Iterator[None]:
+    """Whoever reads the command line finds no option: the doctor's are not the file's."""
+    before, sys.argv = sys.argv, ["patient.py"]
+    try:
+        yield
+    finally:
+        sys.argv = before
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ import numpy as np
 
 from experiments.doctor.reading.claims import is_array, value_of
 from experiments.doctor.reading.counterparts import FORWARD
+from experiments.doctor.reading.defining import without_arguments
 from experiments.doctor.reading.patient import LOSSES, Pair
 
 LOSS = re.compile(r"(\w*_)?(loss|cost|mse|error|objective|l|j)$", re.IGNORECASE)
@@ -236,8 +237,9 @@ def run(statements: Sequence[ast.stmt], namespace: dict[str, Any]) -> None:
     for s in statements:
         if isinstance(s, ast.Assign | ast.AugAssign | ast.AnnAssign):
             try:
-                exec(compile(ast.Module([s], []), "<your file>", "exec"), namespace)
-            except Exception:  # whatever a stranger's line may raise
+                with without_arguments():
+                    exec(compile(ast.Module([s], []), "<your file>", "exec"), namespace)
+            except (Exception, SystemExit):  # whatever a stranger's line may raise
                 continue
 
 

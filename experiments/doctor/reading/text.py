@@ -30,6 +30,7 @@ class Written:
 def written(tree: ast.FunctionDef) -> Written:
     """Read it."""
     onward, reads, upwards, unpacked = set(), {}, set(), set()
+    of_entries: dict[int, frozenset[str]] = {}
     for node in ast.walk(tree):
         match node:
             case ast.For(iter=way):
@@ -46,10 +47,16 @@ def written(tree: ast.FunctionDef) -> Written:
                     onward.add(node.lineno)
             case ast.Expr():
                 onward.add(node.lineno)
+            case ast.Dict(values=values) if len({v.lineno for v in values}) > 1:  # a gradient on each of its lines
+                of_entries |= {v.lineno: names_in(v) for v in values}
         if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Return) and node.value is not None:
-            names = {ast.unparse(n) for n in ast.walk(node.value) if isinstance(n, ast.Name | ast.Attribute | ast.Subscript)}
-            reads[node.lineno] = frozenset(names)
+            reads[node.lineno] = names_in(node.value)
     for node in ast.walk(tree):  # a loop backwards within one forwards (over layers, then over time) goes backwards
         if isinstance(node, ast.For) and re.search(r"reversed\(|::-1|, ?-1\)", ast.unparse(node.iter)):
             upwards -= {n.lineno for n in ast.walk(node) if isinstance(n, ast.stmt)}
-    return Written(frozenset(onward), reads, frozenset(upwards), frozenset(unpacked))
+    return Written(frozenset(onward), {**of_entries, **reads}, frozenset(upwards), frozenset(unpacked))
+
+
+def names_in(value: ast.expr) -> frozenset[str]:
+    """The names that an expression reads, attributes and entries among them."""
+    return frozenset(ast.unparse(n) for n in ast.walk(value) if isinstance(n, ast.Name | ast.Attribute | ast.Subscript))
