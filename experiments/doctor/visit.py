@@ -28,6 +28,7 @@ from experiments.doctor.numbers.readings import charitable, is_right, plainer
 from experiments.doctor.numbers.shapes import Chosen, sizes_for
 from experiments.doctor.numbers.trial import SMALLER, misshapen
 from experiments.doctor.origins import readable
+from experiments.doctor.reading.apart import CONTEXT, Context, is_static, of_static, pullbacks
 from experiments.doctor.reading.classes import methods
 from experiments.doctor.reading.closures import closures
 from experiments.doctor.reading.combined import combined
@@ -91,7 +92,7 @@ def visited(
         Unreadable: if there is no such pair, or the file does not run.
     """
     tree, note = in_float64(ast.parse(source))
-    namespace = defined(tree, folder)
+    namespace = {**defined(tree, folder), CONTEXT: Context}
     unsure: list[Finding] = []
     looked: list[Finding] = []
     if (within := closures(tree)) and not (forward or backward):
@@ -169,6 +170,9 @@ def subjects(tree: ast.Module, namespace: dict[str, Any], forward: str | None, b
         trouble = None
     except Unreadable as error:
         found, trouble = [], error
+    found = [of_static(tree, p) if p.cls and is_static(p.forward) and is_static(p.backward) else p for p in found]
+    if not (forward or backward) and (apart := list(pullbacks(tree))):
+        found, trouble = [*found, *apart], None
     one = {f.name for p in found if not p.cls for f in (p.forward, p.backward)} | {p.cls for p in found if p.cls}
     whole = [] if forward or backward else [c for c in combined(tree, namespace) if (c.pair.cls or c.pair.name) not in one]
     made = [

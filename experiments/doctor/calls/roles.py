@@ -95,6 +95,12 @@ def is_filled(backward: ast.FunctionDef, name: str) -> bool:
     )
 
 
+def is_layer(pair: Pair) -> bool:
+    """Whether it is a class whose backward is given a gradient, and no target."""
+    names = [n.lower() for n in pair.parameters(pair.backward)]
+    return pair.cls is not None and bool(names) and not {*names} & {*TARGETS}
+
+
 def is_alone(pair: Pair, name: str, ran: Ran) -> bool:
     """Whether no other argument of the backward is the gradient of what forward returned: eta may be its name too."""
     others = [n for n in pair.parameters(pair.backward) if n != name]

@@ -79,8 +79,8 @@ class Running:
         parts = {name: roles.part(pair, ran, i) for name, i in outputs.items()}
         if outputs and all(map(is_array, parts.values())):
             shapes = {name: np.shape(part) for name, part in parts.items()}
-            unread = {n for n, s in shapes.items() if not s and not roles.is_read(pair.backward, n)}
-            # the gradient of a loss by itself, which many a backward takes and leaves alone
+            unread = {n for n, s in shapes.items() if not (s or self.subject.kinds) and not roles.is_read(pair.backward, n)}
+            # the gradient of a loss by itself, which many a backward takes and leaves alone; an operation of an engine may not
             return {name: self.drawn(s) if s else 1.0 if name in unread else float(self.rng.uniform(0.5, 2)) for name, s in shapes.items()}
         late = set(pair.parameters(pair.backward)) - {*pair.parameters(pair.forward), *ran.final}  # targets that forward has not seen
         seen = self.subject.loss is not None or not late & set(roles.TARGETS)

@@ -15,7 +15,7 @@ import numpy as np
 
 from experiments.doctor.calls.building import ARGUMENT, arrays, required
 from experiments.doctor.calls.calling import Subject
-from experiments.doctor.calls.roles import INPUT
+from experiments.doctor.calls.roles import INPUT, is_layer
 from experiments.doctor.numbers.shapes import (
     ARRAY,
     Chosen,
@@ -360,4 +360,8 @@ def used(subject: Subject, name: str, found: list[tuple[str, Shape]]) -> list[tu
         found = [*(("normal", shape) for shape in shapes), *found]
     if name.startswith(ARGUMENT) and subject.namespace.get(name.removeprefix(ARGUMENT)) == 1:
         return sorted(found, key=lambda c: c != ("size", (1,)))
+    if name.startswith(ARGUMENT) and is_layer(
+        subject.pair
+    ):  # that runs with one output says nothing of a layer that is made with any number
+        return [c for c in found if c != ("size", (1,))] or found
     return found

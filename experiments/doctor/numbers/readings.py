@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from experiments.doctor.calls.building import ARGUMENT
 from experiments.doctor.calls.calling import Subject
+from experiments.doctor.calls.roles import is_layer
 from experiments.doctor.numbers.shapes import SIZES, Chosen, short_name
 from experiments.doctor.verdict.examine import Examination
 from experiments.judge.diagnose import diagnose
@@ -17,21 +19,28 @@ RIGHT = 1e-6
 """What a gradient may differ by from central differences of forward."""
 
 
-def readings(chosen: Chosen) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """(in words, two sets of numbers): with one output; with parameters that are numbers, and one feature."""
+def readings(chosen: Chosen, is_layer: bool = False) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """(in words, two sets of numbers): with one output; with parameters that are numbers, and one feature.
+
+    Args:
+        chosen: the shapes.
+        is_layer: whether it is a layer, which is given a gradient: made with any number of outputs if its constructor asks for it.
+    """
     matrices = [shape for name, (_, shape) in chosen.of.items() if len(shape) == 2 and short_name(name) not in DATA]
     letters = {letter for shape in matrices for letter in shape if sum(letter in other for other in matrices) == 1}  # of one alone: outputs
     taken = {letter for _, shape in chosen.of.values() for letter in shape if len(shape) == 4}  # one filter hides what many would show
     taken |= {"N", "T", *(letter for name, (_, shape) in chosen.of.items() if short_name(name) == "x" for letter in shape)}
     taken |= {letter for _, shape in chosen.of.values() for letter in shape if repeated(str(letter), shape)}
     taken |= {letter for name, (_, shape) in chosen.of.items() if "hid" in name.lower() for letter in shape}  # no output is hidden
+    taken |= {letter for n, (_, shape) in chosen.of.items() if is_layer and n.startswith(ARGUMENT) for letter in shape}
     for letter in sorted(map(str, letters - taken - {1}), key="OHD".find):
         yield "with one output", [chosen.draw({**sizes, letter: 1}, seed) for seed, sizes in enumerate(SIZES)]
     vectors = {n for n, (kind, shape) in chosen.of.items() if kind == "normal" and len(shape) == 1}
     if vectors:
         of = {n: (k, (*shape, 1) if n in vectors else shape) for n, (k, shape) in chosen.of.items()}
         yield "with columns of shape (n, 1) in the place of vectors", [Chosen(of).draw(sizes, seed) for seed, sizes in enumerate(SIZES)]
-    for shape in (("N", 1), ("N",)):
+    data = {n for n in chosen.of if short_name(n) in DATA}
+    for shape in (("N", 1), ("N",)) if data and any(k[0] == "normal" for n, k in chosen.of.items() if n not in data) else ():
         of = {
             n: (k[0] if k[0] == "binary" else "normal", shape if short_name(n) in DATA else ())
             if k[0] == "normal" or short_name(n) in DATA
@@ -80,7 +89,7 @@ def has_plain_factor(e: Examination) -> bool:
 
 def examined(subject: Subject, chosen: Chosen, shapes: Mapping[str, Any], seed: int) -> Iterator[tuple[str, list[Examination]]]:
     """Every reading with which it runs; none where the shapes are known."""
-    for words, inputs in readings(chosen) if not (shapes or chosen.numbers) else ():
+    for words, inputs in readings(chosen, is_layer(subject.pair)) if not (shapes or chosen.numbers) else ():
         try:
             with np.errstate(all="ignore"):
                 found = [Examination(subject, numbers, seed + i) for i, numbers in enumerate(inputs)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 FORWARD = re.compile(r"(feed_?forward|forward|fwd)", re.IGNORECASE)
 BACKWARD = ("backward", "bwd", "backprop", "back", "grad", "gradient", "gradients", "grads")
@@ -27,6 +27,28 @@ def derivative(name: str, names: Iterable[str]) -> str | None:
     """That of these names which is called like the derivative of this one: tanh_prime of tanh, mse_derivative of mse; None without one."""
     said = [*(name + word for word in BEHIND_IT), *(word + name for word in BEFORE_IT)]
     return next((n for n in said if n in names), None) if not (FORWARD.search(name) or WORD.search(name)) else None
+
+
+TWINS: dict[str, tuple[str, ...]] = {
+    "call": ("gradient", "backward", "grad", "gradients"),
+    "__call__": ("backward", "gradient", "grad", "backprop"),
+    "fprop": ("bprop",),
+    "propagation": ("retropropagation", "retro_propagation"),
+    "propagate": ("backpropagate", "back_propagate"),
+    "vorwaerts": ("rueckwaerts",),
+    "vorwärts": ("rückwärts",),
+    "adelante": ("atras", "atrás"),
+    "avant": ("arriere", "arrière"),
+}
+"""What the two methods of a class are called where neither is called forward: as Keras has it, and in other languages."""
+
+
+def twins(names: Collection[str]) -> tuple[str, str] | None:
+    """Those of the names of a class's methods that are its forward and its backward by these words; None where one is called forward."""
+    if any(FORWARD.search(n) for n in names):
+        return None
+    both = ((n, other) for n, others in TWINS.items() if n in names for other in others if other in names)
+    return next(both, None)
 
 
 def is_backward(name: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from experiments.doctor.reading.classes import methods, parents, returning
-from experiments.doctor.reading.counterparts import counterparts, derivative, is_backward, is_loss, is_sure
+from experiments.doctor.reading.counterparts import counterparts, derivative, is_backward, is_loss, is_sure, twins
 from experiments.doctor.reading.updates import updated
 
 LOSSES = ("loss", "cost", "criterion", "objective", "compute_loss", "compute_cost", "loss_fn", "mse", "cross_entropy")
@@ -71,7 +71,9 @@ def pairs(tree: ast.Module, forward: str | None = None, backward: str | None = N
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
             own = methods(tree, node.name)
-            of_class = sorted(among(own, node.name), key=lambda p: not p.sure)[:1] or whole_network(own, node.name)
+            of_class = (
+                sorted(among(own, node.name), key=lambda p: not p.sure)[:1] or of_twins(own, node.name) or whole_network(own, node.name)
+            )
             promised += [node.name for n in own if not of_class and counterparts(n, own)][:1]
             found += [replace(p, forward=returning(p.forward), sure=p.sure and node.name not in bases) for p in of_class]
     found = found or only(tree, functions)
@@ -98,6 +100,15 @@ def derivatives_alone(tree: ast.Module, among_others: Sequence[Pair] = ()) -> li
     functions = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name not in taken and not is_empty(n)}
     both = ((f, derivative(name, functions)) for name, f in functions.items())
     return [Pair(f.name, f, functions[other], sure=False) for f, other in both if other is not None]
+
+
+def of_twins(own: Mapping[str, ast.FunctionDef], cls: str) -> list[Pair]:
+    """The pair of a class whose methods have other names than forward and backward: call and gradient, as in Keras."""
+    names = twins([n for n, f in own.items() if not is_empty(f)])
+    if names is None:
+        return []
+    forward, backward = (own[n] for n in names)
+    return [Pair(cls, alone(forward, cls), alone(backward, cls), cls, updates=updated(forward, backward))]
 
 
 RUNS = ("feedforward", "feed_forward", "forward", "forward_propagation", "forward_prop", "forward_pass", "predict", "predict_proba")
