@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from difflib import SequenceMatcher
+from functools import cache
 from html import escape
 from importlib.resources import files
 from itertools import groupby
@@ -25,8 +26,9 @@ from experiments.glossary import TERMS
 GLOSSARY = "../glossary.html"
 
 
+@cache
 def template(name: str) -> Any:
-    """One of those beside this file."""
+    """One of those beside this file, which is compiled once for all pages."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string((files(__package__) / "templates" / name).read_text(encoding="utf-8"))
 

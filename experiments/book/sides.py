@@ -74,9 +74,13 @@ def piece(dotted: str) -> Piece:
     return Piece(f"{where}, line {max(first, 1)}", textwrap.dedent("".join(lines)), max(first, 1))
 
 
+LEXER, FORMATTER = PythonLexer(stripnl=False), HtmlFormatter(nowrap=True)
+"""They remember nothing of what they have gone through, and take longer to make than a line to colour."""
+
+
 def code(text: str, beside: Mapping[int, str] = MappingProxyType({})) -> str:
     """Python as HTML, in colours; `beside` has HTML that stands beside lines, by their numbers from 1."""
-    lines = highlight(text, PythonLexer(stripnl=False), HtmlFormatter(nowrap=True)).rstrip().split("\n")
+    lines = highlight(text, LEXER, FORMATTER).rstrip().split("\n")
     whole = [
         f"<span class='with'><span>{line}</span><span class='made'>{beside[n]}</span></span>" if n in beside else f"{line}\n"
         for n, line in enumerate(lines, 1)
