@@ -20,7 +20,7 @@ from experiments.data.worlds.find import find
 from experiments.drawing.colours import BETWEEN, CATEGORIES, shades
 from experiments.drawing.figure import BY_HAND, TORCH, OnDemand, draw_both, figure
 from experiments.judge.convert import to_torch
-from experiments.lesson import Exercise, Mistake, Trained, by_size
+from experiments.lesson import Exercise, Mistake, Shorter, Trained, by_size
 from experiments.pair import Twin
 from manual.concept import Batch
 from manual.reinforcement.ppo import PPO as Manual
@@ -289,6 +289,7 @@ TWIN = Twin(
     needs=("actor_critic",),
     links={"data.numbers": "model.numbers", "data.actions": "model.actions"},
     trainer={"max_epochs": 80, "gradient_clip_val": 0.5, "check_val_every_n_epoch": 10},
+    shorter=Shorter(model={"rollouts": 50}, trainer={"max_epochs": 50}),
     options={"data.environment": "Acrobot-v1", "rollouts": 3},
     idle={"clip": "in the first batch of a rollout every ratio is 1, and nothing to be clipped"},
     variants={"unclipped": {"clip": 1e3}},

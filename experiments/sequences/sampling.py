@@ -253,7 +253,7 @@ def again(run: Trained) -> float:
     return repeated(written(run.manual, run.data, **run.manual.how))
 
 
-FEW = {"characters": 160_000}
+FEW, LOW = {"characters": 160_000}, {"precision": "32-true"}
 PARTS = ("at most half of them", 0.5, "more, but at most 7 in 10", 0.7, "more than 7 in 10")
 
 QUESTIONS = (
@@ -265,6 +265,7 @@ QUESTIONS = (
         seen="{:.0%} of them",
         why="Each character may be one of the many improbable ones. Few of them are drawn, but one is enough to spoil a word.",
         data=FEW,
+        trainer=LOW,
         look_at=("what it writes", "the row as it is: where words go wrong."),
     ),
     by_size(
@@ -275,6 +276,7 @@ QUESTIONS = (
         why="All that is improbable has become nearly impossible. What is left are the commonest words, rightly spelt.",
         model={"temperature": 0.2},
         data=FEW,
+        trainer=LOW,
         look_at=("spelling and repeating", "where the curve of temperature is at 0.3."),
     ),
     by_size(
@@ -285,6 +287,7 @@ QUESTIONS = (
         why="After the same eight characters it goes on in the same way. Once it is back where it was, it goes round for ever.",
         model={"top_k": 1},
         data=FEW,
+        trainer=LOW,
         look_at=("what it writes", "the row of greedy: what comes again."),
     ),
 )
@@ -299,6 +302,7 @@ MISTAKE = Mistake(
     "People do not say what is most probable, for it tells nothing. A text has surprises, about as many as the model expects; so draw it.",
     {"top_k": 1},
     FEW,
+    LOW,
 )
 
 TWIN = Twin(
@@ -312,7 +316,7 @@ TWIN = Twin(
     links={"data.symbols": "model.symbols", "data.context": "model.context"},
     options={"top_k": 3, "top_p": 0.7, "data.characters": 20_000},
     trainer={"max_epochs": 1},
-    shorter=Shorter(trainer={"precision": "32-true"}),
+    shorter=Shorter(trainer=LOW),
     variants={"cold": {"temperature": 0.5}, "top-k": {"top_k": 4}, "nucleus": {"top_p": 0.8}},
     sgd_lr=0.1,
     figures=figures,
