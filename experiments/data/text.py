@@ -20,6 +20,7 @@ def documentation() -> str:
     return "\n".join(topics[name] for name in sorted(topics))
 
 
+@cache
 def vocabulary_of(text: str) -> str:
     """Every character of a text once, sorted. The place of a character in it is the character's token."""
     return "".join(sorted(set(text)))
@@ -31,10 +32,12 @@ def encode(text: str, vocabulary: str) -> np.ndarray:
     Raises:
         InputError: if a character is not in the vocabulary.
     """
-    tokens = {character: token for token, character in enumerate(vocabulary)}
-    if unknown := sorted(set(text) - set(tokens)):
+    if unknown := sorted(set(text) - set(vocabulary)):
         raise InputError(f"{unknown[0]!r} is none of the {len(vocabulary)} characters that the text has")
-    return np.array([tokens[character] for character in text], np.int64)
+    known, codes = (np.frombuffer(of.encode("utf-32-le"), "<u4") for of in (vocabulary, text))
+    token_of = np.zeros(known.max(initial=0) + 1, np.int64)
+    token_of[known] = np.arange(len(known))
+    return token_of[codes]
 
 
 def decode(tokens: np.ndarray, vocabulary: str) -> str:
