@@ -40,7 +40,9 @@ def diagnosed(examinations: list[Examination], faults: dict[int, list[str]]) -> 
 def in_helper(examinations: list[Examination], fault: Fault) -> Fault:
     """The fault; or that of a function that its line calls, which with a change as plain as that of the line makes everything right."""
     subject = examinations[0].subject
-    cure = cured_in_helper([Ward(e) for e in examinations], [fault.line]) if subject.helpers and fault.text else None
+    cure = (
+        cured_in_helper([Ward(e) for e in examinations], [fault.line]) if (subject.helpers or subject.definitions) and fault.text else None
+    )
     if cure is None:
         return fault
     tree, here = subject.pair.backward, fault.mend and Cure(fault.mend.line, fault.mend.before, fault.mend.after)

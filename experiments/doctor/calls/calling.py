@@ -57,6 +57,7 @@ class Subject:
         single: whether of the gradient that comes in one entry alone is not zero.
         guards: functions that forward calls, whose small constants it does without.
         helpers: functions of the file that backward calls and forward does not.
+        definitions: all functions of the file, methods and those within others too.
         second: says of examinations whether the forward is what its name says, where that is asked for.
         so_far: is told what is known before a cure is looked for, which may take long.
         compiled: the functions with their taps.
@@ -78,6 +79,7 @@ class Subject:
     single: bool = False
     guards: tuple[FunctionType, ...] = ()
     helpers: Mapping[str, ast.FunctionDef] = field(default_factory=dict)
+    definitions: Sequence[ast.FunctionDef] = ()
     second: Callable[[Any], tuple[str, ...]] | None = None
     so_far: Callable[[Any], None] | None = None
     compiled: dict[tuple[int, str], tuple[Callable[..., Any], list[Tap], ast.FunctionDef]] = field(default_factory=dict, repr=False)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
+from types import MethodType
+from typing import Any
 
 from experiments.doctor.mending.changing import Changing
 from experiments.doctor.mending.cost import Cure, cost
@@ -54,9 +58,10 @@ def cured_in_helper(wards: Sequence[Ward], lines: Sequence[int]) -> Cure | None:
     if first is None or not all(ward.can_tell for ward in wards):
         return None
     whole = outer.made(lines[0], text_of(first))
-    for name in sorted(called & set(subject.helpers)):
-        helper = subject.helpers[name]
-        inner, right = Changing(helper, subject.namespace), outer.box[name]
+
+    def try_on(helper: ast.FunctionDef, names_of: Mapping[str, Any], put: Callable[[Any], Callable[..., Any]]) -> None:
+        """Every change of that helper; `put` makes the backward that calls it so."""
+        inner = Changing(helper, dict(names_of))
         names = [n.arg for n in helper.args.args] + [
             n.id for n in ast.walk(helper) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
         ]
@@ -66,10 +71,56 @@ def cured_in_helper(wards: Sequence[Ward], lines: Sequence[int]) -> Cure | None:
                 if patience.is_over or (found and cost(helper, new, lines) >= min(cost(helper, c, lines) for c in found)):
                     continue
                 try:
-                    outer.box[name] = inner.made(statement.lineno, after)
+                    function = put(inner.made(statement.lineno, after))
                 except SyntaxError:
                     continue
-                if all(ward.is_well(whole, outer.tree) for ward in wards):
+                if all(ward.is_well(function, outer.tree) for ward in wards):
                     found.append(new)
+
+    for name in sorted(called & set(subject.helpers)):
+        right = outer.box[name]
+
+        def put(new: Any, name: str = name) -> Callable[..., Any]:
+            outer.box[name] = new
+            return whole
+
+        try_on(subject.helpers[name], subject.namespace, put)
         outer.box[name] = right
+    for name, of, helper in of_object(wards[0], lines) if not subject.pair.updates else ():
+        try_on(helper, {**subject.namespace, **inspect.getclosurevars(of).nonlocals}, partial(having, whole, name, of))
     return min(found, key=lambda c: cost(tree, c, lines), default=None)
+
+
+def of_object(ward: Ward, lines: Sequence[int]) -> Iterator[tuple[str, Any, ast.FunctionDef]]:
+    """(name, function, its tree) of what these lines call of the object that the forward does not call: self.activation_prime(z)."""
+    pair, it = ward.e.subject.pair, ward.e.ran.self
+    own, avoided = calls_of_self(pair.backward, lines), calls_of_self(pair.forward)
+    for name in sorted(own - avoided) if it is not None else ():
+        of = getattr(it, name, None)
+        code: Any = getattr(of, "__code__", None)
+        tree = next(
+            (d for d in ward.e.subject.definitions if code and d.name == code.co_name and code.co_firstlineno in first_lines(d)), None
+        )
+        if tree is not None and code.co_filename == "<your file>" and hasattr(it, "__dict__"):
+            yield name, of, tree
+
+
+def calls_of_self(function: ast.FunctionDef, lines: Sequence[int] | None = None) -> set[str]:
+    """The methods, and other functions of the object, that it calls; those of some lines alone."""
+    calls = (n.func for n in ast.walk(function) if isinstance(n, ast.Call) and (lines is None or n.lineno in lines))
+    return {f.attr for f in calls if isinstance(f, ast.Attribute) and ast.unparse(f.value) == "self"}
+
+
+def first_lines(function: ast.FunctionDef) -> set[int]:
+    """Where it begins, by its name or by what stands above it."""
+    return {function.lineno, *(d.lineno for d in function.decorator_list)}
+
+
+def having(backward: Callable[..., Any], name: str, of: Any, new: Any) -> Callable[..., Any]:
+    """The backward of objects that have another function under this name."""
+
+    def changed(it: Any, *args: Any, **kwargs: Any) -> Any:
+        it.__dict__[name] = MethodType(new, it) if isinstance(of, MethodType) else new
+        return backward(it, *args, **kwargs)
+
+    return changed

@@ -16,6 +16,7 @@ import numpy as np
 from experiments.doctor.calls.building import ARGUMENT, arrays, required
 from experiments.doctor.calls.calling import Subject
 from experiments.doctor.calls.roles import INPUT, is_layer
+from experiments.doctor.numbers.functions import given_functions
 from experiments.doctor.numbers.shapes import (
     ARRAY,
     Chosen,
@@ -63,6 +64,9 @@ class Pending(np.lib.mixins.NDArrayOperatorsMixin):
         raise NotYet
 
     def __getattr__(self, name: str) -> Any:
+        raise NotYet
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise NotYet
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
@@ -229,6 +233,7 @@ def fitting(
     ranks = unpacked(subject.pair.forward)
     known = known_by_use((subject.pair.forward, subject.pair.backward), names)
     known |= {n: [("normal", shape)] for n, shape in subject.shared.items()}
+    known |= given_functions(names)
     both = (subject.pair.forward, subject.pair.backward)
     of_sizes = shapes_said(both, ranks, axes_of(both), [n for n in names if n not in known])
 

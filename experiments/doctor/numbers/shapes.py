@@ -306,6 +306,9 @@ class Chosen:
         if self.numbers:
             return again(self.numbers, rng)
         for name, (kind, shape) in self.of.items():
+            if shape and callable(shape[0]):  # an argument that is a function
+                found[name] = shape[0]
+                continue
             found[name] = draw(kind, sized(shape, {**sizes, **self.fixed}), rng)
             found[name] = found[name] * self.spread if kind == "normal" else found[name]
         return found
