@@ -38,6 +38,7 @@ class Fault:
         mend: what makes it right; None if nothing small does.
         others: changes of other lines, each of which makes everything right as well.
         also: changes of other lines without which the mend is not enough.
+        file: the name of another file that it stands in, which has a base of the class.
     """
 
     line: int
@@ -47,6 +48,7 @@ class Fault:
     mend: Mend | None
     others: tuple[Mend, ...] = ()
     also: tuple[Mend, ...] = ()
+    file: str | None = None
 
 
 @dataclass(frozen=True)

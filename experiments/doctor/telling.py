@@ -52,7 +52,7 @@ def tell_fault(say: Say, fault: Mapping[str, Any], file: str, alone: bool = True
         tied, right = "".join(f" and line {other['line']}" for other in fault["also"]), "both must be changed to make it right."
     if fault["others"]:
         right = f"a change of {'either' if len(fault['others']) == 1 else 'any of them'} makes it right."
-    say(f"\n  {file}, line {fault['line']}{tied}: {right}")
+    say(f"\n  {fault.get('file') or file}, line {fault['line']}{tied}: {right}")
     if fault["what"]:
         say(f"  {fault['label']} is {fault['what']}.")
     if fault["mend"]:

@@ -29,6 +29,7 @@ from experiments.doctor.numbers.shapes import Chosen, sizes_for
 from experiments.doctor.numbers.trial import SMALLER, misshapen
 from experiments.doctor.origins import readable
 from experiments.doctor.reading.apart import CONTEXT, Context, is_static, of_static, pullbacks
+from experiments.doctor.reading.bases import in_their_files, with_bases
 from experiments.doctor.reading.classes import methods
 from experiments.doctor.reading.closures import closures
 from experiments.doctor.reading.combined import combined
@@ -95,12 +96,16 @@ def visited(
     namespace = {**defined(tree, folder), CONTEXT: Context}
     unsure: list[Finding] = []
     looked: list[Finding] = []
+    own = {n.name for n in tree.body if isinstance(n, ast.ClassDef)}
+    files = with_bases(tree, namespace)
     if (within := closures(tree)) and not (forward or backward):
         for closure in within:
             yield of_closure(closure, namespace, lambda subject: examined(subject, {}, seed))
         return
     for subject in subjects(tree, namespace, forward, backward, loss):
         pair = subject.pair
+        if pair.cls and pair.cls not in own:  # it stands in another file
+            continue
         subject.so_far = so_far
         subject.second = partial(second, file=file, called=called_by(pair.forward, tree))
         try:
@@ -109,6 +114,7 @@ def visited(
             found = with_any_loss(subject, shapes or {}, seed)
             of_check = about_check(ast.parse(source), pair) if found.right else ()
             found = as_written(found, source) if note else found
+            found = in_their_files(found, files)
             found = replace(found, notes=(*found.notes, *(of_check or note)))
         except Unreadable as trouble:
             found = Finding(pair.name, pair.backward.name, trouble=str(trouble))
