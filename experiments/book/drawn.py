@@ -15,9 +15,12 @@ import manual.optim
 from experiments.curriculum import PATH, Entry
 from experiments.judge.schedule_case import SCHEDULE_CASES, ScheduleCase, Scheduled
 
-COLUMNS, NARROW, WIDE, ROW, LETTER = 4, 2, 212, 19, 6.7
-"""Of the map: how many chapters stand side by side, and how many on a telephone; and, in pixels, how wide each is, how high a line, and
-how wide a letter."""
+COLUMNS, NARROW, WIDE, ROW, LETTER, BEND = 4, 2, 212, 19, 6.7, 40
+"""Of the map: how many chapters stand side by side, and how many on a telephone; and, in pixels, how wide each is, how high a line, how
+wide a letter, and how far out a curve is pulled."""
+
+MARGIN = 3 * BEND // 4 + 3
+"""Pixels on the left for curves that bend that way: of what pulls at both ends a curve follows three quarters; names begin 3 behind it."""
 
 
 def map_of(made: Sequence[Entry], folder: str, columns: int = COLUMNS) -> str:
@@ -42,8 +45,8 @@ def map_of(made: Sequence[Entry], folder: str, columns: int = COLUMNS) -> str:
         look = " class='on-path'" if e.name in PATH else ""
         name = f"<a href='{folder}/{e.name}.html'{look}><title>{escape(e.title)}</title><text x='{x}' y='{y}'>{e.name}</text></a>"
         out.append(f"<g>{''.join(lines)}{name}</g>")
-    size = f"{columns * WIDE} {top:.0f}"
-    return f"<svg class='map of-{columns}' viewBox='-4 0 {size}' width='{columns * WIDE}'>{''.join(out)}</svg>"
+    width = columns * WIDE + MARGIN
+    return f"<svg class='map of-{columns}' viewBox='-{MARGIN} 0 {width} {top:.0f}' width='{width}'>{''.join(out)}</svg>"
 
 
 def line_between(start: tuple[float, float], name: str, end: tuple[float, float]) -> str:
@@ -52,8 +55,8 @@ def line_between(start: tuple[float, float], name: str, end: tuple[float, float]
     if x0 == x1:
         return f"<path d='M{x0} {y0}C{x0 - 16} {y0} {x1 - 16} {y1} {x1} {y1}'/>"
     x0 += 6 + LETTER * len(name) if x1 > x0 else 0
-    bend = 40 if x1 > x0 else -40
-    return f"<path d='M{x0:.0f} {y0:.0f}C{x0 + bend:.0f} {y0:.0f} {x1 - 40:.0f} {y1:.0f} {x1:.0f} {y1:.0f}'/>"
+    bend = BEND if x1 > x0 else -BEND
+    return f"<path d='M{x0:.0f} {y0:.0f}C{x0 + bend:.0f} {y0:.0f} {x1 - BEND:.0f} {y1:.0f} {x1:.0f} {y1:.0f}'/>"
 
 
 STEPS, WIDTH, HEIGHT = 40, 480, 150

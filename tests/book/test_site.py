@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 import torch
 
@@ -283,11 +284,20 @@ def test_long_text_of_torch_is_folded_and_what_torch_has_not_is_said() -> None:
     assert NOTHING in side_by_side(short, None, NOTHING)
 
 
+def bezier(points: list[float], t: float) -> float:
+    """Where a cubic curve is at t."""
+    return sum(n * (1 - t) ** (3 - i) * t**i * p for i, (n, p) in enumerate(zip((1, 3, 3, 1), points, strict=True)))
+
+
 @pytest.mark.parametrize("columns", [COLUMNS, NARROW])
 def test_the_map_leads_to_every_concept_and_shows_all_that_it_needs(columns: int) -> None:
     drawn = ElementTree.fromstring(map_of(entries(), "concepts", columns))
     lines = {g.find("a").get("href"): len(g.findall("path")) for g in drawn.iter("g")}  # type: ignore[union-attr]
     assert lines == {f"concepts/{e.name}.html": len(e.needs) for e in entries()}
+    left = float(drawn.attrib["viewBox"].split()[0])
+    for curve in drawn.iter("path"):
+        xs = [float(x) for x in curve.attrib["d"].replace("M", " ").replace("C", " ").split()[::2]]
+        assert min(bezier(xs, t) for t in np.linspace(0, 1, 101)) >= left
     some = [entry(name) for name in ("hidden_layer", "digits_mlp")]
     assert map_of(some, "concepts").count("<path") == 1
 
