@@ -67,6 +67,14 @@ def test_right_code_at_random_is_not_accused(seed: int) -> None:
     assert finding.right, f"{drawn(seed)}\n{finding}"
 
 
+@pytest.mark.parametrize("seed", [521071, 521379, 521870, 522021, 522962])
+def test_right_code_whose_loss_moves_in_steps_is_not_accused(
+    seed: int,
+) -> None:  # p is 1 − 1e-12, and the loss takes the logarithm of 1 − p
+    (finding,) = visited(drawn(seed), seed=seed % 7)
+    assert finding.right, f"{drawn(seed)}\n{finding}"
+
+
 # ---- right, and doubted ----------------------------------------------------------------------------------
 
 CHECKED = """

@@ -121,20 +121,28 @@ class Running:
 
     @cached_property
     def noise(self) -> float:
-        """What rounding alone makes of a slope: how far the loss is from a straight line over a distance where it is one."""
+        """What rounding alone makes of a slope: how far the loss is from a parabola over a distance where it is one.
+
+        What is computed in float32 shows it over 1e-7. Where p is near 1 the loss may not move at all over so short a way: 1 − p has steps
+        of 1e-16, and its logarithm steps of 1e-4. Over the distance that slopes are taken over it jumps from one to another; of three
+        directions the middle one is taken then, for a kink may lie on one.
+        """
         rng = np.random.default_rng(0)
-        base, found = self.loss(self.ran), 0.0
-        for size in (1e-9, 1e-9, 1e-7, 1e-7):  # the longer one is seen by what is computed in float32
-            by = {n: size * v * rng.uniform(-1, 1, np.shape(v)) for n, v in self.inputs.items() if is_array(v) and np.any(v != np.round(v))}
-            try:
-                there, back = (
-                    self.loss(self.subject.forward({**self.inputs, **{n: self.inputs[n] + side * d for n, d in by.items()}}))
-                    for side in (1, -1)
-                )
-            except Exception:  # likewise
-                continue
-            found = max(found, abs(there - 2 * base + back)) if np.isfinite(there + back) else found
-        return NOISY * found / STEP
+        short = max(self._off_parabola(size, rng) for size in (1e-9, 1e-9, 1e-7, 1e-7))
+        long = float(np.median([self._off_parabola(STEP, rng) for _ in range(3)]))
+        return NOISY * max(short, long) / STEP
+
+    def _off_parabola(self, size: float, rng: np.random.Generator) -> float:
+        """How far four values of the loss, with all inputs moved by so much of themselves, are from a parabola; 0 if it refuses."""
+        by = {n: size * v * rng.uniform(-1, 1, np.shape(v)) for n, v in self.inputs.items() if is_array(v) and np.any(v != np.round(v))}
+        try:
+            before, after, twice = (
+                self.loss(self.subject.forward({**self.inputs, **{n: self.inputs[n] + k * d for n, d in by.items()}})) for k in (-1, 1, 2)
+            )
+        except Exception:  # likewise
+            return 0.0
+        off = abs(twice - 3 * after + 3 * self.loss(self.ran) - before) / 2  # as much as rounding makes of a second difference
+        return off if np.isfinite(off) else 0.0
 
     def loss(self, ran: Ran) -> float:
         """One number: what forward returned, weighted with the upstream gradient."""
