@@ -17,6 +17,7 @@ from experiments.doctor.mending.helpers import cured_in_helper
 from experiments.doctor.mending.inserted import inserted
 from experiments.doctor.mending.mend import Mend, mended
 from experiments.doctor.mending.moved import at_definition
+from experiments.doctor.mending.severed import led_back, lost_in
 from experiments.doctor.mending.solved import Open, openings, solved, tried
 from experiments.doctor.mending.twice import cured_twice
 from experiments.doctor.origins import elsewhere, is_zero, numberless, readable
@@ -57,10 +58,13 @@ def located(examinations: list[Examination], faults: dict[int, list[str]]) -> tu
     first, wards, patience = examinations[0], [Ward(e) for e in examinations], Patience()
     last = line_of_return(first.subject.pair.backward)
     ends = [first.claims[n].line or last for n in returned(first) if not agreement(examinations, n)[1]]
-    lines = [*faults, *ends]
+    lost = lost_in(wards)
+    if (again := led_back(wards, lost, patience)) is not None:
+        return (of_cure(examinations, again, faults),)
+    lines = [*lost, *faults, *ends]
     if not faults:
         lines = [line for n in returned(first) for line in (first.claims[n].line or last, *first.claims[n].lines)]
-        lines += calls_alone(first.subject.pair.backward)
+        lines = [*lost, *lines, *calls_alone(first.subject.pair.backward)]
     lines += [line for n in returned(first) if not first.claims[n].line for line in never(first, first.claims[n].label)]
     sound = (right_lines(first) - set(faults) if faults else set()) | unharmed(first)
     own = list(dict.fromkeys(line for names in faults.values() for n in names for line in first.claims[n].lines))

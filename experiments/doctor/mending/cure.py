@@ -7,6 +7,7 @@ import copy
 import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -16,9 +17,10 @@ from experiments.doctor.calls import results, roles
 from experiments.doctor.calls.ran import copied
 from experiments.doctor.calls.resumed import Known, Start, known_before, number_of
 from experiments.doctor.mending.changing import Changing, slice_of
-from experiments.doctor.mending.cost import Cure, cost
+from experiments.doctor.mending.cost import Cure, cost, tokens
 from experiments.doctor.mending.edits import edits
-from experiments.doctor.mending.places import statement_at, text_of
+from experiments.doctor.mending.led import led
+from experiments.doctor.mending.places import Headed, statement_at, text_of
 from experiments.doctor.patience import Patience
 from experiments.doctor.verdict.examine import Examination
 
@@ -57,7 +59,7 @@ def cured(
     if not all(ward.can_tell for ward in wards):
         return None
     names = scope(wards[0].e)
-    changing = Changing(tree, subject.namespace)
+    changing, lost = Changing(tree, subject.namespace), wards[0].lost
     found = [known] if known else []
     best = cost(tree, known, accused) if known else (math.inf, False, 0)
     patience = patience.for_one()
@@ -69,6 +71,8 @@ def cured(
         for said, after in islice(edits(tree, line, names, grown), MOST):
             if found and cost(tree, Cure(line, before, after), accused) >= best:
                 continue  # another is plainer
+            if lost and not isinstance(statement, Headed) and after != "pass" and lost.isdisjoint(tokens(after)):
+                continue  # what comes in is lost, and would be so still
             if patience.is_over:
                 break
             if well(wards, changing, line, after):
@@ -133,6 +137,14 @@ class Ward:
     def can_tell(self) -> bool:
         """Whether it is known of every result what it must be, in one entry at least: else anything would seem to be right."""
         return bool(self.truths) and all(len(places) for places, _ in self.truths.values())
+
+    @cached_property
+    def lost(self) -> set[str]:
+        """Where a wrong result is the same whatever gradient comes in, the names that one is led to: a cure must read one of them."""
+        first = self.e
+        wrong = {n for n in self.truths if n in first.unmoved and not self.fits(n, first.claims[n].gradient)}
+        names = {n for n in first.upstreams if roles.is_read(first.subject.pair.backward, n) or not first.subject.pair.cls}
+        return led(first.subject.pair.backward, names) if wrong else set()
 
     def start(self, line: int) -> Start | None:
         """From where its backward may be gone on with if this line is changed."""

@@ -45,6 +45,8 @@ def said(e: Examination, name: str) -> Iterator[str]:
     """Everything that can be said, the plainest first."""
     a, b = np.asarray(e.claims[name].gradient, float), e.truth(name)
     yield from sentences(a, b, *surroundings(e, e.claims[name].label), line_of(e, name), by_ways(e, name, a, b))
+    if name in e.unmoved:
+        yield f"the same whatever {' and '.join(e.upstreams)} is: the gradient that comes in is left out of it"
 
 
 def surroundings(e: Examination, label: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, float]]:
