@@ -1,4 +1,4 @@
-"""What a backward has only from another one of the file, which it calls and which is wrong itself: that is said, and no line accused."""
+"""What a backward has only from another one of the file, which it calls or inherits and which is wrong itself: no line is accused twice."""
 
 from __future__ import annotations
 
@@ -10,12 +10,20 @@ from experiments.doctor.finding import Fault, Finding
 
 
 def without_inherited(findings: Sequence[Finding], tree: ast.Module) -> list[Finding]:
-    """The findings, without the faults in lines that call a backward in which a fault was found, or one that calls such a one."""
+    """The findings, without the faults in lines that call a backward in which a fault was found, or one that calls such a one.
+
+    Nor those in a line that was told of a class before, whose method another one inherits.
+    """
     functions = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef)}
     wrong = [f.backward for f in findings if f.faults and f.backward in functions]
     calls = {name: called(f) & set(functions) for name, f in functions.items()}
-    found = []
+    found: list[Finding] = []
     for finding in findings:
+        before = next((f for f in found if finding.faults and lines_of(finding) <= lines_of(f)), None)
+        if before is not None:
+            words = f"What is wrong is the line that is told of {before.name}."
+            found.append(replace(finding, faults=(), notes=(*finding.notes, words)))
+            continue
         blamed: set[str] = set()
         kept = []
         for fault in finding.faults:
@@ -32,6 +40,11 @@ def without_inherited(findings: Sequence[Finding], tree: ast.Module) -> list[Fin
         words = f"It is wrong because {' and '.join(sorted(blamed))} is, which it calls." if blamed and not kept else ""
         found.append(replace(finding, faults=tuple(kept), notes=(*finding.notes, *([words] if words else []))))
     return found
+
+
+def lines_of(finding: Finding) -> set[tuple[str | None, int, str]]:
+    """The lines that it names, and what stands there."""
+    return {(fault.file, fault.line, fault.text) for fault in finding.faults}
 
 
 def wrong_layers(finding: Finding, findings: Sequence[Finding], tree: ast.Module) -> str:
