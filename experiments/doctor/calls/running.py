@@ -93,7 +93,8 @@ class Running:
             )
         raise NoLoss(
             f"{pair.forward.name} returns no single number, and {pair.backward.name} takes no gradient of what it returns: "
-            "which function makes a loss of it? Name it with --loss"
+            "which function makes a loss of it? Name it with --loss. Or, if it is one number for arrays of other shapes, give those, "
+            "as --input x=5,3"
         )
 
     def drawn(self, shape: tuple[int, ...]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What a file calls the sizes of its arrays: N, T, D = x.shape, H = h0.shape[1], for t in range(T) beside mask[n, t]."""
+"""What a file calls the sizes of its arrays: N, T, D = x.shape, H = h0.shape[1], for t in range(T) beside mask[n, t], "x: (N, D)"."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
 from experiments.doctor.numbers.windows import Shape
+from experiments.doctor.reading.claims import short
 
 Axes = dict[str, dict[int, str]]
 """By array, what the length of each of its axes is called."""
@@ -25,6 +26,9 @@ LETTERS: tuple[tuple[str, str], ...] = (
 SPARE = "HONDTB"
 KERNEL = re.compile(r"k[hw]?|hh|ww|kernel\w*|width|window")
 """A size of weights that is called so is that of a window."""
+
+NO_SIZES = {"optional", "default", "float", "int", "str", "bool", "array", "ndarray", "list", "tuple", "dict"}
+"""What a docstring may write in brackets behind a name, and is no size."""
 
 UNKNOWN = {"x": "NDHO", "w": "DHONT"}
 """What an axis may be of which nothing is said: of data, and of weights."""
@@ -52,6 +56,19 @@ def said(functions: Sequence[ast.FunctionDef]) -> Axes:
     return found
 
 
+def documented(functions: Sequence[ast.FunctionDef], names: Sequence[str]) -> dict[str, list[str]]:
+    """The sizes that a docstring writes behind the name of an array: "v_c: (d,), U: (K, d)"; "w: weights, of shape (D, M)"."""
+    texts = [ast.get_docstring(f) or "" for f in functions]
+    found: dict[str, list[str]] = {}
+    for name in names:
+        written = re.compile(rf"(?<![\w.]){re.escape(short(name))}\b[^\n()]*[\[(](\w+(?:, *\w+)+|\w+,)[\])]")
+        match = next((m for text in texts if (m := written.search(text))), None)
+        sizes = [size.strip() for size in match[1].split(",") if size.strip()] if match else []
+        if sizes and not NO_SIZES & set(sizes):
+            found[name] = sizes
+    return found
+
+
 def put(found: Axes, of: ast.expr, axis: int, name: ast.expr) -> None:
     """Remember it, where it is a name that means something."""
     if isinstance(name, ast.Name) and name.id.strip("_"):
@@ -71,7 +88,7 @@ def loops(function: ast.FunctionDef) -> Iterator[tuple[ast.Name, ast.Name]]:
 def letters(axes: Axes) -> dict[str, str]:
     """One of our sizes for each name, no two the same."""
     found: dict[str, str] = {}
-    for name in dict.fromkeys(n for of in axes.values() for n in of.values()):
+    for name in dict.fromkeys(n for of in axes.values() for n in of.values() if not n.isdigit()):
         likely = next((letter for letter, pattern in LETTERS if re.fullmatch(pattern, name.lower())), "D")
         spare = [letter for letter in (likely, *SPARE) if letter not in found.values()]
         found[name] = spare[0] if spare else likely
@@ -90,6 +107,8 @@ def shapes_said(
         names: of the arguments.
     """
     axes = said(functions)
+    for name, sizes in documented(functions, names).items():
+        axes[name], exact = dict(enumerate(sizes)), {**exact, name: len(sizes)}
     of = letters({n: a for n, a in axes.items() if n in names})
     ranks = {n: exact.get(n, least.get(n, 0)) for n in names if n in exact or least.get(n, 0) > 1}
     in_time = sum(rank == 3 for rank in ranks.values()) > 1  # a kernel beside what it goes over
@@ -114,6 +133,8 @@ def axis_of(name: str | None, of: Mapping[str, str], is_weight: bool, windows: S
     """What one axis may be."""
     if name is None:
         return [*UNKNOWN["w" if is_weight else "x"], *windows]
+    if name.isdigit():
+        return [int(name)]
     if windows and KERNEL.fullmatch(name.lower()):
         return [*windows, of[name]]
     return [of[name]]
