@@ -238,11 +238,13 @@ def apart(pair: Pair, inputs: Sequence[str], values: Sequence[str | None], known
 
 def in_place_of(pair: Pair, inputs: Sequence[str], values: Sequence[str | None], known: Mapping[str, Any]) -> list[str | None]:
     """The values of the parts; of dz, db, where the backward names dW and reads it nowhere, dz is returned in the place of dW."""
+    others = [i for i, v in enumerate(values) if v is not None and v not in inputs]
+    if len(others) != 1:
+        return list(values)
     names = [n for n in ast.walk(pair.backward) if isinstance(n, ast.Name)]
     read = {n.id for n in names if isinstance(n.ctx, ast.Load)}
     forgotten = {v for n in names if n.id not in read and (v := value_of(n.id, known)) in inputs and v not in values}
-    others = [i for i, v in enumerate(values) if v is not None and v not in inputs]
-    if len(forgotten) != 1 or len(others) != 1:
+    if len(forgotten) != 1:
         return list(values)
     return [next(iter(forgotten)) if i == others[0] else v for i, v in enumerate(values)]
 

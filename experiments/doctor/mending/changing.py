@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from experiments.doctor.calls.resumed import Resuming, Start
-from experiments.doctor.mending.places import Statement, parsed, statement_at
+from experiments.doctor.mending.places import Statement, parsed
 from experiments.source.operators import Function
 
 
@@ -28,7 +28,10 @@ class Changing:
         self.module = ast.fix_missing_locations(ast.Module([self.tree], []))
         self.function, self.box = Function(self.tree, lambda node: False), dict(namespace)
         self.resuming = Resuming(self.tree, self.box)
-        self.at = {n.lineno: statement_at(self.tree, n.lineno) for n in ast.walk(self.tree) if isinstance(n, Statement)}
+        self.at: dict[int, ast.stmt] = {}
+        for node in ast.walk(self.tree):
+            if isinstance(node, Statement) and (node.lineno not in self.at or isinstance(self.at[node.lineno], ast.For)):
+                self.at[node.lineno] = node  # as `statement_at` finds it
 
     @contextmanager
     def changed(self, line: int, text: str) -> Iterator[ast.FunctionDef]:
@@ -72,14 +75,13 @@ def slice_of(tree: ast.FunctionDef, lines: Iterable[int]) -> list[int]:
         and isinstance(s.value, ast.Subscript)
         and isinstance(s.value.value, ast.Name)
     }
+    written = [(s, writes(s) | {views[n] for n in changes(s) if n in views}) for s in statements]  # window = x[0]; window += ... writes x
     todo, found = list(dict.fromkeys(lines)), list(dict.fromkeys(lines))
     while todo:
         at = todo.pop(0)
         here = [s for s in statements if s.lineno == at]
         reads = {n.id for s in here for n in ast.walk(s.iter if isinstance(s, ast.For) else s) if isinstance(n, ast.Name)}
-        for s in statements:
-            of = writes(s)
-            of |= {views[n] for n in changes(s) if n in views}  # window = x[0]; window += ... writes x
+        for s, of in written:
             around = isinstance(s, ast.For) and any(inner in s.body for inner in here)
             if s.lineno not in found and (of & reads or around):
                 found.append(s.lineno)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 from experiments.doctor.numbers.shapes import COLUMNS, ROWS, is_vector, likely
 from experiments.doctor.numbers.windows import Shape
@@ -259,7 +260,8 @@ def keeps_one_row(backward: ast.FunctionDef) -> bool:
     return re.search(r"keepdims=True|np\.ones\(\(1,|\.reshape\(\(?1,|\[np\.newaxis, :\]|\[None, :\]", ast.unparse(backward)) is not None
 
 
-def is_coefficients(functions: Sequence[ast.FunctionDef], name: str) -> bool:
+@cache
+def is_coefficients(functions: tuple[ast.FunctionDef, ...], name: str) -> bool:
     """Whether a value is read entry by entry, each a factor of something else, and nowhere as a whole: c[k] * p, for k in range(len(c))."""
     rounds = {ast.unparse(n.target) for f in functions for n in ast.walk(f) if isinstance(n, ast.For)}
     entries = whole = 0

@@ -38,7 +38,7 @@ class Examination(Running):
 
     def rescaled(self) -> Examination:
         """This one; or as it is if the gradients on the way are those of m times the loss, where then fewer lines are wrong."""
-        if len(self.wrong) < 2:
+        if len(self.wrong_lines) < 2:
             return self
         factors: list[float] = []
         for name in self.wrong:
@@ -53,9 +53,21 @@ class Examination(Running):
                 factors.append(c)
         if len(self.wrong) > 2:
             factors += [float(n) for v in self.inputs.values() if is_array(v) for n in np.shape(v) if n > 1]
-        others = [self.divided(c) for c in dict.fromkeys(factors)]
-        best = min(others, key=lambda e: len(e.wrong_lines), default=self)
-        return best if len(best.wrong_lines) < len(self.wrong_lines) - 1 else self
+        best, most = self, len(self.wrong_lines) - 2
+        for c in dict.fromkeys(factors):
+            if (other := self.divided(c)).has_at_most(most):
+                best, most = other, len(other.wrong_lines) - 1
+        return best
+
+    def has_at_most(self, most: int) -> bool:
+        """Whether no more lines than that are wrong."""
+        lines: set[int] = set()
+        for name in (n for n in self.claims if n in self.held):
+            if self.claims[name].line not in lines and not self.is_right(name):
+                lines.add(self.claims[name].line)
+            if len(lines) > most:
+                return False
+        return True
 
     @property
     def wrong_lines(self) -> set[int]:
