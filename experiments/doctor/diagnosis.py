@@ -70,7 +70,8 @@ def located(examinations: list[Examination], faults: dict[int, list[str]]) -> tu
     own = list(dict.fromkeys(line for names in faults.values() for n in names for line in first.claims[n].lines))
     small = cured(wards, own, sound, patience, alone=True) if own else None
     plain = small is not None and cost(first.subject.pair.backward, small, own)[0] <= PLAIN  # nothing elsewhere would be plainer
-    places = [] if plain else openings(wards, [*own, *lines], sound, patience)
+    places, closed = ([], set[int]()) if plain else openings(wards, [*own, *lines], sound, patience)
+    all_sound, sound = sound, sound | closed
     each: tuple[Fault, ...] = ()
     if small is None and len(faults) > 1:
         each = tuple(fault(wards, *of, patience) for of in sorted(faults.items()))
@@ -102,7 +103,7 @@ def located(examinations: list[Examination], faults: dict[int, list[str]]) -> tu
         if cure is None and not (len(each) > 1 and all(f.mend for f in each)):
             if (missed := inserted(wards)) is not None:
                 return (left_out(wards, *missed),)
-            if (both := cured_twice(wards, [*own, *lines], sound)) is not None:
+            if (both := cured_twice(wards, [*own, *lines], all_sound)) is not None:
                 return (replace(of_cure(examinations, both[0], faults), also=(Mend(both[1].line, both[1].before, both[1].after),)),)
         if cure is None:
             if len(each) == 1 and any(c.returned for c in first.claims.values()):

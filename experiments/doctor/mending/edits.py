@@ -19,7 +19,7 @@ from experiments.doctor.mending.places import (
     text_of,
     with_piece,
 )
-from experiments.doctor.mending.slips import is_called, leaking, siblings, where_an_index_comes_twice
+from experiments.doctor.mending.slips import from_the_other_end, is_called, leaking, siblings, where_an_index_comes_twice
 from experiments.doctor.reading.claims import is_gradient, tells_of_gradient
 from experiments.judge.operands import DIAGONAL
 from experiments.source.operators import OPERATORS, Function, mutants_of
@@ -51,6 +51,7 @@ def edits(tree: ast.FunctionDef, line: int, names: Sequence[str], grown: bool = 
         other_numbers(statement, names),
         other_names(statement, names),
         wrapped(statement),
+        from_the_other_end(statement),
         leaking(statement, names),
         siblings(tree, statement, names),
     )

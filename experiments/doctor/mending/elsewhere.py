@@ -55,7 +55,7 @@ def others(
     ]
     for line in slice_of(tree, lines):
         statement = statement_at(tree, line)
-        if statement is None or line in {cure.line, *sound, *(c.line for c in found)}:
+        if patience.is_over or statement is None or line in {cure.line, *sound, *(c.line for c in found)}:
             continue
         here = [Cure(line, text_of(statement), after, said) for said, after in islice(edits(tree, line, names), MOST)]
         here += from_places(wards, [p for p in places if p.statement.lineno == line], patience)
@@ -67,7 +67,7 @@ def others(
 def from_places(wards: Sequence[Ward], places: Sequence[Open], patience: Patience) -> list[Cure]:
     """What fits there."""
     found: list[Cure] = []
-    here = pieces([ward.e for ward in wards], places[0].statement.lineno) if places else []
+    here = pieces([ward.e for ward in wards], places[0].statement.lineno, places[0].needed) if places else []
     for of in places:
         if not patience.is_over:
             for piece in islice(fitting(here, of.needed), MANY):

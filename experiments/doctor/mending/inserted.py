@@ -39,7 +39,7 @@ def inserted(wards: Sequence[Ward]) -> tuple[str, Mend] | None:
             asked = with_line_before(statement, f"{name} = {name} {sign} {MOVED}({nothing.format(name)})")
             needed = [n for a in asking if (n := a.needed(line, asked)) is not None]
             if len(needed) == len(asking):
-                here[line] = here.get(line) or pieces([ward.e for ward in wards], line)
+                here[line] = here.get(line) or pieces([ward.e for ward in wards], line, needed)
                 lines += (f"{name} = {name} {piece}" for piece in islice(found(sign, here[line], needed), ENOUGH))
         best = next((new for new in sorted(lines, key=len) if cures(wards, line, with_line_before(statement, new))), None)
         if best is not None:

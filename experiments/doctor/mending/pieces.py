@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,9 @@ MOST = 300
 
 FEW = 20
 """So many short ones are multiplied with one another before that."""
+
+FACTORS = 80
+"""So many are multiplied as matrices in a loop."""
 
 SHORT = 14
 """A longer one is not multiplied."""
@@ -32,8 +37,11 @@ FORMS += ("1 / (1 + np.exp(-{}))", "1 / (1 + np.exp({}))", "np.exp({})", "np.sqr
 SIGNS: Mapping[type[ast.operator], np.ufunc] = {ast.Mult: np.multiply, ast.Div: np.divide, ast.Add: np.add, ast.Sub: np.subtract}
 WRITTEN: Mapping[type[ast.operator], str] = {ast.Mult: "*", ast.Div: "/", ast.Add: "+", ast.Sub: "-"}
 
-Piece = tuple[str, Sequence[np.ndarray]]
-"""A piece of code, and its numbers on each input."""
+Rounds = tuple[tuple[int, ...], ...]
+"""The shapes of something in every round of a loop."""
+
+Piece = tuple[str, Sequence[Any]]
+"""A piece of code, and its numbers on each input: an array; of a line within a loop a tuple of arrays, one for every round."""
 
 
 def scope(function: ast.FunctionDef, line: int) -> set[str]:
@@ -43,16 +51,19 @@ def scope(function: ast.FunctionDef, line: int) -> set[str]:
     return arguments | {n.id for n in names if n.lineno < line}
 
 
-def pieces(examinations: Sequence[Examination], line: int) -> list[Piece]:
+def pieces(examinations: Sequence[Examination], line: int, needed: Sequence[Needed] = ()) -> list[Piece]:
     """Everything with numbers that may stand in a line, each once: first what is written somewhere, the shortest before the others.
 
     Args:
         examinations: one for each input.
         line: what is named before it is known.
+        needed: in that line, which tell what has a name in every round of a loop.
     """
     pair = examinations[0].subject.pair
-    known = scope(pair.backward, line)
-    worlds = [{**e.subject.namespace, **imported(pair.backward), **e.locals, "self": e.ran.self} for e in examinations]
+    known, rounds = scope(pair.backward, line), [n.worlds for n in needed]
+    own = [{**e.subject.namespace, **imported(pair.backward), **e.locals, "self": e.ran.self} for e in examinations]
+    looped = any(len(of) > 1 for of in rounds)
+    worlds = [[{**world, **names} for names in of] for world, of in zip(own, rounds, strict=True)] if looped else [[w] for w in own]
     nodes = [n for f in (pair.backward, pair.forward) for s in f.body for n in ast.walk(s)]
     parts = ast.BinOp | ast.Call | ast.Attribute | ast.Subscript | ast.UnaryOp | ast.Constant | ast.Compare
     written = [*(known - {"self"}), *(ast.unparse(n) for n in nodes if isinstance(n, parts))]
@@ -64,7 +75,8 @@ def pieces(examinations: Sequence[Examination], line: int) -> list[Piece]:
     for texts in (written, [*made, "2", "0.5"]):
         for text in sorted(set(texts), key=lambda t: (len(t), t)):
             if len(text) <= LONG and (numbers := evaluated(text, known, worlds)) is not None:
-                found.setdefault(b"".join(n.tobytes() + repr(n.shape).encode() for n in numbers), (text, numbers))
+                key = b"".join(n.tobytes() + repr(n.shape).encode() for of in numbers for n in of)
+                found.setdefault(key, (text, numbers if looped else [of[0] for of in numbers]))
     return list(found.values())
 
 
@@ -82,24 +94,25 @@ def imported(function: ast.FunctionDef) -> dict[str, Any]:
     return found
 
 
-def evaluated(text: str, known: Iterable[str], worlds: Sequence[Mapping[str, Any]]) -> list[np.ndarray] | None:
-    """The numbers of a piece of code in each world; None if it has none."""
+def evaluated(text: str, known: Iterable[str], worlds: Sequence[Sequence[Mapping[str, Any]]]) -> list[tuple[np.ndarray, ...]] | None:
+    """The numbers of a piece of code in each of the worlds of each input; None if it has none."""
     tree = ast.parse(text, mode="eval")
     names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
-    if not all(n in known or n == "self" or callable(worlds[0].get(n)) or n in ("np", "math", "len") for n in names):
+    if not all(n in known or n == "self" or callable(worlds[0][0].get(n)) or n in ("np", "math", "len") for n in names):
         return None
-    code = compile(tree, "<a piece>", "eval")
+    code, found = compile(tree, "<a piece>", "eval"), list[tuple[np.ndarray, ...]]()
     try:
         with np.errstate(all="ignore"):
-            values = [eval(code, dict(world)) for world in worlds]
-            if not all(isinstance(v, np.ndarray | np.generic | int | float | list | tuple) for v in values):
-                return None  # np.c_ has an entry for every number, without end
-            found = [np.asarray(v) for v in values]
+            for worlds_of_one in worlds:
+                values = [eval(code, dict(world)) for world in worlds_of_one]
+                if not all(isinstance(v, np.ndarray | np.generic | int | float | list | tuple) for v in values):
+                    return None  # np.c_ has an entry for every number, without end
+                found.append(tuple(map(np.asarray, values)))
     except Exception:  # whatever a piece may raise that is torn out of its line
         return None
-    if not all(f.dtype.kind in "fiub" and np.isfinite(f).all() and f.size for f in found):
+    if not all(f.dtype.kind in "fiub" and np.isfinite(f).all() and f.size for of in found for f in of):
         return None
-    return [f.astype(float) for f in found]
+    return [tuple(f.astype(float) for f in of) for of in found]
 
 
 def fitting(known: Sequence[Piece], needed: Sequence[Needed], three: bool = False) -> Iterator[str]:
@@ -110,6 +123,12 @@ def fitting(known: Sequence[Piece], needed: Sequence[Needed], three: bool = Fals
         needed: of the place, on each input.
         three: whether three are put together, in the place of one or two.
     """
+    if known and isinstance(known[0][1][0], tuple):
+        needed = [n if n.rounds else replace(n, value=n.value.reshape(-1), rounds=(n.value.shape,)) for n in needed]
+        shapes = [n.rounds or () for n in needed]
+        known, matrices = in_a_row(known, shapes), in_a_row(list(products_in_rounds(known, shapes)), shapes)
+    else:
+        matrices = list(products(known, [n.value.shape for n in needed])) if not three else []
     shapes = [n.value.shape for n in needed]
 
     def is_right(numbers: Sequence[np.ndarray]) -> bool:
@@ -117,7 +136,7 @@ def fitting(known: Sequence[Piece], needed: Sequence[Needed], three: bool = Fals
 
     of = [(text, numbers) for text, numbers in known if all(map(fits, numbers, shapes))]
     if not three:
-        matrices = [(text, numbers) for text, numbers in products(known, shapes) if all(map(fits, numbers, shapes))]
+        matrices = [(text, numbers) for text, numbers in matrices if all(map(fits, numbers, shapes))]
         yield from (ast.unparse(parsed(text)) for text, numbers in (*of, *matrices) if is_right(numbers))
         of = [*of[: MOST - FEW], *matrices[:MOST]]
     short = [p for p in of if len(p[0]) <= SHORT and not p[0].replace(".", "").isdigit()][:FEW]
@@ -126,6 +145,29 @@ def fitting(known: Sequence[Piece], needed: Sequence[Needed], three: bool = Fals
         if is_right([-v if negative else v for v in found]):
             node: ast.expr = ast.BinOp(parsed(one[0]), sign(), parsed(two[0]))
             yield ast.unparse(ast.UnaryOp(ast.USub(), node) if negative else node)
+
+
+def in_a_row(known: Sequence[Piece], rounds: Sequence[Rounds]) -> list[Piece]:
+    """The pieces of a line within a loop that may have these shapes: the numbers of all rounds one after the other."""
+    found: list[Piece] = []
+    for text, numbers in known:
+        with suppress(ValueError):  # of another shape
+            rows = [[np.broadcast_to(v, s) for v, s in zip(of, shapes, strict=True)] for of, shapes in zip(numbers, rounds, strict=True)]
+            found.append((text, [np.concatenate([v.reshape(-1) for v in row]) for row in rows]))
+    return found
+
+
+def products_in_rounds(known: Sequence[Piece], rounds: Sequence[Rounds]) -> Iterator[Piece]:
+    """Products of short pieces with a matrix among them, and of two vectors, of the shape that is needed in every round."""
+    short = [(t, n) for t, n in known if n[0][0].ndim in (1, 2) and len(t) <= LONG // 2][:FACTORS]
+    for a, x in short:
+        for b, y in short:
+            p, q = x[0][0], y[0][0]
+            if p.ndim + q.ndim > 2 and p.shape[-1] == q.shape[0] and (*p.shape[:-1], *q.shape[1:]) == rounds[0][0]:
+                with suppress(ValueError):  # in another round
+                    yield f"({a}) @ ({b})", [tuple(u @ v for u, v in zip(us, vs, strict=True)) for us, vs in zip(x, y, strict=True)]
+            elif p.ndim == q.ndim == 1 and (*p.shape, *q.shape) == rounds[0][0]:
+                yield f"np.outer({a}, {b})", [tuple(map(np.outer, us, vs)) for us, vs in zip(x, y, strict=True)]
 
 
 def pairs(some: Sequence[Piece], others: Sequence[Piece], needed: Needed) -> Iterator[tuple[type[ast.operator], bool, Piece, Piece]]:
@@ -167,7 +209,9 @@ def together(short: Sequence[Piece]) -> list[Piece]:
 
 def products(known: Sequence[Piece], shapes: Sequence[tuple[int, ...]]) -> Iterator[Piece]:
     """Matrix products of short pieces, where a matrix is needed."""
-    short = [(t, n) for t, n in known if n[0].ndim >= 2 and len(t) <= LONG // 2] if len(shapes[0]) >= 2 else []
+    short = (
+        [(t, n) for t, n in known if isinstance(n[0], np.ndarray) and n[0].ndim >= 2 and len(t) <= LONG // 2] if len(shapes[0]) >= 2 else []
+    )
     for a, x in short:
         for b, y in short:
             if x[0].shape[-1] == y[0].shape[-2] and (x[0].shape[-2], y[0].shape[-1]) == shapes[0][-2:]:

@@ -21,6 +21,20 @@ def where_an_index_comes_twice(statement: ast.stmt) -> Iterator[Edit]:
                 yield "with one number, where the sum of its row belongs", counted.replace("-1 * ", "-")
 
 
+def from_the_other_end(statement: ast.stmt) -> Iterator[Edit]:
+    """With dz[:H], the first H, in the place of dz[-H:], the last; and of dz[H:] too, what is left."""
+    for place in places_in(statement, indices=True):
+        node = place[0]
+        if isinstance(node, ast.Slice) and node.step is None and (node.lower is None) != (node.upper is None):
+            end = node.lower or node.upper
+            assert end is not None
+            of = ast.unparse(end.operand if isinstance(end, ast.UnaryOp) and isinstance(end.op, ast.USub) else end)
+            for text in (f":{of}", f"{of}:", f"-({of}):", f":-({of})"):
+                piece = ast.parse(f"x[{text}]", mode="eval").body
+                assert isinstance(piece, ast.Subscript)
+                yield f"cut at {ast.unparse(node)}, where {ast.unparse(piece.slice)} belongs", with_piece(statement, place, piece.slice)
+
+
 def is_number(node: ast.expr) -> bool:
     """Whether it is written as one, with a minus or without."""
     return isinstance(node.operand if isinstance(node, ast.UnaryOp) else node, ast.Constant)

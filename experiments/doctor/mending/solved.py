@@ -51,8 +51,10 @@ class Open:
         return all(n.slopes.shape[1] < n.slopes.shape[0] or np.linalg.matrix_rank(n.slopes) < n.slopes.shape[0] for n in self.needed)
 
 
-def openings(wards: Sequence[Ward], accused: list[int], sound: Collection[int], patience: Patience) -> list[Open]:
+def openings(wards: Sequence[Ward], accused: list[int], sound: Collection[int], patience: Patience) -> tuple[list[Open], set[int]]:
     """Every place of the accused lines, and of those that they read from, where something else would make everything right.
+
+    And the lines of which it is known that nothing in the place of what they compute does.
 
     Args:
         wards: one for each input.
@@ -65,12 +67,20 @@ def openings(wards: Sequence[Ward], accused: list[int], sound: Collection[int], 
     lines = [line for line in slice_of(tree, accused) if line not in sound] if all(a.knows for a in asking) else []
     statements = [s for line in lines if (s := statement_at(tree, line)) is not None and not isinstance(s, Headed)]
     found: list[Open] = []
+    closed: set[int] = set()
     patience = patience.for_one()
     for whole in (True, False):  # first which statements, then which pieces of them
         for statement in statements:
             if whole or any(of.statement is statement for of in found):
                 found += (Open(statement, place, needed) for place, needed in askable(asking, statement, whole, patience))
-    return found
+                closed |= {statement.lineno} if whole and is_plain(statement) and any(a.is_closed for a in asking) else set()
+    return found, closed
+
+
+def is_plain(statement: ast.stmt) -> bool:
+    """Whether all that it does is to give names to what it computes; of dx[i] = ... the place may be wrong too."""
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    return bool(targets) and all(isinstance(t, ast.Name) for t in targets)
 
 
 def solved(wards: Sequence[Ward], places: Sequence[Open], accused: list[int], patience: Patience, known: Cure | None = None) -> Cure | None:
@@ -93,7 +103,7 @@ def solved(wards: Sequence[Ward], places: Sequence[Open], accused: list[int], pa
             if patience.is_over or (three and (found or known)):
                 break
             before, line = text_of(of.statement), of.statement.lineno
-            here[line] = here.get(line) or pieces(examinations, line)
+            here[line] = here.get(line) or pieces(examinations, line, of.needed)
             for piece in islice(fitting(here[line], of.needed, three), ENOUGH):
                 after = with_piece(of.statement, of.place, ast.parse(piece, mode="eval").body)
                 new = Cure(line, before, after)
@@ -148,6 +158,8 @@ def askable(asking: Sequence[Asking], statement: ast.stmt, whole: bool, patience
             continue
         if whole != is_whole(place, statement):
             continue
+        for a in asking:
+            a.is_closed = False
         if patience.is_over:
             break
         text = with_piece(statement, place, ast.Call(ast.Name(MOVED), [node], []))
