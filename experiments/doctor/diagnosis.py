@@ -75,6 +75,7 @@ def located(examinations: list[Examination], faults: dict[int, list[str]]) -> tu
     each: tuple[Fault, ...] = ()
     if small is None and len(faults) > 1:
         each = tuple(fault(wards, *of, patience) for of in sorted(faults.items()))
+        small = next((Cure(m.line, m.before, m.after) for f in each if (m := f.mend) and cures(wards, m.line, m.after)), None)
     known = bool(each) and all(f.mend or f.what for f in each)  # one line could undo the faults of several
     cure = small if known else plainest(examinations, own, small, solved(wards, places, own, patience, small))
     if cure is not None and not plain and not known:

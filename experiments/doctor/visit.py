@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +26,7 @@ from experiments.doctor.numbers.implied import derivatives, predictions, with_lo
 from experiments.doctor.numbers.inputs import choose
 from experiments.doctor.numbers.provided import provided
 from experiments.doctor.numbers.readings import charitable, is_right, plainer
-from experiments.doctor.numbers.shapes import Chosen, sizes_for
+from experiments.doctor.numbers.shapes import SMALL, Chosen, sizes_for
 from experiments.doctor.numbers.trial import SMALLER, misshapen
 from experiments.doctor.origins import readable
 from experiments.doctor.reading.apart import CONTEXT, Context, is_static, of_static, pullbacks
@@ -47,6 +48,9 @@ from experiments.doctor.verdict.inherited import without_inherited
 from experiments.doctor.verdict.meant import meant, straightened
 from experiments.doctor.verdict.notes import notes
 from experiments.doctor.verdict.suspects import PLAINLY, agreement, returned, suspects, wrong_lines
+
+MUCH = 3
+"""Where so many lines are wrong, a name on the way may mean something else than it says."""
 
 QUIET = 1e-4
 """Where rounding makes more than this of a slope, p is nearly 1 and 1 − p has lost its digits: smaller numbers are tried then too."""
@@ -247,13 +251,29 @@ def examined(subject: Subject, shapes: Mapping[str, tuple[int, ...]], seed: int,
         if other := charitable(subject, chosen, shapes, seed):
             words, found = other
             return replace(looked_at(found), notes=(otherwise(examinations, words), *looked_at(found).notes))
-        examinations = plainer(subject, chosen, shapes, seed, examinations) or examinations
+        examinations = plainer(subject, chosen, shapes, seed, examinations) or smaller(subject, chosen, shapes, seed, examinations)
     elif not arrays and not chosen.numbers and branches(subject):
         examinations = on_the_other_side(subject, chosen, shapes, seed) or examinations
     verdict = looked_at(examinations)
     if verdict.right and not arrays and not chosen.numbers:
         return replace(verdict, notes=(*verdict.notes, *provided(subject, chosen, seed)))
     return verdict
+
+
+def smaller(
+    subject: Subject, chosen: Chosen, shapes: Mapping[str, tuple[int, ...]], seed: int, than: list[Examination]
+) -> list[Examination]:
+    """The same on smaller inputs, where a loop goes through them and the same is wrong there."""
+    looped = any(isinstance(n, ast.For | ast.While) for n in ast.walk(subject.pair.backward))
+    if not looped or shapes or chosen.numbers:
+        return than
+    try:
+        found = [Examination(subject, chosen.draw(sizes, seed + i), seed + i) for i, sizes in enumerate(SMALL)]
+        names = returned(found[0])
+        same = names == returned(than[0]) and all(agreement(found, n)[1] == agreement(than, n)[1] for n in names)
+    except Exception:  # a stranger's code may refuse them
+        return than
+    return found if same and is_quiet(found) and not any(e.unseen for e in found) else than
 
 
 def branches(subject: Subject) -> bool:
@@ -332,6 +352,7 @@ def judged(examinations: list[Examination]) -> Finding:
         return Finding(subject.pair.name, subject.pair.backward.name, gradients, notes=(words, *notes(examinations[0])))
     examinations = [e.rescaled() for e in straightened(examinations, lambda found: len(wrong_lines(found)))]
     forget(examinations, misnamed(examinations, [g.value for g in gradients if g.right]))
+    forget(examinations, mistaken(examinations[0]))
     faults = suspects(examinations, wrong_lines(examinations))
     found = Finding(subject.pair.name, subject.pair.backward.name, gradients)
     if subject.so_far:
@@ -353,6 +374,18 @@ def misnamed(examinations: list[Examination], right: list[str]) -> list[str]:
     last = line_of_return(tree)
     fed = {line for n in right if np.any(claims[n].gradient) for line in slice_of(tree, [claims[n].line or last])} if wrong else set()
     return [n for n in wrong if claims[n].line in fed and claims[n].line not in {claims[r].line for r in right}]
+
+
+def mistaken(e: Examination) -> list[str]:
+    """Gradients on the way without which other lines are right that are wrong with them: they are those of something else, as dz of a."""
+    found: list[str] = []
+    for label in dict.fromkeys(e.claims[n].label for n in e.wrong if not e.claims[n].returned) if len(e.wrong_lines) >= MUCH else ():
+        names = [n for n, c in e.claims.items() if c.label == label and not c.returned]
+        without = copy.copy(e)
+        forget([without], names)
+        if len(without.wrong_lines) < len({e.claims[n].line for n in e.wrong if n not in names}):
+            e, found = without, [*found, *names]
+    return found
 
 
 def forget(examinations: list[Examination], names: list[str]) -> None:

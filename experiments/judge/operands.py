@@ -106,7 +106,7 @@ def same(a: np.ndarray, b: np.ndarray) -> bool:
 def sums(a: np.ndarray, b: np.ndarray, gradients: Values) -> Iterator[str]:
     """What it is of another gradient: its first row, its mean, the sum of all of it."""
     for name, g in gradients.items():
-        if g.ndim == 0 or g.shape == b.shape:
+        if g.ndim == 0 or g.size == 0 or g.shape == b.shape:
             continue
         for axis in range(g.ndim):
             if g.sum(axis=axis).shape != b.shape or not like(g.sum(axis=axis), b):

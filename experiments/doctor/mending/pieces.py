@@ -125,8 +125,8 @@ def fitting(known: Sequence[Piece], needed: Sequence[Needed], three: bool = Fals
     """
     if known and isinstance(known[0][1][0], tuple):
         needed = [n if n.rounds else replace(n, value=n.value.reshape(-1), rounds=(n.value.shape,)) for n in needed]
-        shapes = [n.rounds or () for n in needed]
-        known, matrices = in_a_row(known, shapes), in_a_row(list(products_in_rounds(known, shapes)), shapes)
+        rounds = [n.rounds or () for n in needed]
+        known, matrices = in_a_row(known, rounds), in_a_row(list(products_in_rounds(known, rounds)), rounds)
     else:
         matrices = list(products(known, [n.value.shape for n in needed])) if not three else []
     shapes = [n.value.shape for n in needed]

@@ -26,6 +26,12 @@ SIZES = (
 EVEN = {"N": 12, "D": 6, "H": 8, "O": 10, "T": 4, "B": 3, "C": 2, "F": 4, "Y": 4, "X": 6}
 """A third set, for what must be cut in two."""
 
+SMALL = (
+    {"N": 5, "D": 3, "H": 6, "O": 7, "T": 4, "B": 2, "C": 3, "F": 2, "Y": 3, "X": 5},
+    {"N": 3, "D": 4, "H": 7, "O": 6, "T": 5, "B": 3, "C": 2, "F": 4, "Y": 5, "X": 3},
+)
+"""Sizes with which a mend is looked for in a loop, where every round takes its time; no number of rows is 2, a factor by itself."""
+
 MATRICES: tuple[Shape, ...] = (
     ("H", "O"),
     ("O", "H"),

@@ -222,7 +222,8 @@ def claimed(
         if value is not None:
             pairs = paired(known[value], values, named, text, known[value][0] in inputs)
         elif (whole := element_value(label, known, other or {})) is not None:
-            pairs = [(known[whole][-1], since_fresh(named, text))]
+            key = known[whole][-1]  # the third row of dy, dy[2], is no gradient of ys[2]
+            pairs = [(key, since_fresh(named, text))] if np.shape(named[-1].value) == np.shape(values[key]) else []
         for key, group in pairs:
             lines = tuple(dict.fromkeys(e.line for e in group if e.line and (np.any(e.value) or len(group) == 1)))
             lines = lines or tuple(e.line for e in group[-1:] if e.line)

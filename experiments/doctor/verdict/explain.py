@@ -22,6 +22,8 @@ from experiments.judge.sentences import RIGHT, agreed, sentences
 
 def explained(examinations: list[Examination], name: str) -> str | None:
     """Half a sentence about the gradient of this value: "it is ..."; None if nothing that is known holds on all inputs."""
+    if not all(name in e.claims and name in e.ran.values for e in examinations):  # h[10] where there are but 4
+        return None
     if any(e.is_slow(np.size(e.ran.values[name])) for e in examinations):
         return agreed(along_directions(e, name) for e in examinations)
     return agreed(said(e, name) for e in examinations)
@@ -96,7 +98,7 @@ def by_ways(e: Examination, name: str, a: np.ndarray, b: np.ndarray) -> Iterator
 
 def forgotten(examinations: list[Examination], name: str) -> str | None:
     """Half a sentence about a line that is right but for a step of the forward which the backward leaves out; None if it is not so."""
-    if any(e.is_slow(np.size(e.ran.values[name])) for e in examinations):
+    if any(name not in e.ran.values or e.is_slow(np.size(e.ran.values[name])) for e in examinations):
         return None
     return agreed(forgotten_step(e, name, e.truth(name)) for e in examinations)
 

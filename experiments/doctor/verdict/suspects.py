@@ -62,7 +62,8 @@ def suspects(examinations: list[Examination], wrong: list[str]) -> dict[int, lis
 
 def right_lines(e: Examination) -> set[int]:
     """The lines of the gradients that are right; not one that names something else too, which may be wrong."""
-    right = {c.label: c.line for n, c in e.claims.items() if n not in e.wrong}
+    wrong = {e.claims[n].line for n in e.wrong}  # of what a loop names again and again some may be right
+    right = {c.label: c.line for n, c in e.claims.items() if n not in e.wrong and c.line not in wrong}
     statements = [s for s in ast.walk(e.subject.pair.backward) if isinstance(s, ast.Assign)]
     more = {s.lineno for s in statements if isinstance(s.targets[0], ast.Tuple) and not {n for n in writes(s) if n != "_"} <= set(right)}
     return set(right.values()) - more
