@@ -219,9 +219,8 @@ def subject_of(tree: ast.Module, namespace: dict[str, Any], pair: Pair, loss: st
     init = constructor(tree, pair.cls, namespace) if pair.cls else None
     told = setups(methods(tree, pair.cls), pair.forward, pair.backward) if pair.cls else []
     of, loss_of = helpers(tree, pair.forward, pair.backward), own or named or line
-    found = Subject(pair, namespace, loss_of, bool(line), init, loss_text=text, shared=shared, setups=told, helpers=of)
-    found.definitions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
-    return found
+    every = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
+    return Subject(pair, namespace, loss_of, bool(line), init, loss_text=text, shared=shared, setups=told, helpers=of, definitions=every)
 
 
 @without_warnings

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from experiments.doctor.calls.resumed import Resuming, Start
-from experiments.doctor.mending.places import Statement, parsed
+from experiments.doctor.mending.places import Statement, parsed, statements_of
 from experiments.source.operators import Function
 
 
@@ -28,10 +28,7 @@ class Changing:
         self.module = ast.fix_missing_locations(ast.Module([self.tree], []))
         self.function, self.box = Function(self.tree, lambda node: False), dict(namespace)
         self.resuming = Resuming(self.tree, self.box)
-        self.at: dict[int, ast.stmt] = {}
-        for node in ast.walk(self.tree):
-            if isinstance(node, Statement) and (node.lineno not in self.at or isinstance(self.at[node.lineno], ast.For)):
-                self.at[node.lineno] = node  # as `statement_at` finds it
+        self.at = statements_of(self.tree)
 
     @contextmanager
     def changed(self, line: int, text: str) -> Iterator[ast.FunctionDef]:

@@ -64,7 +64,7 @@ def losing(tree: ast.FunctionDef, of: Collection[int], known: Collection[str]) -
         target = getattr(statement, "target", None) or next(iter(getattr(statement, "targets", [])), None)
         called = isinstance(statement, ast.Return) or (target is not None and is_called_gradient(target))
         reads = numbers_of(value)
-        inherits = any(tells_of_gradient(n) or is_gradient(n) for n in reads)  # of a line above that has lost it
+        inherits = any(map(says_gradient, reads))  # of a line above that has lost it
         if called and reads and not reads & set(known) and not inherits and not is_empty(value):
             found.append(line)
     return found
@@ -72,7 +72,11 @@ def losing(tree: ast.FunctionDef, of: Collection[int], known: Collection[str]) -
 
 def is_called_gradient(target: ast.expr) -> bool:
     """Whether what is written there is called like a gradient: dL_dx, dx[i]."""
-    name = ast.unparse(target.value if isinstance(target, ast.Subscript) else target)
+    return says_gradient(ast.unparse(target.value if isinstance(target, ast.Subscript) else target))
+
+
+def says_gradient(name: str) -> bool:
+    """Whether a name says that it is one, or that it has to do with one."""
     return is_gradient(name) or tells_of_gradient(name)
 
 
@@ -92,7 +96,7 @@ def led_again(tree: ast.FunctionDef, statement: ast.stmt, known: Collection[str]
     inner = [n for n in ast.walk(tree) if isinstance(n, ast.For) and any(s is statement for s in ast.walk(n))]
     rounds = [n.id for loop in inner for n in ast.walk(loop.target) if isinstance(n, ast.Name)]
     written = {n.value.id: ast.unparse(n) for n in ast.walk(tree) if isinstance(n, ast.Subscript) and isinstance(n.value, ast.Name)}
-    for name in sorted(n for n in known if tells_of_gradient(n) or is_gradient(n)):
+    for name in sorted(filter(says_gradient, known)):
         if name in changes(statement) | writes(statement):
             continue
         parts = [f"{name}[{i}]" for i in rounds] + [f"{name}[..., {i}]" for i in rounds]

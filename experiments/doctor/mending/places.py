@@ -17,8 +17,16 @@ Place = tuple[ast.expr, ast.AST, str, int | None]
 
 def statement_at(tree: ast.AST, line: int) -> ast.stmt | None:
     """The statement that begins on that line and computes something."""
-    here = [n for n in ast.walk(tree) if isinstance(n, Statement) and n.lineno == line]
-    return next((n for n in here if not isinstance(n, ast.For)), here[0] if here else None)
+    return statements_of(tree).get(line)
+
+
+def statements_of(tree: ast.AST) -> dict[int, ast.stmt]:
+    """By line, the statement that begins there and computes something: what stands behind the head of a loop comes before the loop."""
+    found: dict[int, ast.stmt] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, Statement) and (node.lineno not in found or isinstance(found[node.lineno], ast.For)):
+            found[node.lineno] = node
+    return found
 
 
 def text_of(statement: ast.stmt) -> str:
