@@ -7,6 +7,7 @@ import ast
 import pytest
 
 from experiments.doctor.visit import visited
+from tests.doctor.planted import changed_line
 
 BESIDE = """
 import numpy as np
@@ -149,7 +150,7 @@ def test_each_is_found_and_right(name: str) -> None:
 @pytest.mark.parametrize(("source", "right", "wrong"), FAULTS, ids=[f[2] for f in FAULTS])
 def test_of_each_the_wrong_line_is_found(source: str, right: str, wrong: str) -> None:
     bad = source.replace(right, wrong)
-    line = next(i for i, (a, b) in enumerate(zip(source.splitlines(), bad.splitlines(), strict=True), 1) if a != b)
+    line = changed_line(source, bad)
     (found,) = visited(bad)
     (fault,) = found.faults
     around = {n.lineno for n in ast.walk(ast.parse(bad)) if isinstance(n, ast.Assign) and n.lineno <= line <= (n.end_lineno or 0)}

@@ -11,6 +11,7 @@ from experiments.commands.status import AGREE, BAD_INPUT, DISAGREE
 from experiments.doctor.reading.patient import Unreadable
 from experiments.doctor.visit import visited
 from experiments.doctor.ward import TooLong, ask
+from tests.doctor.planted import changed_line
 from tests.doctor.sources import FAULTS, LAYERS, ONE_OUTPUT, SOURCES
 from tests.helpers import command
 
@@ -30,7 +31,7 @@ def test_right_code_is_right(name: str, seed: int) -> None:
 def test_of_wrong_code_the_line_the_fault_and_the_mend_are_named(name: str, right: str, wrong: str, said: str | None, mend: str) -> None:
     source = SOURCES[name].replace(right, wrong)
     assert source != SOURCES[name]
-    line = next(i for i, (a, b) in enumerate(zip(source.splitlines(), SOURCES[name].splitlines(), strict=True), 1) if a != b)
+    line = changed_line(source, SOURCES[name])
     (finding,) = visited(source)
     assert not finding.right
     assert [f.line for f in finding.faults] == [line], "this line, and none that only inherited"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from experiments.doctor.visit import visited
+from tests.doctor.planted import changed_line
 
 STATIC = """
 import numpy as np
@@ -151,5 +152,5 @@ def test_each_is_found_and_right(name: str) -> None:
 @pytest.mark.parametrize(("source", "right", "wrong"), FAULTS, ids=[f[2].strip() for f in FAULTS])
 def test_of_each_the_wrong_line_is_found(source: str, right: str, wrong: str) -> None:
     bad = source.replace(right, wrong)
-    line = next(i for i, (a, b) in enumerate(zip(source.splitlines(), bad.splitlines(), strict=True), 1) if a != b)
+    line = changed_line(source, bad)
     assert [fault.line for f in visited(bad) for fault in f.faults] == [line]

@@ -14,6 +14,7 @@ from experiments.doctor.finding import Finding
 from experiments.doctor.reading.patient import Unreadable
 from experiments.doctor.visit import visited
 from experiments.doctor.ward import ask
+from tests.doctor.planted import changed_line
 
 HEAD = "import numpy as np\n"
 
@@ -228,7 +229,7 @@ def test_right_code_as_it_is_published_is_examined_and_right(name: str) -> None:
 @pytest.mark.parametrize(("name", "right", "wrong", "said"), FAULTS)
 def test_of_wrong_code_as_it_is_published_the_line_is_named_and_mended(name: str, right: str, wrong: str, said: str) -> None:
     source = (HEAD + SOURCES[name]).replace(right, wrong)
-    line = next(i for i, (a, b) in enumerate(zip(source.splitlines(), (HEAD + SOURCES[name]).splitlines(), strict=True), 1) if a != b)
+    line = changed_line(source, HEAD + SOURCES[name])
     found = findings(source.removeprefix(HEAD))
     (fault,) = [f for finding in found for f in finding.faults]
     assert fault.line == line

@@ -14,6 +14,7 @@ from experiments.doctor.reading.patient import Unreadable
 from experiments.doctor.visit import visited
 from experiments.doctor.ward import ask
 from tests.doctor.more_sources import MORE, PUBLISHED
+from tests.doctor.planted import changed_line
 from tests.doctor.right_code import drawn
 
 
@@ -28,7 +29,7 @@ def test_right_code_is_right(name: str) -> None:
 @pytest.mark.parametrize(("name", "right", "wrong", "said", "mend"), PUBLISHED, ids=[f[0] for f in PUBLISHED])
 def test_what_was_published_wrong_is_known(name: str, right: str, wrong: str, said: str | None, mend: str) -> None:
     source = MORE[name].replace(right, wrong)
-    line = next(i for i, (a, b) in enumerate(zip(source.splitlines(), MORE[name].splitlines(), strict=True), 1) if a != b)
+    line = changed_line(source, MORE[name])
     (finding,) = visited(source)
     (fault,) = finding.faults
     assert fault.line == line

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from experiments.doctor.visit import visited
+from tests.doctor.planted import changed_line
 
 LOSS_AND_GRAD = """
 import numpy as np
@@ -232,7 +233,7 @@ def test_wrong_code_of_this_kind_is_wrong_in_its_line(name: str) -> None:
     source, right, wrong = KINDS[name]
     assert right in source
     changed = source.replace(right, wrong)
-    line = next(i for i, (a, b) in enumerate(zip(changed.splitlines(), source.splitlines(), strict=True), 1) if a != b)
+    line = changed_line(changed, source)
     found = list(visited(changed))
     assert not all(f.right for f in found)
     assert [fault.line for f in found for fault in f.faults] == [line], "\n".join(map(str, found))
