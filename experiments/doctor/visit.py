@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import copy
-import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -15,18 +13,17 @@ import numpy as np
 
 from experiments.doctor.calls.building import constructor
 from experiments.doctor.calls.calling import Subject
-from experiments.doctor.calls.results import line_of_return
 from experiments.doctor.calls.setup import setups
 from experiments.doctor.closed import of_closure
 from experiments.doctor.diagnosis import diagnosed
 from experiments.doctor.finding import Finding, Gradient
-from experiments.doctor.mending.changing import slice_of
 from experiments.doctor.mending.helpers import helpers
 from experiments.doctor.numbers.implied import derivatives, predictions, with_loss
 from experiments.doctor.numbers.inputs import choose
 from experiments.doctor.numbers.provided import provided
 from experiments.doctor.numbers.readings import charitable, is_right, plainer
-from experiments.doctor.numbers.shapes import SMALL, Chosen, sizes_for
+from experiments.doctor.numbers.shapes import sizes_for
+from experiments.doctor.numbers.smaller import branches, is_quiet, on_the_other_side, smaller
 from experiments.doctor.numbers.trial import SMALLER, misshapen
 from experiments.doctor.origins import readable
 from experiments.doctor.reading.apart import CONTEXT, Context, is_static, of_static, pullbacks
@@ -46,14 +43,9 @@ from experiments.doctor.verdict.explain import explained
 from experiments.doctor.verdict.formats import as_written, in_float64
 from experiments.doctor.verdict.inherited import without_inherited
 from experiments.doctor.verdict.meant import meant, straightened
+from experiments.doctor.verdict.misnamed import forget, misnamed, mistaken
 from experiments.doctor.verdict.notes import notes
-from experiments.doctor.verdict.suspects import PLAINLY, agreement, returned, suspects, wrong_lines
-
-MUCH = 3
-"""Where so many lines are wrong, a name on the way may mean something else than it says."""
-
-QUIET = 1e-4
-"""Where rounding makes more than this of a slope, p is nearly 1 and 1 − p has lost its digits: smaller numbers are tried then too."""
+from experiments.doctor.verdict.suspects import agreement, returned, suspects, wrong_lines
 
 
 def without_warnings(examine: Callable[..., Finding]) -> Callable[..., Finding]:
@@ -259,49 +251,6 @@ def examined(subject: Subject, shapes: Mapping[str, tuple[int, ...]], seed: int,
     return verdict
 
 
-def smaller(
-    subject: Subject, chosen: Chosen, shapes: Mapping[str, tuple[int, ...]], seed: int, than: list[Examination]
-) -> list[Examination]:
-    """The same on smaller inputs, where a loop goes through them and the same is wrong there."""
-    looped = any(isinstance(n, ast.For | ast.While) for n in ast.walk(subject.pair.backward))
-    if not looped or shapes or chosen.numbers:
-        return than
-    try:
-        found = [Examination(subject, chosen.draw(sizes, seed + i), seed + i) for i, sizes in enumerate(SMALL)]
-        names = returned(found[0])
-        same = names == returned(than[0]) and all(agreement(found, n)[1] == agreement(than, n)[1] for n in names)
-    except Exception:  # a stranger's code may refuse them
-        return than
-    return found if same and is_quiet(found) and not any(e.unseen for e in found) else than
-
-
-def branches(subject: Subject) -> bool:
-    """Whether the forward, or its loss, does one thing or another by how large a number is."""
-    text = ast.unparse(subject.pair.forward) + subject.loss_text
-    return re.search(r"maximum|minimum|where|clip|abs|[<>]", text) is not None
-
-
-def on_the_other_side(subject: Subject, chosen: Chosen, shapes: Mapping[str, tuple[int, ...]], seed: int) -> list[Examination] | None:
-    """On smaller numbers, if something is plainly wrong there: with a margin of 1 large ones show one side alone. None if all is right.
-
-    Small numbers make small gradients, of which fewer digits are known: what is a few digits off is not wrong there.
-    """
-    was, chosen.spread = chosen.spread, chosen.spread * SMALLER[0]
-    try:
-        found = [Examination(subject, numbers, seed + i) for i, numbers in enumerate(chosen.two(shapes, seed))]
-        if is_quiet(found) and any(agreement(found, name)[0] < PLAINLY for name in returned(found[0])):
-            return found
-    except Exception:  # a stranger's code may refuse them
-        pass
-    chosen.spread = was
-    return None
-
-
-def is_quiet(examinations: list[Examination]) -> bool:
-    """Whether the loss is finite, and rounding does not drown its slopes."""
-    return all(e.is_finite and e.noise < QUIET for e in examinations)
-
-
 def near(arrays: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]:
     """Other numbers, each with its sign and nearer to 0: a probability stays one, and a standard deviation too."""
     real = [n for n, a in arrays.items() if np.asarray(a).dtype.kind == "f" and np.any(a != np.round(a))]
@@ -363,34 +312,3 @@ def early(lines: list[int]) -> str:
     """What is known before a cure is looked for: a line whose gradients on the way have no names may have it from one that it reads."""
     where = f" in line {' or '.join(map(str, lines))}, or in one that it reads from" if lines else ""
     return f"It is wrong{where}. What would be right was still being looked for."
-
-
-def misnamed(examinations: list[Examination], right: list[str]) -> list[str]:
-    """Gradients on the way that a right result is made of: they are not wrong, but the gradients of something else than their names say."""
-    first = examinations[0]
-    tree, claims = first.subject.pair.backward, first.claims
-    wrong = [n for n in wrong_lines(examinations) if not claims[n].returned]
-    last = line_of_return(tree)
-    fed = {line for n in right if np.any(claims[n].gradient) for line in slice_of(tree, [claims[n].line or last])} if wrong else set()
-    return [n for n in wrong if claims[n].line in fed and claims[n].line not in {claims[r].line for r in right}]
-
-
-def mistaken(e: Examination) -> list[str]:
-    """Gradients on the way without which other lines are right that are wrong with them: they are those of something else, as dz of a."""
-    found: list[str] = []
-    for label in dict.fromkeys(e.claims[n].label for n in e.wrong if not e.claims[n].returned) if len(e.wrong_lines) >= MUCH else ():
-        names = [n for n, c in e.claims.items() if c.label == label and not c.returned]
-        without = copy.copy(e)
-        forget([without], names)
-        if len(without.wrong_lines) < len({e.claims[n].line for n in e.wrong if n not in names}):
-            e, found = without, [*found, *names]
-    return found
-
-
-def forget(examinations: list[Examination], names: list[str]) -> None:
-    """Take these for no gradients."""
-    for e in examinations if names else ():
-        e.claims = {n: c for n, c in e.claims.items() if n not in names}
-        e.held = {n: v for n, v in e.held.items() if n not in names}
-        e.truths = {}
-        e.__dict__.pop("wrong", None)
