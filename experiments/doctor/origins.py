@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.doctor.finding import Fault
 from experiments.doctor.mending.changing import slice_of
-from experiments.doctor.mending.places import statement_at, text_of
+from experiments.doctor.mending.places import name_of, statement_at, text_of
 from experiments.doctor.mending.solved import Open
 from experiments.doctor.verdict.examine import Examination
 from experiments.doctor.verdict.explain import explained_at
@@ -47,11 +47,8 @@ def elsewhere(examinations: list[Examination], faults: tuple[Fault, ...], places
 
 
 def label_of(statement: ast.stmt) -> str:
-    """What a statement writes."""
-    match statement:
-        case ast.Assign([ast.Name(name)]) | ast.AugAssign(ast.Name(name)):
-            return name
-    return "this line"
+    """What a statement writes, in words."""
+    return name_of(statement) or "this line"
 
 
 def nothing_before(examinations: list[Examination], fault: Fault) -> Fault:

@@ -29,6 +29,14 @@ def statements_of(tree: ast.AST) -> dict[int, ast.stmt]:
     return found
 
 
+def name_of(statement: ast.stmt) -> str:
+    """The one name that is written there."""
+    match statement:
+        case ast.Assign([ast.Name(name)]) | ast.AugAssign(ast.Name(name)):
+            return name
+    return ""
+
+
 def text_of(statement: ast.stmt) -> str:
     """It, or the line that it begins with."""
     return ast.unparse(statement).split("\n")[0] if isinstance(statement, Headed) else ast.unparse(statement)

@@ -7,6 +7,8 @@ import copy
 from collections.abc import Collection, Iterator
 from difflib import SequenceMatcher
 
+from experiments.doctor.mending.places import name_of
+
 
 def like_siblings(tree: ast.FunctionDef, statement: ast.stmt, names: Collection[str]) -> Iterator[str]:
     """The statement as it would be if it were made as another gradient of the backward is.
@@ -16,22 +18,13 @@ def like_siblings(tree: ast.FunctionDef, statement: ast.stmt, names: Collection[
         statement: that may have lost a term which the other one has.
         names: that may be read.
     """
-    mine = target(statement)
+    mine = name_of(statement) if isinstance(statement, ast.Assign) else ""
     for other in ast.walk(tree):
-        theirs = target(other)
-        if not (mine and theirs and isinstance(other, ast.Assign)) or theirs == mine:
+        if not (mine and isinstance(other, ast.Assign) and (theirs := name_of(other))) or theirs == mine:
             continue
         one, two = differing(mine, theirs)
         if one and two:
             yield f"{mine} = {ast.unparse(exchanged(other.value, one, two, names))}"
-
-
-def target(node: ast.AST) -> str:
-    """The one name that is assigned there."""
-    match node:
-        case ast.Assign([ast.Name(name)]):
-            return name
-    return ""
 
 
 def differing(one: str, two: str) -> tuple[str, str]:

@@ -8,16 +8,12 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 
 from experiments.doctor.numbers.shapes import COLUMNS, ROWS, is_vector, likely
-from experiments.doctor.numbers.windows import Shape
+from experiments.doctor.numbers.windows import IMAGE, LARGE, Shape
 from experiments.doctor.reading.claims import short
 from experiments.doctor.reading.counterparts import is_loss
 from experiments.doctor.reading.taps import PIECE, is_key
 
 Candidates = list[tuple[str, Shape]]
-
-IMAGE: tuple[Shape, ...] = (("B", "C", "Y", "X"), ("B", "Y", "X", "C"))
-LARGE: tuple[Shape, ...] = tuple(axes for n in ("2Y", "2X") for axes in (("B", "C", n, "2X"), ("B", n, "2X", "C")))
-"""Where windows of 2 lie side by side: with one of them alone a loop over them has no second round. Squares last: they hide a mistake."""
 
 FILTER: tuple[Shape, ...] = (("F", "C", 3, 3), ("C", "F", 3, 3), (3, 3, "C", "F"), ("C", 3, 3))
 OF_IMAGES: tuple[Shape, ...] = (("F",), ("C",), ("F", 1), ("C", 1), (1, "C", 1, 1), (1, "F", 1, 1), (1, 1, 1, "F"), (1, 1, 1, "C"))

@@ -6,15 +6,17 @@ import re
 
 Shape = tuple[str | int, ...]
 
-IMAGES: tuple[Shape, ...] = (
-    ("B", "C", 4, 6),
-    ("B", "C", "Y", "X"),
-    ("B", 4, 6, "C"),
-    ("B", "Y", "X", "C"),
-    (4, 6, "C"),
-    ("C", 4, 6),
-    (4, 6),
-)
+
+def layouts(*size: str | int) -> tuple[Shape, ...]:
+    """Images of a size, with the channels before it and behind it."""
+    return ("B", "C", *size), ("B", *size, "C")
+
+
+IMAGE = layouts("Y", "X")
+LARGE = (*layouts("2Y", "2X"), *layouts("2X", "2X"))
+"""Where windows of 2 lie side by side: with one of them alone a loop over them has no second round. Squares last: they hide a mistake."""
+
+IMAGES: tuple[Shape, ...] = (*(axes for both in zip(layouts(4, 6), IMAGE, strict=True) for axes in both), (4, 6, "C"), ("C", 4, 6), (4, 6))
 """An image, of a size that a window of two goes through without a rest first."""
 
 WINDOWS: tuple[tuple[str, tuple[tuple[str, Shape], ...]], ...] = (
