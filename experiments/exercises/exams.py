@@ -40,13 +40,13 @@ class Look:
     Attributes:
         rows: the gradients, in the order of the way back.
         values: of the forward, by name.
-        sizes: names of sizes that may have become a factor.
+        sizes: names of sizes and of constants that may have become a factor.
         own: of a name of an input, what each entry contributes through the output's entry of the same place; None if there is none.
     """
 
     rows: list[Row]
     values: dict[str, np.ndarray]
-    sizes: Mapping[str, int] = field(default_factory=dict)
+    sizes: Mapping[str, float] = field(default_factory=dict)
     own: Callable[[str], np.ndarray | None] = lambda name: None
 
 
@@ -162,7 +162,8 @@ class ByCase:
         values = {n: np.asarray(x) for n, x in zip(names, flat(inputs), strict=True) if isinstance(x, np.ndarray) and x.dtype.kind == "f"}
         values |= {name: p.data for name, p in pair.hand.named_parameters()}
         values |= {f"output {i}" if i else "y": np.asarray(y) for i, y in enumerate(flat(a)) if np.size(y)}
-        return Look(rows, values, rows_and_columns(values), cache(lambda name: self.own(pair, inputs, call, upstreams, name)))
+        sizes = {**rows_and_columns(values), **constants({**pair.built.arguments, **call})}
+        return Look(rows, values, sizes, cache(lambda name: self.own(pair, inputs, call, upstreams, name)))
 
     def own(self, pair: Pair, inputs: list[Any], call: Mapping[str, Any], upstreams: list[Any], name: str) -> np.ndarray | None:
         """What each entry of an input contributes through the output's entry of the same place, where there is one."""
@@ -211,6 +212,12 @@ def rows_and_columns(values: Mapping[str, np.ndarray]) -> dict[str, int]:
     """Sizes that a mistake may bring in as a factor, with their names."""
     first = [(n, v) for n, v in values.items() if v.ndim][:3]
     return {f"the number of {word} of {n}": v.shape[i] for n, v in first for i, word in enumerate(("rows", "columns")[: v.ndim])}
+
+
+def constants(arguments: Mapping[str, Any]) -> dict[str, float]:
+    """Numbers that a layer or a function is made with, and what they lack to 1: these too may come in as a factor."""
+    given = {name: value for name, value in arguments.items() if isinstance(value, float) and value not in (0.0, 1.0)}
+    return {**given, **{f"1 − {name}": round(1 - value, 12) for name, value in given.items()}}
 
 
 # ---- concepts ------------------------------------------------------------------------------------

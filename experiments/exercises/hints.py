@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import re
 from collections.abc import Mapping
 
 from experiments.exercises.catalogue import Task, body_of, definition, source
@@ -64,7 +65,12 @@ def attempt(verdict: Verdict) -> list[str]:
     bad = [g for g in verdict.gradients if not g.right]
     said = [f"- The {g.name} is {g.what}." for g in bad if g.what]
     more = ["The first of these first: the others may follow from it."] if len(said) > 1 else []
-    return [*said, *more, *verdict.sentences[2:]] if said else list(verdict.sentences)
+    rest = verdict.sentences[2:] if FIRST_WRONG.match("".join(verdict.sentences[1:2])) else verdict.sentences[1:]
+    return [*said, *more, *rest] if said else list(verdict.sentences)
+
+
+FIRST_WRONG = re.compile(r"The (first )?wrong one ")
+"""How the sentence about one gradient begins, which stands among those about all."""
 
 
 class Blanks(ast.NodeTransformer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from experiments.exercises import cutting, hints
 from experiments.exercises.catalogue import Task
-from experiments.exercises.verdict import RIGHT, Verdict
+from experiments.exercises.verdict import RIGHT, Verdict, wrong
 
 if TYPE_CHECKING:
     from experiments.exercises.room import Room
@@ -56,8 +57,16 @@ def solution(task: Task) -> list[str]:
 
 def verdict(task: Task, text: str, file: str) -> Verdict:
     """Judge an attempt."""
+    if (of := begun_as(text)) and of != task.name:
+        return wrong(f"This is the file of another exercise, {of}.", "the file of another exercise")
     found: Verdict = module_of(task).verdict(task, text, file)
     return found
+
+
+def begun_as(text: str) -> str | None:
+    """The exercise that a file says, in its first line, it is of; None if it says no such thing."""
+    said = re.match(r'"""Exercise (\S+) · ', text)
+    return said[1] if said else None
 
 
 def facts(task: Task) -> dict[str, str]:

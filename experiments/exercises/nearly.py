@@ -16,21 +16,21 @@ MOST = 150
 """So many changes are tried."""
 
 KINDS = {
-    "sign": ("a sign is the other one", "a sign is the other one"),
-    "scale": ("a number stands there as a factor, or is missing", "a number stands there as a factor, or is missing"),
+    "sign": ("one sign is wrong", "one sign is wrong"),
+    "scale": ("a number is missing as a factor, or is one too many", "a number is missing as a factor, or is one too many"),
     "term": ("a term is missing", "a term is too many"),
-    "factor": ("a factor is missing", "a factor is too many"),
+    "factor": ("a factor is missing, or divides where it must multiply", "a factor is too many, or divides where it must multiply"),
     "mask": ("a mask is missing", "a mask is too many"),
-    "transpose": ("a transpose is missing or too many", "a transpose is missing or too many"),
-    "axis": ("an axis is another one", "an axis is another one"),
+    "transpose": ("a transpose is missing or too many, or two factors changed places",) * 2,
+    "axis": ("an axis is wrong, or a sum is missing", "an axis is wrong, or a sum is one too many"),
     "saved": ("one name stands in the place of another", "one name stands in the place of another"),
     "stale": ("one name stands in the place of another", "one name stands in the place of another"),
-    "power": ("a power is another one", "a power is another one"),
-    "constant": ("a number is another one", "a number is another one"),
+    "power": ("an exponent is wrong", "an exponent is wrong"),
+    "constant": ("a number is wrong", "a number is wrong"),
     "call": ("a function is not called", "a function is called that must not be"),
     "direction": ("a comparison is the other way round", "a comparison is the other way round"),
-    "condition": ("a condition is another one", "a condition is another one"),
-    "extremum": ("a largest is taken for a smallest, or the other way round", "a largest is taken for a smallest, or the other way round"),
+    "condition": ("a condition is wrong", "a condition is wrong"),
+    "extremum": ("the largest is taken for the smallest, or the other way round",) * 2,
 }
 """What is wrong, by the operator: if it was made of the right line by it, and if the right line is made of it."""
 
@@ -42,15 +42,16 @@ class Nearly(NamedTuple):
     what: str
 
 
-def nearly(task: Task, text: str, exam: Exam) -> Nearly | None:
+def nearly(task: Task, text: str, exam: Exam, tried: bool = True) -> Nearly | None:
     """The line and the kind of the one change that is between an attempt and a right one; None if there is none so small.
 
     Args:
         task: what was to be written.
         text: of the learner's file.
         exam: that the attempt fails.
+        tried: whether changes are tried on what is no changed original.
     """
-    return next(made_of_the_original(task, text), None) or next(makes_it_right(task, text, exam), None)
+    return next(made_of_the_original(task, text), None) or (next(makes_it_right(task, text, exam), None) if tried else None)
 
 
 def made_of_the_original(task: Task, text: str) -> Iterator[Nearly]:

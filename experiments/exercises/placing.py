@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import ast
 import linecache
+import sys
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
-from experiments.exercises.catalogue import Task, body_of, defined_in
+from experiments.exercises.catalogue import Task, body_of, defined_in, tree_of
 from experiments.exercises.cutting import TO_DO
 from experiments.source.handwriting import plain_function
 from experiments.source.replacing import in_place_of
 
 
 class NotRead(Exception):
-    """The file cannot be judged; the message is a sentence that says why."""
+    """The file cannot be judged.
+
+    Args:
+        sentence: that says why.
+        fault: its name for a table.
+    """
+
+    def __init__(self, sentence: str, fault: str = "cannot be read") -> None:
+        super().__init__(sentence)
+        self.fault = fault
+
+
+AUTOGRAD = ("torch", "torch_impl", "lightning", "jax", "tensorflow")
+"""What computes the gradient itself: with it there would be nothing to learn."""
 
 
 def written(task: Task, text: str) -> ast.FunctionDef:
@@ -27,11 +41,34 @@ def written(task: Task, text: str) -> ast.FunctionDef:
         NotRead: if the file is no Python, or the function is not in it.
     """
     try:
-        return defined_in(ast.parse(text), task.function)
+        tree = ast.parse(text)
     except SyntaxError as error:
         raise NotRead(f"Line {error.lineno} is no Python: {error.msg}.") from error
+    try:
+        return defined_in(tree, task.function)
     except LookupError as error:
-        raise NotRead(f"There is no function {task.function} in the file: `exercise reset {task.name}` begins it again.") from error
+        others = [name for name in functions_in(tree) if name not in functions_in(tree_of(task.module))]
+        renamed = f", and there is {others[0]}: has it lost its name?" if others else "."
+        again = f" `exercise reset {task.name}` begins it again; what stands in it now is lost then."
+        raise NotRead(f"There is no function {task.function} in the file{renamed}{again}", "the function is not there") from error
+
+
+def functions_in(tree: ast.Module) -> list[str]:
+    """Those at the top, and the methods of classes."""
+    inside = [(f"{c.name}.", c.body) for c in tree.body if isinstance(c, ast.ClassDef)]
+    return [f"{of}{n.name}" for of, body in [("", tree.body), *inside] for n in body if isinstance(n, ast.FunctionDef)]
+
+
+def expect_by_hand(text: str) -> None:
+    """Raise NotRead if a file imports what computes gradients itself; what stands under `if __name__ == "__main__"` is not run here."""
+    tree = ast.parse(text)
+    tree.body = [n for n in tree.body if not (isinstance(n, ast.If) and "__name__" in ast.unparse(n.test))]
+    for node in (n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)):
+        names = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+        if found := [name for name in names if name.partition(".")[0] in AUTOGRAD]:
+            raise NotRead(
+                f"Line {node.lineno} imports {found[0]}, which computes gradients itself: write it by hand, in NumPy.", "not by hand"
+            )
 
 
 def is_begun(task: Task, text: str) -> bool:
@@ -60,20 +97,35 @@ def learned(task: Task, text: str, file: str) -> Callable[..., Any]:
         NotRead: if the file raises when it is run, or the function is not in it.
     """
     written(task, text)
-    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-    namespace: dict[str, Any] = {"__name__": "exercise", "__file__": file}
-    try:
-        exec(compile(text, file, "exec"), namespace)
-    except Exception as error:  # whatever a learner's file may raise
-        line = next((f.tb_lineno for f in reversed(list(steps(error))) if f.tb_frame.f_code.co_filename == file), None)
-        raise NotRead(f"The file does not run: line {line}: {type(error).__name__}: {error}") from error
-    found: Any = namespace
+    expect_by_hand(text)
+    found: Any = executed(text, file)
     for part in task.function.split("."):
         found = found[part] if isinstance(found, dict) else vars(found)[part]
     function = plain_function(found)
     if function is None:
         raise NotRead(f"{task.function} is not a function.")
     return function
+
+
+def executed(text: str, file: str) -> dict[str, Any]:
+    """What a learner's file defines, once it has run.
+
+    Raises:
+        NotRead: if it raises.
+    """
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+    module = types.ModuleType("exercise")  # where Python looks for the text of a class
+    module.__file__ = file
+    sys.modules["exercise"] = module
+    try:
+        exec(compile(text, file, "exec"), vars(module))
+    except SyntaxError as error:  # of those that the tree does not show, as a return outside of a function
+        raise NotRead(f"Line {error.lineno} is no Python: {error.msg}.") from error
+    except Exception as error:  # whatever a learner's file may raise
+        line = next((f.tb_lineno for f in reversed(list(steps(error))) if f.tb_frame.f_code.co_filename == file), None)
+        older = " Has another version of this project made the file?" if isinstance(error, ImportError) else ""
+        raise NotRead(f"The file does not run: line {line}: {type(error).__name__}: {error}.{older}", "does not run") from error
+    return vars(module)
 
 
 def steps(error: BaseException) -> Iterator[types.TracebackType]:

@@ -53,6 +53,10 @@ def misreturned(task: Task, found: Any) -> str | None:
     if isinstance(returned, ast.Tuple) and not (isinstance(found, tuple | list) and len(found) == len(returned.elts)):
         got = f"{len(found)} values" if isinstance(found, tuple | list) else a(found)
         return f"{name} must return {len(returned.elts)} gradients, one for each input, got {got}."
+    if isinstance(found, tuple) and len(found) == 1 and not isinstance(returned, ast.Call | ast.IfExp):  # which may make one too
+        return f"{name} returns a tuple of one: is there a comma behind what it returns?"
+    if isinstance(found, list | str | Iterator) or hasattr(found, "detach"):
+        return f"{name} must return an array of NumPy, got {a(found)}."
     return None
 
 
@@ -64,4 +68,5 @@ def in_our_order(task: Task, found: Any) -> Any:
 
 def a(value: Any) -> str:
     """What it is."""
-    return f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else f"one {type(value).__name__}"
+    kind = type(value).__name__
+    return f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"

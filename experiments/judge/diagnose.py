@@ -30,7 +30,7 @@ def diagnose(a: Any, b: Any, others: Mapping[str, Any] | None = None, sizes: Map
         return "not finite"
     if a.shape != b.shape:
         return other_shape(a, b)
-    for kind in (zero, factor, transposed, masked, partly):
+    for kind in (zero, rounded, factor, transposed, masked, partly):
         if found := kind(a, b, sizes or {}):
             return found
     return next((f"{name}'s gradient" for name, other in (others or {}).items() if like(a, other)), None)
@@ -64,6 +64,16 @@ def other_shape(a: np.ndarray, b: np.ndarray) -> str:
 def zero(a: np.ndarray, b: np.ndarray, sizes: Mapping[str, float]) -> str | None:
     """Nothing at all."""
     return "0 everywhere" if not a.any() and b.any() else None
+
+
+NEARLY = 1e-5
+"""Two tensors of float64 that are nearer than this are the same computation, but for digits that were lost on the way."""
+
+
+def rounded(a: np.ndarray, b: np.ndarray, sizes: Mapping[str, float]) -> str | None:
+    """Right, as far as its digits go: as of float32, or of a difference of two values."""
+    e = error(a, b) if b.dtype == np.float64 else np.inf
+    return f"right only in its first {-math.log10(e):.0f} digits: rounded on the way, or by a small difference" if 0 < e < NEARLY else None
 
 
 def factor(a: np.ndarray, b: np.ndarray, sizes: Mapping[str, float]) -> str | None:
@@ -106,7 +116,9 @@ def masked(a: np.ndarray, b: np.ndarray, sizes: Mapping[str, float]) -> str | No
     for nonzero, words in ((b != 0, "not masked: right wherever torch's is not 0"), (a != 0, "0 in places where torch's is not")):
         if nonzero.any() and not nonzero.all() and like(a[nonzero], b[nonzero]):
             return words
-    return None
+    kept = b != 0
+    c = multiple(a[kept], b[kept]) if 1 < kept.sum() < b.size else None
+    return f"not masked: {c:.6g} times torch's wherever that is not 0" if c else None
 
 
 def partly(a: np.ndarray, b: np.ndarray, sizes: Mapping[str, float]) -> str | None:

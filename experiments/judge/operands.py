@@ -38,7 +38,7 @@ def local_derivatives(values: Values, shape: tuple[int, ...]) -> Iterator[tuple[
                 f"1 / (2 * np.sqrt({name}))": 0.5 * v**-0.5 if (v > 0).all() else np.full_like(v, np.nan),
             }
         for text, found in forms.items():
-            if np.isfinite(found).all() and not (found == 1).all():
+            if np.isfinite(found).all() and found.any() and not (found == 1).all():  # what is 0 everywhere makes anything alike
                 yield text, np.broadcast_to(found, shape)
 
 
@@ -63,8 +63,9 @@ def factors(a: np.ndarray, b: np.ndarray, values: Values, written: str = "") -> 
     if a.shape != b.shape or like(a, b):
         return
     known = list(local_derivatives(values, a.shape))
-    yield from (f"without the factor {text}" for text, φ in known if same(a * φ, b))
     found = [(text, f"multiplied by {text}, which does not belong there", 0) for text, φ in known if same(a, b * φ)]
+    stands = [text for text, _, _ in found if bare(text) in bare(written)]  # then 1 over it is not what was left out
+    yield from (f"without the factor {text}" for text, φ in known if text.removeprefix("1 / ") not in stands and same(a * φ, b))
     for there, ψ in known:
         for right, φ in known:
             if there != right and same(a * φ, b * ψ) and not same(φ, ψ):
@@ -151,9 +152,8 @@ def added(a: np.ndarray, b: np.ndarray, values: Values) -> Iterator[str]:
         if v.shape == rest.shape and v.size > 1 and np.any(v):
             c = float(np.vdot(v, rest) / np.vdot(v, v))
             if abs(c) > 1e-9 and like(rest, c * v):
-                yield f"the right one {'plus' if c > 0 else 'minus'} {abs(c):.4g} * {name}" + (
-                    ", a term that was forgotten" if c < 0 else ""
-                )
+                which = ("plus", "too many") if c > 0 else ("minus", "missing")
+                yield f"the right one {which[0]} {abs(c):.4g} * {name}: a term with {name} is {which[1]}, or has another factor or sign"
 
 
 def paths(a: np.ndarray, by_path: Mapping[str, np.ndarray]) -> Iterator[str]:

@@ -71,4 +71,4 @@ def agreed(found: Iterable[Iterable[str]]) -> str | None:
 def without_sizes(sentence: str) -> str:
     """The sentence without numbers that depend on the sizes of the input, to be compared with that of another input."""
     sentence = re.sub(r"(?<=rows|umns) \(.*?\)", "", sentence)  # which of them are named only where they are few
-    return re.sub(r"= [\d.]+|(?<=\()\d+[^)]*|\d+ of \d+|\d*\.\d+(e-?\d+)?(?!\d| times)|\(\d[\d, ]*\)", "#", sentence)
+    return re.sub(r"= [\d.]+|(?<=\()\d+[^)]*|\d+ of \d+|\d*\.\d+(e-?\d+)?(?!\d| times)|(?<=first )\d+|\(\d[\d, ]*\)", "#", sentence)

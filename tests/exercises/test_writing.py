@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from experiments.curriculum import entries
-from experiments.exercises import exams, writing
+from experiments.exercises import exams, failing, writing
 from experiments.exercises.catalogue import LONGEST, Task, UnknownExercise, definition, find, lines_of, tasks
 from experiments.exercises.contract import forwards
 from experiments.exercises.cutting import CUT, gives_away, sheet, without_answers
@@ -182,7 +182,11 @@ self.W.grad += x.T @ dL_dy_hat
 self.b.grad += dL_dy_hat.sum(axis=0)"""
 
 WRONG_ATTEMPTS: dict[str, tuple[str, str, str]] = {
-    "a factor": ("nn.Tanh", "y = self.restore()\nreturn 2 * dL_dy * (1 - y * y)", "gradient of x: it is 2 times the right one"),
+    "a factor": (
+        "nn.Tanh",
+        "y = self.restore()\nreturn 2 * dL_dy * (1 - y * y)",
+        r"gradient of x \(line \d+\): it is 2 times the right one",
+    ),
     "a sign": ("nn.Tanh", "y = self.restore()\nreturn -dL_dy * (1 - y * y)", "it is −1 times the right one"),
     "N": ("one_weight", APPLES.replace(" / len(y)", ""), r"gradient of y_hat \(line \d+\): it is \(N = \d+\) times the right one"),
     "a factor that is a root of a size by chance": (
@@ -210,32 +214,41 @@ WRONG_ATTEMPTS: dict[str, tuple[str, str, str]] = {
     "the first row": ("chain_rule.gradient_of_bias", "return dL_dz[0]", r"it is only dL_dz2\[0\]: the first row"),
     "a mean in a layer": ("nn.Linear", LINEAR.replace("d.sum", "d.mean"), r"gradient of bias \(line \d+\): it is 1/\(the number of rows"),
     "transposed": ("chain_rule.gradient_of_weight", "return dL_dz.T @ a", "gradient of W2: it is transposed"),
-    "another operand": ("vectors.dot_backward", "return dL_dy[..., None] * a, dL_dy[..., None] * b", "multiplied by a in place of b"),
+    "another operand": (
+        "vectors.dot_backward",
+        "return dL_dy[..., None] * a, dL_dy[..., None] * a",
+        r"1 of 2 .*gradient of a \(line \d+\): it is multiplied by a in place of b",
+    ),
+    "another order": (
+        "vectors.dot_backward",
+        "return dL_dy[..., None] * a, dL_dy[..., None] * b",
+        "in the wrong order: the gradients of a and b stand in each other's places",
+    ),
     "the diagonal": ("nn.Softmax", "p = self.restore()\nreturn dL_dp * p * (1 - p)", "the Jacobian's diagonal alone"),
     "a term forgotten": (
         "ridge.loss_backward",
         "d = dL_dloss * 2 * (x @ W + b - y) / len(x)\nreturn x.T @ d, d.sum(axis=0)",
-        r"the right one minus \S+ \* W, a term that was forgotten",
+        r"the right one minus \S+ \* W: a term with W is missing, or has another factor or sign",
     ),
     "one change from ours": (
         "information.entropy_backward",
         "return np.expand_dims(dL_dH, -1) * (-log(p) + 1)",
-        r"gradient of p: it is no plain multiple.* One change makes all of it right: in line \d+ a sign is the other one",
+        r"gradient of p .*: it is no plain multiple.* Line \d+: one sign is wrong. With that mended, all of it is right",
     ),
     "a factor less than ours": (
         "vectors.cosine_similarity_backward",
         "\n".join(solution(find("vectors.cosine_similarity_backward"))).replace("- y * direction(a)", "- direction(a)"),
-        r"One change makes all of it right: in line \d+ a factor is missing",
+        r"Line \d+: a factor is missing",
     ),
     "one change from right in another form": (
         "information.entropy_backward",
         "d = np.expand_dims(dL_dH, -1)\nrate = -log(p) + 1\nreturn d * rate",
-        r"One change makes all of it right: in line \d+ a sign is the other one",
+        r"Line \d+: one sign is wrong. With that mended, all of it is right",
     ),
     "a factor too many in another form": (
         "information.entropy_backward",
         "d = np.expand_dims(dL_dH, -1)\nreturn d * (-log(p) * p - 1)",
-        r"One change makes all of it right: in line \d+ a factor is too many",
+        r"Line \d+: a factor is too many",
     ),
     "more than one change": (
         "information.entropy_backward",
@@ -264,7 +277,11 @@ WRONG_ATTEMPTS: dict[str, tuple[str, str, str]] = {
         r"it is missing: nothing was added into point.grad",
     ),
     "not restored": ("nn.Tanh", "return dL_dy", r"must be taken out with restore\(\)"),
-    "the upstream changed": ("nn.Tanh", "y = self.restore()\ndL_dy *= 1 - y * y\nreturn dL_dy", "The gradient that comes in is changed"),
+    "the upstream changed": (
+        "nn.Tanh",
+        "y = self.restore()\ndL_dy *= 1 - y * y\nreturn dL_dy",
+        r"Line \d+: dL_dy is changed: others may still need it",
+    ),
     "the output changed": ("nn.Tanh", "y = self.restore()\ny *= y\nreturn dL_dy * (1 - y)", "What forward returned and saved is changed"),
     "shapes that do not fit": (
         "nn.Linear",
@@ -316,7 +333,10 @@ def test_a_file_that_does_not_run_or_has_lost_its_function_is_told_so() -> None:
     assert said(begun.replace("import numpy as np", "import numpyy"))[1].startswith("The file does not run: line ")
     state, sentence = said("x = 1\n")
     assert state == WRONG
-    assert sentence == "There is no function Tanh.backward in the file: `exercise reset nn.Tanh` begins it again."
+    assert sentence == (
+        "There is no function Tanh.backward in the file. `exercise reset nn.Tanh` begins it again; what stands in it now is lost then."
+    )
+    assert "and there is Tanh.backwards: has it lost its name?" in said(begun.replace("def backward", "def backwards"))[1]
 
 
 @pytest.mark.parametrize("body", ["pass", "...", '"""Later."""'])
@@ -333,14 +353,14 @@ def test_a_function_of_ones_own_may_be_called() -> None:
 @pytest.mark.parametrize(
     ("message", "where", "said"),
     [
-        ("Linear-plain: backward changed its argument", "", writing.NOTICED["backward changed its argument"] + "."),
+        ("Linear-plain: backward changed its argument", "", failing.NOTICED["backward changed its argument"] + "."),
         ("Linear-plain: backward returned 1 gradient", "of Linear", "Backward returned 1 gradient (of Linear)."),
         ("something else", "", "Something else."),
     ],
 )  # fmt: skip
 def test_what_a_judge_notices_is_a_whole_sentence(message: str, where: str, said: str) -> None:
     exam: Any = SimpleNamespace(where=where)
-    assert writing.noticed_in(message, exam) == said
+    assert failing.noticed_in(message, exam) == said
 
 
 def test_small_changes_are_claimed_only_where_they_are_asked() -> None:
