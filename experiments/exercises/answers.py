@@ -14,7 +14,7 @@ def answers_in(text: str, file: str, *names: str) -> dict[str, Any] | Verdict:
     try:
         exec(compile(text, file, "exec"), found)
     except SyntaxError as error:
-        return wrong(f"Line {error.lineno} is no Python: {error.msg}.", "cannot be read")
+        return wrong(f"Line {error.lineno} is no Python: {error.msg}.", "no Python")
     except Exception as error:  # whatever a learner's file may raise
         return wrong(f"The file does not run: {type(error).__name__}: {error}", "cannot be read")
     if missing := [name for name in names if name not in found]:

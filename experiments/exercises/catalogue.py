@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from types import FunctionType
 
-from experiments.curriculum import ROOT, Entry, entries, place
+from experiments.curriculum import CHAPTERS, ROOT, Entry, entries, place
 
 LONGEST = 15
 """Lines of a layer's backward that a learner is asked for."""
@@ -64,17 +64,21 @@ def tasks() -> tuple[Task, ...]:
 
 
 def find(name: str) -> Task:
-    """The exercise of this name. A concept's name alone is its first exercise, a class's that of the backward that it inherits.
+    """The exercise of this name, or of a file of this name. A concept's name alone is its first exercise, a class's that of the backward
+    that it inherits.
 
     Raises:
         UnknownExercise: with the nearest names.
     """
+    name = name.replace("\\", "/").rpartition("/")[2].removesuffix(".py")
     for task in tasks():
         if name in (task.name, *task.also):
             return task
     of = [task for task in tasks() if task.concept == name and task.kind == "write"]
     if of:
         return of[0]
+    if name in (*CHAPTERS, "nn"):
+        raise UnknownExercise(f"{name} is a group of exercises: `exercise list {name}` names them")
     names = [n for task in tasks() for n in (task.name, *task.also)]
     lower = {n.lower(): n for n in names}
     near = difflib.get_close_matches(name.lower(), list(lower), n=3, cutoff=0.5)

@@ -6,6 +6,8 @@ Beside these there are shapes, numbers and faults: see the list.
 from __future__ import annotations
 
 import argparse
+import math
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -38,6 +40,24 @@ ACTIONS = {
 }
 
 
+FOLDER = Path("exercises")
+
+
+def seconds(text: str) -> float:
+    """A length of time.
+
+    Raises:
+        argparse.ArgumentTypeError: if it is none.
+    """
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no number of seconds above 0")
+    return found
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `exercise`."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -45,8 +65,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog += "\n\nexit status: 0 right, 1 wrong or not begun, 2 bad usage"
     parser.add_argument("action", nargs="?", default="list", choices=ACTIONS, metavar="ACTION", help="see below (default list)")
     parser.add_argument("name", nargs="?", metavar="NAME", help="of an exercise, or a concept; of `grade`, a folder")
-    parser.add_argument("--folder", type=Path, default=Path("exercises"), help="where your files are (default ./exercises)")
-    parser.add_argument("--seconds", type=float, default=SECONDS, help=f"that a check may take (default {SECONDS:g})")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where your files are (default ./exercises)")
+    parser.add_argument("--seconds", type=seconds, default=SECONDS, help=f"that a check may take (default {SECONDS:g})")
     parser.add_argument("--step", type=int, choices=range(1, len(STEPS) + 1), help="which hint, in place of the next")
     parser.add_argument("--yes", action="store_true", help="of reset: do not ask")
     parser.add_argument("--show-me", action="store_true", help="of solution: although it is not right yet")
@@ -69,9 +89,9 @@ def main(options: argparse.Namespace) -> int:
     except (UnknownExercise, Closed) as error:
         return refused(str(error))
     except UnicodeDecodeError:
-        return refused(f"{options.folder}: the file of {options.name} is no text in UTF-8")
+        return refused(f"the file of {options.name} in {options.folder} is no text in UTF-8: save it as such")
     except OSError as error:
-        return refused(f"{error.filename}: {error.strerror}")
+        return refused(f"{error.filename}: {error.strerror}" if error.filename else str(error))
 
 
 def refused(why: str) -> int:
@@ -100,12 +120,20 @@ class Desk:
 
     def text(self) -> str | None:
         """What is in the file; None if there is none."""
-        return self.file.read_text(encoding="utf-8") if self.file.is_file() else None
+        return self.file.read_text(encoding="utf-8-sig") if self.file.is_file() else None  # some editors begin a file with a mark
+
+    def to(self, action: str, task: Task | None = None) -> str:
+        """The command for this or another exercise, in this folder."""
+        where = "" if self.options.folder == FOLDER else f" --folder {shlex.quote(str(self.options.folder))}"
+        return f"{EXERCISE} {action} {(task or self.task).name}{where}"
 
     def judged(self, room: Room, text: str) -> Verdict:
         """Judge it, and remember that."""
         verdict = room.verdict(self.task.name, text, str(self.file))
-        self.progress.attempt(self.task.name, verdict.state)
+        try:
+            self.progress.attempt(self.task.name, verdict.state)
+        except OSError as error:
+            self.say(f"This attempt is not counted: {error.filename}: {error.strerror}.")
         return verdict
 
 
@@ -115,7 +143,7 @@ class Desk:
 def start(desk: Desk) -> int:
     """Make the file."""
     if desk.text() is not None:
-        desk.say(f"{desk.file} is already there, and stays as it is. To begin again: {EXERCISE} reset {desk.task.name}")
+        desk.say(f"{desk.file} is already there, and stays as it is. To begin again: {desk.to('reset')}")
         return AGREE
     write(desk)
     return AGREE
@@ -136,7 +164,7 @@ def write(desk: Desk) -> None:
     desk.say(*kinds.opening(desk.task, made), "")
     desk.say(
         "Is it right?",
-        f"    {EXERCISE} check {desk.task.name}",
+        f"    {desk.to('check')}",
         "With `watch` in the place of `check` it is looked at whenever you save it; with `hint` you get a hint.",
     )
 
@@ -164,7 +192,7 @@ def agreed(question: str) -> bool:
 
 def not_there(desk: Desk) -> int:
     """Say that there is no file."""
-    desk.say(f"{desk.task.name}: {NOT_BEGUN}. There is no {desk.file}; make it with: {EXERCISE} start {desk.task.name}")
+    desk.say(f"{desk.task.name}: {NOT_BEGUN}. There is no {desk.file}; make it with: {desk.to('start')}")
     return DISAGREE
 
 
@@ -173,6 +201,8 @@ def check(desk: Desk) -> int:
     text = desk.text()
     if text is None:
         return not_there(desk)
+    if not desk.console.is_terminal:  # there a word stands until the verdict comes
+        print(f"judging {desk.file} ...", file=sys.stderr, flush=True)
     with desk.console.status("judging"), Room(desk.options.seconds) as room:
         verdict = desk.judged(room, text)
     tell(desk, verdict)
@@ -184,10 +214,10 @@ def tell(desk: Desk, verdict: Verdict) -> None:
     say_verdict(desk.console, desk.task.name, verdict)
     if verdict.state == RIGHT:
         after = following(desk.task, desk.progress)
-        desk.say(f"Next: {EXERCISE} start {after.name}" if after else "That was the last one: all are right.")
-        desk.say(f"How it is written here: {EXERCISE} solution {desk.task.name}")
+        desk.say(f"Next: {desk.to('start', after)}" if after else "That was the last one: all are right.")
+        desk.say(f"How it is written here: {desk.to('solution')}")
     elif desk.progress.of(desk.task.name).hints < len(STEPS):
-        desk.say(f"Stuck? {EXERCISE} hint {desk.task.name}")
+        desk.say(f"Stuck? {desk.to('hint')}")
 
 
 def following(task: Task, progress: Progress) -> Task | None:
@@ -235,7 +265,7 @@ def hint(desk: Desk) -> int:
     if step < len(STEPS):
         desk.say("", f"The next is about {titles[step]}.")
     else:
-        desk.say("", f"There are no more. The solution, if you want it: {EXERCISE} solution {desk.task.name} --show-me")
+        desk.say("", f"There are no more. The solution, if you want it: {desk.to('solution')} --show-me")
     return AGREE
 
 
@@ -245,7 +275,7 @@ def solution(desk: Desk) -> int:
     if done.state != RIGHT and not desk.options.show_me:
         desk.say(
             f"{desk.task.name} is not right yet; a solution that one has read is soon forgotten. To see it all the same:",
-            f"    {EXERCISE} solution {desk.task.name} --show-me",
+            f"    {desk.to('solution')} --show-me",
         )
         return DISAGREE
     if done.state != RIGHT:

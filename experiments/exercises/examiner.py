@@ -82,7 +82,7 @@ def answer_and_exit(question: dict[str, Any], writing: int) -> None:
         with out:
             json.dump({**answer, "printed": printed.getvalue()[-2000:]} if question["asked"] == "verdict" else answer, out)
         status = 0
-    except SystemExit:
+    except (SystemExit, KeyboardInterrupt):
         pass
     except BaseException:  # one of ours: what a learner's file raises has become a verdict
         traceback.print_exc(file=sys.__stderr__)

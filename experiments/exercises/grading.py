@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
 
 from experiments.commands.status import AGREE, BAD_INPUT
+from experiments.doctor.ward import MEMORY
 from experiments.exercises.catalogue import tasks
 from experiments.exercises.room import Room
 from experiments.exercises.say import say
 from experiments.exercises.verdict import NOT_BEGUN, RIGHT, WRONG, Verdict, wrong
 
 NO_SANDBOX = (
-    "Each file is run in a process of its own, which may use so much time and memory, and may not write, connect or start anything. "
-    "That keeps an honest file from doing harm by mistake. It is no sandbox: whoever wants to do harm can."
+    "Each file is run in a process of its own, which may take {seconds:g} s and {memory:g} GiB, and may not write, connect or start "
+    "anything. That keeps an honest file from doing harm by mistake. It is no sandbox: whoever wants to do harm can."
 )
 
 COLUMNS = ["learner", "exercise", "result", "fault"]
@@ -27,9 +29,13 @@ def grade(console: Console, folder: Path, out: Path, seconds: float) -> int:
     """Judge every exercise under a folder, and write a CSV file. Returns 0, or 2 if there is nothing to judge."""
     found = list(submitted(folder))
     if not found:
-        say(console, f"There is no file of an exercise under {folder}: expected {folder}/LEARNER/NAME.py, or {folder}/LEARNER-NAME.py.")
+        missing = f"there is no folder {folder}" if not folder.is_dir() else f"there is no file of an exercise under {folder}"
+        print(f"error: {missing}: expected {folder}/LEARNER/NAME.py, or {folder}/LEARNER-NAME.py", file=sys.stderr)
         return BAD_INPUT
-    say(console, NO_SANDBOX, "")
+    if not out.absolute().parent.is_dir():  # better now than when all is judged
+        print(f"error: {out}: there is no such folder", file=sys.stderr)
+        return BAD_INPUT
+    say(console, NO_SANDBOX.format(seconds=seconds, memory=MEMORY / 2**30), "")
     rows = []
     with Room(seconds) as room, console.status("") as status:
         for i, (learner, name, file) in enumerate(found):
@@ -39,6 +45,8 @@ def grade(console: Console, folder: Path, out: Path, seconds: float) -> int:
     table = completed(pd.DataFrame(rows, columns=COLUMNS))
     table.to_csv(out, index=False)
     show(console, table)
+    if others := not_judged(folder, [file for _, _, file in found]):
+        say(console, "", f"Not judged, for they are not called as an exercise is: {', '.join(others)}.")
     say(console, "", f"Each learner's result of each exercise, with the fault's name, is in {out}.")
     return AGREE
 
@@ -47,21 +55,26 @@ def submitted(folder: Path) -> Iterator[tuple[str, str, Path]]:
     """(learner, exercise, file) of every file that is called like an exercise, by their names.
 
     A learner is the folder that his files are in, directly under `folder`, however deep they lie in it; or what stands before the
-    exercise in the name of a file that lies in `folder` itself: Ada-nn.Linear.py.
+    exercise in the name of a file that lies in `folder` itself: Ada-nn.Linear.py. A copy that a browser has numbered counts too.
     """
     names = sorted((n for task in tasks() for n in (task.name, *task.also)), key=len, reverse=True)
     for file in sorted(folder.rglob("*.py")):
-        inside = file.relative_to(folder).parts[:-1]
-        name = next((n for n in names if file.stem == n or re.search(rf"[-_ ]{re.escape(n)}$", file.stem)), None)
+        inside, stem = file.relative_to(folder).parts[:-1], re.sub(r" ?\(\d+\)$", "", file.stem)
+        name = next((n for n in names if stem == n or re.search(rf"[-_ ]{re.escape(n)}$", stem)), None)
         if name:
-            before = file.stem.removesuffix(name).strip("-_ ")
+            before = stem.removesuffix(name).strip("-_ ")
             yield inside[0] if inside else before or folder.resolve().name, name, file
+
+
+def not_judged(folder: Path, judged: Sequence[Path]) -> list[str]:
+    """The other files of Python, as they are called under the folder."""
+    return [str(file.relative_to(folder)) for file in sorted(folder.rglob("*.py")) if file not in judged]
 
 
 def judged(room: Room, name: str, file: Path) -> Verdict:
     """One file."""
     try:
-        return room.verdict(name, file.read_text(encoding="utf-8"), str(file))
+        return room.verdict(name, file.read_text(encoding="utf-8-sig"), str(file))
     except (OSError, UnicodeDecodeError):
         return wrong("It cannot be read.", "cannot be read")
 

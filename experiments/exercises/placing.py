@@ -43,7 +43,7 @@ def written(task: Task, text: str) -> ast.FunctionDef:
     try:
         tree = ast.parse(text)
     except SyntaxError as error:
-        raise NotRead(f"Line {error.lineno} is no Python: {error.msg}.") from error
+        raise NotRead(f"Line {error.lineno} is no Python: {error.msg}.", "no Python") from error
     try:
         return defined_in(tree, task.function)
     except LookupError as error:
@@ -120,7 +120,7 @@ def executed(text: str, file: str) -> dict[str, Any]:
     try:
         exec(compile(text, file, "exec"), vars(module))
     except SyntaxError as error:  # of those that the tree does not show, as a return outside of a function
-        raise NotRead(f"Line {error.lineno} is no Python: {error.msg}.") from error
+        raise NotRead(f"Line {error.lineno} is no Python: {error.msg}.", "no Python") from error
     except Exception as error:  # whatever a learner's file may raise
         line = next((f.tb_lineno for f in reversed(list(steps(error))) if f.tb_frame.f_code.co_filename == file), None)
         older = " Has another version of this project made the file?" if isinstance(error, ImportError) else ""

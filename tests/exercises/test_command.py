@@ -123,13 +123,46 @@ def test_a_file_is_never_overwritten_without_being_asked(desk: Any, monkeypatch:
         (("grade",), "A folder is missing"),
         (("start", "one_wait"), "unknown exercise 'one_wait': did you mean"),
         (("list", "calculs"), "no exercises of 'calculs': did you mean calculus"),
-        (("grade", "nowhere"), "There is no file of an exercise under nowhere"),
+        (("start", "calculus"), "calculus is a group of exercises: `exercise list calculus` names them"),
+        (("grade", "nowhere"), "there is no folder nowhere: expected nowhere/LEARNER/NAME.py"),
+        (("grade", "."), "there is no file of an exercise under ."),
     ],
 )
 def test_bad_usage_is_one_line_and_status_2(desk: Any, arguments: tuple[str, ...], said: str) -> None:
     status, found = desk(*arguments)
     assert status == BAD_INPUT
     assert said in found
+
+
+@pytest.mark.parametrize("seconds", ["0", "-3", "nan", "inf", "long"])
+def test_a_time_limit_is_a_number_above_0(desk: Any, seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        desk("check", NAME, "--seconds", seconds)
+    assert ended.value.code == BAD_INPUT
+    assert f"{seconds} is no number of seconds above 0" in capsys.readouterr().err
+
+
+def test_an_exercise_may_be_called_by_its_file_and_every_command_shown_is_for_its_folder(desk: Any) -> None:
+    said = desk("start", f"there/{NAME}.py", "--folder", "my files")[1]
+    assert f"exercise check {NAME} --folder 'my files'" in said
+    Path("my files", f"{NAME}.py").write_text("\ufeff" + filled(find(NAME), HALF), encoding="utf-8")
+    said = desk("check", NAME, "--folder", "my files")[1]
+    assert "(N = 6) times the right one" in said
+    assert f"exercise hint {NAME} --folder 'my files'" in said
+
+
+def test_where_nothing_can_be_written_an_attempt_is_judged_and_not_counted(desk: Any) -> None:
+    desk("start", NAME)
+    Path("exercises", "progress.txt").unlink()
+    Path("exercises", "progress.txt").mkdir()
+    said = desk("check", NAME)[1]
+    assert "This attempt is not counted: exercises/progress.txt: Is a directory." in said
+    assert f"{NAME}: not begun" in said
+
+
+def test_a_table_that_cannot_be_written_is_refused_before_anything_is_judged(desk: Any) -> None:
+    desk("start", NAME)
+    assert desk("grade", ".", "--out", "nowhere/grades.csv") == (BAD_INPUT, "error: nowhere/grades.csv: there is no such folder")
 
 
 def test_the_list_goes_along_the_path_and_counts(desk: Any) -> None:
@@ -194,8 +227,9 @@ def test_many_learners_files_become_a_table(desk: Any, tmp_path: Path) -> None:
         "class/ada/exercises/chain_rule.gradient_of_bias.py": filled(hidden, "return dL_dz"),
         "class/ben/one_weight.backward.py": filled(find(NAME), HALF),
         "class/ben/later/one_weight.backward.py": filled(find(NAME), "return None"),
-        "class/cy-chain_rule.gradient_of_bias.py": "def",
+        "class/cy-chain_rule.gradient_of_bias (1).py": "def",
         "class/cy/notes.py": "",
+        "class/cy/one_weight (2).backward.py": "",
         "class/dora_one_weight.backward.py": kinds.sheet(find(NAME)),
     }
     for name, text in files.items():
@@ -203,7 +237,9 @@ def test_many_learners_files_become_a_table(desk: Any, tmp_path: Path) -> None:
         (tmp_path / name).write_text(text, encoding="utf-8")
     status, said = desk("grade", "class")
     assert status == AGREE
+    assert "which may take 30 s and 4 GiB" in said
     assert "It is no sandbox" in said
+    assert "Not judged, for they are not called as an exercise is: cy/notes.py, cy/one_weight (2).backward.py." in said
     table = pd.read_csv("grades.csv", keep_default_na=False)
     assert table.to_numpy().tolist() == [
         ["ada", NAME, "right", ""],
@@ -211,7 +247,7 @@ def test_many_learners_files_become_a_table(desk: Any, tmp_path: Path) -> None:
         ["ben", NAME, "wrong", "gradient of y_hat: (N = 6) times the right one"],
         ["ben", hidden.name, "not begun", ""],
         ["cy", NAME, "not begun", ""],
-        ["cy", hidden.name, "wrong", "cannot be read"],
+        ["cy", hidden.name, "wrong", "no Python"],
         ["dora", NAME, "not begun", ""],
         ["dora", hidden.name, "not begun", ""],
     ]
