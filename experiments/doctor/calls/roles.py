@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
 
+from experiments.doctor.calls.parts import in_tuple, of_words, part_of
 from experiments.doctor.calls.ran import Ran, copied
 from experiments.doctor.reading.claims import is_array, is_gradient, tells_of_gradient, value_of, versions
 from experiments.doctor.reading.patient import Pair, Unreadable
@@ -34,7 +35,7 @@ PREDICTED = re.compile(r"(y_?(hat|pred)|pred(iction)?s?|out(put)?s?|logits|probs
 
 ALONE = re.compile(r"d|err|e|loss_?grad|(next|upper|output|out|incoming|top)_?(d|delta|diff|error|gradient|grad)?$", re.IGNORECASE)
 """Called so, the first argument of a backward may be the gradient that comes in, if it is nothing else."""
-LAST = re.compile(r"d_?\w+_?(last|final|end|T|n)$|d(h|c|y|x|z|s|v|state|hidden|score|logits?|pred|scores|result)\w*$")
+LAST = re.compile(r"d_?\w+_?(last|final|end|T|n)$|d_?(h|c|y|x|z|s|v|state|hidden|score|logits?|pred|scores|result)\w*$")
 """Called like the gradient of a state at the end: dh_last, of what forward gives no name."""
 INPUT = re.compile(r"(x|inputs?|data|features|samples|images)_?(train|batch|data|in|s)?$", re.IGNORECASE)
 TARGETS = (
@@ -69,7 +70,7 @@ def kind(pair: Pair, name: str, ran: Ran) -> str:
     if CACHE.match(name):
         return "cache"
     first = name == next(iter(pair.parameters(pair.backward)), "")
-    if first and (is_gradient(name) or LAST.match(name)):
+    if (is_gradient(name) or LAST.match(name)) and (first or is_next(pair, name, ran)):
         return "upstream"
     if RATE.match(name) and not (first and pair.cls and is_alone(pair, name, ran)):
         return "rate"
@@ -77,6 +78,13 @@ def kind(pair: Pair, name: str, ran: Ran) -> str:
         return "output"
     alone = pair.cls is not None or (ALONE.match(name) is not None and np.ndim(ran.parts[0]) > 0)
     return "upstream" if first and alone and is_array(ran.parts[0]) and not takes_target(pair) else "unknown"
+
+
+def is_next(pair: Pair, name: str, ran: Ran) -> bool:
+    """Whether an argument of the backward follows gradients of what forward returned, and forward returned an array more than these."""
+    before = list(itertools.takewhile(lambda other: other != name, pair.parameters(pair.backward)))
+    known = sum(kind(pair, other, ran) == "upstream" for other in before)
+    return bool(before) and kind(pair, before[-1], ran) == "upstream" and known < len(ran.parts) and is_array(part_of(pair, ran, known))
 
 
 def is_filled(backward: ast.FunctionDef, name: str) -> bool:
@@ -135,38 +143,26 @@ def target(ran: Ran) -> Any:
 
 
 def upstreams(pair: Pair, ran: Ran) -> list[str]:
-    """The arguments of the backward that are gradients of what forward returned."""
-    return [name for name in pair.parameters(pair.backward) if kind(pair, name, ran) == "upstream"]
+    """The arguments of the backward that are gradients of what forward returned, or what a tuple of them is unpacked into."""
+    return [each for name in pair.parameters(pair.backward) if kind(pair, name, ran) == "upstream" for each in in_tuple(pair, name, ran)]
 
 
 def outputs(pair: Pair, ran: Ran) -> dict[str, int]:
     """By upstream gradient, the number of what it belongs to among what forward returned: by its name, or else in their order."""
     names = upstreams(pair, ran)
-    parts = [part(pair, ran, i) for i in range(len(ran.parts))]
+    parts = [part_of(pair, ran, i) for i in range(len(ran.parts))]
     nodes = result_nodes(pair.forward)
     called = [ast.unparse(n) if isinstance(n, ast.Name | ast.Attribute) else f"part {i}" for i, n in enumerate(nodes)]
     if len(called) != len(parts):
         called = [f"part {i}" for i in range(len(parts))]
-    of: dict[str, int] = {}
+    arrays = [c for c, p in zip(called, parts, strict=True) if is_array(p)]
+    of = {name: called.index(c) for name in names if (c := value_of(name, arrays) or of_words(name, arrays))}
+    left = [i for i, p in enumerate(parts) if is_array(p) and i not in of.values()]
     for i, name in enumerate(names):
-        by_name = value_of(name, [c for c, p in zip(called, parts, strict=True) if is_array(p)])
-        of[name] = called.index(by_name) if by_name else i if i < len(parts) and is_array(parts[i]) else 0
-    return of
-
-
-def part(pair: Pair, ran: Ran, number: int) -> Any:
-    """One thing that forward returns; of a list over time all steps, or the last if the backward is given the gradient of one."""
-    found = ran.parts[number]
-    if not isinstance(found, list) or not found or not all(is_array(v) and np.shape(v) == np.shape(found[0]) for v in found):
-        return found
-    return np.array(found) if is_stepped(pair.backward) else found[-1]
-
-
-@cache
-def is_stepped(backward: ast.FunctionDef) -> bool:
-    """Whether a backward goes through one of its arguments step by step."""
-    given = {a.arg for a in backward.args.args}
-    return any(isinstance(n, ast.Subscript) and ast.unparse(n.value) in given for n in ast.walk(backward))
+        if name not in of:
+            of[name] = i if i in left else next(iter(left), 0)
+            left = [k for k in left if k != of[name]]
+    return {name: of[name] for name in names}
 
 
 def saved(pair: Pair, name: str, ran: Ran) -> Any:
@@ -197,7 +193,8 @@ def arguments(pair: Pair, ran: Ran, upstream: Mapping[str, Any]) -> dict[str, An
             case "value":
                 found[name] = copied(meant(pair, name, ran))
             case "upstream":
-                found[name] = copied(upstream[name])
+                each = in_tuple(pair, name, ran)
+                found[name] = copied(upstream[name]) if each == [name] else tuple(copied(upstream[n]) for n in each)
             case "cache":
                 found[name] = saved(pair, name, ran)
             case "output":

@@ -11,6 +11,7 @@ import numpy as np
 
 from experiments.doctor.calls import results, roles
 from experiments.doctor.calls.calling import Subject
+from experiments.doctor.calls.parts import part_of
 from experiments.doctor.calls.ran import Ran, copied
 from experiments.doctor.patience import seconds_of
 from experiments.doctor.reading.claims import Claim, is_array
@@ -76,7 +77,7 @@ class Running:
         """By the argument that it is given as, a random gradient of what forward returned; nothing where the loss is the file's own."""
         self.outputs = outputs = roles.outputs(self.subject.pair, ran)
         pair = self.subject.pair
-        parts = {name: roles.part(pair, ran, i) for name, i in outputs.items()}
+        parts = {name: part_of(pair, ran, i) for name, i in outputs.items()}
         if outputs and all(map(is_array, parts.values())):
             shapes = {name: np.shape(part) for name, part in parts.items()}
             unread = {n for n, s in shapes.items() if not (s or self.subject.kinds) and not roles.is_read(pair.backward, n)}
@@ -149,7 +150,7 @@ class Running:
         """One number: what forward returned, weighted with the upstream gradient."""
         if not self.upstreams:
             return float(np.sum(self.subject.number(ran)))
-        return float(sum(np.sum(roles.part(self.subject.pair, ran, self.outputs[name]) * g) for name, g in self.upstreams.items()))
+        return float(sum(np.sum(part_of(self.subject.pair, ran, self.outputs[name]) * g) for name, g in self.upstreams.items()))
 
     def moves(self, name: str, d: Any, held: Mapping[str, Any], weights: Mapping[str, Any], h: float) -> tuple[float, float]:
         """How the loss, and the weighted sum of held values, change by a step of h forwards along d, and by one backwards; divided by h."""
