@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+import manual.nn
 from experiments.doctor.calls.calling import Subject
 from experiments.doctor.reading.patient import Pair
 from experiments.doctor.verdict.examine import Examination
@@ -58,8 +60,10 @@ def patients(written: Written, judges: tuple[str, ...], everything: dict[str, Wr
         forward = everything.get(written.name.removesuffix("_backward"))
         cases = cases_of([written.name.removesuffix("_backward")])
     elif written.owner is not None and written.function.__name__ == "backward":
-        forward = next((everything[n] for c in written.owner.__mro__ if (n := f"{c.__name__}.forward") in everything), None)
-        cases = [c for c in cases_of(judges) if c.hand is None]
+        own = f"{written.name.removesuffix('backward')}forward"
+        names = (own, *(f"{c.__name__}.forward" for c in written.owner.__mro__))
+        forward = next((everything[n] for n in names if n in everything), None)
+        cases = sorted(cases_of(judges), key=lambda case: written.owner not in getattr(manual.nn, case.name, object).__mro__)
     else:
         return []
     if forward is None or forward.tree.args.vararg:
@@ -76,13 +80,20 @@ def patient(written: Written, forward: Written, case: Case) -> Patient | None:
     found, subject = [], None
     for seed in (0, 1, 2):
         both = BothSides(case, draw_sizes(case, np.random.default_rng(seed), None), seed)
+        if case.hand and written.owner and not isinstance(both.hand, written.owner):
+            return None
         given, call = both.inputs()
         inputs: dict[str, Any] = {**dict(zip(names, given, strict=False)), **call}
         if cls:
-            inputs |= {f"self.{n}.data": p.data.copy() for n, p in both.hand.named_parameters()}
+            inputs |= {f"self{path(n)}.data": p.data.copy() for n, p in both.hand.named_parameters()}
         subject = subject or Subject(pair, namespace, made=both.hand if cls else None)
         found.append((both.hand if cls else None, inputs))
     return Patient(subject, tuple(found[:2]), tuple(found[2:])) if subject else None
+
+
+def path(name: str) -> str:
+    """.layers[0].weight of layers.0.weight."""
+    return re.sub(r"\.(\d+)(?=\.)", r"[\1]", f".{name}")
 
 
 def examinations(subject: Subject, inputs: tuple[Any, ...]) -> list[Examination]:
