@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from experiments.doctor.calls.ran import Ran
 from experiments.doctor.calls.roles import TARGETS
-from experiments.doctor.reading.claims import ELEMENT, is_array, short
+from experiments.doctor.reading.claims import ELEMENT, is_array, short, stem
 from experiments.doctor.reading.patient import Pair
+from experiments.doctor.reading.text import assignments
 
 OF_INPUT = ("x", "input", "inputs", "in", "prev", "a_prev", "layer_input", "last_input", "y_pred", "y_hat")
 """What the first argument of a layer is called in the name of its gradient, whatever the layer calls it."""
@@ -36,7 +38,17 @@ def aliases(pair: Pair, ran: Ran) -> dict[str, str]:
         own = [n for n in (*given, *wholes) if short(n).lower().strip("_") in names and (n in wholes or is_array(ran.values[n]))]
         if len(own) == 1:
             found |= {n: own[0] for n in names if n not in known or known[n] == own[0]}
-    return found
+    return found | {n: of for n, of in made_like(pair, ran) if n.lower() not in known}
+
+
+def made_like(pair: Pair, ran: Ran) -> Iterator[tuple[str, str]]:
+    """(c, vc) of grad_c = np.zeros_like(V[center]), where forward says vc = V[center]."""
+    named = {ast.unparse(value): ast.unparse(target) for target, value in assignments(pair.forward)}
+    for target, value in assignments(pair.backward):
+        match value:
+            case ast.Call(ast.Attribute(_, "zeros_like"), [of, *_]) if (name := stem(ast.unparse(target))) is not None:
+                text = ast.unparse(of)
+                yield from ((name, v) for v in (named.get(text, text),) if v in ran.values)
 
 
 def listed(it: Any, values: Mapping[str, Any], label: str) -> str | None:

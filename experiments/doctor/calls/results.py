@@ -16,10 +16,10 @@ from experiments.doctor.calls import building
 from experiments.doctor.calls.called import aliases, listed
 from experiments.doctor.calls.ran import Ran
 from experiments.doctor.calls.roles import last_return, pieces, result_nodes
-from experiments.doctor.reading.claims import Claim, Event, element_value, feeding, is_array, since_fresh, value_of, versions
+from experiments.doctor.reading.claims import Claim, Event, element_value, feeding, is_array, named_value, since_fresh, value_of, versions
 from experiments.doctor.reading.patient import Pair
 from experiments.doctor.reading.taps import ENTRY, PIECE
-from experiments.doctor.reading.text import written
+from experiments.doctor.reading.text import assignments, written
 
 OF_INPUT = re.compile(r"self\.(d_?(inputs?|x)|(grad|gradient)_(inputs?|x)|(inputs?|x)_(grad|gradient))$", re.IGNORECASE)
 """Where a class leaves the gradient of what its forward was given, whatever forward calls that."""
@@ -28,6 +28,12 @@ OF_INPUT = re.compile(r"self\.(d_?(inputs?|x)|(grad|gradient)_(inputs?|x)|(input
 def first(pair: Pair, ran: Ran) -> set[str]:
     """The names of what forward was given."""
     return {*pair.parameters(pair.forward), *(n for n in ran.values if n.startswith("self.") or ENTRY.match(n) or is_piece(pair, n))}
+
+
+def rows(pair: Pair) -> dict[str, str]:
+    """By name, the argument of which forward takes a part under it: V of vc = V[center]."""
+    parts = {ast.unparse(t): ast.unparse(v.value) for t, v in assignments(pair.forward) if isinstance(v, ast.Subscript)}
+    return {name: whole for name, whole in parts.items() if whole in pair.parameters(pair.forward)}
 
 
 def is_piece(pair: Pair, name: str) -> bool:
@@ -166,7 +172,7 @@ def in_order(
     if len(nodes) != len(inputs) and len(nodes) == len(moving):
         inputs = moving  # targets and counts get no gradient
     names = [ast.unparse(n) if isinstance(n, ast.Name | ast.Attribute | ast.Subscript) else "" for n in nodes]
-    told = [(value_of(n, known) or element_value(n, known, other)) if n else None for n in names]
+    told = [(named_value(n, known, other) or element_value(n, known, other)) if n else None for n in names]
     given = pair.parameters(pair.backward)
     values = [None if n in given else v for n, v in zip(names, told, strict=True)]
     values = in_place_of(pair, inputs, apart(pair, inputs, values, known), known)
@@ -184,6 +190,9 @@ def in_order(
         return of
     kept = [v is not None and (not complete or (v in inputs and values.count(v) == 1)) for v in values]
     kept = [k or (complete and values[i] == inputs[i]) for i, k in enumerate(kept)]
+    parts = rows(pair)
+    of_row = [parts.get(str(v)) in inputs and np.shape(ran.values[str(v)]) == s for v, s in zip(values, shapes, strict=True)]
+    kept = [k or of for k, of in zip(kept, of_row, strict=True)]
     left = [n for n in inputs if n not in [v for v, k in zip(values, kept, strict=True) if k]]
     found = []
     for i, name in enumerate(names):
@@ -264,6 +273,7 @@ def with_returned(
         named: what it had named at its end.
     """
     known, given, text = versions(ran.values), first(pair, ran), written(pair.backward)
+    given |= {name for name in rows(pair) if len(known.get(name, ())) == 1}
     all_results = results(pair, own, ran, found, named)
     of_given = {v: r for v, r in all_results.items() if known[v][0] in given}
     for value, result in (of_given or all_results).items():  # what else is returned, dZ beside dW, is on the way

@@ -12,6 +12,7 @@ from experiments.doctor.numbers.windows import IMAGE, LARGE, Shape
 from experiments.doctor.reading.claims import short
 from experiments.doctor.reading.counterparts import is_loss
 from experiments.doctor.reading.taps import PIECE, is_key
+from experiments.doctor.reading.text import assignments
 
 Candidates = list[tuple[str, Shape]]
 
@@ -161,15 +162,8 @@ def ranks(functions: Sequence[ast.FunctionDef]) -> dict[str, int]:
 
 
 def aliases(function: ast.FunctionDef, name: str) -> set[str]:
-    """What a value is called: mode of mode = options['mode'], one by one or several at once."""
-    found = {name}
-    for node in ast.walk(function):
-        if isinstance(node, ast.Assign) and isinstance(target := node.targets[0], ast.Name | ast.Tuple):
-            pairs: list[tuple[ast.expr, ast.expr]] = [(target, node.value)]
-            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
-                pairs = list(zip(target.elts, node.value.elts, strict=False))
-            found |= {ast.unparse(t) for t, value in pairs if ast.unparse(value) == name}
-    return found
+    """What a value is called: mode of mode = options['mode']."""
+    return {name, *(ast.unparse(target) for target, value in assignments(function) if ast.unparse(value) == name)}
 
 
 def compared(function: ast.FunctionDef, name: str) -> Iterator[str]:
@@ -192,11 +186,33 @@ def is_yes_or_no(functions: Sequence[ast.FunctionDef], name: str) -> bool:
 
 def is_index(functions: Sequence[ast.FunctionDef], name: str) -> bool:
     """Whether an argument, or an entry of it, says which entry of another is meant: p[range(N), y], xs[t][inputs[t]], W[x]."""
-    for node in (n for f in functions for n in ast.walk(f) if isinstance(n, ast.Subscript)):
-        parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        if any(ast.unparse(p.value if isinstance(p, ast.Subscript) else p) == name for p in parts):
-            return True
+    for function in functions:
+        called = entries_of(function, name)
+        for node in (n for n in ast.walk(function) if isinstance(n, ast.Subscript)):
+            parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+            if any(ast.unparse(p.value if isinstance(p, ast.Subscript) else p) in called for p in parts):
+                return True
     return False
+
+
+def entries_of(function: ast.FunctionDef, name: str) -> set[str]:
+    """What an argument and its entries are called: first, rest = name[0], name[1:]; for k in rest; for i, k in enumerate(name)."""
+    found, before = {name}, 0
+    while len(found) > before:
+        before = len(found)
+        for target, value in taken_out(function):
+            if ast.unparse(value) in found:
+                found |= {target.id} if isinstance(target, ast.Name) else set()
+    return found
+
+
+def taken_out(function: ast.FunctionDef) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """(target, what it is an entry of)."""
+    yield from ((target, value.value) for target, value in assignments(function) if isinstance(value, ast.Subscript))
+    for node in ast.walk(function):
+        match node:
+            case ast.For(ast.Tuple([_, target]), ast.Call(ast.Name("enumerate"), [of, *_])) | ast.For(ast.Name() as target, of):
+                yield target, of
 
 
 MASK = re.compile(r"m|\w*mask|observed|is_?(rated|known)|valid")

@@ -108,6 +108,11 @@ def is_gradient(label: str) -> bool:
     return any(re.match(pattern, label, re.IGNORECASE) for pattern in GRADIENT[:4])
 
 
+def stem(label: str) -> str | None:
+    """What a gradient of this name is the gradient of, as it says itself: W of dL_dW, c of grad_c."""
+    return next((found["v"] for pattern in GRADIENT if (found := re.match(pattern, label, re.IGNORECASE))), None)
+
+
 def tells_of_gradient(word: str) -> bool:
     """Whether a word has anything to do with a gradient, of whatever: w_dL_dl, dout and upstream too, which `is_gradient` does not know."""
     return TOLD.search(word) is not None

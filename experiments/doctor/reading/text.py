@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from experiments.doctor.reading.taps import is_key
@@ -60,3 +60,13 @@ def written(tree: ast.FunctionDef) -> Written:
 def names_in(value: ast.expr) -> frozenset[str]:
     """The names that an expression reads, attributes and entries among them."""
     return frozenset(ast.unparse(n) for n in ast.walk(value) if isinstance(n, ast.Name | ast.Attribute | ast.Subscript))
+
+
+def assignments(function: ast.FunctionDef) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """(target, value) of everything that is assigned, one by one or several at once: a, b = x, y."""
+    for node in (n for n in ast.walk(function) if isinstance(n, ast.Assign)):
+        for target in node.targets:
+            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                yield from zip(target.elts, node.value.elts, strict=False)
+            else:
+                yield target, node.value
