@@ -193,3 +193,25 @@ def test_the_rest_of_a_jacobian_is_put_into_a_longer_line() -> None:
     (fault,) = found.faults
     assert fault.mend is not None
     assert fault.mend.after == "return p * (dout - (p * dout).sum(axis=-1, keepdims=True)) / heat"
+
+
+MARGINS = """
+import numpy as np
+
+def svm_loss(W, X, y):
+    rows = np.arange(len(X))
+    scores = X.dot(W)
+    margins = np.maximum(0, scores - scores[rows, y][:, None] + 1)
+    margins[rows, y] = 0
+    counts = (margins > 0).astype(float)
+    counts[rows, y] = -counts.sum(axis=0)[y]
+    dW = X.T.dot(counts) / len(X)
+    return margins.sum() / len(X), dW
+"""
+
+
+def test_what_a_line_reads_is_what_it_was_before_the_line_changed_it() -> None:
+    (found,) = visited(MARGINS)
+    (fault,) = found.faults
+    assert fault.mend is not None
+    assert fault.mend.after == "counts[rows, y] = -counts.sum(axis=-1)"

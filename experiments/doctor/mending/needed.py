@@ -46,7 +46,8 @@ class Needed:
         missing: what each result lacks of being right.
         size: of the results.
         rounds: the shapes of what it is in every round; None where it runs once.
-        worlds: all that has a name in every round, where everything has been made right: what was wrong is handed on from one to the next.
+        worlds: all that has a name there, in every round, where everything has been made right: what was wrong is handed on to the next,
+            and what is changed in place further down is as it was.
     """
 
     value: np.ndarray
@@ -192,13 +193,13 @@ class Asking:
             return None
         missing = (target - now)[smooth]
         change = np.linalg.lstsq(slopes, missing, rcond=None)[0]
-        self.worlds, self.looks = [], len(shapes) > 1
+        self.worlds, self.looks = [], True
         try:
             far = np.abs((self.results(function, tree, in_rounds(change, shapes)) - target)[smooth]).max(initial=0)
         finally:
             self.looks = False
         if len(shapes) == 1:
-            found = Needed(value.reshape(shapes[0]), slopes, missing, size)
+            found = Needed(value.reshape(shapes[0]), slopes, missing, size, worlds=tuple(self.worlds))
         else:  # what the piece is in a round hangs on what it was in the round before
             values = [np.broadcast_to(v, s) for v, s in zip(self.base or self.seen, shapes, strict=True)]
             value = np.concatenate([v.reshape(-1) for v in values])

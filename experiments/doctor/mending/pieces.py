@@ -28,7 +28,15 @@ SHORT = 14
 LONG = 60
 """A longer piece of code is not taken for one."""
 
-FORMS: tuple[str, ...] = ("{}.T", "({}).sum(axis=0)", "({}).sum(axis=-1, keepdims=True)", "({}).sum()", "{}[..., None]", "{} > 0")
+FORMS: tuple[str, ...] = (
+    "{}.T",
+    "({}).sum(axis=0)",
+    "({}).sum(axis=-1)",
+    "({}).sum(axis=-1, keepdims=True)",
+    "({}).sum()",
+    "{}[..., None]",
+    "{} > 0",
+)
 FORMS += ("{}[1:]", "{}[:-1]", "{}[0]", "{}[-1]", "len({})", "np.size({})", "{}.shape[-1]", "2 * {}", "{} ** 2", "1 - {}", "1 - {} ** 2")
 FORMS += ("{0} * (1 - {0})",)
 FORMS += ("1 / (1 + np.exp(-{}))", "1 / (1 + np.exp({}))", "np.exp({})", "np.sqrt({})", "np.sin({})", "np.cos({})", "np.tanh({})")
@@ -63,7 +71,7 @@ def pieces(examinations: Sequence[Examination], line: int, needed: Sequence[Need
     known, rounds = scope(pair.backward, line), [n.worlds for n in needed]
     own = [{**e.subject.namespace, **imported(pair.backward), **e.locals, "self": e.ran.self} for e in examinations]
     looped = any(len(of) > 1 for of in rounds)
-    worlds = [[{**world, **names} for names in of] for world, of in zip(own, rounds, strict=True)] if looped else [[w] for w in own]
+    worlds = [[{**world, **names} for names in of] for world, of in zip(own, rounds, strict=True)] if needed else [[w] for w in own]
     nodes = [n for f in (pair.backward, pair.forward) for s in f.body for n in ast.walk(s)]
     parts = ast.BinOp | ast.Call | ast.Attribute | ast.Subscript | ast.UnaryOp | ast.Constant | ast.Compare
     written = [*(known - {"self"}), *(ast.unparse(n) for n in nodes if isinstance(n, parts))]
