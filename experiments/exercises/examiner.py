@@ -59,7 +59,8 @@ def in_a_child(question: dict[str, Any]) -> Mapping[str, Any]:
     os.close(reading)
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
-        return wrong(f"It did not come to an end within {question['seconds']:g} s: is there a loop without end?", "did not end").as_dict()
+        too_long = f"It did not come to an end within {question['seconds']:g} s: is there a loop without end? --seconds gives it more."
+        return wrong(too_long, "did not end").as_dict()
     if not said:
         return wrong("The file ended the process that judged it.", "ended the process").as_dict()
     answer: dict[str, Any] = json.loads(said)

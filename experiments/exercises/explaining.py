@@ -26,7 +26,7 @@ LARGEST = 500
 SEEDS = (0, 1)
 """Of sizes, weights and upstreams: a sentence must hold for both."""
 
-VAGUE = re.compile(r"right in \d|of shape|0 everywhere|0 in places|the same multiple|right on one|$")
+VAGUE = re.compile(r"right in \d|of shape|0 everywhere|0 in places|the same multiple|right on one|not finite \(inf or nan\)$|$")
 """How that begins which is true of a wrong gradient, and does not say what to do: more is looked for."""
 
 
@@ -53,6 +53,8 @@ def at_once(task: Task, tree: ast.FunctionDef, looks: list[Look], bad: list[Grad
         return [said], f"no backward of {', '.join(layers)}"
     if VAGUE.match(bad[0].what) and (unused := unused_upstream(tree)):
         return [unused], "the upstream is not used"
+    if VAGUE.match(bad[0].what) and (line := set_with_equals(tree)):  # in a loop it is seen in one step
+        return [f"Line {line}: {SET}."], "set, not added"
     if changed := changed_places(looks):
         return [f"What is returned is right, and in the wrong order: {changed}."], "returned in another order"
     return None
@@ -162,12 +164,19 @@ def places_of(look: Look) -> dict[str, str]:
     return found if sorted(found.values()) == sorted(found) else {}
 
 
+SET = "a gradient is set with =, and must be added with +=: what was there before is lost"
+
+
+def set_with_equals(tree: ast.FunctionDef) -> int | None:
+    """The first line that sets a gradient of a parameter."""
+    found = (n.lineno for n in ast.walk(tree) if isinstance(n, ast.Assign) and any(getattr(t, "attr", "") == "grad" for t in n.targets))
+    return next(found, None)
+
+
 def over_two_calls(failed: list[str], tree: ast.FunctionDef, where: str) -> str:
     """What is wrong if one step is right, and two are not."""
     if unused := unused_upstream(tree):
         return unused
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Attribute) and t.attr == "grad" for t in node.targets):
-            lost = "must be added with +=: what an earlier backward left there is lost"
-            return f"Line {node.lineno}: a gradient is set with =, and {lost}{where}."
+    if line := set_with_equals(tree):
+        return f"Line {line}: {SET}{where}."
     return f"One step is right; two forwards and then two backwards are not{where}: {failed[0]}."

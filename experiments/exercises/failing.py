@@ -53,6 +53,8 @@ def raised(error: Exception, file: str, exam: Exam, task: Task) -> Verdict:
         return wrong(f"Line {step.tb_lineno} {NO_KEYBOARD}", "waits for a keyboard")
     if line.startswith("raise NotImplementedError"):
         return wrong(f"It is not finished: line {step.tb_lineno} says so itself, `{line}`.", "not finished")
+    if message == "output array is read-only" and ".grad" in line:
+        return wrong(f"Line {step.tb_lineno}: into a gradient one adds, with += and nothing else: `{line}`.", "not added with +=")
     about, told = between_shapes(step, message)
     sentence = f"Line {step.tb_lineno} cannot be computed{where}: `{line}`: {within}{kind}: {about or 'without a word'}."
     return Verdict(WRONG, (sentence, *([f"Here {told}."] if told else [])), (), f"exception: {kind}")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import time
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, takewhile
 from typing import NamedTuple
 
 from experiments.exercises.catalogue import Task, body_of, defined_in, definition
@@ -12,8 +13,8 @@ from experiments.exercises.exams import Exam
 from experiments.exercises.placing import in_place, learned
 from experiments.source.operators import Mutant, mutants
 
-MOST = 150
-"""So many changes are tried."""
+MOST, SECONDS = 150, 6.0
+"""So many changes are tried, and so long: a check has no more than `room.SECONDS` for all."""
 
 KINDS = {
     "sign": ("one sign is wrong", "one sign is wrong"),
@@ -30,7 +31,10 @@ KINDS = {
     "call": ("a function is not called", "a function is called that must not be"),
     "direction": ("a comparison is the other way round", "a comparison is the other way round"),
     "condition": ("a condition is wrong", "a condition is wrong"),
-    "extremum": ("the largest is taken for the smallest, or the other way round",) * 2,
+    "extremum": (
+        "a largest or a smallest is the other one, or a bound is missing",
+        "a largest or a smallest is the other one, or too many",
+    ),
 }
 """What is wrong, by the operator: if it was made of the right line by it, and if the right line is made of it."""
 
@@ -70,7 +74,8 @@ def makes_it_right(task: Task, text: str, exam: Exam) -> Iterator[Nearly]:
     """If one change by the operators makes the attempt right."""
     attempt = defined_in(ast.parse(text), task.function)
     candidates = (m for m in mutants(task.function, attempt) if m.operator in KINDS)
-    for mutant in islice(candidates, MOST):
+    until = time.monotonic() + SECONDS
+    for mutant in takewhile(lambda _: time.monotonic() < until, islice(candidates, MOST)):
         if passes(task, changed(task, text, mutant), exam):
             yield Nearly(mutant.line, KINDS[mutant.operator][1])
 

@@ -12,7 +12,7 @@ from experiments.exercises.exams import ByCase, ByConcept, Exam, input_names
 from experiments.exercises.placing import executed, learned
 from experiments.source.limit import Hangs, time_limit
 
-SECONDS = 12.0
+SECONDS = 10.0
 """After which it is asked no more: a check has no more than `room.SECONDS` for all."""
 
 

@@ -43,7 +43,9 @@ def sentences(
     yield from operands.sums(a, b, gradients)
     yield from structural
     yield from operands.factors(a, b, values, line)
-    yield from (f"a copy of {label}" for label, g in gradients.items() if g.shape == a.shape and like(a, g))
+    yield from (
+        f"a copy of {'the ' * label.startswith('gradient')}{label}" for label, g in gradients.items() if g.shape == a.shape and like(a, g)
+    )
     yield from operands.products(a, b, values, gradients)
     yield from operands.added(a, b, values)
     if c is not None and b.size > 1:

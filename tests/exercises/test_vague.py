@@ -31,6 +31,20 @@ ATTEMPTS: dict[str, tuple[str, str, str, str]] = {
     "a mask and a factor": ("dropout.Dropout.backward", " * keep / (1 - self.p)", "", "not masked: 0.7 times the right one wherever"),
     "another factor of a term": ("ridge.loss_backward", "2 * alpha", "3 * alpha", "a term with W is too many, or has another factor"),
     "a function that was given": ("nn.Embedding", "(dL_drows, rows, ", "(rows, rows, ", r"rows, .*in sum_by_row: IndexError"),
+    "set in a loop": (
+        "rnn.Recurrence.backward",
+        "bias_ih_l0.grad +=",
+        "bias_ih_l0.grad =",
+        r"Line \d+: a gradient is set with =, and must",
+    ),
+    "taken away": ("transformer.attend_backward", "W_out.grad +=", "W_out.grad -=", r"into a gradient one adds, with \+= and nothing else"),
+    "twice by N": ("one_weight", "/ len(y)", "* len(y)", r"y_hat \(line \d+\): it is \(N = 6\)² times the right one"),
+    "a bound": (
+        "nn.BCELoss",
+        "np.maximum(x * (1 - x), EPSILON)",
+        "EPSILON",
+        r"Line \d+: a largest or a smallest is the other one, or a bound is",
+    ),
     "a number in a product": (
         "hidden_layer.backward",
         "((1 - y) * p - y * q) / N",
@@ -58,7 +72,14 @@ def test_what_is_computed_and_not_used_is_said() -> None:
 
 
 def test_vague_is_what_names_no_cause() -> None:
-    for what in ("", "right in 1 of 2 rows (1)", "of shape () in place of (3,)", "0 everywhere", "the same multiple of the right one"):
+    for what in (
+        "",
+        "right in 1 of 2 rows (1)",
+        "not finite (inf or nan)",
+        "of shape () in place of (3,)",
+        "0 everywhere",
+        "the same multiple of the right one",
+    ):
         assert VAGUE.match(what)
     for what in ("2 times the right one", "transposed", "right only in its first 7 digits", "without the factor x"):
         assert not VAGUE.match(what)
