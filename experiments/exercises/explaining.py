@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from experiments.doctor.finding import Fault
 from experiments.exercises.catalogue import Task
 from experiments.exercises.exams import DTYPE, Exam, Look
 from experiments.exercises.nearly import nearly
@@ -30,9 +32,21 @@ VAGUE = re.compile(r"right in \d|of shape|0 everywhere|0 in places|the same mult
 """How that begins which is true of a wrong gradient, and does not say what to do: more is looked for."""
 
 
-def explained(exam: Exam, failed: list[str], task: Task, tree: ast.FunctionDef, text: str, file: str) -> Verdict:
-    """The gradients of one step, and what the wrong ones are."""
-    looks = [exam.look(seed) for seed in SEEDS]
+def explained(
+    exam: Exam, failed: list[str], task: Task, tree: ast.FunctionDef, text: str, file: str, seen: Mapping[str, Any] | None = None
+) -> Verdict:
+    """The gradients of one step, and what the wrong ones are.
+
+    Args:
+        exam: that the attempt fails.
+        failed: what it says.
+        task: what was to be written.
+        tree: of the learner's function.
+        text: of his file.
+        file: its name.
+        seen: is filled with what the function's names held, whenever it is called.
+    """
+    looks = [with_locals(exam.look(seed), seen or {}) for seed in SEEDS]
     returned = returned_names(task, exam, [named(row) for row in looks[0].rows])
     found = gradients_of(looks, tree, returned)
     bad = [g for g in found if not g.right]
@@ -74,10 +88,26 @@ def at_length(
     if close and (vague or not line or not line.lineno <= close.line <= (line.end_lineno or 0)):
         mended = f"Line {close.line}: {close.what}. With that mended, all of it is right."
         return [sentence, mended], f"{first.name}: {close.what if vague else first.what}"
-    faults = opinion(exam, task, text, file) if vague else []
+    faults = [f for f in (opinion(exam, task, text, file) if vague else ()) if tells(f, line)]
     more = [*map(sentence_of, faults), *([] if close else idle(tree))]
     what = next((half(f) for f in faults if f.what), first.what or "not explained")
     return [sentence, *more], f"{first.name}: {what if vague else first.what}"
+
+
+def tells(fault: Fault, line: ast.stmt | None) -> bool:
+    """Whether a line found by the doctor says more than that a gradient is wrong in the line that is named already."""
+    return not VAGUE.match(fault.what or "") or line is None or fault.line != line.lineno
+
+
+def with_locals(look: Look, seen: Mapping[str, Any]) -> Look:
+    """The look, and among its values what the names of the learner's function held: a factor too many may be one of these.
+
+    The gradients themselves, which are made with it, are none.
+    """
+    own = {name: value for name, value in seen.items() if isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.size}
+    made = [r.hand for r in look.rows if isinstance(r.hand, np.ndarray)]
+    own = {name: value for name, value in own.items() if not any(like(value, hand) for hand in made)}
+    return replace(look, values={**own, **look.values})
 
 
 # ---- gradient by gradient ------------------------------------------------------------------------

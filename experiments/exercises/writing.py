@@ -18,6 +18,7 @@ from experiments.exercises.failing import NEW_ARRAY, noticed_in, raised
 from experiments.exercises.placing import NotRead, in_place, is_begun, learned, original, written
 from experiments.exercises.reading import line_that_changes
 from experiments.exercises.returning import in_our_order, misreturned
+from experiments.exercises.shapes import watching
 from experiments.exercises.verdict import NOT_BEGUN, RIGHT, Verdict, wrong
 from manual.nn.faster import FASTER, plain_forms
 
@@ -52,22 +53,22 @@ def verdict(task: Task, text: str, file: str) -> Verdict:
         return wrong(str(trouble), trouble.fault)
     exams = exams_of(task)  # before the learner's function stands there: they look at the original
     forms = plain_forms() if original(task) in FASTER else nullcontext()  # of two forms the plain one is asked for
-    calls: list[None] = []
-    with in_place(task, checked(task, function, tree, calls)), forms, np.errstate(all="ignore"), warnings.catch_warnings():
+    seen: dict[str, Any] = {}
+    with in_place(task, checked(task, function, tree, seen)), forms, np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = judged(exams, task, tree, file, text)
-    if found.state == RIGHT and not calls:
+        found = judged(exams, task, tree, file, text, seen)
+    if found.state == RIGHT and not seen:
         raise RuntimeError(f"{task.name}: nothing that judges it calls {task.function}")
     return found
 
 
-def judged(exams: list[Exam], task: Task, tree: ast.FunctionDef, file: str, text: str) -> Verdict:
+def judged(exams: list[Exam], task: Task, tree: ast.FunctionDef, file: str, text: str, seen: dict[str, Any]) -> Verdict:
     """The first exam that fails decides; the function is in its place."""
     for seed in SEEDS:
         for exam in exams:
             try:
                 if failed := exam.failed(seed):
-                    return explained(exam, failed, task, tree, text, file)
+                    return explained(exam, failed, task, tree, text, file, seen)
             except Misreturned as error:
                 return wrong(str(error), error.fault)
             except AssertionError as noticed:  # by the judge: an argument was changed, a gradient is missing
@@ -88,21 +89,23 @@ def praise(exams: list[Exam]) -> str:
 # ---- what is taken and returned -----------------------------------------------------------------
 
 
-def checked(task: Task, function: Callable[..., Any], tree: ast.FunctionDef, calls: list[None]) -> Callable[..., Any]:
-    """The function; it counts its calls, and raises Misreturned if it does not take, leave alone and return what the original does.
+def checked(task: Task, function: Callable[..., Any], tree: ast.FunctionDef, seen: dict[str, Any]) -> Callable[..., Any]:
+    """The function; what its names held in its last call is kept in `seen`.
 
+    It raises Misreturned if it does not take, leave alone and return what the original does.
     A dict is returned in the original's order, which is that of the way back: a learner may write it down in any.
     """
     signature = inspect.signature(function)
 
     def checking(*args: Any, **kwargs: Any) -> Any:
-        calls.append(None)
         try:
             given = signature.bind(*args, **kwargs).arguments
         except TypeError:
             raise Misreturned(f"It must take what it took when it came: `{head(task)}`.", "takes something else") from None
         before = {name: value.copy() for name, value in given.items() if isinstance(value, np.ndarray)}
-        found = function(*args, **kwargs)
+        seen.clear()
+        seen["called"] = True
+        found = watching(seen, function, *args, **kwargs)
         if changed := [name for name, value in before.items() if not np.array_equal(given[name], value, equal_nan=True)]:
             raise Misreturned(f"{line_that_changes(tree, changed[0])}{changed[0]} is changed: {NEW_ARRAY}.", "a rule is broken")
         if trouble := misreturned(task, found):

@@ -100,9 +100,9 @@ def names_of_factors(shape: tuple[int, ...], sizes: Mapping[str, float]) -> Iter
     for name, n in named.items():
         label = f"{name} = {n}" if name in sizes else str(name)
         forms = ((f"({label})", n), (f"1/({label})", 1 / n), (f"√({label})", n**0.5), (f"1/√({label})", n**-0.5))
-        forms = (*forms, (f"({label})²", n**2), (f"1/({label})²", n**-2.0))
+        squares = ((f"({label})²", n**2), (f"1/({label})²", n**-2.0))
         halves = ((f"2·({label})", 2 * n), (f"2/({label})", 2 / n), (f"({label})/2", n / 2), (f"1/2·1/({label})", 0.5 / n))
-        for form, value in (*forms, *halves):
+        for form, value in (*forms, *squares, *halves):
             yield form, value
             yield f"−{form}", -value
 

@@ -64,8 +64,6 @@ def factors(a: np.ndarray, b: np.ndarray, values: Values, written: str = "") -> 
         return
     known = list(local_derivatives(values, a.shape))
     found = [(text, f"multiplied by {text}, which does not belong there", 0) for text, φ in known if same(a, b * φ)]
-    stands = [text for text, _, _ in found if bare(text) in bare(written)]  # then 1 over it is not what was left out
-    yield from (f"without the factor {text}" for text, φ in known if text.removeprefix("1 / ") not in stands and same(a * φ, b))
     for there, ψ in known:
         for right, φ in known:
             if there != right and same(a * φ, b * ψ) and not same(φ, ψ):
@@ -76,7 +74,13 @@ def factors(a: np.ndarray, b: np.ndarray, values: Values, written: str = "") -> 
         length = len(bare(of[0])) if bare(of[0]) in bare(written) else 0
         return -length, -of[2] if length else of[2], len(of[1])
 
-    yield from (sentence for _, sentence, _ in sorted(found, key=rank))
+    found.sort(key=rank)
+    written_there = [of for of in found if rank(of)[0]]
+    missing = [text for text, φ in known if same(a * φ, b)]
+    yield from (f"without the factor {text}" for text in missing if not text.startswith("1 / "))
+    yield from (sentence for _, sentence, _ in written_there)  # then 1 over it is not what was left out
+    yield from (f"without the factor {text}" for text in missing if text.startswith("1 / "))
+    yield from (sentence for _, sentence, _ in found)
 
 
 def numbers(c: float, values: Values) -> Iterator[str]:
@@ -148,6 +152,9 @@ def added(a: np.ndarray, b: np.ndarray, values: Values) -> Iterator[str]:
     rest = a - b
     if rest.size > 1 and np.ptp(rest) < 1e-9 * max(1.0, float(np.abs(rest).max())):
         yield f"the right one plus {rest.flat[0]:.4g} everywhere"
+    off = np.abs(rest) > 1e-9 * max(1.0, float(np.abs(b).max(initial=0)))
+    if rest.ndim == 2 and rest.shape[1] > 2 and (off.sum(axis=1) == 1).all() and np.ptp(rest[off]) < 1e-9:
+        yield "right but for one entry of each row, all off by the same number, as if the 1 of a one-hot row were left out"
     for name, v in values.items():
         if v.shape == rest.shape and v.size > 1 and np.any(v):
             c = float(np.vdot(v, rest) / np.vdot(v, v))

@@ -13,7 +13,7 @@ from experiments.exercises.explaining import VAGUE
 from experiments.exercises.verdict import WRONG
 from experiments.judge.diagnose import diagnose
 from experiments.judge.operands import factors
-from tests.exercises.attempts import solved
+from tests.exercises.attempts import judged, solved
 
 ATTEMPTS: dict[str, tuple[str, str, str, str]] = {
     "one row of two": ("gradients.bowl_backward", "= 2 * x", "= 3 * x", r"right in 1 of 2 rows \(1\)\. Line \d+: a number is wrong"),
@@ -102,3 +102,35 @@ def test_what_has_lost_digits_is_no_multiple() -> None:
     b = np.random.default_rng(0).normal(size=7)
     assert (diagnose(b.astype(np.float32).astype(float), b) or "").startswith("right only in its first 8 digits")
     assert diagnose(b * 1.01, b) == "1.01 times torch's"
+
+
+OWN = {
+    "a factor that has a name of one's own": (
+        "logistic_regression.binary_cross_entropy_backward",
+        "p = 1 / (1 + np.exp(-z))\nreturn dL_dl * (p - y) * p * (1 - p) / p.size",
+        r"multiplied by p \* \(1 - p\), which does not belong there",
+    ),
+    "another's derivative": (
+        "nn.Sigmoid",
+        "y = self.restore()\ns = 1 / (1 + np.exp(-y))\nreturn dL_dy * s * (1 - s)",
+        r"multiplied by s \* \(1 - s\) in place of y \* \(1 - y\)",
+    ),
+    "a one-hot row left out": (
+        "softmax_regression.cross_entropy_backward",
+        "p = np.exp(z - z.max(axis=1, keepdims=True))\nreturn dL_dl * p / p.sum(axis=1, keepdims=True) / len(c)",
+        "as if the 1 of a one-hot row were left out",
+    ),
+    "another axis": (
+        "nn.Softmax",
+        "p = self.restore()\nreturn p * (dL_dp - (dL_dp * p).sum(axis=-1, keepdims=True))",
+        "^(?!.*one sign is wrong)",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_an_attempt_is_explained_by_the_names_that_stand_in_it(kind: str) -> None:
+    name, body, said = OWN[kind]
+    found = judged(name, body)
+    assert found.state == WRONG
+    assert re.search(said, " ".join(found.sentences)), found.sentences

@@ -206,7 +206,7 @@ WRONG_ATTEMPTS: dict[str, tuple[str, str, str]] = {
     "no derivative, in a concept": (
         "chain_rule.error_one_layer_back",
         "return dL_dz_next @ W_next.T",
-        r"4 of 7 .* gradient of z1: it is without the factor a1 \* \(1 - a1\)",
+        r"4 of 7 .* gradient of z1: it is without the factor a \* \(1 - a\)",
     ),
     "no mask": ("nn.ReLU", "self.restore()\nreturn dL_dy", "not masked: right wherever the right one is not 0"),
     "not summed": ("chain_rule.gradient_of_bias", "return dL_dz", "gradient of b2: it is not summed over axis 0"),
