@@ -341,7 +341,7 @@ def test_multiplied_for_divided_is_mended_as_one_would() -> None:
     source += "def dropout_backward(dout, cache):\n    p, dropout = cache\n    dx = dout * p * (1 - dropout)\n    return dx\n"
     (finding,) = visited(source)
     (fault,) = finding.faults
-    assert fault.what == "(the square of 1 − dropout = 0.81) times the right one"
+    assert fault.what == "(1 − dropout = 0.9)² times the right one"
     assert fault.mend is not None
     assert fault.mend.after == "dx = dout * p / (1 - dropout)"
 

@@ -83,8 +83,7 @@ def said_at(e: Examination, statement: ast.stmt, needed: Needed) -> Iterator[str
 def shares(e: Examination) -> dict[str, float]:
     """Numbers between 0 and 1 that forward is given, and what they leave of 1: as a factor they come once or twice."""
     found = {n: float(v) for n, v in e.inputs.items() if np.ndim(v) == 0 and isinstance(v, float) and 0 < v < 1}
-    found |= {f"1 − {n}": 1 - p for n, p in found.items()}
-    return {**found, **{f"the square of {n}": p**2 for n, p in found.items()}}
+    return {**found, **{f"1 − {n}": 1 - p for n, p in found.items()}}
 
 
 def by_ways(e: Examination, name: str, a: np.ndarray, b: np.ndarray) -> Iterator[str]:
