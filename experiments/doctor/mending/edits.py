@@ -19,7 +19,7 @@ from experiments.doctor.mending.places import (
     text_of,
     with_piece,
 )
-from experiments.doctor.mending.slips import from_the_other_end, is_called, leaking, siblings, where_an_index_comes_twice
+from experiments.doctor.mending.slips import from_the_other_end, is_called, leaking, of_another, siblings, where_an_index_comes_twice
 from experiments.doctor.reading.claims import is_gradient, tells_of_gradient
 from experiments.judge.operands import DIAGONAL
 from experiments.source.operators import OPERATORS, Function, mutants_of
@@ -54,6 +54,7 @@ def edits(tree: ast.FunctionDef, line: int, names: Sequence[str], grown: bool = 
         from_the_other_end(statement),
         leaking(statement, names),
         siblings(tree, statement, names),
+        of_another(statement, names),
     )
     for said, text in more if grown else small:
         if text not in seen and is_code(text):

@@ -1,4 +1,4 @@
-"""Slips: an index that comes twice, a mask that leaves nothing, a term that a sibling has."""
+"""Slips: an index that comes twice, a mask that leaves nothing, a term that a sibling has, a gradient kept for another parameter."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from experiments.doctor.mending.places import Edit, places_in, with_piece
 from experiments.doctor.mending.sibling import like_siblings
+from experiments.doctor.reading.claims import HOLDER
 
 
 def where_an_index_comes_twice(statement: ast.stmt) -> Iterator[Edit]:
@@ -52,6 +53,15 @@ def leaking(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
 def siblings(tree: ast.FunctionDef, statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
     """Made as another gradient is that is made alike."""
     yield from (("without what the line of its sibling has", text) for text in like_siblings(tree, statement, names))
+
+
+def of_another(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
+    """Kept as the gradient of another parameter: self.b.grad += ... of self.W.grad += ..."""
+    target = getattr(statement, "target", None) or next(iter(getattr(statement, "targets", [])), None)
+    if isinstance(target, ast.Attribute) and HOLDER.match(ast.unparse(target)):
+        whole, before = ast.unparse(statement), ast.unparse(target.value)
+        for name in (n for n in names if n.startswith("self.") and n != before):
+            yield f"kept for {before}, where it belongs to {name}", whole.replace(before, name, 1)
 
 
 def is_called(name: str) -> bool:
