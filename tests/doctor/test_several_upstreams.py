@@ -85,3 +85,31 @@ def test_an_argument_beyond_the_outputs_is_not_taken_for_a_gradient_of_them() ->
     (found,) = visited(source)
     assert found.trouble
     assert "dL_dscale" in found.trouble
+
+
+MOMENTS = """
+import numpy as np
+
+def moments_forward(x, scale):
+    mean = scale * x.mean(axis=0)
+    var = scale * (x ** 2).mean(axis=0)
+    return mean, var, (x, scale)
+
+def moments_backward(dmean, dvar, cache):
+    x, scale = cache
+    dL_dparts = np.zeros((2, x.shape[1]))
+    dL_dparts[::-1][0] = dvar * scale
+    dL_dparts[0] = dmean * scale
+    dx = np.ones_like(x) * dL_dparts[0] / len(x) + 2 * x * dL_dparts[1] / len(x)
+    return dx, np.sum(dmean * x.mean(axis=0) + dvar * (x ** 2).mean(axis=0))
+"""
+
+
+def test_a_line_that_leaves_out_one_gradient_of_two_gets_it_back_though_it_writes_through_a_view() -> None:
+    assert all(f.right for f in visited(MOMENTS))
+    wrong = MOMENTS.replace("dL_dparts[::-1][0] = dvar * scale", "dL_dparts[::-1][0] = scale")
+    (found,) = visited(wrong)
+    (fault,) = found.faults
+    assert fault.line == changed_line(MOMENTS, wrong)
+    assert fault.mend
+    assert "dvar" in fault.mend.after

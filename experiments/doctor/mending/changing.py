@@ -89,8 +89,16 @@ def slice_of(tree: ast.FunctionDef, lines: Iterable[int]) -> list[int]:
 def changes(statement: ast.stmt) -> set[str]:
     """The names of whose arrays it changes numbers where they stand."""
     nodes = list(ast.walk(statement))
-    parts = {n.value.id for n in nodes if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store) and isinstance(n.value, ast.Name)}
-    return parts | {n.target.id for n in nodes if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)}
+    changed = [base(n.value) for n in nodes if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)]
+    changed += [n.target for n in nodes if isinstance(n, ast.AugAssign)]
+    return {n.id for n in changed if isinstance(n, ast.Name)}
+
+
+def base(node: ast.expr) -> ast.expr:
+    """x of x[::-1][0] and of x.T[0], which show numbers of x where they stand."""
+    if isinstance(node, ast.Subscript) or (isinstance(node, ast.Attribute) and node.attr == "T"):
+        return base(node.value)
+    return node
 
 
 def writes(statement: ast.stmt) -> set[str]:

@@ -139,12 +139,19 @@ class Ward:
         return bool(self.truths) and all(len(places) for places, _ in self.truths.values())
 
     @cached_property
+    def silent(self) -> dict[str, set[str]]:
+        """By wrong result that is the same whatever gradient comes in, or whatever one of several is, the names that it is led to."""
+        first, tree = self.e, self.e.subject.pair.backward
+        wrong = {n for n in self.truths if not self.fits(n, first.claims[n].gradient)}
+        given = {n for n in first.upstreams if roles.is_read(tree, n) or not first.subject.pair.cls}
+        if unmoved := wrong & first.unmoved:
+            return dict.fromkeys(unmoved, led(tree, given))
+        return {n: led(tree, {up}) for up in given for n in wrong & first.deaf_to(up)} if wrong else {}
+
+    @property
     def lost(self) -> set[str]:
-        """Where a wrong result is the same whatever gradient comes in, the names that one is led to: a cure must read one of them."""
-        first = self.e
-        wrong = {n for n in self.truths if n in first.unmoved and not self.fits(n, first.claims[n].gradient)}
-        names = {n for n in first.upstreams if roles.is_read(first.subject.pair.backward, n) or not first.subject.pair.cls}
-        return led(first.subject.pair.backward, names) if wrong else set()
+        """The names that gradients are led to which a wrong result hangs on not at all: a cure must read one of them."""
+        return set[str]().union(*self.silent.values())
 
     def start(self, line: int) -> Start | None:
         """From where its backward may be gone on with if this line is changed."""

@@ -71,8 +71,8 @@ def losing(tree: ast.FunctionDef, of: Collection[int], known: Collection[str]) -
 
 
 def is_called_gradient(target: ast.expr) -> bool:
-    """Whether what is written there is called like a gradient: dL_dx, dx[i]."""
-    return says_gradient(ast.unparse(target.value if isinstance(target, ast.Subscript) else target))
+    """Whether what is written there is called like a gradient: dL_dx, dx[i], dx[::-1][:k]."""
+    return is_called_gradient(target.value) if isinstance(target, ast.Subscript) else says_gradient(ast.unparse(target))
 
 
 def says_gradient(name: str) -> bool:
@@ -88,15 +88,22 @@ def is_empty(value: ast.expr) -> bool:
     return False
 
 
-def led_again(tree: ast.FunctionDef, statement: ast.stmt, known: Collection[str]) -> Iterator[Edit]:
-    """With the gradient that it has lost as a factor: all of it, or the part of it that a loop has come to, or spread out."""
+def led_again(tree: ast.FunctionDef, statement: ast.stmt, known: Collection[str], given: Collection[str] = ()) -> Iterator[Edit]:
+    """With the gradient that it has lost as a factor: all of it, or the part of it that a loop has come to, or spread out.
+
+    Args:
+        tree: of the backward.
+        statement: which has lost it.
+        known: the names that it is led to.
+        given: those of the gradients that come in, whatever they are called.
+    """
     value = getattr(statement, "value", None)
     if not isinstance(value, ast.expr) or not isinstance(statement, Statement):
         return
     inner = [n for n in ast.walk(tree) if isinstance(n, ast.For) and any(s is statement for s in ast.walk(n))]
     rounds = [n.id for loop in inner for n in ast.walk(loop.target) if isinstance(n, ast.Name)]
     written = {n.value.id: ast.unparse(n) for n in ast.walk(tree) if isinstance(n, ast.Subscript) and isinstance(n.value, ast.Name)}
-    for name in sorted(filter(says_gradient, known)):
+    for name in sorted(n for n in known if n in given or says_gradient(n)):
         if name in changes(statement) | writes(statement):
             continue
         parts = [f"{name}[{i}]" for i in rounds] + [f"{name}[..., {i}]" for i in rounds]

@@ -19,7 +19,7 @@ def lost_in(wards: Sequence[Ward]) -> list[int]:
     if not all(ward.lost for ward in wards):
         return []
     tree, last = first.e.subject.pair.backward, line_of_return(first.e.subject.pair.backward)
-    of = [first.e.claims[n].line or last for n in first.truths if n in first.e.unmoved]
+    of = [first.e.claims[n].line or last for n in first.silent]
     return losing(tree, [*of, last], first.lost)
 
 
@@ -38,7 +38,7 @@ def led_back(wards: Sequence[Ward], lines: Sequence[int], patience: Patience) ->
         statement = statement_at(tree, line)
         if statement is None:
             continue
-        for said, after in led_again(tree, statement, wards[0].lost):
+        for said, after in led_again(tree, statement, wards[0].lost, wards[0].e.upstreams):
             if patience.is_over:
                 break
             if well(wards, changing, line, after):

@@ -10,14 +10,17 @@ A line that only inherited a wrong gradient passes: it is a right sum of wrong n
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from experiments.doctor.calls.parts import part_of
 from experiments.doctor.calls.running import Running
 from experiments.doctor.reading.claims import is_array
+from experiments.judge.central import STEP
 from experiments.judge.compare import error
 
 LIKE = 1e-6
@@ -130,13 +133,33 @@ class Examination(Running):
     @cached_property
     def unmoved(self) -> set[str]:
         """The values whose gradients are the same whatever gradient comes in, and not 0."""
+        return self.unmoved_by(set(self.upstreams))
+
+    def unmoved_by(self, names: Collection[str]) -> set[str]:
+        """Those that are the same whatever these of the gradients that come in are, and not 0."""
         rng = np.random.default_rng(self.seed)
-        others = {n: g * rng.uniform(-2, -1, np.shape(g)) for n, g in self.upstreams.items()}
+        others = {n: g * rng.uniform(-2, -1, np.shape(g)) if n in names else g for n, g in self.upstreams.items()}
         try:
             found = {c.value: c.gradient for c in self.subject.backward(self.subject.forward(self.inputs), others)} if others else {}
         except Exception:  # a stranger's code may refuse another one
             return set()
         return {n for n, c in self.claims.items() if n in found and np.any(c.gradient) and np.array_equal(found[n], c.gradient)}
+
+    def deaf_to(self, upstream: str) -> set[str]:
+        """The values whose gradients are the same whatever that one of several is, though the output that it is of hangs on them."""
+        if len(self.upstreams) < 2:
+            return set()
+        same = {n for n in self.unmoved_by({upstream}) if self.claims[n].returned}
+        return {n for n in same if self.reaches(n, self.outputs[upstream])}
+
+    def reaches(self, name: str, output: int) -> bool:
+        """Whether an output moves with a value."""
+        d = np.random.default_rng(self.seed).normal(size=np.shape(self.ran.values[name]))
+        try:
+            moved = part_of(self.subject.pair, self.subject.forward(self.inputs, name, STEP * d, {}), output)
+        except Exception:  # likewise
+            return False
+        return error(moved, part_of(self.subject.pair, self.ran, output)) > LIKE * STEP
 
     def truth(self, name: str) -> np.ndarray:
         """The right gradient of a value by what came into its line, entry by entry."""
