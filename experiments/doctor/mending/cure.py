@@ -20,9 +20,10 @@ from experiments.doctor.mending.changing import Changing, slice_of
 from experiments.doctor.mending.cost import Cure, cost, tokens
 from experiments.doctor.mending.edits import edits
 from experiments.doctor.mending.led import led
-from experiments.doctor.mending.places import Headed, statement_at, text_of
+from experiments.doctor.mending.places import Headed, parsed, statement_at, text_of
 from experiments.doctor.patience import Patience
 from experiments.doctor.verdict.examine import Examination
+from experiments.doctor.verdict.recalled import recalled, values_of
 
 LIKE = 1e-6
 """So near a returned gradient comes to the derivative of forward where it is right."""
@@ -105,6 +106,8 @@ def well(wards: Sequence[Ward], changing: Changing, line: int, after: str) -> bo
     """Whether the backward with this statement makes every one of them well."""
     start = common_start(wards, line)
     try:
+        if line in wards[0].recalled and not wards[0].recalled[line] <= values_of(parsed(after)):
+            return False  # what forward gave is not to blame
         function = changing.made(line, after, start)
     except SyntaxError:
         return False
@@ -147,6 +150,11 @@ class Ward:
         if unmoved := wrong & first.unmoved:
             return dict.fromkeys(unmoved, led(tree, given))
         return {n: led(tree, {up}) for up in given for n in wrong & first.deaf_to(up)} if wrong else {}
+
+    @cached_property
+    def recalled(self) -> dict[int, set[str]]:
+        """By line, calls of the forward that give what it gave."""
+        return recalled(self.e)
 
     @property
     def lost(self) -> set[str]:
