@@ -15,12 +15,14 @@ from experiments.doctor.mending.cure import Ward, cured, cures
 from experiments.doctor.mending.elsewhere import others
 from experiments.doctor.mending.inserted import inserted
 from experiments.doctor.mending.mend import Mend
+from experiments.doctor.mending.places import statement_at, text_of
 from experiments.doctor.mending.severed import led_back, lost_in
 from experiments.doctor.mending.solved import Open, openings, solved, tried
 from experiments.doctor.mending.twice import cured_twice
-from experiments.doctor.origins import elsewhere
+from experiments.doctor.origins import elsewhere, label_of
 from experiments.doctor.patience import Patience
 from experiments.doctor.verdict.examine import Examination
+from experiments.doctor.verdict.explain import whatever
 from experiments.doctor.verdict.suspects import agreement, returned, right_lines, unharmed
 
 PLAIN = 0.3
@@ -196,7 +198,17 @@ class Search:
         each = self.each
         if len(each) == 1 and any(c.returned for c in self.first.claims.values()):
             each = (replace(each[0], mend=None),)  # it makes this gradient right, and not all
+        if not any(f.mend for f in each) and (deaf := self.deaf()) is not None:
+            return (deaf,)
         return elsewhere(self.examinations, each, self.places) or tuple(missing(self.examinations))
+
+    def deaf(self) -> Fault | None:
+        """The line that has lost the gradient that comes in, where it lacks more than that."""
+        statement = statement_at(self.tree, self.lost[0]) if self.lost else None
+        if statement is None:
+            return None
+        what = whatever(n for n in self.first.upstreams if n in self.wards[0].lost)
+        return Fault(self.lost[0], text_of(statement), label_of(statement), what, None)
 
     def with_ties(self, of: Fault, cure: Cure) -> Fault:
         """The fault, with the changes of other lines that would do as well."""

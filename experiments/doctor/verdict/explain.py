@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 import numpy as np
@@ -48,7 +48,12 @@ def said(e: Examination, name: str) -> Iterator[str]:
     a, b = np.asarray(e.claims[name].gradient, float), e.truth(name)
     yield from sentences(a, b, *surroundings(e, e.claims[name].label), line_of(e, name), by_ways(e, name, a, b))
     if name in e.unmoved:
-        yield f"the same whatever {' and '.join(e.upstreams)} is: the gradient that comes in is left out of it"
+        yield whatever(e.upstreams)
+
+
+def whatever(upstreams: Iterable[str]) -> str:
+    """That gradients which come in have no part in it."""
+    return f"the same whatever {' and '.join(upstreams)} is: the gradient that comes in is left out of it"
 
 
 def surroundings(e: Examination, label: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, float]]:
