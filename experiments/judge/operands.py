@@ -83,6 +83,22 @@ def factors(a: np.ndarray, b: np.ndarray, values: Values, written: str = "") -> 
     yield from (sentence for _, sentence, _ in found)
 
 
+def masks(a: np.ndarray, b: np.ndarray, values: Values, gradients: Values) -> Iterator[str]:
+    """A mask by the sign of one array in the place of another's: dy * (dy > 0) for dy * (x > 0), where both let through the same is.
+
+    Args:
+        a, b: the wrong one and the right one.
+        values: what is known of the forward, of which one makes the right mask.
+        gradients: what else may have made the wrong one.
+    """
+    both = (a != 0) & (b != 0) if a.shape == b.shape else np.zeros(1, bool)
+    if not both.any() or not like(a[both], b[both]) or (a != 0).all() or (b != 0).all():
+        return
+    right = [n for n, v in values.items() if v.shape == b.shape and np.array_equal(v > 0, b != 0)]
+    wrong = [n for n, v in {**values, **gradients}.items() if v.shape == a.shape and np.array_equal(v > 0, a != 0)]
+    yield from (f"masked where {m} is not above 0, and must be where {v} is not" for v in right for m in wrong if m != v)
+
+
 def numbers(c: float, values: Values) -> Iterator[str]:
     """What the number c is, that was made of a value: its sum, its mean, its length, or 1 over that."""
     for name, v in values.items():

@@ -41,6 +41,7 @@ def sentences(
         yield f"{c:.6g} times {RIGHT}"  # 1/3 has a name where a size is 9 by chance, and on the next input none
         yield from (f"{number} times {RIGHT}" for number in operands.numbers(c, values))
     yield from operands.sums(a, b, gradients)
+    yield from operands.masks(a, b, values, gradients)
     yield from structural
     yield from operands.factors(a, b, values, line)
     yield from (

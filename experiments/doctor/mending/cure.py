@@ -87,13 +87,31 @@ def scope(e: Examination) -> list[str]:
     pair = e.subject.pair
     stored = [n.id for n in ast.walk(pair.backward) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
     own = [ast.unparse(n) for f in (pair.backward, pair.forward) for n in ast.walk(f) if isinstance(n, ast.Attribute) and holds(n)]
+    own += [ast.unparse(n) for n in ast.walk(pair.forward) if isinstance(n, ast.Attribute) and holds(n, ast.Store)]
+    own += [f"self.{n}" for n, v in getattr(e.ran.self, "__dict__", {}).items() if callable(v)]  # self.activation_prime
+    own += entries(pair.forward, pair.backward)
     numbers = [ast.unparse(n) for n in ast.walk(pair.forward) if isinstance(n, ast.Constant) and isinstance(n.value, float) and n.value > 0]
     return list(dict.fromkeys([*pair.parameters(pair.backward), *stored, *own, *numbers]))
 
 
-def holds(node: ast.Attribute) -> bool:
+def holds(node: ast.Attribute, context: type[ast.expr_context] = ast.Load) -> bool:
     """Whether this is something of self."""
-    return isinstance(node.value, ast.Name) and node.value.id == "self" and isinstance(node.ctx, ast.Load)
+    return isinstance(node.value, ast.Name) and node.value.id == "self" and isinstance(node.ctx, context)
+
+
+def entries(forward: ast.FunctionDef, backward: ast.FunctionDef) -> list[str]:
+    """Of the dicts that a backward reads what the forward has put into them: cache['Z1'] beside cache['A1']."""
+    written = [k for n, k in keyed(forward) if isinstance(n.ctx, ast.Store)]
+    written += [k.value for n in ast.walk(forward) if isinstance(n, ast.Dict) for k in n.keys if isinstance(k, ast.Constant)]
+    read = [n.value for n, k in keyed(backward) if isinstance(n.ctx, ast.Load) and k in written]
+    bases = dict.fromkeys(ast.unparse(n) for n in read if isinstance(n, ast.Name | ast.Attribute))
+    return [f"{base}[{key!r}]" for base in bases for key in dict.fromkeys(written)]
+
+
+def keyed(function: ast.FunctionDef) -> list[tuple[ast.Subscript, str]]:
+    """Where it reads or writes an entry of a dict by its name, and that."""
+    found = [n for n in ast.walk(function) if isinstance(n, ast.Subscript) and isinstance(n.slice, ast.Constant)]
+    return [(n, n.slice.value) for n in found if isinstance(n.slice, ast.Constant) and isinstance(n.slice.value, str)]
 
 
 def cures(wards: Sequence[Ward], line: int, after: str) -> bool:

@@ -19,7 +19,15 @@ from experiments.doctor.mending.places import (
     text_of,
     with_piece,
 )
-from experiments.doctor.mending.slips import from_the_other_end, is_called, leaking, of_another, siblings, where_an_index_comes_twice
+from experiments.doctor.mending.slips import (
+    from_the_other_end,
+    is_called,
+    leaking,
+    of_another,
+    other_functions,
+    siblings,
+    where_an_index_comes_twice,
+)
 from experiments.doctor.reading.claims import is_gradient, tells_of_gradient
 from experiments.judge.operands import DIAGONAL
 from experiments.source.operators import OPERATORS, Function, mutants_of
@@ -50,6 +58,7 @@ def edits(tree: ast.FunctionDef, line: int, names: Sequence[str], grown: bool = 
         rewritten(tree, statement),
         other_numbers(statement, names),
         other_names(statement, names),
+        other_functions(statement, names),
         wrapped(statement),
         from_the_other_end(statement),
         leaking(statement, names),
@@ -147,7 +156,7 @@ def other_names(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
             for other in filter(tells_of_gradient, names):
                 piece = ast.parse(other, mode="eval").body
                 yield f"computed with {ast.unparse(node)} where {other} belongs", with_piece(statement, place, piece)
-        if isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node) in names:
+        if isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and ast.unparse(node) in names:
             was = ast.unparse(node)
             for other in filter(is_called, names):
                 if other != was and (is_gradient(was) or not is_gradient(other)):

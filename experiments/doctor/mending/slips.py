@@ -64,6 +64,15 @@ def of_another(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
             yield f"kept for {before}, where it belongs to {name}", whole.replace(before, name, 1)
 
 
+def other_functions(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
+    """Another function that the object holds in the place of the one that is called: self.activation_prime for self.activation."""
+    for call in [n for n in ast.walk(statement) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]:
+        was = ast.unparse(call.func)
+        for other in [n for n in names if n.startswith("self.") and "[" not in n and n != was] if was in names else ():
+            piece = ast.parse(other, mode="eval").body
+            yield f"computed with {was} where {other} belongs", with_piece(statement, (call.func, call, "func", None), piece)
+
+
 def is_called(name: str) -> bool:
     """Whether this is a name, and no number."""
     return not name[0].isdigit()

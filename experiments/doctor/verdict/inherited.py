@@ -21,7 +21,7 @@ def without_inherited(findings: Sequence[Finding], tree: ast.Module) -> list[Fin
     for finding in findings:
         before = next((f for f in found if finding.faults and lines_of(finding) <= lines_of(f)), None)
         if before is not None:
-            words = f"What is wrong is the line that is told of {before.name}."
+            words = f"It is wrong because of the line that is told of {before.name}, which is its line too."
             found.append(replace(finding, faults=(), notes=(*finding.notes, words)))
             continue
         blamed: set[str] = set()
