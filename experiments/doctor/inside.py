@@ -32,7 +32,7 @@ def examined_here(
         raise Unreadable("give a forward and a backward, or a class that has both")
     subject, notes = subject_here(forward, backward)
     if loss is not None:
-        subject.loss = getattr(loss, "__name__", "loss")
+        subject.loss, subject.asked = getattr(loss, "__name__", "loss"), True
         subject.namespace[subject.loss] = loss
         subject.loss_text = text_of(loss)
     shapes = {n: tuple(v) for n, v in inputs.items() if isinstance(v, tuple | list) and all(isinstance(i, int) for i in v)}

@@ -36,6 +36,7 @@ from experiments.doctor.reading.defining import Undefined, defined
 from experiments.doctor.reading.given_globals import with_globals
 from experiments.doctor.reading.patient import NoLoss, Pair, Unreadable, derivatives_alone, loss_in, pairs
 from experiments.doctor.reading.script import again, loss_line, loss_method, script_pair
+from experiments.doctor.reading.started import started
 from experiments.doctor.second.opinion import called_by, second
 from experiments.doctor.verdict.checker import about_check
 from experiments.doctor.verdict.examine import Examination
@@ -184,6 +185,7 @@ def subjects(tree: ast.Module, namespace: dict[str, Any], forward: str | None, b
         for c in whole
     ]
     single = [] if forward or backward else [Subject(p, namespace) for p in derivatives_alone(tree, found)]
+    single += [] if forward or backward else [Subject(p, namespace, kinds=of) for p, of in started(tree, namespace)]
     if trouble is not None and not made:
         script = None if forward or backward else script_pair(tree, namespace)
         if script is None and single:
@@ -203,7 +205,7 @@ def shapes_of(names: tuple[str, ...], namespace: Mapping[str, Any]) -> dict[str,
 
 def subject_of(tree: ast.Module, namespace: dict[str, Any], pair: Pair, loss: str | None) -> Subject:
     """The pair with what makes one number of what its forward returns: a function, a method of its class, or a line of the file."""
-    pair, shared = (pair, {}) if pair.cls else with_globals(pair, namespace)
+    pair, shared = (pair, {}) if pair.cls else with_globals(pair, namespace, tree)
     named = loss_in(tree, loss, pair)
     text = ast.unparse(next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == named)) if named else ""
     own = loss_method(tree, pair.cls, namespace) if pair.cls and not loss and not is_loss(pair.forward.name) else None
@@ -212,7 +214,9 @@ def subject_of(tree: ast.Module, namespace: dict[str, Any], pair: Pair, loss: st
     told = setups(methods(tree, pair.cls), pair.forward, pair.backward) if pair.cls else []
     of, loss_of = helpers(tree, pair.forward, pair.backward), own or named or line
     every = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
-    return Subject(pair, namespace, loss_of, bool(line), init, loss_text=text, shared=shared, setups=told, helpers=of, definitions=every)
+    return Subject(
+        pair, namespace, loss_of, bool(line), bool(loss), init, loss_text=text, shared=shared, setups=told, helpers=of, definitions=every
+    )
 
 
 @without_warnings

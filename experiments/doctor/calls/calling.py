@@ -46,6 +46,7 @@ class Subject:
         namespace: of the file.
         loss: the name of the function that makes one number of what forward returns, if it does not itself.
         by_name: whether that function is one line of the file, which knows values of forward by their names.
+        asked: whether the user has named that function.
         loss_text: of that function.
         init: the constructor of the class.
         numbers: what forward is given, where it is a script that has them.
@@ -68,6 +69,7 @@ class Subject:
     namespace: dict[str, Any]
     loss: str | None = None
     by_name: bool = False
+    asked: bool = False
     init: ast.FunctionDef | None = None
     numbers: dict[str, Any] | None = None
     loss_text: str = ""
@@ -239,8 +241,8 @@ class Subject:
             return function(*it, **arguments), {}
 
     def number(self, ran: Ran) -> Any:
-        """What the file's loss makes of what forward returned; that itself where the file has no loss."""
-        if self.loss is None:
+        """What the file's loss makes of what forward returned; that itself where the file has no loss, or forward returns one."""
+        if self.loss is None or (not self.asked and roles.returns_loss(self.pair, ran)):
             return ran.out
         with lowered(self.guards):
-            return roles.number(self.namespace[self.loss], self.by_name, ran, self.loss)
+            return roles.number(self.namespace[self.loss], self.by_name, ran, self.loss, roles.prediction(self.pair, ran))

@@ -180,6 +180,7 @@ def in_order(
         exact = [n for n in moving if np.shape(ran.values[n]) == shapes[0]]
         inputs = exact if len(exact) == 1 else inputs
     others = bool(values) and all(v is not None and v not in inputs for v in values) and len(set(values)) == len(values)
+    others = others and not are_of_inputs(inputs, values, shapes, known, ran)
     complete = len(nodes) == len(inputs) and not others  # dJdW1, dJdW2 of an object that is given X and y
     if (
         not complete
@@ -203,6 +204,17 @@ def in_order(
         found.append(place if place in left or not left or not complete else left[0])
         left = [n for n in left if n != found[-1]]
     return found
+
+
+def are_of_inputs(
+    inputs: Sequence[str], values: Sequence[str | None], shapes: Sequence[tuple[int, ...]], known: Mapping[str, Any], ran: Ran
+) -> bool:
+    """Whether each part has the shape of its argument, and none that of what is called so: d_real of real_logits beside real, its mean."""
+    if not len(inputs) == len(values) == len(shapes):
+        return False
+    fits = [np.shape(ran.values[n]) == shape for n, shape in zip(inputs, shapes, strict=True)]
+    named = [v is not None and np.shape(ran.values[known[v][-1]]) == shape for v, shape in zip(values, shapes, strict=True)]
+    return all(fits) and not any(named)
 
 
 def of_shapes(inputs: Sequence[str], ran: Ran, shapes: Sequence[tuple[int, ...]], values: Sequence[str | None]) -> list[str]:
@@ -285,6 +297,7 @@ def with_returned(
             here = result.node.lineno if result.node is not None and result.label.startswith("grads[") else line_of_return(pair.backward)
             lines = lines if lines and of is None else (here,)
             tells = value_of(at, known)
+            tells = tells if tells is None or np.shape(ran.values[known[tells][-1]]) == np.shape(result.gradient) else None
             if result.node is not None and here not in lines and tells != value and (tells or read_beside(pair.backward, at)):
                 lines = (line_of_return(pair.backward),)  # the gradient of another, or what others are made of: it was to be changed there
             if result.node is None and not isinstance(found, dict) and of is None:

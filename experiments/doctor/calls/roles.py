@@ -6,7 +6,7 @@ import ast
 import inspect
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from experiments.doctor.calls.parts import in_tuple, of_words, part_of
 from experiments.doctor.calls.ran import Ran, copied
 from experiments.doctor.reading.claims import is_array, is_gradient, tells_of_gradient, value_of, versions
 from experiments.doctor.reading.patient import Pair, Unreadable
+from experiments.doctor.reading.script import returns
 from experiments.source.arguments import defaults_of
 
 UPSTREAM = re.compile(
@@ -77,7 +78,15 @@ def kind(pair: Pair, name: str, ran: Ran) -> str:
     if PREDICTED.match(name) and is_array(ran.parts[0]):
         return "output"
     alone = pair.cls is not None or (ALONE.match(name) is not None and np.ndim(ran.parts[0]) > 0)
-    return "upstream" if first and alone and is_array(ran.parts[0]) and not takes_target(pair) else "unknown"
+    if first and alone and is_array(ran.parts[0]) and not takes_target(pair):
+        return "upstream"
+    return "cache" if is_saved(pair, name, ran) else "unknown"
+
+
+def is_saved(pair: Pair, name: str, ran: Ran) -> bool:
+    """Whether it is what forward returned beside, whatever it is called: the one argument of two that is no gradient."""
+    names = pair.parameters(pair.backward)
+    return len(names) == 2 and name == names[1] and len(ran.rest) == 1 and kind(pair, names[0], ran) == "upstream"
 
 
 def is_next(pair: Pair, name: str, ran: Ran) -> bool:
@@ -198,7 +207,7 @@ def arguments(pair: Pair, ran: Ran, upstream: Mapping[str, Any]) -> dict[str, An
             case "cache":
                 found[name] = saved(pair, name, ran)
             case "output":
-                found[name] = copied(ran.parts[0])
+                found[name] = copied(prediction(pair, ran))
             case "filled":
                 found[name] = {}
             case "rate" if name not in optional:
@@ -210,7 +219,25 @@ def arguments(pair: Pair, ran: Ran, upstream: Mapping[str, Any]) -> dict[str, An
     return found
 
 
-def number(loss: Any, by_name: bool, ran: Ran, label: str) -> Any:
+def returns_loss(pair: Pair, ran: Ran) -> bool:
+    """Whether forward returns one number, and backward is given no target that forward has not seen: it is the loss of another, if any."""
+    late = set(pair.parameters(pair.backward)) - {*pair.parameters(pair.forward), *ran.final}
+    return is_array(ran.out) and np.ndim(ran.out) == 0 and not late & set(TARGETS)
+
+
+def prediction(pair: Pair, ran: Ran) -> Any:
+    """What forward predicts: of z1, a1, probs that from which backward takes the target away; the first where it takes it from none."""
+    called = [n.id if isinstance(n, ast.Name) else "" for n in result_nodes(pair.forward)]
+    for node in ast.walk(pair.backward) if len(called) == len(ran.parts) > 1 else ():
+        match node:
+            case ast.BinOp(ast.Name(name), ast.Sub(), ast.Name(of)) if of.lower() in TARGETS:
+                own = name if name in called else "" if called.count("") == 1 and PREDICTED.match(name) else None  # softmax(z2) has no name
+                found = ran.parts[called.index(own)] if own is not None else None
+                return found if is_array(found) else ran.out
+    return ran.out
+
+
+def number(loss: Any, by_name: bool, ran: Ran, label: str, out: Any) -> Any:
     """What the file's loss makes of what forward returned.
 
     Args:
@@ -218,8 +245,8 @@ def number(loss: Any, by_name: bool, ran: Ran, label: str) -> Any:
         by_name: whether it is one line of the file, which knows values of forward by their names.
         ran: what forward has shown.
         label: what the file calls the loss.
+        out: what forward predicts.
     """
-    out = ran.out
     if isinstance(out, dict):  # every value on the way, the prediction last
         out = next((v for v in reversed(out.values()) if is_array(v)), out)
     known: dict[str, Any] = {}
@@ -261,6 +288,8 @@ def pieces(nodes: Sequence[ast.expr], parts: Sequence[Any]) -> list[tuple[ast.ex
             found.append((node, part))
         elif isinstance(node, ast.List | ast.Tuple) and len(node.elts) == len(part):
             found += pieces(node.elts, part)
+        elif all(is_array(each) and not np.ndim(each) for each in part):  # the gradient of a vector, number by number
+            found.append((node, part))
         elif isinstance(whole := forwards(node), ast.Name | ast.Attribute) and all(map(is_array, part)):
             found += [(element_of(whole, i), each) for i, each in enumerate(part)]
     return found
@@ -283,16 +312,7 @@ def element_of(node: ast.expr, number: int) -> ast.expr:
 
 def last_return(function: ast.FunctionDef) -> ast.Return | None:
     """The last return statement, which may stand within a condition; those of functions within are not its own."""
-
-    def own(body: Sequence[ast.AST]) -> Iterator[ast.Return]:
-        for node in body:
-            if isinstance(node, ast.Return):
-                yield node
-            elif not isinstance(node, ast.FunctionDef | ast.ClassDef):
-                for inner in ("body", "orelse", "finalbody", "handlers", "cases"):
-                    yield from own(getattr(node, inner, []))
-
-    return max(own(function.body), key=lambda n: n.lineno, default=None)
+    return max(returns(function.body), key=lambda n: n.lineno, default=None)
 
 
 def is_read(function: ast.FunctionDef, name: str) -> bool:

@@ -102,7 +102,13 @@ def holds(node: ast.Attribute, context: type[ast.expr_context] = ast.Load) -> bo
 def entries(forward: ast.FunctionDef, backward: ast.FunctionDef) -> list[str]:
     """Of the dicts that a backward reads what the forward has put into them: cache['Z1'] beside cache['A1']."""
     written = [k for n, k in keyed(forward) if isinstance(n.ctx, ast.Store)]
-    written += [k.value for n in ast.walk(forward) if isinstance(n, ast.Dict) for k in n.keys if isinstance(k, ast.Constant)]
+    written += [
+        k.value
+        for n in ast.walk(forward)
+        if isinstance(n, ast.Dict)
+        for k in n.keys
+        if isinstance(k, ast.Constant) and isinstance(k.value, str)
+    ]
     read = [n.value for n, k in keyed(backward) if isinstance(n.ctx, ast.Load) and k in written]
     bases = dict.fromkeys(ast.unparse(n) for n in read if isinstance(n, ast.Name | ast.Attribute))
     return [f"{base}[{key!r}]" for base in bases for key in dict.fromkeys(written)]

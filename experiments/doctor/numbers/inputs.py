@@ -15,7 +15,7 @@ import numpy as np
 
 from experiments.doctor.calls.building import ARGUMENT, arrays, required
 from experiments.doctor.calls.calling import Subject
-from experiments.doctor.calls.roles import INPUT, is_layer
+from experiments.doctor.calls.roles import INPUT, TARGETS, is_layer
 from experiments.doctor.numbers.functions import given_functions
 from experiments.doctor.numbers.shapes import (
     ARRAY,
@@ -28,6 +28,7 @@ from experiments.doctor.numbers.shapes import (
     is_vector,
     likely,
     one_column,
+    one_example,
     one_number,
     one_row,
     one_state,
@@ -38,10 +39,10 @@ from experiments.doctor.numbers.shapes import (
     sizes_for,
 )
 from experiments.doctor.numbers.sizes import shapes_said
-from experiments.doctor.numbers.uses import FILTER, computes_with, is_coefficients, keeps_one_row, known_by_use, unpacked
+from experiments.doctor.numbers.uses import FILTER, computes_with, is_coefficients, is_index, keeps_one_row, known_by_use, made_of, unpacked
 from experiments.doctor.numbers.uses import OF_IMAGES as BESIDE_IMAGES
 from experiments.doctor.numbers.uses import ranks as axes_of
-from experiments.doctor.numbers.wanted import order_of_use, wanted
+from experiments.doctor.numbers.wanted import given_to, order_of_use, wanted
 from experiments.doctor.numbers.windows import IMAGES, Shape
 from experiments.doctor.patience import Patience
 from experiments.doctor.reading.combined import sizes_of
@@ -199,6 +200,7 @@ def with_shapes(
     """`choose`, with inputs and targets as wide as arrays of these shapes take them; with the sizes `first` at first, if there are any."""
     shapes = [s for s in shapes if len(s) > 1]
     ins, outs = dict.fromkeys(n for s in shapes for n in s), dict.fromkeys(n for s in shapes[:-3:-1] for n in s)
+    best: Chosen | None = None
     for fixed in [*([first] if first else []), *({"D": n, "O": m} for n in ins for m in outs if n != m), *({"D": n} for n in ins)]:
         try:
             found = fitting(subject, given, works, patience, True, fixed)
@@ -207,8 +209,10 @@ def with_shapes(
         except Unreadable:
             continue
         found.fixed = fixed
-        return found
-    return fitting(subject, given, works, patience, True)
+        best = found if best is None or found.against < best.against else best
+        if not best.against:
+            return best
+    return best or fitting(subject, given, works, patience, True)
 
 
 def fitting(
@@ -220,7 +224,9 @@ def fitting(
     fixed: Mapping[str, int] | None = None,
 ) -> Chosen:
     """`choose`, with the constructor or without it: what the names make likely first, then everything."""
-    names, others = (order_of_use(subject.pair.forward, wanted(subject, construct), computed) for computed in (False, True))
+    names, others = (
+        order_of_use(subject.pair.forward, wanted(subject, construct), computed, subject.definitions) for computed in (False, True)
+    )
     sizes = {**sizes_for(given), **(fixed or {})}
     found: list[tuple[int, dict[str, Any]]] = []
     biases = sum(is_vector(n) for n in names)
@@ -229,11 +235,14 @@ def fitting(
     )  # x + b without weights, beside which a bias is a vector
     rows = [one_row, one_column] if biases > 1 or adds else []
     rows += [columns_in_time] if rows and any(INPUT.match(short_name(n)) for n in names) else []
+    single = [one_example] if any(n.lower() in TARGETS for n in names) else []
     told: list[Unreadable] = []
     ranks = unpacked(subject.pair.forward)
     known = known_by_use((subject.pair.forward, subject.pair.backward), names)
     known |= {n: [("normal", shape)] for n, shape in subject.shared.items()}
     known |= given_functions(names)
+    known |= indices_handed_on(subject, [n for n in names if n not in known])
+    known |= {ARGUMENT + n: constructor_candidates(f"n_{n}") for n in made_of(subject.init)} if subject.init else {}
     both = (subject.pair.forward, subject.pair.backward)
     of_sizes = shapes_said(both, ranks, axes_of(both), [n for n in names if n not in known])
 
@@ -242,7 +251,7 @@ def fitting(
         every = {n: known.get(n) or first_of(of_sizes.get(n, []), of_rank(used(subject, n, of(n)), n, ranks)) for n in names}
         return all_different({n: as_given(n, every[n], given, sizes) for n in names})
 
-    for of in (likely, one_number, one_state, one_unit, one_unit_of_columns, *rows, candidates, everything):
+    for of in (likely, one_number, one_state, one_unit, one_unit_of_columns, *single, *rows, candidates, everything):
         if of is everything and found:
             break
         tries = tried(names, of)
@@ -255,7 +264,8 @@ def fitting(
     if not found and len(names) <= FEW:  # a forward that looks at what it is given may refuse what stands for an argument
         found = fits(tries, works, sizes, told, patience, at_once=True)
     if found:
-        return Chosen(min(found, key=lambda f: f[0])[1])
+        against, best = min(found, key=lambda f: f[0])
+        return Chosen(best, against=against)
     if told:
         raise next((t for t in told if isinstance(t, NoLoss)), told[0])
     why = ""
@@ -266,6 +276,16 @@ def fitting(
     except Exception as error:  # a stranger's
         why = f" With {', '.join(f'{n} {tries[n][0][1]}' for n in names)} it ends in {type(error).__name__}: {error}"
     raise Unreadable(f"no shapes were found that forward and backward run with: give them, as --input x=5,3.{why}")
+
+
+def indices_handed_on(subject: Subject, names: Sequence[str]) -> dict[str, list[tuple[str, Shape]]]:
+    """The arguments that a function which forward calls takes for indices: u of self.predict(u, i), where P[u] stands."""
+    found: dict[str, list[tuple[str, Shape]]] = {}
+    for name in names:
+        handed = given_to(subject.pair.forward, name, subject.definitions)
+        if is_index(handed, name):
+            found |= known_by_use((subject.pair.forward, subject.pair.backward, *handed), [name])
+    return found
 
 
 def fits(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from experiments.doctor.calls.building import ARGUMENT
 from experiments.doctor.calls.calling import Subject
 from experiments.doctor.calls.roles import is_layer
 from experiments.doctor.numbers.shapes import SIZES, Chosen, short_name
+from experiments.doctor.reading.counterparts import is_loss
 from experiments.doctor.verdict.examine import Examination
 from experiments.judge.diagnose import diagnose
 
@@ -19,13 +21,20 @@ RIGHT = 1e-6
 """What a gradient may differ by from central differences of forward."""
 
 
-def readings(chosen: Chosen, is_layer: bool = False) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+ONE_COLUMN = "with one column"
+
+
+def readings(chosen: Chosen, is_layer: bool = False, is_binary: bool = False) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """(in words, two sets of numbers): with one output; with parameters that are numbers, and one feature.
 
     Args:
         chosen: the shapes.
         is_layer: whether it is a layer, which is given a gradient: made with any number of outputs if its constructor asks for it.
+        is_binary: whether it is a loss of yes and no, whose arguments have one column, or none, more often than several.
     """
+    if is_binary and len({shape for _, shape in chosen.of.values() if len(shape) == 2}) == 1:
+        one = {n: (k, ("N", 1) if len(shape) == 2 else shape) for n, (k, shape) in chosen.of.items()}
+        yield ONE_COLUMN, [Chosen(one).draw(sizes, seed) for seed, sizes in enumerate(SIZES)]
     matrices = [shape for name, (_, shape) in chosen.of.items() if len(shape) == 2 and short_name(name) not in DATA]
     letters = {letter for shape in matrices for letter in shape if sum(letter in other for other in matrices) == 1}  # of one alone: outputs
     taken = {letter for _, shape in chosen.of.values() for letter in shape if len(shape) == 4}  # one filter hides what many would show
@@ -73,7 +82,13 @@ def charitable(subject: Subject, chosen: Chosen, shapes: Mapping[str, Any], seed
 
 
 def plainer(subject: Subject, chosen: Chosen, shapes: Mapping[str, Any], seed: int, than: list[Examination]) -> list[Examination] | None:
-    """A reading by which the first fault is a factor with a plain name (2, 1/2), if it is none by the first one; None without one."""
+    """A reading by which the first fault is a factor with a plain name (2, 1/2), if it is none by the first one; None without one.
+
+    Of a loss of yes and no that with one column, if fewer lines are wrong there.
+    """
+    if is_binary(subject.pair.forward):
+        read = (found for words, found in examined(subject, chosen, shapes, seed) if words == ONE_COLUMN)
+        return next((found for found in read if 0 < len(found[0].wrong) < len(than[0].wrong)), None)
     if has_plain_factor(than[0]):
         return None
     return next((found for _, found in examined(subject, chosen, shapes, seed) if has_plain_factor(found[0])), None)
@@ -89,7 +104,9 @@ def has_plain_factor(e: Examination) -> bool:
 
 def examined(subject: Subject, chosen: Chosen, shapes: Mapping[str, Any], seed: int) -> Iterator[tuple[str, list[Examination]]]:
     """Every reading with which it runs; none where the shapes are known."""
-    for words, inputs in readings(chosen, is_layer(subject.pair)) if not (shapes or chosen.numbers) else ():
+    for words, inputs in (
+        readings(chosen, is_layer(subject.pair), is_binary(subject.pair.forward)) if not (shapes or chosen.numbers) else ()
+    ):
         try:
             with np.errstate(all="ignore"):
                 found = [Examination(subject, numbers, seed + i) for i, numbers in enumerate(inputs)]
@@ -97,6 +114,15 @@ def examined(subject: Subject, chosen: Chosen, shapes: Mapping[str, Any], seed: 
         except Exception:  # whatever a stranger's code may raise with a shape that does not fit
             continue
         yield words, found
+
+
+BINARY = re.compile(r"log\(1(\.0?)? - |log1p\(np\.exp|logaddexp\(0")
+"""A logarithm of 1 - p, or of 1 + exp(z)."""
+
+
+def is_binary(forward: ast.FunctionDef) -> bool:
+    """Whether a loss is that of yes and no by its formula."""
+    return is_loss(forward.name) and BINARY.search(ast.unparse(forward)) is not None
 
 
 def is_right(e: Examination) -> bool:

@@ -154,6 +154,13 @@ def one_unit(name: str) -> list[tuple[str, Shape]]:
     return [("number", ())] if is_vector(name) else [("normal", ("D",))] if short(name).lower().startswith("w") else likely(name)
 
 
+def one_example(name: str) -> list[tuple[str, Shape]]:
+    """One neuron and one example, of which the target is a number."""
+    if short(name).lower() in TARGETS:
+        return [("binary", ()), ("normal", ())]
+    return [("normal", ("D",))] if INPUT.match(short(name).lower()) else one_unit(name)
+
+
 def one_unit_of_columns(name: str) -> list[tuple[str, Shape]]:
     """One neuron whose weights are a column, or a row, as the examples are columns."""
     if short(name).lower().startswith("w"):
@@ -222,7 +229,7 @@ def constructor_candidates(plain: str) -> list[tuple[str, Shape]]:
     if ARRAY.match(plain):
         return likely(plain)
     order = "HOD" if re.search("hid|neuron|unit|node", plain) else "OHD" if "out" in plain or "class" in plain or plain == "n_y" else "DHO"
-    return [*(("size", (letter,)) for letter in order), ("size", (1,)), ("number", ())]
+    return [*(("size", (letter,)) for letter in f"{order}T"), ("size", (1,)), ("number", ())]
 
 
 def sizes_for(given: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
@@ -259,6 +266,8 @@ def draw(kind: str, shape: Sequence[int], rng: np.random.Generator) -> Any:
         return rng.integers(0, 2, shape)
     if kind == "label":
         return rng.integers(0, 3, shape)
+    if kind == "indices":
+        return [int(n) for n in rng.integers(0, 3, shape)]
     if kind == "pairs":
         return rng.integers(0, 5, shape)
     if kind == "one hot each":
@@ -285,10 +294,11 @@ class Chosen:
     Args:
         of: by argument, its kind and its shape in the names of sizes.
         numbers: those of a script, whose shapes are kept, in their place.
+        against: how much speaks against them.
     """
 
-    def __init__(self, of: Mapping[str, Any], numbers: Mapping[str, Any] | None = None) -> None:
-        self.of, self.numbers = dict(of), numbers
+    def __init__(self, of: Mapping[str, Any], numbers: Mapping[str, Any] | None = None, against: int = 0) -> None:
+        self.of, self.numbers, self.against = dict(of), numbers, against
         self.fixed: Mapping[str, int] = {}
         self.spread = 1.0
         self.other: Mapping[str, int] = SIZES[1]

@@ -14,9 +14,10 @@ import numpy as np
 
 from experiments.doctor.calls.calling import Subject
 from experiments.doctor.calls.ran import Ran
-from experiments.doctor.calls.roles import TARGETS, target
+from experiments.doctor.calls.roles import TARGETS, prediction, target
+from experiments.doctor.numbers.zips import watched
 from experiments.doctor.reading.claims import is_array
-from experiments.doctor.reading.patient import Pair
+from experiments.doctor.reading.patient import LOSSES
 from experiments.doctor.reading.script import LOSS
 from experiments.doctor.verdict.examine import Examination
 
@@ -36,23 +37,26 @@ def misshapen(subject: Subject, inputs: Mapping[str, Any]) -> int:
     """How much speaks against these numbers: gradients of another shape than their value count more than loops without a second round and
     values that do not matter. Raises whatever forward or backward raises."""
     for spread in (1.0, *SMALLER):
-        found = Examination(subject, {n: v * spread if is_real(v) else v for n, v in inputs.items()})
+        with watched(subject.namespace) as zips:
+            found = Examination(subject, {n: v * spread if is_real(v) else v for n, v in inputs.items()})
         if all(np.all(np.isfinite(v)) for v in (found.ran.out,) if is_array(v)) and found.is_finite:
             break
     else:
         raise FloatingPointError("not finite")
-    wrong = sum(np.shape(c.gradient) != np.shape(found.ran.values[n]) for n, c in found.claims.items()) + spreads(subject.pair, inputs)
-    wrong += is_spread(subject, found.ran) + found.ran.is_single + is_loss_of_many(subject, found.ran)
+    wrong = sum(np.shape(c.gradient) != np.shape(found.ran.values[n]) for n, c in found.claims.items()) + spreads(subject, found.ran)
+    wrong += zips.uneven + is_spread(subject, found.ran) + found.ran.is_single + is_loss_of_many(subject, found.ran)
     return MORE * wrong + idle_loops(subject.pair.forward, found.ran) + idle_values(found)
 
 
-def spreads(pair: Pair, inputs: Mapping[str, Any]) -> int:
-    """How many differences of a prediction and its target, both arguments of forward, are of arrays of different shapes."""
+def spreads(subject: Subject, ran: Ran) -> int:
+    """How many differences of a prediction and its target are of arrays of different shapes: both are arguments, or stand in the file."""
+    known = {*subject.pair.parameters(subject.pair.forward), *subject.shared}
     found = 0
-    for node in ast.walk(pair.forward):
+    for node in ast.walk(subject.pair.forward):
         match node:
             case ast.BinOp(ast.Name(one), ast.Sub(), ast.Name(other)) if {one.lower(), other.lower()} & set(TARGETS):
-                found += one in inputs and other in inputs and np.shape(inputs[one]) != np.shape(inputs[other])
+                both = {one, other} <= known or (bool({one, other} & {*subject.shared}) and {one, other} <= {*ran.final})
+                found += both and np.shape(ran.final[one]) != np.shape(ran.final[other])
     return found
 
 
@@ -61,7 +65,8 @@ def is_spread(subject: Subject, ran: Ran) -> bool:
 
     Where the weights stand in the file: elsewhere what is made for one output is read so.
     """
-    of, out = target(ran), ran.parts[0]
+    of, out = target(ran), prediction(subject.pair, ran)
+    out = ran.parts[0] if out is ran.out else out
     return (
         subject.loss is not None
         and bool(subject.shared)
@@ -77,7 +82,7 @@ def is_loss_of_many(subject: Subject, ran: Ran) -> bool:
     match subject.pair.forward.body[-1]:
         case ast.Return(ast.Name(name)):
             return bool(LOSS.match(name)) and subject.loss is None and np.ndim(ran.out) > 0
-    return False
+    return subject.pair.forward.name.lower() in LOSSES and subject.loss is None and np.ndim(ran.out) > 0
 
 
 def idle_loops(function: ast.FunctionDef, ran: Ran) -> int:

@@ -53,7 +53,9 @@ def known_by_use(functions: Sequence[ast.FunctionDef], names: Sequence[str]) -> 
             found[name] = [(f"text {word}", ()) for word in sorted(dict.fromkeys(words), key=lambda w: w != "train")]
         elif is_index(functions, name):
             deep = axes.get(name, 1) > 1 or any(unpacked(f).get(name, 1) > 1 for f in functions)
-            shallow: Candidates = [("label", ("N",)), ("label", ("T",)), ("label", ("N", "T")), ("label", ())]
+            shallow: Candidates = [("label", ("N",)), ("label", ("T",)), ("label", ("N", "T")), ("label", ()), ("label", ("N", "O"))]
+            shallow = [shallow[-2], *shallow] if ONE_INDEX.search(plain) else shallow
+            shallow = [("indices", ("T",))] if is_joined(functions, name) else shallow
             found[name] = [("label", ("N", "T"))] if deep else shallow
         elif is_yes_or_no(functions, name):
             found[name] = [("binary", shape) for shape in (*ROWS, *COLUMNS)]
@@ -155,6 +157,11 @@ def ranks(functions: Sequence[ast.FunctionDef]) -> dict[str, int]:
                 axes = sum(not isinstance(e, ast.Starred) and ast.unparse(e) not in ("None", "np.newaxis", "...") for e in elts)
             case ast.Call(ast.Attribute(ast.Name(name), "transpose"), args):
                 axes = len(args)
+            case ast.Call(ast.Attribute(ast.Name(name), "sum" | "mean" | "max" | "var" | "std"), args, keywords):
+                said = [*args[:1], *(k.value for k in keywords if k.arg == "axis")]
+                axes = 1 + max(
+                    (c.value for a in said for c in ast.walk(a) if isinstance(c, ast.Constant) and type(c.value) is int), default=-1
+                )
             case _:
                 continue
         found[name] = max(found.get(name, 0), axes)
@@ -290,6 +297,29 @@ def is_coefficients(functions: tuple[ast.FunctionDef, ...], name: str) -> bool:
                     whole += 1
     is_measured = any(isinstance(n, ast.Call) and ast.unparse(n) == f"len({name})" for f in functions for n in ast.walk(f))
     return bool(entries) and not whole and is_measured
+
+
+def made_of(init: ast.FunctionDef) -> set[str]:
+    """The arguments of a constructor with one letter that arrays are made with: V of np.random.randn(V, d), which is no array."""
+    found: set[str] = set()
+    for node in ast.walk(init):
+        if isinstance(node, ast.Call) and re.search(r"(randn?|zeros|ones|empty)$", ast.unparse(node.func)):
+            parts = [p for a in node.args for p in (a.elts if isinstance(a, ast.Tuple) else [a])]
+            found |= {p.id for p in parts if isinstance(p, ast.Name)} if len(parts) > 1 else set()
+    return {n for n in found if len(n) == 1} & {a.arg for a in init.args.args}
+
+
+ONE_INDEX = re.compile(r"(idx|index|ix|id)$")
+"""Called like one row of an array, and not like many."""
+
+
+def is_joined(functions: Sequence[ast.FunctionDef], name: str) -> bool:
+    """Whether it is put together with a list, and so is a list itself: [target] + negatives."""
+    for node in (n for f in functions for n in ast.walk(f)):
+        match node:
+            case ast.BinOp(ast.List(), ast.Add(), ast.Name(one)) | ast.BinOp(ast.Name(one), ast.Add(), ast.List()) if one == name:
+                return True
+    return False
 
 
 def goes_through_pairs(functions: Sequence[ast.FunctionDef], name: str) -> bool:

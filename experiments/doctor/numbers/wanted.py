@@ -15,18 +15,33 @@ from experiments.doctor.numbers.uses import asked_for, is_entry
 from experiments.doctor.reading.taps import is_key
 
 
-def order_of_use(function: ast.FunctionDef, names: Sequence[str], computed: bool = False) -> list[str]:
-    """These names in the order in which the function first uses them; or first computes with them, which more than asks for a size."""
+def order_of_use(
+    function: ast.FunctionDef, names: Sequence[str], computed: bool = False, definitions: Sequence[ast.FunctionDef] = ()
+) -> list[str]:
+    """These names in the order in which the function first uses them; or first computes with them, which more than asks for a size.
+
+    What it hands on to functions of the file, which are among the definitions, is used where those are called.
+    """
     sizes = {id(n.value) for n in ast.walk(function) if isinstance(n, ast.Attribute) and n.attr in ("shape", "size", "ndim")}
-    found = [n for n in ast.walk(function) if isinstance(n, ast.Name | ast.Attribute | ast.Subscript) and ast.unparse(n) in names]
+    found = uses_of(function, names)
     used = [n for n in found if not (computed and id(n) in sizes)]
-    used.sort(key=lambda n: (n.lineno, n.col_offset))
+    place = {id(n): (n.lineno, n.col_offset, 0, 0) for n in used}
+    for call in (n for n in ast.walk(function) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)):
+        for inner in (n for f in definitions if f.name == ast.unparse(call.func) for n in uses_of(f, [n for n in names if is_entry(n)])):
+            used.append(inner)
+            place[id(inner)] = (call.lineno, call.col_offset, inner.lineno, inner.col_offset)
+    used.sort(key=lambda n: place[id(n)])
     made_first = [n for n in names if n.startswith(ARGUMENT) or n == SETUP]
     arguments = [text for n in used if (text := ast.unparse(n)) in names and not isinstance(n, ast.Subscript)]
     entries = [n for n in names if is_entry(n)]
     last = [n for n in names if entries and n.lower() in TARGETS]  # what is made of all entries is compared with it
     ordered = dict.fromkeys([*made_first, *arguments, *map(ast.unparse, used), *names])  # entries are only unpacked at their first use
     return [*(n for n in ordered if n not in last), *last]
+
+
+def uses_of(function: ast.FunctionDef, names: Sequence[str]) -> list[ast.Name | ast.Attribute | ast.Subscript]:
+    """Where a function uses them."""
+    return [n for n in ast.walk(function) if isinstance(n, ast.Name | ast.Attribute | ast.Subscript) and ast.unparse(n) in names]
 
 
 def wanted(subject: Subject, construct: bool = True) -> list[str]:
@@ -40,7 +55,8 @@ def wanted(subject: Subject, construct: bool = True) -> list[str]:
     optional = optional_arguments(pair.forward)
     names = [n for n in pair.parameters(pair.forward) if n not in optional]
     both = (pair.forward, pair.backward)
-    entries = {n: parts_of(pair.forward, n) or keys_read(both, n) for n in names}
+    handed = {n: [*both, *given_to(pair.forward, n, subject.definitions)] for n in names}
+    entries = {n: parts_of(pair.forward, n) or keys_read(handed[n], n) for n in names}
     names = [k for n in names for k in (entries[n] or [n])]
     beside = [n for n in inspect.signature(subject.namespace[subject.loss]).parameters if n != "self"] if subject.loss else []
     whose = next((n for n in beside if n.lower() not in TARGETS), None)  # what forward returns
@@ -97,6 +113,13 @@ def keys_read(functions: Sequence[ast.FunctionDef], name: str) -> list[str]:
     found = [inner for n in found for inner in ([m for m in nested if m.startswith(f"{n}[")] or [n])]  # params['layer1']['W']
     optional = {f"{name}[{key!r}]" for key in asked_for(functions, name)}
     return [k for k in dict.fromkeys(found) if k not in optional] or numbered_keys(functions, name)
+
+
+def given_to(function: ast.FunctionDef, name: str, definitions: Sequence[ast.FunctionDef]) -> list[ast.FunctionDef]:
+    """The functions of the file that it gives an argument to, under the same name: encode(x, params)."""
+    calls = [n for n in ast.walk(function) if isinstance(n, ast.Call) and name in map(ast.unparse, n.args)]
+    called = {ast.unparse(n.func).removeprefix("self.") for n in calls}
+    return [f for f in definitions if f.name in called and any(a.arg == name for a in f.args.args)]
 
 
 def numbered_keys(functions: Sequence[ast.FunctionDef], name: str) -> list[str]:

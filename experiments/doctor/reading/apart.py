@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from experiments.doctor.reading.patient import Pair, alone
-from experiments.doctor.reading.script import loads, stores
+from experiments.doctor.reading.script import loads, returns, stores
 
 CONTEXT = "__context__"
 """What makes the object that a static forward leaves its values in, where the file has no class for it."""
@@ -40,7 +40,7 @@ def of_static(tree: ast.Module, pair: Pair) -> Pair:
         for node in ast.walk(made):
             ast.copy_location(node, forward)
         forward.body = [made, *forward.body]
-        for end in (n for n in ast.walk(forward) if isinstance(n, ast.Return)):
+        for end in returns(forward.body):
             if (value := end.value) is not None:
                 parts = value.elts if isinstance(value, ast.Tuple) else [value]
                 end.value = ast.copy_location(ast.Tuple([*parts, ast.Name(name, ast.Load())], ast.Load()), value)

@@ -71,7 +71,7 @@ def halves(whole: ast.FunctionDef, namespace: Mapping[str, Any], cls: str | None
     if not any(LOSS.match(n) for s in before for n in stores(s)):  # loss = ... may stand among the gradients
         before, after = [*before, *late], [s for s in after if s not in late]
     name = next(n for s in reversed(whole.body) for n in stores(s) if LOSS.match(n))
-    if any(isinstance(n, ast.AugAssign) and ast.unparse(n.target) == name for s in after for n in ast.walk(s)):
+    if twice := any(isinstance(n, ast.AugAssign) and ast.unparse(n.target) == name for s in after for n in ast.walk(s)):
         before, after = making(whole.body, name), [*whole.body]
     else:
         made = last_of(before, name)
@@ -93,7 +93,7 @@ def halves(whole: ast.FunctionDef, namespace: Mapping[str, Any], cls: str | None
         parts = [e for e in end.value.elts if stored(e) & computed - stepped and not (isinstance(e, ast.Name) and LOSS.match(e.id))]
         end.value = parts[0] if len(parts) == 1 else ast.Tuple(parts, ast.Load())
         after = [*after[:-1], *([ast.fix_missing_locations(ast.copy_location(end, after[-1]))] if parts else [])]
-    known = {*arguments, *shared, *(n for s in before for n in stores(s))}
+    known = {*arguments, *shared, *(() if twice else (n for s in before for n in stores(s)))}
     read = [n for n in loads(after) if n in known and n != "self"]
     backward = function("backward", after, [*(["self"] if cls else []), *read])
     name = f"{cls}.{whole.name}" if cls else whole.name
@@ -170,14 +170,19 @@ def pruned(body: Sequence[ast.stmt], kept: set[int]) -> list[ast.stmt]:
     found: list[ast.stmt] = []
     for statement in body:
         if isinstance(statement, ast.For | ast.If | ast.While):
-            if any(id(n) in kept for n in ast.walk(statement)):
+            if any(id(n) in kept for n in ast.walk(statement)) or leaves(statement):
                 block = copy.copy(statement)
                 block.body = pruned(statement.body, kept) or [ast.copy_location(ast.Pass(), statement)]
                 block.orelse = pruned(statement.orelse, kept)
                 found.append(block)
-        elif id(statement) in kept:
+        elif id(statement) in kept or isinstance(statement, ast.Continue | ast.Break):
             found.append(statement)
     return found
+
+
+def leaves(statement: ast.stmt) -> bool:
+    """Whether it may end a round of the loop that it stands in: if j == y[i]: continue."""
+    return isinstance(statement, ast.If) and any(isinstance(n, ast.Continue | ast.Break) for s in statement.body for n in ast.walk(s))
 
 
 def first_gradient(body: Sequence[ast.stmt], arguments: Sequence[str]) -> int | None:
@@ -189,8 +194,18 @@ def first_gradient(body: Sequence[ast.stmt], arguments: Sequence[str]) -> int | 
                 targets = [t for target in statement.targets for t in (target.elts if isinstance(target, ast.Tuple) else [target])]
                 if any(tells(ast.unparse(t), known) for t in targets if isinstance(t, ast.Name)):
                     return i
+            if isinstance(statement, ast.For | ast.AugAssign) and any(adds(n, [*arguments]) for n in ast.walk(statement)):
+                return i
+            if isinstance(statement, ast.Assign) and fills(statement, arguments):
+                return i
             known |= stores(statement) | set(loads([statement]))
-    return next((i for i, s in enumerate(body) if isinstance(s, ast.For) and any(adds(n, [*arguments]) for n in ast.walk(s))), None)
+    return None
+
+
+def fills(statement: ast.Assign, names: Sequence[str]) -> bool:
+    """Whether it writes a part of the gradient of one of these: dx[margins > 0] = 1."""
+    parts = [t.value for t in statement.targets if isinstance(t, ast.Subscript) and not isinstance(t.slice, ast.Constant)]
+    return any(isinstance(p, ast.Name) and value_of(p.id, names) is not None for p in parts)
 
 
 def adds(node: ast.AST, names: Sequence[str]) -> bool:

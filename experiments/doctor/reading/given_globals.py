@@ -12,20 +12,24 @@ import numpy as np
 
 from experiments.doctor.reading.claims import is_array
 from experiments.doctor.reading.patient import Pair
-from experiments.doctor.reading.script import loads, stores
+from experiments.doctor.reading.script import loads, outside, stores
 
 
-def with_globals(pair: Pair, namespace: Mapping[str, Any]) -> tuple[Pair, dict[str, tuple[int, ...]]]:
+def with_globals(pair: Pair, namespace: Mapping[str, Any], tree: ast.Module) -> tuple[Pair, dict[str, tuple[int, ...]]]:
     """The pair with an argument for every array, or dict of arrays, of the file that its forward reads; and the shapes of those.
+
+    What could not be made here, of data that is not there for instance, is an argument too, of which no shape is known.
 
     Args:
         pair: two functions.
         namespace: of the file.
+        tree: of the file.
     """
     inside = {*pair.parameters(pair.forward), *stores(pair.forward)}
-    read = [n for n in loads(pair.forward.body) if n not in inside and any(arrays_of(n, namespace.get(n)))]
+    unmade = {n for s in outside(tree.body) for n in stores(s)} - {*namespace}
+    read = [n for n in loads(pair.forward.body) if n not in inside and (n in unmade or any(arrays_of(n, namespace.get(n))))]
     left = {n for g in ast.walk(pair.forward) if isinstance(g, ast.Global) for n in g.names}
-    shapes = {name: np.shape(a) for n in read for name, a in arrays_of(n, namespace[n])}
+    shapes = {name: np.shape(a) for n in read for name, a in arrays_of(n, namespace.get(n))}
     if not read and not left:
         return pair, {}
     back = [n for n in loads(pair.backward.body) if n in {*read, *left} and n not in pair.parameters(pair.backward)]

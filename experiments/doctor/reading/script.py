@@ -33,6 +33,16 @@ def outside(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
                 yield from outside(getattr(node, inner, []))
 
 
+def returns(body: Sequence[ast.AST]) -> Iterator[ast.Return]:
+    """The return statements of a function with this body; those of functions within are not its own."""
+    for node in body:
+        if isinstance(node, ast.Return):
+            yield node
+        elif not isinstance(node, ast.FunctionDef | ast.ClassDef):
+            for inner in ("body", "orelse", "finalbody", "handlers", "cases"):
+                yield from returns(getattr(node, inner, []))
+
+
 def loss_line(tree: ast.Module, namespace: dict[str, Any]) -> str | None:
     """The name of a function made of the line that computes the loss: loss = np.mean((y_hat - y) ** 2); None if there is none."""
     for node in outside(tree.body):

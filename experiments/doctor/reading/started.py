@@ -27,7 +27,9 @@ def started(tree: ast.Module, namespace: Mapping[str, Any]) -> Iterator[tuple[Pa
     for body in bodies(tree) if not UPHILL.search(ast.unparse(tree)) else ():
         for i, statement in enumerate(body):
             loss = value_of_loss(statement, namespace)
-            for after in body[i + 1 :] if loss is not None else ():
+            if loss is None:
+                continue
+            for after in body[i + 1 :]:
                 if isinstance(after, ast.Assign) and isinstance(after.targets[0], ast.Name) and goes_back(after.targets[0].id, body):
                     found = pair(statement, loss, after, namespace)
                     if found is not None:
