@@ -81,3 +81,18 @@ def test_the_line_of_a_fault_is_named(name: str, right: str, wrong: str) -> None
     line = FILES[name][: FILES[name].index(right)].count("\n") + 1
     (finding,) = visited(FILES[name].replace(right, wrong))
     assert [f.line for f in finding.faults] == [line]
+
+
+def test_a_loss_without_a_name_is_known_by_what_is_returned_beside_it() -> None:
+    source = """import numpy as np
+def ridge_cost(w, X, y):
+    residual = X @ w - y
+    grad = X.T @ residual + w
+    return 0.5 * residual @ residual + 0.5 * w @ w, grad
+"""
+    named = source.replace("grad", "dw")
+    (right,) = visited(named)
+    assert right.right, str(right)
+    assert [g.value for g in right.gradients] == ["w"]
+    (wrong,) = visited(named.replace("residual + w\n", "residual + 2 * w\n"))
+    assert [f.line for f in wrong.faults] == [4]

@@ -16,6 +16,7 @@ import numpy as np
 
 from experiments.doctor.mending.changing import writes
 from experiments.doctor.reading.claims import is_array, value_of
+from experiments.doctor.reading.counterparts import is_loss
 from experiments.doctor.reading.patient import Pair, clips
 from experiments.doctor.reading.script import LOSS, function, loads, stores
 
@@ -60,7 +61,7 @@ def halves(whole: ast.FunctionDef, namespace: Mapping[str, Any], cls: str | None
 
     Where it adds to its loss and to its gradients in one loop it is taken twice: without what makes the gradients, and as it is.
     """
-    whole = spread_out(whole)
+    whole = with_named_loss(spread_out(whole))
     arguments = [a.arg for a in (*whole.args.posonlyargs, *whole.args.args, *whole.args.kwonlyargs)]
     at = first_gradient(whole.body, arguments)
     if at is None or not any(LOSS.match(n) for s in whole.body for n in stores(s)):
@@ -128,6 +129,24 @@ def spread_out(whole: ast.FunctionDef) -> ast.FunctionDef:
                     found.args = copy.copy(whole.args)
                     found.args.args = [new for old in whole.args.args for new in (parts if old.arg == name else [old])]
                     return found
+    return whole
+
+
+def with_named_loss(whole: ast.FunctionDef) -> ast.FunctionDef:
+    """The function with loss = margins.sum() / n; return loss, dW for return margins.sum() / n, dW, where it names no loss."""
+    match whole.body[-1]:
+        case ast.Return(ast.Tuple([first, *rest])) as end if rest and not any(LOSS.match(n) for n in stores(whole)):
+            names, number = [a.arg for a in whole.args.args], not isinstance(first, ast.Name) or is_loss(whole.name)
+            if number and all(isinstance(e, ast.Name) and value_of(e.id, names) for e in rest):
+                found, read = copy.copy(whole), set(loads([ast.Expr(first)]))
+                loss = ast.copy_location(ast.Assign([ast.Name("loss", ast.Store())], first), end)
+                at = 1 + max(
+                    (i for i, s in enumerate(whole.body) if any(writes(n) & read for n in ast.walk(s) if isinstance(n, ast.stmt))),
+                    default=-1,
+                )
+                back = ast.copy_location(ast.Return(ast.Tuple([ast.Name("loss", ast.Load()), *rest], ast.Load())), end)
+                found.body = [ast.fix_missing_locations(s) for s in (*whole.body[:at], loss, *whole.body[at:-1], back)]
+                return found
     return whole
 
 
