@@ -48,6 +48,7 @@ class Running:
 
     def __post_init__(self) -> None:
         self.wholes: dict[str, np.ndarray] = {}
+        self.entries: dict[tuple[str, int], float] = {}
         self.spread_out: dict[str, tuple[int, ...]] = {}
         self.rng = np.random.default_rng(1000 + self.seed)
         self.inputs = self.subject.completed(self.inputs)
@@ -201,8 +202,19 @@ class Running:
     def whole(self, name: str) -> np.ndarray:
         """The true gradient of the loss by a value, entry by entry, nothing held; NaN at a kink."""
         if name not in self.wholes:
-            self.wholes[name] = self.entry_by_entry(name, lambda d: self.slope(name, d, {}, {}))
+            shape = np.shape(self.ran.values[name])
+            self.wholes[name] = np.array([self.entry(name, i) for i in range(int(np.prod(shape)))], float).reshape(shape)
         return self.wholes[name]
+
+    def entry(self, name: str, at: int) -> float:
+        """One entry of it, which is looked at once."""
+        if (name, at) not in self.entries:
+            shape = np.shape(self.ran.values[name])
+            d = np.zeros(shape)
+            d.reshape(-1)[at] = 1.0
+            slope = self.slope(name, d if shape else 1.0, {}, {})
+            self.entries[name, at] = np.nan if slope is None else slope
+        return self.entries[name, at]
 
     def entry_by_entry(self, name: str, slope: Callable[[Any], float | None]) -> np.ndarray:
         """The slope along each entry of a value by itself; NaN where it is None."""

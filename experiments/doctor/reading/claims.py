@@ -236,12 +236,16 @@ def claimed(
                 found[key] = Claim(key, label, group[-1].value, group[-1].line, lines, len(lines))
                 found[key].earlier = tuple((e.value, e.line) for e in group[:-1] if e.line and np.any(e.value))
                 changes += group[1:]
-    found = {k: c for key, c in found.items() for k in [first_alike(key, values, found)]}
+    firsts: dict[tuple[tuple[int, ...], bytes], str] = {}
+    for key, value in values.items():
+        if is_array(value):
+            firsts.setdefault(numbers_of(value), key)
+    found = {k: c for key, c in found.items() for k in [first_alike(key, values, found, firsts)]}
     for key, claim in found.items():
         claim.value = key
     labels = {c.label for c in found.values()}
     nameless = [e for e in events if e.name not in labels and is_array(e.value) and e.line and np.any(e.value)]
-    nameless = [e for e in nameless if e.line not in text.unpacked and not is_known(e.value, values)]
+    nameless = [e for e in nameless if e.line not in text.unpacked and numbers_of(e.value) not in firsts]  # that was unpacked
     nameless += [e for e in changes if e.line]
     for claim in found.values():
         claim.lines = (*claim.lines, *feeding(claim.lines, nameless, text))
@@ -260,16 +264,19 @@ def element_value(label: str, known: Mapping[str, Any], other: Mapping[str, str]
     return whole + part["index"] if part and whole and whole + part["index"] in known else None
 
 
-def first_alike(key: str, values: Mapping[str, Any], claims: Mapping[str, Claim]) -> str:
+def numbers_of(value: Any) -> tuple[tuple[int, ...], bytes]:
+    """What two arrays have in common that are the same: 0 and −0 are."""
+    of = np.asarray(value, float) + 0.0
+    return of.shape, of.tobytes()
+
+
+def first_alike(
+    key: str, values: Mapping[str, Any], claims: Mapping[str, Claim], firsts: Mapping[tuple[tuple[int, ...], bytes], str]
+) -> str:
     """The first value with the same numbers, of which this is a copy: h[t] of h. What is the gradient of a copy is meant for the first."""
     of = values[key]
-    alike = next((k for k, v in values.items() if is_array(v) and np.shape(v) == np.shape(of) and np.array_equal(v, of)), key)
+    alike = firsts.get(numbers_of(of), key)
     return key if alike in claims or not np.ndim(of) or not np.any(of) else alike
-
-
-def is_known(value: Any, values: Mapping[str, Any]) -> bool:
-    """Whether this is a value of forward that was unpacked, and no gradient."""
-    return any(np.shape(v) == np.shape(value) and np.array_equal(v, value) for v in values.values() if is_array(v))
 
 
 def feeding(lines: Sequence[int], nameless: Sequence[Event], text: Written) -> list[int]:
