@@ -59,7 +59,7 @@ TARGETS = (
 
 def kind(pair: Pair, name: str, ran: Ran) -> str:
     """What an argument of the backward is: a value of the forward, the upstream gradient, what was saved, or unknown."""
-    if meant(pair, name, ran) is not None:
+    if meant(pair, name, ran) is not None and not is_within_saved(pair, name, ran):
         return "value"
     if is_filled(pair.backward, name):
         return "filled"
@@ -94,6 +94,15 @@ def is_next(pair: Pair, name: str, ran: Ran) -> bool:
     before = list(itertools.takewhile(lambda other: other != name, pair.parameters(pair.backward)))
     known = sum(kind(pair, other, ran) == "upstream" for other in before)
     return bool(before) and kind(pair, before[-1], ran) == "upstream" and known < len(ran.parts) and is_array(part_of(pair, ran, known))
+
+
+def is_within_saved(pair: Pair, name: str, ran: Ran) -> bool:
+    """Whether forward calls something so that is only a part of what it returns beside its result: out, (x, W, cache)."""
+    if not (CACHE.match(name) and ran.rest) or name in pair.parameters(pair.forward):
+        return False
+    rest = result_nodes(pair.forward)[1:]
+    inner = {n.id for node in rest if isinstance(node, ast.Tuple) for n in ast.walk(node) if isinstance(n, ast.Name)}
+    return name in inner and not any(isinstance(node, ast.Name) and node.id == name for node in rest)
 
 
 def is_filled(backward: ast.FunctionDef, name: str) -> bool:

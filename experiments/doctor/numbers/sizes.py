@@ -56,6 +56,20 @@ def said(functions: Sequence[ast.FunctionDef]) -> Axes:
     return found
 
 
+def of_several(functions: Sequence[ast.FunctionDef]) -> Iterator[tuple[str, str, str]]:
+    """(Wo, n, d) of z @ Wo where z = np.zeros((T, n * d)): the first axis of what is multiplied with an array is as long as its last."""
+    nodes = [n for f in functions for n in ast.walk(f)]
+    made: dict[str, tuple[str, str]] = {}
+    for node in nodes:
+        match node:
+            case ast.Assign([ast.Name(z)], ast.Call(_, [ast.Tuple([*_, ast.BinOp(ast.Name(n), ast.Mult(), ast.Name(d))]), *_])):
+                made[z] = n, d
+    for node in nodes:
+        match node:
+            case ast.BinOp(ast.Name(z), ast.MatMult(), of) | ast.Call(ast.Attribute(_, "dot" | "matmul"), [ast.Name(z), of]) if z in made:
+                yield (ast.unparse(of), *made[z])
+
+
 def documented(functions: Sequence[ast.FunctionDef], names: Sequence[str]) -> dict[str, list[str]]:
     """The sizes that a docstring writes behind the name of an array: "v_c: (d,), U: (K, d)"; "w: weights, of shape (D, M)"."""
     texts = [ast.get_docstring(f) or "" for f in functions]
@@ -126,6 +140,9 @@ def shapes_said(
         alike = [n for n in found if n[:1] == name[:1] and axes[n].get(0) == axes[name].get(0) and ranks.get(n, 0) > 1]
         if alike:  # W_k is gone through head by head as W_q is
             found[name] = found[alike[0]]
+    for name, n, d in of_several(functions):
+        if name in names and name not in found and n in of and d in of:
+            found[name] = [("normal", (f"{of[n]}*{of[d]}", other)) for other in UNKNOWN["w"]]
     return found
 
 
