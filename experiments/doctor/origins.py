@@ -10,6 +10,7 @@ import numpy as np
 
 from experiments.doctor.finding import Fault
 from experiments.doctor.mending.changing import slice_of
+from experiments.doctor.mending.led import is_empty
 from experiments.doctor.mending.places import name_of, statement_at, text_of
 from experiments.doctor.mending.solved import Open
 from experiments.doctor.verdict.examine import Examination
@@ -38,7 +39,7 @@ def elsewhere(examinations: list[Examination], faults: tuple[Fault, ...], places
         by_itself = len(own) == 1  # what is wrong in several results of one line was wrong before
         for of in places:
             line = of.statement.lineno
-            if of.is_whole and line not in {f.line for f in faults}:
+            if of.is_whole and line not in {f.line for f in faults} and not is_empty(of.place[0]):
                 what = readable(explained_at(examinations, of))
                 if what is not None or not by_itself:
                     faults = (Fault(line, text_of(of.statement), label_of(of.statement), what, None),)

@@ -14,6 +14,7 @@ from experiments.doctor.mending.cost import Cure, cost, is_strange
 from experiments.doctor.mending.cure import Ward, cured, cures
 from experiments.doctor.mending.elsewhere import others
 from experiments.doctor.mending.inserted import inserted
+from experiments.doctor.mending.led import is_empty
 from experiments.doctor.mending.mend import Mend
 from experiments.doctor.mending.places import statement_at, text_of
 from experiments.doctor.mending.severed import led_back, lost_in
@@ -56,10 +57,10 @@ class Search:
             return (mended,)
         cure = cure or self.far()
         if cure is None and not self.is_each_mended:
-            cure = cured(self.wards, self.lines, self.sound, self.patience, grown=True)
+            cure = cured(self.wards, [*self.open_lines, *self.lines], self.sound, self.patience, grown=True)
             if cure is None and (lacking := self.left_out() or self.in_two_lines()) is not None:
                 return (lacking,)
-        return (self.with_ties(of_cure(self.examinations, cure, self.faults), cure),) if cure else self.each_or_none()
+        return (self.of(cure),) if cure else self.each_or_none()
 
     # the lines
 
@@ -112,6 +113,11 @@ class Search:
         return self.opened[0]
 
     @property
+    def open_lines(self) -> list[int]:
+        """The lines that compute what, if it were something else, would make everything right; not one that only makes room for it."""
+        return [of.statement.lineno for of in self.places if of.is_whole and not is_empty(of.place[0])]
+
+    @property
     def sound(self) -> set[int]:
         """The lines that need no change, or that none would mend."""
         return self.surely | self.opened[1]
@@ -120,8 +126,8 @@ class Search:
 
     @cached_property
     def small(self) -> Cure | None:
-        """A small change of a line that is wrong by itself."""
-        return cured(self.wards, self.own, self.surely, self.patience, alone=True) if self.own else None
+        """A small change of a line that is wrong by itself, or of the loop that it stands in."""
+        return cured(self.wards, [*self.own, *heads(self.tree, self.own)], self.surely, self.patience, alone=True) if self.own else None
 
     @property
     def is_plain(self) -> bool:
@@ -160,10 +166,13 @@ class Search:
         return cured(self.wards, [*self.ends, self.last], self.sound, self.patience, known=cure, grown=True, alone=True)
 
     def bent(self) -> Cure | None:
-        """A change of a line whose numbers go through a kink on their way to the results."""
+        """A change of a line whose numbers go through a kink on their way to the results; of a loop, of those known to make all right."""
         lines = sorted(set(bending(self.tree, self.places)) - self.sound, reverse=True)
-        grown = cured(self.wards, lines, self.sound, self.patience, grown=True, alone=True)
-        return grown or tried(self.wards, lines, self.own, self.patience)
+        cure = cured(self.wards, lines, self.sound, self.patience, alone=True)
+        if any(n.rounds for of in self.places for n in of.needed):  # more than one thing in all of its rounds may be right
+            cure = cure or cured(self.wards, self.open_lines, self.sound, self.patience, grown=True, alone=True)
+        cure = cure or cured(self.wards, lines, self.sound, self.patience, grown=True, alone=True)
+        return cure or tried(self.wards, lines, self.own, self.patience)
 
     def mended_alone(self) -> Fault | None:
         """The one line that is wrong by itself, if what makes its gradient right makes all right."""
@@ -210,10 +219,26 @@ class Search:
         what = whatever(n for n in self.first.upstreams if n in self.wards[0].lost)
         return Fault(self.lost[0], text_of(statement), label_of(statement), what, None)
 
+    def of(self, cure: Cure) -> Fault:
+        """The fault that a cure tells of; of two that are as plain, that of the line that is wrong by itself."""
+        of = self.with_ties(of_cure(self.examinations, cure, self.faults), cure)
+        tied = (Cure(m.line, m.before, m.after) for m in of.others if cure.line not in self.faults and m.line in self.faults)
+        own = next((c for c in tied if cost(self.tree, c, ())[0] <= cost(self.tree, cure, ())[0]), None)
+        if own is None:
+            return of
+        others = (Mend(cure.line, cure.before, cure.after), *(m for m in of.others if m.line != own.line))
+        return replace(of_cure(self.examinations, own, self.faults), others=others)
+
     def with_ties(self, of: Fault, cure: Cure) -> Fault:
         """The fault, with the changes of other lines that would do as well."""
         found = others(self.wards, cure, [*self.own, *self.lines], self.sound, self.places, self.patience)
         return replace(of, others=tuple(Mend(c.line, c.before, c.after) for c in found))
+
+
+def heads(tree: ast.FunctionDef, lines: list[int]) -> list[int]:
+    """Where the loops begin in which these lines stand."""
+    loops = [n for n in ast.walk(tree) if isinstance(n, ast.For)]
+    return [loop.lineno for loop in loops if any(isinstance(n, ast.stmt) and n.lineno in lines for n in ast.walk(loop))]
 
 
 def calls_alone(function: ast.FunctionDef) -> list[int]:

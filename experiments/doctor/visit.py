@@ -38,13 +38,14 @@ from experiments.doctor.reading.patient import NoLoss, Pair, Unreadable, derivat
 from experiments.doctor.reading.script import again, loss_line, loss_method, script_pair
 from experiments.doctor.reading.started import started
 from experiments.doctor.second.opinion import called_by, second
+from experiments.doctor.verdict.callers import are_mended, called_first, relieved, with_mends, wrong_before
 from experiments.doctor.verdict.checker import about_check
 from experiments.doctor.verdict.examine import Examination
 from experiments.doctor.verdict.explain import explained
 from experiments.doctor.verdict.formats import as_written, in_float64
-from experiments.doctor.verdict.inherited import without_inherited
+from experiments.doctor.verdict.inherited import because, without_inherited
 from experiments.doctor.verdict.meant import meant, straightened
-from experiments.doctor.verdict.misnamed import forget, misnamed, mistaken
+from experiments.doctor.verdict.misnamed import without_misnamed
 from experiments.doctor.verdict.notes import notes
 from experiments.doctor.verdict.suspects import agreement, returned, suspects, wrong_lines
 
@@ -92,23 +93,30 @@ def visited(
     tree, note = in_float64(ast.parse(source))
     namespace = {**defined(tree, folder), CONTEXT: Context}
     unsure: list[Finding] = []
-    looked: list[Finding] = []
+    looked: dict[int, Finding] = {}
     own = {n.name for n in tree.body if isinstance(n, ast.ClassDef)}
     files = with_bases(tree, namespace)
     if (within := closures(tree)) and not (forward or backward):
         for closure in within:
             yield of_closure(closure, namespace, lambda subject: examined(subject, {}, seed))
         return
-    for subject in subjects(tree, namespace, forward, backward, loss):
+    apart = set[str]()
+    for number, subject in called_first(subjects(tree, namespace, forward, backward, loss), tree):
         pair = subject.pair
         if pair.cls and pair.cls not in own:  # it stands in another file
             continue
         subject.so_far = so_far
+        wrong = wrong_before(subject, list(looked.values()), tree)
+        subject.beneath = [f.backward for f in wrong]
+        subject.mended = defined(with_mends(tree, wrong), folder) if wrong and are_mended(wrong) else {}
         subject.second = partial(second, file=file, called=called_by(pair.forward, tree))
         try:
             if isinstance(whose := namespace.get(pair.cls or pair.forward.name), Undefined):
                 raise Unreadable(whose.why)
             found = with_any_loss(subject, shapes or {}, seed)
+            if wrong and not found.right:
+                apart.add(found.name)
+                found = found if found.faults else replace(found, notes=(*found.notes, because(subject.beneath)))
             of_check = about_check(ast.parse(source), pair) if found.right else ()
             found = as_written(found, source) if note else found
             found = in_their_files(found, files)
@@ -121,10 +129,10 @@ def visited(
         if found.trouble and not pair.sure:  # a derivative alone perhaps, and no backward
             unsure.append(found)
             continue
-        looked.append(found)
+        looked[number] = found
         if so_far:
             so_far(found)
-    yield from without_inherited(looked or unsure, tree)
+    yield from without_inherited([looked[i] for i in sorted(looked)] or unsure, tree, apart)
 
 
 def with_any_loss(subject: Subject, shapes: Mapping[str, tuple[int, ...]], seed: int) -> Finding:
@@ -298,13 +306,15 @@ def judged(examinations: list[Examination]) -> Finding:
         )
     if all(g.right for g in gradients):
         return Finding(subject.pair.name, subject.pair.backward.name, gradients, notes=notes(examinations[0]))
+    if subject.beneath:  # what it calls is wrong
+        found = judged(relieved(examinations)) if subject.mended else Finding(subject.pair.name, subject.pair.backward.name)
+        return replace(found, gradients=gradients)
     if on_purpose := meant(examinations, [g.value for g in gradients if not g.right], is_right):
         words, examinations = on_purpose
         gradients = tuple(replace(g, digits=agreement(examinations, g.value)[0], right=True) for g in gradients)
         return Finding(subject.pair.name, subject.pair.backward.name, gradients, notes=(words, *notes(examinations[0])))
     examinations = [e.rescaled() for e in straightened(examinations, lambda found: len(wrong_lines(found)))]
-    forget(examinations, misnamed(examinations, [g.value for g in gradients if g.right]))
-    forget(examinations, mistaken(examinations[0]))
+    without_misnamed(examinations, [g.value for g in gradients if g.right])
     faults = suspects(examinations, wrong_lines(examinations))
     found = Finding(subject.pair.name, subject.pair.backward.name, gradients)
     if subject.so_far:

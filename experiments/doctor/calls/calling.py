@@ -60,6 +60,8 @@ class Subject:
         helpers: functions of the file that backward calls and forward does not.
         definitions: all functions of the file, methods and those within others too.
         second: says of examinations whether the forward is what its name says, where that is asked for.
+        beneath: the backward functions that are wrong by themselves and that the backward calls.
+        mended: what the file defines where these are mended; nothing where they cannot be.
         so_far: is told what is known before a cure is looked for, which may take long.
         compiled: the functions with their taps.
         locals: what the backward named when it ran last.
@@ -83,6 +85,8 @@ class Subject:
     helpers: Mapping[str, ast.FunctionDef] = field(default_factory=dict)
     definitions: Sequence[ast.FunctionDef] = ()
     second: Callable[[Any], tuple[str, ...]] | None = None
+    beneath: Sequence[str] = ()
+    mended: Mapping[str, Any] = field(default_factory=dict, repr=False)
     so_far: Callable[[Any], None] | None = None
     compiled: dict[tuple[int, str], tuple[Callable[..., Any], list[Tap], ast.FunctionDef]] = field(default_factory=dict, repr=False)
     locals: dict[str, Any] = field(default_factory=dict, repr=False)

@@ -66,8 +66,29 @@ def cost(tree: ast.FunctionDef, cure: Cure, accused: Collection[int]) -> tuple[f
 
 
 def is_strange(cure: Cure) -> bool:
-    """Whether it gives a gradient to a line that has nothing to do with one."""
-    return any(map(tells_of_gradient, tokens(cure.after))) and not is_about_gradients(tokens(cure.before))
+    """Whether it gives a gradient to a line that has nothing to do with one, or only makes room for one; or computes where names return."""
+    if returns_names(cure.before) and not returns_names(cure.after):
+        return True
+    none = not is_about_gradients(tokens(cure.before)) or is_room(cure.before)
+    return none and any(map(tells_of_gradient, tokens(cure.after.partition("=")[2] if is_room(cure.before) else cure.after)))
+
+
+def returns_names(text: str) -> bool:
+    """Whether it returns what has been computed, and nothing else: return dx, dw."""
+    match parsed(text):
+        case ast.Return(ast.Tuple(elts)):
+            return all(isinstance(e, ast.Name) for e in elts)
+    return False
+
+
+def is_room(text: str) -> bool:
+    """Whether it only begins a sum, or what is to be filled: db = 0.0, dx = np.zeros_like(x)."""
+    match parsed(text):
+        case ast.Assign([ast.Name()], ast.Constant(value)):
+            return isinstance(value, int | float)
+        case ast.Assign([ast.Name()], ast.Call(ast.Attribute(ast.Name("np"), name))):
+            return name in ("zeros", "zeros_like", "empty", "empty_like")
+    return False
 
 
 def is_about_gradients(words: Sequence[str]) -> bool:

@@ -11,6 +11,7 @@ from experiments.doctor.mending.places import (
     Edit,
     Headed,
     Statement,
+    counters,
     is_axis,
     is_code,
     is_index,
@@ -22,10 +23,12 @@ from experiments.doctor.mending.places import (
 from experiments.doctor.mending.slips import (
     from_the_other_end,
     is_called,
+    is_number,
     leaking,
     of_another,
     other_functions,
     siblings,
+    turned_indices,
     where_an_index_comes_twice,
 )
 from experiments.doctor.reading.claims import is_gradient, tells_of_gradient
@@ -56,7 +59,8 @@ def edits(tree: ast.FunctionDef, line: int, names: Sequence[str], grown: bool = 
     more = chain(whole_jacobian(statement), longer(statement, names), from_elsewhere(tree, statement))
     small = chain(
         rewritten(tree, statement),
-        other_numbers(statement, names),
+        turned_indices(statement),
+        other_numbers(statement, names, counters(tree, statement)),
         other_names(statement, names),
         other_functions(statement, names),
         wrapped(statement),
@@ -81,10 +85,10 @@ def rewritten(tree: ast.FunctionDef, statement: ast.stmt) -> Iterator[Edit]:
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
             with function.replaced(node, ast.BinOp(node.right, ast.Sub(), node.left)):
                 yield SAID["sign"], text_of(function.statement(node))
-        if isinstance(node, ast.Tuple) and isinstance(node.ctx, ast.Load):
-            for i, j in combinations([i for i, e in enumerate(node.elts) if isinstance(e, ast.Name)], 2):
+        if isinstance(node, ast.Tuple | ast.List) and isinstance(node.ctx, ast.Load):
+            for i, j in combinations([i for i, e in enumerate(node.elts) if not isinstance(e, ast.Constant | ast.Slice | ast.Starred)], 2):
                 turned = [node.elts[{i: j, j: i}.get(k, k)] for k in range(len(node.elts))]
-                with function.replaced(node, ast.Tuple(turned, ast.Load())):
+                with function.replaced(node, type(node)(turned, ast.Load())):
                     of = f"{ast.unparse(node.elts[i])} and {ast.unparse(node.elts[j])}"
                     yield f"with {of} the wrong way round", text_of(function.statement(node))
     for node in function.nodes:
@@ -131,8 +135,8 @@ SAID = {
 """What a line is, by the operator that makes it right."""
 
 
-def other_numbers(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
-    """Another number in the place of one that is written there."""
+def other_numbers(statement: ast.stmt, names: Sequence[str], rounds: Sequence[str] = ()) -> Iterator[Edit]:
+    """Another number in the place of one that is written there; of an index that of a round, cache[t] of cache[-1]."""
     for place in places_in(statement, indices=True):
         node = place[0]
         if isinstance(node, ast.Constant) and node.value is None and is_axis(place):
@@ -141,6 +145,9 @@ def other_numbers(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
         if isinstance(node, ast.Name) and is_index(place):
             for piece in (f"{node.id} - 1", f"{node.id} + 1"):
                 yield f"with {node.id} where {piece} belongs", with_piece(statement, place, ast.parse(piece, mode="eval").body)
+        if is_index(place) and isinstance(place[1], ast.Subscript) and is_number(node):
+            for name in rounds:
+                yield f"with {ast.unparse(node)} where {name} belongs", with_piece(statement, place, ast.Name(name, ast.Load()))
         if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
             n = node.value
             ends = (0, -1) if place[2] == "slice" else ()  # of an array

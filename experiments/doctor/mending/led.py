@@ -6,7 +6,7 @@ import ast
 from collections.abc import Collection, Iterator
 
 from experiments.doctor.mending.changing import changes, slice_of, writes
-from experiments.doctor.mending.places import Edit, Headed, Statement, statement_at
+from experiments.doctor.mending.places import Edit, Headed, Statement, counters, statement_at
 from experiments.doctor.reading.claims import is_gradient, tells_of_gradient
 
 SIZES = ("shape", "dtype", "ndim", "size")
@@ -100,8 +100,7 @@ def led_again(tree: ast.FunctionDef, statement: ast.stmt, known: Collection[str]
     value = getattr(statement, "value", None)
     if not isinstance(value, ast.expr) or not isinstance(statement, Statement):
         return
-    inner = [n for n in ast.walk(tree) if isinstance(n, ast.For) and any(s is statement for s in ast.walk(n))]
-    rounds = [n.id for loop in inner for n in ast.walk(loop.target) if isinstance(n, ast.Name)]
+    rounds = counters(tree, statement)
     written = {n.value.id: ast.unparse(n) for n in ast.walk(tree) if isinstance(n, ast.Subscript) and isinstance(n.value, ast.Name)}
     for name in sorted(n for n in known if n in given or says_gradient(n)):
         if name in changes(statement) | writes(statement):

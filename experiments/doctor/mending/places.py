@@ -42,6 +42,12 @@ def text_of(statement: ast.stmt) -> str:
     return ast.unparse(statement).split("\n")[0] if isinstance(statement, Headed) else ast.unparse(statement)
 
 
+def counters(tree: ast.AST, statement: ast.stmt) -> list[str]:
+    """What counts the rounds of the loops that a statement stands in."""
+    loops = [n for n in ast.walk(tree) if isinstance(n, ast.For) and any(s is statement for s in ast.walk(n) if s is not n)]
+    return [n.id for loop in loops for n in ast.walk(loop.target) if isinstance(n, ast.Name)]
+
+
 def places_in(statement: ast.stmt, indices: bool = False) -> list[Place]:
     """Everything in it that is computed or read: the node, and where it hangs; with `indices` also where it writes into an array."""
     found: list[Place] = []

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 
-from experiments.doctor.mending.places import Edit, places_in, with_piece
+from experiments.doctor.mending.places import Edit, Headed, places_in, text_of, with_piece
 from experiments.doctor.mending.sibling import like_siblings
 from experiments.doctor.reading.claims import HOLDER
 
@@ -34,6 +35,19 @@ def from_the_other_end(statement: ast.stmt) -> Iterator[Edit]:
                 piece = ast.parse(f"x[{text}]", mode="eval").body
                 assert isinstance(piece, ast.Subscript)
                 yield f"cut at {ast.unparse(node)}, where {ast.unparse(piece.slice)} belongs", with_piece(statement, place, piece.slice)
+
+
+def turned_indices(statement: ast.stmt) -> Iterator[Edit]:
+    """With two indices the wrong way round wherever they stand: dh[t] += dy[s] of dh[s] += dy[t]."""
+    inner = [n.slice for n in ast.walk(statement) if isinstance(n, ast.Subscript)] if not isinstance(statement, Headed) else []
+    nodes = [n for of in inner for n in ast.walk(of) if isinstance(n, ast.Name)]
+    for one, other in combinations(sorted({n.id for n in nodes}), 2):
+        turned = {one: other, other: one}
+        for node in nodes:
+            node.id = turned.get(node.id, node.id)
+        yield f"with {one} and {other} the wrong way round", text_of(statement)
+        for node in nodes:
+            node.id = turned.get(node.id, node.id)
 
 
 def is_number(node: ast.expr) -> bool:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from experiments.doctor.finding import Fault, Finding
 
 
-def without_inherited(findings: Sequence[Finding], tree: ast.Module) -> list[Finding]:
+def without_inherited(findings: Sequence[Finding], tree: ast.Module, apart: Collection[str] = ()) -> list[Finding]:
     """The findings, without the faults in lines that call a backward in which a fault was found, or one that calls such a one.
 
     Nor those in a line that was told of a class before, whose method another one inherits.
+
+    Args:
+        findings: in the order of the file.
+        tree: of it.
+        apart: the names of those whose faults are their own, for what they call was mended when they were looked at.
     """
     functions = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef)}
     wrong = [f.backward for f in findings if f.faults and f.backward in functions]
@@ -24,22 +29,32 @@ def without_inherited(findings: Sequence[Finding], tree: ast.Module) -> list[Fin
             words = f"It is wrong because of the line that is told of {before.name}, which is its line too."
             found.append(replace(finding, faults=(), notes=(*finding.notes, words)))
             continue
+        if finding.name in apart:
+            found.append(finding)
+            continue
         blamed: set[str] = set()
-        kept = []
+        kept: list[Fault] = []
         for fault in finding.faults:
             function = functions.get(finding.backward)
             of = reached(called_at(function, place(function, fault)), calls) & (set(wrong) - {finding.backward})
             blamed |= of
             kept += [] if of else [fault]
+        if blamed and not any(fault.mend for fault in kept):
+            kept = []  # a gradient that a wrong function returned in one round goes on to the next
         layers = wrong_layers(finding, findings, tree)
         if layers and not any(fault.mend for fault in kept):
             found.append(
                 replace(finding, faults=(), notes=(*finding.notes, f"It is wrong as long as {layers} is, whose backward it calls."))
             )
             continue
-        words = f"It is wrong because {' and '.join(sorted(blamed))} is, which it calls." if blamed and not kept else ""
+        words = because(blamed) if blamed and not kept else ""
         found.append(replace(finding, faults=tuple(kept), notes=(*finding.notes, *([words] if words else []))))
     return found
+
+
+def because(blamed: Collection[str]) -> str:
+    """Why a backward is wrong in which no line is."""
+    return f"It is wrong because {' and '.join(sorted(blamed))} is, which it calls."
 
 
 def lines_of(finding: Finding) -> set[tuple[str | None, int, str]]:
