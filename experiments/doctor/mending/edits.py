@@ -25,6 +25,7 @@ from experiments.doctor.mending.slips import (
     is_called,
     is_number,
     leaking,
+    moved_windows,
     of_another,
     other_functions,
     siblings,
@@ -65,6 +66,7 @@ def edits(tree: ast.FunctionDef, line: int, names: Sequence[str], grown: bool = 
         other_functions(statement, names),
         wrapped(statement),
         from_the_other_end(statement),
+        moved_windows(statement, names),
         leaking(statement, names),
         siblings(tree, statement, names),
         of_another(statement, names),
@@ -163,6 +165,11 @@ def other_names(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
             for other in filter(tells_of_gradient, names):
                 piece = ast.parse(other, mode="eval").body
                 yield f"computed with {ast.unparse(node)} where {other} belongs", with_piece(statement, place, piece)
+        elif isinstance(node, ast.Subscript) and not is_index(place):  # of x[n, c] the part of it that has a name
+            for other in names:
+                if is_called(other) and not is_gradient(other) and not tells_of_gradient(other):
+                    piece = ast.parse(other, mode="eval").body
+                    yield f"computed with {ast.unparse(node)} where {other} belongs", with_piece(statement, place, piece)
         if isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and ast.unparse(node) in names:
             was = ast.unparse(node)
             for other in filter(is_called, names):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from experiments.doctor.mending.places import Edit, Headed, places_in, text_of, with_piece
 from experiments.doctor.mending.sibling import like_siblings
-from experiments.doctor.reading.claims import HOLDER
+from experiments.doctor.reading.claims import HOLDER, tells_of_gradient
 
 
 def where_an_index_comes_twice(statement: ast.stmt) -> Iterator[Edit]:
@@ -35,6 +36,30 @@ def from_the_other_end(statement: ast.stmt) -> Iterator[Edit]:
                 piece = ast.parse(f"x[{text}]", mode="eval").body
                 assert isinstance(piece, ast.Subscript)
                 yield f"cut at {ast.unparse(node)}, where {ast.unparse(piece.slice)} belongs", with_piece(statement, place, piece.slice)
+
+
+def moved_windows(statement: ast.stmt, names: Sequence[str]) -> Iterator[Edit]:
+    """With x[i:i + k], the window of a stride, in the place of x[i * s:i * s + k]; with x[:H] in that of x[p:p + H], padding cut off."""
+    for node in ast.walk(statement) if not isinstance(statement, Headed) else ():
+        if not (isinstance(node, ast.Subscript) and any(isinstance(n, ast.Slice) for n in ast.walk(node.slice))):
+            continue
+        was = node.slice
+        parts = [ast.unparse(p) for p in (was.elts if isinstance(was, ast.Tuple) else [was])]
+        for name in (n for n in names if n.isidentifier() and not tells_of_gradient(n)):
+            moved = [moved_window(p, name) for p in parts]
+            if moved != parts:
+                made = ast.parse(f"x[{', '.join(moved)}]", mode="eval").body
+                assert isinstance(made, ast.Subscript)
+                node.slice = made.slice
+                yield f"with {', '.join(parts)} where {', '.join(moved)} belongs", text_of(statement)
+                node.slice = was
+
+
+def moved_window(part: str, by: str) -> str:
+    """One axis of it: i * s:i * s + k of i:i + k, and p:p + H of :H; else as it is."""
+    if found := re.fullmatch(r"(?P<i>\w+):(?P=i) \+ (?P<k>\w+)", part):
+        return f"{found['i']} * {by}:{found['i']} * {by} + {found['k']}"
+    return f"{by}:{by} + {part[1:]}" if re.fullmatch(r":[A-Za-z_]\w*", part) else part
 
 
 def turned_indices(statement: ast.stmt) -> Iterator[Edit]:

@@ -15,7 +15,7 @@ from experiments.doctor.mending.cost import Cure, cost
 from experiments.doctor.mending.cure import Ward, cures
 from experiments.doctor.mending.needed import MOVED, Asking, Needed
 from experiments.doctor.mending.pieces import Piece, fitting, pieces
-from experiments.doctor.mending.places import Headed, Place, places_in, statement_at, text_of, with_piece
+from experiments.doctor.mending.places import Headed, Place, Statement, places_in, statement_at, text_of, with_piece
 from experiments.doctor.patience import Patience
 
 ENOUGH = 4
@@ -68,13 +68,21 @@ def openings(wards: Sequence[Ward], accused: list[int], sound: Collection[int], 
     statements = [s for line in lines if (s := statement_at(tree, line)) is not None and not isinstance(s, Headed)]
     found: list[Open] = []
     closed: set[int] = set()
-    patience = patience.for_one()
+    patience, compared = patience.for_one(), deciding(tree)
     for whole in (True, False):  # first which statements, then which pieces of them
         for statement in statements:
             if whole or any(of.statement is statement for of in found):
                 found += (Open(statement, place, needed) for place, needed in askable(asking, statement, whole, patience))
-                closed |= {statement.lineno} if whole and is_plain(statement) and any(a.is_closed for a in asking) else set()
+                told = whole and is_plain(statement) and statement.lineno not in compared
+                closed |= {statement.lineno} if told and any(a.is_closed for a in asking) else set()
     return found, closed
+
+
+def deciding(tree: ast.FunctionDef) -> set[int]:
+    """The lines that feed a comparison: what is made of that jumps, and that a small move changes nothing says nothing of it."""
+    comparing = ast.Compare | ast.IfExp
+    lines = {s.lineno for s in ast.walk(tree) if isinstance(s, Statement) and any(isinstance(n, comparing) for n in ast.walk(s))}
+    return {line for at in lines for line in slice_of(tree, [at]) if line != at}
 
 
 def is_plain(statement: ast.stmt) -> bool:
