@@ -168,7 +168,8 @@ class Search:
     def bent(self) -> Cure | None:
         """A change of a line whose numbers go through a kink on their way to the results; of a loop, of those known to make all right."""
         lines = sorted(set(bending(self.tree, self.places)) - self.sound, reverse=True)
-        cure = cured(self.wards, lines, self.sound, self.patience, alone=True)
+        whole = sorted({*lines, *self.open_lines} - self.sound, reverse=True)  # a plainer one may stand beneath the kink
+        cure = cured(self.wards, whole, self.sound, self.patience, alone=True)
         if any(n.rounds for of in self.places for n in of.needed):  # more than one thing in all of its rounds may be right
             cure = cure or cured(self.wards, self.open_lines, self.sound, self.patience, grown=True, alone=True)
         cure = cure or cured(self.wards, lines, self.sound, self.patience, grown=True, alone=True)
