@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from experiments.doctor.visit import visited
+from tests.doctor.planted import changed_line
 
 STATES = """
 def forward(x, W, V, U):
@@ -109,3 +110,36 @@ def test_results_that_a_condition_chooses_between_are_told_apart() -> None:
     )
     (finding,) = visited(source)
     assert [g.value for g in finding.gradients] == ["x", "w"]
+
+
+SATURATED = """
+import numpy as np
+
+def forward(x, W1, b1, W2, b2, W3, b3):
+    z1 = np.dot(x, W1) + b1
+    z2 = (z1 @ W2 + b2) ** 4
+    z3 = np.dot(z2, W3) + b3
+    out = np.exp(z3 - z3.max(axis=1, keepdims=True))
+    out = out / out.sum(axis=1, keepdims=True)
+    return out, (x, z1, z2, out, W1, W2, b2, W3)
+
+def backward(dout, cache):
+    x, z1, z2, out, W1, W2, b2, W3 = cache
+    dz3 = out * (dout - (dout * out).sum(axis=1, keepdims=True))
+    dz2 = dz3 @ W3.T * 4 * (z1 @ W2 + b2) ** 3
+    dz1 = dz2 @ W2.T
+    return {'W1': x.T @ dz1, 'b1': dz1.sum(axis=0), 'W2': z1.T @ dz2, 'b2': dz2.sum(axis=0), 'W3': z2.T @ dz3, 'b3': dz3.sum(axis=0)}
+"""
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_slope_below_the_last_digit_of_the_loss_accuses_nobody(seed: int) -> None:
+    """With p at 1 but for 1e-70 the loss does not move at all, and the gradient is 1e-70."""
+    (finding,) = visited(SATURATED, seed=seed)
+    assert finding.right, str(finding)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_wrong_is_not_called_right_since_no_slope_shows(seed: int) -> None:
+    (finding,) = visited(bad := SATURATED.replace("dz2 @ W2.T", "2 * dz2 @ W2.T"), seed=seed)
+    assert [f.line for f in finding.faults] == [changed_line(SATURATED, bad)]

@@ -128,12 +128,14 @@ class Running:
 
         What is computed in float32 shows it over 1e-7. Where p is near 1 the loss may not move at all over so short a way: 1 − p has steps
         of 1e-16, and its logarithm steps of 1e-4. Over the distance that slopes are taken over it jumps from one to another; of three
-        directions the middle one is taken then, for a kink may lie on one.
+        directions the middle one is taken then, for a kink may lie on one. And no loss is nearer than its own last digit: one that does not
+        move at all may have a slope of 1e-72.
         """
         rng = np.random.default_rng(0)
         short = max(self._off_parabola(size, rng) for size in (1e-9, 1e-9, 1e-7, 1e-7))
         long = float(np.median([self._off_parabola(STEP, rng) for _ in range(3)]))
-        return NOISY * max(short, long) / STEP
+        digit = float(np.spacing(abs(self.loss(self.ran))))
+        return NOISY * max(short, long, digit) / STEP
 
     def _off_parabola(self, size: float, rng: np.random.Generator) -> float:
         """How far four values of the loss, with all inputs moved by so much of themselves, are from a parabola; 0 if it refuses."""

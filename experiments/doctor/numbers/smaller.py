@@ -6,10 +6,12 @@ import ast
 import re
 from collections.abc import Mapping
 
+import numpy as np
+
 from experiments.doctor.calls.calling import Subject
 from experiments.doctor.numbers.shapes import SMALL, Chosen
 from experiments.doctor.numbers.trial import SMALLER
-from experiments.doctor.verdict.examine import Examination
+from experiments.doctor.verdict.examine import MANY, Examination
 from experiments.doctor.verdict.suspects import PLAINLY, agreement, returned
 
 QUIET = 1e-4
@@ -56,4 +58,12 @@ def on_the_other_side(subject: Subject, chosen: Chosen, shapes: Mapping[str, tup
 
 def is_quiet(examinations: list[Examination]) -> bool:
     """Whether the loss is finite, and rounding does not drown its slopes."""
-    return all(e.is_finite and e.noise < QUIET for e in examinations)
+    return all(e.is_finite and e.noise < QUIET and not is_drowned(e) for e in examinations)
+
+
+def is_drowned(e: Examination) -> bool:
+    """Whether no slope is more than what rounding makes of it, though the gradients are not 0: a softmax at 1 but for 1e-70."""
+    some = [name for name in returned(e) if np.any(e.claims[name].gradient)]
+    slopes = [e.whole(n) for n in some if np.size(e.ran.values[n]) <= MANY and not e.is_slow(np.size(e.ran.values[n]))]
+    most = [float(np.abs(s[np.isfinite(s)]).max(initial=0)) for s in slopes]
+    return bool(most) and max(most) < e.noise
