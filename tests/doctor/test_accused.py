@@ -143,3 +143,29 @@ def test_a_slope_below_the_last_digit_of_the_loss_accuses_nobody(seed: int) -> N
 def test_what_is_wrong_is_not_called_right_since_no_slope_shows(seed: int) -> None:
     (finding,) = visited(bad := SATURATED.replace("dz2 @ W2.T", "2 * dz2 @ W2.T"), seed=seed)
     assert [f.line for f in finding.faults] == [changed_line(SATURATED, bad)]
+
+
+STEPS = """
+import numpy as np
+
+def forward(x, y, W1, W2, b2):
+    z1 = x @ W1
+    z2 = np.dot(z1, W2) + b2
+    out = z2 - z2.mean(axis=1, keepdims=True)
+    p = 1 / (1 + np.exp(-out))
+    loss = -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
+    return loss
+
+def backward(x, z1, z2, out, W1, W2, b2, y, p):
+    dout = (p - y) / y.size
+    dz2 = dout - dout.mean(axis=1, keepdims=True)
+    dz1 = np.dot(dz2, W2.T)
+    return x.T @ dz1, z1.T @ dz2, np.sum(dz2, axis=0)
+"""
+
+
+@pytest.mark.parametrize("seed", range(7))
+def test_a_loss_that_moves_in_steps_along_some_directions_accuses_nobody(seed: int) -> None:
+    """Of p = 1 − 1e-12 the logarithm of 1 − p stands still, or jumps by 1e-4."""
+    (finding,) = visited(STEPS, seed=seed)
+    assert finding.right, str(finding)
