@@ -7,13 +7,11 @@ import bdb
 import linecache
 import re
 from types import TracebackType
-from typing import Any
 
 from experiments.exercises.catalogue import Task, tree_of
 from experiments.exercises.exams import Exam
-from experiments.exercises.placing import steps
 from experiments.exercises.verdict import WRONG, Verdict, wrong
-from experiments.judge.raised import failing_expression, first_line, look, outermost_names, shapes_in
+from experiments.judge.raised import between_shapes, failing_expression, first_line, steps
 
 NEW_ARRAY = "others may still need it. Make a new array, with * and not with *="
 
@@ -55,7 +53,7 @@ def raised(error: Exception, file: str, exam: Exam, task: Task) -> Verdict:
         return wrong(f"It is not finished: line {step.tb_lineno} says so itself, `{line}`.", "not finished")
     if message == "output array is read-only" and ".grad" in line:
         return wrong(f"Line {step.tb_lineno}: into a gradient one adds, with += and nothing else: `{line}`.", "not added with +=")
-    about, told = between_shapes(step, message)
+    about, told = between_shapes(failing_expression(step), step.tb_frame, message)
     sentence = f"Line {step.tb_lineno} cannot be computed{where}: `{line}`: {within}{kind}: {about or 'without a word'}."
     return Verdict(WRONG, (sentence, *([f"Here {told}."] if told else [])), (), f"exception: {kind}")
 
@@ -70,32 +68,3 @@ def own_step(error: Exception, file: str, task: Task) -> tuple[TracebackType | N
     step = (own or inside)[-1]
     further = inside[inside.index(step) + 1 :]
     return step, f"in {further[0].tb_frame.f_code.co_name}: " if further else ""
-
-
-def between_shapes(step: TracebackType, message: str) -> tuple[str, str]:
-    """The message, in plain words if it is about a product of matrices; and what has which shape in the line."""
-    expression = failing_expression(step)
-    shapes: dict[str, Any] = dict(shapes_in(expression, step.tb_frame)) if expression else {}
-    if message.startswith("matmul: "):
-        numbers = [name for name in names_of_numbers(expression, step) if not shapes.get(name)]
-        stack = any(shape.count(",") > 1 for shape in map(str, shapes.values()))
-        size = "last but one" if stack else "first"
-        message = f"the last size of the left factor must be the {size} of the right factor"
-        if numbers:
-            message = "@ is a product of arrays, and one factor is a number"
-            shapes |= dict.fromkeys(numbers)
-    told = [f"{name} has shape {shape}" if shape else f"{name} is one number" for name, shape in shapes.items()]
-    return message, ", ".join(told)
-
-
-def names_of_numbers(expression: ast.expr | None, step: TracebackType) -> list[str]:
-    """The names in an expression that hold a single number."""
-    found = []
-    for node in outermost_names(expression) if expression else ():
-        try:
-            value = look(node, step.tb_frame)
-        except (AttributeError, KeyError, TypeError):
-            continue
-        if isinstance(value, int | float) or getattr(value, "shape", None) == ():
-            found.append(ast.unparse(node))
-    return found

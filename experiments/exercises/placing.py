@@ -13,6 +13,7 @@ from typing import Any
 
 from experiments.exercises.catalogue import Task, body_of, defined_in, tree_of
 from experiments.exercises.cutting import TO_DO
+from experiments.judge.raised import steps
 from experiments.source.handwriting import plain_function
 from experiments.source.replacing import in_place_of
 
@@ -126,14 +127,6 @@ def executed(text: str, file: str) -> dict[str, Any]:
         older = " Has another version of this project made the file?" if isinstance(error, ImportError) else ""
         raise NotRead(f"The file does not run: line {line}: {type(error).__name__}: {error}.{older}", "does not run") from error
     return vars(module)
-
-
-def steps(error: BaseException) -> Iterator[types.TracebackType]:
-    """Of its traceback, the outermost first."""
-    step = error.__traceback__
-    while step is not None:
-        yield step
-        step = step.tb_next
 
 
 def original(task: Task) -> types.FunctionType:

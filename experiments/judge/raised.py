@@ -61,6 +61,14 @@ def first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [""])[0]
 
 
+def steps(error: BaseException) -> Iterator[TracebackType]:
+    """Of its traceback, the outermost first."""
+    step = error.__traceback__
+    while step is not None:
+        yield step
+        step = step.tb_next
+
+
 def innermost(step: TracebackType | None) -> TracebackType | None:
     """The last step of a traceback that is not in a library."""
     found = None
@@ -96,6 +104,34 @@ def shapes_in(expression: ast.expr, frame: FrameType) -> dict[str, tuple[int, ..
             continue
         if hasattr(value, "shape"):
             found[ast.unparse(node)] = tuple(np.shape(value))
+    return found
+
+
+def between_shapes(expression: ast.expr | None, frame: FrameType, message: str) -> tuple[str, str]:
+    """The message, in plain words if it is about a product of matrices; and what has which shape in the expression."""
+    shapes: dict[str, Any] = dict(shapes_in(expression, frame)) if expression else {}
+    if message.startswith("matmul: "):
+        numbers = [name for name in names_of_numbers(expression, frame) if not shapes.get(name)]
+        stack = any(shape.count(",") > 1 for shape in map(str, shapes.values()))
+        size = "last but one" if stack else "first"
+        message = f"the last size of the left factor must be the {size} of the right factor"
+        if numbers:
+            message = "@ is a product of arrays, and one factor is a number"
+            shapes |= dict.fromkeys(numbers)
+    told = [f"{name} has shape {shape}" if shape else f"{name} is one number" for name, shape in shapes.items()]
+    return message, ", ".join(told)
+
+
+def names_of_numbers(expression: ast.expr | None, frame: FrameType) -> list[str]:
+    """The names in an expression that hold a single number."""
+    found = []
+    for node in outermost_names(expression) if expression else ():
+        try:
+            value = look(node, frame)
+        except (AttributeError, KeyError, TypeError):
+            continue
+        if isinstance(value, int | float) or getattr(value, "shape", None) == ():
+            found.append(ast.unparse(node))
     return found
 
 

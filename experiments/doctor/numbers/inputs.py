@@ -16,6 +16,7 @@ import numpy as np
 from experiments.doctor.calls.building import ARGUMENT, arrays, required
 from experiments.doctor.calls.calling import Subject
 from experiments.doctor.calls.roles import INPUT, TARGETS, is_layer
+from experiments.doctor.numbers.ends import Ending, Ends, ending, most_telling
 from experiments.doctor.numbers.functions import given_functions
 from experiments.doctor.numbers.shapes import (
     ARRAY,
@@ -141,7 +142,7 @@ def choose(subject: Subject, given: Mapping[str, tuple[int, ...]], works: Callab
         return fitting(subject, given, works, patience, True)
     except NoLoss:
         raise  # no shape mends that
-    except Unreadable:
+    except Unreadable as trouble:
         it = next((v for v in subject.namespace.values() if type(v).__name__ == subject.pair.cls), None)
         if it is not None and subject.made is None:
             return with_its_own(subject, it, given, works, patience)
@@ -153,7 +154,9 @@ def choose(subject: Subject, given: Mapping[str, tuple[int, ...]], works: Callab
             except Unreadable:
                 subject.made = None
         subject.init = None  # its attributes are given to it
-        return fitting(subject, given, works, Patience(SHORT), False)
+        with suppress(*((Unreadable,) if isinstance(trouble, Ends) else ())):
+            return fitting(subject, given, works, Patience(SHORT), False)
+        raise
 
 
 def of_kinds(subject: Subject, works: Callable[[dict[str, Any]], int]) -> Chosen:
@@ -237,6 +240,7 @@ def fitting(
     rows += [columns_in_time] if rows and any(INPUT.match(short_name(n)) for n in names) else []
     single = [one_example] if any(n.lower() in TARGETS for n in names) else []
     told: list[Unreadable] = []
+    endings: list[Ending] = []
     ranks = unpacked(subject.pair.forward)
     known = known_by_use((subject.pair.forward, subject.pair.backward), names)
     known |= {n: [("normal", shape)] for n, shape in subject.shared.items()}
@@ -245,6 +249,15 @@ def fitting(
     known |= {ARGUMENT + n: constructor_candidates(f"n_{n}") for n in made_of(subject.init)} if subject.init else {}
     both = (subject.pair.forward, subject.pair.backward)
     of_sizes = shapes_said(both, ranks, axes_of(both), [n for n in names if n not in known])
+
+    def run(inputs: dict[str, Any]) -> int:
+        """`works`, which leaves behind where the backward has ended."""
+        try:
+            return works(inputs)
+        except Exception as error:
+            if not isinstance(error, NotYet | Unreadable) and (of := ending(error, subject.pair.backward)):
+                endings.append(of)
+            raise
 
     def tried(names: Sequence[str], of: Callable[[str], list[tuple[str, Shape]]]) -> dict[str, list[tuple[str, Shape]]]:
         """What each of these may be: what is known of it, or what its name makes likely."""
@@ -255,19 +268,21 @@ def fitting(
         if of is everything and found:
             break
         tries = tried(names, of)
-        found += fits(tries, works, sizes, told, patience)
+        found += fits(tries, run, sizes, told, patience)
         if any(wrong == 0 for wrong, _ in found):
             break
     for of in (likely, candidates) if others != names else ():  # in another order, in which a wrong shape may show earlier
         if not found:
-            found = fits(tried(others, of), works, sizes, told, patience)
+            found = fits(tried(others, of), run, sizes, told, patience)
     if not found and len(names) <= FEW:  # a forward that looks at what it is given may refuse what stands for an argument
-        found = fits(tries, works, sizes, told, patience, at_once=True)
+        found = fits(tries, run, sizes, told, patience, at_once=True)
     if found:
         against, best = min(found, key=lambda f: f[0])
         return Chosen(best, against=against)
     if told:
         raise next((t for t in told if isinstance(t, NoLoss)), told[0])
+    if endings:
+        raise most_telling(endings)
     why = ""
     try:
         works(Chosen({n: tries[n][0] for n in names}).draw(sizes, 0))
