@@ -18,7 +18,7 @@ def tell(say: Say, finding: Mapping[str, Any], file: str) -> None:
         file: its name.
     """
     say(
-        f"{finding['name']} and {finding['backward']}: "
+        f"{finding['name']} and {finding['backward'].replace('its_gradient', 'its gradient')}: "
         + ("right" if finding["right"] else "not examined" if finding["trouble"] else "wrong")
     )
     if finding["trouble"]:

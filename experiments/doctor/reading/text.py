@@ -63,10 +63,17 @@ def names_in(value: ast.expr) -> frozenset[str]:
 
 
 def assignments(function: ast.FunctionDef) -> Iterator[tuple[ast.expr, ast.expr]]:
-    """(target, value) of everything that is assigned, one by one or several at once: a, b = x, y."""
-    for node in (n for n in ast.walk(function) if isinstance(n, ast.Assign)):
-        for target in node.targets:
-            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
-                yield from zip(target.elts, node.value.elts, strict=False)
-            else:
-                yield target, node.value
+    """(target, value) of everything that is assigned in a function."""
+    for node in ast.walk(function):
+        yield from assigned(node)
+
+
+def assigned(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """(target, value) of what a statement assigns; one by one where two tuples stand beside each other: a, b = x, y."""
+    if not isinstance(node, ast.Assign):
+        return
+    for target in node.targets:
+        if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple) and len(target.elts) == len(node.value.elts):
+            yield from zip(target.elts, node.value.elts, strict=True)
+        else:
+            yield target, node.value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from experiments.doctor.reading.claims import is_array
+from experiments.doctor.reading.text import assigned
 from experiments.doctor.verdict.examine import Examination
 from experiments.doctor.verdict.suspects import same_numbers
 
@@ -20,16 +21,6 @@ def recalled(e: Examination) -> dict[int, set[str]]:
                 if len(names) <= len(parts) and all(same_numbers(e.locals.get(n), p) for n, p in zip(names, parts, strict=False)):
                     found.setdefault(value.lineno, set()).add(ast.unparse(value))
     return found
-
-
-def assigned(statement: ast.AST) -> list[tuple[ast.expr, ast.expr]]:
-    """What is given a name there, with the name; one by one where two tuples stand beside each other."""
-    match statement:
-        case ast.Assign([ast.Tuple(names)], ast.Tuple(values)) if len(names) == len(values):
-            return list(zip(names, values, strict=True))
-        case ast.Assign([target], value):
-            return [(target, value)]
-    return []
 
 
 def values_of(statement: ast.AST) -> set[str]:
