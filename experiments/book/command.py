@@ -36,7 +36,7 @@ def main(options: argparse.Namespace) -> int:
     try:
         wanted = {entry(name) for name in options.concepts}
     except UnknownConcept as unknown:
-        print(f"error: {unknown}", file=sys.stderr)
+        print(f"error: {without_concept(options.concepts) or unknown}", file=sys.stderr)
         return BAD_INPUT
     made = [e for e in entries() if e in wanted or not wanted]
     print(f"{len(made)} concepts are looked at …", flush=True)
@@ -52,6 +52,14 @@ def main(options: argparse.Namespace) -> int:
     if options.open:
         webbrowser.open(address.as_uri())
     return DISAGREE if warned else AGREE
+
+
+def without_concept(names: Sequence[str]) -> str | None:
+    """That a layer or an optimizer has its page in the whole book, if one of these names is one's."""
+    from manual import nn, optim
+
+    known = (n for n in names if n.isidentifier() and (hasattr(nn, n) or hasattr(optim, n)))
+    return next((f"{name} is no concept: its page comes with the whole book, `python -m experiments book`" for name in known), None)
 
 
 def write(folder: Path, made: Sequence[Entry]) -> str | None:

@@ -318,7 +318,12 @@ def test_a_section_of_the_readme_is_a_page() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(("no_such",), "unknown concept 'no_such'"), (("one_weight", "--nothing"), "unrecognized arguments")],
+    [
+        (("no_such",), "unknown concept 'no_such'"),
+        (("one_weight", "LayerNorm"), "LayerNorm is no concept: its page comes with the whole book"),
+        (("Adam",), "Adam is no concept: its page comes with the whole book"),
+        (("one_weight", "--nothing"), "unrecognized arguments"),
+    ],
 )
 def test_wrong_use_is_told_in_a_line(arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     status, _, err = command("book", *arguments)
