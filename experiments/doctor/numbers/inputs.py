@@ -1,7 +1,4 @@
-"""Numbers to call a stranger's forward with: shapes that fit together, all sizes different, found by trying.
-
-An argument that has no shape yet stands for itself: whoever computes with it ends the try, and what was given so far is right.
-"""
+"""Numbers to call a stranger's forward with: shapes that fit together, all sizes different, found by trying."""
 
 from __future__ import annotations
 
@@ -18,6 +15,7 @@ from experiments.doctor.calls.calling import Subject
 from experiments.doctor.calls.roles import INPUT, TARGETS, is_layer
 from experiments.doctor.numbers.ends import Ending, Ends, ending, most_telling
 from experiments.doctor.numbers.functions import given_functions
+from experiments.doctor.numbers.pending import NotYet, Pending
 from experiments.doctor.numbers.shapes import (
     ARRAY,
     Chosen,
@@ -48,53 +46,6 @@ from experiments.doctor.numbers.windows import IMAGES, Shape
 from experiments.doctor.patience import Patience
 from experiments.doctor.reading.combined import sizes_of
 from experiments.doctor.reading.patient import NoLoss, Unreadable
-
-
-class NotYet(Exception):
-    """Something was computed with an argument that has no shape yet."""
-
-
-class Pending(np.lib.mixins.NDArrayOperatorsMixin):
-    """An argument that has no shape yet."""
-
-    __array_priority__ = 1000
-
-    def __array_ufunc__(self, *args: Any, **kwargs: Any) -> Any:
-        raise NotYet
-
-    def __array_function__(self, *args: Any, **kwargs: Any) -> Any:
-        raise NotYet
-
-    def __getattr__(self, name: str) -> Any:
-        raise NotYet
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        raise NotYet
-
-    def __array__(self, *args: Any, **kwargs: Any) -> Any:
-        raise NotYet
-
-    def __len__(self) -> int:
-        raise NotYet
-
-    def __iter__(self) -> Iterator[Any]:
-        raise NotYet
-
-    def __getitem__(self, key: Any) -> Any:
-        raise NotYet
-
-    def __float__(self) -> float:
-        raise NotYet
-
-    def __int__(self) -> int:
-        raise NotYet
-
-    def __index__(self) -> int:
-        raise NotYet
-
-    def __bool__(self) -> bool:
-        raise NotYet
-
 
 OF_IMAGES = re.compile(r"conv|pool|2d|image|upsampl", re.IGNORECASE)
 """Called like what is done with images."""
