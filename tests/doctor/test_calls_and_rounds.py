@@ -280,6 +280,7 @@ def test_a_fault_of_its_own_is_found_beside_that_of_what_it_calls() -> None:
     assert lines[of_all.line - 1].strip() == "dWh -= dWh_t"
 
 
+@pytest.mark.long
 def test_a_sum_before_its_first_term_is_never_what_is_wrong() -> None:
     inner = "            dw[j] += dout[i] * x[i + j]\n"
     wrong = KERNEL.replace(f"{inner}        db += dout[i]", f"{inner}            db += dout[i]")

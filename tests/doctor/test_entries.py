@@ -56,8 +56,8 @@ def test_the_gradient_of_a_row_is_judged_as_that_of_the_row() -> None:
 @pytest.mark.parametrize(
     ("source", "right", "wrong"),
     [
-        (WORDS, "gU[k] += (1 - s) * vc", "gU[k] = (1 - s) * vc"),
-        (WORDS, "gc += (s - 1) * U[first]", "gc += s * U[first]"),
+        pytest.param(WORDS, "gU[k] += (1 - s) * vc", "gU[k] = (1 - s) * vc", marks=pytest.mark.long),
+        pytest.param(WORDS, "gc += (s - 1) * U[first]", "gc += s * U[first]", marks=pytest.mark.long),
         (BAG, "dtotal / (i + 1)", "dtotal"),
     ],
 )

@@ -229,7 +229,10 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+SLOW = ("data that stand in the file", "weights that could not be made", "a loop that ends rounds")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.long] if n in SLOW else []) for n in CASES])
 def test_right_is_called_right_and_a_fault_is_found_in_its_line(name: str) -> None:
     """Both as a user would have them looked at; the reading was wrong of each of these files once."""
     right, old, new = CASES[name]

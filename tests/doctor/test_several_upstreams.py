@@ -42,6 +42,7 @@ def test_gradients_of_two_outputs_are_told_by_their_names_in_either_order(h: str
         assert found.right, found
 
 
+@pytest.mark.long
 def test_gradients_of_two_outputs_may_come_in_one_tuple() -> None:
     source = gates("dh", "dc", "dout").replace("    t = np", "    dh, dc = dout\n    t = np")
     (found,) = visited(source)
@@ -60,6 +61,7 @@ def test_where_their_names_say_nothing_they_come_in_order() -> None:
         assert found.right, found
 
 
+@pytest.mark.long
 def test_a_fault_in_the_path_of_one_output_is_located_and_mended() -> None:
     source = gates("dh", "dc", "dh, dc")
     wrong = source.replace("dh * f * (1 - t ** 2)", "dh * (1 - t ** 2)")
@@ -70,6 +72,7 @@ def test_a_fault_in_the_path_of_one_output_is_located_and_mended() -> None:
     assert "* f" in fault.mend.after
 
 
+@pytest.mark.long
 def test_one_gradient_of_two_that_is_left_out_is_located() -> None:
     source = gates("dh", "dc", "dh, dc")
     wrong = source.replace("total = dc + dh", "total = dh")

@@ -36,6 +36,7 @@ def test_it_is_read_and_not_accused(name: str) -> None:
     assert any(True for _ in mutants(name, by_name()[name].tree))
 
 
+@pytest.mark.long
 def test_a_line_that_has_lost_more_than_the_gradient_that_comes_in_is_named_and_not_the_mask_that_it_reads() -> None:
     written = by_name()["ppo.surrogate_backward"]
     mutant = next(m for m in mutants(written.name, written.tree) if m.id.endswith("A * r / len(A) * counts => counts:0"))

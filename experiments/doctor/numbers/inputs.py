@@ -208,6 +208,8 @@ def fitting(
         except Exception as error:
             if not isinstance(error, NotYet | Unreadable) and (of := ending(error, subject.pair.backward)):
                 endings.append(of)
+                if sum(e.is_without_shapes for e in endings) > 2 * TOLD:  # other shapes will hardly help
+                    raise most_telling(endings) from error
             raise
 
     def tried(names: Sequence[str], of: Callable[[str], list[tuple[str, Shape]]]) -> dict[str, list[tuple[str, Shape]]]:
