@@ -30,8 +30,11 @@ def of_cure(examinations: list[Examination], cure: Cure, faults: dict[int, list[
     mend = Mend(cure.line, cure.before, cure.after)
     if not is_own and not cure.said and faults:  # what is to be seen of it in the line that is not right by itself
         name = next(iter(faults.values()))[0]
-        return Fault(cure.line, cure.before, claims[name].label, readable(explained(examinations, name)), mend)
-    return Fault(cure.line, cure.before, claims[name].label if is_own else "this line", readable(what or cure.said or None), mend)
+        label = claims[name].label
+        return Fault(cure.line, cure.before, label, readable(explained(examinations, name), label), mend)
+    return Fault(
+        cure.line, cure.before, claims[name].label if is_own else "this line", readable(what or cure.said or None, claims[name].label), mend
+    )
 
 
 def fault(wards: list[Ward], line: int, names: list[str], patience: Patience, tried: bool = False) -> Fault:
@@ -53,7 +56,7 @@ def fault(wards: list[Ward], line: int, names: list[str], patience: Patience, tr
         what = "overwritten in every round, where it must be added to what was there"
     if not (mend or what):
         what = forgotten(examinations, name)
-    return Fault(mend.line if mend else line, mend.before if mend else text, claim.label, readable(what), mend)
+    return Fault(mend.line if mend else line, mend.before if mend else text, claim.label, readable(what, claim.label), mend)
 
 
 def left_out(wards: list[Ward], name: str, new: Mend) -> Fault:

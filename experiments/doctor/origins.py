@@ -77,8 +77,10 @@ def is_zero(value: object) -> bool:
     return isinstance(value, np.ndarray | int | float | np.number) and not isinstance(value, bool) and not np.any(value)
 
 
-def readable(what: str | None) -> str | None:
-    """The half sentence with h#2 in words, and with a verb."""
+def readable(what: str | None, label: str = "") -> str | None:
+    """The half sentence with h#2 in words, and with a verb; `label` is what the gradient is called that it is said of."""
     if what and what.startswith("with "):
         what = f"computed {what}"
+    if what and what == f"a copy of {label}":
+        what = "handed on as it came in"
     return re.sub(r"\b(\S+)#(\d+)", r"value number \2 of \1", what) if what else None

@@ -35,8 +35,6 @@ def opinion(exam: Exam, task: Task, text: str, file: str) -> Sequence[Fault]:
 
 def half(fault: Fault) -> str:
     """What it is, in half a sentence."""
-    if fault.what == f"a copy of {fault.label}":
-        return f"{fault.label} is handed on as it came in"
     return f"{fault.label} is {fault.what}" if fault.what else "what it computes is not"
 
 

@@ -80,3 +80,25 @@ def test_a_mask_by_another_sign_is_told_and_no_other() -> None:
     assert said == ["masked where g is not above 0, and must be where x is not"]
     assert not list(masks(2 * g * (g > 0), g * (x > 0), {"x": x}, {"g": g}))
     assert not list(masks(g, g * (x > 0), {"x": x}, {"g": g}))
+
+
+NUMBERED = """
+class Twice:
+    def __init__(self):
+        setattr(self, '0', np.tanh)
+    def forward(self, x):
+        self.y = getattr(self, '0')(x)
+        return self.y
+    def backward(self, dL_dy):
+        dL_dy = dL_dy * 1.0
+        return dL_dy
+"""
+
+
+def test_an_attribute_that_is_no_name_is_no_name_for_a_mend_and_what_is_handed_on_is_said() -> None:
+    """A container of layers keeps them under '0', '1'; a gradient that is a copy of itself is one that nothing was done with."""
+    (finding,) = visited(NUMBERED)
+    assert finding.trouble is None
+    assert not finding.right
+    assert finding.faults
+    assert all(f.what != f"a copy of {f.label}" for f in finding.faults)

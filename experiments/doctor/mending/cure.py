@@ -88,7 +88,8 @@ def scope(e: Examination) -> list[str]:
     stored = [n.id for n in ast.walk(pair.backward) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
     own = [ast.unparse(n) for f in (pair.backward, pair.forward) for n in ast.walk(f) if isinstance(n, ast.Attribute) and holds(n)]
     own += [ast.unparse(n) for n in ast.walk(pair.forward) if isinstance(n, ast.Attribute) and holds(n, ast.Store)]
-    own += [f"self.{n}" for n, v in getattr(e.ran.self, "__dict__", {}).items() if callable(v)]  # self.activation_prime
+    held = getattr(e.ran.self, "__dict__", {})
+    own += [f"self.{n}" for n, v in held.items() if callable(v) and n.isidentifier()]  # self.activation_prime
     own += entries(pair.forward, pair.backward)
     numbers = [ast.unparse(n) for n in ast.walk(pair.forward) if isinstance(n, ast.Constant) and isinstance(n.value, float) and n.value > 0]
     return list(dict.fromkeys([*pair.parameters(pair.backward), *stored, *own, *numbers]))
