@@ -118,6 +118,7 @@ def test_each_is_found_and_right(name: str) -> None:
     assert all(f.right for f in found), "\n".join(map(str, found))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("source", "right", "wrong"), FAULTS, ids=[f[2].strip() for f in FAULTS])
 def test_of_each_the_wrong_line_is_found(source: str, right: str, wrong: str) -> None:
     bad = source.replace(right, wrong)

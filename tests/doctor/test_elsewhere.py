@@ -73,6 +73,7 @@ def test_where_only_one_line_is_to_blame_no_other_is_told() -> None:
     assert finding.faults[0].others == ()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [

@@ -255,6 +255,7 @@ def test_right_code_that_is_published_so_is_read_and_right(name: str) -> None:
     assert finding.gradients
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", KINDS)
 def test_wrong_code_that_is_published_so_is_wrong_in_its_line(name: str) -> None:
     source, right, wrong = KINDS[name]

@@ -267,6 +267,7 @@ def conv_backward(dout, cache):
 """
 
 
+@pytest.mark.long
 def test_images_and_the_sizes_of_windows_are_found_by_what_the_file_unpacks() -> None:
     (finding,) = visited(IMAGES)
     assert finding.right, str(finding)

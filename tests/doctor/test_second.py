@@ -221,6 +221,7 @@ def test_a_backward_of_torchs_function_under_another_forward_tells_which_of_the_
     assert finding.second[0].endswith("The backward is the derivative of torch's sigmoid: it is the forward that has to be mended.")
 
 
+@pytest.mark.long
 def test_a_function_that_forward_calls_is_spoken_of_only_where_it_differs() -> None:
     (right,) = visited(LSTM.format(sign="-", squash="np.tanh"))
     assert len(right.second) == 1
