@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -43,12 +44,18 @@ def aliases(pair: Pair, ran: Ran) -> dict[str, str]:
 
 def made_like(pair: Pair, ran: Ran) -> Iterator[tuple[str, str]]:
     """(c, vc) of grad_c = np.zeros_like(V[center]), where forward says vc = V[center]."""
-    named = {ast.unparse(value): ast.unparse(target) for target, value in assignments(pair.forward)}
-    for target, value in assignments(pair.backward):
+    return ((name, of) for name, of in likes(pair.forward, pair.backward) if of in ran.values)
+
+
+@cache
+def likes(forward: ast.FunctionDef, backward: ast.FunctionDef) -> tuple[tuple[str, str], ...]:
+    """Likewise, by the text alone: what a gradient made so says that it is of, and what forward calls what it is made like."""
+    named, found = {ast.unparse(value): ast.unparse(target) for target, value in assignments(forward)}, []
+    for target, value in assignments(backward):
         match value:
             case ast.Call(ast.Attribute(_, "zeros_like"), [of, *_]) if (name := stem(ast.unparse(target))) is not None:
-                text = ast.unparse(of)
-                yield from ((name, v) for v in (named.get(text, text),) if v in ran.values)
+                found.append((name, named.get(ast.unparse(of), ast.unparse(of))))
+    return tuple(found)
 
 
 def listed(it: Any, values: Mapping[str, Any], label: str) -> str | None:

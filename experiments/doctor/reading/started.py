@@ -10,7 +10,7 @@ from typing import Any
 from experiments.doctor.calls.roles import TARGETS
 from experiments.doctor.reading.claims import value_of
 from experiments.doctor.reading.patient import Pair
-from experiments.doctor.reading.script import LOSS, calls_forward, loads
+from experiments.doctor.reading.script import LOSS, calls_forward, function, loads
 
 BACK = re.compile(r"back|bprop", re.IGNORECASE)
 OTHER = re.compile(r"log|entropy|bce|nll|softmax|abs|sqrt", re.IGNORECASE)
@@ -75,14 +75,11 @@ def pair(made: ast.stmt, loss: ast.expr, after: ast.Assign, namespace: Mapping[s
         return None
     out, target = outs.pop(), targets.pop()
     names = [out, target, *sorted(sizes - {out, target})]
-    forward = function("loss", names, ast.Return(loss), made)
+    forward = function("loss", [ast.copy_location(ast.Return(loss), made)], names)
     called = ast.unparse(after.targets[0])
     named = called if value_of(called, names) in (None, out) else f"d_{out}"  # dy is no gradient of y here
-    backward = function("its_gradient", names, ast.Assign([ast.Name(named, ast.Store())], after.value), after)
-    backward.body.append(ast.Return(ast.Name(named, ast.Load())))
-    for node in (*ast.walk(backward.body[-1]), *ast.walk(backward.body[0])):
-        if not hasattr(node, "lineno"):
-            ast.copy_location(node, after)
+    body = (ast.Assign([ast.Name(named, ast.Store())], after.value), ast.Return(ast.Name(named, ast.Load())))
+    backward = function("its gradient", [ast.copy_location(s, after) for s in body], names)
     rest = dict.fromkeys(names[2:], ("normal", ("N", "D")))
     kinds = [{out: ("normal", shape), target: ("normal", shape), **rest} for shape in (ONE, MANY)]
     return Pair("the loss", ast.fix_missing_locations(forward), ast.fix_missing_locations(backward), sure=False), kinds
@@ -99,11 +96,3 @@ def only_measured(name: str, of: Sequence[ast.expr]) -> bool:
     measured |= {id(n.value) for e in of for n in ast.walk(e) if isinstance(n, ast.Attribute) and n.attr in ("shape", "size")}
     uses = [n for e in of for n in ast.walk(e) if isinstance(n, ast.Name) and n.id == name]
     return all(id(n) in measured for n in uses)
-
-
-def function(name: str, arguments: Sequence[str], statement: ast.stmt, place: ast.stmt) -> ast.FunctionDef:
-    """A function of one statement, where another stands."""
-    found = ast.parse(f"def {name}({', '.join(arguments)}): pass").body[0]
-    assert isinstance(found, ast.FunctionDef)
-    found.body = [ast.copy_location(statement, place)]
-    return ast.copy_location(found, place)
