@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from experiments.doctor.visit import visited
-from tests.doctor.planted import changed_line
+from tests.doctor.planted import assert_line_is_told, assert_right
 
 SOURCE = """
 import numpy as np
@@ -112,19 +112,13 @@ FAULTS = [
 
 @pytest.mark.parametrize("name", RIGHT)
 def test_each_is_found_and_right(name: str) -> None:
-    source, many = RIGHT[name]
-    found = list(visited(source))
-    assert len(found) == many
-    assert all(f.right for f in found), "\n".join(map(str, found))
+    assert_right(*RIGHT[name])
 
 
 @pytest.mark.long
 @pytest.mark.parametrize(("source", "right", "wrong"), FAULTS, ids=[f[2].strip() for f in FAULTS])
 def test_of_each_the_wrong_line_is_found(source: str, right: str, wrong: str) -> None:
-    bad = source.replace(right, wrong)
-    line = changed_line(source, bad)
-    faults = [fault for f in visited(bad) for fault in f.faults]
-    assert [f.line for f in faults] == [line]
+    faults = assert_line_is_told(source, source.replace(right, wrong))
     assert all(f.what or f.mend for f in faults)
 
 

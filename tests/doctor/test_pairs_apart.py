@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.doctor.visit import visited
-from tests.doctor.planted import changed_line
+from tests.doctor.planted import assert_line_is_told, assert_right
 
 STATIC = """
 import numpy as np
@@ -143,14 +142,9 @@ FAULTS = [
 
 @pytest.mark.parametrize("name", RIGHT)
 def test_each_is_found_and_right(name: str) -> None:
-    source, many = RIGHT[name]
-    found = list(visited(source))
-    assert len(found) == many
-    assert all(f.right for f in found), "\n".join(map(str, found))
+    assert_right(*RIGHT[name])
 
 
 @pytest.mark.parametrize(("source", "right", "wrong"), FAULTS, ids=[f[2].strip() for f in FAULTS])
 def test_of_each_the_wrong_line_is_found(source: str, right: str, wrong: str) -> None:
-    bad = source.replace(right, wrong)
-    line = changed_line(source, bad)
-    assert [fault.line for f in visited(bad) for fault in f.faults] == [line]
+    assert_line_is_told(source, source.replace(right, wrong))

@@ -105,9 +105,10 @@ def choose(subject: Subject, given: Mapping[str, tuple[int, ...]], works: Callab
             except Unreadable:
                 subject.made = None
         subject.init = None  # its attributes are given to it
-        with suppress(*((Unreadable,) if isinstance(trouble, Ends) else ())):
+        try:
             return fitting(subject, given, works, Patience(SHORT), False)
-        raise
+        except Unreadable as other:
+            raise (trouble if isinstance(trouble, Ends) else other) from None
 
 
 def of_kinds(subject: Subject, works: Callable[[dict[str, Any]], int]) -> Chosen:
